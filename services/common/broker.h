@@ -1,0 +1,117 @@
+/*
+ * RabbitMQ for a loop that must never block.
+ *
+ * rabbitmq-c has no asynchronous interface, and a throttling broker freezes whoever writes to it. So
+ * publishing and consuming live in two threads with a connection and a channel each, behind bounded
+ * queues; eventfds wake the loop. All functions and callbacks here belong to the loop's thread.
+ *
+ * Both threads declare the topology after each connect (exchange, queues with their dead-letter
+ * queues, bindings), and reconnect for ever with jittered backoff. What was published and not yet
+ * confirmed when a connection ends is reported as not confirmed; what was delivered and not yet
+ * acknowledged comes again (at least once), and its old tags are ignored.
+ *
+ * AMQP 0-9-1, publisher confirms and connection.blocked as documented by RabbitMQ.
+ */
+#ifndef COMMON_BROKER_H
+#define COMMON_BROKER_H
+
+#include "err.h"
+#include "loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct broker;
+
+struct broker_queue {
+    const char *name;        /* "order.created.product-service" */
+    const char *routing_keys[4]; /* bound to the exchange with these; NULL-terminated */
+};
+
+enum { BROKER_QUEUES_MAX = 4, BROKER_ID_BYTES_MAX = 128, BROKER_TRACEPARENT_BYTES_MAX = 55, BROKER_BODY_BYTES_MAX = 65536 };
+
+/* An event on its way out or in. Strings are NUL-terminated; "" when absent. */
+struct broker_message {
+    const char *routing_key;    /* at most 255 bytes */
+    const char *message_id;     /* at most BROKER_ID_BYTES_MAX */
+    const char *correlation_id; /* the request id; likewise */
+    const char *traceparent;    /* AMQP header "traceparent"; at most BROKER_TRACEPARENT_BYTES_MAX */
+    const char *body;           /* JSON */
+    size_t body_length;         /* at most BROKER_BODY_BYTES_MAX */
+};
+
+struct broker_delivery {
+    struct broker_message message; /* valid until the delivery is acknowledged or parked, or the callback on_deliveries returns, as stated there */
+    size_t queue;                  /* index into options.queues */
+    uint64_t tag;                  /* opaque: holds the connection's epoch too */
+    bool redelivered;
+};
+
+enum broker_state { BROKER_DOWN, BROKER_UP, BROKER_BLOCKED };
+
+struct broker_callbacks {
+    /* Publishing connection: down, up, or blocked by the broker (memory or disk alarm). */
+    void (*on_state)(void *ctx, enum broker_state state);
+    /* The fate of published messages, in batches: `confirmed` or not (nack, return, connection lost). */
+    void (*on_published)(void *ctx, const uint64_t *cookies, size_t count, bool confirmed);
+    /*
+     * A batch of deliveries, in arrival order, all of queue `queue`. The array and its messages stay valid
+     * until broker_release(). At most one batch per queue is handed over at a time, the next one after
+     * its release: what arrives meanwhile is the next batch (at most `batch_max`).
+     */
+    void (*on_deliveries)(void *ctx, size_t queue, struct broker_delivery *deliveries, size_t count);
+};
+
+struct broker_options {
+    const char *url;             /* amqp://user:password@host:port/vhost (the password is never logged) */
+    const char *connection_name; /* shown in the management UI: "order-service" */
+    const char *exchange;        /* durable topic exchange */
+    struct broker_queue queues[BROKER_QUEUES_MAX]; /* the ones to consume; name NULL ends the list */
+    const struct broker_queue *declare_only;       /* queues of other services that must exist before the first publish (so nothing is unroutable); may be NULL */
+    size_t declare_only_count;
+    uint32_t heartbeat_s;
+    uint32_t rpc_timeout_ms;
+    size_t publish_queue_max;    /* messages waiting to be sent; over it broker_publish() is ERR_BUSY */
+    size_t publish_inflight_max; /* sent and not confirmed */
+    uint16_t prefetch;           /* per queue */
+    size_t batch_max;            /* deliveries per on_deliveries */
+    uint32_t backoff_base_ms, backoff_cap_ms;
+};
+
+/*
+ * Start the threads. Never waits for the broker. ERR_INVALID: malformed URL (logged without the password).
+ * The broker not being there is not an error. `options` strings are copied.
+ */
+MUST_CHECK enum err broker_open(struct loop *loop, const struct broker_options *options,
+                                const struct broker_callbacks *callbacks, void *ctx, struct broker **ret_broker);
+
+/* Publishing side is up and not blocked; the consuming side is connected (both for /readyz). */
+enum broker_state broker_publish_state(const struct broker *broker);
+bool broker_is_consuming(const struct broker *broker);
+
+/*
+ * Queue one persistent message (content_type application/json, mandatory) for the publishing thread.
+ * Everything is copied. Its fate comes to on_published with `cookie`, exactly once, unless the call
+ * fails: ERR_UNAVAILABLE when down or blocked, ERR_BUSY when the queue is full, ERR_TOO_LARGE.
+ */
+MUST_CHECK enum err broker_publish(struct broker *broker, const struct broker_message *message, uint64_t cookie);
+
+/* Acknowledge a whole batch and give its memory back; the next batch may follow. */
+void broker_ack_batch(struct broker *broker, size_t queue);
+/*
+ * Publish one delivery to "<queue>.dlq" (default exchange, headers x-prodorder-reason, x-prodorder-queue, x-prodorder-time and those
+ * it came with). It is acknowledged with its batch, but only after the copy is confirmed: broker_ack_batch() waits for it.
+ * If the copy fails, the batch's connection is recycled so that the delivery comes again.
+ */
+void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason);
+
+/*
+ * Drain: stop consuming (unacknowledged deliveries go back), send what is queued, wait for confirms,
+ * at most `deadline_ms`; then on_closed(ctx) and the threads have ended. What is left is reported as not confirmed before.
+ */
+void broker_close(struct broker *broker, uint32_t deadline_ms, loop_fn *on_closed, void *ctx);
+/* After on_closed. Accepts NULL. */
+void broker_free(struct broker *broker);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * Configuration from the environment (12-factor): one table per service, read once into a struct.
+ *
+ *   static const struct config_option OPTIONS[] = {
+ *       { "PORT", CONFIG_INT, offsetof(struct order_config, port), .required = true, .min = 1, .max = 65535,
+ *         .help = "TCP port to listen on" },
+ *       { "DB_DEADLINE", CONFIG_INT, offsetof(…), .fallback = "3000", .min = 1, .max = 60000, .unit = "ms", .help = "…" },
+ *       …
+ *   };
+ *
+ * The table drives --help (name, type, default, bounds, unit, text) and the check that compares it with
+ * .env.example and the README. A missing or malformed value is one line that names the variable, what
+ * was found (never for secrets) and what is expected.
+ */
+#ifndef COMMON_CONFIG_H
+#define COMMON_CONFIG_H
+
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum config_type {
+    CONFIG_STRING, /* member: const char *, points into the environment or the table */
+    CONFIG_SECRET, /* like CONFIG_STRING, never printed */
+    CONFIG_INT,    /* member: int64_t, decimal, within [min, max] */
+    CONFIG_BOOL,   /* member: bool: true|false|1|0|yes|no|on|off */
+    CONFIG_ENUM,   /* member: int64_t index into `choices` */
+    CONFIG_URL,    /* member: const char *, must start with one of the `choices` schemes, e.g. "amqp://" */
+};
+
+struct config_option {
+    const char *name;
+    enum config_type type;
+    size_t offset;            /* of the member in the service's config struct */
+    bool required;            /* no default: must be set and not empty */
+    const char *fallback;     /* default as text; NULL with !required: empty string / 0 / false */
+    int64_t min, max;         /* CONFIG_INT bounds, inclusive; CONFIG_STRING, SECRET, URL: max length in bytes when max > 0 */
+    const char *unit;         /* "ms", "bytes", … or NULL */
+    const char *const *choices; /* NULL-terminated, CONFIG_ENUM and CONFIG_URL */
+    const char *help;
+};
+
+/*
+ * Read every option into `ret_config`. Reports all problems, a line each, to `errors` and returns
+ * ERR_INVALID; the caller exits with 2. Nothing else is done with the environment. Start-up only.
+ */
+MUST_CHECK enum err config_read(const struct config_option *options, size_t count, void *ret_config, FILE *errors);
+
+/* The --help table. */
+void config_print_help(const struct config_option *options, size_t count, FILE *out);
+/* `NAME=default` lines with comments, as .env.example has them (used by a check). */
+void config_print_env_example(const struct config_option *options, size_t count, FILE *out);
+
+#endif

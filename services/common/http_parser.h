@@ -1,0 +1,88 @@
+/*
+ * HTTP/1.x message parser (RFC 9112, RFC 9110): strict, incremental, pure: no I/O, no allocation.
+ *
+ * Give it the bytes received so far (contiguous, from the first byte of the message); it remembers
+ * how far it has read and what it has seen. Header views point into those bytes: the caller may move
+ * the bytes (realloc), so views are offsets.
+ *
+ * Strict means: CRLF line ends only, no obs-fold, no space before the colon, token characters in
+ * names, no control characters in values, one Content-Length of digits only, never both
+ * Content-Length and Transfer-Encoding, Transfer-Encoding only "chunked" once, exactly one Host in
+ * HTTP/1.1 requests, HTTP/1.0 without Transfer-Encoding, chunk sizes of at most 16 hex digits without
+ * whitespace, chunk extensions bounded and ignored, trailers bounded and dropped. Anything ambiguous
+ * is refused with a status and the connection is closed: request smuggling starts with leniency.
+ */
+#ifndef COMMON_HTTP_PARSER_H
+#define COMMON_HTTP_PARSER_H
+
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { HTTP_HEADERS_MAX = 64 };
+
+struct http_span { /* bytes [offset, offset + length) of the message */
+    uint32_t offset;
+    uint32_t length;
+};
+
+struct http_header {
+    struct http_span name;
+    struct http_span value; /* without surrounding white space */
+};
+
+struct http_limits {
+    size_t start_line_bytes_max; /* request target included: over it 414 */
+    size_t header_bytes_max;     /* whole header section: over it 431 */
+    size_t body_bytes_max;       /* decoded body: over it 413, for Content-Length before any body byte is read */
+};
+
+enum http_parse_result { HTTP_PARSE_MORE, HTTP_PARSE_HEADERS, HTTP_PARSE_DONE, HTTP_PARSE_ERROR };
+
+/* … fields: left to the implementation, documented there; these are public: */
+struct http_parser {
+    /* results, valid from HTTP_PARSE_HEADERS on */
+    struct http_span method, target; /* requests */
+    int status;                      /* responses; and for HTTP_PARSE_ERROR of a request the status to answer (400, 413, 414, 417, 431, 501, 505) */
+    const char *error;               /* HTTP_PARSE_ERROR: a constant sentence */
+    unsigned version_minor;          /* 0 or 1 */
+    struct http_header headers[HTTP_HEADERS_MAX];
+    size_t header_count;
+    bool keep_alive;                 /* after this message the connection may be used again */
+    bool expect_continue;            /* requests: "Expect: 100-continue" (any other expectation is 417) */
+    bool chunked;
+    bool has_content_length;
+    bool until_close;                /* responses without length: body ends with the connection */
+    uint64_t content_length;         /* when has_content_length */
+    struct http_span body;           /* valid at HTTP_PARSE_DONE; chunked bodies are decoded in place */
+    size_t message_bytes;            /* valid at HTTP_PARSE_DONE: where the next message starts in the (undecoded) input */
+    /* private */
+    struct http_limits limits;
+    bool is_response;
+    bool response_to_head;
+    unsigned state;
+    size_t position;                 /* next byte to look at */
+    size_t mark;
+    size_t header_start;
+    uint64_t chunk_left;
+    size_t body_write;               /* where the next decoded body byte goes */
+};
+
+void http_parser_init_request(struct http_parser *parser, const struct http_limits *limits);
+void http_parser_init_response(struct http_parser *parser, const struct http_limits *limits, bool response_to_head);
+
+/*
+ * Continue with bytes[0, length) (length never shrinks between calls for one message).
+ * HTTP_PARSE_HEADERS is returned once, when the header section is complete and a body follows (to answer 100-continue
+ * or to refuse); HTTP_PARSE_DONE at the end of the message. `bytes` is written to only to decode chunks in place.
+ */
+enum http_parse_result http_parser_run(struct http_parser *parser, char *bytes, size_t length);
+/* The peer closed: HTTP_PARSE_DONE for a response that is delimited by it, else HTTP_PARSE_ERROR. */
+enum http_parse_result http_parser_finish(struct http_parser *parser);
+
+/* Find a header by name (case-insensitive); NULL when absent. */
+const struct http_header *http_parser_find(const struct http_parser *parser, const char *bytes, const char *name);
+
+#endif

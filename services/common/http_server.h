@@ -1,0 +1,110 @@
+/*
+ * HTTP/1.1 server on the loop: keep-alive, pipelining, 100-continue, chunked request bodies,
+ * timeouts, limits, a small router, and a graceful drain.
+ *
+ * A handler gets an exchange and must answer it exactly once, now or later, with http_reply(): also
+ * when the client has gone (the answer is then dropped). Requests of one connection are handled one
+ * after the other, in order; a pipelined one waits in the buffer. Loop thread only.
+ *
+ * Errors that the server itself finds (parse errors, 404, 405 with Allow, 408, 413, 414, 431, 501, 503
+ * over the connection limit or draining) are answered as {"statusCode":…,"message":"…"} and counted.
+ */
+#ifndef COMMON_HTTP_SERVER_H
+#define COMMON_HTTP_SERVER_H
+
+#include "arena.h"
+#include "buf.h"
+#include "err.h"
+#include "loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http_server;
+struct http_exchange;
+
+enum { HTTP_PATH_PARAMS_MAX = 4, HTTP_REQUEST_ID_BYTES_MAX = 128, HTTP_TRACEPARENT_BYTES_MAX = 55 };
+
+typedef void http_handler_fn(struct http_exchange *exchange, void *ctx);
+
+struct http_route {
+    const char *method;   /* "GET" (also answers HEAD), "POST", … */
+    const char *pattern;  /* "/orders/{id}": a {…} segment matches one non-empty path segment. Literal segments win over templates. */
+    const char *name;     /* for logs and metrics: "create_order" */
+    http_handler_fn *handler;
+    void *ctx;
+};
+
+struct http_server_options {
+    const char *address;  /* numeric, e.g. "127.0.0.1" or "::1" */
+    uint16_t port;        /* 0: any, see http_server_port() */
+    const struct http_route *routes; /* must stay */
+    size_t route_count;
+    size_t connections_max;
+    size_t header_bytes_max;
+    size_t body_bytes_max;
+    uint32_t idle_timeout_ms;    /* keep-alive, between requests */
+    uint32_t request_timeout_ms; /* from a request's first byte to its last (slow loris): 408 */
+    uint32_t write_timeout_ms;   /* a client that does not read its answer */
+};
+
+struct http_str { /* a view, not NUL-terminated */
+    const char *bytes;
+    size_t length;
+};
+
+/* Listens at once (SO_REUSEADDR, SO_REUSEPORT off unless N workers are wanted). ERR_UNAVAILABLE: the address cannot be bound (logged with errno text). */
+MUST_CHECK enum err http_server_open(struct loop *loop, const struct http_server_options *options,
+                                     struct http_server **ret_server);
+uint16_t http_server_port(const struct http_server *server);
+/*
+ * Stop accepting; close idle connections; let exchanges finish (their answers carry Connection:
+ * close). `on_drained(ctx)` runs once when none is left. New requests on open connections that are
+ * already in the buffers are still answered.
+ */
+void http_server_drain(struct http_server *server, loop_fn *on_drained, void *ctx);
+void http_server_close(struct http_server *server); /* accepts NULL; drops what is left */
+size_t http_server_connection_count(const struct http_server *server);
+
+/* The request. Views stay valid until http_reply(). */
+struct http_str http_method(const struct http_exchange *exchange);
+struct http_str http_path(const struct http_exchange *exchange);    /* as sent, without the query */
+struct http_str http_query(const struct http_exchange *exchange);   /* without '?'; empty when absent */
+struct http_str http_body(const struct http_exchange *exchange);
+struct http_str http_header(const struct http_exchange *exchange, const char *name); /* .bytes NULL when absent */
+struct http_str http_path_param(const struct http_exchange *exchange, size_t index); /* still percent-encoded */
+const char *http_route_name(const struct http_exchange *exchange);
+/*
+ * A query parameter, percent-decoded into the exchange's arena. ERR_NOT_FOUND: absent; ERR_INVALID:
+ * bad encoding, or given twice.
+ */
+MUST_CHECK enum err http_query_param(struct http_exchange *exchange, const char *name, struct http_str *ret_value);
+/* True when Content-Type is application/json (parameters allowed, case-insensitive). */
+bool http_body_is_json(const struct http_exchange *exchange);
+/* X-Request-Id if it matches ^[A-Za-z0-9._:-]{1,128}$, else a new UUID; decided once per exchange. NUL-terminated. */
+const char *http_request_id(struct http_exchange *exchange);
+/* traceparent if it has the form of W3C Trace Context (version 00, or a higher one's prefix), else "". NUL-terminated. */
+const char *http_traceparent(struct http_exchange *exchange);
+/* Memory that lives until the answer has been handed over: one arena per exchange, capped. */
+struct arena *http_arena(struct http_exchange *exchange);
+uint64_t http_started_us(const struct http_exchange *exchange);
+
+struct http_reply {
+    int status;
+    const char *content_type;  /* NULL: application/json */
+    const char *body;          /* copied; NULL with length 0: no body (204, 304 send no Content-Length body) */
+    size_t body_length;
+    const char *location;      /* optional headers; values must not contain CR or LF (asserted) */
+    const char *etag;
+    const char *link;
+    const char *allow;
+    uint32_t retry_after_s;    /* 0: none */
+};
+
+/* Answer and end the exchange; it must not be used afterwards. Adds X-Request-Id, Content-Length, Date, Cache-Control: no-store. HEAD: no body. */
+void http_reply(struct http_exchange *exchange, const struct http_reply *reply);
+/* {"statusCode":…,"message":"…"}; message NULL: err_message(err). 503s get Retry-After. Optional field errors: a JSON array already written, NULL for none. */
+void http_reply_error(struct http_exchange *exchange, enum err err, const char *message, const char *errors_json);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * The life of a service process: arguments, configuration, logs, signals, health, metrics, drain.
+ *
+ *   int main(int argc, char **argv) { return service_main(argc, argv, &SERVICE); }
+ *
+ * Boot: --help / --version → configuration (exit 2 when wrong, before any connection) → log → loop → start() →
+ * run. SIGTERM or SIGINT: drain() is called once; the service calls service_drained() when it has
+ * finished; exit 0. A drain that takes over drain_timeout_ms is logged and ends with exit 1. A second
+ * signal changes nothing. SIGPIPE is ignored. Loop thread only.
+ */
+#ifndef COMMON_SERVICE_H
+#define COMMON_SERVICE_H
+
+#include "config.h"
+#include "loop.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct service {
+    const char *name;      /* "order-service": --help, default for SERVICE_NAME */
+    const char *summary;   /* one sentence for --help */
+    const struct config_option *options;
+    size_t option_count;
+    void *config;          /* filled before start() */
+    const char *const *log_service; /* -> the SERVICE_NAME member of config */
+    const int64_t *log_level;       /* -> the LOG_LEVEL member of config (enum log_level) */
+    const int64_t *drain_timeout_ms;
+    /* Open everything; ERR_* ends the process with exit 1 (already logged). */
+    enum err (*start)(struct loop *loop);
+    /* Stop taking work, finish what is under way, then service_drained(). */
+    void (*drain)(void);
+    /* Free everything (so that leak checkers stay quiet). */
+    void (*stop)(void);
+};
+
+int service_main(int argc, char **argv, const struct service *service);
+/* The drain is complete: leave the loop. */
+void service_drained(void);
+
+#endif
