@@ -1,0 +1,235 @@
+# prodorder: build, check, install. `make help` lists the targets; everything built goes to build/.
+#
+# One Makefile, no recursion except for the sanitizer and coverage builds, which are the same
+# Makefile with another BUILD directory. What configure.sh found is in $(BUILD)/config.mk.
+
+BUILD  ?= build
+WERROR ?= -Werror
+DESTDIR ?=
+
+.DEFAULT_GOAL := all
+.SECONDEXPANSION:
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+# Goals that must work on a machine where nothing is configured yet.
+UNCONFIGURED := help clean format asan ubsan tsan cov test
+ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/config.mk
+endif
+
+# ---- version: from git where there is one, else the last released -----------------------------
+
+RELEASE := 0.1.0
+VERSION := $(or $(shell git describe --tags --always 2>/dev/null),$(RELEASE))
+
+# ---- flags ------------------------------------------------------------------------------------
+
+comma := ,
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla -Wformat=2 $(WERROR)
+CPPFLAGS := -D_GNU_SOURCE -Iservices -Ingx_prodorder_gateway -MMD -MP
+CFLAGS   := -std=c11 -g $(WARNINGS) -fstack-protector-strong -fPIE
+LDFLAGS  := -pie -Wl,-z,relro,-z,now
+
+ifneq ($(SANITIZE),)
+CFLAGS   += -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
+LDFLAGS  += -fsanitize=$(SANITIZE)
+else ifeq ($(DEBUG),yes)
+CFLAGS   += -O0 -g3
+else
+CFLAGS   += -O2
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+endif
+ifeq ($(COVERAGE),yes)
+CFLAGS   += --coverage
+LDFLAGS  += --coverage
+endif
+
+CFLAGS += $(CFLAGS_EXTRA)
+DEPS_CFLAGS := $(SERVICE_CFLAGS) $(OPENAPI_CFLAGS) $(CHECK_CFLAGS)
+COMPILE = $(CC) $(CPPFLAGS) $(DEPS_CFLAGS) $(CFLAGS)
+
+# ---- sources ----------------------------------------------------------------------------------
+
+COMMON_C   := $(wildcard services/common/*.c)
+CONTRACT_C := $(wildcard services/contract/*.c)
+PRODUCT_C  := $(wildcard services/product/*.c)
+ORDER_C    := $(wildcard services/order/*.c)
+OPENAPI_C  := $(wildcard ngx_prodorder_gateway/openapi/*.c)
+TOOLS_C    := $(wildcard ngx_prodorder_gateway/tools/*.c)
+UNIT_C     := $(wildcard t/unit/test_*.c)
+UNIT_HELP_C := $(filter-out $(UNIT_C),$(wildcard t/unit/*.c))
+ALL_C := $(COMMON_C) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) $(UNIT_C) \
+         $(UNIT_HELP_C)
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+LIBCOMMON   := $(BUILD)/libcommon.a
+LIBCONTRACT := $(BUILD)/libcontract.a
+LIBOPENAPI  := $(BUILD)/libopenapi.a
+SERVICES    := $(if $(PRODUCT_C),$(BUILD)/product-service) $(if $(ORDER_C),$(BUILD)/order-service)
+TOOLS       := $(foreach c,$(TOOLS_C),$(BUILD)/$(subst _,-,$(basename $(notdir $(c)))))
+GATEWAY     := $(BUILD)/ngx_http_prodorder_gateway_module.so
+UNIT        := $(UNIT_C:t/unit/%.c=$(BUILD)/unit/%)
+
+# ---- targets that people call -----------------------------------------------------------------
+
+.PHONY: help all services gateway openapi unit check check-unit test asan ubsan tsan fuzz cov \
+        tidy format check-format style install clean compile_commands.json FORCE
+
+help: ## this list
+	@echo "make [TARGET] [BUILD=build] [WERROR=] [DESTDIR=DIR] [V=1]"; echo
+	@awk -F':.*## ' '/^[a-z_.-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo; echo "Options of the build (sanitizers, debug, prefix) are those of ./configure.sh --help."
+
+all: gateway services openapi ## gateway module, both services, the OpenAPI tools
+
+services: $(if $(COMMON_C),$(LIBCOMMON)) $(if $(CONTRACT_C),$(LIBCONTRACT)) $(SERVICES) ## build/product-service and build/order-service
+
+gateway: $(if $(wildcard ngx_prodorder_gateway/build.sh),$(GATEWAY)) ## the nginx module
+
+openapi: $(if $(OPENAPI_C),$(LIBOPENAPI)) $(TOOLS) ## build/libopenapi.a and its command-line tools
+
+unit: $(UNIT) ## build the unit tests (run them with ./prodorder test unit)
+
+check: style all unit ## style rules, unit and gateway tests (no running stack needed)
+	PRODORDER_BUILD=$(BUILD) scripts/run-tests unit control gateway
+
+check-unit: unit ## only the unit tests
+	PRODORDER_BUILD=$(BUILD) scripts/run-tests unit
+
+style: ## the include rule, file and function lengths, forbidden calls
+	@scripts/check-includes.sh
+	@scripts/check-style.sh
+
+test: ## everything but the long tests, on an isolated stack (= ./prodorder test)
+	./prodorder test
+
+# The sanitizer builds live beside the normal one: build/asan and so on. To run the whole stack on
+# one of them: make asan && PRODORDER_BUILD=build/asan ./prodorder test flow
+asan:  SANITIZER := address
+ubsan: SANITIZER := undefined
+tsan:  SANITIZER := thread
+asan ubsan tsan: ## build in build/NAME with that sanitizer and run the unit tests there
+	./configure.sh --quiet --build-dir=$(BUILD)/$@ --sanitize=$(SANITIZER)
+	$(MAKE) BUILD=$(BUILD)/$@ services openapi check-unit
+
+cov: ## unit tests' line coverage, by file (build/cov)
+	./configure.sh --quiet --build-dir=$(BUILD)/cov --debug
+	$(MAKE) BUILD=$(BUILD)/cov COVERAGE=yes check-unit
+	scripts/coverage.sh $(BUILD)/cov
+
+fuzz: ## build the fuzzers of fuzz/ with clang (build/fuzz/NAME)
+	scripts/build-fuzzers.sh $(BUILD)
+
+tidy: compile_commands.json ## clang-tidy over our C (needs clang-tidy)
+	@command -v clang-tidy >/dev/null || { echo "make tidy: clang-tidy is missing: apt-get install clang-tidy" >&2; exit 1; }
+	clang-tidy --quiet -p . $(filter-out t/%,$(ALL_C))
+
+format: ## clang-format our C in place, the gateway's nginx code excepted
+	@command -v clang-format >/dev/null || { echo "make format: clang-format is missing: apt-get install clang-format" >&2; exit 1; }
+	clang-format -i $(wildcard services/*/*.[ch] ngx_prodorder_gateway/openapi/*.[ch] ngx_prodorder_gateway/tools/*.[ch] t/unit/*.[ch] fuzz/*.[ch])
+
+compile_commands.json: ## for editors and clang tools, from this Makefile's own commands
+	@scripts/compile-commands.sh '$(COMPILE)' '$(BUILD)' $(ALL_C) > $@.tmp && mv $@.tmp $@
+
+clean: ## delete what was built (the stack's data is ./prodorder clean)
+	rm -rf $(BUILD) compile_commands.json
+
+install: all ## into $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/nginx/modules \
+	    $(DESTDIR)$(PREFIX)/share/prodorder $(DESTDIR)$(PREFIX)/share/doc/prodorder
+	install -m 755 $(SERVICES) $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(GATEWAY) $(DESTDIR)$(PREFIX)/lib/nginx/modules/
+	install -m 644 $(wildcard openapi.json nginx.conf) $(DESTDIR)$(PREFIX)/share/prodorder/
+	$(foreach d,$(wildcard docs/site docs/ui),cp -R $(d) $(DESTDIR)$(PREFIX)/share/prodorder/ &&) true
+	for service in product order; do \
+	    if [ -f services/$$service/.env.example ]; then \
+	        install -m 644 services/$$service/.env.example \
+	            $(DESTDIR)$(PREFIX)/share/prodorder/$$service-service.env.example; \
+	    fi; \
+	done
+	install -m 644 $(wildcard LICENSE README.md CHANGELOG.md) $(DESTDIR)$(PREFIX)/share/doc/prodorder/
+
+# ---- how things are built ---------------------------------------------------------------------
+
+ifeq ($(V),1)
+say =
+Q =
+else
+say = @printf '  %-7s %s\n' $(1) '$(2)';
+Q = @
+endif
+
+$(BUILD)/config.mk: configure.sh
+	./configure.sh --build-dir=$(BUILD) $(CONFIGURE_OPTIONS)
+
+# Changes only when the flags do: everything compiled depends on it.
+FLAGS := $(COMPILE) $(LDFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FLAGS)' | cmp -s - $@ || printf '%s\n' '$(FLAGS)' > $@
+
+# The version is compiled into main.o only, so that a commit does not rebuild the rest.
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(VERSION)' | cmp -s - $@ || printf '%s\n' '$(VERSION)' > $@
+
+MAIN_O := $(call obj,$(wildcard services/*/main.c))
+$(MAIN_O): CPPFLAGS += -DPRODORDER_VERSION='"$(VERSION)"'
+$(MAIN_O): $(BUILD)/version
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(COMPILE) -c -o $@ $<
+
+$(LIBCOMMON): $(call obj,$(COMMON_C))
+$(LIBCONTRACT): $(call obj,$(CONTRACT_C))
+$(LIBOPENAPI): $(call obj,$(OPENAPI_C))
+$(LIBCOMMON) $(LIBCONTRACT) $(LIBOPENAPI):
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+
+SERVICE_LINK := $(LIBCONTRACT) $(LIBCOMMON)
+
+# Written to one side and moved, so that a running service keeps the file that it was started from.
+link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $(filter %.o,$^) $(filter %.a,$^) $(1) && mv -f $@.new $@
+
+$(BUILD)/product-service: $(call obj,$(PRODUCT_C)) $(SERVICE_LINK)
+	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) -lpthread)
+
+$(BUILD)/order-service: $(call obj,$(ORDER_C)) $(SERVICE_LINK)
+	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) -lpthread)
+
+$(TOOLS): $(BUILD)/%: $$(call obj,ngx_prodorder_gateway/tools/$$(subst -,_,$$*).c) $(LIBOPENAPI)
+	$(call say,LINK,$@)$(call link,$(OPENAPI_LIBS))
+
+GATEWAY_SRC := $(wildcard ngx_prodorder_gateway/build.sh ngx_prodorder_gateway/config \
+                 ngx_prodorder_gateway/src/*.[ch] ngx_prodorder_gateway/openapi/*.[ch])
+$(GATEWAY): $(GATEWAY_SRC) $(BUILD)/flags
+	$(call say,NGINX,$@)ngx_prodorder_gateway/build.sh \
+	    $(if $(NGINX_SRC),--with-nginx-src $(NGINX_SRC)) $(if $(SANITIZE),--sanitize=$(SANITIZE)) \
+	    $(if $(filter yes,$(DEBUG)),--debug) $(BUILD)
+	@touch $@
+
+# ---- unit tests -------------------------------------------------------------------------------
+#
+# test_openapi_*.c are linked with libopenapi.a, the others with libcontract.a and libcommon.a.
+# A test that fakes something at link time says in its first lines which sources it is linked with
+# instead, paths from the repository root:   /* link: services/order/create_order.c t/unit/fake_pg.c */
+
+$(BUILD)/unit/%.link.mk: t/unit/%.c scripts/link-marker.sh
+	@mkdir -p $(@D)
+	@scripts/link-marker.sh $< > $@
+
+ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
+include $(UNIT:%=%.link.mk)
+endif
+
+unit_parts = $(if $(LINK_$(1)),$(call obj,$(LINK_$(1))),$(if \
+               $(filter test_openapi_%,$(1)),$(LIBOPENAPI),$(SERVICE_LINK)))
+
+$(UNIT): $(BUILD)/unit/%: $$(call obj,t/unit/$$*.c) $$(call unit_parts,$$*)
+	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) $(OPENAPI_LIBS) $(CHECK_LIBS) -lpthread)
+
+-include $(patsubst %.o,%.d,$(call obj,$(ALL_C)))

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Find what prodorder needs on this machine and write the build configuration (build/config.mk).
+set -euo pipefail
+export LC_ALL=C.UTF-8
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. scripts/lib/ui.sh
+. scripts/lib/packages.sh
+
+usage() {
+    cat <<'END'
+Usage: ./configure.sh [OPTIONS]
+
+Checks the machine for the compiler, libraries, server programs and Perl modules that prodorder
+needs, and writes build/config.mk for make. Without --install-deps nothing is installed.
+
+  --install-deps         install what is missing with apt-get (through sudo when not root); no
+                         service of an installed package is started or enabled
+  --prefix=DIR           where `make install` puts things (default /usr/local)
+  --sanitize=LIST        build with sanitizers: address, undefined, thread; a comma may join
+                         address and undefined
+  --debug                -O0 and full debug information
+  --with-nginx-src=DIR   build the gateway module against these nginx sources, not the packaged ones
+  --build-dir=DIR        where make builds (default build)
+  --quiet                only speak when something is missing
+  --help                 this text
+
+Environment: CC, the compiler (default gcc).
+END
+}
+
+prefix=/usr/local sanitize='' debug='' nginx_src='' build_dir=build install='' quiet=''
+
+parse_options() {
+    local arg
+    while [ $# -gt 0 ]; do
+        arg=$1
+        shift
+        case $arg in
+        --prefix | --sanitize | --with-nginx-src | --build-dir)
+            [ $# -gt 0 ] || usage_error "$arg needs a value: $arg=..."
+            arg=$arg=$1
+            shift
+            ;;
+        esac
+        case $arg in
+        --install-deps) install=yes ;;
+        --prefix=*) prefix=${arg#*=} ;;
+        --sanitize=*) sanitize=${arg#*=} ;;
+        --debug) debug=yes ;;
+        --with-nginx-src=*) nginx_src=${arg#*=} ;;
+        --build-dir=*) build_dir=${arg#*=} ;;
+        --quiet) quiet=yes ;;
+        --help | -h) usage; exit 0 ;;
+        *) usage_error "unknown option $arg" ;;
+        esac
+    done
+}
+
+usage_error() {
+    printf 'configure.sh: %s\nRun ./configure.sh --help for the options.\n' "$1" >&2
+    exit 2
+}
+
+check_options() {
+    local one
+    [[ $prefix == /* ]] || usage_error "--prefix must be an absolute path, not '$prefix'"
+    [[ $build_dir =~ ^[A-Za-z0-9._/-]+$ ]] ||
+        usage_error "--build-dir '$build_dir': only letters, digits, and . _ - / are possible"
+    for one in ${sanitize//,/ }; do
+        case $one in
+        address | undefined | thread) ;;
+        *) usage_error "--sanitize knows address, undefined and thread, not '$one'" ;;
+        esac
+    done
+    [[ $sanitize != *thread*,* && $sanitize != *,*thread* ]] ||
+        usage_error "--sanitize=thread cannot be joined with another sanitizer"
+    if [ -n "$nginx_src" ]; then
+        [ -f "$nginx_src/src/core/nginx.h" ] ||
+            usage_error "--with-nginx-src: $nginx_src has no src/core/nginx.h; give the top of nginx's sources"
+        nginx_src=$(cd "$nginx_src" && pwd)
+    fi
+}
+
+# The options again, as the Makefile passes them when this script has become newer than config.mk.
+options_given() {
+    printf '%s ' "--prefix=$prefix"
+    [ -z "$sanitize" ] || printf '%s ' "--sanitize=$sanitize"
+    [ -z "$debug" ] || printf '%s ' --debug
+    [ -z "$nginx_src" ] || printf '%s ' "--with-nginx-src=$nginx_src"
+}
+
+# Library headers are not ours to warn about.
+cflags_of() {
+    pkg-config --cflags "$@" | sed 's/-I/-isystem /g'
+}
+
+write_config() {
+    mkdir -p "$build_dir"
+    {
+        echo "# Written by configure.sh; run it again rather than editing this file."
+        echo "CONFIGURE_OPTIONS := $(options_given)"
+        echo "CC := ${CC:-gcc}"
+        echo "PREFIX ?= $prefix"
+        echo "SANITIZE := $sanitize"
+        echo "DEBUG := $debug"
+        echo "NGINX_SRC := $nginx_src"
+        echo "SERVICE_CFLAGS := $(cflags_of "${SERVICE_MODULES[@]}")"
+        echo "SERVICE_LIBS := $(pkg-config --libs "${SERVICE_MODULES[@]}")"
+        echo "OPENAPI_CFLAGS := $(cflags_of "${OPENAPI_MODULES[@]}")"
+        echo "OPENAPI_LIBS := $(pkg-config --libs "${OPENAPI_MODULES[@]}")"
+        echo "CHECK_CFLAGS := $(cflags_of check)"
+        echo "CHECK_LIBS := $(pkg-config --libs check)"
+    } > "$build_dir/config.mk.new"
+    mv "$build_dir/config.mk.new" "$build_dir/config.mk"
+}
+
+parse_options "$@"
+check_options
+[ -z "$quiet" ] || exec {UI_OUT}> /dev/null
+
+packages_check "$nginx_src"
+if [ -n "$install" ] && [ ${#PACKAGES_MISSING[@]} -gt 0 ]; then
+    packages_install "${PACKAGES_MISSING[@]}"
+    packages_check "$nginx_src"
+fi
+if [ "$PACKAGES_REQUIRED_MISSING" -gt 0 ]; then
+    packages_explain_missing
+    exit 1
+fi
+write_config
+ui_say "$build_dir/config.mk written: next, make (or ./prodorder up)"

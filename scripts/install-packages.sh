@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Install Debian packages without letting any of them start a service, now or at the next boot.
+#
+# Usage: install-packages.sh PACKAGE...        (as root)
+#
+# While apt-get runs, a policy-rc.d that refuses every start is in place, and PostgreSQL's packages
+# are told not to create a cluster. Both are put back as they were. Init scripts that were not there
+# before are then disabled: prodorder starts private instances of its own.
+set -euo pipefail
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+
+policy=/usr/sbin/policy-rc.d
+policy_saved=
+cluster_conf=/etc/postgresql-common/createcluster.conf
+cluster_conf_ours=
+
+put_back() {
+    if [ -n "$policy_saved" ]; then
+        mv -f "$policy_saved" "$policy"
+    else
+        rm -f "$policy"
+    fi
+    [ -z "$cluster_conf_ours" ] || restore_cluster_conf
+}
+
+# The file did not exist: leave what the package would have put there, or nothing.
+restore_cluster_conf() {
+    rm -f "$cluster_conf"
+    if [ -f /usr/share/postgresql-common/createcluster.conf ]; then
+        cp /usr/share/postgresql-common/createcluster.conf "$cluster_conf"
+    else
+        rmdir "$(dirname "$cluster_conf")" 2> /dev/null || true
+    fi
+}
+
+forbid_starts() {
+    trap put_back EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    if [ -e "$policy" ]; then
+        policy_saved=$(mktemp "$policy.prodorder.XXXXXX")
+        cp -p "$policy" "$policy_saved"
+    fi
+    printf '#!/bin/sh\n# Put here by prodorder while it installs packages.\nexit 101\n' > "$policy.new"
+    chmod 755 "$policy.new"
+    mv -f "$policy.new" "$policy"
+    if [ ! -e "$cluster_conf" ]; then
+        cluster_conf_ours=yes
+        mkdir -p "$(dirname "$cluster_conf")"
+        echo "create_main_cluster = false" > "$cluster_conf"
+    fi
+}
+
+# disable_new_services "BEFORE": what /etc/init.d did not have before must not start at boot.
+disable_new_services() {
+    local name disabled=()
+    command -v update-rc.d > /dev/null || return 0
+    for name in $(services_installed); do
+        case $name in nginx | redis-server | rabbitmq-server | postgresql) ;; *) continue ;; esac
+        [[ " $1 " != *" $name "* ]] || continue
+        update-rc.d "$name" disable > /dev/null 2>&1 && disabled+=("$name")
+    done
+    [ ${#disabled[@]} -eq 0 ] ||
+        echo "not started and disabled at boot (prodorder runs its own): ${disabled[*]}"
+}
+
+services_installed() {
+    local file
+    for file in /etc/init.d/*; do
+        [ ! -f "$file" ] || basename "$file"
+    done
+}
+
+[ $# -gt 0 ] || { echo "usage: install-packages.sh PACKAGE..." >&2; exit 2; }
+[ "$(id -u)" -eq 0 ] || { echo "install-packages.sh: must run as root" >&2; exit 1; }
+
+before=$(services_installed | tr '\n' ' ')
+forbid_starts
+apt-get -o DPkg::Lock::Timeout=300 -q update
+apt-get -o DPkg::Lock::Timeout=300 -q -y --no-install-recommends install "$@"
+disable_new_services "$before"

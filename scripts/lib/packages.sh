@@ -1,0 +1,143 @@
+# What the machine must have, how to see whether it is there, and how to install it on Debian.
+
+SERVICE_MODULES=(libpq hiredis librabbitmq json-c)
+OPENAPI_MODULES=(libpcre2-8 json-c)
+
+# One requirement a line: kind, what is looked for, Debian packages, what it is for.
+# Kinds: program (in PATH or /usr/sbin), module (pkg-config), perl, postgres (a server program
+# that Debian keeps out of PATH), file, and optional (a program that only some commands need).
+packages_requirements() {
+    cat <<'END'
+program  gcc              gcc,libc6-dev      compiling
+program  make             make               building
+program  pkg-config       pkg-config         finding libraries
+program  curl             curl               requests to the services
+program  jq               jq                 reading and writing JSON in scripts
+program  ps               procps             looking at processes
+program  flock            util-linux         one ./prodorder at a time
+program  setpriv          util-linux         running servers under their own users
+program  prove            perl               running the tests
+program  nginx            nginx              the gateway
+program  redis-server     redis-server       the caches
+program  redis-cli        redis-tools        ./prodorder redis
+program  rabbitmq-server  rabbitmq-server    the broker
+postgres initdb           postgresql         the databases
+program  psql             postgresql-client  ./prodorder psql
+module   libpq            libpq-dev          PostgreSQL client library
+module   hiredis          libhiredis-dev     Redis client library
+module   librabbitmq      librabbitmq-dev    RabbitMQ client library
+module   json-c           libjson-c-dev      JSON
+module   libpcre2-8       libpcre2-dev       regular expressions in schemas
+module   openssl          libssl-dev         nginx's headers need it
+module   zlib             zlib1g-dev         nginx's headers need it
+module   check            check              unit tests
+perl     Test::Base       libtest-base-perl  gateway tests
+perl     Test::More       perl               tests
+file     /etc/ssl/certs/ca-certificates.crt ca-certificates downloads over TLS
+optional wrk              wrk                ./prodorder bench
+END
+}
+
+# Programs only for people who work on the C code: never installed by us, only mentioned.
+PACKAGES_DEVELOPER=(clang-format clang-tidy valgrind)
+
+# packages_check [NGINX_SRC]: look for everything; sets PACKAGES_MISSING (Debian packages, in
+# order, once each), PACKAGES_REPORT and PACKAGES_REQUIRED_MISSING (how many things we cannot do without).
+packages_check() {
+    local kind what debian purpose nginx_src=${1:-}
+    PACKAGES_MISSING=() PACKAGES_REPORT=() PACKAGES_REQUIRED_MISSING=0
+    while read -r kind what debian purpose; do
+        packages_check_one "$kind" "$what" "$debian" "$purpose"
+    done < <(packages_requirements)
+    if [ -z "$nginx_src" ]; then
+        packages_check_one file /usr/share/nginx/src/configure nginx-dev "building nginx modules"
+    fi
+    packages_report_developer
+}
+
+packages_check_one() {
+    local kind=$1 what=$2 debian=$3 purpose=$4 one
+    if packages_have "$kind" "$what"; then
+        ui_step "$what" "${UI_GREEN}found$UI_RESET"
+        return
+    fi
+    for one in ${debian//,/ }; do
+        [[ " ${PACKAGES_MISSING[*]-} " == *" $one "* ]] || PACKAGES_MISSING+=("$one")
+    done
+    if [ "$kind" = optional ]; then
+        ui_step "$what" "${UI_YELLOW}missing$UI_RESET (only for $purpose; Debian package: ${debian//,/ })"
+    else
+        ui_step "$what" "${UI_RED}missing$UI_RESET ($purpose; Debian package: ${debian//,/ })"
+        PACKAGES_REPORT+=("$(printf '%-18s %-34s %s' "${debian//,/ }" "$what" "$purpose")")
+        PACKAGES_REQUIRED_MISSING=$((PACKAGES_REQUIRED_MISSING + 1))
+    fi
+}
+
+packages_have() {
+    case $1 in
+    program | optional)
+        # Debian's jq, curl and so on are in /usr/bin; servers are in /usr/sbin, which an ordinary
+        # user may not have in PATH.
+        PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$2" > /dev/null
+        ;;
+    module) command -v pkg-config > /dev/null && pkg-config --exists "$2" ;;
+    perl) perl -e 'eval "require $ARGV[0]" or exit 1' "$2" 2> /dev/null ;;
+    postgres) packages_postgres_bin > /dev/null ;;
+    file) [ -e "$2" ] ;;
+    esac
+}
+
+# packages_postgres_bin [MAJOR]: print the directory of PostgreSQL's server programs, the newest
+# one when no major version is asked for.
+packages_postgres_bin() {
+    local dir newest='' initdb
+    if [ -n "${1:-}" ]; then
+        [ -x "/usr/lib/postgresql/$1/bin/initdb" ] && echo "/usr/lib/postgresql/$1/bin" && return
+    else
+        for dir in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V); do
+            [ ! -x "$dir/initdb" ] || newest=$dir
+        done
+        [ -z "$newest" ] || { echo "$newest"; return; }
+    fi
+    initdb=$(command -v initdb) || return 1
+    dir=$(dirname "$(readlink -f "$initdb")")
+    [ -z "${1:-}" ] || [[ $("$dir/initdb" --version) =~ \ $1(\.|$) ]] || return 1
+    echo "$dir"
+}
+
+packages_report_developer() {
+    local program missing=()
+    for program in "${PACKAGES_DEVELOPER[@]}"; do
+        command -v "$program" > /dev/null || missing+=("$program")
+    done
+    [ ${#missing[@]} -eq 0 ] ||
+        ui_say "  for work on the C code, not needed to run: ${missing[*]} (apt-get install ${missing[*]})"
+}
+
+packages_explain_missing() {
+    {
+        ui_error "this machine lacks $PACKAGES_REQUIRED_MISSING thing(s) that prodorder needs:"
+        printf '  %s%-18s %-34s %s%s\n' "$UI_BOLD" "Debian package" "looked for" "needed for" "$UI_RESET"
+        printf '  %s\n' "${PACKAGES_REPORT[@]}"
+        echo "Install them with:  ./configure.sh --install-deps"
+        echo "or yourself with:   apt-get install --no-install-recommends ${PACKAGES_MISSING[*]}"
+    } >&2
+}
+
+# packages_install PACKAGE...: through apt-get. The work is done by scripts/install-packages.sh,
+# which runs as root and leaves no service started.
+packages_install() {
+    command -v apt-get > /dev/null ||
+        die "cannot install packages: there is no apt-get on this machine" \
+            "Install what these Debian packages contain, then run ./configure.sh again:" "$*"
+    ui_say "installing: $*"
+    if [ "$(id -u)" -eq 0 ]; then
+        scripts/install-packages.sh "$@" >&2
+    elif command -v sudo > /dev/null; then
+        ui_say "(sudo may ask for your password)"
+        sudo scripts/install-packages.sh "$@" >&2
+    else
+        die "installing packages needs root, and there is no sudo here" \
+            "As root, run: apt-get update && apt-get install --no-install-recommends $*"
+    fi
+}

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Print, as a make variable, the sources that a unit test asks to be linked with.
+#
+# Usage: link-marker.sh t/unit/test_x.c
+# The marker is a comment that begins in the file's first ten lines, on as many lines as it needs:
+#     /* link: services/order/create_order.c
+#      *       t/unit/fake_pg.c */
+set -eu
+name=$(basename "$1" .c)
+sources=$(awk '
+    !inside && NR > 10 { exit }
+    !inside && /^\/\* link:/ { inside = 1; sub(/^\/\* link:/, "") }
+    inside {
+        last = /\*\//
+        gsub(/\*\//, ""); gsub(/^ *\*/, "")
+        printf "%s ", $0
+        if (last) exit
+    }' "$1")
+for source in $sources; do
+    [ -f "$source" ] || { echo "$1: its link marker names $source, which does not exist" >&2; exit 1; }
+done
+[ -z "$sources" ] || echo "LINK_$name :=" $sources
