@@ -19,16 +19,21 @@ struct arena {
     struct arena_chunk *chunks;      /* newest first */
     struct arena_cleanup *cleanups;  /* newest first */
     size_t used_bytes;               /* of the newest chunk */
-    size_t total_bytes;              /* of all chunks */
+    size_t total_bytes;              /* of all chunks, without malloc's and their own headers */
     size_t bytes_max;
 };
+
+enum { ARENA_KEEP_BYTES_MAX = 64 * 1024 };
 
 typedef void arena_cleanup_fn(void *object);
 
 /* No allocation yet. `bytes_max` caps the sum of all chunks. */
 void arena_init(struct arena *arena, size_t bytes_max);
 
-/* Run the cleanups and free all chunks but the first, which is kept for the next use. */
+/*
+ * Run the cleanups and free all chunks but the first, which is kept for the next use unless it is
+ * larger than ARENA_KEEP_BYTES_MAX. A cleanup may read what the arena holds, never allocate from it.
+ */
 void arena_reset(struct arena *arena);
 
 /* Like arena_reset(), and free the first chunk too. */

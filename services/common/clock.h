@@ -17,7 +17,8 @@ uint64_t clock_monotonic_us(void);
 
 /* RFC 3339, UTC, milliseconds. `unix_ms` from year 1970 to 9999. */
 void clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_BYTES]);
-/* The reverse, for "…Z" with zero to nine fractional digits (more than three are cut). */
+/* The reverse, for "…Z" with zero to nine fractional digits (more than three are cut). ERR_INVALID for
+   anything else: other offsets, lower case, days that do not exist, leap seconds, years before 1970. */
 MUST_CHECK enum err clock_parse_rfc3339(const char *text, size_t length, int64_t *ret_unix_ms);
 
 /* A random UUID, version 4 (RFC 9562 §5.4), from getrandom(). */

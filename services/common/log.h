@@ -5,8 +5,10 @@
  *   {"ts":"2026-11-22T17:16:32.123Z","level":"info","service":"order-service","msg":"order stored","requestId":"…","orderId":7}
  *
  * A failure is logged once, where it is decided. Never log a secret or a request body.
- * Any thread may log; a line is never torn. Lines are collected in a buffer that log_flush() writes
- * (the service flushes at the end of each tick); warnings and errors flush at once.
+ * Any thread may log; a line is never torn. The lines of the thread that called log_init() are collected
+ * in a buffer that log_flush() writes (the service flushes at the end of each tick); warnings, errors and
+ * the lines of other threads are written at once. When the descriptor takes nothing (full pipe, full
+ * disk), up to 256 KiB wait for it; then new lines are dropped, and their number is logged later.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
@@ -37,9 +39,15 @@ void log_init(const char *service, enum log_level level, int fd);
 /* "debug" | "info" | "warn" | "error"; false when `name` is none of them. */
 bool log_level_parse(const char *name, enum log_level *ret_level);
 bool log_enabled(enum log_level level);
+/* Write what is collected, as far as the descriptor takes it without waiting (if it is non-blocking). */
 void log_flush(void);
+/* The last call: like log_flush(), but waits up to a second, and frees the buffer. */
+void log_close(void);
 
-/* `fields` ends with LOG_TYPE_END. Use the macros. */
+/*
+ * Use the macros. `fields` ends with LOG_TYPE_END. In a line over LOG_LINE_BYTES_MAX the fields that do not
+ * fit are left out and `"truncated":true` ends it; `msg` is limited like a string field.
+ */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields);
 
 #define LOG_AT(level, msg, ...)                                                                    \

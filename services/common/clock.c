@@ -1,0 +1,185 @@
+#include "clock.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+#define YEAR_10000_MS (INT64_C(2932897) * DAY_MS)
+
+enum { DATE_BYTES = 10, SECONDS_TEXT_BYTES = 19, FRACTION_DIGITS_MAX = 9 };
+
+static struct timespec now(clockid_t clock) {
+    struct timespec time;
+    int rc = clock_gettime(clock, &time);
+    assert(rc == 0);
+    (void)rc;
+    return time;
+}
+
+int64_t clock_unix_ms(void) {
+    struct timespec time = now(CLOCK_REALTIME);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+uint64_t clock_monotonic_us(void) {
+    struct timespec time = now(CLOCK_MONOTONIC);
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+uint64_t clock_monotonic_ms(void) {
+    return clock_monotonic_us() / 1000;
+}
+
+/* ---- RFC 3339 ---- */
+
+/* `digits` decimal digits of `value`, leading zeros included. */
+static void put_digits(char *out, unsigned digits, uint32_t value) {
+    while (digits > 0) {
+        out[--digits] = (char)('0' + value % 10);
+        value /= 10;
+    }
+}
+
+static void format_date(int64_t day, char out[DATE_BYTES]) {
+    time_t seconds = (time_t)(day * (DAY_MS / 1000));
+    struct tm date;
+    gmtime_r(&seconds, &date);
+    put_digits(out, 4, (uint32_t)date.tm_year + 1900);
+    out[4] = '-';
+    put_digits(out + 5, 2, (uint32_t)date.tm_mon + 1);
+    out[7] = '-';
+    put_digits(out + 8, 2, (uint32_t)date.tm_mday);
+}
+
+void clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_BYTES]) {
+    static _Thread_local int64_t cached_day = -1; /* most times are of the day of the last one */
+    static _Thread_local char cached_date[DATE_BYTES];
+    assert(unix_ms >= 0 && unix_ms < YEAR_10000_MS);
+    int64_t day = unix_ms / DAY_MS;
+    if (day != cached_day) {
+        format_date(day, cached_date);
+        cached_day = day;
+    }
+    uint32_t ms = (uint32_t)(unix_ms % DAY_MS);
+    memcpy(out, cached_date, DATE_BYTES);
+    out[10] = 'T';
+    put_digits(out + 11, 2, ms / 3600000);
+    out[13] = ':';
+    put_digits(out + 14, 2, ms / 60000 % 60);
+    out[16] = ':';
+    put_digits(out + 17, 2, ms / 1000 % 60);
+    out[19] = '.';
+    put_digits(out + 20, 3, ms % 1000);
+    out[23] = 'Z';
+    out[24] = '\0';
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static int get_digits(const char *text, unsigned digits) {
+    int value = 0;
+    for (unsigned i = 0; i < digits; i++) {
+        value = value * 10 + (text[i] - '0');
+    }
+    return value;
+}
+
+/* `text` has the shape of `pattern`, where 0 stands for any digit. */
+static bool has_shape(const char *text, const char *pattern) {
+    for (; *pattern != '\0'; text++, pattern++) {
+        if (*pattern == '0' ? !is_digit(*text) : *text != *pattern) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ".123456789" at the end: its first three digits as milliseconds, -1 when it is malformed. */
+static int parse_fraction(const char *text, size_t length) {
+    int ms = 0;
+    if (length == 0) {
+        return 0;
+    }
+    if (text[0] != '.' || length < 2 || length > 1 + FRACTION_DIGITS_MAX) {
+        return -1;
+    }
+    for (size_t i = 1; i < length || i < 4; i++) {
+        if (i < length && !is_digit(text[i])) {
+            return -1;
+        }
+        if (i < 4) {
+            ms = ms * 10 + (i < length ? text[i] - '0' : 0);
+        }
+    }
+    return ms;
+}
+
+enum err clock_parse_rfc3339(const char *text, size_t length, int64_t *ret_unix_ms) {
+    if (length <= SECONDS_TEXT_BYTES || !has_shape(text, "0000-00-00T00:00:00") ||
+        text[length - 1] != 'Z') {
+        return ERR_INVALID;
+    }
+    int ms = parse_fraction(text + SECONDS_TEXT_BYTES, length - SECONDS_TEXT_BYTES - 1);
+    struct tm given = {
+        .tm_year = get_digits(text, 4) - 1900,
+        .tm_mon = get_digits(text + 5, 2) - 1,
+        .tm_mday = get_digits(text + 8, 2),
+        .tm_hour = get_digits(text + 11, 2),
+        .tm_min = get_digits(text + 14, 2),
+        .tm_sec = get_digits(text + 17, 2),
+    };
+    if (ms < 0 || given.tm_year < 70 || given.tm_hour > 23 || given.tm_min > 59 ||
+        given.tm_sec > 59) {
+        return ERR_INVALID;
+    }
+    struct tm normal = given;
+    int64_t seconds = (int64_t)timegm(&normal);
+    if (normal.tm_mon != given.tm_mon || normal.tm_mday != given.tm_mday) { /* February 30 */
+        return ERR_INVALID;
+    }
+    *ret_unix_ms = seconds * 1000 + ms;
+    return ERR_OK;
+}
+
+/* ---- random ---- */
+
+static void fill_random(void *out, size_t bytes) {
+    ssize_t filled;
+    do {
+        filled = getrandom(out, bytes, 0);
+    } while (filled < 0 && errno == EINTR);
+    if (filled != (ssize_t)bytes) { /* up to 256 bytes come whole: the kernel has no getrandom() */
+        perror("getrandom");
+        abort();
+    }
+}
+
+void clock_uuid4(char out[CLOCK_UUID_BYTES]) {
+    static const char HEX[] = "0123456789abcdef";
+    unsigned char random[16];
+    fill_random(random, sizeof(random));
+    random[6] = (unsigned char)((random[6] & 0x0f) | 0x40); /* version 4 */
+    random[8] = (unsigned char)((random[8] & 0x3f) | 0x80); /* variant 10 */
+    for (size_t i = 0; i < sizeof(random); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *out++ = '-';
+        }
+        *out++ = HEX[random[i] >> 4];
+        *out++ = HEX[random[i] & 0x0f];
+    }
+    *out = '\0';
+}
+
+uint32_t clock_jitter(uint32_t below) {
+    uint32_t random;
+    assert(below > 0);
+    fill_random(&random, sizeof(random));
+    return (uint32_t)(((uint64_t)random * below) >> 32);
+}
