@@ -1,0 +1,174 @@
+# Help: the list of commands, and a page for each.
+
+help_print() {
+    case $1 in
+    '') help_all ;;
+    up | down | clean | status | restart | logs | psql | redis | env | test | bench) "help_$1" ;;
+    audit | trace | dlq) not_built_yet "$1" ;;
+    *) usage_error "there is no command '$1'" ;;
+    esac
+}
+
+help_all() {
+    cat <<END
+Usage: ./prodorder COMMAND [ARGS]
+
+  up [NAME...]            install, build, start and wait until orders can be placed
+  down [NAME...]          stop; data stays
+  clean                   stop and delete the data
+  status                  one line for each process; exit 1 when one is not healthy
+  restart NAME...         stop and start again
+  logs [NAME...] [-f]     the end of the logs; -f follows them
+  psql product|order      the real psql, connected (further arguments are psql's)
+  redis product|order     the real redis-cli, connected (further arguments are redis-cli's)
+  env NAME                the environment that a process is started with
+  test [SUITE...]         run the tests on an isolated second stack
+  bench [NAME]            run the benchmarks
+  help [COMMAND]          this list, or what a command does exactly
+
+Names: ${STACK_ALL[*]}
+
+Environment:
+  PRODORDER_HOME          run directory: data, logs, passwords (default ./var)
+  PRODORDER_PORT_OFFSET   added to every port (default 0)
+  PRODORDER_LISTEN        address on which the gateway listens (default 127.0.0.1)
+  PRODORDER_BUILD         build directory to run from (default ./build), e.g. build/asan
+END
+}
+
+help_up() {
+    cat <<END
+Usage: ./prodorder up [NAME...]
+
+Installs missing packages (./configure.sh --install-deps; needs root or sudo), configures, builds,
+creates the databases, starts everything, waits until it is ready, and loads mock/products.json when
+there are no products. Running it again is harmless and fast: it starts what has died, and restarts
+our own programs when they have been built anew. With names, starts only these.
+
+Exit 0 only when an order can be placed (with names: when these are ready).
+Names: ${STACK_ALL[*]}
+END
+}
+
+help_down() {
+    cat <<END
+Usage: ./prodorder down [NAME...]
+
+Stops everything gracefully: the gateway, then the services, then RabbitMQ, Redis and PostgreSQL.
+Data stays in PRODORDER_HOME. With names, stops only these.
+END
+}
+
+help_clean() {
+    cat <<END
+Usage: ./prodorder clean
+
+Stops everything and deletes the databases, queues, logs and passwords in PRODORDER_HOME.
+END
+}
+
+help_status() {
+    cat <<END
+Usage: ./prodorder status
+
+One line for each process: name, pid, port, health, uptime, memory (with its children, shared pages
+counted once). Exit 1 when one does not run or is not healthy.
+END
+}
+
+help_restart() {
+    cat <<END
+Usage: ./prodorder restart NAME...
+
+Stops the processes gracefully, starts them again and waits until they are ready.
+Names: ${STACK_ALL[*]}
+END
+}
+
+help_logs() {
+    cat <<END
+Usage: ./prodorder logs [NAME...] [-f]
+
+The last 100 lines of the logs in PRODORDER_HOME/log (of all, or of these names); -f follows them.
+The services and the gateway write one JSON object a line: ./prodorder logs order-service | jq .
+END
+}
+
+help_psql() {
+    cat <<END
+Usage: ./prodorder psql product|order [ARGS]
+
+psql, connected to that database as the service's own user. Example:
+  ./prodorder psql order -c 'SELECT status, count(*) FROM orders GROUP BY status'
+END
+}
+
+help_redis() {
+    cat <<END
+Usage: ./prodorder redis product|order [ARGS]
+
+redis-cli, connected to that cache. Example:
+  ./prodorder redis product GET product:1
+END
+}
+
+help_env() {
+    cat <<END
+Usage: ./prodorder env NAME
+
+Prints KEY=VALUE lines, passwords included: the environment that the process is started with. To run
+a service in a debugger: env \$(./prodorder env order-service) gdb build/order-service
+END
+}
+
+help_test() {
+    cat <<END
+Usage: ./prodorder test [unit|control|gateway|flow|fault|e2e|all]...
+
+Builds and runs the tests. Those that need the whole stack run on one of their own, in
+PRODORDER_HOME/test and on other ports, so that a stack in use is not touched.
+
+  unit      the C unit tests
+  control   the tests of this script and of configure.sh
+  gateway   the nginx module, with mock upstreams
+  flow      the whole stack
+  fault     things are killed                 (long)
+  e2e       browser and Postman collection    (long)
+  all       all of these
+
+Without a name: unit, control, gateway and flow. The last line is "N passed, N failed"; exit 1 when
+a test failed. PRODORDER_TEST_KEEP=1 leaves the test stack running afterwards,
+PRODORDER_TEST_PORT_OFFSET chooses its ports, PRODORDER_BUILD=build/asan the programs to test.
+END
+}
+
+help_bench() {
+    cat <<END
+Usage: ./prodorder bench [NAME]
+
+Runs the benchmarks; results are printed and kept in bench/results/.
+END
+}
+
+help_after_up() {
+    local gateway management
+    gateway=$(settings_url gateway)
+    settings_port rabbitmq-management
+    management=$RET_PORT
+    cat <<END
+
+${UI_BOLD}prodorder is ready.${UI_RESET}
+
+  API               $gateway
+  product-service   $(settings_url product-service)
+  order-service     $(settings_url order-service)
+  RabbitMQ UI       http://127.0.0.1:$management   (guest / guest)
+  data and logs     $STACK_HOME
+
+Place an order:
+
+  curl -s $gateway/orders -H 'Content-Type: application/json' -d '{"productId":1,"quantity":2}'
+
+Then: ./prodorder status, ./prodorder logs -f, ./prodorder psql order, ./prodorder down
+END
+}

@@ -1,0 +1,60 @@
+# Ports: is one taken, and by whom. Read from /proc, because ss and lsof are not everywhere.
+
+# ports_busy PORT: does something listen on it, on any address? Sets RET_INODE when /proc tells.
+ports_busy() {
+    local hex line
+    hex=$(printf '%04X' "$1")
+    RET_INODE=
+    line=$(grep -hE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 2> /dev/null |
+        head -n 1) || true
+    if [ -n "$line" ]; then
+        read -r _ _ _ _ _ _ _ _ _ RET_INODE _ <<< "$line"
+        return 0
+    fi
+    (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null
+}
+
+# ports_holder: who owns the socket RET_INODE, as "nginx (pid 12, user x)"; empty when we may not know.
+ports_holder() {
+    local fd pid
+    [ -n "$RET_INODE" ] || return 0
+    for fd in /proc/[0-9]*/fd/*; do
+        [ "$(readlink "$fd" 2> /dev/null)" = "socket:[$RET_INODE]" ] || continue
+        pid=${fd#/proc/}
+        pid=${pid%%/*}
+        echo "$(< "/proc/$pid/comm") (pid $pid, user $(stat -c %U "/proc/$pid"))"
+        return 0
+    done
+}
+
+# ports_require NAME...: fail when a port that NAME needs is taken.
+ports_require() {
+    local name holder
+    for name; do
+        settings_port "$name"
+        ports_busy "$RET_PORT" || continue
+        holder=$(ports_holder)
+        die "port $RET_PORT, needed for $name, is in use by ${holder:-a process of another user}" \
+            "Stop that process, or move all ports of this stack: PRODORDER_PORT_OFFSET=1000 ./prodorder up"
+    done
+}
+
+# ports_free_offset FIRST: the first port offset from FIRST on, in steps of 50, where every port is
+# free (sets RET_OFFSET). Ports stay below 32768, where outgoing connections begin.
+ports_free_offset() {
+    local offset name busy
+    for ((offset = $1; offset + 15674 < 32768; offset += 50)); do
+        busy=
+        for name in "${!SETTINGS_PORTS[@]}"; do
+            if ports_busy $((${SETTINGS_PORTS[$name]} + offset)); then
+                busy=yes
+                break
+            fi
+        done
+        if [ -z "$busy" ]; then
+            RET_OFFSET=$offset
+            return 0
+        fi
+    done
+    return 1
+}

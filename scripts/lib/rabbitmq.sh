@@ -1,0 +1,106 @@
+# The private RabbitMQ node, with the management UI.
+#
+# Its name is prodorder@127.0.0.1, so that no name needs to be resolved, and it has an Erlang port
+# mapper (epmd) of its own: the usual one is shared by the machine and listens on every address.
+
+RABBITMQ_START_LIMIT_S=120
+RABBITMQ_STOP_LIMIT_S=60
+RABBITMQ_LIBEXEC=/usr/lib/rabbitmq/bin
+
+rabbitmq_ports() {
+    echo rabbitmq rabbitmq-management rabbitmq-distribution
+}
+
+rabbitmq_start() {
+    local dir server
+    dirs_user rabbitmq
+    dirs_server rabbitmq "$RET_USER"
+    dir=$RET_DIR
+    rabbitmq_write_conf "$dir"
+    rabbitmq_start_epmd
+    # Debian's rabbitmq-server in PATH changes users by itself; the script behind it does not.
+    server=$RABBITMQ_LIBEXEC/rabbitmq-server
+    [ -x "$server" ] || server=rabbitmq-server
+    mapfile -t PROCESS_ENV < <(rabbitmq_env rabbitmq)
+    # With ALLOW_INPUT the script becomes the Erlang VM, instead of staying on as its parent.
+    PROCESS_ENV+=(RABBITMQ_ALLOW_INPUT=1 RABBITMQ_SERVER_START_ARGS=-noinput)
+    process_start rabbitmq "$RET_USER" "$server"
+}
+
+rabbitmq_start_epmd() {
+    ! process_pid rabbitmq-epmd || return 0
+    ports_require rabbitmq-epmd
+    settings_port rabbitmq-epmd
+    PROCESS_ENV=()
+    process_start rabbitmq-epmd "$RET_USER" epmd -address 127.0.0.1 -port "$RET_PORT"
+}
+
+rabbitmq_write_conf() {
+    local amqp management file
+    settings_port rabbitmq
+    amqp=$RET_PORT
+    settings_port rabbitmq-management
+    management=$RET_PORT
+    cat > "$1/rabbitmq.conf" <<END
+# Written by ./prodorder at every start.
+listeners.tcp.1 = 127.0.0.1:$amqp
+management.tcp.ip = 127.0.0.1
+management.tcp.port = $management
+log.console = true
+log.console.level = info
+log.file = false
+
+# Publishers are held back beyond these, before the machine suffers.
+vm_memory_high_watermark.absolute = 1GB
+disk_free_limit.absolute = 256MB
+END
+    echo '[rabbitmq_management].' > "$1/enabled_plugins"
+    for file in rabbitmq.conf enabled_plugins; do
+        [ -z "$RET_USER" ] || chown "$RET_USER:" "$1/$file"
+    done
+}
+
+# What the node, and rabbitmqctl when it shall talk to it, must have in its environment.
+rabbitmq_env() {
+    local dir schedulers
+    dir=$(readlink -f "$STACK_HOME/rabbitmq")
+    schedulers=$(nproc)
+    [ "$schedulers" -le 4 ] || schedulers=4
+    settings_port rabbitmq-epmd
+    printf '%s\n' "HOME=$dir" RABBITMQ_NODENAME=prodorder@127.0.0.1 RABBITMQ_USE_LONGNAME=true \
+        ERL_EPMD_ADDRESS=127.0.0.1 "ERL_EPMD_PORT=$RET_PORT"
+    settings_port rabbitmq-distribution
+    printf '%s\n' "RABBITMQ_DIST_PORT=$RET_PORT" \
+        RABBITMQ_CONF_ENV_FILE=/dev/null "RABBITMQ_CONFIG_FILE=$dir/rabbitmq.conf" \
+        "RABBITMQ_ADVANCED_CONFIG_FILE=$dir/advanced.config" \
+        "RABBITMQ_ENABLED_PLUGINS_FILE=$dir/enabled_plugins" \
+        "RABBITMQ_MNESIA_BASE=$dir/mnesia" "RABBITMQ_LOG_BASE=$dir/log" RABBITMQ_LOGS=- \
+        "RABBITMQ_GENERATED_CONFIG_DIR=$dir/config" "RABBITMQ_SCHEMA_DIR=$dir/schema" \
+        "RABBITMQ_PID_FILE=$dir/rabbitmq.pid" RABBITMQ_SCHEDULER_BIND_TYPE=u \
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S $schedulers:$schedulers +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
+}
+
+# Ready when it answers an AMQP protocol header with its first method (connection.start): the
+# listener opens last. An older protocol version would be answered with a header, 'A' first.
+rabbitmq_ready() {
+    local first=
+    settings_port rabbitmq
+    {
+        exec {RET_FD}<> "/dev/tcp/127.0.0.1/$RET_PORT" || return 1
+        printf 'AMQP\x00\x00\x09\x01' >&"$RET_FD"
+        IFS= read -r -N 1 -t 2 first <&"$RET_FD" || true
+        exec {RET_FD}>&-
+    } 2> /dev/null
+    [ "$first" = $'\x01' ] || return 1
+    settings_port rabbitmq-management
+    ports_busy "$RET_PORT"
+}
+
+rabbitmq_after_start() {
+    :
+}
+
+rabbitmq_stop() {
+    process_stop rabbitmq TERM "$RABBITMQ_STOP_LIMIT_S"
+    process_stop rabbitmq-epmd TERM 5
+}

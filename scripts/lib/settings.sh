@@ -1,0 +1,100 @@
+# Where the stack lives and which ports it has: PRODORDER_HOME, PRODORDER_PORT_OFFSET,
+# PRODORDER_LISTEN, PRODORDER_BUILD.
+
+# The names that people use, in the order in which things start.
+STACK_BACKENDS=(product-db order-db product-redis order-redis rabbitmq)
+STACK_SERVICES=(product-service order-service)
+STACK_ALL=("${STACK_BACKENDS[@]}" "${STACK_SERVICES[@]}" gateway)
+
+# Ports at offset 0. The last two are RabbitMQ's own: Erlang distribution and its port mapper.
+declare -A SETTINGS_PORTS=(
+    [gateway]=4000 [product-service]=3001 [order-service]=3002
+    [product-db]=5433 [order-db]=5434 [product-redis]=6381 [order-redis]=6382
+    [rabbitmq]=5673 [rabbitmq-management]=15672
+    [rabbitmq-distribution]=15673 [rabbitmq-epmd]=15674
+)
+SETTINGS_OFFSET_MAX=$((65535 - 15674))
+
+# settings_load: from the environment, else from what the running stack was started with, else the
+# defaults. Sets STACK_HOME (absolute), STACK_OFFSET, STACK_LISTEN, STACK_BUILD (absolute).
+settings_load() {
+    local saved_offset='' saved_listen='' home=${PRODORDER_HOME:-var}
+    case $home in
+    /*) STACK_HOME=$home ;;
+    *) STACK_HOME=$ROOT/$home ;;
+    esac
+    STACK_HOME=${STACK_HOME%/}
+    [[ $STACK_HOME != *[[:space:]\'\"\;\$\{\}]* ]] ||
+        die "PRODORDER_HOME '$STACK_HOME' has a space, quote, brace, dollar or semicolon in its path" \
+            "Choose another directory, for example PRODORDER_HOME=/tmp/prodorder"
+    if [ -f "$STACK_HOME/run/settings" ]; then
+        read -r saved_offset saved_listen < "$STACK_HOME/run/settings" || true
+    fi
+    STACK_OFFSET=${PRODORDER_PORT_OFFSET:-${saved_offset:-0}}
+    STACK_LISTEN=${PRODORDER_LISTEN:-${saved_listen:-127.0.0.1}}
+    STACK_SAVED="$saved_offset $saved_listen"
+    settings_check
+    STACK_BUILD=${PRODORDER_BUILD:-build}
+    [[ $STACK_BUILD == /* ]] || STACK_BUILD=$ROOT/$STACK_BUILD
+}
+
+settings_check() {
+    [[ $STACK_OFFSET =~ ^[0-9]{1,5}$ ]] && [ "$((10#$STACK_OFFSET))" -le "$SETTINGS_OFFSET_MAX" ] ||
+        die "PRODORDER_PORT_OFFSET must be a number from 0 to $SETTINGS_OFFSET_MAX, not '$STACK_OFFSET'"
+    STACK_OFFSET=$((10#$STACK_OFFSET))
+    [[ $STACK_LISTEN =~ ^([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:]+\])$ ]] ||
+        die "PRODORDER_LISTEN must be an IPv4 address, or an IPv6 address in brackets, not '$STACK_LISTEN'" \
+            "Everywhere: PRODORDER_LISTEN=0.0.0.0   only this machine (default): 127.0.0.1"
+}
+
+# settings_keep: remember them for the commands that follow `up`. A running stack keeps its own:
+# changing them underneath would lose sight of its processes.
+settings_keep() {
+    local now="$STACK_OFFSET $STACK_LISTEN"
+    if [ "$STACK_SAVED" != " " ] && [ "$STACK_SAVED" != "$now" ] && process_any_alive; then
+        die "the stack in $STACK_HOME runs with port offset and address '$STACK_SAVED', not '$now'" \
+            "Run ./prodorder down first, or use another PRODORDER_HOME."
+    fi
+    printf '%s\n' "$now" > "$STACK_HOME/run/settings"
+}
+
+settings_port() {
+    RET_PORT=$((${SETTINGS_PORTS[$1]} + STACK_OFFSET))
+}
+
+# The address on which this machine reaches the gateway.
+settings_gateway_host() {
+    case $STACK_LISTEN in
+    0.0.0.0) echo 127.0.0.1 ;;
+    '[::]') echo '[::1]' ;;
+    *) echo "$STACK_LISTEN" ;;
+    esac
+}
+
+settings_url() {
+    settings_port "$1"
+    case $1 in
+    gateway) echo "http://$(settings_gateway_host):$RET_PORT" ;;
+    *) echo "http://127.0.0.1:$RET_PORT" ;;
+    esac
+}
+
+# settings_is_name NAME: is it one of the processes?
+settings_is_name() {
+    [[ " ${STACK_ALL[*]} " == *" $1 "* ]]
+}
+
+settings_require_name() {
+    settings_is_name "$1" || usage_error "there is no process '$1'" "Names: ${STACK_ALL[*]}"
+}
+
+# kind_of NAME: which of the scripts/lib files knows how to run it (sets RET_KIND).
+kind_of() {
+    case $1 in
+    *-db) RET_KIND=postgres ;;
+    *-redis) RET_KIND=redis ;;
+    rabbitmq) RET_KIND=rabbitmq ;;
+    *-service) RET_KIND=service ;;
+    gateway) RET_KIND=gateway ;;
+    esac
+}

@@ -1,0 +1,206 @@
+# The stack as a whole: what starts before what, waiting until it is ready, stopping in reverse order.
+
+# stack_lock: one ./prodorder at a time changes a stack. Held until this process ends; no child has it.
+stack_lock() {
+    exec {STACK_LOCK}> "$STACK_HOME/lock"
+    flock -n "$STACK_LOCK" && return 0
+    ui_say "another ./prodorder is at work on $STACK_HOME; waiting for it"
+    flock -w 900 "$STACK_LOCK" || die "the other ./prodorder is still at work after 15 minutes"
+}
+
+# stack_up NAME...: start those that do not run, in stages, and wait for each stage.
+stack_up() {
+    local stage name names
+    stack_restart_outdated "$@"
+    stack_require_ports "$@"
+    for stage in backends services gateway; do
+        names=()
+        for name; do
+            [ "$(stack_stage "$name")" != "$stage" ] || names+=("$name")
+        done
+        [ ${#names[@]} -eq 0 ] || stack_start_stage "${names[@]}"
+    done
+}
+
+stack_stage() {
+    case $1 in
+    *-service) echo services ;;
+    gateway) echo gateway ;;
+    *) echo backends ;;
+    esac
+}
+
+# Programs, or the gateway's configuration, that changed since they were started.
+stack_restart_outdated() {
+    local name
+    for name; do
+        kind_of "$name"
+        case $RET_KIND in service | gateway) ;; *) continue ;; esac
+        if "${RET_KIND}_outdated" "$name"; then
+            ui_step "$name" "changed since it was started: restarting it"
+            "${RET_KIND}_stop" "$name"
+        fi
+    done
+}
+
+stack_require_ports() {
+    local name
+    for name; do
+        if ! process_pid "$name"; then
+            kind_of "$name"
+            # shellcheck disable=SC2046 # a list of names
+            ports_require $("${RET_KIND}_ports" "$name")
+        fi
+    done
+}
+
+# All of a stage start side by side: RabbitMQ takes seconds, initdb too.
+stack_start_stage() {
+    local name jobs=() started='' failed=''
+    for name; do
+        process_pid "$name" && continue
+        kind_of "$name"
+        ("${RET_KIND}_start" "$name") &
+        jobs+=($!)
+        started+=" $name"
+    done
+    for name in ${jobs[@]+"${jobs[@]}"}; do
+        wait "$name" || failed=yes
+    done
+    [ -z "$failed" ] || exit 1
+    stack_wait "$started" "$@"
+}
+
+# stack_wait STARTED NAME...: until each NAME is ready; STARTED are those that were just started.
+stack_wait() {
+    local started=" $1 " name begin_ms waiting next text
+    shift
+    ui_now_ms
+    begin_ms=$RET_MS
+    waiting=("$@")
+    while :; do
+        next=()
+        for name in "${waiting[@]}"; do
+            if ! stack_is_ready "$name"; then
+                stack_check_starting "$name" "$begin_ms"
+                next+=("$name")
+                continue
+            fi
+            "${RET_KIND}_after_start" "$name"
+            text=running
+            if [[ $started == *" $name "* ]]; then
+                ui_now_ms
+                text="ready after $(ui_seconds $((RET_MS - begin_ms)))"
+            fi
+            process_pid "$name" || true
+            ui_good "$name" "$text (pid $RET_PID)"
+        done
+        [ ${#next[@]} -gt 0 ] || return 0
+        waiting=("${next[@]}")
+        sleep 0.1
+    done
+}
+
+# Sets RET_KIND too.
+stack_is_ready() {
+    kind_of "$1"
+    process_pid "$1" && "${RET_KIND}_ready" "$1"
+}
+
+# Not ready yet: is that still all right?
+stack_check_starting() {
+    local name=$1 limit_s reason
+    kind_of "$name"
+    limit_s=${RET_KIND^^}_START_LIMIT_S
+    limit_s=${!limit_s}
+    ui_now_ms
+    if ! process_pid "$name"; then
+        reason="$name ended while it was starting"
+    elif [ $((RET_MS - $2)) -gt $((limit_s * 1000)) ]; then
+        reason="$name is not ready after $limit_s s"
+    else
+        return 0
+    fi
+    ui_bad "$name" failed
+    stack_explain "$name" "$reason"
+    exit 1
+}
+
+# stack_explain NAME REASON: the error, and the end of the log that may tell why.
+stack_explain() {
+    local log=$STACK_HOME/log/$1.log
+    ui_error "$2"
+    {
+        if [ -s "$log" ]; then
+            echo "  The last lines of $log:"
+            tail -n 12 "$log" | sed 's/^/    /'
+        fi
+        echo "  To try: ./prodorder logs $1, then ./prodorder restart $1; ./prodorder clean starts anew, without data."
+    } >&2
+}
+
+# stack_down NAME...: stop those that run: the gateway first, what stores things last. Within a
+# stage side by side; RabbitMQ before the databases matters to nobody.
+stack_down() {
+    local stage name jobs failed=''
+    for stage in gateway services backends; do
+        jobs=()
+        for name; do
+            [ "$(stack_stage "$name")" = "$stage" ] || continue
+            kind_of "$name"
+            (stack_stop_one "$name") &
+            jobs+=($!)
+        done
+        for name in ${jobs[@]+"${jobs[@]}"}; do
+            wait "$name" || failed=yes
+        done
+    done
+    [ -z "$failed" ]
+}
+
+stack_stop_one() {
+    if process_pid "$1" || { [ "$1" = rabbitmq ] && process_pid rabbitmq-epmd; }; then
+        "${RET_KIND}_stop" "$1"
+        ui_step "$1" stopped
+    else
+        rm -f "$STACK_HOME/run/$1.pid"
+        ui_step "$1" "does not run"
+    fi
+}
+
+# stack_status: one line for each process; fails when one is not healthy.
+stack_status() {
+    local name health failed=''
+    printf '%s%-16s %8s %6s  %-10s %10s %9s%s\n' "$UI_BOLD" NAME PID PORT HEALTH UPTIME MEMORY "$UI_RESET"
+    for name in "${STACK_ALL[@]}"; do
+        settings_port "$name"
+        if ! process_pid "$name"; then
+            printf '%-16s %8s %6s  %s%-10s%s %10s %9s\n' "$name" - "$RET_PORT" "$UI_RED" down "$UI_RESET" - -
+            failed=yes
+            continue
+        fi
+        health="$UI_GREEN$(printf %-10s healthy)$UI_RESET"
+        if ! stack_is_ready "$name"; then
+            health="$UI_RED$(printf %-10s unhealthy)$UI_RESET"
+            failed=yes
+        fi
+        settings_port "$name"
+        process_uptime "$RET_PID" || RET_UPTIME_S=0
+        process_memory "$RET_PID"
+        printf '%-16s %8s %6s  %s %10s %9s\n' "$name" "$RET_PID" "$RET_PORT" "$health" \
+            "$(stack_duration "$RET_UPTIME_S")" "$RET_MIB MiB"
+    done
+    [ -z "$failed" ]
+}
+
+# "2d 03:04:05", "3:04:05" or "4:05".
+stack_duration() {
+    local s=$1
+    if [ "$s" -ge 86400 ]; then
+        printf '%dd %02d:%02d:%02d' $((s / 86400)) $((s / 3600 % 24)) $((s / 60 % 60)) $((s % 60))
+    elif [ "$s" -ge 3600 ]; then
+        printf '%d:%02d:%02d' $((s / 3600)) $((s / 60 % 60)) $((s % 60))
+    else
+        printf '%d:%02d' $((s / 60)) $((s % 60))
+    fi
+}

@@ -1,0 +1,4 @@
+# ./prodorder test
+tests_run() {
+    not_built_yet test
+}
