@@ -16,6 +16,7 @@
 #include "buf.h"
 #include "err.h"
 #include "loop.h"
+#include "str.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,10 +50,7 @@ struct http_server_options {
     uint32_t write_timeout_ms;   /* a client that does not read its answer */
 };
 
-struct http_str { /* a view, not NUL-terminated */
-    const char *bytes;
-    size_t length;
-};
+#define http_str str /* former name of struct str; new code says struct str */
 
 /* Listens at once (SO_REUSEADDR, SO_REUSEPORT off unless N workers are wanted). ERR_UNAVAILABLE: the address cannot be bound (logged with errno text). */
 MUST_CHECK enum err http_server_open(struct loop *loop, const struct http_server_options *options,
