@@ -3,7 +3,7 @@
  *
  * Give it the bytes received so far (contiguous, from the first byte of the message); it remembers
  * how far it has read and what it has seen. Header views point into those bytes: the caller may move
- * the bytes (realloc), so views are offsets.
+ * the bytes (realloc), so views are offsets. How the input is cut into calls never changes the result.
  *
  * Strict means: CRLF line ends only, no obs-fold, no space before the colon, token characters in
  * names, no control characters in values, one Content-Length of digits only, never both
@@ -11,6 +11,10 @@
  * HTTP/1.1 requests, HTTP/1.0 without Transfer-Encoding, chunk sizes of at most 16 hex digits without
  * whitespace, chunk extensions bounded and ignored, trailers bounded and dropped. Anything ambiguous
  * is refused with a status and the connection is closed: request smuggling starts with leniency.
+ *
+ * The one courtesy is RFC 9112 §2.2: a single empty line before a request is skipped. A target is in
+ * origin form, in absolute form (http or https), or "*" with OPTIONS; CONNECT is refused with 501.
+ * HTTP/1.2 to 1.9 are read as HTTP/1.1 (RFC 9110 §2.5).
  */
 #ifndef COMMON_HTTP_PARSER_H
 #define COMMON_HTTP_PARSER_H
@@ -21,7 +25,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HTTP_HEADERS_MAX = 64 };
+enum {
+    HTTP_HEADERS_MAX = 64,             /* over it 431 */
+    HTTP_METHOD_BYTES_MAX = 32,        /* over it 501 */
+    HTTP_CHUNK_EXTENSION_BYTES_MAX = 4096, /* of all chunks of a message together; over it 400 */
+    HTTP_MESSAGE_BYTES_MAX = 1u << 30  /* no limit of struct http_limits may be over it (asserted) */
+};
 
 struct http_span { /* bytes [offset, offset + length) of the message */
     uint32_t offset;
@@ -34,16 +43,15 @@ struct http_header {
 };
 
 struct http_limits {
-    size_t start_line_bytes_max; /* request target included: over it 414 */
-    size_t header_bytes_max;     /* whole header section: over it 431 */
+    size_t start_line_bytes_max; /* request line without its CRLF: over it 414 */
+    size_t header_bytes_max;     /* header section with the empty line that ends it: over it 431; the same for trailers */
     size_t body_bytes_max;       /* decoded body: over it 413, for Content-Length before any body byte is read */
 };
 
 enum http_parse_result { HTTP_PARSE_MORE, HTTP_PARSE_HEADERS, HTTP_PARSE_DONE, HTTP_PARSE_ERROR };
 
-/* … fields: left to the implementation, documented there; these are public: */
 struct http_parser {
-    /* results, valid from HTTP_PARSE_HEADERS on */
+    /* results, valid from HTTP_PARSE_HEADERS on; on HTTP_PARSE_ERROR what had been read until then */
     struct http_span method, target; /* requests */
     int status;                      /* responses; and for HTTP_PARSE_ERROR of a request the status to answer (400, 413, 414, 417, 431, 501, 505) */
     const char *error;               /* HTTP_PARSE_ERROR: a constant sentence */
@@ -62,14 +70,23 @@ struct http_parser {
     struct http_limits limits;
     bool is_response;
     bool response_to_head;
+    bool empty_line_skipped;
+    bool in_trailers;
+    bool host_seen;
+    bool connection_close;
+    bool connection_keep_alive;
     unsigned state;
+    unsigned chunk_digits;           /* of the chunk size being read */
     size_t position;                 /* next byte to look at */
-    size_t mark;
-    size_t header_start;
-    uint64_t chunk_left;
+    size_t mark;                     /* first byte of the element being read */
+    size_t section_end;              /* reading a byte at or after it breaks the section's limit */
+    size_t extension_bytes;          /* chunk extensions seen so far */
+    uint64_t chunk_left;             /* bytes of the current chunk not yet read */
+    size_t body_start;
     size_t body_write;               /* where the next decoded body byte goes */
 };
 
+/* Start a message. `limits` is copied. Cheap: not even the header table is cleared. */
 void http_parser_init_request(struct http_parser *parser, const struct http_limits *limits);
 void http_parser_init_response(struct http_parser *parser, const struct http_limits *limits, bool response_to_head);
 
@@ -77,12 +94,24 @@ void http_parser_init_response(struct http_parser *parser, const struct http_lim
  * Continue with bytes[0, length) (length never shrinks between calls for one message).
  * HTTP_PARSE_HEADERS is returned once, when the header section is complete and a body follows (to answer 100-continue
  * or to refuse); HTTP_PARSE_DONE at the end of the message. `bytes` is written to only to decode chunks in place.
+ * HTTP_PARSE_DONE and HTTP_PARSE_ERROR are final: further calls return the same.
  */
 enum http_parse_result http_parser_run(struct http_parser *parser, char *bytes, size_t length);
+
+/*
+ * After HTTP_PARSE_MORE: forget the framing of the chunks decoded so far, so that a body of tiny
+ * chunks needs no more memory than its data. Returns the input's new length (the same as before when
+ * there is nothing to forget); the next bytes received go there.
+ */
+size_t http_parser_compact(struct http_parser *parser, size_t length);
+
 /* The peer closed: HTTP_PARSE_DONE for a response that is delimited by it, else HTTP_PARSE_ERROR. */
 enum http_parse_result http_parser_finish(struct http_parser *parser);
 
-/* Find a header by name (case-insensitive); NULL when absent. */
+/* Find a header by name (case-insensitive), the first of several; NULL when absent. */
 const struct http_header *http_parser_find(const struct http_parser *parser, const char *bytes, const char *name);
+/* True when the name (case-insensitive) is there exactly once: then *ret_header is it. */
+bool http_parser_find_single(const struct http_parser *parser, const char *bytes, const char *name,
+                             const struct http_header **ret_header);
 
 #endif
