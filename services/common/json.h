@@ -1,9 +1,10 @@
 /*
- * JSON in and out (RFC 8259): json-c for reading, appending to a buffer for writing.
+ * JSON in and out (RFC 8259): trees of json-c for reading, appending to a buffer for writing.
  *
- * Reading is strict: one value, nothing after it, valid UTF-8, no NaN, no comments, no single
- * quotes, no control characters in strings, no leading zeros, nesting at most JSON_DEPTH_MAX, no
- * duplicate member names. Numbers keep their source text, so decimals stay exact (json_get_decimal).
+ * Reading is strict: one value, nothing after it, valid UTF-8 without a byte order mark, no NaN, no
+ * comments, no single quotes, no control characters in strings, no half surrogate pairs, no leading
+ * zeros, nesting at most JSON_DEPTH_MAX, at most JSON_VALUES_MAX values (an empty object of two bytes
+ * takes about 800 of memory), no duplicate member names, no \u0000 in a name. Numbers keep their source text, so decimals stay exact (json_get_decimal).
  * Writing: the caller provides structure with the helpers; commas are the writer's concern.
  */
 #ifndef COMMON_JSON_H
@@ -19,7 +20,12 @@
 
 struct json_object; /* json-c's */
 
-enum { JSON_DEPTH_MAX = 32, JSON_MESSAGE_BYTES = 160 };
+enum {
+    JSON_DEPTH_MAX = 32,
+    JSON_VALUES_MAX = 4096, /* scalars, arrays and objects, at all levels */
+    JSON_TEXT_BYTES_MAX = 1 << 30,
+    JSON_MESSAGE_BYTES = 160,
+};
 
 struct json_error {
     size_t offset; /* bytes from the start */
@@ -28,7 +34,10 @@ struct json_error {
     char message[JSON_MESSAGE_BYTES]; /* "malformed JSON at line 1, column 14: …" */
 };
 
-/* Parse; the value is freed with the arena. ERR_INVALID fills `ret_error` (may be NULL). */
+/*
+ * Parse; the value is freed with the arena. The value of the text `null` is NULL. ERR_INVALID fills
+ * `ret_error` (may be NULL); ERR_NO_MEMORY when the arena or malloc is exhausted. Linear in `length`.
+ */
 MUST_CHECK enum err json_parse(struct arena *arena, const char *text, size_t length,
                                struct json_object **ret_value, struct json_error *ret_error);
 
@@ -41,7 +50,10 @@ bool json_is_object(struct json_object *value);
 /* The first member whose name is in none of `names` (NULL-terminated), or NULL: for refusing unknown members. */
 const char *json_unknown_member(struct json_object *object, const char *const *names);
 
-/* Writer. A writer with a NULL-named value is inside an array or at the top. */
+/*
+ * Writer. A writer with a NULL-named value is inside an array or at the top. Less than JSON_DEPTH_MAX
+ * levels, begins and ends in pairs: anything else is a bug. Failure is the buffer's: check out->failed.
+ */
 struct json_writer {
     struct buf *out;
     unsigned depth;
