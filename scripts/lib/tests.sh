@@ -1,4 +1,117 @@
-# ./prodorder test
+# ./prodorder test: the suites, and the isolated second stack that some of them need.
+
+TESTS_DEFAULT=(unit control gateway flow)
+TESTS_ALL=(unit control gateway flow fault e2e)
+TESTS_OFFSET_FIRST=10100
+
 tests_run() {
-    not_built_yet test
+    local suites=("$@") plain=() stacked=() one
+    for one; do
+        case $one in
+        all) suites=("${TESTS_ALL[@]}") ;;
+        unit | control | gateway | flow | fault | e2e) ;;
+        *) usage_error "there is no test suite '$one'" "Suites: ${TESTS_ALL[*]} all" ;;
+        esac
+    done
+    [ $# -gt 0 ] || suites=("${TESTS_DEFAULT[@]}")
+    for one in "${suites[@]}"; do
+        case $one in
+        unit | control | gateway) plain+=("$one") ;;
+        *) stacked+=("$one") ;;
+        esac
+    done
+    tests_require_some "$@"
+    tests_prepare
+    tests_suites "${#plain[@]}" ${plain[@]+"${plain[@]}"} ${stacked[@]+"${stacked[@]}"}
+}
+
+# A suite that was asked for by name must have tests.
+tests_require_some() {
+    local one
+    for one; do
+        case $one in
+        unit) compgen -G "$ROOT/t/unit/test_*.c" > /dev/null ;;
+        all) true ;;
+        *) compgen -G "$ROOT/t/$one/*.t" > /dev/null ;;
+        esac || {
+            ui_error "there are no $one tests yet"
+            exit 2
+        }
+    done
+}
+
+tests_prepare() {
+    cd "$ROOT"
+    dirs_prepare
+    exec {TESTS_LOCK}> "$STACK_HOME/test.lock"
+    flock -n "$TESTS_LOCK" || die "another ./prodorder test is running in $STACK_HOME" \
+        "Wait for it, or use another PRODORDER_HOME."
+    build_require_programs
+    build_make all unit
+    TESTS_TOTALS=$(mktemp)
+    TESTS_HOME=$STACK_HOME/test
+    trap tests_end EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+}
+
+# tests_suites N SUITE...: the first N need no stack.
+tests_suites() {
+    local plain=$1 passed failed stack_failed=0
+    shift
+    export PRODORDER_BUILD=$STACK_BUILD
+    [ "$plain" -eq 0 ] || tests_harness "${@:1:plain}"
+    if [ $# -gt "$plain" ]; then
+        if tests_stack_up; then
+            tests_harness "${@:plain+1}"
+            tests_stack_down
+            tests_harness logs
+        else
+            stack_failed=1
+        fi
+    fi
+    read -r passed failed < "$TESTS_TOTALS" || { passed=0 failed=0; }
+    failed=$((failed + stack_failed))
+    [ "$failed" -eq 0 ] || [ ! -d "$TESTS_HOME/log" ] || ui_say "logs of the test stack: $TESTS_HOME/log"
+    ui_say "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
+tests_harness() {
+    "$ROOT/scripts/run-tests" --totals "$TESTS_TOTALS" "$@" || true
+}
+
+# A fresh stack in PRODORDER_HOME/test, on ports that are free.
+tests_stack_up() {
+    RET_OFFSET=${PRODORDER_TEST_PORT_OFFSET:-}
+    [ -n "$RET_OFFSET" ] || ports_free_offset "$TESTS_OFFSET_FIRST" ||
+        die "no free ports for a test stack" "Choose them: PRODORDER_TEST_PORT_OFFSET=2000 ./prodorder test"
+    export PRODORDER_HOME=$TESTS_HOME PRODORDER_PORT_OFFSET=$RET_OFFSET PRODORDER_LISTEN=127.0.0.1
+    "$ROOT/prodorder" clean > /dev/null || return 1
+    TESTS_STACK=up
+    ui_say "== test stack in $TESTS_HOME, ports +$RET_OFFSET =="
+    "$ROOT/prodorder" up > "$STACK_HOME/test-up.log" 2>&1 || {
+        cat "$STACK_HOME/test-up.log"
+        return 1
+    }
+    STACK_OFFSET=$PRODORDER_PORT_OFFSET STACK_LISTEN=$PRODORDER_LISTEN
+    PRODORDER_TEST_GATEWAY_URL=$(settings_url gateway)
+    PRODORDER_TEST_PRODUCT_URL=$(settings_url product-service)
+    PRODORDER_TEST_ORDER_URL=$(settings_url order-service)
+    export PRODORDER_TEST_GATEWAY_URL PRODORDER_TEST_PRODUCT_URL PRODORDER_TEST_ORDER_URL
+}
+
+tests_stack_down() {
+    [ -n "${TESTS_STACK:-}" ] || return 0
+    if [ -n "${PRODORDER_TEST_KEEP:-}" ]; then
+        ui_say "the test stack keeps running: PRODORDER_HOME=$TESTS_HOME ./prodorder down"
+    else
+        "$ROOT/prodorder" down > /dev/null || true
+    fi
+    TESTS_STACK=
+}
+
+tests_end() {
+    tests_stack_down
+    rm -f "$TESTS_TOTALS"
 }

@@ -1,0 +1,62 @@
+# configure.sh: its options, what it says about a machine that lacks something, and config.mk.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Control qw(run scratch read_file);
+use Test::More;
+
+my $dir = scratch();
+
+# A PATH with links to every program but the named ones.
+sub path_without {
+    my (%missing) = map { $_ => 1 } @_;
+    my $bin = scratch();
+    for my $from (qw(/usr/sbin /usr/bin /sbin /bin)) {
+        for my $program (glob "$from/*") {
+            my ($name) = $program =~ m{([^/]+)$};
+            symlink $program, "$bin/$name" unless $missing{$name} || -e "$bin/$name";
+        }
+    }
+    return $bin;
+}
+
+my $help = run('./configure.sh', '--help');
+is($help->{status}, 0, '--help');
+like($help->{out}, qr/$_/, "--help tells of $_")
+    for qw(--install-deps --prefix --sanitize --debug --with-nginx-src);
+
+for my $bad (
+    ['--wibble',                 qr/unknown option --wibble/],
+    ['--sanitize=memory',        qr/address, undefined and thread, not 'memory'/],
+    ['--sanitize=thread,address', qr/thread cannot be joined/],
+    ['--prefix=relative',        qr/absolute path, not 'relative'/],
+    ['--with-nginx-src=/nowhere', qr{/nowhere has no src/core/nginx\.h}],
+    ['--prefix',                 qr/--prefix needs a value/],
+) {
+    my ($option, $message) = @$bad;
+    my $result = run('./configure.sh', $option);
+    is($result->{status}, 2, "$option: exit 2");
+    like($result->{err}, $message, "$option: says why");
+}
+
+my $missing = do {
+    local $ENV{PATH} = path_without('gcc', 'jq');
+    run('./configure.sh', "--build-dir=$dir/missing");
+};
+is($missing->{status}, 1, 'no compiler: exit 1');
+like($missing->{err}, qr/^\s+gcc libc6-dev\s+gcc\s+compiling$/m, 'the package and what it is for');
+like($missing->{err}, qr/configure\.sh --install-deps/, 'what to run');
+like($missing->{err}, qr/apt-get install --no-install-recommends .*gcc.*jq/, 'what to run by hand');
+ok(!-e "$dir/missing/config.mk", 'and no config.mk');
+
+my $good = run('./configure.sh', '--quiet', "--build-dir=$dir/good", '--prefix=/opt/x', '--sanitize=address,undefined');
+is($good->{status}, 0, 'everything is there') or diag $good->{err};
+is($good->{out}, '', '--quiet is quiet');
+my $config = read_file("$dir/good/config.mk");
+like($config, qr/^SANITIZE := address,undefined$/m, 'config.mk: the sanitizers');
+like($config, qr{^PREFIX \?= /opt/x$}m, 'config.mk: the prefix');
+like($config, qr/^SERVICE_LIBS := .*-lpq.*-lhiredis.*-lrabbitmq.*-ljson-c/m, 'config.mk: the libraries');
+like($config, qr/^CONFIGURE_OPTIONS := .*--sanitize=address,undefined/m, 'config.mk: the options, for make');
+
+done_testing();

@@ -1,0 +1,38 @@
+# scripts/check-style.sh: passes on our sources, fails on what it is there to find.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Control qw(run scratch write_file);
+use Test::More;
+
+sub check_source {
+    my ($source) = @_;
+    my $dir = scratch();
+    write_file("$dir/services/common/a.c", $source);
+    return run('scripts/check-style.sh', $dir);
+}
+
+sub function_of {
+    my ($lines) = @_;
+    return "int f(void)\n{\n" . ("    g();\n" x $lines) . "}\n";
+}
+
+my $ours = run('scripts/check-style.sh');
+is($ours->{status}, 0, 'our own sources pass') or diag $ours->{err};
+
+is(check_source(function_of(70))->{status}, 0, 'a function of 70 lines');
+is(check_source(function_of(71))->{status}, 1, 'a function of 71 lines');
+is(check_source("int a;\n" x 700)->{status}, 0, 'a file of 700 lines');
+is(check_source("int a;\n" x 701)->{status}, 1, 'a file of 701 lines');
+
+for my $call (qw(strcpy strcat sprintf vsprintf gets atoi atol strtok)) {
+    my $result = check_source("int a;\nint b = $call(x);\n");
+    is($result->{status}, 1, "$call() is refused");
+    like($result->{err}, qr{services/common/a\.c:2:}, "$call(): file and line are named");
+}
+is(check_source("int a = snprintf(b, n, \"x\");\nint c = my_atoi(s);\n")->{status}, 0, 'snprintf is not sprintf');
+is(check_source("/* strcpy() has no bound */\n * as sprintf( does\n")->{status}, 0, 'comments may name them');
+is(check_source('/* ' . 'TO' . "DO: later */\n")->{status}, 1, 'work left for later');
+
+done_testing();
