@@ -190,7 +190,7 @@ static void build(struct cache *cache, int argc, const char *const *argv) {
 static void script_loaded(redisAsyncContext *redis, void *reply_void, void *privdata) {
     const redisReply *reply = reply_void;
     struct cache *cache = redis->data;
-    size_t script = (size_t)(const char *)privdata;
+    size_t script = (size_t)(uintptr_t)privdata;
     if (!cache_conn_accept(cache, redis, reply)) {
         return;
     }
@@ -209,7 +209,7 @@ static void load_scripts(struct cache *cache) {
     for (size_t i = 0; i < CACHE_SCRIPTS; i++) {
         const char *const argv[] = { "SCRIPT", "LOAD", CACHE_SCRIPT_TEXTS[i] };
         build(cache, 3, argv);
-        if (!cache_conn_send(cache, script_loaded, (char *)NULL + i)) {
+        if (!cache_conn_send(cache, script_loaded, (void *)(uintptr_t)i)) {
             cache_conn_drop(cache, "out of memory");
             return;
         }

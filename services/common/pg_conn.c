@@ -12,6 +12,7 @@ enum { MIGRATION_TIMEOUT_MS = 600000 };
 static void connect_poll(struct pg_conn *conn);
 static void start_migrating(struct pg_conn *conn);
 static void start_preparing(struct pg_conn *conn);
+static bool try_flush(struct pg_conn *conn);
 static void flush(struct pg_conn *conn);
 static void on_event(void *ctx, uint32_t events);
 static void on_timer(void *ctx);

@@ -1,0 +1,256 @@
+#include "outbox.h"
+
+#include "log.h"
+#include "metrics.h"
+
+#include <assert.h>
+
+enum {
+    DELETE_QUEUE_MAX = 131072,
+    DELETE_BATCH_MAX = 4000,
+    SWEEP_ARENA_BYTES_MAX = 1024 * 1024,
+    FRESH_LEASE_S = 10, /* as in OUTBOX_INSERT_SQL: how long the inserter has the row to itself */
+};
+
+enum { M_PUBLISHED, M_REPUBLISHED, M_UNSENT, M_INFLIGHT, METRIC_COUNT };
+
+static struct metric METRICS[METRIC_COUNT] = {
+    [M_PUBLISHED] = { "prodorder_outbox_published_total", METRIC_COUNTER,
+                      "Events handed to the broker", "source=\"memory\"" },
+    [M_REPUBLISHED] = { "prodorder_outbox_published_total", METRIC_COUNTER,
+                        "Events handed to the broker", "source=\"sweep\"" },
+    [M_UNSENT] = { "prodorder_outbox_left_total", METRIC_COUNTER,
+                   "Events left to the sweep because the broker could not take them" },
+    [M_INFLIGHT] = { "prodorder_outbox_inflight", METRIC_GAUGE,
+                     "Events handed to the broker and not confirmed" },
+};
+
+static void run_deletion(void *ctx, struct batch *batch);
+static void on_timer(void *ctx);
+static void sweep(struct outbox *outbox);
+
+enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg,
+                     struct broker *broker, const struct outbox_options *options) {
+    static bool registered;
+    struct batcher_options deletions = { .name = "outbox_delete",
+                                         .item_bytes = sizeof(int64_t),
+                                         .queue_max = DELETE_QUEUE_MAX,
+                                         .batch_max = DELETE_BATCH_MAX,
+                                         .inflight_max = 1,
+                                         .run = run_deletion,
+                                         .ctx = outbox };
+    *outbox = (struct outbox){ .loop = loop, .pg = pg, .broker = broker, .options = *options };
+    loop_timer_init(&outbox->timer, on_timer, outbox);
+    arena_init(&outbox->sweep_arena, SWEEP_ARENA_BYTES_MAX);
+    if (!registered) {
+        metrics_register(METRICS, METRIC_COUNT);
+        registered = true;
+    }
+    enum err err = batcher_init(&outbox->deletions, loop, &deletions);
+    if (err == ERR_OK) {
+        loop_timer_start(loop, &outbox->timer, options->sweep_interval_ms);
+    }
+    return err;
+}
+
+void outbox_stop(struct outbox *outbox) {
+    outbox->closing = true;
+    loop_timer_stop(outbox->loop, &outbox->timer);
+}
+
+void outbox_close(struct outbox *outbox) {
+    if (outbox->loop == NULL) {
+        return;
+    }
+    outbox_stop(outbox);
+    batcher_done(&outbox->deletions);
+    id_set_done(&outbox->inflight);
+    arena_done(&outbox->sweep_arena);
+    *outbox = (struct outbox){ 0 };
+}
+
+bool outbox_is_idle(const struct outbox *outbox) {
+    return batcher_is_idle(&outbox->deletions) && !outbox->sweeping;
+}
+
+/* ---- into the table ---- */
+
+struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *arena,
+                                  const struct outbox_event *events, size_t count) {
+    struct pg_call call = { .statement = outbox->options.insert_statement, .param_count = 6 };
+    int64_t *ids = arena_array(arena, count, sizeof(*ids));
+    struct str *columns[5];
+    bool whole = ids != NULL;
+    for (size_t c = 0; c < 5; c++) {
+        columns[c] = arena_array(arena, count, sizeof(struct str));
+        whole = whole && columns[c] != NULL;
+    }
+    if (!whole) {
+        call.params[0].length = -1; /* the request fails with ERR_NO_MEMORY */
+        return call;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct outbox_event *event = &events[i];
+        ids[i] = event->id;
+        columns[0][i] = str_of(event->routing_key);
+        columns[1][i] = event->message_id;
+        columns[2][i] = event->correlation_id;
+        columns[3][i] = event->traceparent.length > 0 ? event->traceparent : STR("");
+        columns[4][i] = event->body;
+    }
+    call.params[0] = pg_int8_array(arena, ids, count);
+    for (size_t c = 0; c < 5; c++) {
+        call.params[c + 1] = pg_text_array(arena, columns[c], count);
+    }
+    return call;
+}
+
+/* ---- out to the broker ---- */
+
+static const char *terminated(struct arena *arena, struct str text) {
+    const char *copy = text.length == 0 ? "" : arena_copy(arena, text.bytes, text.length);
+    return copy == NULL ? "" : copy;
+}
+
+static bool publish_one(struct outbox *outbox, struct arena *arena,
+                        const struct outbox_event *event) {
+    struct broker_message message = {
+        .routing_key = event->routing_key,
+        .message_id = terminated(arena, event->message_id),
+        .correlation_id = terminated(arena, event->correlation_id),
+        .traceparent = terminated(arena, event->traceparent),
+        .body = event->body.bytes,
+        .body_length = event->body.length,
+    };
+    if (id_set_add(&outbox->inflight, event->id) != ERR_OK) {
+        return false;
+    }
+    enum err err = broker_publish(outbox->broker, &message, (uint64_t)event->id);
+    if (err == ERR_TOO_LARGE) {
+        log_error("event is too large for the broker", LOG_STR("messageId", message.message_id),
+                  LOG_INT("bytes", event->body.length));
+    }
+    if (err != ERR_OK) {
+        id_set_remove(&outbox->inflight, event->id);
+    }
+    return err == ERR_OK;
+}
+
+static void publish_all(struct outbox *outbox, const struct outbox_event *events, size_t count,
+                        int metric) {
+    struct arena arena;
+    arena_init(&arena, SWEEP_ARENA_BYTES_MAX);
+    size_t sent = 0;
+    for (size_t i = 0; i < count; i++) {
+        arena_reset(&arena);
+        if (id_set_has(&outbox->inflight, events[i].id)) {
+            continue;
+        }
+        if (!publish_one(outbox, &arena, &events[i])) {
+            metric_add(&METRICS[M_UNSENT], (int64_t)(count - i));
+            break;
+        }
+        sent++;
+    }
+    arena_done(&arena);
+    metric_add(&METRICS[metric], (int64_t)sent);
+    metric_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight.count);
+}
+
+void outbox_publish(struct outbox *outbox, const struct outbox_event *events, size_t count) {
+    publish_all(outbox, events, count, M_PUBLISHED);
+}
+
+/* ---- confirmed: delete ---- */
+
+void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
+                         bool confirmed) {
+    for (size_t i = 0; i < count; i++) {
+        int64_t id = (int64_t)cookies[i];
+        id_set_remove(&outbox->inflight, id);
+        if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {
+            break; /* full: the sweep sends those again, and their next confirm deletes them */
+        }
+    }
+    metric_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight.count);
+}
+
+static void deletion_done(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    (void)err; /* rows that stay are swept, sent again and deleted then */
+    (void)rows;
+    batch_done(batch);
+}
+
+static void run_deletion(void *ctx, struct batch *batch) {
+    struct outbox *outbox = ctx;
+    struct pg_call calls[2] = {
+        { .statement = outbox->options.relax_statement },
+        { .statement = outbox->options.delete_statement, .param_count = 1 },
+    };
+    calls[1].params[0] = pg_int8_array(&batch->arena, batch->items, batch->count);
+    pg_run(outbox->pg, calls, 2, deletion_done, batch);
+}
+
+/* ---- the sweep ---- */
+
+static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct outbox *outbox = ctx;
+    size_t count = err == ERR_OK ? rows[0].count : 0;
+    outbox->sweeping = false;
+    for (size_t i = 0; i < count && !outbox->closing; i++) {
+        struct str key = pg_get_text(&rows[0], i, 1);
+        arena_reset(&outbox->sweep_arena);
+        struct outbox_event event = {
+            .id = pg_get_int8(&rows[0], i, 0),
+            .routing_key = terminated(&outbox->sweep_arena, key),
+            .message_id = pg_get_text(&rows[0], i, 2),
+            .correlation_id = pg_get_text(&rows[0], i, 3),
+            .traceparent = pg_get_text(&rows[0], i, 4),
+            .body = pg_get_text(&rows[0], i, 5),
+        };
+        publish_all(outbox, &event, 1, M_REPUBLISHED);
+    }
+    arena_reset(&outbox->sweep_arena);
+    if (count > 0) {
+        log_info("outbox swept", LOG_INT("events", count));
+    }
+    if (!outbox->closing) {
+        bool more = count == outbox->options.sweep_batch_max;
+        if (!more) {
+            outbox->sweep_all = false;
+        }
+        /* a full batch: there is more; a short pause lets the publisher drain */
+        loop_timer_start(outbox->loop, &outbox->timer, more ? 20 : outbox->options.sweep_interval_ms);
+    }
+}
+
+static void sweep(struct outbox *outbox) {
+    struct pg_call call = { .statement = outbox->options.claim_statement, .param_count = 2 };
+    outbox->sweeping = true;
+    call.params[0] = pg_int8(&outbox->sweep_arena, outbox->sweep_all ? FRESH_LEASE_S : 0);
+    call.params[1] = pg_int8(&outbox->sweep_arena, (int64_t)outbox->options.sweep_batch_max);
+    pg_run(outbox->pg, &call, 1, swept, outbox);
+}
+
+static void on_timer(void *ctx) {
+    struct outbox *outbox = ctx;
+    if (outbox->sweeping) {
+        return; /* its end arms the timer */
+    }
+    if (broker_publish_state(outbox->broker) != BROKER_UP || !pg_is_ready(outbox->pg)) {
+        loop_timer_start(outbox->loop, &outbox->timer, outbox->options.sweep_interval_ms);
+        return;
+    }
+    sweep(outbox);
+}
+
+void outbox_on_broker_state(struct outbox *outbox, enum broker_state state) {
+    if (state != BROKER_UP || outbox->closing) {
+        return;
+    }
+    outbox->sweep_all = true;
+    if (!outbox->sweeping) {
+        loop_timer_start(outbox->loop, &outbox->timer, 0);
+    }
+}

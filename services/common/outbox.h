@@ -1,0 +1,93 @@
+/*
+ * The transactional outbox: commit first, tell after.
+ *
+ * The caller inserts its events with outbox_insert_call() in the transaction that makes them true.
+ * After the commit it hands them to outbox_publish(): they leave from memory. The publisher's
+ * confirm deletes the row (in batches, without waiting for the disk: a row that comes back after a
+ * crash is only sent again). What is left, after a crash or while the broker is away, is found by the sweep: when
+ * the broker comes up, and every sweep_interval_ms. Consumers must therefore take hearing twice as harmless.
+ *
+ * A row is claimed by pushing its `available_at` into the future; FOR UPDATE SKIP LOCKED lets replicas
+ * share the sweep. Rows that this process has under way are not sent again. Loop thread only.
+ *
+ * Table:  outbox (id bigint PRIMARY KEY, routing_key text, message_id text, correlation_id text,
+ *                 traceparent text, body text, available_at timestamptz)
+ */
+#ifndef COMMON_OUTBOX_H
+#define COMMON_OUTBOX_H
+
+#include "arena.h"
+#include "batcher.h"
+#include "broker.h"
+#include "err.h"
+#include "id_set.h"
+#include "loop.h"
+#include "pg.h"
+#include "str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The service puts these into its statement table, and their indices into the options. */
+#define OUTBOX_INSERT_SQL                                                                          \
+    "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent, body,"          \
+    " available_at) SELECT *, clock_timestamp() + interval '10 s' FROM unnest($1::bigint[],"       \
+    " $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
+#define OUTBOX_CLAIM_SQL                                                                           \
+    "UPDATE outbox SET available_at = clock_timestamp() + interval '30 s' WHERE id IN"             \
+    " (SELECT id FROM outbox WHERE available_at <= clock_timestamp() + $1::bigint * interval '1 s'" \
+    " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"                                        \
+    " RETURNING id, routing_key, message_id, correlation_id, traceparent, body"
+#define OUTBOX_RELAX_SQL "SELECT set_config('synchronous_commit', 'off', true)"
+#define OUTBOX_DELETE_SQL "DELETE FROM outbox WHERE id = ANY ($1::bigint[])"
+
+struct outbox_event {
+    int64_t id; /* positive; of the row */
+    const char *routing_key;
+    struct str message_id;
+    struct str correlation_id;
+    struct str traceparent; /* .length 0: none */
+    struct str body;
+};
+
+struct outbox_options {
+    size_t insert_statement, claim_statement, relax_statement, delete_statement;
+    uint32_t sweep_interval_ms;
+    size_t sweep_batch_max;
+};
+
+struct outbox {
+    struct loop *loop;
+    struct pg *pg;
+    struct broker *broker;
+    struct outbox_options options;
+    struct batcher deletions;
+    struct id_set inflight; /* rows that the broker module has */
+    struct loop_timer timer;
+    struct arena sweep_arena;
+    bool sweeping;
+    bool sweep_all; /* the next sweep takes fresh rows too: the broker has just come back */
+    bool closing;
+};
+
+MUST_CHECK enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg,
+                                struct broker *broker, const struct outbox_options *options);
+void outbox_close(struct outbox *outbox); /* accepts one zeroed; pg must be closed before */
+
+/* The INSERT for the caller's transaction. Memory from `arena`, until the request is done. */
+struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *arena,
+                                  const struct outbox_event *events, size_t count);
+/* After the commit. Copies. Whatever cannot be sent now is left to the sweep. */
+void outbox_publish(struct outbox *outbox, const struct outbox_event *events, size_t count);
+
+/* From the broker's callbacks. */
+void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count, bool confirmed);
+void outbox_on_broker_state(struct outbox *outbox, enum broker_state state);
+
+/* Stop sweeping; nothing more will be published. */
+void outbox_stop(struct outbox *outbox);
+/* No deletion waits or is under way (for the drain). */
+bool outbox_is_idle(const struct outbox *outbox);
+
+#endif
