@@ -80,7 +80,7 @@ UNIT        := $(UNIT_C:t/unit/%.c=$(BUILD)/unit/%)
 
 help: ## this list
 	@echo "make [TARGET] [BUILD=build] [WERROR=] [DESTDIR=DIR] [V=1]"; echo
-	@awk -F':.*## ' '/^[a-z_.-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z_. -]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo; echo "Options of the build (sanitizers, debug, prefix) are those of ./configure.sh --help."
 
 all: gateway services openapi ## gateway module, both services, the OpenAPI tools
