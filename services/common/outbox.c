@@ -12,7 +12,7 @@ enum {
     FRESH_LEASE_S = 10, /* as in OUTBOX_INSERT_SQL: how long the inserter has the row to itself */
 };
 
-enum { M_PUBLISHED, M_REPUBLISHED, M_UNSENT, M_INFLIGHT, METRIC_COUNT };
+enum { M_PUBLISHED, M_REPUBLISHED, M_UNSENT, M_UNDELETED, M_INFLIGHT, METRIC_COUNT };
 
 static struct metric METRICS[METRIC_COUNT] = {
     [M_PUBLISHED] = { "prodorder_outbox_published_total", METRIC_COUNTER,
@@ -21,6 +21,8 @@ static struct metric METRICS[METRIC_COUNT] = {
                         "Events handed to the broker", "source=\"sweep\"" },
     [M_UNSENT] = { "prodorder_outbox_left_total", METRIC_COUNTER,
                    "Events left to the sweep because the broker could not take them" },
+    [M_UNDELETED] = { "prodorder_outbox_undeleted_total", METRIC_COUNTER,
+                      "Confirmed events whose row could not be queued for deletion" },
     [M_INFLIGHT] = { "prodorder_outbox_inflight", METRIC_GAUGE,
                      "Events handed to the broker and not confirmed" },
 };
@@ -169,7 +171,7 @@ void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t 
         int64_t id = (int64_t)cookies[i];
         id_set_remove(&outbox->inflight, id);
         if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {
-            break; /* full: the sweep sends those again, and their next confirm deletes them */
+            metric_add(&METRICS[M_UNDELETED], 1); /* the sweep sends it again and deletes it then */
         }
     }
     metric_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight.count);
