@@ -1,12 +1,14 @@
 /*
- * The life of a service process: arguments, configuration, logs, signals, health, metrics, drain.
+ * The life of a service process: arguments, configuration, logs, signals, drain.
  *
  *   int main(int argc, char **argv) { return service_main(argc, argv, &SERVICE); }
  *
- * Boot: --help / --version → configuration (exit 2 when wrong, before any connection) → log → loop → start() →
+ * Boot: --help / --version / --print-env-example → configuration (exit 2 when wrong, before any connection) → log → loop → start() →
  * run. SIGTERM or SIGINT: drain() is called once; the service calls service_drained() when it has
  * finished; exit 0. A drain that takes over drain_timeout_ms is logged and ends with exit 1. A second
- * signal changes nothing. SIGPIPE is ignored. Loop thread only.
+ * signal changes nothing; one that comes during start() waits until the loop runs. SIGTERM and SIGINT
+ * are blocked in every thread and read from a signalfd; SIGPIPE is ignored. The log is flushed at the
+ * end of each tick, so loop_on_tick_end() is taken. Loop thread only.
  */
 #ifndef COMMON_SERVICE_H
 #define COMMON_SERVICE_H
@@ -20,6 +22,7 @@
 struct service {
     const char *name;      /* "order-service": --help, default for SERVICE_NAME */
     const char *summary;   /* one sentence for --help */
+    const char *version;   /* for --version: PRODORDER_VERSION, which the Makefile gives to main.c */
     const struct config_option *options;
     size_t option_count;
     void *config;          /* filled before start() */
@@ -28,14 +31,14 @@ struct service {
     const int64_t *drain_timeout_ms;
     /* Open everything; ERR_* ends the process with exit 1 (already logged). */
     enum err (*start)(struct loop *loop);
-    /* Stop taking work, finish what is under way, then service_drained(). */
+    /* Stop taking work, finish what is under way, then service_drained(). NULL: nothing to finish. */
     void (*drain)(void);
-    /* Free everything (so that leak checkers stay quiet). */
+    /* Free everything (so that leak checkers stay quiet), also after a start() that failed. Or NULL. */
     void (*stop)(void);
 };
 
 int service_main(int argc, char **argv, const struct service *service);
-/* The drain is complete: leave the loop. */
+/* The drain is complete: leave the loop. After drain() was called, or in it; harmless to repeat. */
 void service_drained(void);
 
 #endif
