@@ -31,7 +31,6 @@ dirs_server() {
         RET_DIR=$link
     else
         RET_DIR=$(dirs_private)/$name
-        ui_step "$name" "user $user cannot enter $STACK_HOME: its data is in $RET_DIR"
         (umask 022 && mkdir -p "$(dirs_private)")
         ln -sfn "$RET_DIR" "$link"
     fi
@@ -41,6 +40,12 @@ dirs_server() {
 
 dirs_reachable() {
     [ -z "$2" ] || as_user "$2" test -x "$1"
+}
+
+# Say once where the data is, when it is not where one would look.
+dirs_announce() {
+    [ "$(id -u)" -eq 0 ] && [ ! -d "$(dirs_private)" ] && ! dirs_reachable "$STACK_HOME" nobody || return 0
+    ui_say "The servers' own users cannot enter $STACK_HOME: their data goes to $(dirs_private)."
 }
 
 dirs_private() {

@@ -106,7 +106,8 @@ process_signal() {
 
 # process_tree PID: its pid and those of all that it started (sets RET_PIDS).
 process_tree() {
-    RET_PIDS=$(cat /proc/[0-9]*/stat 2> /dev/null | awk -v top="$1" '
+    # A process may end between the listing and the reading: cat complains, the rest is read.
+    RET_PIDS=$({ cat /proc/[0-9]*/stat 2> /dev/null || true; } | awk -v top="$1" '
         { pid = $1; sub(/^.*\) /, ""); split($0, f, " "); parent[pid] = f[2] }
         END {
             for (pid in parent)
