@@ -4,8 +4,8 @@
 # Usage: install-packages.sh PACKAGE...        (as root)
 #
 # While apt-get runs, a policy-rc.d that refuses every start is in place, and PostgreSQL's packages
-# are told not to create a cluster. Both are put back as they were. Init scripts that were not there
-# before are then disabled: prodorder starts private instances of its own.
+# are told not to create a cluster. Both are put back as they were. Servers that were not there before
+# are then disabled: prodorder starts private instances of its own.
 set -euo pipefail
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
@@ -25,7 +25,7 @@ put_back() {
 
 # The file did not exist: leave what the package would have put there, or nothing.
 restore_cluster_conf() {
-    rm -f "$cluster_conf"
+    rm -f "$cluster_conf" "$cluster_conf.ucf-dist"
     if [ -f /usr/share/postgresql-common/createcluster.conf ]; then
         cp /usr/share/postgresql-common/createcluster.conf "$cluster_conf"
     else
@@ -51,30 +51,34 @@ forbid_starts() {
     fi
 }
 
-# disable_new_services "BEFORE": what /etc/init.d did not have before must not start at boot.
+# disable_new_services "BEFORE": servers that were not installed before must not start at boot.
 disable_new_services() {
     local name disabled=()
-    command -v update-rc.d > /dev/null || return 0
-    for name in $(services_installed); do
-        case $name in nginx | redis-server | rabbitmq-server | postgresql) ;; *) continue ;; esac
+    for name in $(servers_installed); do
         [[ " $1 " != *" $name "* ]] || continue
-        update-rc.d "$name" disable > /dev/null 2>&1 && disabled+=("$name")
+        if [ "$name" = epmd ]; then
+            deb-systemd-helper disable epmd.service epmd.socket > /dev/null 2>&1
+        else
+            update-rc.d "$name" disable > /dev/null 2>&1
+        fi && disabled+=("$name")
     done
     [ ${#disabled[@]} -eq 0 ] ||
-        echo "not started and disabled at boot (prodorder runs its own): ${disabled[*]}"
+        echo "not started, and disabled at boot (prodorder runs its own): ${disabled[*]}"
 }
 
-services_installed() {
-    local file
-    for file in /etc/init.d/*; do
-        [ ! -f "$file" ] || basename "$file"
+servers_installed() {
+    local name
+    for name in nginx redis-server rabbitmq-server postgresql epmd; do
+        if [ -e "/etc/init.d/$name" ] || [ -e "/lib/systemd/system/$name.service" ]; then
+            echo "$name"
+        fi
     done
 }
 
 [ $# -gt 0 ] || { echo "usage: install-packages.sh PACKAGE..." >&2; exit 2; }
 [ "$(id -u)" -eq 0 ] || { echo "install-packages.sh: must run as root" >&2; exit 1; }
 
-before=$(services_installed | tr '\n' ' ')
+before=$(servers_installed | tr '\n' ' ')
 forbid_starts
 apt-get -o DPkg::Lock::Timeout=300 -q update
 apt-get -o DPkg::Lock::Timeout=300 -q -y --no-install-recommends install "$@"
