@@ -97,6 +97,7 @@ stack_wait() {
         done
         [ ${#next[@]} -gt 0 ] || return 0
         waiting=("${next[@]}")
+        ui_transient "" "waiting for ${waiting[*]}"
         sleep 0.1
     done
 }

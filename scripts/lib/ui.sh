@@ -2,6 +2,12 @@
 
 UI_OUT=${UI_OUT:-1}
 
+# Goes back to the start of a terminal's line and clears it.
+UI_CLEAR=''
+if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ]; then
+    UI_CLEAR=$'\r\e[K'
+fi
+
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
     UI_BOLD=$'\e[1m' UI_RED=$'\e[31m' UI_GREEN=$'\e[32m' UI_YELLOW=$'\e[33m' UI_RESET=$'\e[0m'
 else
@@ -14,7 +20,21 @@ ui_say() {
 
 # ui_step NAME TEXT: one line of progress.
 ui_step() {
-    printf '  %-16s %s\n' "$1" "$2" >&"$UI_OUT"
+    printf '%s  %-16s %s\n' "$UI_CLEAR" "$1" "$2" >&"$UI_OUT"
+}
+
+# ui_transient NAME TEXT: what is being waited for; the next line replaces it. Only on a terminal.
+ui_transient() {
+    [ -z "$UI_CLEAR" ] || printf '%s  %-16s %.*s' "$UI_CLEAR" "$1" $((${COLUMNS:-80} - 20)) "$2" >&"$UI_OUT"
+}
+
+# ui_follow NAME: show each line of standard input while it is the last one.
+ui_follow() {
+    local line
+    while IFS= read -r line; do
+        ui_transient "$1" "$line"
+    done
+    printf '%s' "$UI_CLEAR" >&"$UI_OUT"
 }
 
 # ui_good NAME TEXT and ui_bad NAME TEXT: how a step ended.
@@ -27,11 +47,11 @@ ui_bad() {
 }
 
 ui_warn() {
-    printf '%sprodorder: %s%s\n' "$UI_YELLOW" "$*" "$UI_RESET" >&2
+    printf '%s%sprodorder: %s%s\n' "$UI_CLEAR" "$UI_YELLOW" "$*" "$UI_RESET" >&2
 }
 
 ui_error() {
-    printf '%sprodorder: %s%s\n' "$UI_RED" "$*" "$UI_RESET" >&2
+    printf '%s%sprodorder: %s%s\n' "$UI_CLEAR" "$UI_RED" "$*" "$UI_RESET" >&2
 }
 
 # die MESSAGE [HINT...]: what failed, then what to try, one hint a line.
