@@ -48,11 +48,17 @@ struct http_server_options {
     uint32_t idle_timeout_ms;    /* keep-alive, between requests */
     uint32_t request_timeout_ms; /* from a request's first byte to its last (slow loris): 408 */
     uint32_t write_timeout_ms;   /* a client that does not read its answer */
+    bool reuse_port;             /* SO_REUSEPORT: several processes listen on the same port */
 };
 
 #define http_str str /* former name of struct str; new code says struct str */
 
-/* Listens at once (SO_REUSEADDR, SO_REUSEPORT off unless N workers are wanted). ERR_UNAVAILABLE: the address cannot be bound (logged with errno text). */
+/*
+ * Listens at once (SO_REUSEADDR). ERR_INVALID: the address is not numeric; ERR_UNAVAILABLE: it cannot
+ * be bound (logged with errno's text); ERR_NO_MEMORY. `options` is copied. Connections over
+ * connections_max are answered 503 and closed (up to 64 at a time, more are closed at once). Timeouts
+ * are kept to within a quarter of the shortest, at most half a second.
+ */
 MUST_CHECK enum err http_server_open(struct loop *loop, const struct http_server_options *options,
                                      struct http_server **ret_server);
 uint16_t http_server_port(const struct http_server *server);
@@ -62,7 +68,11 @@ uint16_t http_server_port(const struct http_server *server);
  * already in the buffers are still answered.
  */
 void http_server_drain(struct http_server *server, loop_fn *on_drained, void *ctx);
-void http_server_close(struct http_server *server); /* accepts NULL; drops what is left */
+/*
+ * Drops what is left; accepts NULL. Not from inside a handler. An exchange that still owes an answer
+ * is gone with it and must not be answered any more: drain first.
+ */
+void http_server_close(struct http_server *server);
 size_t http_server_connection_count(const struct http_server *server);
 
 /* The request. Views stay valid until http_reply(). */
@@ -74,17 +84,20 @@ struct http_str http_header(const struct http_exchange *exchange, const char *na
 struct http_str http_path_param(const struct http_exchange *exchange, size_t index); /* still percent-encoded */
 const char *http_route_name(const struct http_exchange *exchange);
 /*
- * A query parameter, percent-decoded into the exchange's arena. ERR_NOT_FOUND: absent; ERR_INVALID:
- * bad encoding, or given twice.
+ * A query parameter, percent-decoded into the exchange's arena, NUL-terminated ("+" stays "+").
+ * ERR_NOT_FOUND: absent; ERR_INVALID: bad encoding, %00, or given twice; ERR_NO_MEMORY.
  */
 MUST_CHECK enum err http_query_param(struct http_exchange *exchange, const char *name, struct http_str *ret_value);
 /* True when Content-Type is application/json (parameters allowed, case-insensitive). */
 bool http_body_is_json(const struct http_exchange *exchange);
 /* X-Request-Id if it matches ^[A-Za-z0-9._:-]{1,128}$, else a new UUID; decided once per exchange. NUL-terminated. */
 const char *http_request_id(struct http_exchange *exchange);
-/* traceparent if it has the form of W3C Trace Context (version 00, or a higher one's prefix), else "". NUL-terminated. */
+/*
+ * traceparent if it has the form of W3C Trace Context, else "". A higher version is read as the
+ * specification says and given as version 00; of the flags only `sampled` stays. NUL-terminated.
+ */
 const char *http_traceparent(struct http_exchange *exchange);
-/* Memory that lives until the answer has been handed over: one arena per exchange, capped. */
+/* Memory that lives until the answer has been handed over: one arena per exchange, at most 8 MiB. */
 struct arena *http_arena(struct http_exchange *exchange);
 uint64_t http_started_us(const struct http_exchange *exchange);
 
