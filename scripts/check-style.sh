@@ -36,12 +36,13 @@ texts() {
 mapfile -t files < <(sources)
 [ ${#files[@]} -gt 0 ] || exit 0
 
-# A function's body opens with a brace in column 0 and closes with one.
+# A function's body opens with a brace after its parameters, on the same line or the next, and closes
+# with a brace in column 0.
 violations_from < <(awk -v lines_max=$FILE_LINES_MAX -v function_max=$FUNCTION_LINES_MAX '
     FNR == 1 { open = 0 }
     FNR == lines_max + 1 { printf "%s: more than %d lines\n", FILENAME, lines_max }
     /[ \t]$/ { printf "%s:%d: white space at the end\n", FILENAME, FNR }
-    /^\{/ { open = FNR }
+    !open && (/^\{/ || /^[^#].*\)[ \t]*\{$/) { open = FNR }
     /^\}/ && open {
         if (FNR - open - 1 > function_max)
             printf "%s:%d: a function of %d lines; at most %d\n", FILENAME, open, FNR - open - 1, function_max

@@ -14,8 +14,8 @@ sub check_source {
 }
 
 sub function_of {
-    my ($lines) = @_;
-    return "int f(void)\n{\n" . ("    g();\n" x $lines) . "}\n";
+    my ($lines, $head) = @_;
+    return ($head // "int f(void)\n{\n") . ("    if (x) {\n    }\n" x ($lines / 2)) . ("    g();\n" x ($lines % 2)) . "}\n";
 }
 
 my $ours = run('scripts/check-style.sh');
@@ -23,6 +23,8 @@ is($ours->{status}, 0, 'our own sources pass') or diag $ours->{err};
 
 is(check_source(function_of(70))->{status}, 0, 'a function of 70 lines');
 is(check_source(function_of(71))->{status}, 1, 'a function of 71 lines');
+is(check_source(function_of(71, "int f(int a,\n      int b) {\n"))->{status}, 1, 'with the brace on the line of its parameters');
+is(check_source(function_of(40) . "struct a {\n    int b;\n};\n" . function_of(40))->{status}, 0, 'two functions of 40 lines');
 is(check_source("int a;\n" x 700)->{status}, 0, 'a file of 700 lines');
 is(check_source("int a;\n" x 701)->{status}, 1, 'a file of 701 lines');
 
