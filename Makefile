@@ -180,6 +180,10 @@ MAIN_O := $(call obj,$(wildcard services/*/main.c))
 $(MAIN_O): CPPFLAGS += -DPRODORDER_VERSION='"$(VERSION)"'
 $(MAIN_O): $(BUILD)/version
 
+# What is embedded by EMBED_TEXT (common/embed.h) does not show in the compiler's dependencies.
+$(call obj,services/product/migrations.c): $(wildcard services/product/migrations/*.sql)
+$(call obj,services/order/migrations.c): $(wildcard services/order/migrations/*.sql)
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(COMPILE) -c -o $@ $<
