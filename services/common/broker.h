@@ -25,24 +25,33 @@
 struct broker;
 
 struct broker_queue {
-    const char *name;        /* "order.created.product-service" */
-    const char *routing_keys[4]; /* bound to the exchange with these; NULL-terminated */
+    const char *name;            /* "order.created.product-service" */
+    const char *routing_keys[4]; /* bound to the exchange with these; NULL ends the list */
 };
 
-enum { BROKER_QUEUES_MAX = 4, BROKER_ID_BYTES_MAX = 128, BROKER_TRACEPARENT_BYTES_MAX = 55, BROKER_BODY_BYTES_MAX = 65536 };
+enum {
+    BROKER_QUEUES_MAX = 4,
+    BROKER_ROUTING_KEY_BYTES_MAX = 255,
+    BROKER_ID_BYTES_MAX = 128,
+    BROKER_TRACEPARENT_BYTES_MAX = 55,
+    BROKER_BODY_BYTES_MAX = 65536,
+    BROKER_QUEUED_BYTES_MAX = 64 * 1024 * 1024, /* of all messages waiting to be sent */
+    BROKER_PARK_BODY_BYTES_MAX =
+        262144 /* a larger delivery is dead-lettered by the broker itself */
+};
 
 /* An event on its way out or in. Strings are NUL-terminated; "" when absent. */
 struct broker_message {
     const char *routing_key;    /* at most 255 bytes */
     const char *message_id;     /* at most BROKER_ID_BYTES_MAX */
     const char *correlation_id; /* the request id; likewise */
-    const char *traceparent;    /* AMQP header "traceparent"; at most BROKER_TRACEPARENT_BYTES_MAX */
-    const char *body;           /* JSON */
-    size_t body_length;         /* at most BROKER_BODY_BYTES_MAX */
+    const char *traceparent; /* AMQP header "traceparent"; at most BROKER_TRACEPARENT_BYTES_MAX */
+    const char *body;        /* JSON */
+    size_t body_length;      /* at most BROKER_BODY_BYTES_MAX */
 };
 
 struct broker_delivery {
-    struct broker_message message; /* valid until the delivery is acknowledged or parked, or the callback on_deliveries returns, as stated there */
+    struct broker_message message; /* valid until broker_ack_batch(); an id over its limit is "" */
     size_t queue;                  /* index into options.queues */
     uint64_t tag;                  /* opaque: holds the connection's epoch too */
     bool redelivered;
@@ -57,22 +66,27 @@ struct broker_callbacks {
     void (*on_published)(void *ctx, const uint64_t *cookies, size_t count, bool confirmed);
     /*
      * A batch of deliveries, in arrival order, all of queue `queue`. The array and its messages stay valid
-     * until broker_release(). At most one batch per queue is handed over at a time, the next one after
-     * its release: what arrives meanwhile is the next batch (at most `batch_max`).
+     * until broker_ack_batch(). At most one batch per queue is handed over at a time, the next one after
+     * that call: what arrives meanwhile is the next batch (at most `batch_max`). A body of more than
+     * BROKER_BODY_BYTES_MAX is never handed over: it is parked with the reason "too_large".
      */
-    void (*on_deliveries)(void *ctx, size_t queue, struct broker_delivery *deliveries, size_t count);
+    void (*on_deliveries)(void *ctx, size_t queue, struct broker_delivery *deliveries,
+                          size_t count);
 };
 
 struct broker_options {
-    const char *url;             /* amqp://user:password@host:port/vhost (the password is never logged) */
+    const char *url; /* amqp://user:password@host:port/vhost (the password is never logged) */
     const char *connection_name; /* shown in the management UI: "order-service" */
     const char *exchange;        /* durable topic exchange */
-    struct broker_queue queues[BROKER_QUEUES_MAX]; /* the ones to consume; name NULL ends the list */
-    const struct broker_queue *declare_only;       /* queues of other services that must exist before the first publish (so nothing is unroutable); may be NULL */
-    size_t declare_only_count;
+    struct broker_queue
+        queues[BROKER_QUEUES_MAX];           /* the ones to consume; name NULL ends the list */
+    const struct broker_queue *declare_only; /* queues of other services that must exist before the
+                                              * first publish, else it were unroutable; may be NULL */
+    size_t declare_only_count;               /* at most BROKER_QUEUES_MAX */
     uint32_t heartbeat_s;
     uint32_t rpc_timeout_ms;
-    size_t publish_queue_max;    /* messages waiting to be sent; over it broker_publish() is ERR_BUSY */
+    size_t
+        publish_queue_max; /* messages waiting to be sent; over it broker_publish() is ERR_BUSY */
     size_t publish_inflight_max; /* sent and not confirmed */
     uint16_t prefetch;           /* per queue */
     size_t batch_max;            /* deliveries per on_deliveries */
@@ -84,34 +98,45 @@ struct broker_options {
  * The broker not being there is not an error. `options` strings are copied.
  */
 MUST_CHECK enum err broker_open(struct loop *loop, const struct broker_options *options,
-                                const struct broker_callbacks *callbacks, void *ctx, struct broker **ret_broker);
+                                const struct broker_callbacks *callbacks, void *ctx,
+                                struct broker **ret_broker);
 
-/* Publishing side is up and not blocked; the consuming side is connected (both for /readyz). */
+/*
+ * For /readyz: the publishing side; whether every queue is being consumed (true when there is none).
+ */
 enum broker_state broker_publish_state(const struct broker *broker);
 bool broker_is_consuming(const struct broker *broker);
 
 /*
  * Queue one persistent message (content_type application/json, mandatory) for the publishing thread.
  * Everything is copied. Its fate comes to on_published with `cookie`, exactly once, unless the call
- * fails: ERR_UNAVAILABLE when down or blocked, ERR_BUSY when the queue is full, ERR_TOO_LARGE.
+ * fails: ERR_UNAVAILABLE when down or blocked, ERR_BUSY when the queue is full, ERR_TOO_LARGE,
+ * ERR_DRAINING after broker_close().
  */
-MUST_CHECK enum err broker_publish(struct broker *broker, const struct broker_message *message, uint64_t cookie);
+MUST_CHECK enum err broker_publish(struct broker *broker, const struct broker_message *message,
+                                   uint64_t cookie);
 
-/* Acknowledge a whole batch and give its memory back; the next batch may follow. */
+/*
+ * Acknowledge the whole batch of `queue` (index into options.queues) that on_deliveries handed over,
+ * and give its memory back; the next batch may follow. Call it at most once for each batch. Not acknowledging for long is allowed: it holds back this queue only.
+ */
 void broker_ack_batch(struct broker *broker, size_t queue);
 /*
- * Publish one delivery to "<queue>.dlq" (default exchange, headers x-prodorder-reason, x-prodorder-queue, x-prodorder-time and those
- * it came with). It is acknowledged with its batch, but only after the copy is confirmed: broker_ack_batch() waits for it.
- * If the copy fails, the batch's connection is recycled so that the delivery comes again.
+ * Publish one delivery of the current batch to "<queue>.dlq" (default exchange; its properties and
+ * headers, and x-prodorder-reason, x-prodorder-queue, x-prodorder-time). It is acknowledged with its
+ * batch, but only after the copy is confirmed: broker_ack_batch() waits for it. If the copy fails,
+ * the consuming connection is recycled so that the batch comes again. `reason` is copied.
  */
 void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason);
 
 /*
- * Drain: stop consuming (unacknowledged deliveries go back), send what is queued, wait for confirms,
- * at most `deadline_ms`; then on_closed(ctx) and the threads have ended. What is left is reported as not confirmed before.
+ * Drain: hand over nothing more, refuse new messages, send what is queued, wait for confirms, and for
+ * acknowledgements that were asked for, at most `deadline_ms` in all; then on_closed(ctx), and the
+ * threads have ended. What is left is reported as not confirmed before; a batch not acknowledged before this
+ * call comes again. Only a name lookup under way can make it later than the deadline. Once.
  */
 void broker_close(struct broker *broker, uint32_t deadline_ms, loop_fn *on_closed, void *ctx);
-/* After on_closed. Accepts NULL. */
+/* After on_closed, or from it. Accepts NULL. */
 void broker_free(struct broker *broker);
 
 #endif
