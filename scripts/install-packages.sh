@@ -10,6 +10,7 @@ set -euo pipefail
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
 policy=/usr/sbin/policy-rc.d
+policy_ours=
 policy_saved=
 cluster_conf=/etc/postgresql-common/createcluster.conf
 cluster_conf_ours=
@@ -17,9 +18,10 @@ cluster_conf_ours=
 put_back() {
     if [ -n "$policy_saved" ]; then
         mv -f "$policy_saved" "$policy"
-    else
+    elif [ -n "$policy_ours" ]; then
         rm -f "$policy"
     fi
+    rm -f "$policy.new"
     [ -z "$cluster_conf_ours" ] || restore_cluster_conf
 }
 
@@ -38,9 +40,10 @@ forbid_starts() {
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     if [ -e "$policy" ]; then
-        policy_saved=$(mktemp "$policy.prodorder.XXXXXX")
-        cp -p "$policy" "$policy_saved"
+        cp -p "$policy" "$policy.prodorder-saved"
+        policy_saved=$policy.prodorder-saved
     fi
+    policy_ours=yes
     printf '#!/bin/sh\n# Put here by prodorder while it installs packages.\nexit 101\n' > "$policy.new"
     chmod 755 "$policy.new"
     mv -f "$policy.new" "$policy"

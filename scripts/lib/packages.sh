@@ -132,12 +132,17 @@ packages_install() {
             "Install what these Debian packages contain, then run ./configure.sh again:" "$*"
     ui_say "installing: $*"
     if [ "$(id -u)" -eq 0 ]; then
-        scripts/install-packages.sh "$@" >&2
+        scripts/install-packages.sh "$@" >&2 || packages_install_failed "$@"
     elif command -v sudo > /dev/null; then
         ui_say "(sudo may ask for your password)"
-        sudo scripts/install-packages.sh "$@" >&2
+        sudo scripts/install-packages.sh "$@" >&2 || packages_install_failed "$@"
     else
         die "installing packages needs root, and there is no sudo here" \
             "As root, run: apt-get update && apt-get install --no-install-recommends $*"
     fi
+}
+
+packages_install_failed() {
+    die "installing packages failed; what apt-get said is above" \
+        "To try by hand, as root: apt-get update && apt-get install --no-install-recommends $*"
 }
