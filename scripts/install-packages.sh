@@ -39,7 +39,10 @@ forbid_starts() {
     trap put_back EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
-    if [ -e "$policy" ]; then
+    # A saved file, or a policy of ours, was left behind by a run that was killed.
+    if [ -e "$policy.prodorder-saved" ]; then
+        policy_saved=$policy.prodorder-saved
+    elif [ -e "$policy" ] && ! grep -q 'Put here by prodorder' "$policy"; then
         cp -p "$policy" "$policy.prodorder-saved"
         policy_saved=$policy.prodorder-saved
     fi
