@@ -23,9 +23,36 @@ postgres_start() {
     bin=$(packages_postgres_bin "$(< "$dir/data/PG_VERSION")") ||
         die "$name: its data was made by PostgreSQL $(< "$dir/data/PG_VERSION"), whose server is not installed" \
             "Install postgresql-$(< "$dir/data/PG_VERSION"), or start anew: ./prodorder clean"
+    postgres_clear_remains "$name" "$dir/data"
     postgres_write_conf "$name" "$dir/data/prodorder.conf"
     PROCESS_ENV=()
     process_start "$name" "$RET_USER" "$bin/postgres" -D "$dir/data"
+}
+
+# After a kill -9 of the server, its backends end by themselves, soon; a new server must not start
+# before. Its postmaster.pid stays, and PostgreSQL would believe it as long as the pid is taken, be it
+# by a zombie or another program. Nothing can be using the data once no process is in its directory.
+postgres_clear_remains() {
+    local name=$1 data=$2 begin_ms
+    [ -e "$data/postmaster.pid" ] || return 0
+    ui_now_ms
+    begin_ms=$RET_MS
+    while postgres_is_used "$data"; do
+        ui_now_ms
+        [ $((RET_MS - begin_ms)) -lt $((POSTGRES_START_LIMIT_S * 1000)) ] ||
+            die "$name: processes of a server that died still use $data" \
+                "They have that directory as their working directory: ls -l /proc/*/cwd"
+        sleep 0.1
+    done
+    rm -f "$data/postmaster.pid"
+}
+
+postgres_is_used() {
+    local cwd
+    for cwd in /proc/[0-9]*/cwd; do
+        [ "$(readlink "$cwd" 2> /dev/null)" != "$1" ] || return 0
+    done
+    return 1
 }
 
 # A directory that holds a half-made cluster (interrupted initdb) has no prodorder.conf: made again.

@@ -51,7 +51,7 @@ process_rotate_log() {
 
 # process_started_at PID: sets RET_STARTED; fails when there is no such process or it is a zombie.
 process_started_at() {
-    local stat fields
+    local stat='' fields
     { read -r -d '' stat < "/proc/$1/stat" || [ -n "$stat" ]; } 2> /dev/null || return 1
     read -r -a fields <<< "${stat##*) }"
     [ "${fields[0]}" != Z ] && [ "${fields[0]}" != X ] || return 1

@@ -30,6 +30,7 @@ rabbitmq_start() {
 rabbitmq_start_epmd() {
     ! process_pid rabbitmq-epmd || return 0
     ports_require rabbitmq-epmd
+    dirs_user rabbitmq
     settings_port rabbitmq-epmd
     PROCESS_ENV=()
     process_start rabbitmq-epmd "$RET_USER" epmd -address 127.0.0.1 -port "$RET_PORT"

@@ -58,8 +58,11 @@ stack_require_ports() {
 stack_start_stage() {
     local name jobs=() started='' failed=''
     for name; do
-        process_pid "$name" && continue
         kind_of "$name"
+        if process_pid "$name"; then
+            [ "$RET_KIND" != rabbitmq ] || rabbitmq_start_epmd
+            continue
+        fi
         ("${RET_KIND}_start" "$name") &
         jobs+=($!)
         started+=" $name"
