@@ -1,0 +1,120 @@
+#include "arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CHUNK_BYTES = 4096,
+    ALIGN_BYTES = 8
+};
+
+/* A chunk of an arena on malloc; the pieces follow. */
+struct chunk {
+    struct chunk *next;
+    max_align_t data[];
+};
+
+struct heap_arena {
+    struct oa_arena arena; /* first: the public pointer is the allocated one */
+    struct chunk *chunks;
+};
+
+void oa_arena_init(struct oa_arena *arena, oa_grab_fn grab, void *owner, size_t bytes_max)
+{
+    *arena = (struct oa_arena){.grab = grab, .owner = owner, .bytes_max = bytes_max};
+}
+
+static void *heap_grab(void *owner, size_t bytes)
+{
+    struct heap_arena *heap = owner;
+    struct chunk *chunk;
+
+    if (bytes > SIZE_MAX - sizeof(*chunk)) {
+        return NULL;
+    }
+    chunk = malloc(sizeof(*chunk) + bytes);
+    if (chunk == NULL) {
+        return NULL;
+    }
+    chunk->next = heap->chunks;
+    heap->chunks = chunk;
+    return chunk->data;
+}
+
+struct oa_arena *oa_arena_open(size_t bytes_max)
+{
+    struct heap_arena *heap = calloc(1, sizeof(*heap));
+
+    if (heap == NULL) {
+        return NULL;
+    }
+    oa_arena_init(&heap->arena, heap_grab, heap, bytes_max);
+    return &heap->arena;
+}
+
+void oa_arena_close(struct oa_arena *arena)
+{
+    struct heap_arena *heap = (struct heap_arena *)arena;
+
+    if (heap == NULL) {
+        return;
+    }
+    while (heap->chunks != NULL) {
+        struct chunk *next = heap->chunks->next;
+
+        free(heap->chunks);
+        heap->chunks = next;
+    }
+    free(heap);
+}
+
+/* A piece of a quarter of a chunk or more gets its own memory, so that little is wasted. */
+static void *grab_more(struct oa_arena *arena, size_t bytes)
+{
+    size_t want = bytes >= CHUNK_BYTES / 4 ? bytes : CHUNK_BYTES;
+    char *memory;
+
+    if (want > arena->bytes_max - arena->bytes) {
+        return NULL;
+    }
+    memory = arena->grab(arena->owner, want);
+    if (memory == NULL) {
+        return NULL;
+    }
+    arena->bytes += want;
+    if (want == CHUNK_BYTES) {
+        arena->pos = memory + bytes;
+        arena->end = memory + want;
+    }
+    return memory;
+}
+
+void *oa_alloc(struct oa_arena *arena, size_t bytes)
+{
+    char *piece = arena->pos;
+
+    if (bytes > SIZE_MAX - ALIGN_BYTES) {
+        return NULL;
+    }
+    bytes = (bytes + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1);
+    if (bytes > (size_t)(arena->end - piece)) {
+        return grab_more(arena, bytes);
+    }
+    arena->pos += bytes;
+    return piece;
+}
+
+void *oa_calloc(struct oa_arena *arena, size_t count, size_t size)
+{
+    void *piece;
+
+    if (size != 0 && count > SIZE_MAX / size) {
+        return NULL;
+    }
+    piece = oa_alloc(arena, count * size);
+    if (piece != NULL) {
+        memset(piece, 0, count * size);
+    }
+    return piece;
+}

@@ -1,0 +1,156 @@
+#include "decimal.h"
+
+#include <assert.h>
+
+/* Far beyond any text's digits, far below overflow when two are added. */
+#define EXPONENT_MAX (INT64_MAX / 2)
+
+static int64_t parse_exponent(const char *s, const char *end)
+{
+    int64_t n = 0;
+    bool negative = false;
+
+    if (s < end && (*s == '+' || *s == '-')) {
+        negative = *s++ == '-';
+    }
+    for (; s < end; s++) {
+        n = n < EXPONENT_MAX / 16 ? n * 10 + (*s - '0') : EXPONENT_MAX / 2;
+    }
+    return negative ? -n : n;
+}
+
+struct oa_decimal oa_decimal_parse(struct oa_str number)
+{
+    struct oa_decimal d = {.text = {number.data, 0}};
+    const char *s = number.data;
+    const char *end = s + number.len;
+    const char *first = NULL; /* the first significant digit */
+    const char *last = NULL;  /* the last digit that is not zero */
+    int64_t point_after = 0;  /* digits after the point, up to `last` */
+    int64_t zeros = 0;        /* integer zeros since `last` */
+    size_t seen = 0;
+    int64_t fraction = 0;
+    bool after_point = false;
+
+    if (s < end && *s == '-') {
+        d.negative = true;
+        s++;
+    }
+    for (; s < end && *s != 'e' && *s != 'E'; s++) {
+        if (*s == '.') {
+            after_point = true;
+            continue;
+        }
+        fraction += after_point;
+        if (first == NULL && *s == '0') {
+            continue;
+        }
+        first = first == NULL ? s : first;
+        seen++;
+        if (*s != '0') {
+            last = s;
+            d.digits = seen;
+            point_after = fraction;
+            zeros = 0;
+        } else if (!after_point) {
+            zeros++;
+        }
+    }
+    if (first == NULL) {
+        return (struct oa_decimal){.text = {number.data, 0}};
+    }
+    d.text = (struct oa_str){first, (size_t)(last - first) + 1};
+    d.exponent = zeros - point_after + (s < end ? parse_exponent(s + 1, end) : 0);
+    return d;
+}
+
+bool oa_decimal_is_integer(const struct oa_decimal *d)
+{
+    return d->digits == 0 || d->exponent >= 0;
+}
+
+/* The next digit of d->text, skipping the point; '0' after the last. */
+static char next_digit(const struct oa_decimal *d, size_t *at)
+{
+    if (*at < d->text.len && d->text.data[*at] == '.') {
+        (*at)++;
+    }
+    return *at < d->text.len ? d->text.data[(*at)++] : '0';
+}
+
+static int compare_magnitude(const struct oa_decimal *a, const struct oa_decimal *b)
+{
+    int64_t top_a = a->exponent + (int64_t)a->digits;
+    int64_t top_b = b->exponent + (int64_t)b->digits;
+    size_t at_a = 0;
+    size_t at_b = 0;
+
+    if (a->digits == 0 || b->digits == 0) {
+        return (a->digits != 0) - (b->digits != 0);
+    }
+    if (top_a != top_b) {
+        return top_a < top_b ? -1 : 1;
+    }
+    for (size_t i = 0; i < a->digits || i < b->digits; i++) {
+        char x = next_digit(a, &at_a);
+        char y = next_digit(b, &at_b);
+
+        if (x != y) {
+            return x < y ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+int oa_decimal_compare(const struct oa_decimal *a, const struct oa_decimal *b)
+{
+    if (a->negative != b->negative) {
+        return a->negative ? -1 : 1;
+    }
+    return a->negative ? compare_magnitude(b, a) : compare_magnitude(a, b);
+}
+
+static uint64_t multiply_mod(uint64_t a, uint64_t b, uint64_t mod)
+{
+    return (uint64_t)((unsigned __int128)a * b % mod);
+}
+
+static uint64_t power_of_ten_mod(int64_t exponent, uint64_t mod)
+{
+    uint64_t result = 1 % mod;
+
+    for (uint64_t base = 10 % mod; exponent > 0; exponent /= 2) {
+        if (exponent % 2 != 0) {
+            result = multiply_mod(result, base, mod);
+        }
+        base = multiply_mod(base, base, mod);
+    }
+    return result;
+}
+
+/*
+ * value = V * 10^e, divisor = D * 10^f. With e < f the quotient is never an integer, because V does
+ * not end in 0; else it is one when V * 10^(e-f) mod D is 0.
+ */
+bool oa_decimal_is_multiple(const struct oa_decimal *value, const struct oa_decimal *divisor)
+{
+    uint64_t d = 0;
+    uint64_t rest = 0;
+    size_t at = 0;
+
+    assert(divisor->digits > 0 && divisor->digits <= OA_DIVISOR_DIGITS_MAX);
+    if (value->digits == 0) {
+        return true;
+    }
+    if (value->exponent < divisor->exponent) {
+        return false;
+    }
+    for (size_t i = 0; i < divisor->digits; i++) {
+        d = d * 10 + (uint64_t)(next_digit(divisor, &at) - '0');
+    }
+    at = 0;
+    for (size_t i = 0; i < value->digits; i++) {
+        rest = (multiply_mod(rest, 10, d) + (uint64_t)(next_digit(value, &at) - '0')) % d;
+    }
+    return multiply_mod(rest, power_of_ten_mod(value->exponent - divisor->exponent, d), d) == 0;
+}

@@ -1,0 +1,91 @@
+/*
+ * An OpenAPI 3.1 document, ready to judge requests.
+ *
+ * Loading does everything that can fail: syntax, references, schemas. What this cut does not
+ * support (a keyword, a parameter style) is an error of the document, never silently ignored. A
+ * loaded document is read-only: any number of threads may use it.
+ *
+ * Source: OpenAPI Specification 3.1.0, JSON Schema draft 2020-12.
+ */
+#ifndef OA_DOCUMENT_H
+#define OA_DOCUMENT_H
+
+#include "arena.h"
+#include "json.h"
+#include "report.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    OA_PATH_PARAMS_MAX = 8,               /* {templates} in one path */
+    OA_PARAMS_MAX = 32,                   /* parameters of one operation */
+    OA_DOCUMENT_BYTES_MAX = 4 * 1024 * 1024,
+    OA_BODY_DEPTH_MAX = 64                /* levels of arrays and objects in a request body */
+};
+
+struct oa_document;
+
+struct oa_operation {
+    struct oa_str id;        /* operationId; "GET /orders" when the document gives none */
+    unsigned success_status; /* the first 2xx that the document declares; 0: none */
+    uint64_t statuses[8];    /* bit n: the document declares status 100 + n */
+    bool takes_body;         /* it has a requestBody */
+    bool body_required;
+    const struct oa_body *body;
+    struct oa_param *params; /* in the document's order, linked */
+};
+
+enum oa_route {
+    OA_ROUTE_FOUND,
+    OA_ROUTE_NO_PATH,  /* 404 */
+    OA_ROUTE_NO_METHOD /* 405 */
+};
+
+struct oa_match {
+    enum oa_route route;
+    const struct oa_operation *operation;    /* FOUND only */
+    struct oa_str allow;                     /* FOUND and NO_METHOD: "GET, HEAD, POST" */
+    struct oa_str values[OA_PATH_PARAMS_MAX]; /* what stands for each {template}, still encoded */
+};
+
+/*
+ * Load `file`. NULL: `error` holds one line that names the file, the JSON Pointer (or line and
+ * column) and the reason. Free with oa_document_free(), which allows NULL.
+ */
+struct oa_document *oa_document_load(const char *file, char *error, size_t error_bytes);
+void oa_document_free(struct oa_document *doc);
+
+/* The same from memory; `text` must outlive the document. `name` is for messages only. */
+struct oa_document *oa_document_parse(const char *name, const char *text, size_t len, char *error,
+                                      size_t error_bytes);
+
+/*
+ * Find the operation of a request. `path` is the request target up to '?', as received; a literal
+ * segment wins over a template. HEAD is answered where GET is.
+ */
+void oa_document_route(const struct oa_document *doc, struct oa_str method, struct oa_str path,
+                       struct oa_match *ret_match);
+
+/* Whether the document declares this status for the operation (a range such as 2XX counts). */
+bool oa_operation_declares(const struct oa_operation *operation, unsigned status);
+
+/* Whether the operation takes a body of this Content-Type ("application/json; charset=utf-8"). */
+bool oa_operation_takes_media(const struct oa_operation *operation, struct oa_str content_type);
+
+/* Looks up a request header; sets ret_count to the number of fields of that name. */
+typedef struct oa_str (*oa_header_fn)(void *user, struct oa_str name, unsigned *ret_count);
+
+/* Check path, query ("limit=1&cursor=x", as received) and header parameters. */
+bool oa_check_params(const struct oa_match *match, struct oa_str query, oa_header_fn header,
+                     void *user, struct oa_report *report);
+
+/*
+ * Check a body; malformed JSON is one error with keyword "json" and its line and column. The tree
+ * lives on malloc until this returns.
+ */
+bool oa_check_body(const struct oa_operation *operation, const char *body, size_t len,
+                   struct oa_report *report);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * What the files of the JSON parser share; nobody else includes this.
+ */
+#ifndef OA_JSON_PARSER_H
+#define OA_JSON_PARSER_H
+
+#include "json.h"
+
+struct parser {
+    struct oa_arena *arena;
+    const char *pos;
+    const char *end;
+    const char *reason; /* the first error, or NULL */
+    const char *at;
+};
+
+/* Note the first error; always NULL, so that it can be returned as a node. */
+struct oa_json *parser_fail(struct parser *p, const char *at, const char *reason);
+
+/* Take a string with its quotes; false after parser_fail(). */
+bool parser_string(struct parser *p, struct oa_str *ret_text, uint32_t *ret_points);
+
+/* The object, or NULL after parser_fail() when a name occurs twice. */
+struct oa_json *parser_check_members(struct parser *p, struct oa_json *object);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * What is wrong with a request: all of it, up to a limit.
+ */
+#ifndef OA_REPORT_H
+#define OA_REPORT_H
+
+#include "arena.h"
+#include "json.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { OA_ERRORS_MAX_DEFAULT = 32 };
+
+/* Where a value stands: a chain of frames on the stack, from the value up to its root. */
+struct oa_place {
+    const struct oa_place *parent;
+    struct oa_str key; /* data != NULL: a member's name; the root's is its prefix, "" for a body */
+    size_t index;      /* else an array's index */
+};
+
+struct oa_error {
+    struct oa_error *next;
+    struct oa_str path;    /* "/quantity", "path/id", "query/limit"; "" is the whole body */
+    struct oa_str keyword; /* "minimum" */
+    struct oa_str message; /* "must be >= 1" */
+};
+
+struct oa_report {
+    struct oa_arena *arena;
+    struct oa_error *first;
+    struct oa_error *last;
+    unsigned count;
+    unsigned count_max; /* further errors are not kept */
+    bool out_of_memory; /* the verdict is unknown: answer with a server error */
+};
+
+void oa_report_init(struct oa_report *report, struct oa_arena *arena, unsigned count_max);
+
+/* Whether checking on is pointless. */
+bool oa_report_is_full(const struct oa_report *report);
+
+/* Add one error; the texts are copied. `format` and what follows are printf's. */
+__attribute__((format(printf, 4, 5))) void oa_report_add(struct oa_report *report,
+                                                         const struct oa_place *place,
+                                                         const char *keyword, const char *format,
+                                                         ...);
+
+/* Writes the JSON Pointer of a place, cut at `bytes_max`; not terminated. Returns the length. */
+size_t oa_place_write(const struct oa_place *place, char *buf, size_t bytes_max);
+
+#endif

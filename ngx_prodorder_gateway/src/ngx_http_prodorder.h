@@ -1,0 +1,255 @@
+
+/*
+ * prodorder gateway: what the module's files share.
+ *
+ * A request passes through the files in this order:
+ *
+ *   request_id, trace   computed when first asked for, usually by a proxy_set_header
+ *   validate            PRECONTENT phase: finds the operation, reads and checks the request
+ *   filter              header and body filter: decides between envelope, error and neither
+ *   envelope            wraps a JSON success while it streams
+ *   error               replaces the body of every response from 400 up
+ *
+ * Everything here runs in a worker's only thread.  Memory comes from the
+ * request's pool and lives as long as the request.
+ */
+
+
+#ifndef _NGX_HTTP_PRODORDER_H_INCLUDED_
+#define _NGX_HTTP_PRODORDER_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "../openapi/document.h"
+
+
+/* The longest X-Request-Id that is kept; contract: ^[A-Za-z0-9._:-]{1,128}$ */
+#define NGX_HTTP_PRODORDER_ID_MAX         128
+
+/* An upstream's JSON error is read for its message up to this size. */
+#define NGX_HTTP_PRODORDER_ERROR_MAX      65536
+
+/* A message taken from an upstream is cut at this many bytes. */
+#define NGX_HTTP_PRODORDER_MESSAGE_MAX    1024
+
+
+typedef enum {
+    NGX_HTTP_PRODORDER_ID_INBOUND = 0,     /* keep a well-formed inbound id */
+    NGX_HTTP_PRODORDER_ID_GENERATE         /* always a new one */
+} ngx_http_prodorder_id_e;
+
+
+typedef enum {
+    NGX_HTTP_PRODORDER_FORMAT_AUTO = 0,    /* by the request's Accept */
+    NGX_HTTP_PRODORDER_FORMAT_ENVELOPE,
+    NGX_HTTP_PRODORDER_FORMAT_PROBLEM      /* RFC 9457 */
+} ngx_http_prodorder_format_e;
+
+
+/* What the body filter does with the response. */
+typedef enum {
+    NGX_HTTP_PRODORDER_PASS = 0,           /* nothing */
+    NGX_HTTP_PRODORDER_WRAP,               /* envelope: prefix, body, suffix */
+    NGX_HTTP_PRODORDER_COLLECT,            /* error: read upstream's JSON first */
+    NGX_HTTP_PRODORDER_REPLACE,            /* error: header sent, body to send */
+    NGX_HTTP_PRODORDER_SWALLOW             /* all is sent, drop the rest */
+} ngx_http_prodorder_mode_e;
+
+
+typedef enum {
+    NGX_HTTP_PRODORDER_UNCHECKED = 0,
+    NGX_HTTP_PRODORDER_READING,            /* the request body is being read */
+    NGX_HTTP_PRODORDER_VALID,
+    NGX_HTTP_PRODORDER_INVALID
+} ngx_http_prodorder_verdict_e;
+
+
+typedef struct {
+    ngx_str_t                     name;
+    ngx_str_t                     uri;
+} ngx_http_prodorder_component_t;
+
+
+typedef struct {
+    ngx_flag_t                    gateway;
+    ngx_flag_t                    validate;
+    ngx_flag_t                    envelope;
+    ngx_uint_t                    request_id;
+    ngx_uint_t                    error_format;
+    ngx_uint_t                    max_errors;
+    size_t                        body_limit;
+    time_t                        retry_after;
+    struct oa_document           *document;
+    ngx_array_t                  *components;   /* of component_t */
+} ngx_http_prodorder_loc_conf_t;
+
+
+typedef struct {
+    u_char                        trace_id[32];
+    u_char                        span_id[16];  /* ours: the next parent */
+    ngx_uint_t                    flags;
+    ngx_uint_t                    continued;    /* unsigned  continued:1; */
+} ngx_http_prodorder_trace_t;
+
+
+typedef struct {
+    ngx_str_t                     request_id;
+
+    ngx_http_prodorder_trace_t    trace;
+    ngx_str_t                     tracestate;
+
+    struct oa_match               match;
+    struct oa_arena               arena;
+    struct oa_report              report;
+
+    ngx_uint_t                    refused;      /* our own error's status */
+    ngx_str_t                     message;
+    ngx_str_t                     errors;       /* raw JSON of an upstream's */
+    ngx_str_t                     components;   /* error, or empty */
+    ngx_str_t                     refused_components;
+
+    void                         *health;       /* probes under way, or NULL */
+
+    ngx_chain_t                  *out;          /* prefix or error body */
+    ngx_buf_t                    *suffix;
+    off_t                         seen;         /* body bytes wrapped */
+
+    ngx_buf_t                    *collected;    /* an upstream's JSON error */
+
+    ngx_http_prodorder_verdict_e  verdict;
+    ngx_http_prodorder_mode_e     mode;
+
+    unsigned                      has_trace:1;
+    unsigned                      routed:1;
+    unsigned                      overflow:1;
+} ngx_http_prodorder_ctx_t;
+
+
+/* The context of r's main request, also after an internal redirect; NULL: no memory. */
+ngx_http_prodorder_ctx_t *ngx_http_prodorder_get_ctx(ngx_http_request_t *r);
+
+/* The operation that r's original target names, looked up once. */
+struct oa_match *ngx_http_prodorder_match(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+
+
+ngx_int_t ngx_http_prodorder_add_variables(ngx_conf_t *cf);
+
+/* Both compute on the first call; NGX_ERROR: no memory. */
+ngx_int_t ngx_http_prodorder_request_id(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+ngx_int_t ngx_http_prodorder_trace(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+
+/* Fills n bytes (at most 256) from the kernel's generator. */
+void ngx_http_prodorder_random(u_char *buf, size_t n);
+
+
+ngx_int_t ngx_http_prodorder_validate_handler(ngx_http_request_t *r);
+
+
+ngx_int_t ngx_http_prodorder_filter_init(ngx_conf_t *cf);
+
+ngx_int_t ngx_http_prodorder_envelope_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+ngx_int_t ngx_http_prodorder_envelope_body(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in);
+
+ngx_int_t ngx_http_prodorder_error_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+ngx_int_t ngx_http_prodorder_error_body(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in);
+
+/*
+ * Answer with an error of the gateway's own; unlike a status returned from a
+ * handler this keeps the connection open after a 400.  Returns what
+ * ngx_http_finalize_request() takes.
+ */
+ngx_int_t ngx_http_prodorder_error_reply(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+/*
+ * Builds the error's body for the current status and what is known about it:
+ * message, report, errors, components.  NULL: no memory.
+ */
+ngx_buf_t *ngx_http_prodorder_error_build(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_uint_t problem);
+
+/* Takes message, errors and components from an upstream's JSON error. */
+void ngx_http_prodorder_error_parse(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+
+/* The reason phrase, and the message used when nobody has a better one. */
+ngx_str_t *ngx_http_prodorder_status_title(ngx_uint_t status);
+ngx_str_t *ngx_http_prodorder_status_message(ngx_uint_t status);
+
+/* Whether the client prefers application/problem+json. */
+ngx_uint_t ngx_http_prodorder_wants_problem(ngx_http_request_t *r);
+
+
+extern ngx_http_output_header_filter_pt  ngx_http_prodorder_next_header_filter;
+extern ngx_http_output_body_filter_pt    ngx_http_prodorder_next_body_filter;
+
+
+/*
+ * JSON is written in two passes by the same function: the first, with a NULL
+ * position, adds up the length, the second writes.
+ */
+typedef struct {
+    u_char                       *pos;
+    size_t                        len;
+} ngx_http_prodorder_json_t;
+
+/* RFC 3339 UTC with milliseconds, "2026-01-31T23:59:59.123Z" */
+#define NGX_HTTP_PRODORDER_TIME_LEN  (sizeof("2026-01-31T23:59:59.123Z") - 1)
+
+void ngx_http_prodorder_json_raw(ngx_http_prodorder_json_t *json,
+    const void *data, size_t len);
+/* Quotes and escapes; a byte that is not UTF-8 is written as %XX. */
+void ngx_http_prodorder_json_string(ngx_http_prodorder_json_t *json,
+    const u_char *data, size_t len);
+void ngx_http_prodorder_json_uint(ngx_http_prodorder_json_t *json,
+    ngx_uint_t n);
+void ngx_http_prodorder_json_time(ngx_http_prodorder_json_t *json);
+
+#define ngx_http_prodorder_json_text(json, text)                              \
+    ngx_http_prodorder_json_raw(json, text, sizeof(text) - 1)
+
+
+void *ngx_http_prodorder_grab(void *pool, size_t bytes);
+
+
+/* Header helpers.  "name" is compared without case. */
+ngx_table_elt_t *ngx_http_prodorder_header_in(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_uint_t *count);
+/* All fields of that name, joined by commas; empty when there is none. */
+ngx_int_t ngx_http_prodorder_join_headers_in(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *ret);
+ngx_table_elt_t *ngx_http_prodorder_header_out(ngx_http_request_t *r,
+    ngx_str_t *name);
+/* Replaces every field of that name by one. */
+ngx_int_t ngx_http_prodorder_set_header_out(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
+/* application/json or any other type with the +json suffix */
+ngx_uint_t ngx_http_prodorder_is_json(ngx_str_t *content_type);
+
+/*
+ * An entity tag names the service's bytes, and the envelope adds a timestamp:
+ * the tag is weakened on its way out, and If-Match strengthened on its way in.
+ */
+ngx_int_t ngx_http_prodorder_weaken_etag(ngx_http_request_t *r);
+ngx_int_t ngx_http_prodorder_strengthen_if_match(ngx_http_request_t *r);
+
+
+/* Content handler of prodorder_health. */
+ngx_int_t ngx_http_prodorder_health_handler(ngx_http_request_t *r);
+char *ngx_http_prodorder_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
+extern ngx_module_t  ngx_http_prodorder_gateway_module;
+
+
+#endif /* _NGX_HTTP_PRODORDER_H_INCLUDED_ */

@@ -1,0 +1,406 @@
+
+/*
+ * One shape for every error, whatever its origin: the validator, nginx itself,
+ * an upstream with or without JSON, an upstream that is down or slow.
+ *
+ * nginx's own pages arrive here as HTML responses and are replaced by status.
+ * An upstream's JSON error is read first, for its message; the header waits.
+ */
+
+
+#include "ngx_http_prodorder.h"
+
+
+static ngx_int_t ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static ngx_int_t ngx_http_prodorder_error_retry_after(ngx_http_request_t *r);
+static ngx_int_t ngx_http_prodorder_error_allow(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static void ngx_http_prodorder_error_status_line(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_prodorder_error_is_over(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_prodorder_collect(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_buf_t *b);
+static ngx_int_t ngx_http_prodorder_error_send_body(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static ngx_uint_t ngx_http_prodorder_format(ngx_http_request_t *r);
+
+
+ngx_int_t
+ngx_http_prodorder_error_reply(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_int_t  rc;
+
+    /* who waits for 100 Continue will not send the body after an error */
+
+    if (r->headers_in.expect && !r->expect_tested) {
+        r->keepalive = 0;
+    }
+
+    r->expect_tested = 1;
+
+    if (ngx_http_discard_request_body(r) != NGX_OK) {
+        r->keepalive = 0;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = -1;
+    r->headers_out.content_type.len = 0;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_send_special(r, NGX_HTTP_LAST);
+}
+
+
+ngx_int_t
+ngx_http_prodorder_error_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_uint_t  encoded, json;
+
+    ngx_str_null(&ctx->errors);
+
+    if (r->headers_out.status == ctx->refused) {
+        ctx->components = ctx->refused_components;
+
+    } else {
+        ngx_str_null(&ctx->message);
+        ngx_str_null(&ctx->components);
+    }
+
+    encoded = r->headers_out.content_encoding
+              && r->headers_out.content_encoding->hash;
+
+    json = ngx_http_prodorder_is_json(&r->headers_out.content_type);
+
+    if (!json || encoded || r->headers_out.content_length_n == 0) {
+        return ngx_http_prodorder_error_send_header(r, ctx);
+    }
+
+    if (r->method == NGX_HTTP_HEAD || r->header_only) {
+
+        /* the message, and so the length, would be in the body */
+
+        ctx->overflow = 1;
+        return ngx_http_prodorder_error_send_header(r, ctx);
+    }
+
+    ctx->mode = NGX_HTTP_PRODORDER_COLLECT;
+    ctx->collected = NULL;
+    ctx->overflow = 0;
+
+    r->filter_need_in_memory = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_buf_t   *b;
+    ngx_uint_t   problem;
+
+    static ngx_str_t  vary = ngx_string("Vary");
+    static ngx_str_t  accept = ngx_string("Accept");
+
+    if (ngx_http_prodorder_error_retry_after(r) != NGX_OK
+        || ngx_http_prodorder_error_allow(r, ctx) != NGX_OK
+        || ngx_http_prodorder_set_header_out(r, &vary, &accept) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    problem = ngx_http_prodorder_format(r);
+
+    b = ngx_http_prodorder_error_build(r, ctx, problem);
+    ctx->out = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || ctx->out == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->out->buf = b;
+    ctx->out->next = NULL;
+
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+    ngx_http_clear_last_modified(r);
+    ngx_http_clear_etag(r);
+
+    if (r->headers_out.content_encoding) {
+        r->headers_out.content_encoding->hash = 0;
+        r->headers_out.content_encoding = NULL;
+    }
+
+    if (problem) {
+        ngx_str_set(&r->headers_out.content_type, "application/problem+json");
+
+    } else {
+        ngx_str_set(&r->headers_out.content_type, "application/json");
+    }
+
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    r->headers_out.charset.len = 0;
+
+    if (r->method == NGX_HTTP_HEAD && ctx->overflow) {
+        r->headers_out.content_length_n = -1;
+
+    } else {
+        r->headers_out.content_length_n = ngx_buf_size(b);
+    }
+
+    ngx_http_prodorder_error_status_line(r);
+
+    ctx->mode = r->method == NGX_HTTP_HEAD ? NGX_HTTP_PRODORDER_PASS
+                                           : NGX_HTTP_PRODORDER_REPLACE;
+
+    return ngx_http_prodorder_next_header_filter(r);
+}
+
+
+/* A client that is told to come back is told when. */
+
+static ngx_int_t
+ngx_http_prodorder_error_retry_after(ngx_http_request_t *r)
+{
+    ngx_str_t                       value;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    static ngx_str_t  name = ngx_string("Retry-After");
+
+    if (r->headers_out.status != NGX_HTTP_SERVICE_UNAVAILABLE
+        && r->headers_out.status != NGX_HTTP_TOO_MANY_REQUESTS)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_http_prodorder_header_out(r, &name)) {
+        return NGX_OK;
+    }
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%T", plcf->retry_after) - value.data;
+
+    return ngx_http_prodorder_set_header_out(r, &name, &value);
+}
+
+
+/*
+ * RFC 9110 wants Allow with every 405.  The document knows; a resource that it
+ * does not know is one of nginx's static files.
+ */
+
+static ngx_int_t
+ngx_http_prodorder_error_allow(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_str_t         value;
+    struct oa_match  *match;
+
+    static ngx_str_t  name = ngx_string("Allow");
+
+    if (r->headers_out.status != NGX_HTTP_NOT_ALLOWED
+        || ngx_http_prodorder_header_out(r, &name))
+    {
+        return NGX_OK;
+    }
+
+    ngx_str_set(&value, "GET, HEAD");
+
+    match = ngx_http_prodorder_match(r, ctx);
+
+    if (match && match->route != OA_ROUTE_NO_PATH) {
+        value.data = (u_char *) match->allow.data;
+        value.len = match->allow.len;
+    }
+
+    return ngx_http_prodorder_set_header_out(r, &name, &value);
+}
+
+
+/* nginx knows no reason phrase for some statuses, and an upstream's is dropped. */
+
+static void
+ngx_http_prodorder_error_status_line(ngx_http_request_t *r)
+{
+    ngx_str_t  *title;
+    u_char     *p;
+
+    r->headers_out.status_line.len = 0;
+
+    if (r->headers_out.status < 417 || r->headers_out.status == 429
+        || r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR)
+    {
+        return;
+    }
+
+    title = ngx_http_prodorder_status_title(r->headers_out.status);
+
+    p = ngx_pnalloc(r->pool, sizeof("422 ") - 1 + title->len);
+
+    if (p) {
+        r->headers_out.status_line.data = p;
+        r->headers_out.status_line.len = ngx_sprintf(p, "%03ui %V",
+                                             r->headers_out.status, title)
+                                         - p;
+    }
+}
+
+
+ngx_int_t
+ngx_http_prodorder_error_body(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in)
+{
+    ngx_int_t     rc;
+    ngx_uint_t    over;
+    ngx_chain_t  *cl;
+
+    over = ngx_http_prodorder_error_is_over(r, in);
+
+    for (cl = in; cl; cl = cl->next) {
+
+        if (ctx->mode == NGX_HTTP_PRODORDER_COLLECT
+            && ngx_http_prodorder_collect(r, ctx, cl->buf) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        cl->buf->pos = cl->buf->last;
+        cl->buf->file_pos = cl->buf->file_last;
+    }
+
+    if (ctx->mode == NGX_HTTP_PRODORDER_COLLECT && (over || ctx->overflow)) {
+
+        ngx_http_prodorder_error_parse(r, ctx);
+
+        rc = ngx_http_prodorder_error_send_header(r, ctx);
+
+        if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+            return rc;
+        }
+    }
+
+    if (ctx->mode == NGX_HTTP_PRODORDER_REPLACE) {
+        return ngx_http_prodorder_error_send_body(r, ctx);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The last buffer ends a response.  An upstream that broke off in the middle
+ * sends none: nginx flushes then, after it has finalized the upstream.
+ */
+
+static ngx_uint_t
+ngx_http_prodorder_error_is_over(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    for ( /* void */ ; in; in = in->next) {
+
+        if (in->buf->last_buf) {
+            return 1;
+        }
+
+        if (in->buf->flush && ngx_buf_size(in->buf) == 0
+            && r->upstream && r->upstream->cleanup == NULL)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_collect(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_buf_t *b)
+{
+    off_t   length;
+    size_t  size;
+
+    if (ngx_buf_special(b) || ctx->overflow) {
+        return NGX_OK;
+    }
+
+    if (ctx->collected == NULL) {
+        length = r->headers_out.content_length_n;
+
+        if (length < 0 || length > NGX_HTTP_PRODORDER_ERROR_MAX) {
+            length = NGX_HTTP_PRODORDER_ERROR_MAX;
+        }
+
+        ctx->collected = ngx_create_temp_buf(r->pool, (size_t) length);
+        if (ctx->collected == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    size = ngx_buf_in_memory(b) ? (size_t) (b->last - b->pos) : 0;
+
+    if (ngx_buf_size(b) != (off_t) size
+        || size > (size_t) (ctx->collected->end - ctx->collected->last))
+    {
+        ctx->overflow = 1;
+        return NGX_OK;
+    }
+
+    ctx->collected->last = ngx_cpymem(ctx->collected->last, b->pos, size);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_error_send_body(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_int_t     rc;
+    ngx_chain_t  *out;
+
+    out = ctx->out;
+    ctx->out = NULL;
+    ctx->mode = NGX_HTTP_PRODORDER_SWALLOW;
+
+    rc = ngx_http_prodorder_next_body_filter(r, out);
+
+    ngx_free_chain(r->pool, out);
+
+    return rc;
+}
+
+
+static ngx_uint_t
+ngx_http_prodorder_format(ngx_http_request_t *r)
+{
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    switch (plcf->error_format) {
+
+    case NGX_HTTP_PRODORDER_FORMAT_ENVELOPE:
+        return 0;
+
+    case NGX_HTTP_PRODORDER_FORMAT_PROBLEM:
+        return 1;
+
+    default: /* NGX_HTTP_PRODORDER_FORMAT_AUTO */
+        return ngx_http_prodorder_wants_problem(r);
+    }
+}

@@ -1,0 +1,163 @@
+
+/*
+ * The filters: what every response gets, and who takes care of its body.
+ *
+ * The module stands after not_modified and copy and before headers, gunzip,
+ * sub, gzip and range: a 304 is decided before us, and compression follows us.
+ */
+
+
+#include "ngx_http_prodorder.h"
+
+
+static ngx_int_t ngx_http_prodorder_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_prodorder_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_prodorder_common_headers(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static ngx_uint_t ngx_http_prodorder_is_wrapped(ngx_http_request_t *r);
+
+
+ngx_http_output_header_filter_pt  ngx_http_prodorder_next_header_filter;
+ngx_http_output_body_filter_pt    ngx_http_prodorder_next_body_filter;
+
+
+static ngx_int_t
+ngx_http_prodorder_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_prodorder_ctx_t       *ctx;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    if (r != r->main || !plcf->gateway
+        || r->headers_out.status < NGX_HTTP_OK)
+    {
+        return ngx_http_prodorder_next_header_filter(r);
+    }
+
+    ctx = ngx_http_prodorder_get_ctx(r);
+
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    /*
+     * A filter before us may give up and start an error response: what had
+     * been decided for the first response is void then.
+     */
+
+    ctx->mode = NGX_HTTP_PRODORDER_PASS;
+
+    if (ngx_http_prodorder_common_headers(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (r->headers_out.status >= NGX_HTTP_BAD_REQUEST) {
+        return ngx_http_prodorder_error_header(r, ctx);
+    }
+
+    if (plcf->envelope) {
+
+        if (r->headers_out.status == NGX_HTTP_NOT_MODIFIED) {
+
+            /* the same validator as the 200 had */
+
+            if (ngx_http_prodorder_weaken_etag(r) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+        } else if (ngx_http_prodorder_is_wrapped(r)) {
+            return ngx_http_prodorder_envelope_header(r, ctx);
+        }
+    }
+
+    return ngx_http_prodorder_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_prodorder_ctx_t  *ctx;
+
+    if (r != r->main || in == NULL) {
+        return ngx_http_prodorder_next_body_filter(r, in);
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_prodorder_gateway_module);
+
+    if (ctx == NULL || ctx->mode == NGX_HTTP_PRODORDER_PASS) {
+        return ngx_http_prodorder_next_body_filter(r, in);
+    }
+
+    if (ctx->mode == NGX_HTTP_PRODORDER_WRAP) {
+        return ngx_http_prodorder_envelope_body(r, ctx, in);
+    }
+
+    return ngx_http_prodorder_error_body(r, ctx, in);
+}
+
+
+/* Every response carries the request id, and none says what software sent it. */
+
+static ngx_int_t
+ngx_http_prodorder_common_headers(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    static ngx_str_t        name = ngx_string("X-Request-Id");
+    static ngx_table_elt_t  no_server;
+
+    if (ngx_http_prodorder_request_id(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* a field with hash 0 is not sent, and nginx adds none of its own */
+
+    if (r->headers_out.server == NULL) {
+        r->headers_out.server = &no_server;
+    }
+
+    r->headers_out.server->hash = 0;
+
+    return ngx_http_prodorder_set_header_out(r, &name, &ctx->request_id);
+}
+
+
+static ngx_uint_t
+ngx_http_prodorder_is_wrapped(ngx_http_request_t *r)
+{
+    switch (r->headers_out.status) {
+
+    case NGX_HTTP_NO_CONTENT:
+    case 205:
+    case NGX_HTTP_PARTIAL_CONTENT:
+        return 0;
+    }
+
+    if (r->headers_out.status >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return 0;
+    }
+
+    if (r->headers_out.content_encoding
+        && r->headers_out.content_encoding->hash
+        && r->headers_out.content_encoding->value.len)
+    {
+        return 0;
+    }
+
+    return ngx_http_prodorder_is_json(&r->headers_out.content_type);
+}
+
+
+ngx_int_t
+ngx_http_prodorder_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_prodorder_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_prodorder_header_filter;
+
+    ngx_http_prodorder_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_prodorder_body_filter;
+
+    return NGX_OK;
+}

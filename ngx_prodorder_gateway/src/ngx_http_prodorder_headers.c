@@ -1,0 +1,290 @@
+
+/*
+ * Finding, setting and adapting header fields.
+ */
+
+
+#include "ngx_http_prodorder.h"
+
+
+static ngx_table_elt_t *ngx_http_prodorder_find(ngx_list_t *list,
+    ngx_str_t *name, ngx_uint_t *count);
+static u_char *ngx_http_prodorder_join(ngx_list_t *list, ngx_str_t *name,
+    u_char *p, size_t *len);
+static ngx_uint_t ngx_http_prodorder_is_named(ngx_table_elt_t *h,
+    ngx_str_t *name);
+
+
+ngx_table_elt_t *
+ngx_http_prodorder_header_in(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_uint_t *count)
+{
+    return ngx_http_prodorder_find(&r->headers_in.headers, name, count);
+}
+
+
+ngx_table_elt_t *
+ngx_http_prodorder_header_out(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_uint_t  count;
+
+    return ngx_http_prodorder_find(&r->headers_out.headers, name, &count);
+}
+
+
+/* The first field of that name; a list not yet initialized is empty. */
+
+static ngx_table_elt_t *
+ngx_http_prodorder_find(ngx_list_t *list, ngx_str_t *name, ngx_uint_t *count)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *found;
+
+    found = NULL;
+    *count = 0;
+
+    if (list->part.elts == NULL) {
+        return NULL;
+    }
+
+    for (part = &list->part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (!ngx_http_prodorder_is_named(&h[i], name)) {
+                continue;
+            }
+
+            if (found == NULL) {
+                found = &h[i];
+            }
+
+            (*count)++;
+        }
+    }
+
+    return found;
+}
+
+
+static ngx_uint_t
+ngx_http_prodorder_is_named(ngx_table_elt_t *h, ngx_str_t *name)
+{
+    return h->hash != 0
+           && h->key.len == name->len
+           && ngx_strncasecmp(h->key.data, name->data, name->len) == 0;
+}
+
+
+ngx_int_t
+ngx_http_prodorder_join_headers_in(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *ret)
+{
+    size_t            len;
+    ngx_uint_t        count;
+    ngx_table_elt_t  *h;
+
+    ngx_str_null(ret);
+
+    h = ngx_http_prodorder_header_in(r, name, &count);
+
+    if (count == 0) {
+        return NGX_OK;
+    }
+
+    if (count == 1) {
+        *ret = h->value;
+        return NGX_OK;
+    }
+
+    len = 0;
+    (void) ngx_http_prodorder_join(&r->headers_in.headers, name, NULL, &len);
+
+    ret->data = ngx_pnalloc(r->pool, len);
+    if (ret->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ret->len = ngx_http_prodorder_join(&r->headers_in.headers, name, ret->data,
+                                       &len)
+               - ret->data - 1;
+
+    return NGX_OK;
+}
+
+
+/* Adds up the length when p is NULL, else writes; a comma follows each field. */
+
+static u_char *
+ngx_http_prodorder_join(ngx_list_t *list, ngx_str_t *name, u_char *p,
+    size_t *len)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &list->part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (!ngx_http_prodorder_is_named(&h[i], name)) {
+                continue;
+            }
+
+            if (p == NULL) {
+                *len += h[i].value.len + 1;
+                continue;
+            }
+
+            p = ngx_cpymem(p, h[i].value.data, h[i].value.len);
+            *p++ = ',';
+        }
+    }
+
+    return p;
+}
+
+
+ngx_int_t
+ngx_http_prodorder_set_header_out(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    while ((h = ngx_http_prodorder_header_out(r, name)) != NULL) {
+        h->hash = 0;
+    }
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key = *name;
+    h->value = *value;
+    h->lowcase_key = NULL;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_prodorder_is_json(ngx_str_t *content_type)
+{
+    u_char  *p, *last;
+    size_t   len;
+
+    p = content_type->data;
+    last = p + content_type->len;
+
+    while (p < last && *p != ';' && *p != ' ' && *p != '\t') {
+        p++;
+    }
+
+    len = p - content_type->data;
+
+    if (len == sizeof("application/json") - 1
+        && ngx_strncasecmp(content_type->data, (u_char *) "application/json",
+                           len)
+           == 0)
+    {
+        return 1;
+    }
+
+    return len > sizeof("+json") - 1
+           && ngx_strncasecmp(p - (sizeof("+json") - 1), (u_char *) "+json",
+                              sizeof("+json") - 1)
+              == 0;
+}
+
+
+ngx_int_t
+ngx_http_prodorder_weaken_etag(ngx_http_request_t *r)
+{
+    u_char           *p;
+    ngx_table_elt_t  *etag;
+
+    etag = r->headers_out.etag;
+
+    if (etag == NULL || etag->hash == 0 || etag->value.len == 0
+        || etag->value.data[0] != '"')
+    {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, etag->value.len + 2);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    p[0] = 'W';
+    p[1] = '/';
+    ngx_memcpy(p + 2, etag->value.data, etag->value.len);
+
+    etag->value.data = p;
+    etag->value.len += 2;
+
+    return NGX_OK;
+}
+
+
+/* W/"1", "2" becomes "1", "2"; what stands inside quotes is left alone. */
+
+ngx_int_t
+ngx_http_prodorder_strengthen_if_match(ngx_http_request_t *r)
+{
+    size_t            i;
+    u_char           *p, *src;
+    ngx_uint_t        quoted, count;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  name = ngx_string("If-Match");
+
+    if (r->headers_in.if_match == NULL) {
+        return NGX_OK;
+    }
+
+    h = ngx_http_prodorder_header_in(r, &name, &count);
+
+    /* several fields are left to the service, which sees only weak tags then */
+
+    if (h == NULL || count != 1) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, h->value.len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    src = h->value.data;
+    h->value.data = p;
+    quoted = 0;
+
+    for (i = 0; i < h->value.len; i++) {
+
+        if (!quoted && h->value.len - i > 2
+            && src[i] == 'W' && src[i + 1] == '/' && src[i + 2] == '"')
+        {
+            i += 2;
+        }
+
+        if (src[i] == '"') {
+            quoted = !quoted;
+        }
+
+        *p++ = src[i];
+    }
+
+    *p = '\0';
+    h->value.len = p - h->value.data;
+
+    return NGX_OK;
+}

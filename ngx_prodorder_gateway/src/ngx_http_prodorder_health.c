@@ -1,0 +1,427 @@
+
+/*
+ * prodorder_health: whether the gateway, and what it depends on, can serve.
+ *
+ * Without parameters it says that the gateway lives.  With NAME=URI parameters
+ * it asks each URI, all at once, by a subrequest in memory; 200 from each is
+ * 200 from the gateway, anything else is 503 with each component's state.
+ */
+
+
+#include "ngx_http_prodorder.h"
+
+
+typedef struct {
+    ngx_http_prodorder_component_t  *component;
+    ngx_http_request_t              *main;
+    ngx_uint_t                       status;     /* 0: no answer yet */
+    ngx_str_t                        report;     /* its JSON, or empty */
+    ngx_uint_t                      *pending;    /* of all probes */
+} ngx_http_prodorder_probe_t;
+
+
+static ngx_int_t ngx_http_prodorder_probe(ngx_http_request_t *r,
+    ngx_http_prodorder_probe_t *probe);
+static ngx_int_t ngx_http_prodorder_probe_done(ngx_http_request_t *r,
+    void *data, ngx_int_t rc);
+static void ngx_http_prodorder_probe_report(ngx_http_request_t *r,
+    ngx_http_prodorder_probe_t *probe);
+static void ngx_http_prodorder_health_done(ngx_http_request_t *r);
+static ngx_int_t ngx_http_prodorder_health_reply(ngx_http_request_t *r,
+    ngx_array_t *probes);
+static ngx_int_t ngx_http_prodorder_health_send(ngx_http_request_t *r,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_prodorder_health_write(ngx_http_request_t *r,
+    ngx_array_t *probes, ngx_str_t *ret);
+static void ngx_http_prodorder_health_text(ngx_http_prodorder_json_t *json,
+    ngx_array_t *probes);
+
+
+/* Set as a request's module context while its probes are under way. */
+
+typedef struct {
+    ngx_array_t  probes;                         /* of probe_t */
+    ngx_uint_t   pending;
+} ngx_http_prodorder_health_t;
+
+
+ngx_int_t
+ngx_http_prodorder_health_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                        rc;
+    ngx_uint_t                       i;
+    ngx_str_t                        body;
+    ngx_http_prodorder_ctx_t        *ctx;
+    ngx_http_prodorder_probe_t      *probe;
+    ngx_http_prodorder_health_t     *health;
+    ngx_http_prodorder_component_t  *component;
+    ngx_http_prodorder_loc_conf_t   *plcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    if (plcf->components->nelts == 0) {
+        ngx_str_set(&body, "{\"status\":\"alive\"}");
+        return ngx_http_prodorder_health_send(r, &body);
+    }
+
+    ctx = ngx_http_prodorder_get_ctx(r);
+    health = ngx_pcalloc(r->pool, sizeof(ngx_http_prodorder_health_t));
+
+    if (ctx == NULL || health == NULL
+        || ngx_array_init(&health->probes, r->pool, plcf->components->nelts,
+                          sizeof(ngx_http_prodorder_probe_t))
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->health = health;
+    component = plcf->components->elts;
+
+    for (i = 0; i < plcf->components->nelts; i++) {
+        probe = ngx_array_push(&health->probes);
+
+        ngx_memzero(probe, sizeof(ngx_http_prodorder_probe_t));
+        probe->component = &component[i];
+        probe->main = r;
+        probe->pending = &health->pending;
+
+        if (ngx_http_prodorder_probe(r, probe) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        health->pending++;
+    }
+
+    /* subrequests start after this handler; the request waits for them */
+
+    r->main->count++;
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_probe(ngx_http_request_t *r,
+    ngx_http_prodorder_probe_t *probe)
+{
+    ngx_http_request_t          *sr;
+    ngx_http_post_subrequest_t  *ps;
+
+    ps = ngx_palloc(r->pool, sizeof(ngx_http_post_subrequest_t));
+    if (ps == NULL) {
+        return NGX_ERROR;
+    }
+
+    ps->handler = ngx_http_prodorder_probe_done;
+    ps->data = probe;
+
+    if (ngx_http_subrequest(r, &probe->component->uri, NULL, &sr, ps,
+                            NGX_HTTP_SUBREQUEST_IN_MEMORY
+                            |NGX_HTTP_SUBREQUEST_BACKGROUND)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    sr->method = NGX_HTTP_GET;
+    sr->method_name = ngx_http_core_get_method;
+
+    return NGX_OK;
+}
+
+
+/* nginx may call this again for the page of an error: the first call counts. */
+
+static ngx_int_t
+ngx_http_prodorder_probe_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
+{
+    ngx_http_prodorder_probe_t *probe = data;
+
+    if (probe->status) {
+        return rc;
+    }
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        probe->status = rc;
+
+    } else if (rc == NGX_OK && r->headers_out.status) {
+        probe->status = r->headers_out.status;
+        ngx_http_prodorder_probe_report(r, probe);
+
+    } else {
+        probe->status = NGX_HTTP_BAD_GATEWAY;
+    }
+
+    if (--(*probe->pending) == 0) {
+        probe->main->write_event_handler = ngx_http_prodorder_health_done;
+
+        if (ngx_http_post_request(probe->main, NULL) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return rc;
+}
+
+
+/* A report is kept only when it is JSON, for it becomes a part of ours. */
+
+static void
+ngx_http_prodorder_probe_report(ngx_http_request_t *r,
+    ngx_http_prodorder_probe_t *probe)
+{
+    ngx_buf_t             *b;
+    struct oa_arena        arena;
+    struct oa_json_error   error;
+
+    if (r->out == NULL || r->out->buf == NULL
+        || !ngx_buf_in_memory(r->out->buf))
+    {
+        return;
+    }
+
+    b = r->out->buf;
+
+    oa_arena_init(&arena, ngx_http_prodorder_grab, r->pool,
+                  64 * NGX_HTTP_PRODORDER_ERROR_MAX);
+
+    if (oa_json_parse(&arena, (char *) b->pos, b->last - b->pos,
+                      OA_BODY_DEPTH_MAX, &error))
+    {
+        probe->report.data = b->pos;
+        probe->report.len = b->last - b->pos;
+    }
+}
+
+
+static void
+ngx_http_prodorder_health_done(ngx_http_request_t *r)
+{
+    ngx_http_prodorder_ctx_t     *ctx;
+    ngx_http_prodorder_health_t  *health;
+
+    ctx = ngx_http_prodorder_get_ctx(r);
+
+    if (ctx == NULL || ctx->health == NULL) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+        return;
+    }
+
+    health = ctx->health;
+    ctx->health = NULL;
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ngx_http_finalize_request(r,
+                        ngx_http_prodorder_health_reply(r, &health->probes));
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_health_reply(ngx_http_request_t *r, ngx_array_t *probes)
+{
+    ngx_str_t                    text, body;
+    ngx_uint_t                   i;
+    ngx_http_prodorder_ctx_t    *ctx;
+    ngx_http_prodorder_probe_t  *probe;
+
+    ctx = ngx_http_prodorder_get_ctx(r);
+
+    if (ctx == NULL
+        || ngx_http_prodorder_health_write(r, probes, &text) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    probe = probes->elts;
+
+    for (i = 0; i < probes->nelts; i++) {
+
+        if (probe[i].status != NGX_HTTP_OK) {
+            ctx->refused = NGX_HTTP_SERVICE_UNAVAILABLE;
+            ngx_str_set(&ctx->message, "not ready");
+            ctx->refused_components = text;
+
+            return ngx_http_prodorder_error_reply(r,
+                                                NGX_HTTP_SERVICE_UNAVAILABLE);
+        }
+    }
+
+    body.len = sizeof("{\"status\":\"ready\",\"components\":}") - 1 + text.len;
+    body.data = ngx_pnalloc(r->pool, body.len);
+    if (body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_sprintf(body.data, "{\"status\":\"ready\",\"components\":%V}", &text);
+
+    return ngx_http_prodorder_health_send(r, &body);
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_health_send(ngx_http_request_t *r, ngx_str_t *body)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->memory = 1;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = body->len;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_health_write(ngx_http_request_t *r, ngx_array_t *probes,
+    ngx_str_t *ret)
+{
+    ngx_http_prodorder_json_t  json;
+
+    json.pos = NULL;
+    json.len = 0;
+    ngx_http_prodorder_health_text(&json, probes);
+
+    ret->len = json.len;
+    ret->data = ngx_pnalloc(r->pool, json.len);
+    if (ret->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    json.pos = ret->data;
+    ngx_http_prodorder_health_text(&json, probes);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_prodorder_health_text(ngx_http_prodorder_json_t *json,
+    ngx_array_t *probes)
+{
+    ngx_uint_t                   i;
+    ngx_http_prodorder_probe_t  *probe;
+
+    probe = probes->elts;
+
+    ngx_http_prodorder_json_text(json, "{");
+
+    for (i = 0; i < probes->nelts; i++) {
+
+        if (i) {
+            ngx_http_prodorder_json_text(json, ",");
+        }
+
+        ngx_http_prodorder_json_string(json, probe[i].component->name.data,
+                                       probe[i].component->name.len);
+
+        switch (probe[i].status) {
+
+        case NGX_HTTP_OK:
+            ngx_http_prodorder_json_text(json, ":{\"state\":\"ready\"");
+            break;
+
+        case NGX_HTTP_BAD_GATEWAY:
+        case NGX_HTTP_GATEWAY_TIME_OUT:
+            ngx_http_prodorder_json_text(json, ":{\"state\":\"unreachable\"");
+            break;
+
+        default:
+            ngx_http_prodorder_json_text(json, ":{\"state\":\"not ready\"");
+        }
+
+        if (probe[i].report.len) {
+            ngx_http_prodorder_json_text(json, ",\"report\":");
+            ngx_http_prodorder_json_raw(json, probe[i].report.data,
+                                        probe[i].report.len);
+        }
+
+        ngx_http_prodorder_json_text(json, "}");
+    }
+
+    ngx_http_prodorder_json_text(json, "}");
+}
+
+
+char *
+ngx_http_prodorder_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_prodorder_loc_conf_t *plcf = conf;
+
+    u_char                          *p;
+    ngx_str_t                       *value;
+    ngx_uint_t                       i;
+    ngx_http_core_loc_conf_t        *clcf;
+    ngx_http_prodorder_component_t  *component;
+
+    if (plcf->components) {
+        return "is duplicate";
+    }
+
+    plcf->components = ngx_array_create(cf->pool, cf->args->nelts,
+                                    sizeof(ngx_http_prodorder_component_t));
+    if (plcf->components == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        p = (u_char *) ngx_strchr(value[i].data, '=');
+
+        if (p == NULL || p == value[i].data || p[1] != '/') {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\": expected NAME=/URI",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        component = ngx_array_push(plcf->components);
+        if (component == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        component->name.data = value[i].data;
+        component->name.len = p - value[i].data;
+        component->uri.data = p + 1;
+        component->uri.len = value[i].data + value[i].len - component->uri.data;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_prodorder_health_handler;
+
+    return NGX_CONF_OK;
+}

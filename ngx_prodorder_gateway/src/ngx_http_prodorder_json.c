@@ -1,0 +1,147 @@
+
+/*
+ * Writing JSON: see the two passes described at ngx_http_prodorder_json_t.
+ */
+
+
+#include "ngx_http_prodorder.h"
+
+
+static size_t ngx_http_prodorder_json_plain(const u_char *p, size_t len);
+static void ngx_http_prodorder_json_escape(ngx_http_prodorder_json_t *json,
+    u_char c);
+
+
+void
+ngx_http_prodorder_json_raw(ngx_http_prodorder_json_t *json, const void *data,
+    size_t len)
+{
+    if (json->pos) {
+        json->pos = ngx_cpymem(json->pos, data, len);
+    }
+
+    json->len += len;
+}
+
+
+void
+ngx_http_prodorder_json_string(ngx_http_prodorder_json_t *json,
+    const u_char *data, size_t len)
+{
+    size_t         n;
+    const u_char  *end;
+
+    end = data + len;
+
+    ngx_http_prodorder_json_text(json, "\"");
+
+    while (data < end) {
+        n = ngx_http_prodorder_json_plain(data, end - data);
+
+        if (n) {
+            ngx_http_prodorder_json_raw(json, data, n);
+            data += n;
+            continue;
+        }
+
+        ngx_http_prodorder_json_escape(json, *data++);
+    }
+
+    ngx_http_prodorder_json_text(json, "\"");
+}
+
+
+/* The length of the start of p that needs no escape. */
+
+static size_t
+ngx_http_prodorder_json_plain(const u_char *p, size_t len)
+{
+    size_t    i;
+    unsigned  n;
+
+    for (i = 0; i < len; i += n) {
+
+        if (p[i] < 0x20 || p[i] == '"' || p[i] == '\\') {
+            break;
+        }
+
+        n = 1;
+
+        if (p[i] >= 0x80) {
+            n = oa_utf8_sequence(p + i, p + len);
+
+            if (n == 0) {
+                break;
+            }
+        }
+    }
+
+    return i;
+}
+
+
+static void
+ngx_http_prodorder_json_escape(ngx_http_prodorder_json_t *json, u_char c)
+{
+    u_char  buf[6], *p;
+
+    switch (c) {
+
+    case '"':
+    case '\\':
+        buf[0] = '\\';
+        buf[1] = c;
+        p = buf + 2;
+        break;
+
+    case '\n':
+        p = ngx_cpymem(buf, "\\n", 2);
+        break;
+
+    case '\r':
+        p = ngx_cpymem(buf, "\\r", 2);
+        break;
+
+    case '\t':
+        p = ngx_cpymem(buf, "\\t", 2);
+        break;
+
+    default:
+        p = c < 0x20 ? ngx_sprintf(buf, "\\u%04xd", (int) c)
+                     : ngx_sprintf(buf, "%%%02Xd", (int) c);
+    }
+
+    ngx_http_prodorder_json_raw(json, buf, p - buf);
+}
+
+
+void
+ngx_http_prodorder_json_uint(ngx_http_prodorder_json_t *json, ngx_uint_t n)
+{
+    u_char  buf[NGX_INT_T_LEN], *p;
+
+    p = ngx_sprintf(buf, "%ui", n);
+    ngx_http_prodorder_json_raw(json, buf, p - buf);
+}
+
+
+void
+ngx_http_prodorder_json_time(ngx_http_prodorder_json_t *json)
+{
+    ngx_tm_t     tm;
+    ngx_time_t  *tp;
+
+    if (json->pos) {
+        tp = ngx_timeofday();
+        ngx_gmtime(tp->sec, &tm);
+
+        (void) ngx_sprintf(json->pos, "%4d-%02d-%02dT%02d:%02d:%02d.%03MZ",
+                           tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                           tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
+                           tp->msec);
+
+        json->pos += NGX_HTTP_PRODORDER_TIME_LEN;
+    }
+
+    json->len += NGX_HTTP_PRODORDER_TIME_LEN;
+}

@@ -1,0 +1,350 @@
+
+/*
+ * The module's face to nginx: directives, configuration, the request's context.
+ */
+
+
+#include "ngx_http_prodorder.h"
+
+
+static void *ngx_http_prodorder_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static void ngx_http_prodorder_free_document(void *data);
+static char *ngx_http_prodorder_check_max_errors(ngx_conf_t *cf, void *post,
+    void *data);
+static ngx_int_t ngx_http_prodorder_init(ngx_conf_t *cf);
+static void ngx_http_prodorder_ctx_cleanup(void *data);
+
+
+static ngx_conf_enum_t  ngx_http_prodorder_ids[] = {
+    { ngx_string("inbound"), NGX_HTTP_PRODORDER_ID_INBOUND },
+    { ngx_string("generate"), NGX_HTTP_PRODORDER_ID_GENERATE },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_prodorder_formats[] = {
+    { ngx_string("auto"), NGX_HTTP_PRODORDER_FORMAT_AUTO },
+    { ngx_string("envelope"), NGX_HTTP_PRODORDER_FORMAT_ENVELOPE },
+    { ngx_string("problem"), NGX_HTTP_PRODORDER_FORMAT_PROBLEM },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_post_t  ngx_http_prodorder_max_errors_post = {
+    ngx_http_prodorder_check_max_errors
+};
+
+
+#define NGX_HTTP_PRODORDER_ANYWHERE                                           \
+    NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
+
+
+static ngx_command_t  ngx_http_prodorder_commands[] = {
+
+    { ngx_string("prodorder_gateway"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, gateway),
+      NULL },
+
+    { ngx_string("prodorder_openapi"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_prodorder_openapi,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, document),
+      NULL },
+
+    { ngx_string("prodorder_validate"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, validate),
+      NULL },
+
+    { ngx_string("prodorder_envelope"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, envelope),
+      NULL },
+
+    { ngx_string("prodorder_request_id"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, request_id),
+      &ngx_http_prodorder_ids },
+
+    { ngx_string("prodorder_error_format"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, error_format),
+      &ngx_http_prodorder_formats },
+
+    { ngx_string("prodorder_max_errors"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, max_errors),
+      &ngx_http_prodorder_max_errors_post },
+
+    { ngx_string("prodorder_body_limit"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, body_limit),
+      NULL },
+
+    { ngx_string("prodorder_retry_after"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, retry_after),
+      NULL },
+
+    { ngx_string("prodorder_health"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_ANY,
+      ngx_http_prodorder_health,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, components),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_prodorder_gateway_module_ctx = {
+    ngx_http_prodorder_add_variables,      /* preconfiguration */
+    ngx_http_prodorder_init,               /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_prodorder_create_loc_conf,    /* create location configuration */
+    ngx_http_prodorder_merge_loc_conf      /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_prodorder_gateway_module = {
+    NGX_MODULE_V1,
+    &ngx_http_prodorder_gateway_module_ctx, /* module context */
+    ngx_http_prodorder_commands,           /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+/*
+ * nginx zeroes r->ctx on an internal redirect.  The context therefore lives
+ * in a cleanup record of the request's pool, where it can be found again.
+ */
+
+ngx_http_prodorder_ctx_t *
+ngx_http_prodorder_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t        *cln;
+    ngx_http_prodorder_ctx_t  *ctx;
+
+    r = r->main;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_prodorder_gateway_module);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_prodorder_ctx_cleanup) {
+            ctx = cln->data;
+            ngx_http_set_ctx(r, ctx, ngx_http_prodorder_gateway_module);
+            return ctx;
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_prodorder_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_prodorder_ctx_t));
+    cln->handler = ngx_http_prodorder_ctx_cleanup;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_prodorder_gateway_module);
+
+    return ctx;
+}
+
+
+void *
+ngx_http_prodorder_grab(void *pool, size_t bytes)
+{
+    return ngx_palloc(pool, bytes);
+}
+
+
+static void
+ngx_http_prodorder_ctx_cleanup(void *data)
+{
+    /* only marks the record: all memory is the pool's */
+}
+
+
+static void *
+ngx_http_prodorder_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_prodorder_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_prodorder_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->components = NULL;
+     */
+
+    conf->gateway = NGX_CONF_UNSET;
+    conf->validate = NGX_CONF_UNSET;
+    conf->envelope = NGX_CONF_UNSET;
+    conf->request_id = NGX_CONF_UNSET_UINT;
+    conf->error_format = NGX_CONF_UNSET_UINT;
+    conf->max_errors = NGX_CONF_UNSET_UINT;
+    conf->body_limit = NGX_CONF_UNSET_SIZE;
+    conf->retry_after = NGX_CONF_UNSET;
+    conf->document = NGX_CONF_UNSET_PTR;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_prodorder_loc_conf_t  *prev = parent;
+    ngx_http_prodorder_loc_conf_t  *conf = child;
+
+    ngx_conf_merge_value(conf->gateway, prev->gateway, 0);
+    ngx_conf_merge_value(conf->validate, prev->validate, 1);
+    ngx_conf_merge_value(conf->envelope, prev->envelope, 1);
+    ngx_conf_merge_uint_value(conf->request_id, prev->request_id,
+                              NGX_HTTP_PRODORDER_ID_INBOUND);
+    ngx_conf_merge_uint_value(conf->error_format, prev->error_format,
+                              NGX_HTTP_PRODORDER_FORMAT_AUTO);
+    ngx_conf_merge_uint_value(conf->max_errors, prev->max_errors,
+                              OA_ERRORS_MAX_DEFAULT);
+    ngx_conf_merge_size_value(conf->body_limit, prev->body_limit,
+                              1024 * 1024);
+    ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after, 1);
+    ngx_conf_merge_ptr_value(conf->document, prev->document, NULL);
+
+    /* the handler of a location is inherited by its "if" blocks, as proxy_pass is */
+
+    if (conf->components == NULL && cf->cmd_type == NGX_HTTP_LIF_CONF) {
+        conf->components = prev->components;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_prodorder_loc_conf_t *plcf = conf;
+
+    char                 error[NGX_MAX_CONF_ERRSTR / 2];
+    ngx_str_t           *value, file;
+    ngx_pool_cleanup_t  *cln;
+
+    if (plcf->document != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        plcf->document = NULL;
+        return NGX_CONF_OK;
+    }
+
+    file = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &file, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    plcf->document = oa_document_load((char *) file.data, error, sizeof(error));
+
+    if (plcf->document == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", error);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_prodorder_free_document;
+    cln->data = plcf->document;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_prodorder_free_document(void *data)
+{
+    oa_document_free(data);
+}
+
+
+static char *
+ngx_http_prodorder_check_max_errors(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_int_t  *np = data;
+
+    if (*np < 1 || *np > 1000) {
+        return "must be from 1 to 1000";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_prodorder_validate_handler;
+
+    return ngx_http_prodorder_filter_init(cf);
+}

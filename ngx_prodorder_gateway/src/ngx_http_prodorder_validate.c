@@ -1,0 +1,475 @@
+
+/*
+ * The PRECONTENT handler: finds the operation of the OpenAPI document, reads
+ * the request body when the operation takes one, and answers what is wrong.
+ *
+ * The body is read as the core's mirror module reads it: the first call starts
+ * reading and returns NGX_DONE, the body handler decides and runs the phases
+ * again, the second call returns the verdict.
+ */
+
+
+#include "ngx_http_prodorder.h"
+
+
+static ngx_int_t ngx_http_prodorder_check_request(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static ngx_int_t ngx_http_prodorder_check_params(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static struct oa_str ngx_http_prodorder_param_header(void *user,
+    struct oa_str name, unsigned *count);
+static ngx_int_t ngx_http_prodorder_check_media(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static void ngx_http_prodorder_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_prodorder_check_body(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static ngx_int_t ngx_http_prodorder_body_text(ngx_http_request_t *r,
+    ngx_str_t *ret);
+static ngx_int_t ngx_http_prodorder_copy_body(ngx_http_request_t *r,
+    u_char *p);
+static ngx_int_t ngx_http_prodorder_verdict(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static ngx_int_t ngx_http_prodorder_refuse(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_uint_t status, char *message);
+
+
+/* What the report and the parameters of one request may take. */
+#define NGX_HTTP_PRODORDER_ARENA_MAX  (4 * 1024 * 1024)
+
+
+ngx_int_t
+ngx_http_prodorder_validate_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                       rc;
+    ngx_http_prodorder_ctx_t       *ctx;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    /* on its way to an error_page, the request is no longer the client's */
+
+    if (!plcf->gateway || r->error_page || r->err_status) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_prodorder_get_ctx(r);
+
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->verdict == NGX_HTTP_PRODORDER_VALID) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->verdict == NGX_HTTP_PRODORDER_READING) {
+        return ngx_http_prodorder_verdict(r, ctx);
+    }
+
+    if (plcf->envelope && ngx_http_prodorder_strengthen_if_match(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (!plcf->validate || plcf->document == NULL) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_prodorder_check_request(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (!ctx->match.operation->takes_body) {
+        return ngx_http_prodorder_verdict(r, ctx);
+    }
+
+    ctx->verdict = NGX_HTTP_PRODORDER_READING;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_prodorder_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    ngx_http_finalize_request(r, NGX_DONE);
+
+    return NGX_DONE;
+}
+
+
+/* All that can be said before the body is read. */
+
+static ngx_int_t
+ngx_http_prodorder_check_request(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    struct oa_match                *match;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    match = ngx_http_prodorder_match(r, ctx);
+
+    if (match->route == OA_ROUTE_NO_PATH) {
+        return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_NOT_FOUND, NULL);
+    }
+
+    if (match->route == OA_ROUTE_NO_METHOD) {
+        return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_NOT_ALLOWED, NULL);
+    }
+
+    oa_arena_init(&ctx->arena, ngx_http_prodorder_grab, r->pool,
+                  NGX_HTTP_PRODORDER_ARENA_MAX);
+    oa_report_init(&ctx->report, &ctx->arena, (unsigned) plcf->max_errors);
+
+    if (ngx_http_prodorder_check_params(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (!match->operation->takes_body) {
+        return NGX_OK;
+    }
+
+    if (r->headers_in.content_length_n > (off_t) plcf->body_limit) {
+        return ngx_http_prodorder_refuse(r, ctx,
+                                         NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                         NULL);
+    }
+
+    /* HTTP/2 may not say before whether there is a body: see check_body() */
+
+    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+        return ngx_http_prodorder_check_media(r, ctx);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_check_params(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    u_char         *p, *last;
+    struct oa_str   query;
+
+    last = r->unparsed_uri.data + r->unparsed_uri.len;
+    p = ngx_strlchr(r->unparsed_uri.data, last, '?');
+
+    query.data = p ? (char *) p + 1 : (char *) last;
+    query.len = (char *) last - query.data;
+
+    (void) oa_check_params(&ctx->match, query, ngx_http_prodorder_param_header,
+                           r, &ctx->report);
+
+    return ctx->report.out_of_memory ? NGX_ERROR : NGX_OK;
+}
+
+
+static struct oa_str
+ngx_http_prodorder_param_header(void *user, struct oa_str name,
+    unsigned *count)
+{
+    ngx_http_request_t *r = user;
+
+    ngx_str_t         key;
+    ngx_uint_t        n;
+    struct oa_str     value;
+    ngx_table_elt_t  *h;
+
+    key.data = (u_char *) name.data;
+    key.len = name.len;
+
+    h = ngx_http_prodorder_header_in(r, &key, &n);
+
+    value.data = h ? (char *) h->value.data : "";
+    value.len = h ? h->value.len : 0;
+    *count = (unsigned) n;
+
+    return value;
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_check_media(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_uint_t        count;
+    struct oa_str     type;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  name = ngx_string("Content-Encoding");
+
+    h = ngx_http_prodorder_header_in(r, &name, &count);
+
+    if (h && (count > 1 || h->value.len != sizeof("identity") - 1
+              || ngx_strncasecmp(h->value.data, (u_char *) "identity",
+                                 sizeof("identity") - 1)
+                 != 0))
+    {
+        return ngx_http_prodorder_refuse(r, ctx,
+                                         NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                   "an encoded (compressed) request body is not supported");
+    }
+
+    h = r->headers_in.content_type;
+
+    type.data = h ? (char *) h->value.data : "";
+    type.len = h ? h->value.len : 0;
+
+    if (!oa_operation_takes_media(ctx->match.operation, type)) {
+        return ngx_http_prodorder_refuse(r, ctx,
+                                         NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                         NULL);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_prodorder_body_handler(ngx_http_request_t *r)
+{
+    /* the body stays for the proxy module, and the phases go on from here */
+
+    r->preserve_body = 1;
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+}
+
+
+/*
+ * NGX_DECLINED: the request is valid.  Everything else ends the phases, and
+ * the report is complete: parameters first, then the body.
+ */
+
+static ngx_int_t
+ngx_http_prodorder_verdict(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (ctx->verdict == NGX_HTTP_PRODORDER_READING) {
+        rc = ngx_http_prodorder_check_body(r, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (ctx->report.out_of_memory) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->report.count == 0) {
+        ctx->verdict = NGX_HTTP_PRODORDER_VALID;
+        return NGX_DECLINED;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "prodorder: client sent an invalid request: "
+                  "%ui error(s), the first at \"%*s\": %*s",
+                  (ngx_uint_t) ctx->report.count,
+                  ctx->report.first->path.len, ctx->report.first->path.data,
+                  ctx->report.first->message.len,
+                  ctx->report.first->message.data);
+
+    return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_BAD_REQUEST,
+                                     "the request is not valid");
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_check_body(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+    ngx_str_t  text;
+
+    rc = ngx_http_prodorder_body_text(r, &text);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_prodorder_refuse(r, ctx,
+                                         NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                         NULL);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (text.len == 0) {
+
+        if (ctx->match.operation->body_required) {
+            struct oa_place  root = { NULL, { "", 0 }, 0 };
+
+            oa_report_add(&ctx->report, &root, "required",
+                          "a request body is required");
+        }
+
+        return NGX_OK;
+    }
+
+    rc = ngx_http_prodorder_check_media(r, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    (void) oa_check_body(ctx->match.operation, (char *) text.data, text.len,
+                         &ctx->report);
+
+    return NGX_OK;
+}
+
+
+/*
+ * The whole body in one piece, without a copy when nginx has it in one buffer.
+ * NGX_DECLINED: it is larger than prodorder_body_limit.
+ */
+
+static ngx_int_t
+ngx_http_prodorder_body_text(ngx_http_request_t *r, ngx_str_t *ret)
+{
+    off_t                           size;
+    u_char                         *p;
+    ngx_chain_t                    *cl, *bufs;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    ngx_str_null(ret);
+
+    if (r->request_body == NULL || r->request_body->bufs == NULL) {
+        return NGX_OK;
+    }
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    bufs = r->request_body->bufs;
+    size = 0;
+
+    for (cl = bufs; cl; cl = cl->next) {
+        size += ngx_buf_size(cl->buf);
+    }
+
+    if (size > (off_t) plcf->body_limit) {
+        return NGX_DECLINED;
+    }
+
+    if (bufs->next == NULL && ngx_buf_in_memory(bufs->buf)) {
+        ret->data = bufs->buf->pos;
+        ret->len = (size_t) size;
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, (size_t) size + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ret->data = p;
+    ret->len = (size_t) size;
+
+    return ngx_http_prodorder_copy_body(r, p);
+}
+
+
+/* A buffer is in memory, or a part of the temporary file. */
+
+static ngx_int_t
+ngx_http_prodorder_copy_body(ngx_http_request_t *r, u_char *p)
+{
+    size_t        size;
+    ssize_t       n;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        b = cl->buf;
+
+        if (ngx_buf_in_memory(b)) {
+            p = ngx_cpymem(p, b->pos, b->last - b->pos);
+            continue;
+        }
+
+        if (!b->in_file) {
+            continue;
+        }
+
+        size = (size_t) (b->file_last - b->file_pos);
+
+        n = ngx_read_file(b->file, p, size, b->file_pos);
+
+        if (n != (ssize_t) size) {
+            ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                          "prodorder: read %z of %uz bytes of the request "
+                          "body from \"%V\"", n, size, &b->file->name);
+            return NGX_ERROR;
+        }
+
+        p += size;
+    }
+
+    return NGX_OK;
+}
+
+
+/* The answer is ours, and complete when this returns: the phases end here. */
+
+static ngx_int_t
+ngx_http_prodorder_refuse(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx,
+    ngx_uint_t status, char *message)
+{
+    ctx->verdict = NGX_HTTP_PRODORDER_INVALID;
+    ctx->refused = status;
+
+    if (message) {
+        ctx->message.data = (u_char *) message;
+        ctx->message.len = ngx_strlen(message);
+    }
+
+    ngx_http_finalize_request(r, ngx_http_prodorder_error_reply(r, status));
+
+    return NGX_DONE;
+}
+
+
+struct oa_match *
+ngx_http_prodorder_match(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
+{
+    u_char                         *p, *last;
+    struct oa_str                   method, path;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    if (ctx->routed) {
+        return &ctx->match;
+    }
+
+    r = r->main;
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    if (plcf->document == NULL) {
+        return NULL;
+    }
+
+    p = r->unparsed_uri.data;
+    last = p ? ngx_strlchr(p, p + r->unparsed_uri.len, '?') : NULL;
+
+    path.data = p ? (char *) p : "";
+    path.len = last ? (size_t) (last - p) : r->unparsed_uri.len;
+
+    method.data = (char *) r->method_name.data;
+    method.len = r->method_name.len;
+
+    oa_document_route(plcf->document, method, path, &ctx->match);
+
+    /* an early error comes before the request line is parsed */
+
+    ctx->routed = (p != NULL);
+
+    return &ctx->match;
+}
