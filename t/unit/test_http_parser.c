@@ -4,7 +4,8 @@
  */
 #include "common/http_parser.h"
 
-#include <check.h>
+#include "unit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -512,14 +513,12 @@ START_TEST(open_ended_body_is_bounded) {
 }
 END_TEST
 
-#define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
-
 int main(void) {
     Suite *suite = suite_create("http_parser");
     TCase *requests = tcase_create("requests");
-    tcase_add_loop_test(requests, request_is_taken_or_refused_in_every_cut, 0, COUNT(REQUESTS));
+    tcase_add_loop_test(requests, request_is_taken_or_refused_in_every_cut, 0, UNIT_COUNT(REQUESTS));
     tcase_add_test(requests, request_fields_are_found);
-    tcase_add_loop_test(requests, keep_alive_follows_version_and_connection, 0, COUNT(CONNECTIONS));
+    tcase_add_loop_test(requests, keep_alive_follows_version_and_connection, 0, UNIT_COUNT(CONNECTIONS));
     tcase_add_test(requests, expectation_counts_from_http_1_1_on);
     suite_add_tcase(suite, requests);
     TCase *limits = tcase_create("limits");
@@ -529,15 +528,10 @@ int main(void) {
     tcase_add_test(limits, compaction_keeps_memory_at_the_size_of_the_data);
     suite_add_tcase(suite, limits);
     TCase *responses = tcase_create("responses");
-    tcase_add_loop_test(responses, response_is_taken_or_refused_in_every_cut, 0, COUNT(RESPONSES));
+    tcase_add_loop_test(responses, response_is_taken_or_refused_in_every_cut, 0, UNIT_COUNT(RESPONSES));
     tcase_add_test(responses, response_to_head_has_no_body);
     tcase_add_test(responses, close_ends_only_a_response_without_length);
     tcase_add_test(responses, open_ended_body_is_bounded);
     suite_add_tcase(suite, responses);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return unit_run(suite);
 }
