@@ -19,4 +19,5 @@ sources=$(awk '
 for source in $sources; do
     [ -f "$source" ] || { echo "$1: its link marker names $source, which does not exist" >&2; exit 1; }
 done
-[ -z "$sources" ] || echo "LINK_$name := $(echo $sources)"
+sources=$(printf "%s " $sources)  # on one line
+[ -z "${sources% }" ] || echo "LINK_$name := $sources"

@@ -1,0 +1,98 @@
+# ./prodorder on real PostgreSQL and RabbitMQ: loopback only, secrets kept, kill -9 survived, nothing left.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Control qw(run scratch read_file listen_somewhere eventually);
+use Test::More;
+
+delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
+my $home = $ENV{PRODORDER_HOME} = scratch() . '/home';
+my %base = (database => 5433, amqp => 5673, management => 15672, distribution => 15673, epmd => 15674);
+my $offset = free_offset();
+$ENV{PRODORDER_PORT_OFFSET} = $offset;
+my %port = map { $_ => $base{$_} + $offset } keys %base;
+
+sub free_offset {
+    OFFSET: for my $try (map { 30 * $_ } 400 .. 560) {
+        for my $base (values %base) {
+            listen_somewhere($base + $try) or next OFFSET;
+        }
+        return $try;
+    }
+    die 'no free ports';
+}
+
+# Addresses, as /proc/net shows them, on which PORT is listened on.
+sub addresses {
+    my ($port) = @_;
+    my $hex = sprintf '%04X', $port;
+    my $all = read_file('/proc/net/tcp') . read_file('/proc/net/tcp6');
+    my @found = $all =~ /^\s*\d+: ([0-9A-F]+):$hex [0-9A-F]+:0000 0A /mg;
+    return @found;
+}
+
+sub pid {
+    my ($name) = @_;
+    my ($pid) = read_file("$home/run/$name.pid") =~ /^(\d+)/;
+    return $pid;
+}
+
+sub sql { return run('./prodorder', 'psql', 'product', '-qAtc', @_) }
+
+my $up = run('./prodorder', 'up', 'product-db', 'rabbitmq');
+is($up->{status}, 0, 'up product-db rabbitmq') or diag $up->{err};
+
+my %loopback = map { $_ => 1 } '0100007F', '00000000000000000000000001000000';
+for my $name (sort keys %port) {
+    my @addresses = addresses($port{$name});
+    ok(scalar @addresses, "$name listens");
+    is_deeply([grep { !$loopback{$_} } @addresses], [], "$name listens on loopback only");
+}
+
+for my $secret (glob "$home/secrets/*") {
+    is(sprintf('%04o', (stat $secret)[2] & 07777), '0600', "$secret: only for its owner");
+    my $password = read_file($secret);
+    cmp_ok(length $password, '>=', 32, 'a long password');
+    is(scalar(grep { index(read_file($_), $password) >= 0 } glob "$home/log/*"), 0, 'which is in no log');
+}
+isnt(read_file("$home/secrets/product-db"), read_file("$home/secrets/product-db-admin"), 'passwords differ');
+{
+    my ($password) = run('./prodorder', 'env', 'product-service')->{out} =~ /^DB_PASSWORD=(.*)$/m;
+    is($password, read_file("$home/secrets/product-db"), 'the service is given the password');
+    local $ENV{PGPASSWORD} = 'wrong';
+    my $wrong = run('psql', '-X', '-h', '127.0.0.1', '-p', $port{database}, '-U', 'product', '-c', 'SELECT 1');
+    isnt($wrong->{status}, 0, 'a wrong password does not get in');
+}
+
+is(sql('SHOW fsync')->{out},              "on\n", 'fsync is on');
+is(sql('SHOW synchronous_commit')->{out}, "on\n", 'synchronous_commit is on');
+is(sql('SHOW data_checksums')->{out},     "on\n", 'checksums are on');
+is(sql('SELECT rolsuper FROM pg_roles WHERE rolname = current_user')->{out}, "f\n", 'the service is no superuser');
+like(run('curl', '-s', '-u', 'guest:guest', "http://127.0.0.1:$port{management}/api/overview")->{out},
+    qr/"rabbitmq_version"/, 'the management UI answers guest');
+
+# kill -9 of the server, with a session open; and of Erlang's port mapper.
+is(sql('CREATE TABLE kept AS SELECT 42 AS answer')->{status}, 0, 'write something');
+my $session = fork // die;
+if (!$session) {
+    open STDERR, '>', '/dev/null';
+    exec './prodorder', 'psql', 'product', '-c', 'SELECT pg_sleep(60)' or die;
+}
+select undef, undef, undef, 0.3;
+my ($database, $epmd) = (pid('product-db'), pid('rabbitmq-epmd'));
+kill 9, $database, $epmd;
+waitpid $session, 0;
+my $again = run('./prodorder', 'up', 'product-db', 'rabbitmq');
+is($again->{status}, 0, 'up after kill -9') or diag $again->{err};
+isnt(pid('product-db'),    $database, 'another database server');
+isnt(pid('rabbitmq-epmd'), $epmd,     'another port mapper');
+is(sql('SELECT answer FROM kept')->{out}, "42\n", 'what was committed is there');
+
+is(run('./prodorder', 'down')->{status}, 0, 'down');
+is(scalar(addresses($port{$_})), 0, "down: $_ does not listen") for sort keys %port;
+is(scalar(grep { (readlink($_) // '') =~ m{^\Q$home\E/} } glob '/proc/[0-9]*/cwd'), 0, 'no process is left');
+is(run('./prodorder', 'clean')->{status}, 0, 'clean');
+ok(!-e $home, 'clean leaves nothing');
+
+done_testing();
