@@ -55,6 +55,10 @@ uint64_t cache_epoch(const struct cache *cache) {
     return cache->epoch;
 }
 
+void cache_reset(struct cache *cache, const char *reason) {
+    cache_conn_drop(cache, reason);
+}
+
 /* ---- building a command in the scratch arrays ---- */
 
 static void begin(struct cache *cache) {

@@ -64,6 +64,9 @@ bool cache_is_ready(const struct cache *cache);
 /* Changes with each connection; take it before asking the database for what will be put. */
 uint64_t cache_epoch(const struct cache *cache);
 
+/* A write that could not be made: give up the connection, so that the next one drops what may be stale. */
+void cache_reset(struct cache *cache, const char *reason);
+
 /* Values and versions of `count` keys (at most CACHE_KEYS_MAX), read atomically. */
 void cache_get(struct cache *cache, const char *const *keys, size_t count, cache_get_fn *fn, void *ctx);
 /* Set each value if its version is above the one known. fn may be NULL. */

@@ -9,6 +9,7 @@ void id_block_init(struct id_block *block, struct pg *pg, size_t statement, int6
     *block = (struct id_block){ .pg = pg, .statement = statement, .block_size = block_size };
 }
 
+/* A waiter that waits again from its callback overwrites no other: each ran before its slot is reused. */
 static void fetched(void *ctx, enum err err, const struct pg_rows *rows) {
     struct id_block *block = ctx;
     block->fetching = false;
@@ -16,10 +17,10 @@ static void fetched(void *ctx, enum err err, const struct pg_rows *rows) {
         block->spare_next = pg_get_int8(&rows[0], 0, 0);
         block->spare_end = block->spare_next + block->block_size;
     }
-    if (block->waiter != NULL) {
-        void (*waiter)(void *, enum err) = block->waiter;
-        block->waiter = NULL;
-        waiter(block->waiter_ctx, err);
+    size_t count = block->waiter_count;
+    block->waiter_count = 0; /* they may wait again */
+    for (size_t i = 0; i < count; i++) {
+        block->waiters[i].fn(block->waiters[i].ctx, err);
     }
 }
 
@@ -51,9 +52,10 @@ enum err id_block_take(struct id_block *block, size_t count, int64_t *ret_first)
     return ERR_OK;
 }
 
-void id_block_wait(struct id_block *block, void (*fn)(void *ctx, enum err err), void *ctx) {
-    assert(block->waiter == NULL && block->spare_next == block->spare_end);
-    block->waiter = fn;
-    block->waiter_ctx = ctx;
+void id_block_wait(struct id_block *block, id_block_fn *fn, void *ctx) {
+    assert(block->waiter_count < ID_BLOCK_WAITERS_MAX);
+    block->waiters[block->waiter_count].fn = fn;
+    block->waiters[block->waiter_count].ctx = ctx;
+    block->waiter_count++;
     fetch(block);
 }

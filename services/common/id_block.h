@@ -16,6 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { ID_BLOCK_WAITERS_MAX = 8 };
+
+typedef void id_block_fn(void *ctx, enum err err);
+
 struct id_block {
     struct pg *pg;
     size_t statement;   /* of the service's table: SELECT nextval('…') */
@@ -23,8 +27,11 @@ struct id_block {
     int64_t next, end;           /* the block in use */
     int64_t spare_next, spare_end; /* the one fetched ahead */
     bool fetching;
-    void (*waiter)(void *ctx, enum err err); /* one at a time */
-    void *waiter_ctx;
+    struct {
+        id_block_fn *fn;
+        void *ctx;
+    } waiters[ID_BLOCK_WAITERS_MAX];
+    size_t waiter_count;
 };
 
 void id_block_init(struct id_block *block, struct pg *pg, size_t statement, int64_t block_size);
@@ -34,7 +41,7 @@ void id_block_init(struct id_block *block, struct pg *pg, size_t statement, int6
  */
 MUST_CHECK enum err id_block_take(struct id_block *block, size_t count, int64_t *ret_first);
 
-/* Call fn once when id_block_take() may succeed, or with the error of the fetch. One waiter at a time. */
-void id_block_wait(struct id_block *block, void (*fn)(void *ctx, enum err err), void *ctx);
+/* Call fn once when id_block_take() may succeed, or with the error of the fetch. At most ID_BLOCK_WAITERS_MAX wait. */
+void id_block_wait(struct id_block *block, id_block_fn *fn, void *ctx);
 
 #endif

@@ -47,6 +47,8 @@ MUST_CHECK enum err json_get_decimal(struct json_object *object, const char *nam
 /* The string lives as long as the object; `ret_length` in bytes, may contain NUL. */
 MUST_CHECK enum err json_get_string(struct json_object *object, const char *name, const char **ret_str, size_t *ret_length);
 bool json_is_object(struct json_object *value);
+/* The member is there, whatever its value (null included). */
+bool json_has_member(struct json_object *object, const char *name);
 /* The first member whose name is in none of `names` (NULL-terminated), or NULL: for refusing unknown members. */
 const char *json_unknown_member(struct json_object *object, const char *const *names);
 

@@ -89,3 +89,7 @@ const char *json_unknown_member(struct json_object *object, const char *const *n
     }
     return NULL;
 }
+
+bool json_has_member(struct json_object *object, const char *name) {
+    return json_object_object_get_ex(object, name, NULL) != 0;
+}

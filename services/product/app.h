@@ -1,0 +1,57 @@
+/*
+ * The parts of the product service, wired in app.c and used by one file per use case.
+ */
+#ifndef PRODUCT_APP_H
+#define PRODUCT_APP_H
+
+#include "common/batcher.h"
+#include "common/broker.h"
+#include "common/cache.h"
+#include "common/consumer.h"
+#include "common/flow.h"
+#include "common/http_server.h"
+#include "common/id_block.h"
+#include "common/loop.h"
+#include "common/outbox.h"
+#include "common/pg.h"
+
+enum product_queue { PRODUCT_QUEUE_ORDER_CREATED };
+
+struct app {
+    struct loop *loop;
+    struct pg *pg;
+    struct cache *cache;
+    struct broker *broker;
+    struct outbox outbox;
+    struct id_block product_ids;
+    struct id_block outbox_ids;
+    struct http_server *server;
+    struct batcher inserts;  /* create_product.c */
+    struct batcher reads;    /* read_products.c */
+    struct batcher pages;    /* list_products.c */
+    struct batcher changes;  /* change_products.c */
+    struct consumer orders;  /* order_created.c */
+    struct flow_pool create_flows, get_flows, list_flows, change_flows;
+};
+
+extern struct app app;
+
+enum err app_start(struct loop *loop);
+void app_drain(void);
+void app_stop(void);
+
+/* Each use case prepares its batcher and flows. */
+MUST_CHECK enum err create_product_init(void);
+MUST_CHECK enum err get_product_init(void);
+MUST_CHECK enum err list_products_init(void);
+MUST_CHECK enum err change_product_init(void);
+MUST_CHECK enum err order_created_init(void);
+
+/* Handlers for the route table. */
+void create_product(struct http_exchange *exchange, void *ctx);
+void get_product(struct http_exchange *exchange, void *ctx);
+void list_products(struct http_exchange *exchange, void *ctx);
+void patch_product(struct http_exchange *exchange, void *ctx);
+void restock_product(struct http_exchange *exchange, void *ctx);
+
+#endif

@@ -1,0 +1,382 @@
+/* PATCH /products/{id} and POST /products/{id}/restock: parse → change (in a batch) → reply. */
+#include "app.h"
+#include "config.h"
+#include "metrics.h"
+#include "product_body.h"
+#include "product_changes.h"
+#include "schema.h"
+
+#include "common/clock.h"
+#include "common/http_flow.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum flow_rc parse(struct flow *flow);
+static enum flow_rc change(struct flow *flow);
+static enum flow_rc reply_product(struct flow *flow);
+
+static const struct flow_step STEPS[] = {
+    { "parse", parse },
+    { "change", change },
+    { "reply_product", reply_product },
+};
+
+/* What is to be changed. */
+struct change {
+    int64_t id;
+    bool has_name, has_price;
+    struct str name; /* in the exchange's arena; the batch item has its own copy */
+    int64_t price_cents;
+    int64_t restock; /* 0: none */
+    bool has_if_match;
+};
+
+struct change_product {
+    struct http_flow http;
+    struct change change;
+    struct product product; /* afterwards */
+};
+
+enum { IF_MATCH_BYTES_MAX = 512 };
+
+/* One change waiting for the batch; owns its strings, because it outlives the flow. */
+struct change_item {
+    struct flow_wait wait;
+    struct change change;
+    enum err outcome;
+    struct product product; /* afterwards */
+    char name[PRODUCT_NAME_BYTES_MAX];
+    char if_match[IF_MATCH_BYTES_MAX + 1];
+    char request_id[REQUEST_ID_BYTES_MAX + 1];
+    char traceparent[TRACEPARENT_BYTES_MAX + 1];
+};
+
+enum { CHANGE_QUEUE_MAX = 1024, CHANGE_BATCH_MAX = 128 };
+
+static struct flow_kind KIND = {
+    .name = "change_product",
+    .steps = STEPS,
+    .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
+    .fail = http_flow_fail,
+    .flow_bytes = sizeof(struct change_product),
+};
+
+void patch_product(struct http_exchange *exchange, void *ctx) {
+    (void)ctx;
+    http_flow_start(&app.change_flows, exchange);
+}
+
+void restock_product(struct http_exchange *exchange, void *ctx) {
+    (void)ctx;
+    http_flow_start(&app.change_flows, exchange);
+}
+
+/* ---- the steps ---- */
+
+static enum flow_rc parse_patch(struct flow *flow, struct change *change) {
+    static const char *const MEMBERS[] = { "name", "price", NULL };
+    struct json_object *body = NULL;
+    if (http_flow_body(flow, MEMBERS, &body) != FLOW_NEXT) {
+        return FLOW_FAILED;
+    }
+    change->has_name = body_read_name(flow, body, false, &change->name);
+    change->has_price = body_read_price(flow, body, false, &change->price_cents);
+    if (!json_has_member(body, "name") && !json_has_member(body, "price")) {
+        http_flow_problem(flow, "", "minProperties", "must have name or price");
+    }
+    return FLOW_NEXT;
+}
+
+static enum flow_rc parse_restock(struct flow *flow, struct change *change) {
+    static const char *const MEMBERS[] = { "quantity", NULL };
+    struct json_object *body = NULL;
+    if (http_flow_body(flow, MEMBERS, &body) != FLOW_NEXT) {
+        return FLOW_FAILED;
+    }
+    (void)body_read_quantity(flow, body, &change->restock);
+    return FLOW_NEXT;
+}
+
+static enum flow_rc parse(struct flow *flow) {
+    struct change_product *self = (struct change_product *)flow;
+    struct http_exchange *exchange = http_flow_exchange(flow);
+    bool is_patch = str_equal(http_method(exchange), STR("PATCH"));
+    if (http_path_id(exchange, 0, &self->change.id) != ERR_OK) {
+        http_flow_problem(flow, "path/id", "type", "must be a positive integer");
+    }
+    enum flow_rc rc = is_patch ? parse_patch(flow, &self->change)
+                               : parse_restock(flow, &self->change);
+    if (rc != FLOW_NEXT) {
+        return rc;
+    }
+    if (http_header(exchange, "If-Match").length > IF_MATCH_BYTES_MAX) {
+        http_flow_problem(flow, "header/If-Match", "maxLength", "must have at most 512 bytes");
+    }
+    return http_flow_check(flow);
+}
+
+static enum flow_rc change(struct flow *flow) {
+    struct change_product *self = (struct change_product *)flow;
+    struct http_exchange *exchange = http_flow_exchange(flow);
+    struct str if_match = http_header(exchange, "If-Match");
+    struct change_item item = { .wait = flow_wait(flow), .change = self->change };
+    if (self->change.has_name) {
+        memcpy(item.name, self->change.name.bytes, self->change.name.length);
+    }
+    if (if_match.bytes != NULL) {
+        item.change.has_if_match = true;
+        memcpy(item.if_match, if_match.bytes, if_match.length);
+    }
+    snprintf(item.request_id, sizeof(item.request_id), "%s", http_request_id(exchange));
+    snprintf(item.traceparent, sizeof(item.traceparent), "%s", http_traceparent(exchange));
+    enum err err = batcher_add(&app.changes, &item);
+    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+}
+
+static enum flow_rc reply_product(struct flow *flow) {
+    struct change_product *self = (struct change_product *)flow;
+    char etag[PRODUCT_ETAG_BYTES];
+    struct buf body;
+    product_etag(self->product.version, etag);
+    buf_init(&body, 0);
+    product_encode(&self->product, &body);
+    return http_flow_reply(flow, &(struct http_reply){ .status = 200, .etag = etag }, &body);
+}
+
+/* ---- the batch: lock → apply → write → cache → wake ---- */
+
+struct change_state {
+    struct pg_session *session;
+    struct product_set set;
+    struct outbox_event *events;
+    size_t event_count;
+    int64_t now_ms;
+    uint64_t epoch;
+};
+
+static void apply_all(struct batch *batch);
+
+static void wake_all(struct batch *batch, enum err err) {
+    for (size_t i = 0; i < batch->count; i++) {
+        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        enum err outcome = err != ERR_OK ? err : item->outcome;
+        if (outcome == ERR_OK && flow_wait_is_live(item->wait)) {
+            ((struct change_product *)item->wait.flow)->product = item->product;
+        }
+        if (outcome == ERR_INVALID && flow_wait_is_live(item->wait)) {
+            http_flow_problem(item->wait.flow, "/quantity", "maximum",
+                              "would raise the stock above 2147483647");
+        }
+        flow_wake(item->wait, outcome);
+    }
+    batch_done(batch);
+}
+
+static void cached(void *ctx, enum err err) {
+    (void)err; /* Redis down costs speed, never an answer */
+    wake_all(ctx, ERR_OK);
+}
+
+static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    struct change_state *state = batch->state;
+    (void)rows;
+    if (err != ERR_OK) {
+        wake_all(batch, err);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        if (item->outcome == ERR_OK) {
+            log_info(item->change.restock > 0 ? "product restocked" : "product changed",
+                     LOG_STR("requestId", item->request_id), LOG_INT("productId", item->change.id),
+                     LOG_INT("quantity", item->change.restock));
+            metric_add(&product_metrics[M_PRODUCTS_CHANGED], 1);
+        }
+    }
+    outbox_publish(&app.outbox, state->events, state->event_count);
+    product_set_cache(&batch->arena, &state->set, state->epoch, cached, batch);
+}
+
+/* One change on the locked row; what it sees is the row with the changes before it. */
+static enum err apply_one(struct change_item *item, struct changed_product *row) {
+    const struct change *change = &item->change;
+    if (row == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    /* one version step a batch: an earlier change in it is not yet visible to anybody's If-Match */
+    if (change->has_if_match &&
+        (row->changed || !product_etag_matches(str_of(item->if_match), row->product.version))) {
+        return ERR_PRECONDITION;
+    }
+    if (change->restock > STOCK_QTY_MAX - row->product.qty) {
+        return ERR_INVALID;
+    }
+    row->product.qty += change->restock;
+    if (change->has_price) {
+        row->product.price_cents = change->price_cents;
+    }
+    if (change->has_name) {
+        memcpy(row->product.name, item->name, change->name.length);
+        row->product.name_length = change->name.length;
+    }
+    row->changed = true;
+    row->cause = (struct cause){ str_of(item->request_id), str_of(item->traceparent) };
+    return ERR_OK;
+}
+
+static struct pg_call restock_call(struct batch *batch, int64_t now_ms, size_t count) {
+    struct pg_call call = { .statement = SQL_RESTOCK_INSERT, .param_count = 4 };
+    struct arena *arena = &batch->arena;
+    int64_t *ids = arena_array(arena, count, sizeof(*ids));
+    int64_t *quantities = arena_array(arena, count, sizeof(*quantities));
+    int64_t *times = arena_array(arena, count, sizeof(*times));
+    struct str *request_ids = arena_array(arena, count, sizeof(*request_ids));
+    size_t next = 0;
+    if (ids == NULL || quantities == NULL || times == NULL || request_ids == NULL) {
+        call.params[0].length = -1;
+        return call;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        if (item->outcome == ERR_OK && item->change.restock > 0) {
+            ids[next] = item->change.id;
+            quantities[next] = item->change.restock;
+            times[next] = now_ms;
+            request_ids[next] = str_of(item->request_id);
+            next++;
+        }
+    }
+    call.params[0] = pg_int8_array(arena, ids, count);
+    call.params[1] = pg_int8_array(arena, quantities, count);
+    call.params[2] = pg_time_array(arena, times, count);
+    call.params[3] = pg_text_array(arena, request_ids, count);
+    return call;
+}
+
+static size_t count_restocks(const struct batch *batch) {
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        count += item->outcome == ERR_OK && item->change.restock > 0;
+    }
+    return count;
+}
+
+static void write_back(struct batch *batch) {
+    struct change_state *state = batch->state;
+    struct pg_call calls[3];
+    size_t call_count = 0, restocks = count_restocks(batch);
+    if (state->event_count > 0) {
+        calls[call_count++] = product_update_call(&batch->arena, &state->set);
+        calls[call_count++] =
+            outbox_insert_call(&app.outbox, &batch->arena, state->events, state->event_count);
+    }
+    if (restocks > 0) {
+        calls[call_count++] = restock_call(batch, state->now_ms, restocks);
+    }
+    pg_commit(state->session, calls, call_count, committed, batch);
+}
+
+/* Each item answers with the product as the batch leaves it: one version for all its changes. */
+static void note_products(struct batch *batch) {
+    struct change_state *state = batch->state;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        if (item->outcome == ERR_OK) {
+            item->product = product_set_find(&state->set, item->change.id)->product;
+        }
+    }
+}
+
+static void locked(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    struct change_state *state = batch->state;
+    if (err != ERR_OK) {
+        wake_all(batch, err);
+        return;
+    }
+    if (product_set_read(&batch->arena, &rows[0], &state->set) != ERR_OK) {
+        pg_rollback(state->session);
+        wake_all(batch, ERR_NO_MEMORY);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        item->outcome = apply_one(item, product_set_find(&state->set, item->change.id));
+    }
+    state->event_count = product_set_changed_count(&state->set);
+    state->events =
+        arena_array(&batch->arena, state->event_count + 1, sizeof(struct outbox_event));
+    apply_all(batch);
+}
+
+static void ids_arrived(void *ctx, enum err err) {
+    struct batch *batch = ctx;
+    struct change_state *state = batch->state;
+    if (err != ERR_OK) {
+        pg_rollback(state->session);
+        wake_all(batch, err);
+        return;
+    }
+    apply_all(batch);
+}
+
+/* Number the events (the ids may have to be fetched first), then write. */
+static void apply_all(struct batch *batch) {
+    struct change_state *state = batch->state;
+    int64_t first_outbox_id = 0;
+    if (state->event_count > 0 &&
+        id_block_take(&app.outbox_ids, state->event_count, &first_outbox_id) != ERR_OK) {
+        id_block_wait(&app.outbox_ids, ids_arrived, batch);
+        return;
+    }
+    if (state->events == NULL ||
+        product_set_finish(&batch->arena, &state->set, state->now_ms, first_outbox_id,
+                           state->events) != ERR_OK) {
+        pg_rollback(state->session);
+        wake_all(batch, ERR_NO_MEMORY);
+        return;
+    }
+    note_products(batch);
+    write_back(batch);
+}
+
+static void run_changes(void *ctx, struct batch *batch) {
+    struct change_state *state = arena_zalloc(&batch->arena, sizeof(*state));
+    int64_t ids[CHANGE_BATCH_MAX];
+    (void)ctx;
+    batch->state = state;
+    if (state == NULL) {
+        wake_all(batch, ERR_NO_MEMORY);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        ids[i] = BATCH_ITEM(batch, struct change_item, i)->change.id;
+    }
+    state->now_ms = clock_unix_ms();
+    state->epoch = cache_epoch(app.cache);
+    struct pg_call call =
+        product_lock_call(&batch->arena, ids, product_ids_unique(ids, batch->count));
+    state->session = pg_begin(app.pg, &call, 1, locked, batch);
+}
+
+enum err change_product_init(void) {
+    struct batcher_options options = {
+        .name = "product_change",
+        .item_bytes = sizeof(struct change_item),
+        .queue_max = CHANGE_QUEUE_MAX,
+        .batch_max = CHANGE_BATCH_MAX,
+        .inflight_max = 1,
+        .run = run_changes,
+    };
+    KIND.deadline_ms = (uint32_t)product_config.request_deadline_ms;
+    enum err err = batcher_init(&app.changes, app.loop, &options);
+    if (err == ERR_OK) {
+        err = flow_pool_init(&app.change_flows, app.loop, &KIND, CHANGE_QUEUE_MAX);
+    }
+    return err;
+}

@@ -1,0 +1,232 @@
+/* POST /products: parse → store (with its event, in one transaction) → reply. */
+#include "app.h"
+#include "config.h"
+#include "metrics.h"
+#include "product_body.h"
+#include "product_events.h"
+#include "schema.h"
+
+#include "common/clock.h"
+#include "common/http_flow.h"
+#include "common/log.h"
+#include "contract/names.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum flow_rc parse(struct flow *flow);
+static enum flow_rc store(struct flow *flow);
+static enum flow_rc reply_created(struct flow *flow);
+
+static const struct flow_step STEPS[] = {
+    { "parse", parse },
+    { "store", store },
+    { "reply_created", reply_created },
+};
+
+struct create_product {
+    struct http_flow http;
+    struct product product;
+};
+
+/* One product waiting for the insert batch; owns its strings, because it outlives the flow. */
+struct insert_item {
+    struct flow_wait wait;
+    struct product product;
+    struct product *ret_product; /* the flow's, written while it still waits */
+    char request_id[REQUEST_ID_BYTES_MAX + 1];
+    char traceparent[TRACEPARENT_BYTES_MAX + 1];
+};
+
+enum { INSERT_QUEUE_MAX = 1024, INSERT_BATCH_MAX = PRODUCT_ID_BLOCK };
+
+static struct flow_kind KIND = {
+    .name = "create_product",
+    .steps = STEPS,
+    .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
+    .fail = http_flow_fail,
+    .flow_bytes = sizeof(struct create_product),
+};
+
+void create_product(struct http_exchange *exchange, void *ctx) {
+    (void)ctx;
+    http_flow_start(&app.create_flows, exchange);
+}
+
+/* ---- the steps ---- */
+
+static enum flow_rc parse(struct flow *flow) {
+    static const char *const MEMBERS[] = { "name", "price", "qty", NULL };
+    struct create_product *self = (struct create_product *)flow;
+    struct json_object *body = NULL;
+    struct str name = { NULL, 0 };
+    if (http_flow_body(flow, MEMBERS, &body) != FLOW_NEXT) {
+        return FLOW_FAILED;
+    }
+    if (body_read_name(flow, body, true, &name)) {
+        memcpy(self->product.name, name.bytes, name.length);
+        self->product.name_length = name.length;
+    }
+    (void)body_read_price(flow, body, true, &self->product.price_cents);
+    (void)body_read_qty(flow, body, &self->product.qty);
+    return http_flow_check(flow);
+}
+
+static enum flow_rc store(struct flow *flow) {
+    struct create_product *self = (struct create_product *)flow;
+    struct http_exchange *exchange = http_flow_exchange(flow);
+    struct insert_item item = {
+        .wait = flow_wait(flow), .product = self->product, .ret_product = &self->product
+    };
+    snprintf(item.request_id, sizeof(item.request_id), "%s", http_request_id(exchange));
+    snprintf(item.traceparent, sizeof(item.traceparent), "%s", http_traceparent(exchange));
+    enum err err = batcher_add(&app.inserts, &item);
+    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+}
+
+static enum flow_rc reply_created(struct flow *flow) {
+    struct create_product *self = (struct create_product *)flow;
+    char location[48], etag[PRODUCT_ETAG_BYTES];
+    struct buf body;
+    snprintf(location, sizeof(location), "/products/%" PRId64, self->product.id);
+    product_etag(self->product.version, etag);
+    buf_init(&body, 0);
+    product_encode(&self->product, &body);
+    return http_flow_reply(
+        flow, &(struct http_reply){ .status = 201, .location = location, .etag = etag }, &body);
+}
+
+/* ---- the insert batch ---- */
+
+static void run_insert(void *ctx, struct batch *batch);
+
+static void finish(struct batch *batch, enum err err) {
+    struct outbox_event *events = batch->state;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        if (err == ERR_OK) {
+            log_info("product created", LOG_STR("requestId", item->request_id),
+                     LOG_INT("productId", item->product.id), LOG_INT("qty", item->product.qty));
+            if (flow_wait_is_live(item->wait)) {
+                *item->ret_product = item->product;
+            }
+        }
+        flow_wake(item->wait, err);
+    }
+    if (err == ERR_OK) {
+        metric_add(&product_metrics[M_PRODUCTS_CREATED], (int64_t)batch->count);
+        outbox_publish(&app.outbox, events, batch->count);
+    }
+    batch_done(batch);
+}
+
+static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)rows;
+    finish(ctx, err);
+}
+
+static void ids_arrived(void *ctx, enum err err) {
+    struct batch *batch = ctx;
+    if (err != ERR_OK) {
+        finish(batch, err);
+        return;
+    }
+    run_insert(NULL, batch);
+}
+
+static enum err build_events(struct batch *batch, int64_t first_outbox_id) {
+    struct outbox_event *events = arena_array(&batch->arena, batch->count, sizeof(*events));
+    if (events == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        struct cause cause = { str_of(item->request_id), str_of(item->traceparent) };
+        enum err err = product_outbox_event(&batch->arena, KEY_PRODUCT_CREATED, &item->product,
+                                            cause, first_outbox_id + (int64_t)i, &events[i]);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    batch->state = events;
+    return ERR_OK;
+}
+
+static struct pg_call insert_call(struct batch *batch) {
+    struct pg_call call = { .statement = SQL_PRODUCT_INSERT, .param_count = 6 };
+    struct arena *arena = &batch->arena;
+    int64_t *numbers[4];
+    struct str *names = arena_array(arena, batch->count, sizeof(*names));
+    struct str *request_ids = arena_array(arena, batch->count, sizeof(*request_ids));
+    bool whole = names != NULL && request_ids != NULL;
+    for (size_t c = 0; c < 4; c++) {
+        numbers[c] = arena_array(arena, batch->count, sizeof(int64_t));
+        whole = whole && numbers[c] != NULL;
+    }
+    if (!whole) {
+        call.params[0].length = -1;
+        return call;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        numbers[0][i] = item->product.id;
+        numbers[1][i] = item->product.price_cents;
+        numbers[2][i] = item->product.qty;
+        numbers[3][i] = item->product.created_ms;
+        names[i] = (struct str){ item->product.name, item->product.name_length };
+        request_ids[i] = str_of(item->request_id);
+    }
+    call.params[0] = pg_int8_array(arena, numbers[0], batch->count);
+    call.params[1] = pg_text_array(arena, names, batch->count);
+    call.params[2] = pg_int8_array(arena, numbers[1], batch->count);
+    call.params[3] = pg_int8_array(arena, numbers[2], batch->count);
+    call.params[4] = pg_time_array(arena, numbers[3], batch->count);
+    call.params[5] = pg_text_array(arena, request_ids, batch->count);
+    return call;
+}
+
+static void run_insert(void *ctx, struct batch *batch) {
+    int64_t first_id = 0, first_outbox_id = 0, now_ms = clock_unix_ms();
+    (void)ctx;
+    if (id_block_take(&app.outbox_ids, batch->count, &first_outbox_id) != ERR_OK) {
+        id_block_wait(&app.outbox_ids, ids_arrived, batch);
+        return;
+    }
+    if (id_block_take(&app.product_ids, batch->count, &first_id) != ERR_OK) {
+        id_block_wait(&app.product_ids, ids_arrived, batch);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct product *product = &BATCH_ITEM(batch, struct insert_item, i)->product;
+        product->id = first_id + (int64_t)i;
+        product->version = 1;
+        product->created_ms = product->updated_ms = now_ms;
+    }
+    if (build_events(batch, first_outbox_id) != ERR_OK) {
+        finish(batch, ERR_NO_MEMORY);
+        return;
+    }
+    struct pg_call calls[2] = {
+        insert_call(batch),
+        outbox_insert_call(&app.outbox, &batch->arena, batch->state, batch->count),
+    };
+    pg_run(app.pg, calls, 2, inserted, batch);
+}
+
+enum err create_product_init(void) {
+    struct batcher_options options = {
+        .name = "product_insert",
+        .item_bytes = sizeof(struct insert_item),
+        .queue_max = INSERT_QUEUE_MAX,
+        .batch_max = INSERT_BATCH_MAX,
+        .inflight_max = 1,
+        .run = run_insert,
+    };
+    KIND.deadline_ms = (uint32_t)product_config.request_deadline_ms;
+    enum err err = batcher_init(&app.inserts, app.loop, &options);
+    if (err == ERR_OK) {
+        err = flow_pool_init(&app.create_flows, app.loop, &KIND, INSERT_QUEUE_MAX);
+    }
+    return err;
+}

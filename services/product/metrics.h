@@ -1,0 +1,23 @@
+/* The product service's own counters. */
+#ifndef PRODUCT_METRICS_H
+#define PRODUCT_METRICS_H
+
+#include "common/metrics.h"
+
+enum product_metric {
+    M_ORDERS_DONE,
+    M_ORDERS_OUT_OF_STOCK,
+    M_ORDERS_PRODUCT_NOT_FOUND,
+    M_ORDERS_REPEATED,
+    M_PRODUCTS_CREATED,
+    M_PRODUCTS_CHANGED,
+    M_CACHE_HITS,
+    M_CACHE_MISSES,
+    M_DECISION_BATCH,
+    M_READ_BATCH,
+    PRODUCT_METRIC_COUNT
+};
+
+extern struct metric product_metrics[PRODUCT_METRIC_COUNT];
+
+#endif

@@ -1,0 +1,358 @@
+/*
+ * order.created: a batch of orders becomes one transaction.
+ *
+ *   lock the products, then look into the ledger    (in this order: whoever decided an order before us held the same lock)
+ *   decide in arrival order                          stock.c
+ *   write ledger, products and outbox, commit
+ *   then: cache, order.updated, acknowledge
+ */
+#include "app.h"
+#include "config.h"
+#include "metrics.h"
+#include "product_changes.h"
+#include "schema.h"
+#include "stock.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "contract/names.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
+                       void *item, const char **ret_why);
+static void lock_products(void *ctx, void *items, size_t count);
+static void decide(void *ctx, enum err err, const struct pg_rows *rows);
+static void store_outcomes(struct arena *arena);
+static void committed(void *ctx, enum err err, const struct pg_rows *rows);
+static void cached(void *ctx, enum err err);
+
+struct decision_item {
+    struct stock_order order;
+    bool was_in_ledger;
+    int64_t decided_ms;
+    struct cause cause;
+};
+
+/* The segment under way; one at a time. */
+static struct {
+    struct decision_item *items;
+    size_t count;
+    struct pg_session *session;
+    struct product_set set;
+    struct outbox_event *events; /* order.updated for each order, then product.updated */
+    size_t event_count;
+    int64_t now_ms;
+    uint64_t epoch;
+} segment;
+
+enum { MESSAGE_ID_BYTES = 48 };
+
+static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
+                       void *item, const char **ret_why) {
+    struct decision_item *decision = item;
+    const struct broker_message *message = &delivery->message;
+    struct order_created event;
+    (void)ctx;
+    enum err err = order_created_decode(arena, message->body, message->body_length, &event, ret_why);
+    if (err != ERR_OK) {
+        return err;
+    }
+    *decision = (struct decision_item){
+        .order = { .order_id = event.order_id,
+                   .product_id = event.product_id,
+                   .quantity = event.quantity },
+        .cause = { event.request_id, str_of(message->traceparent) },
+    };
+    return ERR_OK;
+}
+
+/* ---- lock ---- */
+
+static void lock_products(void *ctx, void *items, size_t count) {
+    struct arena *arena = consumer_arena(&app.orders);
+    struct decision_item *decisions = items;
+    int64_t *product_ids = arena_array(arena, count, sizeof(*product_ids));
+    int64_t *order_ids = arena_array(arena, count, sizeof(*order_ids));
+    (void)ctx;
+    if (product_ids == NULL || order_ids == NULL) {
+        consumer_segment_done(&app.orders, ERR_NO_MEMORY);
+        return;
+    }
+    segment.items = decisions;
+    segment.count = count;
+    segment.now_ms = clock_unix_ms();
+    segment.epoch = cache_epoch(app.cache);
+    for (size_t i = 0; i < count; i++) {
+        product_ids[i] = decisions[i].order.product_id;
+        order_ids[i] = decisions[i].order.order_id;
+        decisions[i].order.known = decisions[i].was_in_ledger = false; /* a retry starts afresh */
+        decisions[i].decided_ms = segment.now_ms;
+    }
+    struct pg_call calls[2] = {
+        product_lock_call(arena, product_ids, product_ids_unique(product_ids, count)),
+        { .statement = SQL_LEDGER_FIND, .param_count = 1 },
+    };
+    calls[1].params[0] = pg_int8_array(arena, order_ids, count);
+    metric_observe(&product_metrics[M_DECISION_BATCH], (int64_t)count);
+    segment.session = pg_begin(app.pg, calls, 2, decide, NULL);
+}
+
+/* ---- decide ---- */
+
+static void take_ledger_row(const struct pg_rows *rows, size_t row) {
+    int64_t order_id = pg_get_int8(rows, row, 0);
+    for (size_t i = 0; i < segment.count; i++) {
+        struct decision_item *item = &segment.items[i];
+        if (item->order.order_id != order_id) {
+            continue;
+        }
+        bool known = order_status_parse(pg_get_text(rows, row, 1), &item->order.status) &&
+                     order_reason_parse(pg_get_text(rows, row, 2), &item->order.reason);
+        assert(known);
+        (void)known;
+        item->order.known = item->was_in_ledger = true;
+        item->decided_ms = pg_get_time(rows, row, 3);
+    }
+}
+
+static enum err decide_stock(struct arena *arena) {
+    size_t levels_count = segment.set.count;
+    struct stock_level *levels = arena_array(arena, levels_count + 1, sizeof(*levels));
+    struct stock_order **orders = arena_array(arena, segment.count, sizeof(*orders));
+    struct stock_order **scratch = arena_array(arena, segment.count, sizeof(*scratch));
+    if (levels == NULL || orders == NULL || scratch == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < levels_count; i++) {
+        levels[i].product_id = segment.set.items[i].product.id;
+        levels[i].qty = segment.set.items[i].product.qty;
+    }
+    for (size_t i = 0; i < segment.count; i++) {
+        orders[i] = &segment.items[i].order;
+    }
+    stock_decide(levels, levels_count, orders, segment.count, scratch);
+    for (size_t i = 0; i < levels_count; i++) {
+        segment.set.items[i].changed = levels[i].taken > 0;
+        segment.set.items[i].product.qty = levels[i].qty;
+    }
+    for (size_t i = 0; i < segment.count; i++) { /* the last order of a product names its event */
+        struct changed_product *row =
+            product_set_find(&segment.set, segment.items[i].order.product_id);
+        if (row != NULL) {
+            row->cause = segment.items[i].cause;
+        }
+    }
+    return ERR_OK;
+}
+
+static void abandon(enum err err) {
+    pg_rollback(segment.session);
+    consumer_segment_done(&app.orders, err);
+}
+
+static void ids_arrived(void *ctx, enum err err) {
+    (void)ctx;
+    if (err != ERR_OK) {
+        abandon(err);
+        return;
+    }
+    store_outcomes(consumer_arena(&app.orders));
+}
+
+static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct arena *arena = consumer_arena(&app.orders);
+    (void)ctx;
+    if (err != ERR_OK) { /* the session is gone */
+        consumer_segment_done(&app.orders, err);
+        return;
+    }
+    err = product_set_read(arena, &rows[0], &segment.set);
+    for (size_t i = 0; err == ERR_OK && i < rows[1].count; i++) {
+        take_ledger_row(&rows[1], i);
+    }
+    if (err == ERR_OK) {
+        err = decide_stock(arena);
+    }
+    segment.event_count = segment.count + product_set_changed_count(&segment.set);
+    segment.events = arena_array(arena, segment.event_count, sizeof(*segment.events));
+    if (err != ERR_OK || segment.events == NULL) {
+        abandon(ERR_NO_MEMORY);
+        return;
+    }
+    store_outcomes(arena);
+}
+
+/* ---- store ---- */
+
+static enum err build_order_event(struct arena *arena, const struct decision_item *item,
+                                  int64_t outbox_id, struct outbox_event *ret_event) {
+    struct order_updated event = {
+        .order_id = item->order.order_id,
+        .product_id = item->order.product_id,
+        .status = item->order.status,
+        .reason = item->order.reason,
+        .updated_ms = item->decided_ms,
+        .request_id = item->cause.request_id,
+    };
+    struct buf body;
+    char *message_id = arena_alloc(arena, MESSAGE_ID_BYTES);
+    buf_init(&body, 0);
+    order_updated_encode(&event, segment.now_ms, &body);
+    size_t length = buf_length(&body);
+    char *copy = body.failed ? NULL : arena_copy(arena, buf_bytes(&body), length);
+    buf_free(&body);
+    if (message_id == NULL || copy == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    int written = snprintf(message_id, MESSAGE_ID_BYTES, KEY_ORDER_UPDATED "-%" PRId64,
+                           item->order.order_id);
+    *ret_event = (struct outbox_event){
+        .id = outbox_id,
+        .routing_key = KEY_ORDER_UPDATED,
+        .message_id = { message_id, (size_t)written },
+        .correlation_id = item->cause.request_id,
+        .traceparent = item->cause.traceparent,
+        .body = { copy, length },
+    };
+    return ERR_OK;
+}
+
+static enum err build_events(struct arena *arena, int64_t first_outbox_id) {
+    for (size_t i = 0; i < segment.count; i++) {
+        enum err err = build_order_event(arena, &segment.items[i], first_outbox_id + (int64_t)i,
+                                         &segment.events[i]);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    return product_set_finish(arena, &segment.set, segment.now_ms,
+                              first_outbox_id + (int64_t)segment.count,
+                              segment.events + segment.count);
+}
+
+/* New decisions only: copies and what the ledger has are left out. */
+static struct pg_call ledger_call(struct arena *arena, size_t *ret_count) {
+    struct pg_call call = { .statement = SQL_LEDGER_INSERT, .param_count = 7 };
+    int64_t *numbers[4]; /* order id, product id, quantity, time */
+    struct str *texts[3]; /* status, reason, request id */
+    size_t next = 0;
+    bool whole = true;
+    for (size_t c = 0; c < 4; c++) {
+        numbers[c] = arena_array(arena, segment.count, sizeof(int64_t));
+        whole = whole && numbers[c] != NULL;
+    }
+    for (size_t c = 0; c < 3; c++) {
+        texts[c] = arena_array(arena, segment.count, sizeof(struct str));
+        whole = whole && texts[c] != NULL;
+    }
+    for (size_t i = 0; whole && i < segment.count; i++) {
+        const struct decision_item *item = &segment.items[i];
+        if (!item->order.known) {
+            numbers[0][next] = item->order.order_id;
+            numbers[1][next] = item->order.product_id;
+            numbers[2][next] = item->order.quantity;
+            numbers[3][next] = segment.now_ms;
+            texts[0][next] = str_of(order_status_name(item->order.status));
+            texts[1][next] = str_of(order_reason_name(item->order.reason));
+            texts[2][next] = item->cause.request_id;
+            next++;
+        }
+    }
+    *ret_count = whole ? next : 1;
+    call.params[0].length = -1; /* stands when memory ran out */
+    if (whole) {
+        call.params[0] = pg_int8_array(arena, numbers[0], next);
+        call.params[1] = pg_int8_array(arena, numbers[1], next);
+        call.params[2] = pg_int8_array(arena, numbers[2], next);
+        call.params[3] = pg_text_array(arena, texts[0], next);
+        call.params[4] = pg_text_array(arena, texts[1], next);
+        call.params[5] = pg_time_array(arena, numbers[3], next);
+        call.params[6] = pg_text_array(arena, texts[2], next);
+    }
+    return call;
+}
+
+static void store_outcomes(struct arena *arena) {
+    int64_t first_outbox_id = 0;
+    struct pg_call calls[3];
+    size_t call_count = 0, ledger_rows = 0;
+    if (id_block_take(&app.outbox_ids, segment.event_count, &first_outbox_id) != ERR_OK) {
+        id_block_wait(&app.outbox_ids, ids_arrived, NULL);
+        return;
+    }
+    if (build_events(arena, first_outbox_id) != ERR_OK) {
+        abandon(ERR_NO_MEMORY);
+        return;
+    }
+    calls[0] = ledger_call(arena, &ledger_rows);
+    if (ledger_rows > 0) {
+        call_count++;
+    }
+    if (segment.event_count > segment.count) {
+        calls[call_count++] = product_update_call(arena, &segment.set);
+    }
+    calls[call_count++] =
+        outbox_insert_call(&app.outbox, arena, segment.events, segment.event_count);
+    pg_commit(segment.session, calls, call_count, committed, NULL);
+}
+
+/* ---- tell ---- */
+
+static void count_outcome(const struct decision_item *item) {
+    enum product_metric metric = M_ORDERS_DONE;
+    if (item->order.known) {
+        metric = M_ORDERS_REPEATED;
+    } else if (item->order.reason == REASON_OUT_OF_STOCK) {
+        metric = M_ORDERS_OUT_OF_STOCK;
+    } else if (item->order.reason == REASON_PRODUCT_NOT_FOUND) {
+        metric = M_ORDERS_PRODUCT_NOT_FOUND;
+    }
+    metric_add(&product_metrics[metric], 1);
+}
+
+static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)ctx;
+    (void)rows;
+    if (err != ERR_OK) {
+        consumer_segment_done(&app.orders, err);
+        return;
+    }
+    for (size_t i = 0; i < segment.count; i++) {
+        const struct decision_item *item = &segment.items[i];
+        char request_id[REQUEST_ID_BYTES_MAX + 1];
+        snprintf(request_id, sizeof(request_id), "%.*s", (int)item->cause.request_id.length,
+                 item->cause.request_id.bytes);
+        log_info("order decided", LOG_STR("requestId", request_id),
+                 LOG_INT("orderId", item->order.order_id),
+                 LOG_INT("productId", item->order.product_id),
+                 LOG_STR("status", order_status_name(item->order.status)),
+                 LOG_STR("reason", order_reason_name(item->order.reason)),
+                 LOG_BOOL("repeated", item->order.known));
+        count_outcome(item);
+    }
+    outbox_publish(&app.outbox, segment.events, segment.event_count);
+    product_set_cache(consumer_arena(&app.orders), &segment.set, segment.epoch, cached, NULL);
+}
+
+static void cached(void *ctx, enum err err) {
+    (void)ctx;
+    (void)err; /* Redis down costs speed, never an answer */
+    consumer_segment_done(&app.orders, ERR_OK);
+}
+
+enum err order_created_init(void) {
+    struct consumer_options options = {
+        .name = "order_created",
+        .queue = PRODUCT_QUEUE_ORDER_CREATED,
+        .item_bytes = sizeof(struct decision_item),
+        .batch_max = (size_t)product_config.consumer_batch_max,
+        .backoff_base_ms = 50,
+        .backoff_cap_ms = 2000,
+        .decode = decode,
+        .run = lock_products,
+    };
+    return consumer_open(&app.orders, app.loop, &options);
+}

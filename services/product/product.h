@@ -1,0 +1,42 @@
+/* A product, and its three shapes: database row, public JSON, event. */
+#ifndef PRODUCT_PRODUCT_H
+#define PRODUCT_PRODUCT_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/pg.h"
+#include "common/str.h"
+#include "contract/events.h"
+#include "contract/limits.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct product {
+    int64_t id;
+    int64_t price_cents;
+    int64_t qty;
+    int64_t version; /* from 1, up by one with every change */
+    int64_t created_ms;
+    int64_t updated_ms;
+    size_t name_length;
+    char name[PRODUCT_NAME_BYTES_MAX]; /* UTF-8, not NUL-terminated */
+};
+
+/* A row of SQL_PRODUCT_GET, _PAGE or _LOCK. */
+void product_from_row(const struct pg_rows *rows, size_t row, struct product *ret_product);
+/* {id, name, price, qty, createdAt, updatedAt} */
+void product_encode(const struct product *product, struct buf *out);
+/* The event's strings point into `product` and `request_id`. */
+struct product_event product_to_event(const struct product *product, struct str request_id);
+
+enum { PRODUCT_ETAG_BYTES = 24 };
+/* "7" with its quotes: the version, as a strong entity tag (RFC 9110 §8.8.3). */
+void product_etag(int64_t version, char out[PRODUCT_ETAG_BYTES]);
+/*
+ * Does a list of entity tags (If-Match, If-None-Match) name `version`? `*` does. A weak tag (W/"7")
+ * counts too: the gateway wraps the body and so must weaken the tag, and the version is what is compared.
+ */
+bool product_etag_matches(struct str header, int64_t version);
+
+#endif

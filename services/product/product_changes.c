@@ -1,0 +1,140 @@
+#include "product_changes.h"
+
+#include "app.h"
+#include "product_cache.h"
+#include "schema.h"
+
+#include "contract/names.h"
+
+#include <stdlib.h>
+
+static int compare_ids(const void *a, const void *b) {
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+size_t product_ids_unique(int64_t *ids, size_t count) {
+    size_t kept = 0;
+    qsort(ids, count, sizeof(*ids), compare_ids);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || ids[kept - 1] != ids[i]) {
+            ids[kept++] = ids[i];
+        }
+    }
+    return kept;
+}
+
+struct pg_call product_lock_call(struct arena *arena, const int64_t *ids, size_t count) {
+    struct pg_call call = { .statement = SQL_PRODUCT_LOCK, .param_count = 1 };
+    call.params[0] = pg_int8_array(arena, ids, count);
+    return call;
+}
+
+enum err product_set_read(struct arena *arena, const struct pg_rows *rows,
+                          struct product_set *ret_set) {
+    struct product_set set = { NULL, rows->count };
+    set.items = arena_array(arena, rows->count + 1, sizeof(*set.items));
+    if (set.items == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < set.count; i++) {
+        product_from_row(rows, i, &set.items[i].product);
+    }
+    *ret_set = set;
+    return ERR_OK;
+}
+
+static int compare_item(const void *key, const void *item) {
+    int64_t id = *(const int64_t *)key;
+    int64_t other = ((const struct changed_product *)item)->product.id;
+    return (id > other) - (id < other);
+}
+
+struct changed_product *product_set_find(const struct product_set *set, int64_t id) {
+    return bsearch(&id, set->items, set->count, sizeof(*set->items), compare_item);
+}
+
+size_t product_set_changed_count(const struct product_set *set) {
+    size_t changed = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        changed += set->items[i].changed;
+    }
+    return changed;
+}
+
+enum err product_set_finish(struct arena *arena, struct product_set *set, int64_t now_ms,
+                            int64_t first_outbox_id, struct outbox_event *ret_events) {
+    size_t next = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        struct changed_product *item = &set->items[i];
+        if (!item->changed) {
+            continue;
+        }
+        item->product.version++;
+        if (now_ms > item->product.updated_ms) { /* the clock may step back, a product must not */
+            item->product.updated_ms = now_ms;
+        }
+        enum err err = product_outbox_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->cause,
+                                            first_outbox_id + (int64_t)next, &ret_events[next]);
+        if (err != ERR_OK) {
+            return err;
+        }
+        next++;
+    }
+    return ERR_OK;
+}
+
+struct pg_call product_update_call(struct arena *arena, const struct product_set *set) {
+    struct pg_call call = { .statement = SQL_PRODUCT_UPDATE, .param_count = 6 };
+    size_t count = product_set_changed_count(set), next = 0;
+    struct str *names = arena_array(arena, count, sizeof(*names));
+    int64_t *numbers[5]; /* id, price, qty, version, time */
+    bool whole = names != NULL;
+    for (size_t c = 0; c < 5; c++) {
+        numbers[c] = arena_array(arena, count, sizeof(int64_t));
+        whole = whole && numbers[c] != NULL;
+    }
+    if (!whole) {
+        call.params[0].length = -1;
+        return call;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        const struct product *product = &set->items[i].product;
+        if (set->items[i].changed) {
+            names[next] = (struct str){ product->name, product->name_length };
+            numbers[0][next] = product->id;
+            numbers[1][next] = product->price_cents;
+            numbers[2][next] = product->qty;
+            numbers[3][next] = product->version;
+            numbers[4][next] = product->updated_ms;
+            next++;
+        }
+    }
+    call.params[0] = pg_int8_array(arena, numbers[0], count);
+    call.params[1] = pg_text_array(arena, names, count);
+    call.params[2] = pg_int8_array(arena, numbers[1], count);
+    call.params[3] = pg_int8_array(arena, numbers[2], count);
+    call.params[4] = pg_int8_array(arena, numbers[3], count);
+    call.params[5] = pg_time_array(arena, numbers[4], count);
+    return call;
+}
+
+void product_set_cache(struct arena *arena, const struct product_set *set, uint64_t epoch,
+                       void (*fn)(void *ctx, enum err err), void *ctx) {
+    size_t count = product_set_changed_count(set), next = 0;
+    const struct product **products = arena_array(arena, count + 1, sizeof(*products));
+    if (count == 0 || products == NULL) {
+        if (products == NULL) {
+            cache_reset(app.cache, "out of memory");
+        }
+        fn(ctx, ERR_OK);
+        return;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->items[i].changed) {
+            products[next++] = &set->items[i].product;
+        }
+    }
+    product_cache_put(app.cache, epoch, arena, products, count, fn, ctx);
+}

@@ -1,0 +1,20 @@
+/* product.created and product.updated on their way into the outbox. */
+#ifndef PRODUCT_PRODUCT_EVENTS_H
+#define PRODUCT_PRODUCT_EVENTS_H
+
+#include "common/arena.h"
+#include "common/outbox.h"
+#include "product.h"
+
+/* Who caused it: carried in the event and its headers. */
+struct cause {
+    struct str request_id;
+    struct str traceparent; /* .length 0: none */
+};
+
+/* Fill `ret_event` (id: the outbox row's). Body and message id are in `arena`. ERR_NO_MEMORY. */
+MUST_CHECK enum err product_outbox_event(struct arena *arena, const char *routing_key,
+                                         const struct product *product, struct cause cause,
+                                         int64_t outbox_id, struct outbox_event *ret_event);
+
+#endif
