@@ -16,16 +16,14 @@ static void continue_close(struct broker *broker);
 
 /* ---- open ---- */
 
-static bool copy_string(const char **string)
-{
+static bool copy_string(const char **string) {
     char *copy = strdup(*string);
     *string = copy;
     return copy != NULL;
 }
 
 /* On failure what was not copied is NULL, so that free_queue() may free the rest. */
-static bool copy_queue(struct broker_queue *to, const struct broker_queue *from)
-{
+static bool copy_queue(struct broker_queue *to, const struct broker_queue *from) {
     size_t max = sizeof(to->routing_keys) / sizeof(to->routing_keys[0]);
     bool ok = (to->name = strdup(from->name)) != NULL;
     for (size_t i = 0; i < max && from->routing_keys[i] != NULL; i++) {
@@ -34,8 +32,7 @@ static bool copy_queue(struct broker_queue *to, const struct broker_queue *from)
     return ok;
 }
 
-static void free_queue(struct broker_queue *queue)
-{
+static void free_queue(struct broker_queue *queue) {
     size_t max = sizeof(queue->routing_keys) / sizeof(queue->routing_keys[0]);
     for (size_t i = 0; i < max; i++) {
         free((void *)(uintptr_t)queue->routing_keys[i]);
@@ -43,8 +40,7 @@ static void free_queue(struct broker_queue *queue)
     free((void *)(uintptr_t)queue->name);
 }
 
-static bool copy_options(struct broker *broker, const struct broker_options *options)
-{
+static bool copy_options(struct broker *broker, const struct broker_options *options) {
     struct broker_options *own = &broker->options;
     *own = *options;
     memset(own->queues, 0, sizeof(own->queues));
@@ -63,8 +59,7 @@ static bool copy_options(struct broker *broker, const struct broker_options *opt
 }
 
 /* RabbitMQ's URI: amqp://user:password@host:port/vhost, percent-encoded; no vhost means "/". */
-static enum err parse_url(struct broker *broker)
-{
+static enum err parse_url(struct broker *broker) {
     if (amqp_parse_url(broker->url, &broker->target) != AMQP_STATUS_OK) {
         log_error("broker URL is malformed",
                   LOG_STR("expected", "amqp://user:password@host:port/vhost, percent-encoded"));
@@ -81,8 +76,7 @@ static enum err parse_url(struct broker *broker)
     return ERR_OK;
 }
 
-static void check_options(const struct broker_options *options)
-{
+static void check_options(const struct broker_options *options) {
     assert(options->declare_only_count <= BROKER_QUEUES_MAX);
     assert(options->publish_queue_max > 0 && options->publish_inflight_max > 0);
     assert(options->prefetch > 0 && options->batch_max > 0);
@@ -91,8 +85,7 @@ static void check_options(const struct broker_options *options)
     (void)options;
 }
 
-static enum err start_threads(struct broker *broker)
-{
+static enum err start_threads(struct broker *broker) {
     enum err err =
         broker_thread_start(&broker->publisher.thread, broker_publisher_main, &broker->publisher);
     if (err == ERR_OK && broker->consumer.queue_count > 0) {
@@ -106,8 +99,7 @@ static enum err start_threads(struct broker *broker)
     return err;
 }
 
-static enum err open_parts(struct broker *broker)
-{
+static enum err open_parts(struct broker *broker) {
     enum err err = parse_url(broker);
     if (err == ERR_OK) {
         err = broker_publisher_init(&broker->publisher, broker);
@@ -124,8 +116,7 @@ static enum err open_parts(struct broker *broker)
     return err == ERR_OK ? start_threads(broker) : err;
 }
 
-static void register_metrics(void)
-{
+static void register_metrics(void) {
     static bool registered;
     if (!registered) {
         registered = true;
@@ -135,8 +126,7 @@ static void register_metrics(void)
 
 enum err broker_open(struct loop *loop, const struct broker_options *options,
                      const struct broker_callbacks *callbacks, void *ctx,
-                     struct broker **ret_broker)
-{
+                     struct broker **ret_broker) {
     check_options(options);
     struct broker *broker = calloc(1, sizeof(*broker));
     if (broker == NULL) {
@@ -158,8 +148,7 @@ enum err broker_open(struct loop *loop, const struct broker_options *options,
     return ERR_OK;
 }
 
-void broker_free(struct broker *broker)
-{
+void broker_free(struct broker *broker) {
     if (broker == NULL) {
         return;
     }
@@ -181,18 +170,15 @@ void broker_free(struct broker *broker)
 
 /* ---- publishing ---- */
 
-enum broker_state broker_publish_state(const struct broker *broker)
-{
+enum broker_state broker_publish_state(const struct broker *broker) {
     return (enum broker_state)(broker->publish_state & 3);
 }
 
-bool broker_is_consuming(const struct broker *broker)
-{
+bool broker_is_consuming(const struct broker *broker) {
     return broker->consuming || broker->consumer.queue_count == 0;
 }
 
-static void on_wake_task(void *ctx)
-{
+static void on_wake_task(void *ctx) {
     struct broker *broker = ctx;
     if (broker->wake_publisher) {
         broker->wake_publisher = false;
@@ -204,20 +190,17 @@ static void on_wake_task(void *ctx)
     }
 }
 
-static void wake_publisher(struct broker *broker)
-{
+static void wake_publisher(struct broker *broker) {
     broker->wake_publisher = true;
     loop_task_queue(broker->loop, &broker->wake_task, LOOP_TASK_FLUSH);
 }
 
-static void wake_consumer(struct broker *broker)
-{
+static void wake_consumer(struct broker *broker) {
     broker->wake_consumer = true;
     loop_task_queue(broker->loop, &broker->wake_task, LOOP_TASK_FLUSH);
 }
 
-static bool is_too_large(const struct broker_message *message)
-{
+static bool is_too_large(const struct broker_message *message) {
     return message->body_length > BROKER_BODY_BYTES_MAX ||
            strlen(message->routing_key) > BROKER_ROUTING_KEY_BYTES_MAX ||
            strlen(message->message_id) > BROKER_ID_BYTES_MAX ||
@@ -226,8 +209,7 @@ static bool is_too_large(const struct broker_message *message)
 }
 
 enum err broker_publish(struct broker *broker, const struct broker_message *message,
-                        uint64_t cookie)
-{
+                        uint64_t cookie) {
     if (broker->closing) {
         return ERR_DRAINING;
     }
@@ -256,8 +238,7 @@ enum err broker_publish(struct broker *broker, const struct broker_message *mess
 
 /* ---- news from the threads ---- */
 
-static void report_state(struct broker *broker)
-{
+static void report_state(struct broker *broker) {
     uint64_t now = broker->publish_state;
     uint64_t told = broker->told_state;
     if (now == told) {
@@ -275,8 +256,7 @@ static void report_state(struct broker *broker)
     }
 }
 
-static void report_parks(struct broker *broker)
-{
+static void report_parks(struct broker *broker) {
     for (size_t queue = 0; queue < broker->consumer.queue_count; queue++) {
         size_t failed = broker->fates.parks[queue][false];
         size_t parked = broker->fates.parks[queue][true];
@@ -294,8 +274,7 @@ static void report_parks(struct broker *broker)
     }
 }
 
-static void report_fates(struct broker *broker)
-{
+static void report_fates(struct broker *broker) {
     fates_take(&broker->publisher.fates, &broker->fates);
     for (int confirmed = 0; confirmed < 2; confirmed++) {
         struct fate_list *list = &broker->fates.lists[confirmed];
@@ -307,38 +286,40 @@ static void report_fates(struct broker *broker)
     report_parks(broker);
 }
 
+/* Why a delivery is parked is logged by who decides it; here only that it did not work. */
 static void park_one(struct broker *broker, size_t queue, const struct broker_message *message,
-                     const struct delivery_origin *origin, const char *reason)
-{
+                     const struct delivery_origin *origin, const char *reason) {
     struct held_batch *held = &broker->held[queue];
     enum err err = park_send(broker, queue, message, origin, reason);
-    log_warn("delivery parked", LOG_STR("queue", broker->options.queues[queue].name),
-             LOG_STR("reason", reason), LOG_STR("requestId", message->correlation_id),
-             LOG_STR("messageId", message->message_id), LOG_BOOL("sent", err == ERR_OK));
     if (err == ERR_OK) {
         held->parks_pending++;
         wake_publisher(broker);
-    } else {
-        held->park_failed = true;
+        return;
     }
+    held->park_failed = true;
+    log_warn("delivery not parked, it comes again",
+             LOG_STR("queue", broker->options.queues[queue].name),
+             LOG_STR("messageId", message->message_id), LOG_STR("reason", err_name(err)));
 }
 
-static void park_oversized(struct broker *broker, size_t queue)
-{
+static void park_oversized(struct broker *broker, size_t queue) {
     struct list *oversized = &broker->held[queue].batch->oversized;
     for (struct list *node = oversized->next; node != oversized; node = node->next) {
         struct oversized *one = CONTAINER_OF(node, struct oversized, node);
+        log_error("delivery too large, parked",
+                  LOG_STR("queue", broker->options.queues[queue].name),
+                  LOG_STR("messageId", one->message.message_id),
+                  LOG_INT("bodyBytes", one->message.body_length));
         park_one(broker, queue, &one->message, &one->origin, "too_large");
     }
 }
 
-static void take_batch(struct broker *broker, size_t queue)
-{
+static void take_batch(struct broker *broker, size_t queue) {
     struct delivery_batch *batch = handover_take(&broker->consumer.queues[queue].handover);
     if (batch == NULL) {
         return;
     }
-    broker->held[queue] = (struct held_batch){.batch = batch};
+    broker->held[queue] = (struct held_batch){ .batch = batch };
     park_oversized(broker, queue);
     if (batch->count == 0) {
         broker_ack_batch(broker, queue);
@@ -348,8 +329,7 @@ static void take_batch(struct broker *broker, size_t queue)
     broker->callbacks.on_deliveries(broker->ctx, queue, batch->deliveries, batch->count);
 }
 
-static void on_wakeup(void *ctx)
-{
+static void on_wakeup(void *ctx) {
     struct broker *broker = ctx;
     report_state(broker);
     report_fates(broker);
@@ -363,19 +343,17 @@ static void on_wakeup(void *ctx)
 
 /* ---- deliveries ---- */
 
-static void finish_batch(struct broker *broker, size_t queue)
-{
+static void finish_batch(struct broker *broker, size_t queue) {
     struct held_batch *held = &broker->held[queue];
     if (held->park_failed) {
         broker->consumer.recycle_epoch = held->batch->epoch;
     }
     handover_release(&broker->consumer.queues[queue].handover, !held->park_failed);
-    *held = (struct held_batch){.batch = NULL};
+    *held = (struct held_batch){ .batch = NULL };
     wake_consumer(broker);
 }
 
-void broker_ack_batch(struct broker *broker, size_t queue)
-{
+void broker_ack_batch(struct broker *broker, size_t queue) {
     assert(queue < broker->consumer.queue_count);
     struct held_batch *held = &broker->held[queue];
     assert(held->batch != NULL && !held->acknowledged);
@@ -385,8 +363,7 @@ void broker_ack_batch(struct broker *broker, size_t queue)
     }
 }
 
-void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason)
-{
+void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason) {
     assert(delivery->queue < broker->consumer.queue_count);
     struct delivery_batch *batch = broker->held[delivery->queue].batch;
     assert(batch != NULL && delivery >= batch->deliveries &&
@@ -396,11 +373,11 @@ void broker_park(struct broker *broker, struct broker_delivery *delivery, const 
 }
 
 /*
- * ---- close: acknowledgements that wait for a parked copy, then the consumer, then the publisher ----
+ * ---- close: acknowledgements that wait for a parked copy, then the consumer, then the publisher
+ * ----
  */
 
-void broker_close(struct broker *broker, uint32_t deadline_ms, loop_fn *on_closed, void *ctx)
-{
+void broker_close(struct broker *broker, uint32_t deadline_ms, loop_fn *on_closed, void *ctx) {
     assert(!broker->closing);
     broker->closing = true;
     broker->on_closed = on_closed;
@@ -410,9 +387,8 @@ void broker_close(struct broker *broker, uint32_t deadline_ms, loop_fn *on_close
     loop_wakeup_signal(&broker->wakeup); /* on_closed never comes from within this call */
 }
 
-/* Connecting, and a parked copy that is never confirmed, do not look at the deadline by themselves. */
-static void on_close_timer(void *ctx)
-{
+/* Connecting, and waiting for a parked copy's confirm, do not look at the deadline themselves. */
+static void on_close_timer(void *ctx) {
     struct broker *broker = ctx;
     broker->close_expired = true;
     link_interrupt(&broker->consumer.thread.owner);
@@ -420,8 +396,7 @@ static void on_close_timer(void *ctx)
     loop_wakeup_signal(&broker->wakeup);
 }
 
-static bool acks_wait_for_parks(const struct broker *broker)
-{
+static bool acks_wait_for_parks(const struct broker *broker) {
     for (size_t queue = 0; queue < broker->consumer.queue_count; queue++) {
         if (broker->held[queue].acknowledged) {
             return true;
@@ -430,15 +405,13 @@ static bool acks_wait_for_parks(const struct broker *broker)
     return false;
 }
 
-static void close_thread(struct broker *broker, struct broker_thread *thread)
-{
+static void close_thread(struct broker *broker, struct broker_thread *thread) {
     if (!thread->owner.closing) {
         broker_thread_close(thread, broker->close_deadline_ms);
     }
 }
 
-static void continue_close(struct broker *broker)
-{
+static void continue_close(struct broker *broker) {
     if (acks_wait_for_parks(broker) && !broker->close_expired) {
         return;
     }

@@ -1,9 +1,10 @@
 /*
  * RabbitMQ for a loop that must never block.
  *
- * rabbitmq-c has no asynchronous interface, and a throttling broker freezes whoever writes to it. So
- * publishing and consuming live in two threads with a connection and a channel each, behind bounded
- * queues; eventfds wake the loop. All functions and callbacks here belong to the loop's thread.
+ * rabbitmq-c has no asynchronous interface, and a throttling broker freezes whoever writes to it.
+ * So publishing and consuming live in two threads with a connection and a channel each, behind
+ * bounded queues; eventfds wake the loop. All functions and callbacks here belong to the loop's
+ * thread.
  *
  * Both threads declare the topology after each connect (exchange, queues with their dead-letter
  * queues, bindings), and reconnect for ever with jittered backoff. What was published and not yet
@@ -62,13 +63,14 @@ enum broker_state { BROKER_DOWN, BROKER_UP, BROKER_BLOCKED };
 struct broker_callbacks {
     /* Publishing connection: down, up, or blocked by the broker (memory or disk alarm). */
     void (*on_state)(void *ctx, enum broker_state state);
-    /* The fate of published messages, in batches: `confirmed` or not (nack, return, connection lost). */
+    /* The fate of messages, in batches: `confirmed` or not (nack, return, connection lost). */
     void (*on_published)(void *ctx, const uint64_t *cookies, size_t count, bool confirmed);
     /*
-     * A batch of deliveries, in arrival order, all of queue `queue`. The array and its messages stay valid
-     * until broker_ack_batch(). At most one batch per queue is handed over at a time, the next one after
-     * that call: what arrives meanwhile is the next batch (at most `batch_max`). A body of more than
-     * BROKER_BODY_BYTES_MAX is never handed over: it is parked with the reason "too_large".
+     * A batch of deliveries, in arrival order, all of queue `queue`. The array and its messages
+     * stay valid until broker_ack_batch(). At most one batch per queue is handed over at a time,
+     * the next one after that call: what arrives meanwhile is the next batch (at most `batch_max`).
+     * A body of more than BROKER_BODY_BYTES_MAX is never handed over: it is parked with the reason
+     * "too_large".
      */
     void (*on_deliveries)(void *ctx, size_t queue, struct broker_delivery *deliveries,
                           size_t count);
@@ -78,11 +80,11 @@ struct broker_options {
     const char *url; /* amqp://user:password@host:port/vhost (the password is never logged) */
     const char *connection_name; /* shown in the management UI: "order-service" */
     const char *exchange;        /* durable topic exchange */
-    struct broker_queue
-        queues[BROKER_QUEUES_MAX];           /* the ones to consume; name NULL ends the list */
-    const struct broker_queue *declare_only; /* queues of other services that must exist before the
-                                              * first publish, else it were unroutable; may be NULL */
-    size_t declare_only_count;               /* at most BROKER_QUEUES_MAX */
+    /* The queues to consume; name NULL ends the list. */
+    struct broker_queue queues[BROKER_QUEUES_MAX];
+    /* Queues of other services that must exist before the first publish, or it were unroutable. */
+    const struct broker_queue *declare_only;
+    size_t declare_only_count; /* at most BROKER_QUEUES_MAX */
     uint32_t heartbeat_s;
     uint32_t rpc_timeout_ms;
     size_t
@@ -94,46 +96,46 @@ struct broker_options {
 };
 
 /*
- * Start the threads. Never waits for the broker. ERR_INVALID: malformed URL (logged without the password).
- * The broker not being there is not an error. `options` strings are copied.
+ * Start the threads. Never waits for the broker. ERR_INVALID: malformed URL (logged without the
+ * password). The broker not being there is not an error. `options` strings are copied.
  */
 MUST_CHECK enum err broker_open(struct loop *loop, const struct broker_options *options,
                                 const struct broker_callbacks *callbacks, void *ctx,
                                 struct broker **ret_broker);
 
-/*
- * For /readyz: the publishing side; whether every queue is being consumed (true when there is none).
- */
+/* For /readyz: the publishing side; whether every queue is being consumed (true without any). */
 enum broker_state broker_publish_state(const struct broker *broker);
 bool broker_is_consuming(const struct broker *broker);
 
 /*
- * Queue one persistent message (content_type application/json, mandatory) for the publishing thread.
- * Everything is copied. Its fate comes to on_published with `cookie`, exactly once, unless the call
- * fails: ERR_UNAVAILABLE when down or blocked, ERR_BUSY when the queue is full, ERR_TOO_LARGE,
- * ERR_DRAINING after broker_close().
+ * Queue one persistent message (content_type application/json, mandatory) for the publishing
+ * thread. Everything is copied. Its fate comes to on_published with `cookie`, exactly once, unless
+ * the call fails: ERR_UNAVAILABLE when down or blocked, ERR_BUSY when the queue is full,
+ * ERR_TOO_LARGE, ERR_DRAINING after broker_close().
  */
 MUST_CHECK enum err broker_publish(struct broker *broker, const struct broker_message *message,
                                    uint64_t cookie);
 
 /*
- * Acknowledge the whole batch of `queue` (index into options.queues) that on_deliveries handed over,
- * and give its memory back; the next batch may follow. Call it at most once for each batch. Not acknowledging for long is allowed: it holds back this queue only.
+ * Acknowledge the whole batch of `queue` (index into options.queues) that on_deliveries handed
+ * over, and give its memory back; the next batch may follow. Call it at most once for each batch.
+ * Not acknowledging for long is allowed: it holds back this queue only.
  */
 void broker_ack_batch(struct broker *broker, size_t queue);
 /*
  * Publish one delivery of the current batch to "<queue>.dlq" (default exchange; its properties and
- * headers, and x-prodorder-reason, x-prodorder-queue, x-prodorder-time). It is acknowledged with its
- * batch, but only after the copy is confirmed: broker_ack_batch() waits for it. If the copy fails,
- * the consuming connection is recycled so that the batch comes again. `reason` is copied.
+ * headers, and x-prodorder-reason, x-prodorder-queue, x-prodorder-time). It is acknowledged with
+ * its batch, but only after the copy is confirmed: broker_ack_batch() waits for it. If the copy
+ * fails, the consuming connection is recycled so that the batch comes again. `reason` is copied.
  */
 void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason);
 
 /*
- * Drain: hand over nothing more, refuse new messages, send what is queued, wait for confirms, and for
- * acknowledgements that were asked for, at most `deadline_ms` in all; then on_closed(ctx), and the
- * threads have ended. What is left is reported as not confirmed before; a batch not acknowledged before this
- * call comes again. Only a name lookup under way can make it later than the deadline. Once.
+ * Drain: hand over nothing more, refuse new messages, send what is queued, wait for confirms, and
+ * for acknowledgements that were asked for, at most `deadline_ms` in all; then on_closed(ctx), and
+ * the threads have ended. What is left is reported as not confirmed before; a batch not
+ * acknowledged before this call comes again. Only a name lookup under way can make it later than
+ * the deadline. Once.
  */
 void broker_close(struct broker *broker, uint32_t deadline_ms, loop_fn *on_closed, void *ctx);
 /* After on_closed, or from it. Accepts NULL. */

@@ -5,8 +5,7 @@
 /* Per delivery: the body, and properties that together fit one frame. */
 enum { DELIVERY_BYTES_MAX = BROKER_PARK_BODY_BYTES_MAX + 131072 + 4096 };
 
-struct delivery_batch *batch_create(size_t count_max)
-{
+struct delivery_batch *batch_create(size_t count_max) {
     struct delivery_batch *batch = calloc(1, sizeof(*batch));
     if (batch == NULL) {
         return NULL;
@@ -24,8 +23,7 @@ struct delivery_batch *batch_create(size_t count_max)
     return batch;
 }
 
-void batch_destroy(struct delivery_batch *batch)
-{
+void batch_destroy(struct delivery_batch *batch) {
     if (batch == NULL) {
         return;
     }
@@ -36,8 +34,7 @@ void batch_destroy(struct delivery_batch *batch)
     free(batch);
 }
 
-void batch_reset(struct delivery_batch *batch, uint64_t epoch)
-{
+void batch_reset(struct delivery_batch *batch, uint64_t epoch) {
     arena_reset(&batch->arena);
     list_init(&batch->oversized);
     batch->count = 0;
@@ -45,13 +42,11 @@ void batch_reset(struct delivery_batch *batch, uint64_t epoch)
     batch->epoch = epoch;
 }
 
-bool batch_is_empty(const struct delivery_batch *batch)
-{
+bool batch_is_empty(const struct delivery_batch *batch) {
     return batch->count == 0 && list_is_empty(&batch->oversized);
 }
 
 /* One oversized delivery fills a batch, so that few of them are in memory at once. */
-bool batch_is_full(const struct delivery_batch *batch)
-{
+bool batch_is_full(const struct delivery_batch *batch) {
     return batch->count == batch->count_max || !list_is_empty(&batch->oversized);
 }

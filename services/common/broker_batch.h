@@ -1,6 +1,6 @@
 /*
- * A batch of deliveries of one queue: filled by the consumer thread, read by the loop, used again. All
- * texts and bodies live in the batch's arena. Not locked: it belongs to one thread at a time.
+ * A batch of deliveries of one queue: filled by the consumer thread, read by the loop, used again.
+ * All texts and bodies live in the batch's arena. Not locked: it belongs to one thread at a time.
  */
 #ifndef COMMON_BROKER_BATCH_H
 #define COMMON_BROKER_BATCH_H

@@ -2,9 +2,9 @@
  * Messages sent on a channel in confirm mode and not yet settled, by delivery tag.
  *
  * RabbitMQ numbers the messages of such a channel from 1, and settles them with basic.ack or
- * basic.nack, singly or up to a tag, in any order. A mandatory message that no queue takes comes back
- * with basic.return, which carries no tag, before its basic.ack; it is recognised by its routing key and
- * message id. Publisher thread only.
+ * basic.nack, singly or up to a tag, in any order. A mandatory message that no queue takes comes
+ * back with basic.return, which carries no tag, before its basic.ack; it is recognised by its
+ * routing key and message id. Publisher thread only.
  */
 #ifndef COMMON_BROKER_CONFIRMS_H
 #define COMMON_BROKER_CONFIRMS_H
@@ -47,8 +47,8 @@ bool confirms_full(const struct confirms *confirms);
 void confirms_add(struct confirms *confirms, const struct confirm_entry *entry);
 
 /*
- * basic.ack (`ack`) or basic.nack; tag 0 with `multiple` means all so far. ERR_BAD_REPLY when the tag
- * was never sent; one already settled is ignored.
+ * basic.ack (`ack`) or basic.nack; tag 0 with `multiple` means all so far. ERR_BAD_REPLY when the
+ * tag was never sent; one already settled is ignored.
  */
 MUST_CHECK enum err confirms_settle(struct confirms *confirms, uint64_t tag, bool multiple,
                                     bool ack);

@@ -18,24 +18,21 @@
 
 enum { PORT_BYTES = 8, SHORT_TEXT_BYTES = 200 };
 
-enum err link_init(struct link *link, struct link_owner *owner)
-{
-    *link = (struct link){.owner = owner, .fd = -1};
+enum err link_init(struct link *link, struct link_owner *owner) {
+    *link = (struct link){ .owner = owner, .fd = -1 };
     buf_init(&link->out, 0);
     link->in = malloc(LINK_READ_BYTES);
     return link->in == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
-void link_done(struct link *link)
-{
+void link_done(struct link *link) {
     link_close(link);
     buf_free(&link->out);
     free(link->in);
     link->in = NULL;
 }
 
-enum err link_fail(struct link *link, const char *format, ...)
-{
+enum err link_fail(struct link *link, const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(link->reason, sizeof(link->reason), format, args);
@@ -43,8 +40,7 @@ enum err link_fail(struct link *link, const char *format, ...)
     return ERR_UNAVAILABLE;
 }
 
-void link_clear_wake(const struct link_owner *owner)
-{
+void link_clear_wake(const struct link_owner *owner) {
     uint64_t count;
     ssize_t got = read(owner->wake_fd, &count, sizeof(count)); /* EAGAIN: nobody signalled */
     (void)got;
@@ -52,15 +48,13 @@ void link_clear_wake(const struct link_owner *owner)
 
 /* ---- connecting ---- */
 
-static void publish_socket_fd(struct link_owner *owner, int fd)
-{
+static void publish_socket_fd(struct link_owner *owner, int fd) {
     pthread_mutex_lock(&owner->lock);
     owner->socket_fd = fd;
     pthread_mutex_unlock(&owner->lock);
 }
 
-void link_interrupt(struct link_owner *owner)
-{
+void link_interrupt(struct link_owner *owner) {
     pthread_mutex_lock(&owner->lock);
     if (owner->socket_fd >= 0) {
         shutdown(owner->socket_fd, SHUT_RDWR);
@@ -69,11 +63,10 @@ void link_interrupt(struct link_owner *owner)
 }
 
 /* Wait for a connect() under way: 0, ETIMEDOUT, ECANCELED (closing), or what the socket says. */
-static int wait_connected(const struct link_owner *owner, int fd)
-{
+static int wait_connected(const struct link_owner *owner, int fd) {
     uint64_t deadline_ms = clock_monotonic_ms() + owner->options->rpc_timeout_ms;
-    struct pollfd fds[2] = {{.fd = fd, .events = POLLOUT},
-                            {.fd = owner->wake_fd, .events = POLLIN}};
+    struct pollfd fds[2] = { { .fd = fd, .events = POLLOUT },
+                             { .fd = owner->wake_fd, .events = POLLIN } };
     for (;;) {
         uint64_t now_ms = clock_monotonic_ms();
         if (now_ms >= deadline_ms) {
@@ -97,8 +90,7 @@ static int wait_connected(const struct link_owner *owner, int fd)
 
 /* A connected socket in *ret_fd and 0, or errno. */
 static int connect_address(const struct link_owner *owner, const struct addrinfo *address,
-                           int *ret_fd)
-{
+                           int *ret_fd) {
     int one = 1;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
@@ -117,10 +109,9 @@ static int connect_address(const struct link_owner *owner, const struct addrinfo
     return 0;
 }
 
-static enum err connect_socket(struct link *link)
-{
+static enum err connect_socket(struct link *link) {
     const struct amqp_connection_info *target = link->owner->target;
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
     struct addrinfo *addresses = NULL;
     char port[PORT_BYTES];
     snprintf(port, sizeof(port), "%d", target->port);
@@ -146,37 +137,35 @@ static enum err connect_socket(struct link *link)
 
 /* ---- login ---- */
 
-static amqp_table_entry_t text_entry(const char *key, const char *value)
-{
+static amqp_table_entry_t text_entry(const char *key, const char *value) {
     return (amqp_table_entry_t){
         .key = amqp_cstring_bytes(key),
-        .value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(value)},
+        .value = { .kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(value) },
     };
 }
 
-static amqp_table_entry_t yes_entry(const char *key)
-{
+static amqp_table_entry_t yes_entry(const char *key) {
     return (amqp_table_entry_t){
         .key = amqp_cstring_bytes(key),
-        .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1},
+        .value = { .kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1 },
     };
 }
 
-static amqp_rpc_reply_t log_in(struct link *link)
-{
+static amqp_rpc_reply_t log_in(struct link *link) {
     const struct amqp_connection_info *target = link->owner->target;
     char name[SHORT_TEXT_BYTES];
     snprintf(name, sizeof(name), "%s %s", link->owner->options->connection_name, link->owner->name);
 
-    amqp_table_entry_t capabilities[] = {yes_entry("connection.blocked"),
-                                         yes_entry("consumer_cancel_notify"),
-                                         yes_entry("publisher_confirms"), yes_entry("basic.nack")};
+    amqp_table_entry_t capabilities[] = { yes_entry("connection.blocked"),
+                                          yes_entry("consumer_cancel_notify"),
+                                          yes_entry("publisher_confirms"),
+                                          yes_entry("basic.nack") };
     amqp_table_entry_t properties[] = {
         text_entry("connection_name", name),
-        {.key = amqp_cstring_bytes("capabilities"),
-         .value = {.kind = AMQP_FIELD_KIND_TABLE, .value.table = {4, capabilities}}},
+        { .key = amqp_cstring_bytes("capabilities"),
+          .value = { .kind = AMQP_FIELD_KIND_TABLE, .value.table = { 4, capabilities } } },
     };
-    amqp_table_t table = {2, properties};
+    amqp_table_t table = { 2, properties };
     return amqp_login_with_properties(link->amqp, target->vhost, LINK_CHANNEL_MAX,
                                       LINK_FRAME_BYTES_MAX, (int)link->owner->options->heartbeat_s,
                                       &table, AMQP_SASL_METHOD_PLAIN, target->user,
@@ -184,10 +173,9 @@ static amqp_rpc_reply_t log_in(struct link *link)
 }
 
 /* rabbitmq-c gets a duplicate: it closes its descriptor when it likes, ours stays valid. */
-static enum err give_socket(struct link *link)
-{
+static enum err give_socket(struct link *link) {
     uint32_t timeout_ms = link->owner->options->rpc_timeout_ms;
-    struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    struct timeval timeout = { .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
     link->amqp = amqp_new_connection();
     amqp_socket_t *tcp = link->amqp == NULL ? NULL : amqp_tcp_socket_new(link->amqp);
     int fd = tcp == NULL ? -1 : fcntl(link->fd, F_DUPFD_CLOEXEC, 0);
@@ -202,8 +190,7 @@ static enum err give_socket(struct link *link)
     return ERR_OK;
 }
 
-static enum err start_session(struct link *link)
-{
+static enum err start_session(struct link *link) {
     enum err err = connect_socket(link);
     if (err == ERR_OK) {
         err = give_socket(link);
@@ -220,8 +207,7 @@ static enum err start_session(struct link *link)
     return link_check(link, "channel.open", amqp_get_rpc_reply(link->amqp));
 }
 
-enum err link_open(struct link *link)
-{
+enum err link_open(struct link *link) {
     link->reason[0] = '\0';
     link->closed_by_us = false;
     buf_clear(&link->out);
@@ -238,8 +224,7 @@ enum err link_open(struct link *link)
     return ERR_OK;
 }
 
-void link_close(struct link *link)
-{
+void link_close(struct link *link) {
     if (link->amqp != NULL) {
         amqp_destroy_connection(link->amqp);
         link->amqp = NULL;
@@ -254,14 +239,12 @@ void link_close(struct link *link)
 /* ---- answers ---- */
 
 static enum err fail_closed(struct link *link, const char *what, const char *which, uint16_t code,
-                            amqp_bytes_t text)
-{
+                            amqp_bytes_t text) {
     return link_fail(link, "%s: broker closed the %s: %u %.*s", what, which, code, (int)text.len,
                      (const char *)text.bytes);
 }
 
-static enum err fail_method(struct link *link, const char *what, amqp_method_t method)
-{
+static enum err fail_method(struct link *link, const char *what, amqp_method_t method) {
     if (method.id == AMQP_CONNECTION_CLOSE_METHOD) {
         amqp_connection_close_t *close_method = method.decoded;
         return fail_closed(link, what, "connection", close_method->reply_code,
@@ -275,8 +258,7 @@ static enum err fail_method(struct link *link, const char *what, amqp_method_t m
     return link_fail(link, "%s: unexpected %s", what, amqp_method_name(method.id));
 }
 
-enum err link_check(struct link *link, const char *what, amqp_rpc_reply_t reply)
-{
+enum err link_check(struct link *link, const char *what, amqp_rpc_reply_t reply) {
     switch (reply.reply_type) {
     case AMQP_RESPONSE_NORMAL: return ERR_OK;
     case AMQP_RESPONSE_SERVER_EXCEPTION: return fail_method(link, what, reply.reply);
@@ -286,8 +268,7 @@ enum err link_check(struct link *link, const char *what, amqp_rpc_reply_t reply)
 
 /* Pass one frame on, and give its memory back. */
 static enum err take_frame(struct link *link, const amqp_frame_t *frame, link_frame_fn *fn,
-                           void *ctx)
-{
+                           void *ctx) {
     enum err err = ERR_OK;
     if (frame->frame_type != AMQP_FRAME_METHOD) {
         err = frame->frame_type == AMQP_FRAME_HEARTBEAT ? ERR_OK : fn(ctx, frame);
@@ -303,9 +284,8 @@ static enum err take_frame(struct link *link, const amqp_frame_t *frame, link_fr
     return err;
 }
 
-enum err link_drain_setup(struct link *link, link_frame_fn *fn, void *ctx)
-{
-    struct timeval now = {0, 0};
+enum err link_drain_setup(struct link *link, link_frame_fn *fn, void *ctx) {
+    struct timeval now = { 0, 0 };
     while (amqp_frames_enqueued(link->amqp) || amqp_data_in_buffer(link->amqp)) {
         amqp_frame_t frame;
         int status = amqp_simple_wait_frame_noblock(link->amqp, &frame, &now);
@@ -323,9 +303,8 @@ enum err link_drain_setup(struct link *link, link_frame_fn *fn, void *ctx)
     return ERR_OK;
 }
 
-static enum err decode(struct link *link, size_t length, link_frame_fn *fn, void *ctx)
-{
-    amqp_bytes_t rest = {.len = length, .bytes = link->in};
+static enum err decode(struct link *link, size_t length, link_frame_fn *fn, void *ctx) {
+    amqp_bytes_t rest = { .len = length, .bytes = link->in };
     while (rest.len > 0) {
         amqp_frame_t frame;
         int used = amqp_handle_input(link->amqp, rest, &frame);
@@ -342,8 +321,7 @@ static enum err decode(struct link *link, size_t length, link_frame_fn *fn, void
     return ERR_OK;
 }
 
-enum err link_read(struct link *link, link_frame_fn *fn, void *ctx)
-{
+enum err link_read(struct link *link, link_frame_fn *fn, void *ctx) {
     enum { READS_MAX = 4 };
     for (int i = 0; i < READS_MAX; i++) {
         ssize_t got = recv(link->fd, link->in, LINK_READ_BYTES, MSG_DONTWAIT);

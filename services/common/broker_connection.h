@@ -1,10 +1,11 @@
 /*
  * One AMQP connection of a broker thread: login and topology through rabbitmq-c's blocking calls,
- * each with a deadline; from then on frames are encoded into one buffer, written when the socket takes
- * them, and decoded from whatever it holds, so that nothing here ever waits but link_wait().
+ * each with a deadline; from then on frames are encoded into one buffer, written when the socket
+ * takes them, and decoded from whatever it holds, so that nothing here ever waits but link_wait().
  *
- * rabbitmq-c's own publish and receive calls are not used after the login: in 0.11 they can wait for ever
- * on a broker that throttles. The thread that owns the link calls everything, but link_interrupt().
+ * rabbitmq-c's own publish and receive calls are not used after the login: in 0.11 they can wait
+ * for ever on a broker that throttles. The thread that owns the link calls everything, but
+ * link_interrupt().
  */
 #ifndef COMMON_BROKER_CONNECTION_H
 #define COMMON_BROKER_CONNECTION_H
@@ -56,8 +57,8 @@ MUST_CHECK enum err link_init(struct link *link, struct link_owner *owner);
 void link_done(struct link *link);
 
 /*
- * Connect, log in, open LINK_CHANNEL, declare the topology. ERR_UNAVAILABLE with link->reason, and the
- * link closed. ERR_DRAINING: the owner is closing.
+ * Connect, log in, open LINK_CHANNEL, declare the topology. ERR_UNAVAILABLE with link->reason, and
+ * the link closed. ERR_DRAINING: the owner is closing.
  */
 MUST_CHECK enum err link_open(struct link *link);
 /* Forget the connection, gracefully or not. Harmless when there is none. */
@@ -81,8 +82,9 @@ MUST_CHECK enum err link_put_publish(struct link *link, amqp_basic_publish_t *pu
 /* Write what the socket takes of link->out. */
 MUST_CHECK enum err link_flush(struct link *link);
 /*
- * Sleep until the socket is readable (or writable, when link->out is not empty), the wake_fd was signalled,
- * a heartbeat is due or `until_ms` (monotonic). Sends heartbeats; an error when the broker's are missed.
+ * Sleep until the socket is readable (or writable, when link->out is not empty), the wake_fd was
+ * signalled, a heartbeat is due or `until_ms` (monotonic). Sends heartbeats; an error when the
+ * broker's are missed.
  */
 MUST_CHECK enum err link_wait(struct link *link, uint64_t until_ms, bool *ret_readable);
 /* Read what is there and pass its frames on. Ends early, without error, on a large backlog. */

@@ -1,9 +1,10 @@
 /*
- * The consuming thread: deliveries are copied into batches, batches offered to the loop, acknowledged
- * when they come back.
+ * The consuming thread: deliveries are copied into batches, batches offered to the loop,
+ * acknowledged when they come back.
  *
- * One channel for each queue: basic.ack with `multiple` covers all that was delivered on a channel up to
- * a tag, so on a shared one it would acknowledge deliveries of other queues that nobody has handled.
+ * One channel for each queue: basic.ack with `multiple` covers all that was delivered on a channel
+ * up to a tag, so on a shared one it would acknowledge deliveries of other queues that nobody has
+ * handled.
  */
 #include "broker_private.h"
 
@@ -24,8 +25,7 @@ static enum err collect_released(struct broker_consumer *consumer);
 static enum err on_frame(void *ctx, const amqp_frame_t *frame);
 static void offer_batches(struct broker_consumer *consumer);
 
-enum err broker_consumer_init(struct broker_consumer *consumer, struct broker *broker)
-{
+enum err broker_consumer_init(struct broker_consumer *consumer, struct broker *broker) {
     enum err err = broker_thread_init(&consumer->thread, broker, "consumer",
                                       &broker_metrics[M_RECONNECTS_CONSUMER]);
     for (size_t i = 0; i < BROKER_QUEUES_MAX; i++) {
@@ -40,16 +40,14 @@ enum err broker_consumer_init(struct broker_consumer *consumer, struct broker *b
     return err;
 }
 
-static void destroy_batches(struct list *batches)
-{
+static void destroy_batches(struct list *batches) {
     struct list *node;
     while ((node = list_take_first(batches)) != NULL) {
         batch_destroy(CONTAINER_OF(node, struct delivery_batch, node));
     }
 }
 
-void broker_consumer_done(struct broker_consumer *consumer)
-{
+void broker_consumer_done(struct broker_consumer *consumer) {
     bool initialised = consumer->thread.broker != NULL;
     broker_thread_done(&consumer->thread);
     for (size_t i = 0; initialised && i < BROKER_QUEUES_MAX; i++) {
@@ -63,26 +61,23 @@ void broker_consumer_done(struct broker_consumer *consumer)
     }
 }
 
-void *broker_consumer_main(void *arg)
-{
+void *broker_consumer_main(void *arg) {
     struct broker_consumer *consumer = arg;
     pthread_setname_np(pthread_self(), "broker-consume");
-    broker_thread_live(&consumer->thread, &(struct session_fns){broker_consumer_session,
-                                                                broker_consumer_lost, consumer});
+    broker_thread_live(&consumer->thread, &(struct session_fns){ broker_consumer_session,
+                                                                 broker_consumer_lost, consumer });
     return NULL;
 }
 
 /* ---- batches ---- */
 
-static void recycle_batch(struct broker_consumer_queue *queue, struct delivery_batch *batch)
-{
+static void recycle_batch(struct broker_consumer_queue *queue, struct delivery_batch *batch) {
     list_remove(&batch->node);
     batch_reset(batch, 0);
     list_append(&queue->free, &batch->node);
 }
 
-static void broker_consumer_lost(void *ctx)
-{
+static void broker_consumer_lost(void *ctx) {
     struct broker_consumer *consumer = ctx;
     consumer->thread.broker->consuming = false;
     for (size_t i = 0; i < consumer->queue_count; i++) {
@@ -102,8 +97,7 @@ static void broker_consumer_lost(void *ctx)
 
 /* The batch that the next delivery goes to; NULL when there is no memory. */
 static struct delivery_batch *batch_to_fill(struct broker_consumer *consumer,
-                                            struct broker_consumer_queue *queue)
-{
+                                            struct broker_consumer_queue *queue) {
     if (queue->filling != NULL && !batch_is_full(queue->filling)) {
         return queue->filling;
     }
@@ -120,8 +114,7 @@ static struct delivery_batch *batch_to_fill(struct broker_consumer *consumer,
 }
 
 /* One batch of each queue whose last one came back. Not while a delivery is half copied into it. */
-static void offer_batches(struct broker_consumer *consumer)
-{
+static void offer_batches(struct broker_consumer *consumer) {
     for (size_t i = 0; i < consumer->queue_count && !consumer->thread.owner.closing; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
         if (list_is_empty(&queue->ready) || !handover_is_idle(&queue->handover)) {
@@ -146,8 +139,7 @@ static void offer_batches(struct broker_consumer *consumer)
 }
 
 /* Acknowledge what the loop gave back; a batch of an earlier connection only frees its memory. */
-static enum err collect_released(struct broker_consumer *consumer)
-{
+static enum err collect_released(struct broker_consumer *consumer) {
     enum err err = ERR_OK;
     for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
@@ -157,7 +149,7 @@ static enum err collect_released(struct broker_consumer *consumer)
             continue;
         }
         if (acknowledge && batch->epoch == consumer->epoch) {
-            amqp_basic_ack_t ack = {.delivery_tag = batch->last_tag, .multiple = 1};
+            amqp_basic_ack_t ack = { .delivery_tag = batch->last_tag, .multiple = 1 };
             err = link_put_method(&consumer->thread.link,
                                   (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + i),
                                   AMQP_BASIC_ACK_METHOD, &ack);
@@ -170,16 +162,14 @@ static enum err collect_released(struct broker_consumer *consumer)
 
 /* ---- the session ---- */
 
-static enum err check_recycle(struct broker_consumer *consumer)
-{
+static enum err check_recycle(struct broker_consumer *consumer) {
     if (consumer->recycle_epoch != consumer->epoch) {
         return ERR_OK;
     }
     return link_fail(&consumer->thread.link, "recycled: a delivery could not be parked");
 }
 
-static enum err exchange_with_loop(struct broker_consumer *consumer)
-{
+static enum err exchange_with_loop(struct broker_consumer *consumer) {
     enum err err = check_recycle(consumer);
     if (err == ERR_OK) {
         err = collect_released(consumer);
@@ -191,8 +181,7 @@ static enum err exchange_with_loop(struct broker_consumer *consumer)
     return err;
 }
 
-static enum err broker_consumer_session(void *ctx)
-{
+static enum err broker_consumer_session(void *ctx) {
     struct broker_consumer *consumer = ctx;
     struct broker_thread *thread = &consumer->thread;
     struct link *link = &thread->link;
@@ -216,8 +205,7 @@ static enum err broker_consumer_session(void *ctx)
     return err;
 }
 
-static enum err open_channel(struct broker_consumer *consumer, amqp_channel_t channel)
-{
+static enum err open_channel(struct broker_consumer *consumer, amqp_channel_t channel) {
     struct link *link = &consumer->thread.link;
     amqp_channel_open(link->amqp, channel);
     enum err err = link_check(link, "channel.open", amqp_get_rpc_reply(link->amqp));
@@ -229,8 +217,7 @@ static enum err open_channel(struct broker_consumer *consumer, amqp_channel_t ch
 }
 
 /* Consuming starts only when every request of the set-up has its answer. */
-static enum err open_channels(struct broker_consumer *consumer)
-{
+static enum err open_channels(struct broker_consumer *consumer) {
     struct link *link = &consumer->thread.link;
     enum err err = ERR_OK;
     for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
@@ -250,8 +237,7 @@ static enum err open_channels(struct broker_consumer *consumer)
 /* ---- frames ---- */
 
 static enum err on_deliver(struct broker_consumer *consumer, struct broker_consumer_queue *queue,
-                           const amqp_basic_deliver_t *deliver)
-{
+                           const amqp_basic_deliver_t *deliver) {
     size_t length = deliver->routing_key.len;
     if (queue->assembling != ASSEMBLE_NOTHING || length >= sizeof(queue->routing_key)) {
         return link_fail(&consumer->thread.link, "basic.deliver out of order");
@@ -269,16 +255,15 @@ static enum err on_deliver(struct broker_consumer *consumer, struct broker_consu
 }
 
 /* A copy of `text` as a string; "" when absent, over its limit or not a string. NULL: no memory. */
-static const char *copy_text(struct arena *arena, bool present, amqp_bytes_t text, size_t bytes_max)
-{
+static const char *copy_text(struct arena *arena, bool present, amqp_bytes_t text,
+                             size_t bytes_max) {
     if (!present || text.len > bytes_max || memchr(text.bytes, '\0', text.len) != NULL) {
         return "";
     }
     return arena_copy(arena, text.bytes, text.len);
 }
 
-static amqp_bytes_t find_traceparent(const amqp_basic_properties_t *properties)
-{
+static amqp_bytes_t find_traceparent(const amqp_basic_properties_t *properties) {
     if ((properties->_flags & AMQP_BASIC_HEADERS_FLAG) != 0) {
         for (int i = 0; i < properties->headers.num_entries; i++) {
             const amqp_table_entry_t *entry = &properties->headers.entries[i];
@@ -295,8 +280,7 @@ static amqp_bytes_t find_traceparent(const amqp_basic_properties_t *properties)
 
 /* Everything but the body's bytes, into the batch. False: no memory. */
 static bool copy_properties(struct broker_consumer_queue *queue, struct arena *arena,
-                            const amqp_frame_t *frame)
-{
+                            const amqp_frame_t *frame) {
     const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
     amqp_bytes_t raw = frame->payload.properties.raw;
     amqp_bytes_t trace = find_traceparent(properties);
@@ -318,8 +302,7 @@ static bool copy_properties(struct broker_consumer_queue *queue, struct arena *a
 }
 
 static enum err finish_delivery(struct broker_consumer *consumer,
-                                struct broker_consumer_queue *queue)
-{
+                                struct broker_consumer_queue *queue) {
     struct delivery_batch *batch = queue->filling;
     if (queue->assembling == ASSEMBLE_BODY) {
         queue->body[queue->body_length] = '\0';
@@ -346,10 +329,9 @@ static enum err finish_delivery(struct broker_consumer *consumer,
 
 /* Too large even to be parked by us: the broker moves it to the dead-letter queue by itself. */
 static enum err reject_delivery(struct broker_consumer *consumer,
-                                struct broker_consumer_queue *queue)
-{
+                                struct broker_consumer_queue *queue) {
     size_t index = queue->delivery.queue;
-    amqp_basic_reject_t reject = {.delivery_tag = queue->tag, .requeue = 0};
+    amqp_basic_reject_t reject = { .delivery_tag = queue->tag, .requeue = 0 };
     log_error("delivery too large, dead-lettered",
               LOG_STR("queue", consumer->thread.broker->options.queues[index].name),
               LOG_INT("bodyBytes", queue->body_length));
@@ -360,8 +342,7 @@ static enum err reject_delivery(struct broker_consumer *consumer,
 }
 
 static enum err on_header(struct broker_consumer *consumer, struct broker_consumer_queue *queue,
-                          const amqp_frame_t *frame)
-{
+                          const amqp_frame_t *frame) {
     if (queue->assembling != ASSEMBLE_HEADER) {
         return link_fail(&consumer->thread.link, "content header out of order");
     }
@@ -381,8 +362,7 @@ static enum err on_header(struct broker_consumer *consumer, struct broker_consum
 }
 
 static enum err on_body(struct broker_consumer *consumer, struct broker_consumer_queue *queue,
-                        amqp_bytes_t piece)
-{
+                        amqp_bytes_t piece) {
     bool expected = queue->assembling == ASSEMBLE_BODY || queue->assembling == ASSEMBLE_SKIP;
     if (!expected || piece.len > queue->body_length - queue->body_received) {
         return link_fail(&consumer->thread.link, "content body out of order");
@@ -395,8 +375,7 @@ static enum err on_body(struct broker_consumer *consumer, struct broker_consumer
 }
 
 static enum err on_method(struct broker_consumer *consumer, struct broker_consumer_queue *queue,
-                          amqp_method_t method)
-{
+                          amqp_method_t method) {
     switch (method.id) {
     case AMQP_BASIC_DELIVER_METHOD: return on_deliver(consumer, queue, method.decoded);
     case AMQP_BASIC_CONSUME_OK_METHOD:
@@ -410,8 +389,7 @@ static enum err on_method(struct broker_consumer *consumer, struct broker_consum
     }
 }
 
-static enum err on_frame(void *ctx, const amqp_frame_t *frame)
-{
+static enum err on_frame(void *ctx, const amqp_frame_t *frame) {
     struct broker_consumer *consumer = ctx;
     if (frame->channel == 0) {
         return ERR_OK; /* connection.blocked: we never publish here */

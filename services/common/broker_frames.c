@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* AMQP 0-9-1 §4.2.3: type, channel, payload size; payload; end octet. §4.2.6.1: content header. */
+/* AMQP 0-9-1 §4.2.3: type, channel, size; payload; end octet. §4.2.6.1: content header. */
 enum {
     FRAME_HEADER_BYTES = 7,
     FRAME_END_BYTES = 1,
@@ -20,8 +20,7 @@ enum {
 };
 enum { OUT_KEPT_BYTES = 1024 * 1024 };
 
-static enum err no_room(struct link *link)
-{
+static enum err no_room(struct link *link) {
     link->out.failed = false;
     enum err err = link_fail(link, "no memory for %zu bytes to send", buf_length(&link->out));
     (void)err;
@@ -29,8 +28,7 @@ static enum err no_room(struct link *link)
 }
 
 static void frame_finish(struct link *link, char *frame, uint8_t type, amqp_channel_t channel,
-                         size_t payload_bytes)
-{
+                         size_t payload_bytes) {
     uint16_t channel_be = htons(channel);
     uint32_t size_be = htonl((uint32_t)payload_bytes);
     frame[0] = (char)type;
@@ -41,8 +39,7 @@ static void frame_finish(struct link *link, char *frame, uint8_t type, amqp_chan
 }
 
 enum err link_put_method(struct link *link, amqp_channel_t channel, amqp_method_number_t id,
-                         void *method)
-{
+                         void *method) {
     char *frame = buf_reserve(&link->out, link->frame_bytes_max);
     if (frame == NULL) {
         return no_room(link);
@@ -61,8 +58,7 @@ enum err link_put_method(struct link *link, amqp_channel_t channel, amqp_method_
 }
 
 static void put_content_header(struct link *link, char *frame, amqp_bytes_t properties,
-                               uint64_t body_length)
-{
+                               uint64_t body_length) {
     char *payload = frame + FRAME_HEADER_BYTES;
     uint16_t class_be = htons(AMQP_BASIC_CLASS);
     uint16_t weight = 0;
@@ -75,8 +71,7 @@ static void put_content_header(struct link *link, char *frame, amqp_bytes_t prop
                  CONTENT_HEADER_BYTES + properties.len);
 }
 
-static enum err put_body(struct link *link, amqp_bytes_t body)
-{
+static enum err put_body(struct link *link, amqp_bytes_t body) {
     size_t piece_max = link->frame_bytes_max - FRAME_HEADER_BYTES - FRAME_END_BYTES;
     for (size_t at = 0; at < body.len;) {
         size_t piece = body.len - at < piece_max ? body.len - at : piece_max;
@@ -92,8 +87,7 @@ static enum err put_body(struct link *link, amqp_bytes_t body)
 }
 
 enum err link_put_publish(struct link *link, amqp_basic_publish_t *publish, amqp_bytes_t properties,
-                          amqp_bytes_t body)
-{
+                          amqp_bytes_t body) {
     size_t header_bytes =
         FRAME_HEADER_BYTES + CONTENT_HEADER_BYTES + properties.len + FRAME_END_BYTES;
     assert(header_bytes <= link->frame_bytes_max);
@@ -109,8 +103,7 @@ enum err link_put_publish(struct link *link, amqp_basic_publish_t *publish, amqp
     return put_body(link, body);
 }
 
-enum err link_flush(struct link *link)
-{
+enum err link_flush(struct link *link) {
     while (buf_length(&link->out) > 0) {
         ssize_t sent = send(link->fd, buf_bytes(&link->out), buf_length(&link->out),
                             MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -129,10 +122,9 @@ enum err link_flush(struct link *link)
     return ERR_OK;
 }
 
-/* ---- heartbeats (AMQP 0-9-1 §4.2.7): one each half interval of silence; two missed end it ---- */
+/* ---- heartbeats (AMQP 0-9-1 §4.2.7): one each half interval; two missed end it ---- */
 
-static enum err keep_alive(struct link *link, uint64_t now_ms, bool readable)
-{
+static enum err keep_alive(struct link *link, uint64_t now_ms, bool readable) {
     if (link->heartbeat_ms == 0) {
         return ERR_OK;
     }
@@ -152,8 +144,7 @@ static enum err keep_alive(struct link *link, uint64_t now_ms, bool readable)
     return ERR_OK;
 }
 
-static int wait_time(const struct link *link, uint64_t now_ms, uint64_t until_ms)
-{
+static int wait_time(const struct link *link, uint64_t now_ms, uint64_t until_ms) {
     uint64_t due_ms = until_ms;
     if (link->heartbeat_ms > 0) {
         uint64_t lost_ms = link->received_ms + 2 * link->heartbeat_ms;
@@ -169,12 +160,11 @@ static int wait_time(const struct link *link, uint64_t now_ms, uint64_t until_ms
     return due_ms - now_ms > 60000 ? 60000 : (int)(due_ms - now_ms);
 }
 
-enum err link_wait(struct link *link, uint64_t until_ms, bool *ret_readable)
-{
+enum err link_wait(struct link *link, uint64_t until_ms, bool *ret_readable) {
     bool pending = buf_length(&link->out) > 0;
     struct pollfd fds[2] = {
-        {.fd = link->fd, .events = (short)(pending ? POLLIN | POLLOUT : POLLIN)},
-        {.fd = link->owner->wake_fd, .events = POLLIN},
+        { .fd = link->fd, .events = (short)(pending ? POLLIN | POLLOUT : POLLIN) },
+        { .fd = link->owner->wake_fd, .events = POLLIN },
     };
     int ready = poll(fds, 2, wait_time(link, clock_monotonic_ms(), until_ms));
     if (ready < 0) {
@@ -194,15 +184,13 @@ enum err link_wait(struct link *link, uint64_t until_ms, bool *ret_readable)
     return keep_alive(link, clock_monotonic_ms(), *ret_readable);
 }
 
-static enum err drop_frame(void *ctx, const amqp_frame_t *frame)
-{
+static enum err drop_frame(void *ctx, const amqp_frame_t *frame) {
     (void)ctx;
     (void)frame;
     return ERR_OK;
 }
 
-void link_say_goodbye(struct link *link, uint64_t deadline_ms)
-{
+void link_say_goodbye(struct link *link, uint64_t deadline_ms) {
     amqp_connection_close_t close_method = {
         .reply_code = AMQP_REPLY_SUCCESS,
         .reply_text = amqp_cstring_bytes("closing"),

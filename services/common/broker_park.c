@@ -1,4 +1,4 @@
-/* Parking: the copy of a delivery that can never succeed, with the reason, for its dead-letter queue. */
+/* Parking: a copy of a delivery that can never succeed, and the reason, for the dead letters. */
 #include "broker_private.h"
 
 #include "clock.h"
@@ -15,10 +15,9 @@ enum {
 };
 
 /* Replaced by ours, or with a meaning to the broker that the copy must not have. */
-static bool is_dropped_header(amqp_bytes_t key)
-{
-    static const char *const names[] = {"x-prodorder-reason", "x-prodorder-queue",
-                                        "x-prodorder-time", "CC", "BCC"};
+static bool is_dropped_header(amqp_bytes_t key) {
+    static const char *const names[] = { "x-prodorder-reason", "x-prodorder-queue",
+                                         "x-prodorder-time", "CC", "BCC" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (key.len == strlen(names[i]) && memcmp(key.bytes, names[i], key.len) == 0) {
             return true;
@@ -27,16 +26,14 @@ static bool is_dropped_header(amqp_bytes_t key)
     return false;
 }
 
-static void add_header(amqp_table_t *headers, const char *key, const char *value)
-{
+static void add_header(amqp_table_t *headers, const char *key, const char *value) {
     headers->entries[headers->num_entries++] = (amqp_table_entry_t){
         .key = amqp_cstring_bytes(key),
-        .value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(value)},
+        .value = { .kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(value) },
     };
 }
 
-static void copy_headers(amqp_table_t *to, const amqp_basic_properties_t *properties)
-{
+static void copy_headers(amqp_table_t *to, const amqp_basic_properties_t *properties) {
     if ((properties->_flags & AMQP_BASIC_HEADERS_FLAG) == 0) {
         return;
     }
@@ -48,30 +45,28 @@ static void copy_headers(amqp_table_t *to, const amqp_basic_properties_t *proper
     }
 }
 
-/* The original's properties for the copy: kept for ever (no expiration), and from us (no user id). */
-static int encode_copy(amqp_basic_properties_t *properties, amqp_table_t headers, char *out)
-{
+/* The original's properties for the copy: kept for ever (no expiration), from us (no user id). */
+static int encode_copy(amqp_basic_properties_t *properties, amqp_table_t headers, char *out) {
     properties->_flags &= ~(amqp_flags_t)(AMQP_BASIC_EXPIRATION_FLAG | AMQP_BASIC_USER_ID_FLAG);
     properties->_flags |= AMQP_BASIC_HEADERS_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG;
     properties->delivery_mode = AMQP_DELIVERY_PERSISTENT;
     properties->headers = headers;
     return amqp_encode_properties(AMQP_BASIC_CLASS, properties,
-                                  (amqp_bytes_t){PROPERTIES_BYTES, out});
+                                  (amqp_bytes_t){ PROPERTIES_BYTES, out });
 }
 
 /* The encoded property list in `out` (PROPERTIES_BYTES); its length, or -1. */
 static int make_properties(amqp_pool_t *pool, const char *queue,
-                           const struct delivery_origin *origin, const char *reason, char *out)
-{
+                           const struct delivery_origin *origin, const char *reason, char *out) {
     void *decoded = NULL;
-    amqp_bytes_t raw = {origin->properties_length, (void *)(uintptr_t)origin->properties};
+    amqp_bytes_t raw = { origin->properties_length, (void *)(uintptr_t)origin->properties };
     if (amqp_decode_properties(AMQP_BASIC_CLASS, pool, raw, &decoded) != AMQP_STATUS_OK) {
         return -1; /* decoded before, when it came: no memory */
     }
     char now[CLOCK_RFC3339_BYTES];
     clock_format_rfc3339(clock_unix_ms(), now);
     amqp_table_entry_t entries[HEADERS_MAX + OUR_HEADERS];
-    amqp_table_t headers = {0, entries};
+    amqp_table_t headers = { 0, entries };
     add_header(&headers, "x-prodorder-reason", reason);
     add_header(&headers, "x-prodorder-queue", queue);
     add_header(&headers, "x-prodorder-time", now);
@@ -85,8 +80,7 @@ static int make_properties(amqp_pool_t *pool, const char *queue,
 }
 
 enum err park_send(struct broker *broker, size_t queue, const struct broker_message *message,
-                   const struct delivery_origin *origin, const char *reason)
-{
+                   const struct delivery_origin *origin, const char *reason) {
     const char *name = broker->options.queues[queue].name;
     char dlq[BROKER_ROUTING_KEY_BYTES_MAX + 1];
     snprintf(dlq, sizeof(dlq), "%s.dlq", name);

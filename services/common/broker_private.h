@@ -143,8 +143,8 @@ void broker_thread_close(struct broker_thread *thread, uint64_t deadline_ms);
 bool broker_thread_ended(const struct broker_thread *thread); /* finished, or never started */
 
 /*
- * The life of both threads: open the link, `session` until it fails or the thread is closing, `lost`,
- * wait, again. `session` returns ERR_OK when it drained on purpose.
+ * The life of both threads: open the link, `session` until it fails or the thread is closing,
+ * `lost`, wait, again. `session` returns ERR_OK when it drained on purpose.
  */
 struct session_fns {
     enum err (*session)(void *ctx);

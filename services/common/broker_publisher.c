@@ -1,6 +1,6 @@
 /*
- * The publishing thread: messages from the send queue go out in batches, confirms come back, fates go
- * to the loop. One channel in confirm mode; at most publish_inflight_max messages unconfirmed.
+ * The publishing thread: messages from the send queue go out in batches, confirms come back, fates
+ * go to the loop. One channel in confirm mode; at most publish_inflight_max messages unconfirmed.
  */
 #include "broker_private.h"
 
@@ -22,8 +22,7 @@ static enum err send_queued(struct broker_publisher *publisher);
 static enum err on_frame(void *ctx, const amqp_frame_t *frame);
 static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed);
 
-enum err broker_publisher_init(struct broker_publisher *publisher, struct broker *broker)
-{
+enum err broker_publisher_init(struct broker_publisher *publisher, struct broker *broker) {
     const struct broker_options *options = &broker->options;
     enum err err = broker_thread_init(&publisher->thread, broker, "publisher",
                                       &broker_metrics[M_RECONNECTS_PUBLISHER]);
@@ -41,8 +40,7 @@ enum err broker_publisher_init(struct broker_publisher *publisher, struct broker
     return err;
 }
 
-void broker_publisher_done(struct broker_publisher *publisher)
-{
+void broker_publisher_done(struct broker_publisher *publisher) {
     bool initialised = publisher->thread.broker != NULL;
     broker_thread_done(&publisher->thread);
     if (initialised) {
@@ -54,19 +52,18 @@ void broker_publisher_done(struct broker_publisher *publisher)
     }
 }
 
-void *broker_publisher_main(void *arg)
-{
+void *broker_publisher_main(void *arg) {
     struct broker_publisher *publisher = arg;
     pthread_setname_np(pthread_self(), "broker-publish");
-    broker_thread_live(&publisher->thread, &(struct session_fns){broker_publisher_session,
-                                                                 broker_publisher_lost, publisher});
+    broker_thread_live(
+        &publisher->thread,
+        &(struct session_fns){ broker_publisher_session, broker_publisher_lost, publisher });
     return NULL;
 }
 
 /* ---- state ---- */
 
-static void set_state(struct broker_publisher *publisher, enum broker_state state)
-{
+static void set_state(struct broker_publisher *publisher, enum broker_state state) {
     struct broker *broker = publisher->thread.broker;
     static const enum sendq_mode modes[] = {
         [BROKER_DOWN] = SENDQ_SHUT,
@@ -79,8 +76,7 @@ static void set_state(struct broker_publisher *publisher, enum broker_state stat
 }
 
 /* Both sides of the queue are empty for good: nothing comes in while it is shut. */
-static void fail_queued(struct broker_publisher *publisher)
-{
+static void fail_queued(struct broker_publisher *publisher) {
     struct send_item item;
     size_t count = 0;
     do {
@@ -95,8 +91,7 @@ static void fail_queued(struct broker_publisher *publisher)
     metric_set(&broker_metrics[M_QUEUE_DEPTH], 0);
 }
 
-static void broker_publisher_lost(void *ctx)
-{
+static void broker_publisher_lost(void *ctx) {
     struct broker_publisher *publisher = ctx;
     publisher->blocked = false;
     set_state(publisher, BROKER_DOWN);
@@ -108,14 +103,12 @@ static void broker_publisher_lost(void *ctx)
 
 /* ---- the session ---- */
 
-static bool is_drained(struct broker_publisher *publisher)
-{
+static bool is_drained(struct broker_publisher *publisher) {
     return publisher->confirms.open == 0 && buf_length(&publisher->records) == 0 &&
            sendq_waiting(&publisher->sendq) == 0;
 }
 
-static void report(struct broker_publisher *publisher)
-{
+static void report(struct broker_publisher *publisher) {
     if (publisher->fates_posted) {
         publisher->fates_posted = false;
         broker_signal_loop(publisher->thread.broker);
@@ -123,8 +116,7 @@ static void report(struct broker_publisher *publisher)
     metric_set(&broker_metrics[M_INFLIGHT], (int64_t)publisher->confirms.open);
 }
 
-static enum err start_confirms(struct broker_publisher *publisher)
-{
+static enum err start_confirms(struct broker_publisher *publisher) {
     struct link *link = &publisher->thread.link;
     amqp_confirm_select(link->amqp, LINK_CHANNEL);
     enum err err = link_check(link, "confirm.select", amqp_get_rpc_reply(link->amqp));
@@ -137,8 +129,7 @@ static enum err start_confirms(struct broker_publisher *publisher)
     return err;
 }
 
-static enum err broker_publisher_session(void *ctx)
-{
+static enum err broker_publisher_session(void *ctx) {
     struct broker_publisher *publisher = ctx;
     struct broker_thread *thread = &publisher->thread;
     struct link *link = &thread->link;
@@ -163,18 +154,16 @@ static enum err broker_publisher_session(void *ctx)
 
 /* ---- sending ---- */
 
-static amqp_bytes_t bytes_of(const char *text)
-{
+static amqp_bytes_t bytes_of(const char *text) {
     return amqp_cstring_bytes(text);
 }
 
 /* The property list of an ordinary message, encoded. */
 static amqp_bytes_t encode_properties(struct broker_publisher *publisher,
-                                      const struct broker_message *message)
-{
+                                      const struct broker_message *message) {
     amqp_table_entry_t trace = {
         .key = bytes_of("traceparent"),
-        .value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = bytes_of(message->traceparent)},
+        .value = { .kind = AMQP_FIELD_KIND_UTF8, .value.bytes = bytes_of(message->traceparent) },
     };
     amqp_basic_properties_t properties = {
         ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
@@ -184,20 +173,19 @@ static amqp_bytes_t encode_properties(struct broker_publisher *publisher,
         .timestamp = (uint64_t)(clock_unix_ms() / 1000),
         .message_id = bytes_of(message->message_id),
         .correlation_id = bytes_of(message->correlation_id),
-        .headers = {.num_entries = 1, .entries = &trace},
+        .headers = { .num_entries = 1, .entries = &trace },
     };
     properties._flags |= message->message_id[0] != '\0' ? AMQP_BASIC_MESSAGE_ID_FLAG : 0;
     properties._flags |= message->correlation_id[0] != '\0' ? AMQP_BASIC_CORRELATION_ID_FLAG : 0;
     properties._flags |= message->traceparent[0] != '\0' ? AMQP_BASIC_HEADERS_FLAG : 0;
-    amqp_bytes_t room = {.len = PROPERTIES_BYTES, .bytes = publisher->properties};
+    amqp_bytes_t room = { .len = PROPERTIES_BYTES, .bytes = publisher->properties };
     int length = amqp_encode_properties(AMQP_BASIC_CLASS, &properties, room);
     assert(length >= 0); /* every text is bounded by broker_publish() */
     room.len = (size_t)length;
     return room;
 }
 
-static enum err put_item(struct broker_publisher *publisher, const struct send_item *item)
-{
+static enum err put_item(struct broker_publisher *publisher, const struct send_item *item) {
     const struct broker_message *message = &item->message;
     bool parked = item->park_queue != BROKER_NO_PARK;
     amqp_basic_publish_t publish = {
@@ -206,9 +194,9 @@ static enum err put_item(struct broker_publisher *publisher, const struct send_i
         .mandatory = 1,
     };
     amqp_bytes_t properties =
-        parked ? (amqp_bytes_t){item->properties_length, (void *)(uintptr_t)item->properties}
+        parked ? (amqp_bytes_t){ item->properties_length, (void *)(uintptr_t)item->properties }
                : encode_properties(publisher, message);
-    amqp_bytes_t body = {message->body_length, (void *)(uintptr_t)message->body};
+    amqp_bytes_t body = { message->body_length, (void *)(uintptr_t)message->body };
     struct confirm_entry entry = {
         .cookie = item->cookie,
         .queued_us = item->queued_us,
@@ -220,14 +208,12 @@ static enum err put_item(struct broker_publisher *publisher, const struct send_i
     return link_put_publish(&publisher->thread.link, &publish, properties, body);
 }
 
-static bool may_send(const struct broker_publisher *publisher)
-{
+static bool may_send(const struct broker_publisher *publisher) {
     return !publisher->blocked && !confirms_full(&publisher->confirms) &&
            buf_length(&publisher->thread.link.out) < OUT_BYTES_HIGH;
 }
 
-static bool next_item(struct broker_publisher *publisher, struct send_item *item)
-{
+static bool next_item(struct broker_publisher *publisher, struct send_item *item) {
     if (send_item_next(&publisher->records, item)) {
         return true;
     }
@@ -235,8 +221,7 @@ static bool next_item(struct broker_publisher *publisher, struct send_item *item
     return send_item_next(&publisher->records, item);
 }
 
-static enum err send_queued(struct broker_publisher *publisher)
-{
+static enum err send_queued(struct broker_publisher *publisher) {
     struct send_item item;
     size_t count = 0;
     enum err err = ERR_OK;
@@ -257,8 +242,7 @@ static enum err send_queued(struct broker_publisher *publisher)
 
 /* ---- answers ---- */
 
-static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed)
-{
+static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed) {
     struct broker_publisher *publisher = ctx;
     fates_post(&publisher->fates, entry->cookie, entry->park_queue, confirmed);
     publisher->fates_posted = true;
@@ -270,8 +254,7 @@ static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed
 }
 
 static enum err on_settled(struct broker_publisher *publisher, uint64_t tag, bool multiple,
-                           bool ack)
-{
+                           bool ack) {
     if (confirms_settle(&publisher->confirms, tag, multiple, ack) != ERR_OK) {
         return link_fail(&publisher->thread.link,
                          "broker confirms message %llu that was never sent",
@@ -280,8 +263,7 @@ static enum err on_settled(struct broker_publisher *publisher, uint64_t tag, boo
     return ERR_OK;
 }
 
-static void set_blocked(struct broker_publisher *publisher, amqp_bytes_t reason)
-{
+static void set_blocked(struct broker_publisher *publisher, amqp_bytes_t reason) {
     char text[LINK_REASON_BYTES];
     size_t length = reason.len < sizeof(text) ? reason.len : sizeof(text) - 1;
     memcpy(text, reason.bytes, length);
@@ -291,16 +273,14 @@ static void set_blocked(struct broker_publisher *publisher, amqp_bytes_t reason)
     set_state(publisher, BROKER_BLOCKED);
 }
 
-static void set_unblocked(struct broker_publisher *publisher)
-{
+static void set_unblocked(struct broker_publisher *publisher) {
     log_info("broker accepts publishing again");
     publisher->blocked = false;
     set_state(publisher, BROKER_UP);
 }
 
 /* A message that no queue takes: the topology was changed behind our back. */
-static enum err on_return(struct broker_publisher *publisher, const amqp_basic_return_t *method)
-{
+static enum err on_return(struct broker_publisher *publisher, const amqp_basic_return_t *method) {
     size_t length = method->routing_key.len;
     assert(length < sizeof(publisher->returned_key)); /* a short string */
     memcpy(publisher->returned_key, method->routing_key.bytes, length);
@@ -316,11 +296,10 @@ static enum err on_return(struct broker_publisher *publisher, const amqp_basic_r
 }
 
 /*
- * The content header behind a basic.return names the message. Contents are not interleaved with other
- * methods on a channel (AMQP 0-9-1 §4.2.6), so the last return's routing key belongs to it.
+ * The content header behind a basic.return names the message. Contents are not interleaved with
+ * other methods on a channel (AMQP 0-9-1 §4.2.6), so the last return's routing key belongs to it.
  */
-static enum err on_returned_header(struct broker_publisher *publisher, const amqp_frame_t *frame)
-{
+static enum err on_returned_header(struct broker_publisher *publisher, const amqp_frame_t *frame) {
     const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
     bool has_id = (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) != 0;
     amqp_bytes_t id = has_id ? properties->message_id : amqp_empty_bytes;
@@ -332,8 +311,7 @@ static enum err on_returned_header(struct broker_publisher *publisher, const amq
     return ERR_OK;
 }
 
-static enum err on_method(struct broker_publisher *publisher, amqp_method_t method)
-{
+static enum err on_method(struct broker_publisher *publisher, amqp_method_t method) {
     switch (method.id) {
     case AMQP_BASIC_ACK_METHOD: {
         const amqp_basic_ack_t *ack = method.decoded;
@@ -353,8 +331,7 @@ static enum err on_method(struct broker_publisher *publisher, amqp_method_t meth
     }
 }
 
-static enum err on_frame(void *ctx, const amqp_frame_t *frame)
-{
+static enum err on_frame(void *ctx, const amqp_frame_t *frame) {
     struct broker_publisher *publisher = ctx;
     switch (frame->frame_type) {
     case AMQP_FRAME_METHOD: return on_method(publisher, frame->payload.method);

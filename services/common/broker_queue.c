@@ -20,21 +20,18 @@ struct record {
     uint8_t park_queue;
 };
 
-void sendq_init(struct sendq *sendq, size_t count_max)
-{
-    *sendq = (struct sendq){.mode = SENDQ_SHUT, .count_max = count_max};
+void sendq_init(struct sendq *sendq, size_t count_max) {
+    *sendq = (struct sendq){ .mode = SENDQ_SHUT, .count_max = count_max };
     pthread_mutex_init(&sendq->lock, NULL);
     buf_init(&sendq->records, BROKER_QUEUED_BYTES_MAX);
 }
 
-void sendq_done(struct sendq *sendq)
-{
+void sendq_done(struct sendq *sendq) {
     buf_free(&sendq->records);
     pthread_mutex_destroy(&sendq->lock);
 }
 
-static struct record record_of(const struct send_item *item)
-{
+static struct record record_of(const struct send_item *item) {
     const struct broker_message *message = &item->message;
     struct record record = {
         .cookie = item->cookie,
@@ -54,15 +51,13 @@ static struct record record_of(const struct send_item *item)
     return record;
 }
 
-static char *put_text(char *to, const char *text, size_t length)
-{
+static char *put_text(char *to, const char *text, size_t length) {
     memcpy(to, text, length);
     to[length] = '\0';
     return to + length + 1;
 }
 
-static enum err append_record(struct buf *records, const struct send_item *item)
-{
+static enum err append_record(struct buf *records, const struct send_item *item) {
     const struct broker_message *message = &item->message;
     struct record record = record_of(item);
     if (buf_length(records) + record.bytes > BROKER_QUEUED_BYTES_MAX) {
@@ -86,8 +81,7 @@ static enum err append_record(struct buf *records, const struct send_item *item)
     return ERR_OK;
 }
 
-enum err sendq_put(struct sendq *sendq, const struct send_item *item, bool *ret_was_empty)
-{
+enum err sendq_put(struct sendq *sendq, const struct send_item *item, bool *ret_was_empty) {
     bool parked = item->park_queue != BROKER_NO_PARK;
     enum err err;
     assert(strlen(item->message.routing_key) <= BROKER_ROUTING_KEY_BYTES_MAX);
@@ -109,23 +103,20 @@ enum err sendq_put(struct sendq *sendq, const struct send_item *item, bool *ret_
     return err;
 }
 
-size_t sendq_waiting(struct sendq *sendq)
-{
+size_t sendq_waiting(struct sendq *sendq) {
     pthread_mutex_lock(&sendq->lock);
     size_t waiting = sendq->waiting;
     pthread_mutex_unlock(&sendq->lock);
     return waiting;
 }
 
-void sendq_set_mode(struct sendq *sendq, enum sendq_mode mode)
-{
+void sendq_set_mode(struct sendq *sendq, enum sendq_mode mode) {
     pthread_mutex_lock(&sendq->lock);
     sendq->mode = mode;
     pthread_mutex_unlock(&sendq->lock);
 }
 
-void sendq_take(struct sendq *sendq, struct buf *records)
-{
+void sendq_take(struct sendq *sendq, struct buf *records) {
     assert(buf_length(records) == 0);
     if (records->capacity > RECORDS_KEPT_BYTES) {
         buf_free(records);
@@ -139,23 +130,20 @@ void sendq_take(struct sendq *sendq, struct buf *records)
     *records = taken;
 }
 
-void sendq_sent(struct sendq *sendq, size_t count)
-{
+void sendq_sent(struct sendq *sendq, size_t count) {
     pthread_mutex_lock(&sendq->lock);
     assert(sendq->waiting >= count);
     sendq->waiting -= count;
     pthread_mutex_unlock(&sendq->lock);
 }
 
-static const char *get_text(const char **from, size_t length)
-{
+static const char *get_text(const char **from, size_t length) {
     const char *text = *from;
     *from += length + 1;
     return text;
 }
 
-bool send_item_next(struct buf *records, struct send_item *item)
-{
+bool send_item_next(struct buf *records, struct send_item *item) {
     if (buf_length(records) == 0) {
         return false;
     }
@@ -180,9 +168,8 @@ bool send_item_next(struct buf *records, struct send_item *item)
 
 /* ---- fates of messages ---- */
 
-enum err fate_set_init(struct fate_set *set, size_t capacity)
-{
-    *set = (struct fate_set){0};
+enum err fate_set_init(struct fate_set *set, size_t capacity) {
+    *set = (struct fate_set){ 0 };
     for (int confirmed = 0; confirmed < 2; confirmed++) {
         set->lists[confirmed].cookies = calloc(capacity, sizeof(uint64_t));
         if (set->lists[confirmed].cookies == NULL) {
@@ -193,28 +180,24 @@ enum err fate_set_init(struct fate_set *set, size_t capacity)
     return ERR_OK;
 }
 
-void fate_set_done(struct fate_set *set)
-{
+void fate_set_done(struct fate_set *set) {
     free(set->lists[0].cookies);
     free(set->lists[1].cookies);
-    *set = (struct fate_set){0};
+    *set = (struct fate_set){ 0 };
 }
 
-enum err fates_init(struct fates *fates, size_t capacity)
-{
-    *fates = (struct fates){.capacity = capacity};
+enum err fates_init(struct fates *fates, size_t capacity) {
+    *fates = (struct fates){ .capacity = capacity };
     pthread_mutex_init(&fates->lock, NULL);
     return fate_set_init(&fates->posted, capacity);
 }
 
-void fates_done(struct fates *fates)
-{
+void fates_done(struct fates *fates) {
     fate_set_done(&fates->posted);
     pthread_mutex_destroy(&fates->lock);
 }
 
-void fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, bool confirmed)
-{
+void fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, bool confirmed) {
     pthread_mutex_lock(&fates->lock);
     if (park_queue != BROKER_NO_PARK) {
         fates->posted.parks[park_queue][confirmed]++;
@@ -226,8 +209,7 @@ void fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, bool c
     pthread_mutex_unlock(&fates->lock);
 }
 
-void fates_take(struct fates *fates, struct fate_set *set)
-{
+void fates_take(struct fates *fates, struct fate_set *set) {
     set->lists[0].count = 0;
     set->lists[1].count = 0;
     memset(set->parks, 0, sizeof(set->parks));
@@ -240,21 +222,18 @@ void fates_take(struct fates *fates, struct fate_set *set)
 
 /* ---- one queue's batch in the loop's hands ---- */
 
-void handover_init(struct handover *handover)
-{
-    *handover = (struct handover){.state = HANDOVER_IDLE};
+void handover_init(struct handover *handover) {
+    *handover = (struct handover){ .state = HANDOVER_IDLE };
     pthread_mutex_init(&handover->lock, NULL);
 }
 
-void handover_done(struct handover *handover)
-{
+void handover_done(struct handover *handover) {
     pthread_mutex_destroy(&handover->lock);
 }
 
 /* Move from `from` to `to` and return the batch, NULL (nothing changed) in another state. */
 static struct delivery_batch *handover_move(struct handover *handover, enum handover_state from,
-                                            enum handover_state to)
-{
+                                            enum handover_state to) {
     struct delivery_batch *batch = NULL;
     pthread_mutex_lock(&handover->lock);
     if (handover->state == from) {
@@ -265,16 +244,14 @@ static struct delivery_batch *handover_move(struct handover *handover, enum hand
     return batch;
 }
 
-bool handover_is_idle(struct handover *handover)
-{
+bool handover_is_idle(struct handover *handover) {
     pthread_mutex_lock(&handover->lock);
     bool idle = handover->state == HANDOVER_IDLE;
     pthread_mutex_unlock(&handover->lock);
     return idle;
 }
 
-void handover_offer(struct handover *handover, struct delivery_batch *batch)
-{
+void handover_offer(struct handover *handover, struct delivery_batch *batch) {
     pthread_mutex_lock(&handover->lock);
     assert(handover->state == HANDOVER_IDLE);
     handover->state = HANDOVER_OFFERED;
@@ -282,13 +259,11 @@ void handover_offer(struct handover *handover, struct delivery_batch *batch)
     pthread_mutex_unlock(&handover->lock);
 }
 
-struct delivery_batch *handover_withdraw(struct handover *handover)
-{
+struct delivery_batch *handover_withdraw(struct handover *handover) {
     return handover_move(handover, HANDOVER_OFFERED, HANDOVER_IDLE);
 }
 
-struct delivery_batch *handover_collect(struct handover *handover, bool *ret_acknowledge)
-{
+struct delivery_batch *handover_collect(struct handover *handover, bool *ret_acknowledge) {
     struct delivery_batch *batch = handover_move(handover, HANDOVER_RELEASED, HANDOVER_IDLE);
     if (batch != NULL) {
         *ret_acknowledge =
@@ -297,13 +272,11 @@ struct delivery_batch *handover_collect(struct handover *handover, bool *ret_ack
     return batch;
 }
 
-struct delivery_batch *handover_take(struct handover *handover)
-{
+struct delivery_batch *handover_take(struct handover *handover) {
     return handover_move(handover, HANDOVER_OFFERED, HANDOVER_HELD);
 }
 
-void handover_release(struct handover *handover, bool acknowledge)
-{
+void handover_release(struct handover *handover, bool acknowledge) {
     pthread_mutex_lock(&handover->lock);
     assert(handover->state == HANDOVER_HELD);
     handover->state = HANDOVER_RELEASED;

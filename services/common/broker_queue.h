@@ -14,8 +14,8 @@
 enum { BROKER_NO_PARK = 255 };
 
 /*
- * One message on its way out. `properties` is NULL for an ordinary one; for a parked delivery it holds
- * the encoded AMQP property list, and the ids but `message_id` are unused.
+ * One message on its way out. `properties` is NULL for an ordinary one; for a parked delivery it
+ * holds the encoded AMQP property list, and the ids but `message_id` are unused.
  */
 struct send_item {
     struct broker_message message;
@@ -49,7 +49,7 @@ MUST_CHECK enum err sendq_put(struct sendq *sendq, const struct send_item *item,
                               bool *ret_was_empty);
 size_t sendq_waiting(struct sendq *sendq); /* any thread */
 
-/* Publisher thread. After SENDQ_SHUT nothing more comes in, so one last take empties it for good. */
+/* Publisher thread. After SENDQ_SHUT nothing comes in, so one last take empties it for good. */
 void sendq_set_mode(struct sendq *sendq, enum sendq_mode mode);
 /* Exchange the records for `records`, which must be empty; read them with send_item_next(). */
 void sendq_take(struct sendq *sendq, struct buf *records);

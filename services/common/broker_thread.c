@@ -13,12 +13,11 @@
 enum { GOODBYE_MS_MAX = 1000 };
 
 enum err broker_thread_init(struct broker_thread *thread, struct broker *broker, const char *name,
-                            struct metric *reconnects)
-{
+                            struct metric *reconnects) {
     thread->broker = broker;
     thread->reconnects = reconnects;
-    thread->backoff = (struct backoff){.base_ms = broker->options.backoff_base_ms,
-                                       .cap_ms = broker->options.backoff_cap_ms};
+    thread->backoff = (struct backoff){ .base_ms = broker->options.backoff_base_ms,
+                                        .cap_ms = broker->options.backoff_cap_ms };
     thread->owner.name = name;
     thread->owner.options = &broker->options;
     thread->owner.target = &broker->target;
@@ -29,8 +28,7 @@ enum err broker_thread_init(struct broker_thread *thread, struct broker *broker,
     return err == ERR_OK && thread->owner.wake_fd < 0 ? ERR_INTERNAL : err;
 }
 
-void broker_thread_done(struct broker_thread *thread)
-{
+void broker_thread_done(struct broker_thread *thread) {
     if (thread->started) {
         pthread_join(thread->id, NULL);
         thread->started = false;
@@ -46,8 +44,7 @@ void broker_thread_done(struct broker_thread *thread)
 }
 
 /* Signals are for the loop's thread. */
-enum err broker_thread_start(struct broker_thread *thread, void *(*main_fn)(void *), void *arg)
-{
+enum err broker_thread_start(struct broker_thread *thread, void *(*main_fn)(void *), void *arg) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -57,43 +54,36 @@ enum err broker_thread_start(struct broker_thread *thread, void *(*main_fn)(void
     return rc == 0 ? ERR_OK : ERR_INTERNAL;
 }
 
-void broker_thread_wake(struct broker_thread *thread)
-{
+void broker_thread_wake(struct broker_thread *thread) {
     uint64_t one = 1;
     ssize_t written = write(thread->owner.wake_fd, &one, sizeof(one)); /* EAGAIN: awake anyway */
     (void)written;
 }
 
-void broker_thread_close(struct broker_thread *thread, uint64_t deadline_ms)
-{
+void broker_thread_close(struct broker_thread *thread, uint64_t deadline_ms) {
     thread->owner.close_deadline_ms = deadline_ms;
     thread->owner.closing = true;
     broker_thread_wake(thread);
 }
 
-bool broker_thread_ended(const struct broker_thread *thread)
-{
+bool broker_thread_ended(const struct broker_thread *thread) {
     return !thread->started || thread->finished;
 }
 
-bool broker_thread_past_deadline(const struct broker_thread *thread)
-{
+bool broker_thread_past_deadline(const struct broker_thread *thread) {
     return thread->owner.closing && clock_monotonic_ms() >= thread->owner.close_deadline_ms;
 }
 
-uint64_t broker_thread_wait_until_ms(const struct broker_thread *thread)
-{
+uint64_t broker_thread_wait_until_ms(const struct broker_thread *thread) {
     return thread->owner.closing ? thread->owner.close_deadline_ms : UINT64_MAX;
 }
 
-void broker_signal_loop(struct broker *broker)
-{
+void broker_signal_loop(struct broker *broker) {
     loop_wakeup_signal(&broker->wakeup);
 }
 
 /* An outage is logged once; its further failures only when someone debugs. */
-static void log_outage(struct broker_thread *thread, bool was_up, uint32_t retry_ms)
-{
+static void log_outage(struct broker_thread *thread, bool was_up, uint32_t retry_ms) {
     const char *reason = thread->link.reason;
     if (was_up) {
         log_warn("broker connection lost", LOG_STR("connection", thread->owner.name),
@@ -108,10 +98,9 @@ static void log_outage(struct broker_thread *thread, bool was_up, uint32_t retry
     thread->failure_known = true;
 }
 
-static void wait_before_retry(struct broker_thread *thread, uint32_t retry_ms)
-{
+static void wait_before_retry(struct broker_thread *thread, uint32_t retry_ms) {
     uint64_t until_ms = clock_monotonic_ms() + retry_ms;
-    struct pollfd fd = {.fd = thread->owner.wake_fd, .events = POLLIN};
+    struct pollfd fd = { .fd = thread->owner.wake_fd, .events = POLLIN };
     for (;;) {
         uint64_t now_ms = clock_monotonic_ms();
         if (thread->owner.closing || now_ms >= until_ms) {
@@ -123,8 +112,7 @@ static void wait_before_retry(struct broker_thread *thread, uint32_t retry_ms)
     }
 }
 
-static void retry_later(struct broker_thread *thread, bool was_up)
-{
+static void retry_later(struct broker_thread *thread, bool was_up) {
     if (was_up && clock_monotonic_ms() - thread->up_since_ms >= thread->backoff.cap_ms) {
         backoff_reset(&thread->backoff);
     }
@@ -134,15 +122,13 @@ static void retry_later(struct broker_thread *thread, bool was_up)
     metric_add(thread->reconnects, 1);
 }
 
-static void end_session(struct broker_thread *thread)
-{
+static void end_session(struct broker_thread *thread) {
     uint64_t goodbye_ms = clock_monotonic_ms() + GOODBYE_MS_MAX;
     uint64_t deadline_ms = thread->owner.close_deadline_ms;
     link_say_goodbye(&thread->link, goodbye_ms < deadline_ms ? goodbye_ms : deadline_ms);
 }
 
-void broker_thread_live(struct broker_thread *thread, const struct session_fns *fns)
-{
+void broker_thread_live(struct broker_thread *thread, const struct session_fns *fns) {
     while (!thread->owner.closing) {
         enum err err = link_open(&thread->link);
         bool was_up = err == ERR_OK;
