@@ -180,6 +180,7 @@ static int run(void) {
     }
     self.exit_code = EXIT_FAILED;
     if (service->start(self.loop) == ERR_OK) {
+        log_flush(); /* the first tick may end much later */
         loop_run(self.loop);
     }
     if (service->stop != NULL) {
