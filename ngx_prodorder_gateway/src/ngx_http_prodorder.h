@@ -238,10 +238,9 @@ ngx_uint_t ngx_http_prodorder_is_json(ngx_str_t *content_type);
 
 /*
  * An entity tag names the service's bytes, and the envelope adds a timestamp:
- * the tag is weakened on its way out, and If-Match strengthened on its way in.
+ * the response is equivalent, not identical, so the tag is weakened.
  */
 ngx_int_t ngx_http_prodorder_weaken_etag(ngx_http_request_t *r);
-ngx_int_t ngx_http_prodorder_strengthen_if_match(ngx_http_request_t *r);
 
 
 /* Content handler of prodorder_health. */

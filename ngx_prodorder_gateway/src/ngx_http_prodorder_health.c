@@ -174,13 +174,14 @@ ngx_http_prodorder_probe_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
 }
 
 
-/* A report is kept only when it is JSON, for it becomes a part of ours. */
+/* The component's own words, when they are a JSON object: they become a part of ours. */
 
 static void
 ngx_http_prodorder_probe_report(ngx_http_request_t *r,
     ngx_http_prodorder_probe_t *probe)
 {
     ngx_buf_t             *b;
+    struct oa_json        *report;
     struct oa_arena        arena;
     struct oa_json_error   error;
 
@@ -195,11 +196,12 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
     oa_arena_init(&arena, ngx_http_prodorder_grab, r->pool,
                   64 * NGX_HTTP_PRODORDER_ERROR_MAX);
 
-    if (oa_json_parse(&arena, (char *) b->pos, b->last - b->pos,
-                      OA_BODY_DEPTH_MAX, &error))
-    {
-        probe->report.data = b->pos;
-        probe->report.len = b->last - b->pos;
+    report = oa_json_parse(&arena, (char *) b->pos, b->last - b->pos,
+                           OA_BODY_DEPTH_MAX, &error);
+
+    if (report && report->type == OA_OBJECT) {
+        probe->report.data = (u_char *) report->raw.data;
+        probe->report.len = report->raw.len;
     }
 }
 
@@ -348,28 +350,19 @@ ngx_http_prodorder_health_text(ngx_http_prodorder_json_t *json,
         ngx_http_prodorder_json_string(json, probe[i].component->name.data,
                                        probe[i].component->name.len);
 
-        switch (probe[i].status) {
-
-        case NGX_HTTP_OK:
-            ngx_http_prodorder_json_text(json, ":{\"state\":\"ready\"");
-            break;
-
-        case NGX_HTTP_BAD_GATEWAY:
-        case NGX_HTTP_GATEWAY_TIME_OUT:
-            ngx_http_prodorder_json_text(json, ":{\"state\":\"unreachable\"");
-            break;
-
-        default:
-            ngx_http_prodorder_json_text(json, ":{\"state\":\"not ready\"");
-        }
+        ngx_http_prodorder_json_text(json, ":");
 
         if (probe[i].report.len) {
-            ngx_http_prodorder_json_text(json, ",\"report\":");
             ngx_http_prodorder_json_raw(json, probe[i].report.data,
                                         probe[i].report.len);
-        }
 
-        ngx_http_prodorder_json_text(json, "}");
+        } else if (probe[i].status == NGX_HTTP_OK) {
+            ngx_http_prodorder_json_text(json, "{\"status\":\"ready\"}");
+
+        } else {
+            ngx_http_prodorder_json_text(json,
+                                         "{\"status\":\"unreachable\"}");
+        }
     }
 
     ngx_http_prodorder_json_text(json, "}");

@@ -70,10 +70,6 @@ ngx_http_prodorder_validate_handler(ngx_http_request_t *r)
         return ngx_http_prodorder_verdict(r, ctx);
     }
 
-    if (plcf->envelope && ngx_http_prodorder_strengthen_if_match(r) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     if (!plcf->validate || plcf->document == NULL) {
         return NGX_DECLINED;
     }

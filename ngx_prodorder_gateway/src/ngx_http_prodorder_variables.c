@@ -23,6 +23,8 @@ static ngx_int_t ngx_http_prodorder_operation_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_prodorder_validation_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_prodorder_time_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_prodorder_set_variable(ngx_http_variable_value_t *v,
     const void *data, size_t len);
 
@@ -54,6 +56,10 @@ static ngx_http_variable_t  ngx_http_prodorder_variables[] = {
 
     { ngx_string("prodorder_validation"), NULL,
       ngx_http_prodorder_validation_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("prodorder_time"), NULL,
+      ngx_http_prodorder_time_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
@@ -201,6 +207,27 @@ ngx_http_prodorder_validation_variable(ngx_http_request_t *r,
         ngx_http_prodorder_set_variable(v, "none", sizeof("none") - 1);
         return NGX_OK;
     }
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_time_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                     *p;
+    ngx_http_prodorder_json_t   json;
+
+    p = ngx_pnalloc(r->pool, NGX_HTTP_PRODORDER_TIME_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    json.pos = p;
+    json.len = 0;
+    ngx_http_prodorder_json_time(&json);
+
+    ngx_http_prodorder_set_variable(v, p, json.len);
+    return NGX_OK;
 }
 
 
