@@ -1,7 +1,7 @@
 # The gateway: nginx with our module, configured by the repository's nginx.conf.
 #
-# STACK_HOME/gateway is laid out like the repository (nginx.conf, openapi.json, docs/, build/MODULE),
-# so that relative paths mean the same there. The copy of nginx.conf has this stack's addresses in the
+# STACK_HOME/gateway is nginx's prefix, laid out like the repository (nginx.conf, openapi.json, docs/,
+# build/MODULE), so that relative paths mean the same there. The copy of nginx.conf has this stack's addresses in the
 # place of those that the original names, and our own directives for how nginx runs. The module is a
 # copy too: building anew must not overwrite a file that a running nginx has mapped.
 
@@ -95,8 +95,9 @@ gateway_check_conf() {
     }
 }
 
+# Alive is enough: whether the services behind it are ready is theirs to say (/readyz asks them).
 gateway_ready() {
-    http_ok "$(settings_url gateway)/readyz"
+    http_ok "$(settings_url gateway)/livez"
 }
 
 gateway_after_start() {

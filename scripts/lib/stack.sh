@@ -135,6 +135,13 @@ stack_explain() {
     local log=$STACK_HOME/log/$1.log
     ui_error "$2"
     {
+        case $1 in
+        *-service)
+            echo "  GET $(settings_url "$1")/readyz answers:"
+            curl -sS -m 3 "$(settings_url "$1")/readyz" 2>&1 | sed 's/^/    /' || true
+            echo
+            ;;
+        esac
         if [ -s "$log" ]; then
             echo "  The last lines of $log:"
             tail -n 12 "$log" | sed 's/^/    /'
