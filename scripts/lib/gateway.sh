@@ -34,7 +34,12 @@ gateway_prepare() {
     dirs_server gateway "$RET_USER"
     dir=$RET_DIR
     mkdir -p "$dir/temp" "$dir/build" "$dir/logs"
-    [ -z "$RET_USER" ] || chown "$RET_USER:" "$dir/temp"
+    if [ -n "$RET_USER" ]; then
+        # The workers read all of it, and write only to temp/: the master, root, loads the rest.
+        chown root: "$dir"
+        chmod 755 "$dir"
+        chown "$RET_USER:" "$dir/temp"
+    fi
 }
 
 # What the configuration refers to, replaced as whole files.
@@ -47,7 +52,6 @@ gateway_copy_files() {
         rm -rf "${dir:?}/$file"
         cp -R "$ROOT/$file" "$dir/$file"
     done
-    [ -z "$RET_USER" ] || chown -R "$RET_USER:" "$dir"
 }
 
 # gateway_render DIR: nginx.conf for this stack, on standard output.
