@@ -113,7 +113,7 @@ ubsan: SANITIZER := undefined
 tsan:  SANITIZER := thread
 asan ubsan tsan: ## build in build/NAME with that sanitizer and run the unit tests there
 	./configure.sh --quiet --build-dir=$(BUILD)/$@ --sanitize=$(SANITIZER)
-	$(MAKE) BUILD=$(BUILD)/$@ services openapi check-unit
+	$(MAKE) BUILD=$(BUILD)/$@ all check-unit
 
 cov: ## unit tests' line coverage, by file (build/cov)
 	./configure.sh --quiet --build-dir=$(BUILD)/cov --debug

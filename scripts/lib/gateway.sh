@@ -1,6 +1,6 @@
 # The gateway: nginx with our module, configured by the repository's nginx.conf.
 #
-# STACK_HOME/gateway is nginx's prefix, laid out like the repository (nginx.conf, openapi.json, docs/,
+# STACK_HOME/gateway is nginx's prefix, laid out like the repository (nginx.conf, openapi.json,
 # build/MODULE), so that relative paths mean the same there. The copy of nginx.conf has this stack's addresses in the
 # place of those that the original names, and our own directives for how nginx runs. The module is a
 # copy too: building anew must not overwrite a file that a running nginx has mapped.
@@ -8,6 +8,8 @@
 GATEWAY_START_LIMIT_S=20
 GATEWAY_STOP_LIMIT_S=15
 GATEWAY_MODULE=ngx_http_prodorder_gateway_module.so
+# What nginx.conf refers to by a path relative to the repository.
+GATEWAY_FILES=(openapi.json)
 
 gateway_ports() {
     echo gateway
@@ -47,8 +49,7 @@ gateway_copy_files() {
     local dir=$1 file
     cp "$STACK_BUILD/$GATEWAY_MODULE" "$dir/build/$GATEWAY_MODULE.new"
     mv -f "$dir/build/$GATEWAY_MODULE.new" "$dir/build/$GATEWAY_MODULE"
-    for file in openapi.json docs; do
-        [ -e "$ROOT/$file" ] || continue
+    for file in "${GATEWAY_FILES[@]}"; do
         rm -rf "${dir:?}/$file"
         cp -R "$ROOT/$file" "$dir/$file"
     done
@@ -110,11 +111,13 @@ gateway_after_start() {
 
 # The module, the contract or the configuration changed since it was started.
 gateway_outdated() {
-    local dir=$STACK_HOME/gateway
+    local dir file
     process_pid gateway || return 1
-    dir=$(readlink -f "$dir")
+    dir=$(readlink -f "$STACK_HOME/gateway")
+    for file in "${GATEWAY_FILES[@]}"; do
+        diff -rq "$ROOT/$file" "$dir/$file" > /dev/null 2>&1 || return 0
+    done
     ! cmp -s "$STACK_BUILD/$GATEWAY_MODULE" "$dir/build/$GATEWAY_MODULE" ||
-        ! cmp -s "$ROOT/openapi.json" "$dir/openapi.json" ||
         ! cmp -s <(gateway_render "$dir") "$dir/nginx.conf"
 }
 
