@@ -125,7 +125,10 @@ void consumer_segment_done(struct consumer *consumer, enum err err) {
     assert(consumer->busy);
     consumer->busy = false;
     arena_reset(&consumer->segment_arena);
-    if (consumer->stopped) {
+    if (consumer->stopped) { /* draining: acknowledge what is complete, begin nothing */
+        if (err == ERR_OK && consumer->first + consumer->span == consumer->count) {
+            finish_batch(consumer);
+        }
         return;
     }
     switch (err) {

@@ -1,0 +1,72 @@
+/*
+ * The parts of the order service, wired in app.c and used by one file per use case.
+ */
+#ifndef ORDER_APP_H
+#define ORDER_APP_H
+
+#include "common/batcher.h"
+#include "common/broker.h"
+#include "common/cache.h"
+#include "common/consumer.h"
+#include "common/flow.h"
+#include "common/http_client.h"
+#include "common/http_server.h"
+#include "common/id_block.h"
+#include "common/loop.h"
+#include "common/outbox.h"
+#include "common/pg.h"
+
+enum order_queue {
+    ORDER_QUEUE_ORDER_UPDATED,
+    ORDER_QUEUE_PRODUCT_CREATED,
+    ORDER_QUEUE_PRODUCT_UPDATED,
+    ORDER_QUEUES
+};
+
+struct app {
+    struct loop *loop;
+    struct pg *pg;
+    struct cache *cache;
+    struct broker *broker;
+    struct http_client *products; /* the product service */
+    struct outbox outbox;
+    struct id_block order_ids;
+    struct http_server *server;
+    struct batcher key_reads;    /* idempotency.c */
+    struct batcher lookups;      /* product_lookup.c */
+    struct batcher inserts;      /* order_store.c */
+    struct batcher reads;        /* get_order.c */
+    struct batcher first_pages;  /* order_pages.c */
+    struct batcher later_pages;  /* order_pages.c */
+    struct consumer consumers[ORDER_QUEUES]; /* order_updated.c, product_updated.c */
+    struct flow_pool create_flows, get_flows, list_flows;
+};
+
+extern struct app app;
+
+enum err app_start(struct loop *loop);
+void app_drain(void);
+void app_stop(void);
+
+/* Each use case prepares its batchers, flows and timers. */
+MUST_CHECK enum err create_order_init(void);
+MUST_CHECK enum err get_order_init(void);
+MUST_CHECK enum err list_orders_init(void);
+MUST_CHECK enum err idempotency_init(void);
+void idempotency_done(void);
+MUST_CHECK enum err product_lookup_init(void);
+void product_lookup_done(void);
+MUST_CHECK enum err order_store_init(void);
+MUST_CHECK enum err order_pages_init(void);
+MUST_CHECK enum err order_updated_init(void);
+MUST_CHECK enum err product_updated_init(void);
+void reconcile_start(void);
+void reconcile_stop(void);
+bool reconcile_is_idle(void);
+
+/* Handlers for the route table. */
+void create_order(struct http_exchange *exchange, void *ctx);
+void get_order(struct http_exchange *exchange, void *ctx);
+void list_orders(struct http_exchange *exchange, void *ctx);
+
+#endif

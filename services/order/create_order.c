@@ -1,0 +1,187 @@
+/*
+ * POST /orders. Read the steps from top to bottom: that is the story of an order in this service. Its event
+ * leaves after the commit (order_store.c); what comes back is order_updated.c's.
+ */
+#include "app.h"
+#include "config.h"
+#include "idempotency.h"
+#include "metrics.h"
+#include "order_store.h"
+#include "product_lookup.h"
+
+#include "common/http_flow.h"
+#include "common/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum flow_rc parse(struct flow *flow);         /* body and Idempotency-Key             */
+static enum flow_rc find_earlier(struct flow *flow);  /* the order that this key stands for   */
+static enum flow_rc find_product(struct flow *flow);  /* order-redis, else product-service    */
+static enum flow_rc store_order(struct flow *flow);   /* joins the insert batch               */
+static enum flow_rc reply_created(struct flow *flow); /* 200 and the order                    */
+
+static const struct flow_step STEPS[] = {
+    { "parse", parse },
+    { "find_earlier", find_earlier },
+    { "find_product", find_product },
+    { "store_order", store_order },
+    { "reply_created", reply_created },
+};
+
+struct create_order {
+    struct http_flow http;
+    int64_t product_id;
+    int64_t quantity;
+    int64_t unit_price_cents;
+    struct order order;
+    bool holds_claim;
+    struct earlier_order earlier;
+    char key[IDEMPOTENCY_KEY_BYTES_MAX + 1]; /* "": none */
+};
+
+static void fail(struct flow *flow);
+
+static struct flow_kind KIND = {
+    .name = "create_order",
+    .steps = STEPS,
+    .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
+    .fail = fail,
+    .flow_bytes = sizeof(struct create_order),
+};
+
+static struct create_order *of(struct flow *flow) {
+    return (struct create_order *)flow;
+}
+
+void create_order(struct http_exchange *exchange, void *ctx) {
+    (void)ctx;
+    http_flow_start(&app.create_flows, exchange);
+}
+
+static void release_claim(struct create_order *self) {
+    if (self->holds_claim) {
+        idempotency_release(self->key);
+        self->holds_claim = false;
+    }
+}
+
+static void fail(struct flow *flow) {
+    release_claim(of(flow));
+    if (flow->err == ERR_NOT_FOUND) {
+        flow->message = "There is no such product";
+    } else if (flow->err == ERR_TIMEOUT) {
+        flow->err = ERR_UNAVAILABLE; /* it could not be stored in time: try again later */
+    }
+    http_flow_fail(flow);
+}
+
+/* ---- the steps ---- */
+
+static enum flow_rc parse_key(struct flow *flow) {
+    struct create_order *self = of(flow);
+    struct str key = http_header(http_flow_exchange(flow), "Idempotency-Key");
+    if (key.bytes == NULL) {
+        return FLOW_NEXT;
+    }
+    if (!idempotency_key_is_valid(key)) {
+        http_flow_problem(flow, "header/Idempotency-Key", "pattern",
+                          "must be 1 to 255 visible ASCII characters");
+        return FLOW_NEXT;
+    }
+    memcpy(self->key, key.bytes, key.length);
+    self->key[key.length] = '\0';
+    return FLOW_NEXT;
+}
+
+static enum flow_rc parse(struct flow *flow) {
+    static const char *const MEMBERS[] = { "productId", "quantity", NULL };
+    static const struct http_number_rule PRODUCT_ID = {
+        .member = "productId", .min = 1, .max = INT64_MAX, .required = true
+    };
+    static const struct http_number_rule QUANTITY = {
+        .member = "quantity", .min = 1, .max = ORDER_QUANTITY_MAX, .required = true
+    };
+    struct create_order *self = of(flow);
+    struct json_object *body = NULL;
+    if (http_flow_body(flow, MEMBERS, &body) != FLOW_NEXT) {
+        return FLOW_FAILED;
+    }
+    (void)http_flow_number(flow, body, &PRODUCT_ID, &self->product_id);
+    (void)http_flow_number(flow, body, &QUANTITY, &self->quantity);
+    (void)parse_key(flow);
+    return http_flow_check(flow);
+}
+
+static enum flow_rc find_earlier(struct flow *flow) {
+    struct create_order *self = of(flow);
+    if (self->key[0] == '\0') {
+        return FLOW_NEXT;
+    }
+    enum err err = idempotency_claim(self->key);
+    if (err != ERR_OK) {
+        return flow_fail(flow, err, "A request with this Idempotency-Key is being processed");
+    }
+    self->holds_claim = true;
+    err = idempotency_find(flow_wait(flow), self->key, &self->earlier);
+    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+}
+
+static enum flow_rc find_product(struct flow *flow) {
+    struct create_order *self = of(flow);
+    struct http_exchange *exchange = http_flow_exchange(flow);
+    if (self->earlier.found) {
+        bool same = self->earlier.product_id == self->product_id &&
+                    self->earlier.quantity == self->quantity;
+        if (!same) {
+            return flow_fail(flow, ERR_UNPROCESSABLE,
+                             "This Idempotency-Key was used with another payload");
+        }
+        self->order = self->earlier.order;
+        metric_add(&order_metrics[M_ORDERS_REPLAYED], 1);
+        return FLOW_NEXT;
+    }
+    enum err err = product_lookup(flow_wait(flow), self->product_id, http_request_id(exchange),
+                                  http_traceparent(exchange), &self->unit_price_cents);
+    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+}
+
+static enum flow_rc store_order(struct flow *flow) {
+    struct create_order *self = of(flow);
+    struct http_exchange *exchange = http_flow_exchange(flow);
+    if (self->earlier.found) {
+        return FLOW_NEXT;
+    }
+    struct new_order order = {
+        .product_id = self->product_id,
+        .quantity = self->quantity,
+        .unit_price_cents = self->unit_price_cents,
+        .request_id = http_request_id(exchange),
+        .traceparent = http_traceparent(exchange),
+        .idempotency_key = self->key[0] == '\0' ? NULL : self->key,
+    };
+    enum err err = order_store_insert(flow_wait(flow), &order, &self->order);
+    if (err != ERR_OK) {
+        return flow_fail(flow, err, NULL);
+    }
+    self->holds_claim = false; /* the store's now: an insert may outlive its flow */
+    return FLOW_WAIT;
+}
+
+static enum flow_rc reply_created(struct flow *flow) {
+    struct create_order *self = of(flow);
+    char location[48];
+    struct buf body;
+    release_claim(self);
+    snprintf(location, sizeof(location), "/orders/%" PRId64, self->order.id);
+    buf_init(&body, 0);
+    order_encode(&self->order, &body);
+    return http_flow_reply(flow, &(struct http_reply){ .status = 200, .location = location },
+                           &body);
+}
+
+enum err create_order_init(void) {
+    KIND.deadline_ms = (uint32_t)order_config.request_deadline_ms;
+    return flow_pool_init(&app.create_flows, app.loop, &KIND, (size_t)order_config.requests_max);
+}

@@ -1,0 +1,33 @@
+/* An order, and its shapes: database row, public JSON, event. */
+#ifndef ORDER_ORDER_H
+#define ORDER_ORDER_H
+
+#include "common/buf.h"
+#include "common/pg.h"
+#include "contract/limits.h"
+#include "contract/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct order {
+    int64_t id;
+    int64_t product_id;
+    int64_t quantity;
+    int64_t unit_price_cents;
+    int64_t total_price_cents; /* unit price × quantity, exact */
+    enum order_status status;
+    enum order_reason reason;
+    int64_t created_ms;
+    int64_t updated_ms;
+    char request_id[REQUEST_ID_BYTES_MAX + 1];
+};
+
+enum { ORDER_COLUMN_COUNT = 10 };
+
+/* The columns ORDER_COLUMNS of a row, from column `first` on. */
+void order_from_row(const struct pg_rows *rows, size_t row, int first, struct order *ret_order);
+/* {id, productId, quantity, unitPrice, totalPrice, status, reason, createdAt, updatedAt, requestId} */
+void order_encode(const struct order *order, struct buf *out);
+
+#endif

@@ -1,0 +1,341 @@
+#include "order_store.h"
+
+#include "app.h"
+#include "config.h"
+#include "idempotency.h"
+#include "metrics.h"
+#include "schema.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "contract/events.h"
+#include "contract/names.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One order waiting for the insert batch; owns its strings, because it outlives the flow. */
+struct insert_item {
+    struct flow_wait wait;
+    struct order *ret_order; /* the flow's, written while it still waits */
+    struct order order;
+    bool has_key;
+    enum err outcome;
+    char traceparent[TRACEPARENT_BYTES_MAX + 1];
+    char key[IDEMPOTENCY_KEY_BYTES_MAX + 1];
+};
+
+/* Usually the whole batch is one statement. If the database refuses its data, halves of it are tried, down to one order. */
+struct insert_state {
+    size_t first, span;
+    struct outbox_event *events; /* of [first, first + span) */
+};
+
+enum { MESSAGE_ID_BYTES = 48 };
+
+static void insert_next(struct batch *batch);
+
+enum err order_store_insert(struct flow_wait wait, const struct new_order *order,
+                            struct order *ret_order) {
+    struct insert_item item = {
+        .wait = wait,
+        .ret_order = ret_order,
+        .order = { .product_id = order->product_id,
+                   .quantity = order->quantity,
+                   .unit_price_cents = order->unit_price_cents,
+                   .total_price_cents = order->unit_price_cents * order->quantity,
+                   .status = ORDER_WAITING },
+        .has_key = order->idempotency_key != NULL,
+    };
+    snprintf(item.order.request_id, sizeof(item.order.request_id), "%s", order->request_id);
+    snprintf(item.traceparent, sizeof(item.traceparent), "%s", order->traceparent);
+    if (item.has_key) {
+        snprintf(item.key, sizeof(item.key), "%s", order->idempotency_key);
+    }
+    return batcher_add(&app.inserts, &item);
+}
+
+static struct insert_item *item_at(struct batch *batch, size_t i) {
+    return BATCH_ITEM(batch, struct insert_item, i);
+}
+
+/* ---- the end of a batch ---- */
+
+static void finish(struct batch *batch) {
+    for (size_t i = 0; i < batch->count; i++) {
+        struct insert_item *item = item_at(batch, i);
+        if (item->has_key) {
+            idempotency_release(item->key);
+        }
+        if (item->outcome == ERR_OK && flow_wait_is_live(item->wait)) {
+            *item->ret_order = item->order;
+        }
+        flow_wake(item->wait, item->outcome);
+    }
+    batch_done(batch);
+}
+
+static void lists_dropped(void *ctx, enum err err) {
+    (void)err; /* Redis down: readers go to the database, and the cache is emptied when it is back */
+    finish(ctx);
+}
+
+/* Read your own write: the first pages that show these orders go before the answers do. */
+static void drop_lists(struct batch *batch) {
+    int64_t ids[CACHE_KEYS_MAX];
+    char names[CACHE_KEYS_MAX][CACHE_NAME_BYTES];
+    const char *keys[CACHE_KEYS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        int64_t id = item_at(batch, i)->order.product_id;
+        size_t k = 0;
+        while (k < count && ids[k] != id) {
+            k++;
+        }
+        if (item_at(batch, i)->outcome == ERR_OK && k == count) {
+            ids[count] = id;
+            cache_key_orders(id, names[count]);
+            keys[count] = names[count];
+            count++;
+        }
+    }
+    if (count == 0) {
+        finish(batch);
+        return;
+    }
+    cache_invalidate(app.cache, keys, count, lists_dropped, batch);
+}
+
+/* ---- one statement ---- */
+
+static void set_outcomes(struct batch *batch, enum err err) {
+    struct insert_state *state = batch->state;
+    for (size_t i = 0; i < state->span; i++) {
+        item_at(batch, state->first + i)->outcome = err;
+    }
+}
+
+/* The ids that came back are stored; the others lost the race for their key. */
+static void note_stored(struct batch *batch, const struct pg_rows *rows) {
+    struct insert_state *state = batch->state;
+    int64_t first_id = item_at(batch, state->first)->order.id;
+    set_outcomes(batch, ERR_CONFLICT);
+    for (size_t r = 0; r < rows->count; r++) {
+        size_t place = (size_t)(pg_get_int8(rows, r, 0) - first_id);
+        assert(place < state->span);
+        item_at(batch, state->first + place)->outcome = ERR_OK;
+    }
+}
+
+static void tell(struct batch *batch) {
+    struct insert_state *state = batch->state;
+    size_t count = 0;
+    for (size_t i = 0; i < state->span; i++) {
+        const struct insert_item *item = item_at(batch, state->first + i);
+        if (item->outcome != ERR_OK) {
+            continue;
+        }
+        state->events[count++] = state->events[i];
+        log_info("order stored", LOG_STR("requestId", item->order.request_id),
+                 LOG_INT("orderId", item->order.id), LOG_INT("productId", item->order.product_id),
+                 LOG_INT("quantity", item->order.quantity));
+    }
+    metric_add(&order_metrics[M_ORDERS_STORED], (int64_t)count);
+    outbox_publish(&app.outbox, state->events, count);
+}
+
+static void advance(struct batch *batch) {
+    struct insert_state *state = batch->state;
+    state->first += state->span;
+    state->span = batch->count - state->first;
+    if (state->span == 0) {
+        drop_lists(batch);
+        return;
+    }
+    insert_next(batch);
+}
+
+static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    struct insert_state *state = batch->state;
+    bool about_data = err == ERR_REJECTED_DATA || err == ERR_DUPLICATE || err == ERR_INTERNAL;
+    if (about_data && state->span > 1) { /* one bad row must not fail its neighbours */
+        state->span /= 2;
+        insert_next(batch);
+        return;
+    }
+    if (err == ERR_OK) {
+        note_stored(batch, &rows[0]);
+        tell(batch);
+    } else {
+        set_outcomes(batch, err == ERR_TIMEOUT ? ERR_UNAVAILABLE : err);
+    }
+    advance(batch);
+}
+
+static enum err build_event(struct arena *arena, struct insert_item *item,
+                            struct outbox_event *ret_event) {
+    struct order_created event = {
+        .order_id = item->order.id,
+        .product_id = item->order.product_id,
+        .quantity = item->order.quantity,
+        .created_ms = item->order.created_ms,
+        .request_id = str_of(item->order.request_id),
+    };
+    struct buf body;
+    char *message_id = arena_alloc(arena, MESSAGE_ID_BYTES);
+    buf_init(&body, 0);
+    order_created_encode(&event, item->order.created_ms, &body);
+    size_t length = buf_length(&body);
+    char *copy = body.failed ? NULL : arena_copy(arena, buf_bytes(&body), length);
+    buf_free(&body);
+    if (message_id == NULL || copy == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    int written =
+        snprintf(message_id, MESSAGE_ID_BYTES, KEY_ORDER_CREATED "-%" PRId64, item->order.id);
+    *ret_event = (struct outbox_event){
+        .id = item->order.id,
+        .routing_key = KEY_ORDER_CREATED,
+        .message_id = { message_id, (size_t)written },
+        .correlation_id = event.request_id,
+        .traceparent = str_of(item->traceparent),
+        .body = { copy, length },
+    };
+    return ERR_OK;
+}
+
+/* The columns of SQL_ORDER_INSERT. */
+struct insert_columns {
+    int64_t *ids, *product_ids, *quantities, *unit_cents, *times;
+    struct str *request_ids, *traceparents, *keys, *message_ids, *bodies;
+};
+
+static bool allocate_columns(struct arena *arena, size_t count, struct insert_columns *columns) {
+    int64_t **numbers[] = { &columns->ids, &columns->product_ids, &columns->quantities,
+                            &columns->unit_cents, &columns->times };
+    struct str **texts[] = { &columns->request_ids, &columns->traceparents, &columns->keys,
+                             &columns->message_ids, &columns->bodies };
+    bool whole = true;
+    for (size_t i = 0; i < 5; i++) {
+        *numbers[i] = arena_array(arena, count, sizeof(int64_t));
+        *texts[i] = arena_array(arena, count, sizeof(struct str));
+        whole = whole && *numbers[i] != NULL && *texts[i] != NULL;
+    }
+    return whole;
+}
+
+static void fill_columns(struct batch *batch, struct insert_columns *columns) {
+    struct insert_state *state = batch->state;
+    for (size_t i = 0; i < state->span; i++) {
+        const struct insert_item *item = item_at(batch, state->first + i);
+        columns->ids[i] = item->order.id;
+        columns->product_ids[i] = item->order.product_id;
+        columns->quantities[i] = item->order.quantity;
+        columns->unit_cents[i] = item->order.unit_price_cents;
+        columns->times[i] = item->order.created_ms;
+        columns->request_ids[i] = str_of(item->order.request_id);
+        columns->traceparents[i] = str_of(item->traceparent);
+        columns->keys[i] = item->has_key ? str_of(item->key) : (struct str){ NULL, 0 };
+        columns->message_ids[i] = state->events[i].message_id;
+        columns->bodies[i] = state->events[i].body;
+    }
+}
+
+static struct pg_call insert_call(struct batch *batch) {
+    struct insert_state *state = batch->state;
+    struct pg_call call = { .statement = SQL_ORDER_INSERT, .param_count = 10 };
+    struct arena *arena = &batch->arena;
+    struct insert_columns columns;
+    if (!allocate_columns(arena, state->span, &columns)) {
+        call.params[0].length = -1; /* the request fails with ERR_NO_MEMORY */
+        return call;
+    }
+    fill_columns(batch, &columns);
+    call.params[0] = pg_int8_array(arena, columns.ids, state->span);
+    call.params[1] = pg_int8_array(arena, columns.product_ids, state->span);
+    call.params[2] = pg_int8_array(arena, columns.quantities, state->span);
+    call.params[3] = pg_int8_array(arena, columns.unit_cents, state->span);
+    call.params[4] = pg_time_array(arena, columns.times, state->span);
+    call.params[5] = pg_text_array(arena, columns.request_ids, state->span);
+    call.params[6] = pg_text_array(arena, columns.traceparents, state->span);
+    call.params[7] = pg_text_array(arena, columns.keys, state->span);
+    call.params[8] = pg_text_array(arena, columns.message_ids, state->span);
+    call.params[9] = pg_text_array(arena, columns.bodies, state->span);
+    return call;
+}
+
+static void insert_next(struct batch *batch) {
+    struct insert_state *state = batch->state;
+    enum err err = ERR_OK;
+    state->events = arena_array(&batch->arena, state->span, sizeof(*state->events));
+    if (state->events == NULL) {
+        err = ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; err == ERR_OK && i < state->span; i++) {
+        err = build_event(&batch->arena, item_at(batch, state->first + i), &state->events[i]);
+    }
+    if (err != ERR_OK) {
+        set_outcomes(batch, err);
+        advance(batch);
+        return;
+    }
+    struct pg_call call = insert_call(batch);
+    pg_run(app.pg, &call, 1, inserted, batch);
+}
+
+/* ---- the start of a batch: ids, times ---- */
+
+static void run_insert(void *ctx, struct batch *batch);
+
+static void fail_batch(struct batch *batch, enum err err) {
+    for (size_t i = 0; i < batch->count; i++) {
+        item_at(batch, i)->outcome = err;
+    }
+    finish(batch);
+}
+
+static void ids_arrived(void *ctx, enum err err) {
+    if (err != ERR_OK) {
+        fail_batch(ctx, err);
+        return;
+    }
+    run_insert(NULL, ctx);
+}
+
+static void run_insert(void *ctx, struct batch *batch) {
+    int64_t first_id = 0, now_ms = clock_unix_ms();
+    (void)ctx;
+    if (id_block_take(&app.order_ids, batch->count, &first_id) != ERR_OK) {
+        id_block_wait(&app.order_ids, ids_arrived, batch);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct order *order = &item_at(batch, i)->order;
+        order->id = first_id + (int64_t)i;
+        order->created_ms = order->updated_ms = now_ms;
+    }
+    struct insert_state *state = arena_zalloc(&batch->arena, sizeof(*state));
+    if (state == NULL) {
+        fail_batch(batch, ERR_NO_MEMORY);
+        return;
+    }
+    state->span = batch->count;
+    batch->state = state;
+    insert_next(batch);
+}
+
+enum err order_store_init(void) {
+    struct batcher_options options = {
+        .name = "order_insert",
+        .item_bytes = sizeof(struct insert_item),
+        .queue_max = (size_t)order_config.requests_max,
+        .batch_max = (size_t)order_config.insert_batch_max,
+        .inflight_max = (size_t)order_config.insert_inflight_max,
+        .run = run_insert,
+        .size_histogram = &order_metrics[M_INSERT_BATCH],
+    };
+    return batcher_init(&app.inserts, app.loop, &options);
+}

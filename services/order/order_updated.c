@@ -1,0 +1,139 @@
+/* order.updated: a batch of outcomes becomes one UPDATE; then lists are dropped, then the acknowledgement. */
+#include "app.h"
+#include "config.h"
+#include "metrics.h"
+#include "schema.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "contract/events.h"
+#include "contract/names.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
+                       void *item, const char **ret_why);
+static void update_orders(void *ctx, void *items, size_t count);
+static void updated(void *ctx, enum err err, const struct pg_rows *rows);
+static void lists_dropped(void *ctx, enum err err);
+
+/* The segment under way; one at a time. */
+static struct {
+    struct order_updated *items;
+    size_t count;
+} segment;
+
+static struct consumer *self(void) {
+    return &app.consumers[ORDER_QUEUE_ORDER_UPDATED];
+}
+
+static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
+                       void *item, const char **ret_why) {
+    (void)ctx;
+    return order_updated_decode(arena, delivery->message.body, delivery->message.body_length, item,
+                                ret_why);
+}
+
+static void update_orders(void *ctx, void *items, size_t count) {
+    struct arena *arena = consumer_arena(self());
+    struct pg_call call = { .statement = SQL_ORDER_FINISH, .param_count = 4 };
+    int64_t *ids = arena_array(arena, count, sizeof(*ids));
+    int64_t *times = arena_array(arena, count, sizeof(*times));
+    struct str *statuses = arena_array(arena, count, sizeof(*statuses));
+    struct str *reasons = arena_array(arena, count, sizeof(*reasons));
+    (void)ctx;
+    if (ids == NULL || times == NULL || statuses == NULL || reasons == NULL) {
+        consumer_segment_done(self(), ERR_NO_MEMORY);
+        return;
+    }
+    segment.items = items;
+    segment.count = count;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = segment.items[i].order_id;
+        times[i] = segment.items[i].updated_ms;
+        statuses[i] = str_of(order_status_name(segment.items[i].status));
+        reasons[i] = str_of(order_reason_name(segment.items[i].reason));
+    }
+    call.params[0] = pg_int8_array(arena, ids, count);
+    call.params[1] = pg_text_array(arena, statuses, count);
+    call.params[2] = pg_text_array(arena, reasons, count);
+    call.params[3] = pg_time_array(arena, times, count);
+    metric_observe(&order_metrics[M_FINISH_BATCH], (int64_t)count);
+    pg_run(app.pg, &call, 1, updated, NULL);
+}
+
+static void note_outcomes(void) {
+    int64_t now_ms = clock_unix_ms();
+    for (size_t i = 0; i < segment.count; i++) {
+        const struct order_updated *event = &segment.items[i];
+        char request_id[REQUEST_ID_BYTES_MAX + 1];
+        bool done = event->status == ORDER_DONE;
+        snprintf(request_id, sizeof(request_id), "%.*s", (int)event->request_id.length,
+                 event->request_id.bytes);
+        log_info("order finished", LOG_STR("requestId", request_id),
+                 LOG_INT("orderId", event->order_id),
+                 LOG_STR("status", order_status_name(event->status)),
+                 LOG_STR("reason", order_reason_name(event->reason)));
+        metric_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
+        if (now_ms >= event->updated_ms) {
+            metric_observe(&order_metrics[M_FULFILMENT_SECONDS], (now_ms - event->updated_ms) * 1000);
+        }
+    }
+}
+
+/* The lists of the products whose orders moved. */
+static void drop_lists(const struct pg_rows *rows) {
+    int64_t ids[CACHE_KEYS_MAX];
+    char names[CACHE_KEYS_MAX][CACHE_NAME_BYTES];
+    const char *keys[CACHE_KEYS_MAX];
+    size_t count = 0;
+    for (size_t r = 0; r < rows->count; r++) {
+        int64_t id = pg_get_int8(rows, r, 1);
+        size_t k = 0;
+        while (k < count && ids[k] != id) {
+            k++;
+        }
+        if (k == count) {
+            ids[count] = id;
+            cache_key_orders(id, names[count]);
+            keys[count] = names[count];
+            count++;
+        }
+    }
+    if (count == 0) { /* all had been told before */
+        lists_dropped(NULL, ERR_OK);
+        return;
+    }
+    cache_invalidate(app.cache, keys, count, lists_dropped, NULL);
+}
+
+static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)ctx;
+    if (err != ERR_OK) {
+        consumer_segment_done(self(), err);
+        return;
+    }
+    note_outcomes();
+    drop_lists(&rows[0]);
+}
+
+static void lists_dropped(void *ctx, enum err err) {
+    (void)ctx;
+    (void)err; /* Redis down: readers go to the database, and the cache is emptied when it is back */
+    consumer_segment_done(self(), ERR_OK);
+}
+
+enum err order_updated_init(void) {
+    struct consumer_options options = {
+        .name = "order_updated",
+        .queue = ORDER_QUEUE_ORDER_UPDATED,
+        .item_bytes = sizeof(struct order_updated),
+        .batch_max = (size_t)order_config.consumer_batch_max,
+        .backoff_base_ms = 50,
+        .backoff_cap_ms = 2000,
+        .decode = decode,
+        .run = update_orders,
+    };
+    return consumer_open(self(), app.loop, &options);
+}
