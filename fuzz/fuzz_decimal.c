@@ -28,9 +28,9 @@ static bool is_json_number(const char *text, size_t length) {
     bool is_space_free = length > 0 && strchr(" \t\r\n", text[0]) == NULL &&
                          strchr(" \t\r\n", text[length - 1]) == NULL;
     arena_init(&arena, 1 << 24);
-    bool is_number = is_space_free && json_parse(&arena, text, length, &value, NULL) == ERR_OK &&
-                     (json_object_is_type(value, json_type_int) ||
-                      json_object_is_type(value, json_type_double));
+    bool is_number =
+        is_space_free && json_parse(&arena, text, length, &value, NULL) == ERR_OK &&
+        (json_object_is_type(value, json_type_int) || json_object_is_type(value, json_type_double));
     arena_done(&arena);
     return is_number;
 }

@@ -27,7 +27,8 @@ struct arena_chunk {
     alignas(ALIGNMENT) char bytes[];
 };
 
-#define CHUNK_BYTES_MAX ((size_t)PTRDIFF_MAX - sizeof(struct arena_chunk)) /* malloc()'s own limit */
+#define CHUNK_BYTES_MAX                                                                            \
+    ((size_t)PTRDIFF_MAX - sizeof(struct arena_chunk)) /* malloc()'s own limit */
 
 struct arena_cleanup {
     struct arena_cleanup *older;

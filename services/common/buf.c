@@ -56,8 +56,7 @@ static char *make_room(struct buf *buf, size_t length) {
     if (used > bytes_max || length > bytes_max - used) {
         return fail(buf);
     }
-    if (buf->start > 0 &&
-        (buf->start >= buf->capacity / 2 || length > bytes_max - buf->end)) {
+    if (buf->start > 0 && (buf->start >= buf->capacity / 2 || length > bytes_max - buf->end)) {
         move_to_front(buf);
     }
     if (length > buf->capacity - buf->end && !grow(buf, buf->end + length, bytes_max)) {

@@ -162,7 +162,9 @@ static const char *parse(const struct config_option *option, const char *text,
             problem = "is out of range";
         }
         break;
-    case CONFIG_BOOL: problem = parse_bool(text, &value.truth) ? NULL : "is not a truth value"; break;
+    case CONFIG_BOOL:
+        problem = parse_bool(text, &value.truth) ? NULL : "is not a truth value";
+        break;
     case CONFIG_ENUM:
         problem = parse_enum(option, text, &value.integer) ? NULL : "is none of the choices";
         break;

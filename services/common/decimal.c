@@ -68,8 +68,10 @@ static enum err take_apart(const char *text, size_t length, struct number *ret_n
             return ERR_INVALID;
         }
     }
-    *ret_number = (struct number){ .digits = digits, .digit_bytes = used,
-                                   .is_negative = is_negative, .point = (int64_t)whole + exponent };
+    *ret_number = (struct number){ .digits = digits,
+                                   .digit_bytes = used,
+                                   .is_negative = is_negative,
+                                   .point = (int64_t)whole + exponent };
     return ERR_OK;
 }
 

@@ -12,8 +12,8 @@
 /* What each byte needs inside a string: nothing (0), \uXXXX ('u'), a check for UTF-8 ('8'), or a
    backslash and the letter given. */
 static const char ESCAPES[256] = {
-    [0x00 ... 0x07] = 'u', ['\b'] = 'b', ['\t'] = 't',         ['\n'] = 'n',
-    [0x0b] = 'u',          ['\f'] = 'f', ['\r'] = 'r',         [0x0e ... 0x1f] = 'u',
+    [0x00 ... 0x07] = 'u', ['\b'] = 'b',  ['\t'] = 't',          ['\n'] = 'n',
+    [0x0b] = 'u',          ['\f'] = 'f',  ['\r'] = 'r',          [0x0e ... 0x1f] = 'u',
     ['"'] = '"',           ['\\'] = '\\', [0x80 ... 0xff] = '8',
 };
 

@@ -1,7 +1,5 @@
 #include "metrics_process.h"
 
-
-
 #include "clock.h"
 #include "decimal.h"
 
@@ -92,8 +90,8 @@ static void append_start_time(struct buf *out) {
         int64_t up_ms = (int64_t)up.tv_sec * 1000 + up.tv_nsec / 1000000;
         start_unix_ms = clock_unix_ms() - up_ms + after_boot_ms;
     }
-    append(out, "process_start_time_seconds", "gauge", "Start of the process, in seconds since 1970",
-           start_unix_ms, 3);
+    append(out, "process_start_time_seconds", "gauge",
+           "Start of the process, in seconds since 1970", start_unix_ms, 3);
 }
 
 void metrics_render_process(struct buf *out) {

@@ -29,13 +29,14 @@ static struct {
 /* ---- arguments ---- */
 
 static void print_usage(const struct service *service, FILE *out) {
-    fprintf(out,
-            "%s: %s\n\n"
-            "Usage: %s [--help | --version | --print-env-example]\n\n"
-            "  --help               print this text\n"
-            "  --version            print the version\n"
-            "  --print-env-example  print every variable with its default, as .env.example has it\n",
-            service->name, service->summary, service->name);
+    fprintf(
+        out,
+        "%s: %s\n\n"
+        "Usage: %s [--help | --version | --print-env-example]\n\n"
+        "  --help               print this text\n"
+        "  --version            print the version\n"
+        "  --print-env-example  print every variable with its default, as .env.example has it\n",
+        service->name, service->summary, service->name);
 }
 
 static void print_help(const struct service *service) {
@@ -56,8 +57,7 @@ static bool handle_arguments(int argc, char **argv, const struct service *servic
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         print_help(service);
     } else if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("%s %s\n", service->name,
-               service->version == NULL ? "unknown" : service->version);
+        printf("%s %s\n", service->name, service->version == NULL ? "unknown" : service->version);
     } else if (argc == 2 && strcmp(argv[1], "--print-env-example") == 0) {
         config_print_env_example(service->options, service->option_count, stdout);
     } else {
@@ -202,7 +202,7 @@ int service_main(int argc, char **argv, const struct service *service) {
     self.service = service;
     const char *name = *service->log_service;
     log_init(name == NULL || name[0] == '\0' ? service->name : name,
-             (enum log_level)*service->log_level, STDERR_FILENO);
+             (enum log_level) * service->log_level, STDERR_FILENO);
     code = run();
     close_signals();
     loop_destroy(self.loop);

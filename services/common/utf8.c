@@ -67,7 +67,8 @@ size_t utf8_cut(const char *bytes, size_t length, size_t bytes_max) {
         return length;
     }
     size_t keep = bytes_max;
-    while (keep > 0 && bytes_max - keep < UTF8_BYTES_MAX - 1 && is_within(bytes[keep], 0x80, 0xbf)) {
+    while (keep > 0 && bytes_max - keep < UTF8_BYTES_MAX - 1 &&
+           is_within(bytes[keep], 0x80, 0xbf)) {
         keep--;
     }
     return is_within(bytes[keep], 0x80, 0xbf) ? bytes_max : keep; /* not UTF-8 anyway */

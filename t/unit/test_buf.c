@@ -42,9 +42,21 @@ START_TEST(appends_add_up) {
 END_TEST
 
 START_TEST(integers_are_written_as_printf_does) {
-    const int64_t values[] = { 0,         1,         -1,          9,         10,        -10,
-                               99,        100,       1234567890,  INT32_MAX, INT32_MIN, INT64_MAX,
-                               INT64_MIN, INT64_MIN + 1, 1000000000000000000 };
+    const int64_t values[] = { 0,
+                               1,
+                               -1,
+                               9,
+                               10,
+                               -10,
+                               99,
+                               100,
+                               1234567890,
+                               INT32_MAX,
+                               INT32_MIN,
+                               INT64_MAX,
+                               INT64_MIN,
+                               INT64_MIN + 1,
+                               1000000000000000000 };
     for (size_t i = 0; i < UNIT_COUNT(values); i++) {
         char expected[32];
         struct buf buf;

@@ -108,8 +108,9 @@ START_TEST(uuids_have_version_4_and_differ) {
         ck_assert_uint_eq(strlen(uuid), 36);
         for (size_t i = 0; i < 36; i++) {
             bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-            ck_assert(is_dash ? uuid[i] == '-'
-                              : isdigit((unsigned char)uuid[i]) || (uuid[i] >= 'a' && uuid[i] <= 'f'));
+            ck_assert(is_dash
+                          ? uuid[i] == '-'
+                          : isdigit((unsigned char)uuid[i]) || (uuid[i] >= 'a' && uuid[i] <= 'f'));
         }
         ck_assert_int_eq(uuid[14], '4');
         const char *variant = strchr(VARIANTS, uuid[19]);

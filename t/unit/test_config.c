@@ -35,7 +35,8 @@ static const struct config_option OPTIONS[] = {
       .help = "Password" },
     { "T_URL", CONFIG_URL, MEMBER(url), .required = true, .choices = SCHEMES, .help = "Broker" },
     { "T_CACHE", CONFIG_BOOL, MEMBER(cache), .fallback = "true", .help = "Use the cache" },
-    { "T_LEVEL", CONFIG_ENUM, MEMBER(level), .fallback = "info", .choices = LEVELS, .help = "Level" },
+    { "T_LEVEL", CONFIG_ENUM, MEMBER(level), .fallback = "info", .choices = LEVELS,
+      .help = "Level" },
 };
 
 static struct test_config config;
@@ -265,8 +266,8 @@ END_TEST
 START_TEST(secret_files_that_cannot_be_used_are_named) {
     setenv("T_PASSWORD_FILE", "/nonexistent/secret", 1);
     ck_assert_int_eq(read_config(), ERR_INVALID);
-    ck_assert_str_eq(errors,
-                     "T_PASSWORD_FILE: cannot open the file that it names: No such file or directory\n");
+    ck_assert_str_eq(
+        errors, "T_PASSWORD_FILE: cannot open the file that it names: No such file or directory\n");
     setenv("T_PASSWORD_FILE", "/", 1);
     ck_assert_int_eq(read_config(), ERR_INVALID);
     setenv("T_PASSWORD", "x", 1);
@@ -291,23 +292,22 @@ START_TEST(help_lists_every_option) {
     ck_assert_ptr_nonnull(out);
     config_print_help(OPTIONS, UNIT_COUNT(OPTIONS), out);
     fclose(out);
-    ck_assert_str_eq(text,
-                     "  T_PORT: an integer from 1 to 65535; required\n"
-                     "      TCP port to listen on\n"
-                     "  T_TIMEOUT: an integer from -1 to 60000, in ms; default 3000\n"
-                     "      How long to wait\n"
-                     "  T_HOST: text of at most 10 bytes; default 127.0.0.1\n"
-                     "      Host\n"
-                     "  T_NOTE: text; optional\n"
-                     "      Note\n"
-                     "  T_PASSWORD: a secret of at most 20 bytes; default not shown\n"
-                     "      Password\n"
-                     "  T_URL: a URL that starts with amqp:// or amqps://; required\n"
-                     "      Broker\n"
-                     "  T_CACHE: true or false; default true\n"
-                     "      Use the cache\n"
-                     "  T_LEVEL: debug, info or warn; default info\n"
-                     "      Level\n");
+    ck_assert_str_eq(text, "  T_PORT: an integer from 1 to 65535; required\n"
+                           "      TCP port to listen on\n"
+                           "  T_TIMEOUT: an integer from -1 to 60000, in ms; default 3000\n"
+                           "      How long to wait\n"
+                           "  T_HOST: text of at most 10 bytes; default 127.0.0.1\n"
+                           "      Host\n"
+                           "  T_NOTE: text; optional\n"
+                           "      Note\n"
+                           "  T_PASSWORD: a secret of at most 20 bytes; default not shown\n"
+                           "      Password\n"
+                           "  T_URL: a URL that starts with amqp:// or amqps://; required\n"
+                           "      Broker\n"
+                           "  T_CACHE: true or false; default true\n"
+                           "      Use the cache\n"
+                           "  T_LEVEL: debug, info or warn; default info\n"
+                           "      Level\n");
     free(text);
 }
 END_TEST

@@ -151,8 +151,7 @@ static const struct {
 
 START_TEST(values_are_written_plainly) {
     char text[DECIMAL_TEXT_BYTES];
-    size_t length =
-        decimal_format(TEXTS[_i].value, TEXTS[_i].scale, TEXTS[_i].decimals_min, text);
+    size_t length = decimal_format(TEXTS[_i].value, TEXTS[_i].scale, TEXTS[_i].decimals_min, text);
     ck_assert_str_eq(text, TEXTS[_i].text);
     ck_assert_uint_eq(length, strlen(text));
     int64_t value;

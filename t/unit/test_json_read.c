@@ -65,8 +65,8 @@ static const struct {
 
 START_TEST(valid_text_becomes_its_tree) {
     struct json_object *value = parse(TAKEN[_i].text);
-    const char *tree =
-        json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *tree = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN |
+                                                                 JSON_C_TO_STRING_NOSLASHESCAPE);
     ck_assert_str_eq(tree, TAKEN[_i].tree);
 }
 END_TEST
@@ -90,8 +90,12 @@ static const struct {
     { "{} {}", 1, 4, "expected nothing after the value" },
     { "[],", 1, 3, "expected nothing after the value" },
     { "\xef\xbb\xbf{}", 1, 1, "byte order mark" },
-    { "\x0b" "1", 1, 1, "found byte 0x0b" },
-    { "\xc2\xa0" "1", 1, 1, "found byte 0xc2" },
+    { "\x0b"
+      "1",
+      1, 1, "found byte 0x0b" },
+    { "\xc2\xa0"
+      "1",
+      1, 1, "found byte 0xc2" },
     { "/* */ 1", 1, 1, "found /" },
     { "1 // x", 1, 3, "found /" },
     { "+1", 1, 1, "found +" },
@@ -165,11 +169,13 @@ START_TEST(invalid_text_is_refused_where_it_is_wrong) {
     const char *text = REFUSED[_i].text;
     struct json_object *value = (void *)&arena;
     struct json_error error;
-    ck_assert_msg(json_parse(&arena, text, strlen(text), &value, &error) == ERR_INVALID, "%s", text);
+    ck_assert_msg(json_parse(&arena, text, strlen(text), &value, &error) == ERR_INVALID, "%s",
+                  text);
     ck_assert_ptr_eq(value, (void *)&arena); /* outputs are written on success only */
-    ck_assert_msg(error.line == REFUSED[_i].line && error.column == REFUSED[_i].column,
-                  "%s: %s", text, error.message);
-    ck_assert_msg(strstr(error.message, REFUSED[_i].message) != NULL, "%s: %s", text, error.message);
+    ck_assert_msg(error.line == REFUSED[_i].line && error.column == REFUSED[_i].column, "%s: %s",
+                  text, error.message);
+    ck_assert_msg(strstr(error.message, REFUSED[_i].message) != NULL, "%s: %s", text,
+                  error.message);
     char position[64];
     snprintf(position, sizeof(position), "malformed JSON at line %u, column %u: ", error.line,
              error.column);
@@ -184,9 +190,8 @@ START_TEST(nul_bytes_are_refused_everywhere) {
         size_t length;
         size_t offset;
     } texts[] = {
-        { "\0", 1, 0 },        { "1\0", 2, 1 },        { "\"a\0\"", 4, 2 },
-        { "[1\0]", 4, 2 },     { "{\"a\0\":1}", 8, 3 }, { "\"\\\0\"", 4, 1 },
-        { "{\"a\"\0:1}", 8, 4 }, { "tru\0", 4, 0 },
+        { "\0", 1, 0 },          { "1\0", 2, 1 },      { "\"a\0\"", 4, 2 },     { "[1\0]", 4, 2 },
+        { "{\"a\0\":1}", 8, 3 }, { "\"\\\0\"", 4, 1 }, { "{\"a\"\0:1}", 8, 4 }, { "tru\0", 4, 0 },
     };
     for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
         struct json_object *value;
@@ -200,8 +205,8 @@ END_TEST
 
 /* Every beginning of a valid document, and every one with a byte replaced, ends well or with a place. */
 START_TEST(damaged_documents_never_crash) {
-    static const char DOCUMENT[] =
-        "{\"a\":[1,-2.5e+3,true,false,null,\"x\\u00e9\\ud83d\\ude00\\n\xc3\xa9\"],\"b\":{\"c\":\"\"}}";
+    static const char DOCUMENT[] = "{\"a\":[1,-2.5e+3,true,false,null,"
+                                   "\"x\\u00e9\\ud83d\\ude00\\n\xc3\xa9\"],\"b\":{\"c\":\"\"}}";
     const size_t length = sizeof(DOCUMENT) - 1;
     struct json_object *value;
     struct json_error error;
@@ -249,7 +254,8 @@ START_TEST(depth_limit_is_exact) {
 END_TEST
 
 START_TEST(value_limit_is_exact) {
-    for (size_t items = JSON_VALUES_MAX - 1; items <= JSON_VALUES_MAX; items++) { /* and the array */
+    for (size_t items = JSON_VALUES_MAX - 1; items <= JSON_VALUES_MAX;
+         items++) { /* and the array */
         struct buf text;
         struct json_object *value;
         struct json_error error;

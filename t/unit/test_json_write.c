@@ -182,12 +182,26 @@ static const struct {
     const char *bytes;
     size_t length;
 } MALFORMED[] = {
-    { "", 0 },           { "\x80", 1 },         { "\xbf", 1 },         { "\xc0\x80", 2 },
-    { "\xc1\xbf", 2 },   { "\xc2", 1 },         { "\xc2\x7f", 2 },     { "\xc2\xc0", 2 },
-    { "\xe0\x9f\xbf", 3 }, { "\xe1\x80", 2 },   { "\xe1\x80\xc0", 3 }, { "\xed\xa0\x80", 3 },
-    { "\xed\xbf\xbf", 3 }, { "\xf0\x8f\xbf\xbf", 4 }, { "\xf1\x80\x80", 3 },
-    { "\xf4\x90\x80\x80", 4 }, { "\xf5\x80\x80\x80", 4 }, { "\xff\xff\xff\xff", 4 },
-    { "\xf1\x80\x7f\x80", 4 }, { "\xf1\x80\x80\x7f", 4 },
+    { "", 0 },
+    { "\x80", 1 },
+    { "\xbf", 1 },
+    { "\xc0\x80", 2 },
+    { "\xc1\xbf", 2 },
+    { "\xc2", 1 },
+    { "\xc2\x7f", 2 },
+    { "\xc2\xc0", 2 },
+    { "\xe0\x9f\xbf", 3 },
+    { "\xe1\x80", 2 },
+    { "\xe1\x80\xc0", 3 },
+    { "\xed\xa0\x80", 3 },
+    { "\xed\xbf\xbf", 3 },
+    { "\xf0\x8f\xbf\xbf", 4 },
+    { "\xf1\x80\x80", 3 },
+    { "\xf4\x90\x80\x80", 4 },
+    { "\xf5\x80\x80\x80", 4 },
+    { "\xff\xff\xff\xff", 4 },
+    { "\xf1\x80\x7f\x80", 4 },
+    { "\xf1\x80\x80\x7f", 4 },
 };
 
 START_TEST(malformed_sequences_are_seen) {
@@ -201,7 +215,8 @@ START_TEST(cuts_fall_between_characters) {
     for (size_t bytes_max = 0; bytes_max < UNIT_COUNT(kept); bytes_max++) {
         ck_assert_uint_eq(utf8_cut(TEXT, 6, bytes_max), kept[bytes_max]);
     }
-    ck_assert_uint_eq(utf8_cut("\x80\x80\x80\x80\x80\x80", 6, 5), 5); /* not UTF-8: any cut is good */
+    ck_assert_uint_eq(utf8_cut("\x80\x80\x80\x80\x80\x80", 6, 5),
+                      5); /* not UTF-8: any cut is good */
 }
 END_TEST
 

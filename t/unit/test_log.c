@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static int reader, writer;  /* a pipe: the log writes, the test reads */
-static struct buf seen;     /* everything read so far */
+static int reader, writer; /* a pipe: the log writes, the test reads */
+static struct buf seen;    /* everything read so far */
 static struct arena arena;
 
 static void setup(void) {

@@ -148,7 +148,8 @@ START_TEST(every_line_is_well_formed) {
     char *rest = text, *line;
     while ((line = strsep(&rest, "\n")) != NULL && rest != NULL) {
         char type[32], value[64];
-        if (sscanf(line, "# TYPE %127s %31s", family, type) == 2 || strncmp(line, "# HELP ", 7) == 0) {
+        if (sscanf(line, "# TYPE %127s %31s", family, type) == 2 ||
+            strncmp(line, "# HELP ", 7) == 0) {
             continue;
         }
         ck_assert_msg(strncmp(line, family, strlen(family)) == 0, "%s after %s", line, family);

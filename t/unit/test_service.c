@@ -89,10 +89,10 @@ static struct service service = {
 
 struct child {
     pid_t pid;
-    int out, err;           /* the reading ends */
+    int out, err; /* the reading ends */
     char out_text[8192];
     char err_text[16384];
-    int exit_code;          /* -1: killed by a signal */
+    int exit_code; /* -1: killed by a signal */
 };
 
 static void run_child(struct child *child, char *const *argv) {
@@ -136,7 +136,8 @@ static void read_all(int fd, char *text, size_t size) {
 static void wait_for(struct child *child, const char *msg) {
     while (strstr(child->err_text, msg) == NULL) {
         size_t length = strlen(child->err_text);
-        ssize_t count = read(child->err, child->err_text + length, sizeof(child->err_text) - 1 - length);
+        ssize_t count =
+            read(child->err, child->err_text + length, sizeof(child->err_text) - 1 - length);
         ck_assert_msg(count > 0, "the child ended before it logged \"%s\"", msg);
         child->err_text[length + (size_t)count] = '\0';
     }
@@ -176,10 +177,12 @@ START_TEST(help_goes_to_standard_output) {
     finish(&child);
     ck_assert_int_eq(child.exit_code, 0);
     ck_assert_str_eq(child.err_text, "");
-    const char *const parts[] = { "test-service: Does nothing.", "Usage: test-service [--help",
+    const char *const parts[] = { "test-service: Does nothing.",
+                                  "Usage: test-service [--help",
                                   "  LOG_LEVEL: debug, info, warn or error; default info\n",
                                   "  T_DRAIN: an integer from 1 to 60000, in ms; default 5000\n",
-                                  "SIGTERM", "Exit status: 0 " };
+                                  "SIGTERM",
+                                  "Exit status: 0 " };
     for (size_t i = 0; i < UNIT_COUNT(parts); i++) {
         ck_assert_msg(strstr(child.out_text, parts[i]) != NULL, "no %s", parts[i]);
     }
@@ -271,9 +274,10 @@ START_TEST(a_drain_that_takes_too_long_ends_with_1) {
     kill(child.pid, SIGTERM);
     finish(&child);
     ck_assert_int_eq(child.exit_code, 1);
-    ck_assert_ptr_nonnull(strstr(child.err_text, "\"level\":\"error\",\"service\":\"renamed\",\"msg\":"
-                                                 "\"drain timed out: leaving with work under way\","
-                                                 "\"timeoutMs\":50"));
+    ck_assert_ptr_nonnull(strstr(child.err_text,
+                                 "\"level\":\"error\",\"service\":\"renamed\",\"msg\":"
+                                 "\"drain timed out: leaving with work under way\","
+                                 "\"timeoutMs\":50"));
     ck_assert_ptr_nonnull(strstr(child.err_text, "\"msg\":\"stopped\""));
 }
 END_TEST
