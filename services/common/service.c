@@ -201,8 +201,8 @@ int service_main(int argc, char **argv, const struct service *service) {
     }
     self.service = service;
     const char *name = *service->log_service;
-    log_init(name == NULL || name[0] == '\0' ? service->name : name,
-             (enum log_level) * service->log_level, STDERR_FILENO);
+    enum log_level level = (enum log_level)(*service->log_level);
+    log_init(name == NULL || name[0] == '\0' ? service->name : name, level, STDERR_FILENO);
     code = run();
     close_signals();
     loop_destroy(self.loop);
