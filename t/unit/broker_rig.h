@@ -1,7 +1,7 @@
 /*
- * A broker, a loop and a scripted server (fake_amqp.h) for unit tests. The script of a test runs in a
- * thread; the loop runs in the test itself, inside until() and tick_for(). What the broker's callbacks
- * said is in the variables below.
+ * A broker, a loop and a scripted server (fake_amqp.h) for unit tests. The script of a test runs in
+ * a thread; the loop runs in the test itself, inside until() and tick_for(). What the broker's
+ * callbacks said is in the variables below.
  */
 #ifndef BROKER_RIG_H
 #define BROKER_RIG_H

@@ -1,9 +1,9 @@
 /*
  * A scripted RabbitMQ for unit tests: the server's side of AMQP 0-9-1 on a loopback socket.
  *
- * It answers the set-up (login, declarations, channels, confirm mode, consumers) by itself and notes
- * it in `trace`; what matters to a test comes out of fake_next() as an event, and the test says what
- * the broker answers. It runs in a thread of its own. Whatever is unexpected fails the test.
+ * It answers the set-up (login, declarations, channels, confirm mode, consumers) by itself and
+ * notes it in `trace`; what matters to a test comes out of fake_next() as an event, and the test
+ * says what the broker answers. It runs in a thread of its own. Anything unexpected fails the test.
  */
 #ifndef FAKE_AMQP_H
 #define FAKE_AMQP_H
@@ -50,7 +50,7 @@ void fake_unlisten(struct fake_server *server); /* harmless to repeat */
 /* Is `text` in the trace? */
 bool fake_saw(const struct fake_server *server, const char *text);
 
-/* Wait for a client and answer its set-up until it publishes or consumes; `last` ends the set-up. */
+/* Wait for a client and answer its set-up: up to confirm.select or the first basic.consume. */
 struct fake_connection *fake_accept(struct fake_server *server);
 void fake_close(struct fake_connection *connection);
 

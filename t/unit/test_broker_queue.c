@@ -208,7 +208,7 @@ START_TEST(an_offer_can_be_withdrawn_until_it_is_taken) {
 }
 END_TEST
 
-/* ---- confirms: the fates as letters by cookie, '.' none, 'y' confirmed, 'n' not, '!' twice ---- */
+/* ---- confirms: fates as letters by cookie: . none, y confirmed, n not, ! more than once ---- */
 
 enum { FATES_MAX = 16, WINDOW = 4 };
 static char fate[FATES_MAX + 1];
