@@ -140,7 +140,10 @@ ngx_http_prodorder_probe(ngx_http_request_t *r,
 }
 
 
-/* nginx may call this again for the page of an error: the first call counts. */
+/*
+ * Whatever became of the probe, the request goes on: an error that was passed
+ * on would end it without an answer.
+ */
 
 static ngx_int_t
 ngx_http_prodorder_probe_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
@@ -148,7 +151,7 @@ ngx_http_prodorder_probe_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
     ngx_http_prodorder_probe_t *probe = data;
 
     if (probe->status) {
-        return rc;
+        return NGX_OK;
     }
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
@@ -170,7 +173,7 @@ ngx_http_prodorder_probe_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
         }
     }
 
-    return rc;
+    return NGX_OK;
 }
 
 

@@ -35,9 +35,9 @@ use Prodorder::Gateway::Http;
 use Prodorder::Gateway::Mock;
 use Prodorder::Gateway::Nginx;
 
-our @EXPORT = qw(run_tests);
+our @EXPORT = qw(run_tests add_block_preprocessor);
 
-my (%port, $nginx, $running, $log_start, @findings);
+my (%port, $nginx, $running, $log_start, @findings, @preprocessors);
 
 no_diff();
 
@@ -66,10 +66,17 @@ sub _value() {
     return _expand(ref $value ? $value : $value);
 }
 
+# Called with each block before it runs, to fill in sections with $block->set_value(NAME => VALUE).
+sub add_block_preprocessor() {
+    my ($code) = @_;
+    push @preprocessors, $code;
+}
+
 sub run_tests() {
     plan('no_plan') if !Test::More->builder->has_plan;
     $nginx = Prodorder::Gateway::Nginx->new;
     for my $block (blocks()) {
+        $_->($block) for @preprocessors;
         if (defined $block->SKIP) {
             SKIP: { Test::More::skip($block->name . ': ' . $block->SKIP, 1) }
             next;
