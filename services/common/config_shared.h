@@ -1,6 +1,7 @@
 /*
  * The options that every service of this kind has. A service defines AT(member) as the offset of the
- * member of that name in its config struct, and puts CONFIG_SHARED_OPTIONS("its-name") into its table.
+ * member of that name in its config struct, and puts CONFIG_SHARED_OPTIONS() into its table, with its name
+ * and, for .env.example, the values that it has on a developer's machine.
  */
 #ifndef COMMON_CONFIG_SHARED_H
 #define COMMON_CONFIG_SHARED_H
@@ -13,24 +14,24 @@ extern const char *const CONFIG_LOG_LEVELS[];
 extern const char *const CONFIG_AMQP_SCHEMES[];
 
 /* clang-format off */
-#define CONFIG_SHARED_OPTIONS(name) \
-    { "PORT", CONFIG_INT, AT(port), .required = true, .min = 1, .max = 65535, \
+#define CONFIG_SHARED_OPTIONS(name, example_port, example_db_port, example_db, example_redis_port) \
+    { "PORT", CONFIG_INT, AT(port), .required = true, .example = example_port, .min = 1, .max = 65535, \
       .help = "TCP port of the HTTP server" }, \
-    { "DB_HOST", CONFIG_STRING, AT(db_host), .required = true, .max = 253, \
+    { "DB_HOST", CONFIG_STRING, AT(db_host), .required = true, .example = "127.0.0.1", .max = 253, \
       .help = "PostgreSQL host" }, \
-    { "DB_PORT", CONFIG_INT, AT(db_port), .required = true, .min = 1, .max = 65535, \
+    { "DB_PORT", CONFIG_INT, AT(db_port), .required = true, .example = example_db_port, .min = 1, .max = 65535, \
       .help = "PostgreSQL port" }, \
-    { "DB_USER", CONFIG_STRING, AT(db_user), .required = true, .max = 63, \
+    { "DB_USER", CONFIG_STRING, AT(db_user), .required = true, .example = example_db, .max = 63, \
       .help = "PostgreSQL role; it must own the schema" }, \
-    { "DB_PASSWORD", CONFIG_SECRET, AT(db_password), .required = true, .max = 1024, \
+    { "DB_PASSWORD", CONFIG_SECRET, AT(db_password), .required = true, .example = "change-me", .max = 1024, \
       .help = "its password" }, \
-    { "DB_NAME", CONFIG_STRING, AT(db_name), .required = true, .max = 63, \
+    { "DB_NAME", CONFIG_STRING, AT(db_name), .required = true, .example = example_db, .max = 63, \
       .help = "database of this service" }, \
-    { "REDIS_HOST", CONFIG_STRING, AT(redis_host), .required = true, .max = 253, \
+    { "REDIS_HOST", CONFIG_STRING, AT(redis_host), .required = true, .example = "127.0.0.1", .max = 253, \
       .help = "Redis host; the instance belongs to this service" }, \
-    { "REDIS_PORT", CONFIG_INT, AT(redis_port), .required = true, .min = 1, .max = 65535, \
+    { "REDIS_PORT", CONFIG_INT, AT(redis_port), .required = true, .example = example_redis_port, .min = 1, .max = 65535, \
       .help = "Redis port" }, \
-    { "RABBITMQ_URL", CONFIG_URL, AT(rabbitmq_url), .required = true, .max = 1024, \
+    { "RABBITMQ_URL", CONFIG_URL, AT(rabbitmq_url), .required = true, .example = "amqp://guest:guest@127.0.0.1:5673/", .max = 1024, \
       .choices = CONFIG_AMQP_SCHEMES, .help = "amqp://user:password@host:port/vhost" }, \
     { "SERVICE_NAME", CONFIG_STRING, AT(service_name), .fallback = name, .max = 63, \
       .help = "name in logs and at the broker" }, \

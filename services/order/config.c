@@ -10,8 +10,8 @@ static const char *const HTTP_SCHEMES[] = { "http://", NULL };
 
 /* clang-format off */
 const struct config_option ORDER_OPTIONS[] = {
-    CONFIG_SHARED_OPTIONS("order-service"),
-    { "PRODUCT_SERVICE_URL", CONFIG_URL, AT(product_service_url), .required = true, .max = 512,
+    CONFIG_SHARED_OPTIONS("order-service", "3002", "5434", "order", "6382"),
+    { "PRODUCT_SERVICE_URL", CONFIG_URL, AT(product_service_url), .required = true, .example = "http://127.0.0.1:3001", .max = 512,
       .choices = HTTP_SCHEMES, .help = "http://host:port of the product service" },
     { "PRODUCT_DEADLINE_MS", CONFIG_INT, AT(product_deadline_ms), .fallback = "3000", .min = 50, .max = 60000,
       .unit = "ms", .help = "time for the product service to answer" },

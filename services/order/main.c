@@ -7,6 +7,7 @@
 int main(int argc, char **argv) {
     const struct service service = {
         .name = "order-service",
+        .version = PRODORDER_VERSION,
         .summary = "Takes orders, stores them, and follows them to their end.",
         .options = ORDER_OPTIONS,
         .option_count = ORDER_OPTION_COUNT,

@@ -7,6 +7,7 @@
 int main(int argc, char **argv) {
     const struct service service = {
         .name = "product-service",
+        .version = PRODORDER_VERSION,
         .summary = "Keeps the catalogue and decides on stock.",
         .options = PRODUCT_OPTIONS,
         .option_count = PRODUCT_OPTION_COUNT,

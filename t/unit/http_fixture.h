@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 3000, ANSWER_BYTES_MAX = 4 * 1024 * 1024, HELD_MAX = 8, LARGE_BYTES = 3 * 1024 * 1024 };
+enum { PATIENCE_MS = 3000, ANSWER_BYTES_MAX = 4 * 1024 * 1024, HELD_MAX = 8, LARGE_BYTES = 16 * 1024 * 1024 };
 
 static struct loop *loop;
 static struct http_server *server;
@@ -175,6 +175,17 @@ static inline int try_connect(uint16_t port) {
 static inline int client_open(void) {
     int fd = try_connect(http_server_port(server));
     ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+/* One that takes little at a time, so that a large answer cannot disappear into the kernel's buffers. */
+static inline int client_open_small(void) {
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(http_server_port(server)),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int bytes = 65536;
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }
 
