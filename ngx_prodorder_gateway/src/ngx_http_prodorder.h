@@ -32,6 +32,9 @@
 /* An upstream's JSON error is read for its message up to this size. */
 #define NGX_HTTP_PRODORDER_ERROR_MAX      65536
 
+/* A component's report on its health is dropped when it is larger. */
+#define NGX_HTTP_PRODORDER_REPORT_MAX     16384
+
 /* A message taken from an upstream is cut at this many bytes. */
 #define NGX_HTTP_PRODORDER_MESSAGE_MAX    1024
 
@@ -245,6 +248,9 @@ ngx_int_t ngx_http_prodorder_weaken_etag(ngx_http_request_t *r);
 
 /* Content handler of prodorder_health. */
 ngx_int_t ngx_http_prodorder_health_handler(ngx_http_request_t *r);
+/* Takes the body of a probe's answer; NGX_DECLINED: r is no probe. */
+ngx_int_t ngx_http_prodorder_health_body(ngx_http_request_t *r,
+    ngx_chain_t *in);
 char *ngx_http_prodorder_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 

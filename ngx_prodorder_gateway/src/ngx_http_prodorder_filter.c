@@ -79,10 +79,14 @@ ngx_http_prodorder_header_filter(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_prodorder_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
+    ngx_int_t                  rc;
     ngx_http_prodorder_ctx_t  *ctx;
 
     if (r != r->main || in == NULL) {
-        return ngx_http_prodorder_next_body_filter(r, in);
+        rc = in ? ngx_http_prodorder_health_body(r, in) : NGX_DECLINED;
+
+        return rc == NGX_DECLINED ? ngx_http_prodorder_next_body_filter(r, in)
+                                  : rc;
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_prodorder_gateway_module);

@@ -15,6 +15,7 @@ typedef struct {
     ngx_http_prodorder_component_t  *component;
     ngx_http_request_t              *main;
     ngx_uint_t                       status;     /* 0: no answer yet */
+    ngx_buf_t                       *body;       /* of its answer */
     ngx_str_t                        report;     /* its JSON, or empty */
     ngx_uint_t                      *pending;    /* of all probes */
 } ngx_http_prodorder_probe_t;
@@ -133,6 +134,7 @@ ngx_http_prodorder_probe(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    sr->filter_need_in_memory = 1;
     sr->method = NGX_HTTP_GET;
     sr->method_name = ngx_http_core_get_method;
 
@@ -177,30 +179,77 @@ ngx_http_prodorder_probe_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
 }
 
 
-/* The component's own words, when they are a JSON object: they become a part of ours. */
+/*
+ * The body of a probe's answer is kept here rather than by nginx, which gives
+ * up the whole connection when it is too large.
+ */
+
+ngx_int_t
+ngx_http_prodorder_health_body(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    size_t                       size;
+    ngx_buf_t                   *b;
+    ngx_http_prodorder_probe_t  *probe;
+
+    if (r->post_subrequest == NULL
+        || r->post_subrequest->handler != ngx_http_prodorder_probe_done)
+    {
+        return NGX_DECLINED;
+    }
+
+    probe = r->post_subrequest->data;
+
+    if (probe->body == NULL) {
+        probe->body = ngx_create_temp_buf(r->pool,
+                                          NGX_HTTP_PRODORDER_REPORT_MAX + 1);
+        if (probe->body == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    for ( /* void */ ; in; in = in->next) {
+        b = in->buf;
+
+        if (ngx_buf_in_memory(b)) {
+            size = ngx_min(b->last - b->pos,
+                           probe->body->end - probe->body->last);
+            probe->body->last = ngx_cpymem(probe->body->last, b->pos, size);
+        }
+
+        b->pos = b->last;
+        b->file_pos = b->file_last;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The component's own words, when they are a JSON object that is not too
+ * large: they become a part of ours.
+ */
 
 static void
 ngx_http_prodorder_probe_report(ngx_http_request_t *r,
     ngx_http_prodorder_probe_t *probe)
 {
-    ngx_buf_t             *b;
+    size_t                 len;
     struct oa_json        *report;
     struct oa_arena        arena;
     struct oa_json_error   error;
 
-    if (r->out == NULL || r->out->buf == NULL
-        || !ngx_buf_in_memory(r->out->buf))
-    {
+    len = probe->body ? (size_t) (probe->body->last - probe->body->pos) : 0;
+
+    if (len > NGX_HTTP_PRODORDER_REPORT_MAX) {
         return;
     }
-
-    b = r->out->buf;
 
     oa_arena_init(&arena, ngx_http_prodorder_grab, r->pool,
                   64 * NGX_HTTP_PRODORDER_ERROR_MAX);
 
-    report = oa_json_parse(&arena, (char *) b->pos, b->last - b->pos,
-                           OA_BODY_DEPTH_MAX, &error);
+    report = len ? oa_json_parse(&arena, (char *) probe->body->pos, len,
+                                 OA_BODY_DEPTH_MAX, &error)
+                 : NULL;
 
     if (report && report->type == OA_OBJECT) {
         probe->report.data = (u_char *) report->raw.data;
