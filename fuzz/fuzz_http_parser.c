@@ -1,3 +1,5 @@
+/* link: services/common/http_parser.c services/common/http_parser_fields.c
+ *       services/common/http_byte_classes.c */
 /*
  * Fuzz target: the HTTP parser reads the same out of any input however it is cut.
  *
@@ -17,7 +19,7 @@ struct run {
     struct http_parser parser;
     enum http_parse_result result;
     unsigned headers_seen;
-    char *bytes;   /* exactly as large as needed, so that a sanitizer sees an overrun */
+    char *bytes; /* exactly as large as needed, so that a sanitizer sees an overrun */
     size_t length;
 };
 
@@ -44,7 +46,8 @@ static void run_feed(struct run *run, const uint8_t *bytes, size_t count) {
     free(run->bytes);
     run->bytes = grown;
     run->length += count;
-    while ((run->result = http_parser_run(&run->parser, run->bytes, run->length)) == HTTP_PARSE_HEADERS) {
+    while ((run->result = http_parser_run(&run->parser, run->bytes, run->length)) ==
+           HTTP_PARSE_HEADERS) {
         run->headers_seen++;
     }
 }

@@ -12,7 +12,8 @@
 
 /* ---- outcomes ---- */
 
-void http_request_finish(struct http_request *request, enum err err, const struct http_response *response) {
+void http_request_finish(struct http_request *request, enum err err,
+                         const struct http_response *response) {
     list_remove(&request->queue);
     list_remove(&request->age);
     request->client->pending_count--;
@@ -133,7 +134,8 @@ static void run_idle_sweep(void *ctx) {
         http_client_connection_close(connection);
     }
     if (client->connection_count > 0) {
-        loop_timer_start(client->loop, &client->idle_sweep, client->options.idle_timeout_ms / 4 + 1);
+        loop_timer_start(client->loop, &client->idle_sweep,
+                         client->options.idle_timeout_ms / 4 + 1);
     }
 }
 
@@ -209,7 +211,8 @@ void http_client_get(struct http_client *client, const char *target, const char 
         loop_timer_start(client->loop, &client->deadline, client->options.deadline_ms);
     }
     if (!loop_timer_armed(&client->idle_sweep)) {
-        loop_timer_start(client->loop, &client->idle_sweep, client->options.idle_timeout_ms / 4 + 1);
+        loop_timer_start(client->loop, &client->idle_sweep,
+                         client->options.idle_timeout_ms / 4 + 1);
     }
 }
 

@@ -22,7 +22,7 @@ struct http_client;
 enum { HTTP_CLIENT_TARGET_BYTES_MAX = 2048 };
 
 struct http_client_options {
-    const char *base_url;      /* "http://host:port", no path, no userinfo; IPv6 in brackets; port 80 when absent */
+    const char *base_url;      /* "http://host[:port]": no path, no userinfo; IPv6 in brackets */
     size_t connections_max;    /* requests over it wait in a queue */
     size_t queue_max;          /* over it ERR_BUSY */
     uint32_t deadline_ms;      /* from http_client_get() to the whole answer */
@@ -32,8 +32,8 @@ struct http_client_options {
 
 struct http_response {
     int status;
-    struct http_str body;  /* valid during the callback */
-    struct http_str etag;  /* .bytes NULL when absent; valid during the callback */
+    struct http_str body; /* valid during the callback */
+    struct http_str etag; /* .bytes NULL when absent; valid during the callback */
 };
 
 /*
@@ -44,9 +44,16 @@ struct http_response {
  */
 typedef void http_client_fn(void *ctx, enum err err, const struct http_response *response);
 
-/* ERR_INVALID: malformed URL (logged); ERR_UNAVAILABLE: the name does not resolve (logged); ERR_NO_MEMORY. */
-MUST_CHECK enum err http_client_open(struct loop *loop, const struct http_client_options *options, struct http_client **ret_client);
-/* Pending requests end with ERR_UNAVAILABLE, before this returns; their callbacks must not ask again. Accepts NULL. */
+/*
+ * ERR_INVALID: malformed URL (logged); ERR_UNAVAILABLE: the name does not resolve (logged);
+ * ERR_NO_MEMORY. `options` is copied.
+ */
+MUST_CHECK enum err http_client_open(struct loop *loop, const struct http_client_options *options,
+                                     struct http_client **ret_client);
+/*
+ * Pending requests end with ERR_UNAVAILABLE, before this returns; their callbacks must not ask again.
+ * Accepts NULL.
+ */
 void http_client_close(struct http_client *client);
 
 /*

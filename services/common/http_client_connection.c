@@ -42,7 +42,8 @@ static int begin_connect(const struct http_client *client) {
     return fd;
 }
 
-static void begin_exchange(struct http_client_connection *connection, struct http_request *request) {
+static void begin_exchange(struct http_client_connection *connection,
+                           struct http_request *request) {
     struct http_client *client = connection->client;
     list_remove(&connection->node);
     list_append(&client->busy, &connection->node);
@@ -73,7 +74,8 @@ enum err http_client_connection_open(struct http_client *client, struct http_req
     connection->client = client;
     connection->connecting = true;
     buf_init(&connection->in, HTTP_CLIENT_STATUS_LINE_BYTES_MAX + 2 * HTTP_CLIENT_HEADER_BYTES_MAX +
-                                  client->limits.body_bytes_max + (size_t)4 * HTTP_CLIENT_READ_BYTES);
+                                  client->limits.body_bytes_max +
+                                  (size_t)4 * HTTP_CLIENT_READ_BYTES);
     client->connection_count++;
     begin_exchange(connection, request);
     return ERR_OK;
@@ -135,7 +137,8 @@ static void send_request(struct http_client_connection *connection) {
     loop_watch_events(connection->client->loop, &connection->watch, EPOLLIN);
 }
 
-void http_client_connection_use(struct http_client_connection *connection, struct http_request *request) {
+void http_client_connection_use(struct http_client_connection *connection,
+                                struct http_request *request) {
     assert(connection->request == NULL && !connection->connecting);
     begin_exchange(connection, request);
     send_request(connection);
@@ -164,7 +167,8 @@ static void become_idle(struct http_client_connection *connection) {
     }
     list_remove(&connection->node);
     list_append(&client->idle, &connection->node);
-    loop_watch_events(client->loop, &connection->watch, EPOLLIN); /* it may be closed by the other side */
+    loop_watch_events(client->loop, &connection->watch,
+                      EPOLLIN); /* it may be closed by the other side */
 }
 
 static void hand_over(struct http_client_connection *connection) {
@@ -176,11 +180,12 @@ static void hand_over(struct http_client_connection *connection) {
     struct http_response response = {
         .status = parser->status,
         .body = { bytes + parser->body.offset, parser->body.length },
-        .etag = { etag == NULL ? NULL : bytes + etag->value.offset, etag == NULL ? 0 : etag->value.length },
+        .etag = { etag == NULL ? NULL : bytes + etag->value.offset,
+                  etag == NULL ? 0 : etag->value.length },
     };
     bool all_sent = connection->sent_bytes == buf_length(&request->bytes);
-    bool reusable = parser->keep_alive && all_sent &&
-                    parser->message_bytes == buf_length(&connection->in);
+    bool reusable =
+        parser->keep_alive && all_sent && parser->message_bytes == buf_length(&connection->in);
     connection->request = NULL;
     request->connection = NULL;
     http_request_finish(request, ERR_OK, &response);
@@ -246,7 +251,8 @@ static void receive(struct http_client_connection *connection) {
         hand_over(connection);
         return;
     }
-    fail(connection, ERR_UNAVAILABLE, count < 0 ? strerror(errno) : "closed before the whole answer");
+    fail(connection, ERR_UNAVAILABLE,
+         count < 0 ? strerror(errno) : "closed before the whole answer");
 }
 
 static void handle_events(void *ctx, uint32_t events) {

@@ -17,7 +17,7 @@ enum {
     HTTP_CLIENT_HEADER_BYTES_MAX = 16 * 1024,
     HTTP_CLIENT_INTERIM_MAX = 8, /* 1xx answers before the real one */
     HTTP_CLIENT_READ_BYTES = 4096,
-    HTTP_CLIENT_LOG_MS = 1000, /* failures are logged at most this often */
+    HTTP_CLIENT_LOG_MS = 1000,             /* failures are logged at most this often */
     HTTP_CLIENT_KEEP_BYTES_MAX = 64 * 1024 /* larger buffers are given back between requests */
 };
 
@@ -33,9 +33,9 @@ struct http_request {
     struct http_client *client;
     struct http_client_connection *connection; /* NULL: in a queue */
     uint64_t deadline_ms;
-    struct buf bytes;  /* what is sent */
-    bool repeated;     /* after a stale connection: the next must be new */
-    enum err err;      /* of a failed one */
+    struct buf bytes; /* what is sent */
+    bool repeated;    /* after a stale connection: the next must be new */
+    enum err err;     /* of a failed one */
     http_client_fn *fn;
     void *ctx;
 };
@@ -47,8 +47,8 @@ struct http_client_connection {
     int fd;
     struct loop_watch watch;
     bool connecting;
-    bool reused;        /* has answered a request before */
-    size_t sent_bytes;  /* of the request */
+    bool reused;       /* has answered a request before */
+    size_t sent_bytes; /* of the request */
     unsigned interim_count;
     uint64_t idle_until_ms;
     struct buf in;
@@ -62,8 +62,8 @@ struct http_client {
     char address[RESOLVE_ADDRESS_BYTES];
     struct http_limits limits;
     struct list pending;
-    struct list waiting; /* for a connection, the oldest first */
-    struct list failed;  /* to be told at the next chance */
+    struct list waiting;  /* for a connection, the oldest first */
+    struct list failed;   /* to be told at the next chance */
     size_t pending_count; /* at most connections_max + queue_max */
     struct list idle;
     struct list busy;
@@ -72,7 +72,8 @@ struct http_client {
     struct loop_task tell;
     struct loop_timer deadline; /* armed for the first in `pending`, or earlier */
     struct loop_timer idle_sweep;
-    bool failure_logged; /* the last one at failure_logged_ms: an outage is not a line per request */
+    bool
+        failure_logged; /* the last one at failure_logged_ms: an outage is not a line per request */
     uint64_t failure_logged_ms;
 };
 
@@ -82,7 +83,8 @@ MUST_CHECK enum err http_client_url_parse(const char *text, struct http_client_u
 /* ---- http_client.c: outcomes of a request that is on a connection ---- */
 
 /* The request is over: it is freed after its callback. `response` for ERR_OK. */
-void http_request_finish(struct http_request *request, enum err err, const struct http_response *response);
+void http_request_finish(struct http_request *request, enum err err,
+                         const struct http_response *response);
 /* Its connection was stale: put it first in the queue again, for a new connection. */
 void http_request_repeat(struct http_request *request);
 void http_client_dispatch_soon(struct http_client *client);
@@ -92,9 +94,11 @@ void http_client_log_failure(struct http_client *client, enum err err, const cha
 /* ---- http_client_connection.c ---- */
 
 /* Connect and send `request`. On failure the request is where it was: ERR_UNAVAILABLE, ERR_NO_MEMORY. */
-MUST_CHECK enum err http_client_connection_open(struct http_client *client, struct http_request *request);
+MUST_CHECK enum err http_client_connection_open(struct http_client *client,
+                                                struct http_request *request);
 /* Send `request` on an idle connection. */
-void http_client_connection_use(struct http_client_connection *connection, struct http_request *request);
+void http_client_connection_use(struct http_client_connection *connection,
+                                struct http_request *request);
 /* Close and free; its request, if any, must have been taken care of. */
 void http_client_connection_close(struct http_client_connection *connection);
 

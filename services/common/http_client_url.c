@@ -50,7 +50,8 @@ enum err http_client_url_parse(const char *text, struct http_client_url *ret_url
         return refuse(text, "the host is malformed");
     }
     if (after < authority + length) {
-        url.port = *after == ':' ? parse_port(after + 1, (size_t)(authority + length - after - 1)) : 0;
+        url.port =
+            *after == ':' ? parse_port(after + 1, (size_t)(authority + length - after - 1)) : 0;
     }
     if (url.port == 0) {
         return refuse(text, "the port must be a number from 1 to 65535");

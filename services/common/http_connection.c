@@ -53,7 +53,8 @@ enum err http_connection_open(struct http_server *server, int fd, bool refused) 
         close(fd);
         return ERR_NO_MEMORY;
     }
-    if (loop_watch(server->loop, &connection->watch, fd, EPOLLIN, handle_events, connection) != ERR_OK) {
+    if (loop_watch(server->loop, &connection->watch, fd, EPOLLIN, handle_events, connection) !=
+        ERR_OK) {
         close(fd);
         free(connection);
         return ERR_INTERNAL;
@@ -357,7 +358,8 @@ void http_connection_read(struct http_connection *connection) {
 
 static void handle_events(void *ctx, uint32_t events) {
     struct http_connection *connection = ctx;
-    if ((events & (EPOLLERR | EPOLLHUP)) != 0) { /* reset: nothing can be read or written any more */
+    if ((events & (EPOLLERR | EPOLLHUP)) !=
+        0) { /* reset: nothing can be read or written any more */
         http_connection_close(connection);
         return;
     }

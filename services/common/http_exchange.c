@@ -26,9 +26,11 @@ static const struct http_parser *parser_of(const struct http_exchange *exchange)
 static void split_target(struct http_exchange *exchange) {
     struct str target = view(exchange, parser_of(exchange)->target);
     if (target.bytes[0] != '/' && target.length > 1) {
-        const char *colon = memchr(target.bytes, ':', target.length); /* the parser has seen "://" */
+        const char *colon =
+            memchr(target.bytes, ':', target.length); /* the parser has seen "://" */
         size_t skipped = (size_t)(colon - target.bytes) + strlen("://");
-        while (skipped < target.length && target.bytes[skipped] != '/' && target.bytes[skipped] != '?') {
+        while (skipped < target.length && target.bytes[skipped] != '/' &&
+               target.bytes[skipped] != '?') {
             skipped++;
         }
         target = (struct str){ target.bytes + skipped, target.length - skipped };
@@ -36,8 +38,8 @@ static void split_target(struct http_exchange *exchange) {
     const char *mark = memchr(target.bytes, '?', target.length);
     size_t path_length = mark == NULL ? target.length : (size_t)(mark - target.bytes);
     exchange->path = path_length == 0 ? STR("/") : (struct str){ target.bytes, path_length };
-    exchange->query = mark == NULL ? STR("")
-                                   : (struct str){ mark + 1, target.length - path_length - 1 };
+    exchange->query =
+        mark == NULL ? STR("") : (struct str){ mark + 1, target.length - path_length - 1 };
 }
 
 static void reset(struct http_exchange *exchange) {
@@ -55,8 +57,8 @@ void http_exchange_begin(struct http_exchange *exchange) {
     struct http_server *server = http_exchange_connection(exchange)->server;
     reset(exchange);
     split_target(exchange);
-    enum err err = http_router_match(server->router, http_method(exchange), exchange->path,
-                                     &exchange->match);
+    enum err err =
+        http_router_match(server->router, http_method(exchange), exchange->path, &exchange->match);
     if (err == ERR_METHOD) {
         char allow[HTTP_ALLOW_BYTES_MAX];
         http_router_allow(server->router, exchange->path, allow);

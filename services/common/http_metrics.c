@@ -11,8 +11,8 @@ struct http_metrics {
     struct http_metrics *next; /* of the process */
     const struct http_route *routes;
     size_t route_count;
-    struct metric *requests;  /* [route][class], the row of "none" last */
-    struct metric *seconds;   /* [route] */
+    struct metric *requests; /* [route][class], the row of "none" last */
+    struct metric *seconds;  /* [route] */
     struct metric *connections;
     struct metric *refused;
     struct metric *malformed;
@@ -45,7 +45,7 @@ static void declare_all(struct http_metrics *metrics, struct metric *rows) {
     size_t row = 0;
     metrics->requests = rows;
     for (size_t route = 0; route <= metrics->route_count; route++) {
-        for (int class = 0; class < CLASSES; class++, row++) {
+        for (int class = 0; class < CLASSES; class ++, row++) {
             declare(&rows[row], "prodorder_http_requests_total", METRIC_COUNTER,
                     "Requests answered, by route and class of status");
             rows[row].labels = make_label(metrics, row, route, class + 2);
@@ -104,11 +104,12 @@ enum err http_metrics_open(const struct http_route *routes, size_t route_count,
     return ERR_OK;
 }
 
-void http_metrics_request(struct http_metrics *metrics, size_t route, int status, uint64_t took_us) {
+void http_metrics_request(struct http_metrics *metrics, size_t route, int status,
+                          uint64_t took_us) {
     size_t row = route < metrics->route_count ? route : metrics->route_count;
     int class = status / 100 - 2;
     if (class >= 0 && class < CLASSES) {
-        metric_add(&metrics->requests[row * CLASSES + (size_t)class], 1);
+        metric_add(&metrics->requests[row * CLASSES + (size_t) class], 1);
     }
     metric_observe(&metrics->seconds[row], (int64_t)took_us);
 }

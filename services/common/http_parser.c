@@ -40,36 +40,14 @@ enum state {
     STATE_ERROR
 };
 
-#define ALNUM (HTTP_BYTE_TOKEN | HTTP_BYTE_TARGET | HTTP_BYTE_VALUE | HTTP_BYTE_HOST)
-#define TOKEN (HTTP_BYTE_TOKEN | HTTP_BYTE_TARGET | HTTP_BYTE_VALUE)
-#define HOST (HTTP_BYTE_TARGET | HTTP_BYTE_VALUE | HTTP_BYTE_HOST)
-#define OTHER (HTTP_BYTE_TARGET | HTTP_BYTE_VALUE)
-
-const uint8_t HTTP_BYTE_CLASSES[256] = {
-    ['0' ... '9'] = ALNUM, ['A' ... 'Z'] = ALNUM, ['a' ... 'z'] = ALNUM,
-    ['!'] = ALNUM, ['$'] = ALNUM, ['%'] = ALNUM, ['&'] = ALNUM, ['\''] = ALNUM, ['*'] = ALNUM,
-    ['+'] = ALNUM, ['-'] = ALNUM, ['.'] = ALNUM, ['_'] = ALNUM, ['~'] = ALNUM,
-    ['^'] = TOKEN, ['`'] = TOKEN, ['|'] = TOKEN,
-    ['#'] = HTTP_BYTE_TOKEN | HTTP_BYTE_VALUE,
-    ['('] = HOST, [')'] = HOST, [','] = HOST, [':'] = HOST, [';'] = HOST, ['='] = HOST,
-    ['['] = HOST, [']'] = HOST,
-    ['"'] = OTHER, ['/'] = OTHER, ['<'] = OTHER, ['>'] = OTHER, ['?'] = OTHER, ['@'] = OTHER,
-    ['\\'] = OTHER, ['{'] = OTHER, ['}'] = OTHER,
-    ['\t'] = HTTP_BYTE_VALUE, [' '] = HTTP_BYTE_VALUE, [0x80 ... 0xff] = HTTP_BYTE_VALUE,
-};
-
-#undef ALNUM
-#undef TOKEN
-#undef HOST
-#undef OTHER
-
 /* ---- helpers ---- */
 
 static struct http_span span_between(size_t from, size_t to) {
     return (struct http_span){ .offset = (uint32_t)from, .length = (uint32_t)(to - from) };
 }
 
-static size_t skip_class(const char *bytes, size_t position, size_t end, enum http_byte_class wanted) {
+static size_t skip_class(const char *bytes, size_t position, size_t end,
+                         enum http_byte_class wanted) {
     while (position < end && http_byte_is(bytes[position], wanted)) {
         position++;
     }
@@ -106,8 +84,8 @@ static enum http_parse_result section_too_long(struct http_parser *parser) {
 }
 
 /* One byte that must be `wanted`, then `next`. */
-static enum http_parse_result expect_byte(struct http_parser *parser, const char *bytes, char wanted,
-                                          enum state next, const char *error) {
+static enum http_parse_result expect_byte(struct http_parser *parser, const char *bytes,
+                                          char wanted, enum state next, const char *error) {
     if (bytes[parser->position] != wanted) {
         return http_parser_fail(parser, 400, error);
     }
@@ -146,7 +124,8 @@ static enum http_parse_result method(struct http_parser *parser, const char *byt
         return HTTP_PARSE_MORE;
     }
     if (bytes[parser->position] != ' ' || length == 0) {
-        return http_parser_fail(parser, 400, "The request does not begin with a method and a space");
+        return http_parser_fail(parser, 400,
+                                "The request does not begin with a method and a space");
     }
     parser->method = span_between(parser->mark, parser->position);
     parser->mark = ++parser->position;
@@ -160,7 +139,8 @@ static enum http_parse_result target(struct http_parser *parser, const char *byt
         return HTTP_PARSE_MORE;
     }
     if (bytes[parser->position] != ' ' || parser->position == parser->mark) {
-        return http_parser_fail(parser, 400, "The request target has an invalid character or is missing");
+        return http_parser_fail(parser, 400,
+                                "The request target has an invalid character or is missing");
     }
     parser->target = span_between(parser->mark, parser->position);
     parser->mark = ++parser->position;
@@ -189,7 +169,8 @@ static enum http_parse_result version(struct http_parser *parser, const char *by
     return HTTP_PARSE_MORE;
 }
 
-static enum http_parse_result status_code(struct http_parser *parser, const char *bytes, size_t end) {
+static enum http_parse_result status_code(struct http_parser *parser, const char *bytes,
+                                          size_t end) {
     for (; parser->position < end; parser->position++) {
         char byte = bytes[parser->position];
         if (parser->position - parser->mark == 3) {
@@ -226,7 +207,8 @@ static enum http_parse_result reason(struct http_parser *parser, const char *byt
     if (parser->position == end) {
         return HTTP_PARSE_MORE;
     }
-    return expect_byte(parser, bytes, '\r', STATE_START_LINE_LF, "The reason has an invalid character");
+    return expect_byte(parser, bytes, '\r', STATE_START_LINE_LF,
+                       "The reason has an invalid character");
 }
 
 static enum http_parse_result start_line_lf(struct http_parser *parser, const char *bytes) {
@@ -258,13 +240,15 @@ static enum http_parse_result field_start(struct http_parser *parser, const char
     return HTTP_PARSE_MORE;
 }
 
-static enum http_parse_result field_name(struct http_parser *parser, const char *bytes, size_t end) {
+static enum http_parse_result field_name(struct http_parser *parser, const char *bytes,
+                                         size_t end) {
     parser->position = skip_class(bytes, parser->position, end, HTTP_BYTE_TOKEN);
     if (parser->position == end) {
         return HTTP_PARSE_MORE;
     }
     if (bytes[parser->position] != ':' || parser->position == parser->mark) {
-        return http_parser_fail(parser, 400, "A header name is malformed or not followed by a colon");
+        return http_parser_fail(parser, 400,
+                                "A header name is malformed or not followed by a colon");
     }
     if (!parser->in_trailers) {
         parser->headers[parser->header_count].name = span_between(parser->mark, parser->position);
@@ -274,7 +258,8 @@ static enum http_parse_result field_name(struct http_parser *parser, const char 
     return HTTP_PARSE_MORE;
 }
 
-static enum http_parse_result field_space(struct http_parser *parser, const char *bytes, size_t end) {
+static enum http_parse_result field_space(struct http_parser *parser, const char *bytes,
+                                          size_t end) {
     size_t position = parser->position;
     while (position < end && (bytes[position] == ' ' || bytes[position] == '\t')) {
         position++;
@@ -287,20 +272,23 @@ static enum http_parse_result field_space(struct http_parser *parser, const char
     return HTTP_PARSE_MORE;
 }
 
-static enum http_parse_result field_value(struct http_parser *parser, const char *bytes, size_t end) {
+static enum http_parse_result field_value(struct http_parser *parser, const char *bytes,
+                                          size_t end) {
     parser->position = skip_class(bytes, parser->position, end, HTTP_BYTE_VALUE);
     if (parser->position == end) {
         return HTTP_PARSE_MORE;
     }
     size_t value_end = parser->position;
-    while (value_end > parser->mark && (bytes[value_end - 1] == ' ' || bytes[value_end - 1] == '\t')) {
+    while (value_end > parser->mark &&
+           (bytes[value_end - 1] == ' ' || bytes[value_end - 1] == '\t')) {
         value_end--;
     }
     if (!parser->in_trailers) {
         parser->headers[parser->header_count].value = span_between(parser->mark, value_end);
     }
-    return expect_byte(parser, bytes, '\r', STATE_FIELD_LF,
-                       "A header value has an invalid character, or its line does not end with CR LF");
+    return expect_byte(
+        parser, bytes, '\r', STATE_FIELD_LF,
+        "A header value has an invalid character, or its line does not end with CR LF");
 }
 
 static enum http_parse_result field_lf(struct http_parser *parser, const char *bytes) {
@@ -407,7 +395,8 @@ static enum http_parse_result chunk_size(struct http_parser *parser, const char 
     return HTTP_PARSE_MORE;
 }
 
-static enum http_parse_result chunk_extension(struct http_parser *parser, const char *bytes, size_t end) {
+static enum http_parse_result chunk_extension(struct http_parser *parser, const char *bytes,
+                                              size_t end) {
     size_t budget = HTTP_CHUNK_EXTENSION_BYTES_MAX - parser->extension_bytes;
     size_t allowed_end = end - parser->position > budget ? parser->position + budget : end;
     size_t from = parser->position;
@@ -456,12 +445,14 @@ static enum http_parse_result step(struct http_parser *parser, char *bytes, size
     switch ((enum state)parser->state) {
     case STATE_REQUEST_START: return request_start(parser, bytes);
     case STATE_REQUEST_START_LF:
-        return expect_byte(parser, bytes, '\n', STATE_REQUEST_START, "A CR without LF before the request");
+        return expect_byte(parser, bytes, '\n', STATE_REQUEST_START,
+                           "A CR without LF before the request");
     case STATE_METHOD: return method(parser, bytes, end);
     case STATE_TARGET: return target(parser, bytes, end);
     case STATE_VERSION: return version(parser, bytes, end);
     case STATE_REQUEST_LINE_CR:
-        return expect_byte(parser, bytes, '\r', STATE_START_LINE_LF, "The request line must end with CR LF");
+        return expect_byte(parser, bytes, '\r', STATE_START_LINE_LF,
+                           "The request line must end with CR LF");
     case STATE_STATUS_SPACE:
         parser->mark = parser->position + 1;
         return expect_byte(parser, bytes, ' ', STATE_STATUS_CODE, "The status line is malformed");
@@ -516,8 +507,7 @@ static void init(struct http_parser *parser, const struct http_limits *limits) {
     assert(limits->header_bytes_max <= HTTP_MESSAGE_BYTES_MAX);
     assert(limits->body_bytes_max <= HTTP_MESSAGE_BYTES_MAX);
     memset(parser, 0, offsetof(struct http_parser, headers));
-    memset(&parser->header_count, 0,
-           sizeof(*parser) - offsetof(struct http_parser, header_count));
+    memset(&parser->header_count, 0, sizeof(*parser) - offsetof(struct http_parser, header_count));
     parser->limits = *limits;
     parser->section_end = limits->start_line_bytes_max + strlen("\r\n");
 }

@@ -26,10 +26,10 @@
 #include <stdint.h>
 
 enum {
-    HTTP_HEADERS_MAX = 64,             /* over it 431 */
-    HTTP_METHOD_BYTES_MAX = 32,        /* over it 501 */
+    HTTP_HEADERS_MAX = 64,                 /* over it 431 */
+    HTTP_METHOD_BYTES_MAX = 32,            /* over it 501 */
     HTTP_CHUNK_EXTENSION_BYTES_MAX = 4096, /* of all chunks of a message together; over it 400 */
-    HTTP_MESSAGE_BYTES_MAX = 1u << 30  /* no limit of struct http_limits may be over it (asserted) */
+    HTTP_MESSAGE_BYTES_MAX = 1u << 30 /* no limit of struct http_limits may be over it (asserted) */
 };
 
 struct http_span { /* bytes [offset, offset + length) of the message */
@@ -44,8 +44,8 @@ struct http_header {
 
 struct http_limits {
     size_t start_line_bytes_max; /* request line without its CRLF: over it 414 */
-    size_t header_bytes_max;     /* header section with the empty line that ends it: over it 431; the same for trailers */
-    size_t body_bytes_max;       /* decoded body: over it 413, for Content-Length before any body byte is read */
+    size_t header_bytes_max; /* header section with its empty line: over it 431; trailers alike */
+    size_t body_bytes_max;   /* decoded: over it 413; a Content-Length over it at once */
 };
 
 enum http_parse_result { HTTP_PARSE_MORE, HTTP_PARSE_HEADERS, HTTP_PARSE_DONE, HTTP_PARSE_ERROR };
@@ -53,19 +53,20 @@ enum http_parse_result { HTTP_PARSE_MORE, HTTP_PARSE_HEADERS, HTTP_PARSE_DONE, H
 struct http_parser {
     /* results, valid from HTTP_PARSE_HEADERS on; on HTTP_PARSE_ERROR what had been read until then */
     struct http_span method, target; /* requests */
-    int status;                      /* responses; and for HTTP_PARSE_ERROR of a request the status to answer (400, 413, 414, 417, 431, 501, 505) */
-    const char *error;               /* HTTP_PARSE_ERROR: a constant sentence */
-    unsigned version_minor;          /* 0 or 1 */
+    /* Responses: theirs. HTTP_PARSE_ERROR of a request: the answer, 400, 413, 414, 417, 431, 501 or 505. */
+    int status;
+    const char *error;      /* HTTP_PARSE_ERROR: a constant sentence */
+    unsigned version_minor; /* 0 or 1 */
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
-    bool keep_alive;                 /* after this message the connection may be used again */
-    bool expect_continue;            /* requests: "Expect: 100-continue" (any other expectation is 417) */
+    bool keep_alive;      /* after this message the connection may be used again */
+    bool expect_continue; /* requests: "Expect: 100-continue" (any other expectation is 417) */
     bool chunked;
     bool has_content_length;
-    bool until_close;                /* responses without length: body ends with the connection */
-    uint64_t content_length;         /* when has_content_length */
-    struct http_span body;           /* valid at HTTP_PARSE_DONE; chunked bodies are decoded in place */
-    size_t message_bytes;            /* valid at HTTP_PARSE_DONE: where the next message starts in the (undecoded) input */
+    bool until_close;        /* responses without length: body ends with the connection */
+    uint64_t content_length; /* when has_content_length */
+    struct http_span body;   /* valid at HTTP_PARSE_DONE; chunked bodies are decoded in place */
+    size_t message_bytes; /* valid at HTTP_PARSE_DONE: where the next message starts in the input */
     /* private */
     struct http_limits limits;
     bool is_response;
@@ -76,24 +77,26 @@ struct http_parser {
     bool connection_close;
     bool connection_keep_alive;
     unsigned state;
-    unsigned chunk_digits;           /* of the chunk size being read */
-    size_t position;                 /* next byte to look at */
-    size_t mark;                     /* first byte of the element being read */
-    size_t section_end;              /* reading a byte at or after it breaks the section's limit */
-    size_t extension_bytes;          /* chunk extensions seen so far */
-    uint64_t chunk_left;             /* bytes of the current chunk not yet read */
+    unsigned chunk_digits;  /* of the chunk size being read */
+    size_t position;        /* next byte to look at */
+    size_t mark;            /* first byte of the element being read */
+    size_t section_end;     /* reading a byte at or after it breaks the section's limit */
+    size_t extension_bytes; /* chunk extensions seen so far */
+    uint64_t chunk_left;    /* bytes of the current chunk not yet read */
     size_t body_start;
-    size_t body_write;               /* where the next decoded body byte goes */
+    size_t body_write; /* where the next decoded body byte goes */
 };
 
 /* Start a message. `limits` is copied. Cheap: not even the header table is cleared. */
 void http_parser_init_request(struct http_parser *parser, const struct http_limits *limits);
-void http_parser_init_response(struct http_parser *parser, const struct http_limits *limits, bool response_to_head);
+void http_parser_init_response(struct http_parser *parser, const struct http_limits *limits,
+                               bool response_to_head);
 
 /*
  * Continue with bytes[0, length) (length never shrinks between calls for one message).
- * HTTP_PARSE_HEADERS is returned once, when the header section is complete and a body follows (to answer 100-continue
- * or to refuse); HTTP_PARSE_DONE at the end of the message. `bytes` is written to only to decode chunks in place.
+ * HTTP_PARSE_HEADERS is returned once, when the header section is complete and a body follows (to
+ * answer 100-continue or to refuse); HTTP_PARSE_DONE at the end of the message. `bytes` is written to
+ * only to decode chunks in place.
  * HTTP_PARSE_DONE and HTTP_PARSE_ERROR are final: further calls return the same.
  */
 enum http_parse_result http_parser_run(struct http_parser *parser, char *bytes, size_t length);
@@ -109,7 +112,8 @@ size_t http_parser_compact(struct http_parser *parser, size_t length);
 enum http_parse_result http_parser_finish(struct http_parser *parser);
 
 /* Find a header by name (case-insensitive), the first of several; NULL when absent. */
-const struct http_header *http_parser_find(const struct http_parser *parser, const char *bytes, const char *name);
+const struct http_header *http_parser_find(const struct http_parser *parser, const char *bytes,
+                                           const char *name);
 /* True when the name (case-insensitive) is there exactly once: then *ret_header is it. */
 bool http_parser_find_single(const struct http_parser *parser, const char *bytes, const char *name,
                              const struct http_header **ret_header);

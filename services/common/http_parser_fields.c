@@ -7,7 +7,8 @@ static char to_lower(char byte) {
     return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
 }
 
-bool http_span_equals(const char *bytes, struct http_span span, const char *lower, size_t lower_length) {
+bool http_span_equals(const char *bytes, struct http_span span, const char *lower,
+                      size_t lower_length) {
     if (span.length != lower_length) {
         return false;
     }
@@ -71,7 +72,8 @@ static enum http_parse_result take_transfer_encoding(struct http_parser *parser,
         return http_parser_fail(parser, 400, "HTTP/1.0 knows no Transfer-Encoding");
     }
     if (!SPAN_IS(bytes, value, "chunked")) {
-        return http_parser_fail(parser, 501, "The only transfer encoding known here is \"chunked\"");
+        return http_parser_fail(parser, 501,
+                                "The only transfer encoding known here is \"chunked\"");
     }
     parser->chunked = true;
     return HTTP_PARSE_MORE;
@@ -159,7 +161,8 @@ static bool target_form_is_known(const struct http_parser *parser, const char *b
     size_t scheme = has_prefix(bytes, parser->target, "http://")    ? strlen("http://")
                     : has_prefix(bytes, parser->target, "https://") ? strlen("https://")
                                                                     : 0;
-    return scheme > 0 && parser->target.length > scheme && http_byte_is(target[scheme], HTTP_BYTE_HOST);
+    return scheme > 0 && parser->target.length > scheme &&
+           http_byte_is(target[scheme], HTTP_BYTE_HOST);
 }
 
 static enum http_parse_result check_request(struct http_parser *parser, const char *bytes) {
@@ -177,13 +180,14 @@ static enum http_parse_result check_request(struct http_parser *parser, const ch
 }
 
 enum http_parse_result http_parser_check_fields(struct http_parser *parser, const char *bytes) {
-    parser->keep_alive = !parser->connection_close &&
-                         (parser->version_minor > 0 || parser->connection_keep_alive);
+    parser->keep_alive =
+        !parser->connection_close && (parser->version_minor > 0 || parser->connection_keep_alive);
     if (!parser->is_response && check_request(parser, bytes) == HTTP_PARSE_ERROR) {
         return HTTP_PARSE_ERROR;
     }
     if (parser->chunked && parser->has_content_length) {
-        return http_parser_fail(parser, 400, "Content-Length and Transfer-Encoding exclude each other");
+        return http_parser_fail(parser, 400,
+                                "Content-Length and Transfer-Encoding exclude each other");
     }
     if (parser->has_content_length && !parser->response_to_head && parser->status != 304 &&
         parser->content_length > parser->limits.body_bytes_max) {
@@ -194,7 +198,8 @@ enum http_parse_result http_parser_check_fields(struct http_parser *parser, cons
 
 /* ---- looking up ---- */
 
-static bool name_matches(const char *bytes, struct http_span name, const char *wanted, size_t length) {
+static bool name_matches(const char *bytes, struct http_span name, const char *wanted,
+                         size_t length) {
     if (name.length != length) {
         return false;
     }

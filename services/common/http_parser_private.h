@@ -1,4 +1,7 @@
-/* Shared by http_parser.c (the state machine) and http_parser_fields.c (what the headers mean). */
+/*
+ * Shared by http_parser.c (the state machine), http_parser_fields.c (what the headers mean) and
+ * http_byte_classes.c (the table).
+ */
 #ifndef COMMON_HTTP_PARSER_PRIVATE_H
 #define COMMON_HTTP_PARSER_PRIVATE_H
 
@@ -18,7 +21,8 @@ static inline bool http_byte_is(char byte, enum http_byte_class wanted) {
 }
 
 /* Case-insensitive for ASCII letters; `lower` is in lower case. */
-bool http_span_equals(const char *bytes, struct http_span span, const char *lower, size_t lower_length);
+bool http_span_equals(const char *bytes, struct http_span span, const char *lower,
+                      size_t lower_length);
 
 /* End with HTTP_PARSE_ERROR. `error`: a constant sentence. */
 enum http_parse_result http_parser_fail(struct http_parser *parser, int status, const char *error);

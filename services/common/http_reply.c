@@ -108,7 +108,8 @@ static void write_answer(struct http_connection *connection, const struct http_r
         buf_append(&connection->out, reply->body, reply->body_length);
     }
     if (connection->out.failed) {
-        log_error("answer dropped: no memory for it", LOG_STR("requestId", http_request_id(exchange)),
+        log_error("answer dropped: no memory for it",
+                  LOG_STR("requestId", http_request_id(exchange)),
                   LOG_INT("bytes", reply->body_length));
         http_connection_close(connection);
     }

@@ -44,7 +44,8 @@ static void compile(const struct http_route *route, size_t index, struct pattern
     ret_pattern->segment_count = 0;
     assert(path.length > 0 && path.bytes[0] == '/' && route->handler != NULL);
     while (next_segment(path, &position, &text)) {
-        bool is_param = text.length > 2 && text.bytes[0] == '{' && text.bytes[text.length - 1] == '}';
+        bool is_param =
+            text.length > 2 && text.bytes[0] == '{' && text.bytes[text.length - 1] == '}';
         param_count += is_param;
         assert(ret_pattern->segment_count < HTTP_PATH_SEGMENTS_MAX);
         assert(param_count <= HTTP_PATH_PARAMS_MAX);

@@ -94,7 +94,8 @@ static void close_listener(struct http_server *server) {
 /* ---- accept ---- */
 
 static void take_connection(struct http_server *server, int fd) {
-    bool refused = server->connection_count - server->refused_count >= server->options.connections_max;
+    bool refused =
+        server->connection_count - server->refused_count >= server->options.connections_max;
     if (refused) {
         http_metrics_refused(server->metrics);
         if (server->refused_count >= HTTP_REFUSED_MAX) {
@@ -146,7 +147,8 @@ static void accept_again(void *ctx) {
 
 /* ---- deadlines ---- */
 
-static struct http_connection *first_of(struct http_server *server, enum http_connection_state state) {
+static struct http_connection *first_of(struct http_server *server,
+                                        enum http_connection_state state) {
     struct list *head = &server->connections[state];
     return list_is_empty(head) ? NULL : CONTAINER_OF(head->next, struct http_connection, node);
 }
@@ -240,7 +242,8 @@ static void drain_idle(struct http_server *server) {
         struct http_connection *connection = CONTAINER_OF(node, struct http_connection, node);
         http_connection_enter(connection, HTTP_IDLE);
         http_connection_read(connection);
-        if (connection->state == HTTP_IDLE && connection->used && buf_length(&connection->out) == 0) {
+        if (connection->state == HTTP_IDLE && connection->used &&
+            buf_length(&connection->out) == 0) {
             http_connection_close(connection);
         }
     }
@@ -292,7 +295,8 @@ enum err http_server_open(struct loop *loop, const struct http_server_options *o
         err = open_listener(server);
     }
     if (err == ERR_OK) {
-        err = loop_watch(loop, &server->listen_watch, server->listen_fd, EPOLLIN, accept_some, server);
+        err = loop_watch(loop, &server->listen_watch, server->listen_fd, EPOLLIN, accept_some,
+                         server);
     }
     if (err != ERR_OK) {
         http_server_close(server);

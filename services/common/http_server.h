@@ -30,16 +30,17 @@ enum { HTTP_PATH_PARAMS_MAX = 4, HTTP_REQUEST_ID_BYTES_MAX = 128, HTTP_TRACEPARE
 typedef void http_handler_fn(struct http_exchange *exchange, void *ctx);
 
 struct http_route {
-    const char *method;   /* "GET" (also answers HEAD), "POST", … */
-    const char *pattern;  /* "/orders/{id}": a {…} segment matches one non-empty path segment. Literal segments win over templates. */
-    const char *name;     /* for logs and metrics: "create_order" */
+    const char *method; /* "GET" (also answers HEAD), "POST", … */
+    /* "/orders/{id}": a {…} segment matches one non-empty segment. Literal segments win. */
+    const char *pattern;
+    const char *name; /* for logs and metrics: "create_order" */
     http_handler_fn *handler;
     void *ctx;
 };
 
 struct http_server_options {
-    const char *address;  /* numeric, e.g. "127.0.0.1" or "::1" */
-    uint16_t port;        /* 0: any, see http_server_port() */
+    const char *address;             /* numeric, e.g. "127.0.0.1" or "::1" */
+    uint16_t port;                   /* 0: any, see http_server_port() */
     const struct http_route *routes; /* must stay */
     size_t route_count;
     size_t connections_max;
@@ -77,20 +78,23 @@ size_t http_server_connection_count(const struct http_server *server);
 
 /* The request. Views stay valid until http_reply(). */
 struct http_str http_method(const struct http_exchange *exchange);
-struct http_str http_path(const struct http_exchange *exchange);    /* as sent, without the query */
-struct http_str http_query(const struct http_exchange *exchange);   /* without '?'; empty when absent */
+struct http_str http_path(const struct http_exchange *exchange);  /* as sent, without the query */
+struct http_str http_query(const struct http_exchange *exchange); /* no '?'; empty when absent */
 struct http_str http_body(const struct http_exchange *exchange);
-struct http_str http_header(const struct http_exchange *exchange, const char *name); /* .bytes NULL when absent */
-struct http_str http_path_param(const struct http_exchange *exchange, size_t index); /* still percent-encoded */
+/* The first of that name (case-insensitive); .bytes is NULL when absent. */
+struct http_str http_header(const struct http_exchange *exchange, const char *name);
+/* Still percent-encoded. */
+struct http_str http_path_param(const struct http_exchange *exchange, size_t index);
 const char *http_route_name(const struct http_exchange *exchange);
 /*
  * A query parameter, percent-decoded into the exchange's arena, NUL-terminated ("+" stays "+").
  * ERR_NOT_FOUND: absent; ERR_INVALID: bad encoding, %00, or given twice; ERR_NO_MEMORY.
  */
-MUST_CHECK enum err http_query_param(struct http_exchange *exchange, const char *name, struct http_str *ret_value);
+MUST_CHECK enum err http_query_param(struct http_exchange *exchange, const char *name,
+                                     struct http_str *ret_value);
 /* True when Content-Type is application/json (parameters allowed, case-insensitive). */
 bool http_body_is_json(const struct http_exchange *exchange);
-/* X-Request-Id if it matches ^[A-Za-z0-9._:-]{1,128}$, else a new UUID; decided once per exchange. NUL-terminated. */
+/* X-Request-Id if it matches ^[A-Za-z0-9._:-]{1,128}$, else a new UUID. NUL-terminated. */
 const char *http_request_id(struct http_exchange *exchange);
 /*
  * traceparent if it has the form of W3C Trace Context, else "". A higher version is read as the
@@ -103,19 +107,26 @@ uint64_t http_started_us(const struct http_exchange *exchange);
 
 struct http_reply {
     int status;
-    const char *content_type;  /* NULL: application/json */
-    const char *body;          /* copied; NULL with length 0: no body (204, 304 send no Content-Length body) */
+    const char *content_type; /* NULL: application/json */
+    const char *body;         /* copied; NULL with length 0: empty (204 and 304 never have one) */
     size_t body_length;
-    const char *location;      /* optional headers; values must not contain CR or LF (asserted) */
+    const char *location; /* optional headers; values must not contain CR or LF (asserted) */
     const char *etag;
     const char *link;
     const char *allow;
-    uint32_t retry_after_s;    /* 0: none */
+    uint32_t retry_after_s; /* 0: none */
 };
 
-/* Answer and end the exchange; it must not be used afterwards. Adds X-Request-Id, Content-Length, Date, Cache-Control: no-store. HEAD: no body. */
+/*
+ * Answer and end the exchange; it must not be used afterwards, views and arena included. Adds
+ * X-Request-Id, Content-Length, Date, Cache-Control: no-store. HEAD: no body.
+ */
 void http_reply(struct http_exchange *exchange, const struct http_reply *reply);
-/* {"statusCode":…,"message":"…"}; message NULL: err_message(err). 503s get Retry-After. Optional field errors: a JSON array already written, NULL for none. */
-void http_reply_error(struct http_exchange *exchange, enum err err, const char *message, const char *errors_json);
+/*
+ * {"statusCode":…,"message":"…","errors":…}; message NULL: err_message(err); errors_json: a JSON array
+ * already written, NULL for none. 503s get Retry-After.
+ */
+void http_reply_error(struct http_exchange *exchange, enum err err, const char *message,
+                      const char *errors_json);
 
 #endif

@@ -17,18 +17,19 @@
 #include "list.h"
 
 enum {
-    HTTP_START_LINE_BYTES_MAX = 8192,    /* request line: over it 414 */
-    HTTP_READ_BYTES = 4096,              /* room made for a read; the first buffer of a connection */
-    HTTP_OUT_BYTES_HIGH = 64 * 1024,     /* unsent answers: over it no further pipelined request is begun */
-    HTTP_KEEP_BYTES_MAX = 32 * 1024,     /* larger buffers are given back between requests */
+    HTTP_START_LINE_BYTES_MAX = 8192, /* request line: over it 414 */
+    HTTP_READ_BYTES = 4096,           /* room made for a read; the first buffer of a connection */
+    HTTP_OUT_BYTES_HIGH =
+        64 * 1024, /* unsent answers: over it no further pipelined request is begun */
+    HTTP_KEEP_BYTES_MAX = 32 * 1024,        /* larger buffers are given back between requests */
     HTTP_ARENA_BYTES_MAX = 8 * 1024 * 1024, /* of one exchange */
-    HTTP_LINGER_MS = 2000,               /* for the client to read an answer that ends the connection */
+    HTTP_LINGER_MS = 2000, /* for the client to read an answer that ends the connection */
     HTTP_LINGER_BYTES_MAX = 1024 * 1024, /* read and dropped meanwhile */
-    HTTP_REFUSED_MAX = 64,               /* connections over connections_max that still get their 503 */
+    HTTP_REFUSED_MAX = 64, /* connections over connections_max that still get their 503 */
     HTTP_ACCEPT_PER_TICK_MAX = 64,
-    HTTP_ACCEPT_PAUSE_MS = 100,          /* out of file descriptors: wait before accepting again */
-    HTTP_DRAIN_GRACE_MS = 500,           /* for the first request of a connection accepted just before */
-    HTTP_DATE_BYTES = 30                 /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
+    HTTP_ACCEPT_PAUSE_MS = 100, /* out of file descriptors: wait before accepting again */
+    HTTP_DRAIN_GRACE_MS = 500,  /* for the first request of a connection accepted just before */
+    HTTP_DATE_BYTES = 30        /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
 };
 
 enum http_connection_state {
@@ -43,8 +44,8 @@ enum http_connection_state {
 };
 
 struct http_exchange {
-    bool active;             /* between the handler's call and http_reply() */
-    size_t route;            /* index, HTTP_METRICS_NO_ROUTE: answered by the server itself */
+    bool active;  /* between the handler's call and http_reply() */
+    size_t route; /* index, HTTP_METRICS_NO_ROUTE: answered by the server itself */
     struct str path, query;
     struct http_match match;
     bool request_id_known, traceparent_known;
@@ -104,7 +105,8 @@ struct http_server {
 
 /* ---- http_server.c ---- */
 
-const char *http_server_date(struct http_server *server); /* RFC 9110 §5.6.7, cached for its second */
+const char *
+http_server_date(struct http_server *server); /* RFC 9110 §5.6.7, cached for its second */
 
 /* ---- http_connection.c ---- */
 

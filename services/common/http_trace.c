@@ -35,7 +35,8 @@ static bool is_hex(const char *bytes, size_t length, bool *ret_any) {
 /* 00-<trace id, 32>-<parent id, 16>-<flags, 2> */
 enum { VERSION_AT = 0, TRACE_ID_AT = 3, PARENT_ID_AT = 36, FLAGS_AT = 53 };
 
-bool http_traceparent_read(struct str header, char ret_traceparent[HTTP_TRACEPARENT_BYTES_MAX + 1]) {
+bool http_traceparent_read(struct str header,
+                           char ret_traceparent[HTTP_TRACEPARENT_BYTES_MAX + 1]) {
     const char *bytes = header.bytes;
     bool any_version, any_trace_id, any_parent_id, any_flag;
     if (header.length < HTTP_TRACEPARENT_BYTES_MAX || bytes[TRACE_ID_AT - 1] != '-' ||

@@ -20,7 +20,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 3000, ANSWER_BYTES_MAX = 4 * 1024 * 1024, HELD_MAX = 8, LARGE_BYTES = 16 * 1024 * 1024 };
+enum {
+    PATIENCE_MS = 3000,
+    ANSWER_BYTES_MAX = 4 * 1024 * 1024,
+    HELD_MAX = 8,
+    LARGE_BYTES = 16 * 1024 * 1024
+};
 
 static struct loop *loop;
 static struct http_server *server;
@@ -32,8 +37,10 @@ static size_t answer_length;
 /* ---- handlers ---- */
 
 static inline void reply_text(struct http_exchange *exchange, const char *text, size_t length) {
-    http_reply(exchange, &(struct http_reply){
-                             .status = 200, .content_type = "text/plain", .body = text, .body_length = length });
+    http_reply(exchange, &(struct http_reply){ .status = 200,
+                                               .content_type = "text/plain",
+                                               .body = text,
+                                               .body_length = length });
 }
 
 /* Route name, path, query, parameters and body: what the server made of the request. */
@@ -70,8 +77,12 @@ static inline void handle_large(struct http_exchange *exchange, void *ctx) {
 
 static inline void handle_full(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
-    http_reply(exchange, &(struct http_reply){ .status = 201, .body = "{}", .body_length = 2, .location = "/a/1",
-                                               .etag = "\"1\"", .link = "</a>; rel=\"next\"" });
+    http_reply(exchange, &(struct http_reply){ .status = 201,
+                                               .body = "{}",
+                                               .body_length = 2,
+                                               .location = "/a/1",
+                                               .etag = "\"1\"",
+                                               .link = "</a>; rel=\"next\"" });
 }
 
 static inline void handle_empty(struct http_exchange *exchange, void *ctx) {
@@ -162,7 +173,8 @@ static inline void wait_connections(size_t count) {
 /* ---- the client ---- */
 
 static inline int try_connect(uint16_t port) {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port),
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
@@ -180,7 +192,8 @@ static inline int client_open(void) {
 
 /* One that takes little at a time, so that a large answer cannot disappear into the kernel's buffers. */
 static inline int client_open_small(void) {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(http_server_port(server)),
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(http_server_port(server)),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     int bytes = 65536;
@@ -200,7 +213,8 @@ static inline bool receive(int fd, const char *until) {
     answer[0] = '\0';
     while (clock_monotonic_ms() < end_ms) {
         loop_tick(loop, 1);
-        ssize_t count = recv(fd, answer + answer_length, ANSWER_BYTES_MAX - answer_length, MSG_DONTWAIT);
+        ssize_t count =
+            recv(fd, answer + answer_length, ANSWER_BYTES_MAX - answer_length, MSG_DONTWAIT);
         if (count == 0 || (count < 0 && errno != EAGAIN)) {
             return count == 0 && until == NULL;
         }
@@ -224,7 +238,8 @@ static inline bool is_closed(int fd) {
 }
 
 /* One request on a connection of its own; the server must close when `closes`. */
-static inline void check_exchange(const char *request, const char *status, const char *end, bool closes) {
+static inline void check_exchange(const char *request, const char *status, const char *end,
+                                  bool closes) {
     int fd = client_open();
     client_send(fd, request);
     expect_answer(fd, status, end);

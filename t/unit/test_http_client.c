@@ -50,7 +50,8 @@ static void note_outcome(void *ctx, enum err err, const struct http_response *re
 /* ---- the scripted server ---- */
 
 static void open_listener(void) {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t length = sizeof(address);
     listener = socket(AF_INET, SOCK_STREAM, 0);
     ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, length), 0);
@@ -214,12 +215,15 @@ static const struct {
     const char *body;
 } REPLIES[] = {
     { OK_HI, false, ERR_OK, 200, "hi" },
-    { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n", false, ERR_OK, 200, "hi" },
+    { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n", false,
+      ERR_OK, 200, "hi" },
     { "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n", false, ERR_OK, 304, "" },
     { "HTTP/1.1 204 No Content\r\n\r\n", false, ERR_OK, 204, "" },
     { "HTTP/1.0 200 OK\r\n\r\nuntil close", true, ERR_OK, 200, "until close" },
-    { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" OK_HI, false, ERR_OK, 200, "hi" },
-    { "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", true, ERR_OK, 503, "" },
+    { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" OK_HI, false,
+      ERR_OK, 200, "hi" },
+    { "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", true, ERR_OK, 503,
+      "" },
     { "HTTP/1.1 101 Switching Protocols\r\n\r\n", false, ERR_BAD_REPLY, 0, "" },
     { "HTTP/1.1 200 OK\r\nContent-Length: 4097\r\n\r\n", false, ERR_BAD_REPLY, 0, "" },
     { "HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", false, ERR_BAD_REPLY, 0, "" },
@@ -227,7 +231,8 @@ static const struct {
     { "", true, ERR_UNAVAILABLE, 0, "" },
     { "HTTP/1.1 200 OK\r\nContent-Le", true, ERR_UNAVAILABLE, 0, "" },
     { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", true, ERR_UNAVAILABLE, 0, "" },
-    { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", true, ERR_UNAVAILABLE, 0, "" },
+    { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", true, ERR_UNAVAILABLE, 0,
+      "" },
 };
 
 static void play_reply(const char *reply, bool then_close, bool drip) {
@@ -285,7 +290,8 @@ END_TEST
 
 START_TEST(body_at_its_limit_is_taken) {
     char reply[BODY_MAX + 100];
-    int head = snprintf(reply, sizeof(reply), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BODY_MAX);
+    int head =
+        snprintf(reply, sizeof(reply), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BODY_MAX);
     memset(reply + head, 'x', BODY_MAX);
     reply[head + BODY_MAX] = '\0';
     ask(0, "/x");
@@ -559,7 +565,10 @@ static const struct {
 
 START_TEST(url_is_taken_or_refused) {
     struct http_client_options options = {
-        .base_url = URLS[_i].url, .connections_max = 1, .deadline_ms = 1, .idle_timeout_ms = 1,
+        .base_url = URLS[_i].url,
+        .connections_max = 1,
+        .deadline_ms = 1,
+        .idle_timeout_ms = 1,
     };
     struct http_client *opened = NULL;
     FILE *quiet = fopen("/dev/null", "w"); /* the refusals are logged */

@@ -19,12 +19,13 @@ static const struct http_limits LIMITS = {
 struct message {
     const char *bytes;
     size_t length;
-    int status;         /* requests: 0 = accepted, else the status to answer; responses: 0 or 1 = refused */
-    const char *body;   /* when accepted */
-    size_t rest;        /* bytes after the message, when accepted */
+    int status; /* requests: 0 = accepted, else the status to answer; responses: 0 or 1 = refused */
+    const char *body; /* when accepted */
+    size_t rest;      /* bytes after the message, when accepted */
 };
 
-#define M(text, ...) { .bytes = text, .length = sizeof(text) - 1, __VA_ARGS__ }
+#define M(text, ...)                                                                               \
+    { .bytes = text, .length = sizeof(text) - 1, __VA_ARGS__ }
 #define HOST "Host: a\r\n"
 #define CHUNKED_HEAD "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
 
@@ -56,7 +57,8 @@ static void feed(struct outcome *outcome, size_t length) {
 }
 
 static void assert_same(const struct outcome *a, const struct outcome *b, size_t cut) {
-    ck_assert_msg(a->result == b->result, "cut at %zu: result %d, whole: %d", cut, b->result, a->result);
+    ck_assert_msg(a->result == b->result, "cut at %zu: result %d, whole: %d", cut, b->result,
+                  a->result);
     ck_assert_msg(a->parser.status == b->parser.status, "cut at %zu: status %d, whole: %d", cut,
                   b->parser.status, a->parser.status);
     ck_assert_msg(a->parser.error == b->parser.error, "cut at %zu: %s, whole: %s", cut,
@@ -73,7 +75,8 @@ static void assert_same(const struct outcome *a, const struct outcome *b, size_t
     }
 }
 
-static void try_every_cut(const struct message *message, bool is_response, const struct outcome *whole) {
+static void try_every_cut(const struct message *message, bool is_response,
+                          const struct outcome *whole) {
     struct outcome cut;
     for (size_t at = 0; at <= message->length; at++) {
         start(&cut, message, is_response);
@@ -139,7 +142,8 @@ static const struct message REQUESTS[] = {
     M(" GET / HTTP/1.1\r\n", .status = 400),
     M("G@T / HTTP/1.1\r\n", .status = 400),
     M("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", .status = 400), /* TLS */
-    M("abcdefghijklmnopqrstuvwxyzabcdef / HTTP/1.1\r\n", .status = 414), /* 32: known to be a method */
+    M("abcdefghijklmnopqrstuvwxyzabcdef / HTTP/1.1\r\n",
+      .status = 414), /* 32: known to be a method */
     M("abcdefghijklmnopqrstuvwxyzabcdefg / HTTP/1.1\r\n", .status = 501),
     /* target */
     M("GET /a?b=c&d=%20|{} HTTP/1.1\r\n" HOST "\r\n"),
@@ -155,7 +159,7 @@ static const struct message REQUESTS[] = {
     M("GET /\x7f HTTP/1.1\r\n" HOST "\r\n", .status = 400),
     M("GET /\0 HTTP/1.1\r\n" HOST "\r\n", .status = 400),
     M("CONNECT a:80 HTTP/1.1\r\n" HOST "\r\n", .status = 501),
-    M("GET /34567890123456789012345678 HTTP/1.1\r\n" HOST "\r\n"),           /* 40 bytes */
+    M("GET /34567890123456789012345678 HTTP/1.1\r\n" HOST "\r\n"), /* 40 bytes */
     M("GET /345678901234567890123456789 HTTP/1.1\r\n" HOST "\r\n", .status = 414),
     /* headers */
     M("GET / HTTP/1.1\r\n\r\n", .status = 400),
@@ -195,8 +199,10 @@ static const struct message REQUESTS[] = {
     M("POST / HTTP/1.1\r\n" HOST "Content-Length: 33\r\n\r\n", .status = 413),
     M("POST / HTTP/1.1\r\n" HOST "Content-Length: 18446744073709551616\r\n\r\n", .status = 413),
     M("POST / HTTP/1.1\r\n" HOST "Content-Length: 184467440737095516170000\r\n\r\n", .status = 413),
-    M("POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", .status = 400),
-    M("POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", .status = 400),
+    M("POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+      .status = 400),
+    M("POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+      .status = 400),
     M("POST / HTTP/1.1\r\n" HOST "Content-Length: 5, 5\r\n\r\nhello", .status = 400),
     M("POST / HTTP/1.1\r\n" HOST "Content-Length: +5\r\n\r\nhello", .status = 400),
     M("POST / HTTP/1.1\r\n" HOST "Content-Length: -5\r\n\r\nhello", .status = 400),
@@ -217,7 +223,9 @@ static const struct message REQUESTS[] = {
     M("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n", .status = 501),
     M("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\r\n\r\n", .status = 501),
     M("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n", .status = 400),
-    M("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\x0b" "chunked\r\n\r\n", .status = 400),
+    M("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding:\x0b"
+      "chunked\r\n\r\n",
+      .status = 400),
     M("POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", .status = 400),
     M("POST / HTTP/1.1\r\n" HOST "transfer-ENCODING: CHUNKED \r\n\r\n0\r\n\r\n"),
     /* chunks */
@@ -266,14 +274,16 @@ START_TEST(request_fields_are_found) {
     ck_assert_int_eq(http_parser_run(&parser, bytes, strlen(bytes)), HTTP_PARSE_DONE);
     ck_assert_int_eq(http_parser_run(&parser, bytes, strlen(bytes)), HTTP_PARSE_DONE);
     ck_assert(parser.method.length == 4 && memcmp(bytes + parser.method.offset, "POST", 4) == 0);
-    ck_assert(parser.target.length == 11 && memcmp(bytes + parser.target.offset, "/orders?x=1", 11) == 0);
+    ck_assert(parser.target.length == 11 &&
+              memcmp(bytes + parser.target.offset, "/orders?x=1", 11) == 0);
     ck_assert_uint_eq(parser.header_count, 5);
     ck_assert_ptr_eq(http_parser_find(&parser, bytes, "X-TWO"), &parser.headers[1]);
     ck_assert(!http_parser_find_single(&parser, bytes, "x-two", &header));
     ck_assert(http_parser_find_single(&parser, bytes, "HOST", &header));
     ck_assert_ptr_null(http_parser_find(&parser, bytes, "Hos"));
     ck_assert_ptr_null(http_parser_find(&parser, bytes, "Hosts"));
-    ck_assert(memcmp(bytes + parser.headers[2].value.offset, "b c", parser.headers[2].value.length) == 0);
+    ck_assert(
+        memcmp(bytes + parser.headers[2].value.offset, "b c", parser.headers[2].value.length) == 0);
     ck_assert_uint_eq(parser.headers[2].value.length, 3);
     ck_assert_uint_eq(http_parser_find(&parser, bytes, "empty")->value.length, 0);
     ck_assert(parser.keep_alive && !parser.expect_continue && !parser.chunked);
@@ -308,7 +318,8 @@ START_TEST(keep_alive_follows_version_and_connection) {
 END_TEST
 
 START_TEST(expectation_counts_from_http_1_1_on) {
-    char bytes[] = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    char bytes[] =
+        "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
     struct http_parser parser;
     http_parser_init_request(&parser, &LIMITS);
     ck_assert_int_eq(http_parser_run(&parser, bytes, strlen(bytes)), HTTP_PARSE_HEADERS);
@@ -376,7 +387,8 @@ START_TEST(trailers_and_extensions_are_bounded) {
         memcpy(bytes + length, "1;", 2);
         memset(bytes + length + 2, 'x', HTTP_CHUNK_EXTENSION_BYTES_MAX);
         length += 2 + (size_t)HTTP_CHUNK_EXTENSION_BYTES_MAX;
-        const char *rest = extra == 0 ? "\r\na\r\n0\r\nT: t\r\n\r\n" : "\r\na\r\n0;y\r\nT: t\r\n\r\n";
+        const char *rest =
+            extra == 0 ? "\r\na\r\n0\r\nT: t\r\n\r\n" : "\r\na\r\n0;y\r\nT: t\r\n\r\n";
         memcpy(bytes + length, rest, strlen(rest));
         length += strlen(rest);
         struct http_parser parser;
@@ -433,7 +445,8 @@ static const struct message RESPONSES[] = {
     M("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", .status = 200),
     M("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", .status = 200),
     M("HTTP/1.1 404 Not Found \xe4\r\nContent-Length: 0\r\n\r\n", .status = 404),
-    M("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", .status = 200, .body = "hi"),
+    M("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", .status = 200,
+      .body = "hi"),
     M("HTTP/1.1 204 No Content\r\n\r\n!", .status = 204, .rest = 1),
     M("HTTP/1.1 304 Not Modified\r\nContent-Length: 900\r\n\r\n", .status = 304),
     M("HTTP/1.1 100 Continue\r\n\r\nHTTP", .status = 100, .rest = 4),
@@ -516,9 +529,11 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("http_parser");
     TCase *requests = tcase_create("requests");
-    tcase_add_loop_test(requests, request_is_taken_or_refused_in_every_cut, 0, UNIT_COUNT(REQUESTS));
+    tcase_add_loop_test(requests, request_is_taken_or_refused_in_every_cut, 0,
+                        UNIT_COUNT(REQUESTS));
     tcase_add_test(requests, request_fields_are_found);
-    tcase_add_loop_test(requests, keep_alive_follows_version_and_connection, 0, UNIT_COUNT(CONNECTIONS));
+    tcase_add_loop_test(requests, keep_alive_follows_version_and_connection, 0,
+                        UNIT_COUNT(CONNECTIONS));
     tcase_add_test(requests, expectation_counts_from_http_1_1_on);
     suite_add_tcase(suite, requests);
     TCase *limits = tcase_create("limits");
@@ -528,7 +543,8 @@ int main(void) {
     tcase_add_test(limits, compaction_keeps_memory_at_the_size_of_the_data);
     suite_add_tcase(suite, limits);
     TCase *responses = tcase_create("responses");
-    tcase_add_loop_test(responses, response_is_taken_or_refused_in_every_cut, 0, UNIT_COUNT(RESPONSES));
+    tcase_add_loop_test(responses, response_is_taken_or_refused_in_every_cut, 0,
+                        UNIT_COUNT(RESPONSES));
     tcase_add_test(responses, response_to_head_has_no_body);
     tcase_add_test(responses, close_ends_only_a_response_without_length);
     tcase_add_test(responses, open_ended_body_is_bounded);

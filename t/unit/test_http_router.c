@@ -11,18 +11,19 @@ static void handle(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
 }
 
-#define ROUTE(method, pattern) { method, pattern, pattern, handle, NULL }
+#define ROUTE(method, pattern)                                                                     \
+    { method, pattern, pattern, handle, NULL }
 
 static const struct http_route ROUTES[] = {
-    ROUTE("GET", "/orders/{id}"),               /* 0 */
-    ROUTE("POST", "/orders"),                   /* 1 */
-    ROUTE("GET", "/orders/product/{productId}"),/* 2 */
-    ROUTE("GET", "/{a}/{b}/{c}"),               /* 3 */
-    ROUTE("GET", "/orders/latest"),             /* 4 */
-    ROUTE("PATCH", "/orders/{id}"),             /* 5 */
-    ROUTE("HEAD", "/orders"),                   /* 6 */
-    ROUTE("GET", "/"),                          /* 7 */
-    ROUTE("DELETE", "/{a}/{b}/{c}/{d}"),        /* 8 */
+    ROUTE("GET", "/orders/{id}"),                /* 0 */
+    ROUTE("POST", "/orders"),                    /* 1 */
+    ROUTE("GET", "/orders/product/{productId}"), /* 2 */
+    ROUTE("GET", "/{a}/{b}/{c}"),                /* 3 */
+    ROUTE("GET", "/orders/latest"),              /* 4 */
+    ROUTE("PATCH", "/orders/{id}"),              /* 5 */
+    ROUTE("HEAD", "/orders"),                    /* 6 */
+    ROUTE("GET", "/"),                           /* 7 */
+    ROUTE("DELETE", "/{a}/{b}/{c}/{d}"),         /* 8 */
 };
 
 static const struct {
@@ -63,14 +64,17 @@ START_TEST(route_is_found) {
     struct http_router *router;
     struct http_match match = { .param_count = 0 };
     ck_assert_int_eq(http_router_open(ROUTES, UNIT_COUNT(ROUTES), &router), ERR_OK);
-    enum err err = http_router_match(router, str_of(MATCHES[_i].method), str_of(MATCHES[_i].path), &match);
-    ck_assert_msg(err == MATCHES[_i].err, "%s %s: %s", MATCHES[_i].method, MATCHES[_i].path, err_name(err));
+    enum err err =
+        http_router_match(router, str_of(MATCHES[_i].method), str_of(MATCHES[_i].path), &match);
+    ck_assert_msg(err == MATCHES[_i].err, "%s %s: %s", MATCHES[_i].method, MATCHES[_i].path,
+                  err_name(err));
     if (err == ERR_OK) {
         ck_assert_uint_eq(match.route, MATCHES[_i].route);
         for (size_t i = 0; i < match.param_count; i++) {
             ck_assert(str_equal(match.params[i], str_of(MATCHES[_i].params[i])));
         }
-        ck_assert(match.param_count == HTTP_PATH_PARAMS_MAX || MATCHES[_i].params[match.param_count] == NULL);
+        ck_assert(match.param_count == HTTP_PATH_PARAMS_MAX ||
+                  MATCHES[_i].params[match.param_count] == NULL);
     }
     http_router_close(router);
 }

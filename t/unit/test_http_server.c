@@ -37,7 +37,9 @@ END_TEST
 START_TEST(error_is_json_with_escapes_and_retry_after) {
     int fd = client_open();
     client_send(fd, GET("/fail"));
-    expect_answer(fd, "503", "\r\n\r\n{\"statusCode\":503,\"message\":\"say \\\"please\\\"\",\"errors\":[{\"path\":\"/a\"}]}");
+    expect_answer(fd, "503",
+                  "\r\n\r\n{\"statusCode\":503,\"message\":\"say "
+                  "\\\"please\\\"\",\"errors\":[{\"path\":\"/a\"}]}");
     ck_assert(has("\r\nRetry-After: 1\r\n"));
     close(fd);
 }
@@ -62,8 +64,10 @@ static const struct {
     { "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "404", "}", false },
     { "PUT /show HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx", "405", "}", false },
     { "get /show HTTP/1.1\r\nHost: a\r\n\r\n", "405", "}", false },
-    { "POST /show HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody", "200", "show_post|/show||body", false },
-    { "POST /show HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2;x\r\ndy\r\n0\r\nT: t\r\n\r\n",
+    { "POST /show HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody", "200",
+      "show_post|/show||body", false },
+    { "POST /show HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n2\r\nbo\r\n2;x\r\ndy\r\n0\r\nT: t\r\n\r\n",
       "200", "show_post|/show||body", false },
     { "GET /show HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "200", "show|/show||", true },
     { "GET /show HTTP/1.0\r\n\r\n", "200", "show|/show||", true },
@@ -71,17 +75,21 @@ static const struct {
     /* refused: answered, and closed */
     { "GET /show HTTP/1.1\r\n\r\n", "400", "}", true },
     { "GET /show HTTP/1.1\nHost: a\n\n", "400", "}", true },
-    { "POST /show HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", "400", "}", true },
+    { "POST /show HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "400", "}", true },
     { "POST /show HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n", "413", "}", true },
-    { "POST /show HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 65537\r\n\r\n", "413", "}", true },
-    { "POST /show HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n", "413", "}", true },
+    { "POST /show HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 65537\r\n\r\n",
+      "413", "}", true },
+    { "POST /show HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n", "413", "}",
+      true },
     { "POST /show HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n", "417", "}", true },
     { "GET /show HTTP/3.0\r\n", "505", "}", true },
     { "BREW /show HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "501", "}", true },
 };
 
 START_TEST(request_is_answered) {
-    check_exchange(EXCHANGES[_i].request, EXCHANGES[_i].status, EXCHANGES[_i].end, EXCHANGES[_i].closes);
+    check_exchange(EXCHANGES[_i].request, EXCHANGES[_i].status, EXCHANGES[_i].end,
+                   EXCHANGES[_i].closes);
 }
 END_TEST
 
@@ -123,12 +131,9 @@ START_TEST(request_id_is_kept_or_made) {
         const char *headers;
         const char *kept; /* NULL: a new one */
     } ids[] = {
-        { "X-Request-Id: 1\r\n", "1" },
-        { "", NULL },
-        { "X-Request-Id:\r\n", NULL },
-        { "X-Request-Id: a b\r\n", NULL },
-        { "X-Request-Id: a\"b\r\n", NULL },
-        { "X-Request-Id: a\r\nX-Request-Id: b\r\n", NULL },
+        { "X-Request-Id: 1\r\n", "1" },     { "", NULL },
+        { "X-Request-Id:\r\n", NULL },      { "X-Request-Id: a b\r\n", NULL },
+        { "X-Request-Id: a\"b\r\n", NULL }, { "X-Request-Id: a\r\nX-Request-Id: b\r\n", NULL },
     };
     for (size_t i = 0; i < UNIT_COUNT(ids); i++) {
         char text[400];
@@ -150,7 +155,8 @@ START_TEST(request_id_is_kept_or_made) {
 END_TEST
 
 START_TEST(request_id_is_echoed_when_the_rest_is_refused) {
-    check_exchange("GET /show HTTP/1.1\r\nX-Request-Id: mine\r\n Folded: x\r\n\r\n", "400", "}", true);
+    check_exchange("GET /show HTTP/1.1\r\nX-Request-Id: mine\r\n Folded: x\r\n\r\n", "400", "}",
+                   true);
     int fd = client_open();
     client_send(fd, "POST / HTTP/1.1\r\nX-Request-Id: mine\r\nContent-Length: x\r\n\r\n");
     expect_answer(fd, "400", "}");
@@ -166,7 +172,8 @@ START_TEST(limits_are_exact) {
     /* the request line: 8192 bytes without CRLF */
     for (int extra = 0; extra <= 1; extra++) {
         size_t padding = 8192 - strlen("GET /show? HTTP/1.1") + (size_t)extra;
-        size_t length = (size_t)snprintf(text, 70000, "GET /show?%0*d HTTP/1.1\r\nHost: a\r\n\r\n", (int)padding, 0);
+        size_t length = (size_t)snprintf(text, 70000, "GET /show?%0*d HTTP/1.1\r\nHost: a\r\n\r\n",
+                                         (int)padding, 0);
         ck_assert_uint_gt(length, 8192);
         check_exchange(text, extra == 0 ? "200" : "414", extra == 0 ? "show|" : "}", extra == 1);
     }
@@ -177,7 +184,8 @@ START_TEST(limits_are_exact) {
         check_exchange(text, extra == 0 ? "200" : "431", extra == 0 ? "show|" : "}", extra == 1);
     }
     /* the body: body_bytes_max, one over it is in the table */
-    int head = snprintf(text, 70000, "POST /show HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n");
+    int head =
+        snprintf(text, 70000, "POST /show HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n");
     memset(text + head, 'b', 65536);
     text[head + 65536] = '\0';
     check_exchange(text, "200", "bbbb", false);
@@ -206,7 +214,8 @@ END_TEST
 
 /* ---- 100-continue ---- */
 
-#define EXPECTING "POST /show HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
+#define EXPECTING                                                                                  \
+    "POST /show HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
 
 START_TEST(continue_is_sent_to_who_waits_for_it) {
     int fd = client_open();
@@ -225,7 +234,8 @@ START_TEST(continue_is_not_sent_to_who_did_not_wait) {
     run_for(20);
     client_send(fd, "ody");
     expect_answer(fd, "200", "show_post|/show||body");
-    client_send(fd, "POST /show HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n");
+    client_send(
+        fd, "POST /show HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n");
     expect_answer(fd, "200", "show_post|/show||");
     close(fd);
 }
@@ -264,7 +274,8 @@ END_TEST
 /* What comes while a handler works must not move the request under it. */
 START_TEST(request_stays_where_it_is_while_more_arrives) {
     int fd = client_open();
-    client_send(fd, "POST /hold?query HTTP/1.1\r\nHost: a\r\nX: value\r\nContent-Length: 4\r\n\r\nbody");
+    client_send(
+        fd, "POST /hold?query HTTP/1.1\r\nHost: a\r\nX: value\r\nContent-Length: 4\r\n\r\nbody");
     wait_held(1);
     struct str path = http_path(held[0]), query = http_query(held[0]), body = http_body(held[0]);
     struct str value = http_header(held[0], "x");
@@ -332,7 +343,8 @@ START_TEST(query_parameters_are_decoded_or_refused) {
         char request[200];
         struct str value = { NULL, 0 };
         held_count = 0;
-        snprintf(request, sizeof(request), "GET /hold?%s HTTP/1.1\r\nHost: a\r\n\r\n", queries[i].query);
+        snprintf(request, sizeof(request), "GET /hold?%s HTTP/1.1\r\nHost: a\r\n\r\n",
+                 queries[i].query);
         hold(fd, request);
         enum err err = http_query_param(held[0], "limit", &value);
         ck_assert_msg(err == queries[i].err, "%s: %s", queries[i].query, err_name(err));
@@ -364,7 +376,8 @@ START_TEST(media_type_is_recognised) {
     for (size_t i = 0; i < UNIT_COUNT(types); i++) {
         char request[200];
         held_count = 0;
-        snprintf(request, sizeof(request), "GET /hold HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\n\r\n", types[i].type);
+        snprintf(request, sizeof(request),
+                 "GET /hold HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\n\r\n", types[i].type);
         hold(fd, request);
         ck_assert_msg(http_body_is_json(held[0]) == types[i].is_json, "%s", types[i].type);
         reply_text(held[0], "", 0);
@@ -375,9 +388,12 @@ END_TEST
 
 START_TEST(trace_context_is_read_once_it_is_valid) {
     int fd = client_open();
-    hold(fd, "GET /hold HTTP/1.1\r\nHost: a\r\nTraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n");
-    ck_assert_str_eq(http_traceparent(held[0]), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    ck_assert_str_eq(http_traceparent(held[0]), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    hold(fd, "GET /hold HTTP/1.1\r\nHost: a\r\nTraceparent: "
+             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n");
+    ck_assert_str_eq(http_traceparent(held[0]),
+                     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    ck_assert_str_eq(http_traceparent(held[0]),
+                     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     reply_text(held[0], "", 0);
     hold(fd, "GET /hold HTTP/1.1\r\nHost: a\r\ntraceparent: 00-0\r\n\r\n");
     ck_assert_str_eq(http_traceparent(held[1]), "");

@@ -42,7 +42,8 @@ END_TEST
 
 START_TEST(half_request_then_end_is_400) {
     static const char *const halves[] = {
-        "GET /show HT", GET("/show") "G",
+        "GET /show HT",
+        GET("/show") "G",
         "POST /show HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhell",
         "POST /show HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
     };
@@ -90,7 +91,8 @@ START_TEST(exchange_survives_its_client) {
 END_TEST
 
 START_TEST(client_may_leave_at_any_byte) {
-    const char *request = "POST /show HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
+    const char *request =
+        "POST /show HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
     for (size_t length = 0; length <= strlen(request); length++) {
         int fd = client_open();
         ck_assert_int_eq(send(fd, request, length, MSG_NOSIGNAL), (ssize_t)length);
@@ -176,7 +178,8 @@ START_TEST(client_that_does_not_read_is_closed) {
     for (ssize_t count; (count = recv(fd, answer, ANSWER_BYTES_MAX, 0)) > 0;) {
         total += (size_t)count;
     }
-    ck_assert_msg(total < LARGE_BYTES, "the answer fitted into the kernel's buffers: nothing was tested");
+    ck_assert_msg(total < LARGE_BYTES,
+                  "the answer fitted into the kernel's buffers: nothing was tested");
     close(fd);
 }
 END_TEST
@@ -189,20 +192,31 @@ START_TEST(client_that_only_sends_is_not_buffered_for_ever) {
     while (sent != sent_before) {
         sent_before = sent;
         for (int i = 0; i < 200; i++) {
-            ssize_t count = send(fd, GET("/full"), strlen(GET("/full")), MSG_DONTWAIT | MSG_NOSIGNAL);
+            ssize_t count =
+                send(fd, GET("/full"), strlen(GET("/full")), MSG_DONTWAIT | MSG_NOSIGNAL);
             sent += count > 0 ? (size_t)count : 0;
             loop_tick(loop, 0);
         }
         ck_assert_uint_lt(sent, (size_t)64 * 1024 * 1024);
     }
     ck_assert_uint_eq(http_server_connection_count(server), 1);
+    close(fd);
+    wait_connections(0);
+}
+END_TEST
+
+/* Blocked on a client that must read first, with a request of it waiting in the socket. */
+START_TEST(loop_does_not_spin_on_input_that_it_does_not_want) {
+    int fd = client_open_small();
+    client_send(fd, GET("/large"));
+    run_for(30);
+    client_send(fd, GET("/show"));
     unsigned ticks = 0;
     for (uint64_t end_ms = clock_monotonic_ms() + 100; clock_monotonic_ms() < end_ms; ticks++) {
         loop_tick(loop, 20);
     }
-    ck_assert_msg(ticks < 30, "%u ticks: the loop spins on input that it does not want", ticks);
+    ck_assert_msg(ticks < 30, "%u ticks", ticks);
     close(fd);
-    wait_connections(0);
 }
 END_TEST
 
@@ -441,7 +455,8 @@ START_TEST(address_is_taken_or_refused) {
     options.port = 0;
     enum err err = http_server_open(loop, &options, &other);
     if (err == ERR_OK) { /* a machine without IPv6 cannot */
-        struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+        struct sockaddr_in6 address = { .sin6_family = AF_INET6,
+                                        .sin6_addr = IN6ADDR_LOOPBACK_INIT,
                                         .sin6_port = htons(http_server_port(other)) };
         int fd = socket(AF_INET6, SOCK_STREAM, 0);
         ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -468,6 +483,7 @@ static void add_connections(Suite *suite) {
     tcase_add_test(tests, refused_client_is_not_listened_to_for_ever);
     tcase_add_test(tests, large_answer_arrives_whole);
     tcase_add_test(tests, client_that_only_sends_is_not_buffered_for_ever);
+    tcase_add_test(tests, loop_does_not_spin_on_input_that_it_does_not_want);
     tcase_add_test(tests, connection_over_the_limit_is_503_and_the_next_free_place_is_given);
     tcase_add_test(tests, refused_connections_are_bounded_too);
     tcase_add_test(tests, accept_pauses_without_file_descriptors);
