@@ -92,7 +92,7 @@ dirs_clean() {
     for name in "${STACK_ALL[@]}" log run secrets; do
         rm -rf "${STACK_HOME:?}/$name"
     done
-    rm -f "$STACK_HOME/lock"
+    rm -f "$STACK_HOME/lock" "$STACK_HOME/test.lock" "$STACK_HOME/test-up.log"
     # Something else in it, the test stack perhaps: still ours.
     [ "$(ls -A "$STACK_HOME")" != "$STACK_MARKER" ] || rm -rf "${STACK_HOME:?}"
 }

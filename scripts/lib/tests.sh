@@ -17,7 +17,7 @@ tests_run() {
     for one in "${suites[@]}"; do
         case $one in
         unit | control | gateway) plain+=("$one") ;;
-        *) stacked+=("$one") ;;
+        *) ! tests_exist "$one" || stacked+=("$one") ;;
         esac
     done
     tests_require_some "$@"
@@ -29,15 +29,18 @@ tests_run() {
 tests_require_some() {
     local one
     for one; do
-        case $one in
-        unit) compgen -G "$ROOT/t/unit/test_*.c" > /dev/null ;;
-        all) true ;;
-        *) compgen -G "$ROOT/t/$one/*.t" > /dev/null ;;
-        esac || {
+        [ "$one" = all ] || tests_exist "$one" || {
             ui_error "there are no $one tests yet"
             exit 2
         }
     done
+}
+
+tests_exist() {
+    case $1 in
+    unit) compgen -G "$ROOT/t/unit/test_*.c" ;;
+    *) compgen -G "$ROOT/t/$1/*.t" ;;
+    esac > /dev/null
 }
 
 tests_prepare() {
@@ -72,7 +75,11 @@ tests_suites() {
     fi
     read -r passed failed < "$TESTS_TOTALS" || { passed=0 failed=0; }
     failed=$((failed + stack_failed))
-    [ "$failed" -eq 0 ] || [ ! -d "$TESTS_HOME/log" ] || ui_say "logs of the test stack: $TESTS_HOME/log"
+    if [ "$failed" -gt 0 ] && [ -d "$TESTS_HOME/log" ]; then
+        ui_say "logs of the test stack: $TESTS_HOME/log"
+    elif [ -z "${PRODORDER_TEST_KEEP:-}" ]; then
+        PRODORDER_HOME=$TESTS_HOME "$ROOT/prodorder" clean > /dev/null
+    fi
     ui_say "$passed passed, $failed failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
@@ -109,6 +116,15 @@ tests_stack_down() {
         "$ROOT/prodorder" down > /dev/null || true
     fi
     TESTS_STACK=
+}
+
+# What an earlier test run left, unless one is running now.
+tests_clean() {
+    local lock
+    [ -e "$STACK_HOME/test/$STACK_MARKER" ] || return 0
+    exec {lock}> "$STACK_HOME/test.lock"
+    ! flock -n "$lock" || PRODORDER_HOME=$STACK_HOME/test "$ROOT/prodorder" clean > /dev/null
+    exec {lock}>&-
 }
 
 tests_end() {
