@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# ./prodorder bench [NAME...]: measure the whole system on a stack of its own, and keep the figures.
+#
+# Benchmarks: orders, order-port, product, order-list, latency (default: all of them).
+# Environment: BENCH_SECONDS (30), BENCH_CONNECTIONS (64), BENCH_PORT_OFFSET (11000),
+#              BENCH_HOME (var/bench), BENCH_KEEP=1 leaves the stack running.
+#
+# Everything runs on this machine, the load generator (wrk, one thread) included. A line of JSON per
+# benchmark goes to bench/results/<date>-<commit>.jsonl, a table to the terminal.
+set -euo pipefail
+export LC_ALL=C.UTF-8
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+SECONDS_EACH=${BENCH_SECONDS:-30}
+CONNECTIONS=${BENCH_CONNECTIONS:-64}
+OFFSET=${BENCH_PORT_OFFSET:-11000}
+export PRODORDER_HOME=${BENCH_HOME:-$PWD/var/bench} PRODORDER_PORT_OFFSET=$OFFSET
+export PRODORDER_LISTEN=127.0.0.1
+GATEWAY=http://127.0.0.1:$((4000 + OFFSET))
+ORDER_SERVICE=http://127.0.0.1:$((3002 + OFFSET))
+ALL=(latency orders order-port product order-list)
+RESULTS=bench/results/$(date -u +%Y-%m-%dT%H%M%SZ)-$(git rev-parse --short HEAD 2> /dev/null || echo none).jsonl
+
+usage() {
+    sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+}
+
+die() {
+    echo "bench: $*" >&2
+    exit 1
+}
+
+stack_down() {
+    [ -n "${BENCH_KEEP:-}" ] || ./prodorder clean > /dev/null 2>&1 || true
+}
+
+stack_up() {
+    trap stack_down EXIT
+    trap 'exit 130' INT TERM
+    ./prodorder clean > /dev/null 2>&1 || true
+    mkdir -p "$PRODORDER_HOME"
+    ./prodorder up > "$PRODORDER_HOME.up.log" 2>&1 || {
+        cat "$PRODORDER_HOME.up.log" >&2
+        die "the stack did not start"
+    }
+}
+
+count() { # SQL on the order database
+    ./prodorder psql order -Atqc "$1"
+}
+
+now() {
+    date +%s.%N
+}
+
+# cpu_now: "name seconds" of user and system time for each process tree of the stack.
+cpu_now() {
+    ./prodorder status | awk 'NR > 1 { print $1, $2 }' | bench/cpu.sh
+}
+
+# cpu_between BEFORE AFTER WALL: {"rabbitmq":0.61,…}: cores used by each process tree.
+cpu_between() {
+    join <(sort <<< "$1") <(sort <<< "$2") |
+        awk -v wall="$3" '{ printf("%s\"%s\":%.2f", (NR > 1 ? "," : ""), $1, ($3 - $2) / wall) }' |
+        sed 's/^/{/; s/$/}/'
+}
+
+# wrk_json URL [SCRIPT]: runs wrk; prints its figures as JSON (bench/report.lua does that).
+wrk_json() {
+    local url=$1 script=${2:-bench/report.lua}
+    wrk -t1 -c"$CONNECTIONS" -d"${SECONDS_EACH}s" -s "$script" "$url" | grep '^{'
+}
+
+record() { # NAME JSON
+    printf '{"bench":"%s","at":"%s","connections":%d,%s\n' "$1" "$(date -u +%FT%TZ)" "$CONNECTIONS" \
+        "${2#\{}" >> "$RESULTS"
+}
+
+# Orders through URL until none waits: accepted and fulfilled per second, and who used the processors.
+bench_post() { # NAME URL
+    local before cpu_before started ended load accepted cpu wall
+    before=$(count 'SELECT count(*) FROM orders')
+    cpu_before=$(cpu_now)
+    started=$(now)
+    load=$(wrk_json "$2" bench/orders.lua)
+    while [ "$(count "SELECT count(*) FROM orders WHERE status = 'waiting'")" != 0 ]; do
+        sleep 0.2
+    done
+    ended=$(now)
+    wall=$(awk "BEGIN { print $ended - $started }")
+    accepted=$(($(count 'SELECT count(*) FROM orders') - before))
+    cpu=$(cpu_between "$cpu_before" "$(cpu_now)" "$wall")
+    record "$1" "$(jq -c --argjson n "$accepted" --argjson wall "$wall" --argjson cpu "$cpu" \
+        '. + {fulfilled: $n, fulfilled_per_s: ($n / $wall * 10 | round / 10), cores: $cpu}' <<< "$load")"
+}
+
+bench_orders() { bench_post orders "$GATEWAY"; }
+bench_order_port() { bench_post order-port "$ORDER_SERVICE"; }
+
+bench_get() { # NAME URL
+    local cpu_before started wall load
+    cpu_before=$(cpu_now)
+    started=$(now)
+    load=$(wrk_json "$2")
+    wall=$(awk "BEGIN { print $(now) - $started }")
+    record "$1" "$(jq -c --argjson cpu "$(cpu_between "$cpu_before" "$(cpu_now)" "$wall")" \
+        '. + {cores: $cpu}' <<< "$load")"
+}
+
+bench_product() { bench_get product "$GATEWAY/products/1"; }
+
+# A product that has many orders: the first page of its list.
+bench_order_list() {
+    [ "$(count 'SELECT count(*) FROM orders WHERE product_id = 1')" -ge 50000 ] || count "
+        INSERT INTO orders (id, product_id, quantity, unit_price_cents, total_price_cents, status,
+            created_at, updated_at, request_id, traceparent)
+        SELECT nextval('order_ids'), 1, 1, 100, 100, 'done', now() - i * interval '1 ms',
+            now(), 'bench', '' FROM generate_series(1, 50000) AS i" > /dev/null
+    bench_get order-list "$GATEWAY/orders/product/1"
+}
+
+# One order at a time on an idle stack: the answer, and until it is done.
+bench_latency() {
+    record latency "$(bench/latency.pl "$GATEWAY" 200)"
+}
+
+table() {
+    jq -rs '
+        def n: if . == null then "-" else tostring end;
+        ["bench", "requests/s", "fulfilled/s", "p50 ms", "p99 ms", "errors", "cores used"],
+        (.[] | [.bench, (.requests_per_s | n), (.fulfilled_per_s | n), (.p50_ms | n), (.p99_ms | n),
+                (.errors | n), ((.cores // {}) | to_entries | sort_by(-.value)
+                | map(select(.value >= 0.02) | "\(.key) \(.value)") | join(", "))]) | @tsv' "$RESULTS" |
+        awk -F'\t' '{ printf "%-12s %11s %12s %9s %9s %7s  %s\n", $1, $2, $3, $4, $5, $6, $7 }'
+}
+
+main() {
+    local name names=("$@")
+    case ${1:-} in -h | --help) usage; return ;; esac
+    [ $# -gt 0 ] || names=("${ALL[@]}")
+    for name in "${names[@]}"; do
+        [[ " ${ALL[*]} " == *" $name "* ]] || die "there is no benchmark '$name'; there are: ${ALL[*]}"
+    done
+    command -v wrk > /dev/null || die "wrk is not installed: ./configure.sh --install-deps"
+    mkdir -p bench/results
+    stack_up
+    for name in "${names[@]}"; do
+        echo "== $name" >&2
+        "bench_${name//-/_}"
+    done
+    table
+    echo "kept in $RESULTS" >&2
+}
+
+main "$@"
