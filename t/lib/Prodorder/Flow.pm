@@ -1,0 +1,236 @@
+package Prodorder::Flow;
+
+# What the tests of the whole stack share: requests at the three doors, products and orders of their
+# own, waiting with a deadline, the invariants at rest, and logs without unexpected errors.
+#
+#     use Prodorder::Flow;
+#     my $product = new_product(qty => 5, price => '12.50');
+#     my $order = order_ok($product, 2);
+#     is(finished($order)->{status}, 'done', 'the order is done');
+#     flow_done();
+#
+# Test::More comes with it. Every file ends with flow_done(), never with done_testing().
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use JSON::PP ();
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use Prodorder::Client;
+use Prodorder::Stack;
+
+our @EXPORT = (@Test::More::EXPORT, qw(
+    gateway order_service product_service new_product order_ok order_body finished product_now
+    median wait_until check_orders check_rest check_caches expect_errors flow_done
+    sql sql_value redis rabbitmq));
+
+use constant { REST_LIMIT_S => 60, POLL_S => 0.02 };
+
+my $json = JSON::PP->new->utf8;
+my %client;
+my (%log_from, @expected);
+
+BEGIN {
+    *sql = \&Prodorder::Stack::sql;
+    *sql_value = \&Prodorder::Stack::sql_value;
+    *redis = \&Prodorder::Stack::redis;
+    *rabbitmq = \&Prodorder::Stack::rabbitmq;
+}
+
+$log_from{$_} = Prodorder::Stack::log_size($_) for qw(order-service product-service);
+
+# ---- requests: gateway(METHOD, TARGET, BODY as text, { HEADER => VALUE }), see Prodorder::Client ----
+
+sub _request {
+    my ($name, @request) = @_;
+    $client{$name} //= Prodorder::Client->new(Prodorder::Stack::url($name));
+    return $client{$name}->request(@request);
+}
+
+sub gateway { return _request('gateway', @_) }
+sub order_service { return _request('order', @_) }
+sub product_service { return _request('product', @_) }
+
+# new_product(name =>, price => as text, qty =>): the product, as the product service answers it.
+sub new_product {
+    my (%given) = @_;
+    my %product = (name => 'Test product', price => '10.00', qty => 1000, %given);
+    my $name = $json->encode([$product{name}]) =~ s/^\[|\]$//gr;
+    my $answer = product_service(POST => '/products',
+        qq({"name":$name,"price":$product{price},"qty":$product{qty}}));
+    $answer->{status} == 201 or die "cannot create a product: $answer->{status} $answer->{body}\n";
+    return $answer->{json};
+}
+
+sub order_body {
+    my ($product, $quantity) = @_;
+    my $id = ref $product ? $product->{id} : $product;
+    return qq({"productId":$id,"quantity":$quantity});
+}
+
+# order_ok(PRODUCT, QUANTITY): place it through the gateway; dies when it is not accepted.
+sub order_ok {
+    my ($product, $quantity) = @_;
+    my $answer = gateway(POST => '/orders', order_body($product, $quantity));
+    $answer->{status} == 201 or die "order refused: $answer->{status} $answer->{body}\n";
+    return $answer->{json}{data};
+}
+
+# finished(ORDER or id): the order once it no longer waits; dies when that takes too long.
+sub finished {
+    my ($order) = @_;
+    my $id = ref $order ? $order->{id} : $order;
+    return wait_until("order $id is finished", REST_LIMIT_S, sub {
+        my $answer = gateway(GET => "/orders/$id");
+        $answer->{status} == 200 && $answer->{json}{data}{status} ne 'waiting' && $answer->{json}{data};
+    });
+}
+
+# product_now(PRODUCT or id): as the product service answers it.
+sub product_now {
+    my ($product) = @_;
+    my $id = ref $product ? $product->{id} : $product;
+    return product_service(GET => "/products/$id")->{json};
+}
+
+# wait_until(WHAT, SECONDS, CODE): the first true value of CODE; dies when there is none in time.
+sub wait_until {
+    my ($what, $seconds, $code) = @_;
+    my $deadline = time + $seconds;
+    while (1) {
+        my $value = $code->();
+        return $value if $value;
+        die "not within $seconds s: $what\n" if time > $deadline;
+        sleep POLL_S;
+    }
+}
+
+sub median {
+    my (@sorted) = sort { $a <=> $b } @_;
+    return $sorted[@sorted / 2];
+}
+
+# ---- the promises, at rest ----
+
+# Nothing waits, nothing is on its way. Dies when that does not come true.
+sub _wait_for_rest {
+    my ($limit_s) = @_;
+    my $left = '';
+    my $rest = eval {
+        wait_until('rest', $limit_s, sub {
+            sleep 0.1;
+            my %left = (
+                'waiting orders' => sql_value(order => "SELECT count(*) FROM orders WHERE status = 'waiting'"),
+                'order outbox' => sql_value(order => 'SELECT count(*) FROM outbox'),
+                'product outbox' => sql_value(product => 'SELECT count(*) FROM outbox'),
+                %{ Prodorder::Stack::queued() },
+            );
+            $left = join ', ', map { $left{$_} ? "$_: $left{$_}" : () } sort keys %left;
+            $left eq '';
+        });
+    };
+    return $rest ? '' : $left || $@;
+}
+
+# check_rest([SECONDS]): one test, that everything comes to rest.
+sub check_rest {
+    my ($limit_s) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return is(_wait_for_rest($limit_s // REST_LIMIT_S), '',
+        'no order waits, outboxes and queues are empty');
+}
+
+# check_orders(PRODUCT with its initial qty, [ids of accepted orders], restocked => N): nothing lost,
+# nothing applied twice, no stock out of nowhere. To be called at rest.
+sub check_orders {
+    my ($product, $accepted, %more) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $id = $product->{id};
+    my %order = map { $_->[0] => $_ } @{ sql(order =>
+        "SELECT id, status, quantity, reason FROM orders WHERE product_id = $id") };
+    my %ledger = map { $_->[0] => $_ } @{ sql(product =>
+        "SELECT order_id, status, quantity, reason FROM stock_ledger WHERE product_id = $id") };
+    my %seen;
+    $seen{$_}++ for @$accepted;
+    is_deeply([grep { $seen{$_} > 1 } keys %seen], [], "product $id: each accepted order has an id of its own");
+    is_deeply([grep { !$order{$_} } keys %seen], [], "product $id: every accepted order is in the database");
+    is_deeply([grep { $order{$_}[1] !~ /^(?:done|rejected)$/ } keys %order], [],
+        "product $id: every order is done or rejected");
+    is_deeply(\%ledger, \%order, "product $id: the ledger says of every order what the order says");
+    my $taken = 0;
+    $taken += $_->[1] eq 'done' ? $_->[2] : 0 for values %ledger;
+    my $qty = sql_value(product => "SELECT qty FROM products WHERE id = $id");
+    is($qty, $product->{qty} + ($more{restocked} // 0) - $taken, "product $id: initial + restocked - done = qty");
+    return;
+}
+
+# check_caches(PRODUCT): what the caches have of it is what the databases have; needs rest.
+sub check_caches {
+    my ($product) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $id = ref $product ? $product->{id} : $product;
+    my $row = sql(product => 'SELECT id, name, price_cents, qty, version, '
+        . qq{to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') FROM products WHERE id = $id})->[0];
+    for my $side (qw(product order)) {
+        my $cached = redis($side, GET => "product:$id");
+        is(_cached_product($cached, $row), $cached eq '' ? '' : join(' | ', @$row[0, 1, 2, 3, 5]),
+            "$side-redis has product $id as the database has it, or not at all");
+    }
+    my $list = redis(order => GET => "orders:product:$id");
+    is($list eq '' ? '' : _cached_list($list), $list eq '' ? '' : _stored_list($id),
+        "order-redis has the orders of product $id as the database has them, or not at all");
+    return;
+}
+
+sub _cached_product {
+    my ($text) = @_;
+    return '' if $text eq '';
+    my $product = $json->decode($text);
+    my ($price) = $text =~ /"price":(\d+\.\d\d)/;
+    my ($cents) = $price =~ s/\.//r =~ /^0*(\d+)$/;
+    utf8::encode(my $name = $product->{name});
+    return join ' | ', $product->{id}, $name, $cents, $product->{qty}, $product->{updatedAt};
+}
+
+sub _cached_list {
+    my ($text) = @_;
+    return join "\n", map { join ' ', map { $_ // '' } @$_{qw(id quantity status reason)} } @{ $json->decode($text) };
+}
+
+sub _stored_list {
+    my ($id) = @_;
+    my $rows = sql(order => "SELECT id, quantity, status, reason FROM orders WHERE product_id = $id "
+        . 'ORDER BY created_at DESC, id DESC LIMIT 100');
+    return join "\n", map { join ' ', @$_ } @$rows;
+}
+
+# ---- logs ----
+
+# expect_errors(QR...): lines of level "error" that this file provokes.
+sub expect_errors {
+    push @expected, @_;
+    return;
+}
+
+sub _unexpected_errors {
+    my @found;
+    for my $name (sort keys %log_from) {
+        for my $line (Prodorder::Stack::log_lines($name, $log_from{$name})) {
+            next if $line !~ /"level":"error"/;
+            push @found, $line if !grep { $line =~ $_ } @expected;
+        }
+    }
+    return @found;
+}
+
+sub flow_done {
+    my @errors = _unexpected_errors();
+    is(join('', @errors[0 .. ($#errors < 9 ? $#errors : 9)]), '', 'the services logged no unexpected error');
+    done_testing();
+    return;
+}
+
+1;

@@ -1,0 +1,173 @@
+package Prodorder::Stack;
+
+# The stack that a test runs against, as ./prodorder runs it: its processes, databases, caches and broker.
+#
+# Which stack: PRODORDER_HOME and PRODORDER_PORT_OFFSET, as for ./prodorder (which sets them, and
+# PRODORDER_TEST_{GATEWAY,PRODUCT,ORDER}_URL, for its tests). Run from the repository's root.
+
+use strict;
+use warnings;
+
+use HTTP::Tiny;
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
+use Time::HiRes qw(sleep time);
+
+use Prodorder::Client;
+
+my %PORT = (gateway => 4000, product => 3001, order => 3002, 'rabbitmq-management' => 15672);
+my (%environment, $management);
+
+sub home {
+    return $ENV{PRODORDER_HOME} || 'var';
+}
+
+# url('gateway' | 'product' | 'order' | 'rabbitmq-management')
+sub url {
+    my ($name) = @_;
+    my $given = $ENV{ 'PRODORDER_TEST_' . uc($name) . '_URL' };
+    return $given // 'http://127.0.0.1:' . ($PORT{$name} + ($ENV{PRODORDER_PORT_OFFSET} || 0));
+}
+
+# ---- processes: by the names that ./prodorder gives them ----
+
+# control(COMMAND, ARGS...): ./prodorder; dies with its output when it fails.
+sub control {
+    my (@arguments) = @_;
+    my $pid = open(my $out, '-|') // die "cannot fork: $!";
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        exec './prodorder', @arguments or exit 127;
+    }
+    my $said = do { local $/; <$out> };
+    close $out or die "./prodorder @arguments failed:\n$said";
+    return $said;
+}
+
+# Nothing is built by starting this way.
+sub start {
+    my (@names) = @_;
+    return control('restart', @names);
+}
+
+sub stop {
+    my (@names) = @_;
+    return control('down', @names);
+}
+
+sub pid {
+    my ($name) = @_;
+    open my $in, '<', home() . "/run/$name.pid" or return;
+    my ($pid) = split ' ', scalar(<$in>) // '';
+    return $pid && _runs($pid) ? $pid : undef;
+}
+
+sub _runs {
+    my ($pid) = @_;
+    open my $in, '<', "/proc/$pid/stat" or return 0;
+    return (scalar(<$in>) // '') =~ /\) [^ZX] / ? 1 : 0;
+}
+
+# kill -9, and wait until it is gone.
+sub kill_hard {
+    my ($name) = @_;
+    my $pid = pid($name) // die "$name does not run";
+    kill KILL => $pid or die "cannot kill $name ($pid): $!";
+    my $deadline = time + 10;
+    while (_runs($pid)) {
+        die "$name ($pid) does not die" if time > $deadline;
+        sleep 0.01;
+    }
+    return;
+}
+
+# environment(NAME): what ./prodorder starts it with.
+sub environment {
+    my ($name) = @_;
+    return $environment{$name} //= { map { /^(\w+)=(.*)$/ } split /\n/, control('env', $name) };
+}
+
+# ---- what is stored ----
+
+# sql('product' | 'order', QUERY): an array of rows, each an array of its values as text.
+sub sql {
+    my ($side, $query) = @_;
+    local %ENV = (%ENV, %{ environment("$side-db") }, PGCONNECT_TIMEOUT => 5);
+    my @rows = map { [split /\x1f/, $_, -1] } split /\n/, _output('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', "\x1f", '-c', $query);
+    return \@rows;
+}
+
+# sql_value(SIDE, QUERY): the first value of the first row.
+sub sql_value {
+    my ($side, $query) = @_;
+    my $rows = sql($side, $query);
+    return @$rows ? $rows->[0][0] : undef;
+}
+
+# redis('product' | 'order', COMMAND...): what redis-cli prints.
+sub redis {
+    my ($side, @command) = @_;
+    my $address = environment("$side-redis");
+    my $said = _output('redis-cli', '-h', $address->{REDIS_HOST}, '-p', $address->{REDIS_PORT}, @command);
+    chomp $said;
+    return $said;
+}
+
+sub _output {
+    my (@command) = @_;
+    open my $out, '-|', @command or die "cannot run $command[0]: $!";
+    my $said = do { local $/; <$out> };
+    close $out or die "$command[0] failed: $?\n";
+    return $said // '';
+}
+
+# rabbitmq(METHOD, PATH below /api, DATA): the management API's answer, decoded; dies on failure.
+sub rabbitmq {
+    my ($method, $path, $data) = @_;
+    $management //= HTTP::Tiny->new(timeout => 10);
+    my %request = (headers => { Authorization => 'Basic ' . encode_base64('guest:guest', ''), 'Content-Type' => 'application/json' });
+    $request{content} = JSON::PP::encode_json($data) if $data;
+    my $answer = $management->request($method, url('rabbitmq-management') . "/api$path", \%request);
+    die "RabbitMQ: $method $path: $answer->{status} $answer->{content}\n" if !$answer->{success};
+    return length($answer->{content} // '') ? JSON::PP::decode_json($answer->{content}) : undef;
+}
+
+# queued(): { QUEUE => messages in it }, exact, for the services' queues that have any, dead letters too.
+sub queued {
+    my $queues = rabbitmq(GET => '/queues?disable_stats=true&enable_queue_totals=true');
+    return { map { $_->{name} => $_->{messages} }
+        grep { $_->{name} =~ /^(?:order|product)\.(?:created|updated)\./ && $_->{messages} } @$queues };
+}
+
+# ---- logs ----
+
+# log_size(NAME), log_lines(NAME, FROM): the log as lines from a byte on, across one rotation.
+sub log_size {
+    my ($name) = @_;
+    return -s _log($name) // 0;
+}
+
+sub log_lines {
+    my ($name, $from) = @_;
+    my $file = _log($name);
+    my @lines;
+    if (($from // 0) > (-s $file // 0)) {
+        push @lines, _read_lines("$file.1", $from);
+        $from = 0;
+    }
+    return (@lines, _read_lines($file, $from));
+}
+
+sub _log {
+    my ($name) = @_;
+    return home() . "/log/$name.log";
+}
+
+sub _read_lines {
+    my ($file, $from) = @_;
+    open my $in, '<', $file or return;
+    seek $in, $from // 0, 0;
+    return <$in>;
+}
+
+1;
