@@ -95,7 +95,7 @@ bool body_read_qty(struct flow *flow, struct json_object *body, int64_t *ret_qty
 
 bool body_read_quantity(struct flow *flow, struct json_object *body, int64_t *ret_quantity) {
     static const struct http_number_rule RULE = {
-        .member = "quantity", .min = 1, .max = STOCK_QTY_MAX, .required = true
+        .member = "quantity", .min = 1, .max = ORDER_QUANTITY_MAX, .required = true
     };
     return http_flow_number(flow, body, &RULE, ret_quantity);
 }

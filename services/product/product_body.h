@@ -15,7 +15,7 @@ struct json_object;
 bool body_read_name(struct flow *flow, struct json_object *body, bool required, struct str *ret_name);
 bool body_read_price(struct flow *flow, struct json_object *body, bool required, int64_t *ret_cents);
 bool body_read_qty(struct flow *flow, struct json_object *body, int64_t *ret_qty);
-/* quantity of a restock: 1 to STOCK_QTY_MAX */
+/* quantity of a restock: 1 to ORDER_QUANTITY_MAX, as of an order */
 bool body_read_quantity(struct flow *flow, struct json_object *body, int64_t *ret_quantity);
 
 #endif
