@@ -15,11 +15,14 @@ struct stock_level *stock_find_level(struct stock_level *levels, size_t count,
     return count == 0 ? NULL : bsearch(&product_id, levels, count, sizeof(*levels), compare_level);
 }
 
-/* By order id, then by place in the batch (the array of orders is in arrival order in memory or not). */
+/* By order id, then by arrival: qsort() keeps no order among equals, so addresses decide. */
 static int compare_order(const void *a, const void *b) {
     const struct stock_order *left = *(struct stock_order *const *)a;
     const struct stock_order *right = *(struct stock_order *const *)b;
-    return (left->order_id > right->order_id) - (left->order_id < right->order_id);
+    if (left->order_id == right->order_id) {
+        return (left > right) - (left < right);
+    }
+    return left->order_id < right->order_id ? -1 : 1;
 }
 
 static void decide_one(struct stock_level *levels, size_t level_count, struct stock_order *order) {

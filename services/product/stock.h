@@ -31,7 +31,8 @@ struct stock_order {
 
 /*
  * `levels`: sorted by product_id, one per existing product. `orders`: in arrival order; those found in
- * the ledger are marked known by the caller, copies within the batch are marked here. O(n log n).
+ * the ledger are marked known by the caller, copies within the batch are marked here. All of one
+ * array, so that a lower address is an earlier arrival. O(n log n).
  * `scratch` has room for `order_count` pointers.
  */
 void stock_decide(struct stock_level *levels, size_t level_count, struct stock_order **orders,
