@@ -22,7 +22,8 @@ endif
 # ---- version: from git where there is one, else the last released -----------------------------
 
 RELEASE := 0.1.0
-VERSION := $(or $(shell git describe --tags --always 2>/dev/null),$(RELEASE))
+VERSION := $(or $(shell git describe --tags 2>/dev/null),$(RELEASE)$(addprefix \
+             -g,$(shell git rev-parse --short HEAD 2>/dev/null)))
 
 # ---- flags ------------------------------------------------------------------------------------
 
