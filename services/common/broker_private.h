@@ -55,8 +55,9 @@ struct broker_publisher {
     struct fates fates;
     bool fates_posted; /* since the loop was signalled */
     bool blocked;
-    uint64_t epoch;    /* counts connections */
-    bool return_known; /* this connection's first return is in the log */
+    uint64_t epoch;         /* counts connections */
+    bool redeclare;         /* a message was returned: connect again when nothing is in flight */
+    uint64_t redeclared_ms; /* when that was last decided; 0: never */
     char returned_key[BROKER_ROUTING_KEY_BYTES_MAX + 1]; /* of the last basic.return */
     char *properties;                                    /* PROPERTIES_BYTES, for encoding */
 };

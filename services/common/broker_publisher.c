@@ -12,8 +12,9 @@
 #include <string.h>
 
 enum {
-    PROPERTIES_BYTES = 4096, /* ids, traceparent and fixed properties need less than 1 KiB */
-    OUT_BYTES_HIGH = 262144, /* encode no more until the socket took some */
+    PROPERTIES_BYTES = 4096,  /* ids, traceparent and fixed properties need less than 1 KiB */
+    OUT_BYTES_HIGH = 262144,  /* encode no more until the socket took some */
+    REDECLARE_MS_MIN = 30000, /* between two reconnects for the topology's sake */
 };
 
 static enum err broker_publisher_session(void *ctx); /* while connected                        */
@@ -21,6 +22,7 @@ static void broker_publisher_lost(void *ctx);        /* nothing open or queued i
 static enum err send_queued(struct broker_publisher *publisher);
 static enum err on_frame(void *ctx, const amqp_frame_t *frame);
 static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed);
+static enum err check_topology(struct broker_publisher *publisher);
 
 enum err broker_publisher_init(struct broker_publisher *publisher, struct broker *broker) {
     const struct broker_options *options = &broker->options;
@@ -122,7 +124,7 @@ static enum err start_confirms(struct broker_publisher *publisher) {
     enum err err = link_check(link, "confirm.select", amqp_get_rpc_reply(link->amqp));
     if (err == ERR_OK) {
         publisher->epoch++;
-        publisher->return_known = false;
+        publisher->redeclare = false;
         set_state(publisher, BROKER_UP);
         err = link_drain_setup(link, on_frame, publisher);
     }
@@ -147,6 +149,9 @@ static enum err broker_publisher_session(void *ctx) {
         }
         if (err == ERR_OK && readable) {
             err = link_read(link, on_frame, publisher);
+        }
+        if (err == ERR_OK) {
+            err = check_topology(publisher);
         }
     }
     return err;
@@ -209,7 +214,7 @@ static enum err put_item(struct broker_publisher *publisher, const struct send_i
 }
 
 static bool may_send(const struct broker_publisher *publisher) {
-    return !publisher->blocked && !confirms_full(&publisher->confirms) &&
+    return !publisher->blocked && !publisher->redeclare && !confirms_full(&publisher->confirms) &&
            buf_length(&publisher->thread.link.out) < OUT_BYTES_HIGH;
 }
 
@@ -279,20 +284,33 @@ static void set_unblocked(struct broker_publisher *publisher) {
     set_state(publisher, BROKER_UP);
 }
 
-/* A message that no queue takes: the topology was changed behind our back. */
+/*
+ * A message that no queue takes: the topology was changed behind our back. It is declared on each
+ * connect, so connect again once all that is in flight is settled, but not over and over: a key that
+ * nobody declares must not hurt the others.
+ */
 static enum err on_return(struct broker_publisher *publisher, const amqp_basic_return_t *method) {
     size_t length = method->routing_key.len;
     assert(length < sizeof(publisher->returned_key)); /* a short string */
     memcpy(publisher->returned_key, method->routing_key.bytes, length);
     publisher->returned_key[length] = '\0';
     metric_add(&broker_metrics[M_RETURNED], 1);
-    if (!publisher->return_known) {
-        log_error("broker has no queue for a message",
-                  LOG_STR("routingKey", publisher->returned_key),
-                  LOG_STR("remedy", "restore the binding, or restart the broker's connections"));
-        publisher->return_known = true;
+    uint64_t now_ms = clock_monotonic_ms();
+    if (publisher->redeclared_ms == 0 || now_ms - publisher->redeclared_ms >= REDECLARE_MS_MIN) {
+        publisher->redeclared_ms = now_ms;
+        publisher->redeclare = true;
+        log_error("broker has no queue for a message, declaring again",
+                  LOG_STR("routingKey", publisher->returned_key));
     }
     return ERR_OK;
+}
+
+static enum err check_topology(struct broker_publisher *publisher) {
+    if (!publisher->redeclare || publisher->confirms.open > 0) {
+        return ERR_OK;
+    }
+    return link_fail(&publisher->thread.link, "recycled: no queue for routing key %s",
+                     publisher->returned_key);
 }
 
 /*

@@ -19,12 +19,12 @@ size_t last_body_length;
 bool ack_at_once = true;
 const char *park_id; /* park the delivery with this message id */
 bool is_closed;
-_Atomic bool is_up;
+_Atomic unsigned up_count;
 
 static void on_state(void *ctx, enum broker_state state) {
     (void)ctx;
     states[strlen(states)] = "DUB"[state];
-    is_up = state == BROKER_UP;
+    up_count += state == BROKER_UP;
 }
 
 static void on_published(void *ctx, const uint64_t *cookies, size_t count, bool confirmed) {

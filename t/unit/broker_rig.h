@@ -28,7 +28,7 @@ extern size_t last_body_length;
 extern bool ack_at_once;    /* true unless a test says otherwise */
 extern const char *park_id; /* park the delivery with this message id */
 extern bool is_closed;
-extern _Atomic bool is_up; /* for scripts: as the loop knows it */
+extern _Atomic unsigned up_count; /* for scripts: how often the loop saw BROKER_UP */
 
 void set_up(void);     /* a checked fixture */
 void with_queue(void); /* consume "order.created.unit" */

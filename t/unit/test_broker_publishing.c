@@ -58,6 +58,15 @@ static void script_nack_and_return(void) {
     fake_return(connection, "order.created", "m1");
     fake_confirm(connection, 1, false, false);
     fake_confirm(connection, 3, true, true);
+    fake_expect(connection, FAKE_END); /* to declare the topology again */
+    fake_close(connection);
+    connection = fake_accept(&server);
+    fake_expect(connection, FAKE_PUBLISH);
+    fake_return(connection, "order.created", "m4");
+    fake_confirm(connection, 1, false, true);
+    ck_assert(fake_is_silent(connection, 200)); /* but not each time */
+    fake_expect(connection, FAKE_PUBLISH);
+    fake_confirm(connection, 2, false, true);
     fake_expect(connection, FAKE_END);
     fake_close(connection);
 }
@@ -68,6 +77,12 @@ START_TEST(refused_and_returned_messages_are_not_confirmed) {
     until(states, "U");
     publish_all(0, 4);
     until(fates, "nnyy............................");
+    until(states, "UDU");
+    publish_all(4, 5);
+    until(fates, "nnyyn...........................");
+    tick_for(300);
+    publish_all(5, 6);
+    until(fates, "nnyyny..........................");
     close_broker(2000);
     end_script();
 }
