@@ -82,7 +82,7 @@ static void run(struct flow *flow) {
             flow->step++;
             break;
         case FLOW_WAIT:
-            assert(flow->waiting);
+            assert(flow->waiting || !list_is_empty(&flow->ready.node)); /* or woken already */
             return;
         case FLOW_END:
             close_flow(flow);

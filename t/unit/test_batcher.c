@@ -186,7 +186,7 @@ START_TEST(the_arena_is_the_batch_s_and_limited) {
 END_TEST
 
 START_TEST(sizes_are_measured) {
-    static struct metric sizes = { "test_batch_size", METRIC_HISTOGRAM_SIZE, "Sizes" };
+    static struct metric sizes = { .name = "test_batch_size", .type = METRIC_HISTOGRAM_SIZE };
     struct batcher_options options = options_of(1);
     options.size_histogram = &sizes;
     ck_assert_int_eq(batcher_init(&batcher, loop, &options), ERR_OK);
