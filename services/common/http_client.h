@@ -32,8 +32,8 @@ struct http_client_options {
 
 struct http_response {
     int status;
-    struct http_str body; /* valid during the callback */
-    struct http_str etag; /* .bytes NULL when absent; valid during the callback */
+    struct str body; /* valid during the callback */
+    struct str etag; /* .bytes NULL when absent; valid during the callback */
 };
 
 /*

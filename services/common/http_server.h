@@ -52,7 +52,6 @@ struct http_server_options {
     bool reuse_port;             /* SO_REUSEPORT: several processes listen on the same port */
 };
 
-#define http_str str /* former name of struct str; new code says struct str */
 
 /*
  * Listens at once (SO_REUSEADDR). ERR_INVALID: the address is not numeric; ERR_UNAVAILABLE: it cannot
@@ -77,21 +76,21 @@ void http_server_close(struct http_server *server);
 size_t http_server_connection_count(const struct http_server *server);
 
 /* The request. Views stay valid until http_reply(). */
-struct http_str http_method(const struct http_exchange *exchange);
-struct http_str http_path(const struct http_exchange *exchange);  /* as sent, without the query */
-struct http_str http_query(const struct http_exchange *exchange); /* no '?'; empty when absent */
-struct http_str http_body(const struct http_exchange *exchange);
+struct str http_method(const struct http_exchange *exchange);
+struct str http_path(const struct http_exchange *exchange);  /* as sent, without the query */
+struct str http_query(const struct http_exchange *exchange); /* no '?'; empty when absent */
+struct str http_body(const struct http_exchange *exchange);
 /* The first of that name (case-insensitive); .bytes is NULL when absent. */
-struct http_str http_header(const struct http_exchange *exchange, const char *name);
+struct str http_header(const struct http_exchange *exchange, const char *name);
 /* Still percent-encoded. */
-struct http_str http_path_param(const struct http_exchange *exchange, size_t index);
+struct str http_path_param(const struct http_exchange *exchange, size_t index);
 const char *http_route_name(const struct http_exchange *exchange);
 /*
  * A query parameter, percent-decoded into the exchange's arena, NUL-terminated ("+" stays "+").
  * ERR_NOT_FOUND: absent; ERR_INVALID: bad encoding, %00, or given twice; ERR_NO_MEMORY.
  */
 MUST_CHECK enum err http_query_param(struct http_exchange *exchange, const char *name,
-                                     struct http_str *ret_value);
+                                     struct str *ret_value);
 /* True when Content-Type is application/json (parameters allowed, case-insensitive). */
 bool http_body_is_json(const struct http_exchange *exchange);
 /* X-Request-Id if it matches ^[A-Za-z0-9._:-]{1,128}$, else a new UUID. NUL-terminated. */
