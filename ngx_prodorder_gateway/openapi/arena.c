@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    CHUNK_BYTES = 4096,
-    ALIGN_BYTES = 8
-};
+enum { CHUNK_BYTES = 4096, ALIGN_BYTES = 8 };
 
 /* A chunk of an arena on malloc; the pieces follow. */
 struct chunk {
@@ -20,13 +17,11 @@ struct heap_arena {
     struct chunk *chunks;
 };
 
-void oa_arena_init(struct oa_arena *arena, oa_grab_fn grab, void *owner, size_t bytes_max)
-{
-    *arena = (struct oa_arena){.grab = grab, .owner = owner, .bytes_max = bytes_max};
+void oa_arena_init(struct oa_arena *arena, oa_grab_fn grab, void *owner, size_t bytes_max) {
+    *arena = (struct oa_arena){ .grab = grab, .owner = owner, .bytes_max = bytes_max };
 }
 
-static void *heap_grab(void *owner, size_t bytes)
-{
+static void *heap_grab(void *owner, size_t bytes) {
     struct heap_arena *heap = owner;
     struct chunk *chunk;
 
@@ -42,8 +37,7 @@ static void *heap_grab(void *owner, size_t bytes)
     return chunk->data;
 }
 
-struct oa_arena *oa_arena_open(size_t bytes_max)
-{
+struct oa_arena *oa_arena_open(size_t bytes_max) {
     struct heap_arena *heap = calloc(1, sizeof(*heap));
 
     if (heap == NULL) {
@@ -53,8 +47,7 @@ struct oa_arena *oa_arena_open(size_t bytes_max)
     return &heap->arena;
 }
 
-void oa_arena_close(struct oa_arena *arena)
-{
+void oa_arena_close(struct oa_arena *arena) {
     struct heap_arena *heap = (struct heap_arena *)arena;
 
     if (heap == NULL) {
@@ -70,8 +63,7 @@ void oa_arena_close(struct oa_arena *arena)
 }
 
 /* A piece of a quarter of a chunk or more gets its own memory, so that little is wasted. */
-static void *grab_more(struct oa_arena *arena, size_t bytes)
-{
+static void *grab_more(struct oa_arena *arena, size_t bytes) {
     size_t want = bytes >= CHUNK_BYTES / 4 ? bytes : CHUNK_BYTES;
     char *memory;
 
@@ -90,8 +82,7 @@ static void *grab_more(struct oa_arena *arena, size_t bytes)
     return memory;
 }
 
-void *oa_alloc(struct oa_arena *arena, size_t bytes)
-{
+void *oa_alloc(struct oa_arena *arena, size_t bytes) {
     char *piece = arena->pos;
 
     if (bytes > SIZE_MAX - ALIGN_BYTES) {
@@ -105,8 +96,7 @@ void *oa_alloc(struct oa_arena *arena, size_t bytes)
     return piece;
 }
 
-void *oa_calloc(struct oa_arena *arena, size_t count, size_t size)
-{
+void *oa_calloc(struct oa_arena *arena, size_t count, size_t size) {
     void *piece;
 
     if (size != 0 && count > SIZE_MAX / size) {

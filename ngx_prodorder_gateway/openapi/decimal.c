@@ -5,8 +5,7 @@
 /* Far beyond any text's digits, far below overflow when two are added. */
 #define EXPONENT_MAX (INT64_MAX / 2)
 
-static int64_t parse_exponent(const char *s, const char *end)
-{
+static int64_t parse_exponent(const char *s, const char *end) {
     int64_t n = 0;
     bool negative = false;
 
@@ -19,9 +18,8 @@ static int64_t parse_exponent(const char *s, const char *end)
     return negative ? -n : n;
 }
 
-struct oa_decimal oa_decimal_parse(struct oa_str number)
-{
-    struct oa_decimal d = {.text = {number.data, 0}};
+struct oa_decimal oa_decimal_parse(struct oa_str number) {
+    struct oa_decimal d = { .text = { number.data, 0 } };
     const char *s = number.data;
     const char *end = s + number.len;
     const char *first = NULL; /* the first significant digit */
@@ -57,29 +55,26 @@ struct oa_decimal oa_decimal_parse(struct oa_str number)
         }
     }
     if (first == NULL) {
-        return (struct oa_decimal){.text = {number.data, 0}};
+        return (struct oa_decimal){ .text = { number.data, 0 } };
     }
-    d.text = (struct oa_str){first, (size_t)(last - first) + 1};
+    d.text = (struct oa_str){ first, (size_t)(last - first) + 1 };
     d.exponent = zeros - point_after + (s < end ? parse_exponent(s + 1, end) : 0);
     return d;
 }
 
-bool oa_decimal_is_integer(const struct oa_decimal *d)
-{
+bool oa_decimal_is_integer(const struct oa_decimal *d) {
     return d->digits == 0 || d->exponent >= 0;
 }
 
 /* The next digit of d->text, skipping the point; '0' after the last. */
-static char next_digit(const struct oa_decimal *d, size_t *at)
-{
+static char next_digit(const struct oa_decimal *d, size_t *at) {
     if (*at < d->text.len && d->text.data[*at] == '.') {
         (*at)++;
     }
     return *at < d->text.len ? d->text.data[(*at)++] : '0';
 }
 
-static int compare_magnitude(const struct oa_decimal *a, const struct oa_decimal *b)
-{
+static int compare_magnitude(const struct oa_decimal *a, const struct oa_decimal *b) {
     int64_t top_a = a->exponent + (int64_t)a->digits;
     int64_t top_b = b->exponent + (int64_t)b->digits;
     size_t at_a = 0;
@@ -102,21 +97,18 @@ static int compare_magnitude(const struct oa_decimal *a, const struct oa_decimal
     return 0;
 }
 
-int oa_decimal_compare(const struct oa_decimal *a, const struct oa_decimal *b)
-{
+int oa_decimal_compare(const struct oa_decimal *a, const struct oa_decimal *b) {
     if (a->negative != b->negative) {
         return a->negative ? -1 : 1;
     }
     return a->negative ? compare_magnitude(b, a) : compare_magnitude(a, b);
 }
 
-static uint64_t multiply_mod(uint64_t a, uint64_t b, uint64_t mod)
-{
+static uint64_t multiply_mod(uint64_t a, uint64_t b, uint64_t mod) {
     return (uint64_t)((unsigned __int128)a * b % mod);
 }
 
-static uint64_t power_of_ten_mod(int64_t exponent, uint64_t mod)
-{
+static uint64_t power_of_ten_mod(int64_t exponent, uint64_t mod) {
     uint64_t result = 1 % mod;
 
     for (uint64_t base = 10 % mod; exponent > 0; exponent /= 2) {
@@ -132,8 +124,7 @@ static uint64_t power_of_ten_mod(int64_t exponent, uint64_t mod)
  * value = V * 10^e, divisor = D * 10^f. With e < f the quotient is never an integer, because V does
  * not end in 0; else it is one when V * 10^(e-f) mod D is 0.
  */
-bool oa_decimal_is_multiple(const struct oa_decimal *value, const struct oa_decimal *divisor)
-{
+bool oa_decimal_is_multiple(const struct oa_decimal *value, const struct oa_decimal *divisor) {
     uint64_t d = 0;
     uint64_t rest = 0;
     size_t at = 0;

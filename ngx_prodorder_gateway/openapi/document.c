@@ -10,8 +10,7 @@
 /* A document's tables take several times its text. */
 enum { ARENA_BYTES_MAX = 256 * 1024 * 1024 };
 
-bool loader_fail(struct oa_loader *loader, const struct oa_place *place, const char *format, ...)
-{
+bool loader_fail(struct oa_loader *loader, const struct oa_place *place, const char *format, ...) {
     char pointer[256];
     char reason[512];
     va_list args;
@@ -28,9 +27,8 @@ bool loader_fail(struct oa_loader *loader, const struct oa_place *place, const c
     return false;
 }
 
-void *loader_alloc(struct oa_loader *loader, size_t count, size_t size)
-{
-    const struct oa_place root = {.key = {"", 0}};
+void *loader_alloc(struct oa_loader *loader, size_t count, size_t size) {
+    const struct oa_place root = { .key = { "", 0 } };
     void *memory = oa_calloc(loader->doc->arena, count, size);
 
     if (memory == NULL) {
@@ -39,9 +37,8 @@ void *loader_alloc(struct oa_loader *loader, size_t count, size_t size)
     return memory;
 }
 
-static bool check_version(struct oa_loader *loader)
-{
-    const struct oa_place root = {.key = {"", 0}};
+static bool check_version(struct oa_loader *loader) {
+    const struct oa_place root = { .key = { "", 0 } };
     const struct oa_json *version;
 
     if (loader->doc->root->type != OA_OBJECT) {
@@ -50,18 +47,17 @@ static bool check_version(struct oa_loader *loader)
     version = oa_json_get(loader->doc->root, "openapi");
     if (version == NULL || version->type != OA_STRING || version->text.len < 4 ||
         memcmp(version->text.data, "3.1.", 4) != 0) {
-        return loader_fail(loader, &root, "\"openapi\" must be a version 3.1, for example "
-                                          "\"3.1.0\"");
+        return loader_fail(loader, &root,
+                           "\"openapi\" must be a version 3.1, for example "
+                           "\"3.1.0\"");
     }
     return true;
 }
 
-static bool load(struct oa_loader *loader, const char *text, size_t len)
-{
+static bool load(struct oa_loader *loader, const char *text, size_t len) {
     struct oa_json_error error;
 
-    loader->doc->root =
-        oa_json_parse(loader->doc->arena, text, len, OA_JSON_DEPTH_MAX, &error);
+    loader->doc->root = oa_json_parse(loader->doc->arena, text, len, OA_JSON_DEPTH_MAX, &error);
     if (loader->doc->root == NULL) {
         snprintf(loader->error, loader->error_bytes, "%s: line %zu, column %zu: %s", loader->name,
                  error.line, error.column, error.reason);
@@ -71,10 +67,9 @@ static bool load(struct oa_loader *loader, const char *text, size_t len)
 }
 
 struct oa_document *oa_document_parse(const char *name, const char *text, size_t len, char *error,
-                                      size_t error_bytes)
-{
+                                      size_t error_bytes) {
     struct oa_arena *arena = oa_arena_open(ARENA_BYTES_MAX);
-    struct oa_loader loader = {.name = name, .error = error, .error_bytes = error_bytes};
+    struct oa_loader loader = { .name = name, .error = error, .error_bytes = error_bytes };
 
     if (arena != NULL) {
         loader.doc = oa_calloc(arena, 1, sizeof(*loader.doc));
@@ -92,8 +87,7 @@ struct oa_document *oa_document_parse(const char *name, const char *text, size_t
     return loader.doc;
 }
 
-void oa_document_free(struct oa_document *doc)
-{
+void oa_document_free(struct oa_document *doc) {
     if (doc == NULL) {
         return;
     }
@@ -103,8 +97,7 @@ void oa_document_free(struct oa_document *doc)
 }
 
 /* The whole file, to be freed; NULL with `error` set. */
-static char *read_file(const char *file, size_t *ret_len, char *error, size_t error_bytes)
-{
+static char *read_file(const char *file, size_t *ret_len, char *error, size_t error_bytes) {
     FILE *stream = fopen(file, "rb");
     char *text = NULL;
     size_t len;
@@ -137,8 +130,7 @@ failed:
     return NULL;
 }
 
-struct oa_document *oa_document_load(const char *file, char *error, size_t error_bytes)
-{
+struct oa_document *oa_document_load(const char *file, char *error, size_t error_bytes) {
     size_t len;
     char *text = read_file(file, &len, error, error_bytes);
     struct oa_document *doc;

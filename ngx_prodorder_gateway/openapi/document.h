@@ -19,10 +19,10 @@
 #include <stdint.h>
 
 enum {
-    OA_PATH_PARAMS_MAX = 8,               /* {templates} in one path */
-    OA_PARAMS_MAX = 32,                   /* parameters of one operation */
+    OA_PATH_PARAMS_MAX = 8, /* {templates} in one path */
+    OA_PARAMS_MAX = 32,     /* parameters of one operation */
     OA_DOCUMENT_BYTES_MAX = 4 * 1024 * 1024,
-    OA_BODY_DEPTH_MAX = 64                /* levels of arrays and objects in a request body */
+    OA_BODY_DEPTH_MAX = 64 /* levels of arrays and objects in a request body */
 };
 
 struct oa_document;
@@ -45,8 +45,8 @@ enum oa_route {
 
 struct oa_match {
     enum oa_route route;
-    const struct oa_operation *operation;    /* FOUND only */
-    struct oa_str allow;                     /* FOUND and NO_METHOD: "GET, HEAD, POST" */
+    const struct oa_operation *operation;     /* FOUND only */
+    struct oa_str allow;                      /* FOUND and NO_METHOD: "GET, HEAD, POST" */
     struct oa_str values[OA_PATH_PARAMS_MAX]; /* what stands for each {template}, still encoded */
 };
 

@@ -5,8 +5,7 @@
 
 static struct oa_json *parse_value(struct parser *p, unsigned depth_left);
 
-struct oa_json *parser_fail(struct parser *p, const char *at, const char *reason)
-{
+struct oa_json *parser_fail(struct parser *p, const char *at, const char *reason) {
     if (p->reason == NULL) {
         p->reason = reason;
         p->at = at;
@@ -14,8 +13,7 @@ struct oa_json *parser_fail(struct parser *p, const char *at, const char *reason
     return NULL;
 }
 
-static void skip_space(struct parser *p)
-{
+static void skip_space(struct parser *p) {
     while (p->pos < p->end &&
            (*p->pos == ' ' || *p->pos == '\n' || *p->pos == '\r' || *p->pos == '\t')) {
         p->pos++;
@@ -23,25 +21,22 @@ static void skip_space(struct parser *p)
 }
 
 /* The next byte that is not white space, without taking it; 0 at the end. */
-static char peek(struct parser *p)
-{
+static char peek(struct parser *p) {
     skip_space(p);
     return p->pos < p->end ? *p->pos : '\0';
 }
 
-static struct oa_json *new_node(struct parser *p, enum oa_json_type type, const char *start)
-{
+static struct oa_json *new_node(struct parser *p, enum oa_json_type type, const char *start) {
     struct oa_json *node = oa_alloc(p->arena, sizeof(*node));
 
     if (node == NULL) {
         return parser_fail(p, start, "out of memory");
     }
-    *node = (struct oa_json){.type = type, .raw = {.data = start}};
+    *node = (struct oa_json){ .type = type, .raw = { .data = start } };
     return node;
 }
 
-static struct oa_json *parse_word(struct parser *p, const char *word, enum oa_json_type type)
-{
+static struct oa_json *parse_word(struct parser *p, const char *word, enum oa_json_type type) {
     size_t len = strlen(word);
     const char *start = p->pos;
     struct oa_json *node;
@@ -54,13 +49,11 @@ static struct oa_json *parse_word(struct parser *p, const char *word, enum oa_js
     return node;
 }
 
-static bool is_digit(const struct parser *p)
-{
+static bool is_digit(const struct parser *p) {
     return p->pos < p->end && *p->pos >= '0' && *p->pos <= '9';
 }
 
-static bool skip_digits(struct parser *p)
-{
+static bool skip_digits(struct parser *p) {
     if (!is_digit(p)) {
         parser_fail(p, p->pos, "expected a digit");
         return false;
@@ -71,8 +64,7 @@ static bool skip_digits(struct parser *p)
     return true;
 }
 
-static struct oa_json *parse_number(struct parser *p)
-{
+static struct oa_json *parse_number(struct parser *p) {
     struct oa_json *node = new_node(p, OA_NUMBER, p->pos);
 
     if (*p->pos == '-') {
@@ -104,8 +96,7 @@ static struct oa_json *parse_number(struct parser *p)
     return node;
 }
 
-static struct oa_json *parse_string(struct parser *p)
-{
+static struct oa_json *parse_string(struct parser *p) {
     struct oa_json *node = new_node(p, OA_STRING, p->pos);
 
     if (node == NULL || !parser_string(p, &node->text, &node->count)) {
@@ -114,8 +105,7 @@ static struct oa_json *parse_string(struct parser *p)
     return node;
 }
 
-static struct oa_json *parse_array(struct parser *p, unsigned depth_left)
-{
+static struct oa_json *parse_array(struct parser *p, unsigned depth_left) {
     struct oa_json *array = new_node(p, OA_ARRAY, p->pos);
     struct oa_json **link;
 
@@ -134,20 +124,14 @@ static struct oa_json *parse_array(struct parser *p, unsigned depth_left)
         }
         array->count++;
         switch (peek(p)) {
-        case ',':
-            p->pos++;
-            continue;
-        case ']':
-            p->pos++;
-            return array;
-        default:
-            return parser_fail(p, p->pos, "expected ',' or ']' after an array element");
+        case ',': p->pos++; continue;
+        case ']': p->pos++; return array;
+        default: return parser_fail(p, p->pos, "expected ',' or ']' after an array element");
         }
     }
 }
 
-static struct oa_json *parse_member(struct parser *p, unsigned depth_left)
-{
+static struct oa_json *parse_member(struct parser *p, unsigned depth_left) {
     struct oa_str key;
     struct oa_json *value;
     uint32_t points;
@@ -169,8 +153,7 @@ static struct oa_json *parse_member(struct parser *p, unsigned depth_left)
     return value;
 }
 
-static struct oa_json *parse_object(struct parser *p, unsigned depth_left)
-{
+static struct oa_json *parse_object(struct parser *p, unsigned depth_left) {
     struct oa_json *object = new_node(p, OA_OBJECT, p->pos);
     struct oa_json **link;
 
@@ -189,20 +172,14 @@ static struct oa_json *parse_object(struct parser *p, unsigned depth_left)
         }
         object->count++;
         switch (peek(p)) {
-        case ',':
-            p->pos++;
-            continue;
-        case '}':
-            p->pos++;
-            return parser_check_members(p, object);
-        default:
-            return parser_fail(p, p->pos, "expected ',' or '}' after a member");
+        case ',': p->pos++; continue;
+        case '}': p->pos++; return parser_check_members(p, object);
+        default: return parser_fail(p, p->pos, "expected ',' or '}' after a member");
         }
     }
 }
 
-static struct oa_json *parse_typed(struct parser *p, unsigned depth_left)
-{
+static struct oa_json *parse_typed(struct parser *p, unsigned depth_left) {
     switch (peek(p)) {
     case '{':
         return depth_left > 0 ? parse_object(p, depth_left - 1)
@@ -210,24 +187,17 @@ static struct oa_json *parse_typed(struct parser *p, unsigned depth_left)
     case '[':
         return depth_left > 0 ? parse_array(p, depth_left - 1)
                               : parser_fail(p, p->pos, "nested too deeply");
-    case '"':
-        return parse_string(p);
-    case 't':
-        return parse_word(p, "true", OA_TRUE);
-    case 'f':
-        return parse_word(p, "false", OA_FALSE);
-    case 'n':
-        return parse_word(p, "null", OA_NULL);
+    case '"': return parse_string(p);
+    case 't': return parse_word(p, "true", OA_TRUE);
+    case 'f': return parse_word(p, "false", OA_FALSE);
+    case 'n': return parse_word(p, "null", OA_NULL);
     case '-':
-    case '0' ... '9':
-        return parse_number(p);
-    default:
-        return parser_fail(p, p->pos, "expected a value");
+    case '0' ... '9': return parse_number(p);
+    default: return parser_fail(p, p->pos, "expected a value");
     }
 }
 
-static struct oa_json *parse_value(struct parser *p, unsigned depth_left)
-{
+static struct oa_json *parse_value(struct parser *p, unsigned depth_left) {
     struct oa_json *node = parse_typed(p, depth_left);
 
     if (p->reason != NULL || node == NULL) {
@@ -238,8 +208,7 @@ static struct oa_json *parse_value(struct parser *p, unsigned depth_left)
 }
 
 /* Count lines and columns only when there is somebody to tell. */
-static void locate(const char *text, const char *at, struct oa_json_error *error)
-{
+static void locate(const char *text, const char *at, struct oa_json_error *error) {
     error->offset = (size_t)(at - text);
     error->line = 1;
     error->column = 1;
@@ -254,9 +223,8 @@ static void locate(const char *text, const char *at, struct oa_json_error *error
 }
 
 struct oa_json *oa_json_parse(struct oa_arena *arena, const char *text, size_t len,
-                              unsigned depth_max, struct oa_json_error *ret_error)
-{
-    struct parser p = {.arena = arena, .pos = text, .end = text + len};
+                              unsigned depth_max, struct oa_json_error *ret_error) {
+    struct parser p = { .arena = arena, .pos = text, .end = text + len };
     struct oa_json *root = NULL;
 
     if (len > OA_JSON_BYTES_MAX) {

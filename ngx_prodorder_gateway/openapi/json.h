@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 enum {
-    OA_JSON_DEPTH_MAX = 128,          /* the highest depth_max that may be asked for */
+    OA_JSON_DEPTH_MAX = 128, /* the highest depth_max that may be asked for */
     OA_JSON_BYTES_MAX = 1024 * 1024 * 1024
 };
 
@@ -38,10 +38,10 @@ struct oa_str {
 
 struct oa_json {
     enum oa_json_type type;
-    uint32_t count;      /* object, array: children; string: code points */
-    struct oa_str key;   /* decoded name when the parent is an object */
-    struct oa_str raw;   /* the value as it stands in the text */
-    struct oa_str text;  /* string: decoded content */
+    uint32_t count;     /* object, array: children; string: code points */
+    struct oa_str key;  /* decoded name when the parent is an object */
+    struct oa_str raw;  /* the value as it stands in the text */
+    struct oa_str text; /* string: decoded content */
     struct oa_json *child;
     struct oa_json *next;
 };

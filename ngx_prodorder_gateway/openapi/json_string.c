@@ -4,8 +4,7 @@
 #include <string.h>
 
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
-unsigned oa_utf8_sequence(const unsigned char *s, const unsigned char *end)
-{
+unsigned oa_utf8_sequence(const unsigned char *s, const unsigned char *end) {
     unsigned char low = 0x80;
     unsigned char high = 0xbf;
     unsigned len;
@@ -40,8 +39,7 @@ unsigned oa_utf8_sequence(const unsigned char *s, const unsigned char *end)
     return len;
 }
 
-static bool is_hex4(const char *s, const char *end)
-{
+static bool is_hex4(const char *s, const char *end) {
     if (end - s < 4) {
         return false;
     }
@@ -55,8 +53,7 @@ static bool is_hex4(const char *s, const char *end)
     return true;
 }
 
-static uint32_t hex4(const char *s)
-{
+static uint32_t hex4(const char *s) {
     uint32_t n = 0;
 
     for (int i = 0; i < 4; i++) {
@@ -69,8 +66,7 @@ static uint32_t hex4(const char *s)
 }
 
 /* Take the escape at p->pos (a backslash); the code point, or UINT32_MAX after parser_fail(). */
-static uint32_t take_escape(struct parser *p)
-{
+static uint32_t take_escape(struct parser *p) {
     static const char letters[] = "\"\\/bfnrt";
     static const char meaning[] = "\"\\/\b\f\n\r\t";
     const char *at = p->pos;
@@ -108,8 +104,7 @@ static uint32_t take_escape(struct parser *p)
     return UINT32_MAX;
 }
 
-static char *put_utf8(char *out, uint32_t point)
-{
+static char *put_utf8(char *out, uint32_t point) {
     if (point < 0x80) {
         *out++ = (char)point;
         return out;
@@ -130,8 +125,7 @@ static char *put_utf8(char *out, uint32_t point)
 }
 
 /* Move over characters that stand for themselves; false after parser_fail(). */
-static bool take_plain(struct parser *p, uint32_t *points)
-{
+static bool take_plain(struct parser *p, uint32_t *points) {
     const unsigned char *s = (const unsigned char *)p->pos;
     const unsigned char *end = (const unsigned char *)p->end;
 
@@ -155,8 +149,7 @@ static bool take_plain(struct parser *p, uint32_t *points)
 }
 
 /* A string with an escape: what was read so far is copied, the rest decoded behind it. */
-static bool decode(struct parser *p, const char *start, struct oa_str *ret_text, uint32_t *points)
-{
+static bool decode(struct parser *p, const char *start, struct oa_str *ret_text, uint32_t *points) {
     const char *close = p->pos;
     char *out;
     char *text;
@@ -195,12 +188,11 @@ static bool decode(struct parser *p, const char *start, struct oa_str *ret_text,
         memcpy(out, run, (size_t)(p->pos - run));
         out += p->pos - run;
     }
-    *ret_text = (struct oa_str){text, (size_t)(out - text)};
+    *ret_text = (struct oa_str){ text, (size_t)(out - text) };
     return true;
 }
 
-bool parser_string(struct parser *p, struct oa_str *ret_text, uint32_t *ret_points)
-{
+bool parser_string(struct parser *p, struct oa_str *ret_text, uint32_t *ret_points) {
     const char *start = ++p->pos;
 
     *ret_points = 0;
@@ -208,7 +200,7 @@ bool parser_string(struct parser *p, struct oa_str *ret_text, uint32_t *ret_poin
         return false;
     }
     if (*p->pos == '"') {
-        *ret_text = (struct oa_str){start, (size_t)(p->pos - start)};
+        *ret_text = (struct oa_str){ start, (size_t)(p->pos - start) };
     } else if (!decode(p, start, ret_text, ret_points)) {
         return false;
     }

@@ -3,16 +3,14 @@
 
 static bool compile_items(struct oa_loader *loader, const struct oa_json *schema,
                           const struct oa_json *value, const struct oa_place *place,
-                          struct oa_op *op)
-{
+                          struct oa_op *op) {
     (void)schema;
     op->u.schema = oa_schema_compile(loader, value, place);
     return op->u.schema != NULL;
 }
 
 static void check_items(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                        const struct oa_place *place)
-{
+                        const struct oa_place *place) {
     size_t index = 0;
 
     for (const struct oa_json *item = value->child; item != NULL; item = item->next) {
@@ -27,15 +25,13 @@ static void check_items(struct oa_run *run, const struct oa_op *op, const struct
 
 static bool compile_count(struct oa_loader *loader, const struct oa_json *schema,
                           const struct oa_json *value, const struct oa_place *place,
-                          struct oa_op *op)
-{
+                          struct oa_op *op) {
     (void)schema;
     return oa_compile_size(loader, value, place, op);
 }
 
 static void check_min_items(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                            const struct oa_place *place)
-{
+                            const struct oa_place *place) {
     if (value->count < op->u.size) {
         oa_report_add(run->report, place, "minItems", "must have at least %.*s item%s",
                       OA_STR(op->text), op->u.size == 1 ? "" : "s");
@@ -43,8 +39,7 @@ static void check_min_items(struct oa_run *run, const struct oa_op *op, const st
 }
 
 static void check_max_items(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                            const struct oa_place *place)
-{
+                            const struct oa_place *place) {
     if (value->count > op->u.size) {
         oa_report_add(run->report, place, "maxItems", "must have at most %.*s item%s",
                       OA_STR(op->text), op->u.size == 1 ? "" : "s");
@@ -52,8 +47,8 @@ static void check_max_items(struct oa_run *run, const struct oa_op *op, const st
 }
 
 const struct oa_keyword oa_keywords_array[] = {
-    {"items", OA_ARRAY, compile_items, check_items},
-    {"minItems", OA_ARRAY, compile_count, check_min_items},
-    {"maxItems", OA_ARRAY, compile_count, check_max_items},
-    {NULL, 0, NULL, NULL},
+    { "items", OA_ARRAY, compile_items, check_items },
+    { "minItems", OA_ARRAY, compile_count, check_min_items },
+    { "maxItems", OA_ARRAY, compile_count, check_max_items },
+    { NULL, 0, NULL, NULL },
 };

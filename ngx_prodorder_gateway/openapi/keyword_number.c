@@ -3,8 +3,7 @@
 
 static bool compile_bound(struct oa_loader *loader, const struct oa_json *schema,
                           const struct oa_json *value, const struct oa_place *place,
-                          struct oa_op *op)
-{
+                          struct oa_op *op) {
     (void)schema;
     if (value->type != OA_NUMBER) {
         return loader_fail(loader, place, "must be a number");
@@ -15,8 +14,7 @@ static bool compile_bound(struct oa_loader *loader, const struct oa_json *schema
 
 static bool compile_multiple_of(struct oa_loader *loader, const struct oa_json *schema,
                                 const struct oa_json *value, const struct oa_place *place,
-                                struct oa_op *op)
-{
+                                struct oa_op *op) {
     if (!compile_bound(loader, schema, value, place, op)) {
         return false;
     }
@@ -30,48 +28,42 @@ static bool compile_multiple_of(struct oa_loader *loader, const struct oa_json *
     return true;
 }
 
-static int compare(const struct oa_op *op, const struct oa_json *value)
-{
+static int compare(const struct oa_op *op, const struct oa_json *value) {
     struct oa_decimal d = oa_decimal_parse(value->raw);
 
     return oa_decimal_compare(&d, &op->u.decimal);
 }
 
 static void check_minimum(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                          const struct oa_place *place)
-{
+                          const struct oa_place *place) {
     if (compare(op, value) < 0) {
         oa_report_add(run->report, place, "minimum", "must be >= %.*s", OA_STR(op->text));
     }
 }
 
 static void check_maximum(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                          const struct oa_place *place)
-{
+                          const struct oa_place *place) {
     if (compare(op, value) > 0) {
         oa_report_add(run->report, place, "maximum", "must be <= %.*s", OA_STR(op->text));
     }
 }
 
 static void check_exclusive_minimum(struct oa_run *run, const struct oa_op *op,
-                                    const struct oa_json *value, const struct oa_place *place)
-{
+                                    const struct oa_json *value, const struct oa_place *place) {
     if (compare(op, value) <= 0) {
         oa_report_add(run->report, place, "exclusiveMinimum", "must be > %.*s", OA_STR(op->text));
     }
 }
 
 static void check_exclusive_maximum(struct oa_run *run, const struct oa_op *op,
-                                    const struct oa_json *value, const struct oa_place *place)
-{
+                                    const struct oa_json *value, const struct oa_place *place) {
     if (compare(op, value) >= 0) {
         oa_report_add(run->report, place, "exclusiveMaximum", "must be < %.*s", OA_STR(op->text));
     }
 }
 
 static void check_multiple_of(struct oa_run *run, const struct oa_op *op,
-                              const struct oa_json *value, const struct oa_place *place)
-{
+                              const struct oa_json *value, const struct oa_place *place) {
     struct oa_decimal d = oa_decimal_parse(value->raw);
 
     if (!oa_decimal_is_multiple(&d, &op->u.decimal)) {
@@ -81,10 +73,10 @@ static void check_multiple_of(struct oa_run *run, const struct oa_op *op,
 }
 
 const struct oa_keyword oa_keywords_number[] = {
-    {"minimum", OA_NUMBER, compile_bound, check_minimum},
-    {"maximum", OA_NUMBER, compile_bound, check_maximum},
-    {"exclusiveMinimum", OA_NUMBER, compile_bound, check_exclusive_minimum},
-    {"exclusiveMaximum", OA_NUMBER, compile_bound, check_exclusive_maximum},
-    {"multipleOf", OA_NUMBER, compile_multiple_of, check_multiple_of},
-    {NULL, 0, NULL, NULL},
+    { "minimum", OA_NUMBER, compile_bound, check_minimum },
+    { "maximum", OA_NUMBER, compile_bound, check_maximum },
+    { "exclusiveMinimum", OA_NUMBER, compile_bound, check_exclusive_minimum },
+    { "exclusiveMaximum", OA_NUMBER, compile_bound, check_exclusive_maximum },
+    { "multipleOf", OA_NUMBER, compile_multiple_of, check_multiple_of },
+    { NULL, 0, NULL, NULL },
 };

@@ -4,33 +4,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_names(struct oa_str a, struct oa_str b)
-{
+static int compare_names(struct oa_str a, struct oa_str b) {
     if (a.len != b.len) {
         return a.len < b.len ? -1 : 1;
     }
     return a.len > 0 ? memcmp(a.data, b.data, a.len) : 0;
 }
 
-static int compare_properties(const void *a, const void *b)
-{
+static int compare_properties(const void *a, const void *b) {
     return compare_names(((const struct oa_property *)a)->name,
                          ((const struct oa_property *)b)->name);
 }
 
-const struct oa_property *oa_properties_find(const struct oa_properties *table, struct oa_str name)
-{
-    struct oa_property key = {.name = name};
+const struct oa_property *oa_properties_find(const struct oa_properties *table,
+                                             struct oa_str name) {
+    struct oa_property key = { .name = name };
 
-    return table->count == 0 ? NULL
-                             : bsearch(&key, table->items, table->count, sizeof(key),
-                                       compare_properties);
+    return table->count == 0
+               ? NULL
+               : bsearch(&key, table->items, table->count, sizeof(key), compare_properties);
 }
 
 static bool compile_properties(struct oa_loader *loader, const struct oa_json *schema,
                                const struct oa_json *value, const struct oa_place *place,
-                               struct oa_op *op)
-{
+                               struct oa_op *op) {
     struct oa_property *item;
 
     (void)schema;
@@ -56,8 +53,7 @@ static bool compile_properties(struct oa_loader *loader, const struct oa_json *s
 }
 
 static void check_properties(struct oa_run *run, const struct oa_op *op,
-                             const struct oa_json *value, const struct oa_place *place)
-{
+                             const struct oa_json *value, const struct oa_place *place) {
     for (const struct oa_json *member = value->child; member != NULL; member = member->next) {
         const struct oa_property *property = oa_properties_find(&op->u.properties, member->key);
 
@@ -71,16 +67,14 @@ static void check_properties(struct oa_run *run, const struct oa_op *op,
 
 static bool compile_additional(struct oa_loader *loader, const struct oa_json *schema,
                                const struct oa_json *value, const struct oa_place *place,
-                               struct oa_op *op)
-{
+                               struct oa_op *op) {
     (void)schema;
     op->u.additional.schema = oa_schema_compile(loader, value, place);
     return op->u.additional.schema != NULL;
 }
 
 static void check_additional(struct oa_run *run, const struct oa_op *op,
-                             const struct oa_json *value, const struct oa_place *place)
-{
+                             const struct oa_json *value, const struct oa_place *place) {
     for (const struct oa_json *member = value->child; member != NULL; member = member->next) {
         struct oa_place at = place_member(place, member);
 
@@ -102,8 +96,7 @@ static void check_additional(struct oa_run *run, const struct oa_op *op,
 
 static bool compile_required(struct oa_loader *loader, const struct oa_json *schema,
                              const struct oa_json *value, const struct oa_place *place,
-                             struct oa_op *op)
-{
+                             struct oa_op *op) {
     (void)schema;
     if (value->type != OA_ARRAY) {
         return loader_fail(loader, place, "must be an array of names");
@@ -118,8 +111,7 @@ static bool compile_required(struct oa_loader *loader, const struct oa_json *sch
 }
 
 static void check_required(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                           const struct oa_place *place)
-{
+                           const struct oa_place *place) {
     for (const struct oa_json *name = op->u.value->child; name != NULL; name = name->next) {
         const struct oa_json *member = value->child;
 
@@ -135,15 +127,13 @@ static void check_required(struct oa_run *run, const struct oa_op *op, const str
 
 static bool compile_count(struct oa_loader *loader, const struct oa_json *schema,
                           const struct oa_json *value, const struct oa_place *place,
-                          struct oa_op *op)
-{
+                          struct oa_op *op) {
     (void)schema;
     return oa_compile_size(loader, value, place, op);
 }
 
 static void check_min_properties(struct oa_run *run, const struct oa_op *op,
-                                 const struct oa_json *value, const struct oa_place *place)
-{
+                                 const struct oa_json *value, const struct oa_place *place) {
     if (value->count < op->u.size) {
         oa_report_add(run->report, place, "minProperties", "must have at least %.*s propert%s",
                       OA_STR(op->text), op->u.size == 1 ? "y" : "ies");
@@ -151,8 +141,7 @@ static void check_min_properties(struct oa_run *run, const struct oa_op *op,
 }
 
 static void check_max_properties(struct oa_run *run, const struct oa_op *op,
-                                 const struct oa_json *value, const struct oa_place *place)
-{
+                                 const struct oa_json *value, const struct oa_place *place) {
     if (value->count > op->u.size) {
         oa_report_add(run->report, place, "maxProperties", "must have at most %.*s propert%s",
                       OA_STR(op->text), op->u.size == 1 ? "y" : "ies");
@@ -160,10 +149,10 @@ static void check_max_properties(struct oa_run *run, const struct oa_op *op,
 }
 
 const struct oa_keyword oa_keywords_object[] = {
-    {"properties", OA_OBJECT, compile_properties, check_properties},
-    {"required", OA_OBJECT, compile_required, check_required},
-    {"additionalProperties", OA_OBJECT, compile_additional, check_additional},
-    {"minProperties", OA_OBJECT, compile_count, check_min_properties},
-    {"maxProperties", OA_OBJECT, compile_count, check_max_properties},
-    {NULL, 0, NULL, NULL},
+    { "properties", OA_OBJECT, compile_properties, check_properties },
+    { "required", OA_OBJECT, compile_required, check_required },
+    { "additionalProperties", OA_OBJECT, compile_additional, check_additional },
+    { "minProperties", OA_OBJECT, compile_count, check_min_properties },
+    { "maxProperties", OA_OBJECT, compile_count, check_max_properties },
+    { NULL, 0, NULL, NULL },
 };

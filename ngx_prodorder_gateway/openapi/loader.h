@@ -39,11 +39,7 @@ struct oa_path {
     struct oa_str allow;
 };
 
-enum oa_location {
-    OA_IN_PATH,
-    OA_IN_QUERY,
-    OA_IN_HEADER
-};
+enum oa_location { OA_IN_PATH, OA_IN_QUERY, OA_IN_HEADER };
 
 struct oa_param {
     struct oa_param *next;
@@ -98,20 +94,18 @@ bool load_content(struct oa_loader *loader, const struct oa_json *content,
                   const struct oa_place *place, struct oa_body **ret_bodies);
 
 /* A place one step below `parent`. */
-static inline struct oa_place place_key(const struct oa_place *parent, const char *key, size_t len)
-{
-    return (struct oa_place){.parent = parent, .key = {key, len}};
+static inline struct oa_place place_key(const struct oa_place *parent, const char *key,
+                                        size_t len) {
+    return (struct oa_place){ .parent = parent, .key = { key, len } };
 }
 
 static inline struct oa_place place_member(const struct oa_place *parent,
-                                           const struct oa_json *member)
-{
+                                           const struct oa_json *member) {
     return place_key(parent, member->key.data, member->key.len);
 }
 
-static inline struct oa_place place_index(const struct oa_place *parent, size_t index)
-{
-    return (struct oa_place){.parent = parent, .index = index};
+static inline struct oa_place place_index(const struct oa_place *parent, size_t index) {
+    return (struct oa_place){ .parent = parent, .index = index };
 }
 
 #define place_text(parent, text) place_key(parent, text, sizeof(text) - 1)

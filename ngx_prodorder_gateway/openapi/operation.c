@@ -6,8 +6,7 @@
 
 static bool load_id(struct oa_loader *loader, const struct oa_json *node,
                     const struct oa_place *place, const struct oa_path *path,
-                    struct oa_operation *operation)
-{
+                    struct oa_operation *operation) {
     const struct oa_json *id = oa_json_get(node, "operationId");
     size_t bytes = node->key.len + 1 + path->template.len + 1;
     char *text;
@@ -26,14 +25,13 @@ static bool load_id(struct oa_loader *loader, const struct oa_json *node,
         return false;
     }
     operation->id.data = text;
-    operation->id.len = (size_t)snprintf(text, bytes, "%.*s %.*s", OA_STR(node->key),
-                                         OA_STR(path->template));
+    operation->id.len =
+        (size_t)snprintf(text, bytes, "%.*s %.*s", OA_STR(node->key), OA_STR(path->template));
     return true;
 }
 
 static bool get_location(struct oa_loader *loader, const struct oa_json *node,
-                         const struct oa_place *place, enum oa_location *ret)
-{
+                         const struct oa_place *place, enum oa_location *ret) {
     const struct oa_json *in = oa_json_get(node, "in");
     struct oa_place at = place_text(place, "in");
 
@@ -56,8 +54,7 @@ static bool get_location(struct oa_loader *loader, const struct oa_json *node,
 
 /* Which {template} of the path a path parameter stands for. */
 static bool find_template(struct oa_loader *loader, const struct oa_place *place,
-                          const struct oa_path *path, struct oa_param *param)
-{
+                          const struct oa_path *path, struct oa_param *param) {
     for (size_t i = 0; i < path->segment_count; i++) {
         if (!path->segments[i].is_template) {
             continue;
@@ -71,10 +68,9 @@ static bool find_template(struct oa_loader *loader, const struct oa_place *place
 }
 
 static bool check_members(struct oa_loader *loader, const struct oa_json *node,
-                          const struct oa_place *place)
-{
-    static const char *const known[] = {"name",     "in",      "required",   "schema", "description",
-                                        "example",  "examples", "deprecated"};
+                          const struct oa_place *place) {
+    static const char *const known[] = { "name",        "in",      "required", "schema",
+                                         "description", "example", "examples", "deprecated" };
 
     for (const struct oa_json *member = node->child; member != NULL; member = member->next) {
         struct oa_place at = place_member(place, member);
@@ -93,8 +89,7 @@ static bool check_members(struct oa_loader *loader, const struct oa_json *node,
 }
 
 static bool load_param_schema(struct oa_loader *loader, const struct oa_json *node,
-                              const struct oa_place *place, struct oa_param *param)
-{
+                              const struct oa_place *place, struct oa_param *param) {
     const struct oa_json *schema = oa_json_get(node, "schema");
     struct oa_place at = place_text(place, "schema");
 
@@ -110,8 +105,7 @@ static bool load_param_schema(struct oa_loader *loader, const struct oa_json *no
 
 static bool load_param(struct oa_loader *loader, const struct oa_json *node,
                        const struct oa_place *place, const struct oa_path *path,
-                       struct oa_param *param)
-{
+                       struct oa_param *param) {
     const struct oa_json *name = oa_json_get(node, "name");
     const struct oa_json *required = oa_json_get(node, "required");
     struct oa_place at = place_text(place, "required");
@@ -139,8 +133,7 @@ static bool load_param(struct oa_loader *loader, const struct oa_json *node,
 }
 
 /* A parameter of the operation replaces one of the path item. */
-static bool is_known(const struct oa_operation *operation, const struct oa_param *param)
-{
+static bool is_known(const struct oa_operation *operation, const struct oa_param *param) {
     for (const struct oa_param *p = operation->params; p != NULL; p = p->next) {
         if (p->location == param->location && oa_str_equal(p->name, param->name)) {
             return true;
@@ -151,8 +144,7 @@ static bool is_known(const struct oa_operation *operation, const struct oa_param
 
 static bool load_params(struct oa_loader *loader, const struct oa_json *owner,
                         const struct oa_place *place, const struct oa_path *path, bool inherited,
-                        struct oa_operation *operation)
-{
+                        struct oa_operation *operation) {
     const struct oa_json *params = oa_json_get(owner, "parameters");
     struct oa_place list = place_text(place, "parameters");
     struct oa_param **link = &operation->params;
@@ -194,10 +186,9 @@ static bool load_params(struct oa_loader *loader, const struct oa_json *owner,
 
 /* Every {template} needs a parameter, or nobody would check it. */
 static bool check_templates(struct oa_loader *loader, const struct oa_place *place,
-                            const struct oa_path *path, const struct oa_operation *operation)
-{
+                            const struct oa_path *path, const struct oa_operation *operation) {
     for (size_t i = 0; i < path->segment_count; i++) {
-        struct oa_param wanted = {.name = path->segments[i].text, .location = OA_IN_PATH};
+        struct oa_param wanted = { .name = path->segments[i].text, .location = OA_IN_PATH };
 
         if (path->segments[i].is_template && !is_known(operation, &wanted)) {
             return loader_fail(loader, place, "the path parameter \"%.*s\" is not described",
@@ -208,8 +199,7 @@ static bool check_templates(struct oa_loader *loader, const struct oa_place *pla
 }
 
 bool load_content(struct oa_loader *loader, const struct oa_json *content,
-                  const struct oa_place *place, struct oa_body **ret_bodies)
-{
+                  const struct oa_place *place, struct oa_body **ret_bodies) {
     if (content->type != OA_OBJECT) {
         return loader_fail(loader, place, "must be an object of media types");
     }
@@ -236,8 +226,7 @@ bool load_content(struct oa_loader *loader, const struct oa_json *content,
 }
 
 static bool load_body(struct oa_loader *loader, const struct oa_json *operation_node,
-                      const struct oa_place *place, struct oa_operation *operation)
-{
+                      const struct oa_place *place, struct oa_operation *operation) {
     const struct oa_json *node = oa_json_get(operation_node, "requestBody");
     const struct oa_json *required;
     const struct oa_json *content;
@@ -276,8 +265,7 @@ static bool load_body(struct oa_loader *loader, const struct oa_json *operation_
 
 bool load_operation(struct oa_loader *loader, const struct oa_json *item,
                     const struct oa_json *node, const struct oa_place *place,
-                    const struct oa_path *path, struct oa_operation *operation)
-{
+                    const struct oa_path *path, struct oa_operation *operation) {
     if (node->type != OA_OBJECT) {
         return loader_fail(loader, place, "an operation must be an object");
     }

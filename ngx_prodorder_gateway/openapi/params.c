@@ -11,8 +11,7 @@ struct given {
 };
 
 /* Decode %XX (and '+' in a query) into the report's arena; false: malformed or no memory. */
-static bool decode(struct oa_report *report, struct oa_str text, bool plus, struct oa_str *ret)
-{
+static bool decode(struct oa_report *report, struct oa_str text, bool plus, struct oa_str *ret) {
     char *out = oa_alloc(report->arena, text.len + 1);
     size_t n = 0;
 
@@ -36,14 +35,13 @@ static bool decode(struct oa_report *report, struct oa_str text, bool plus, stru
         }
         out[n++] = c;
     }
-    *ret = (struct oa_str){out, n};
+    *ret = (struct oa_str){ out, n };
     return true;
 }
 
 /* The value of `name` in a query string; `text` is still encoded. */
-static struct given find_query(struct oa_report *report, struct oa_str query, struct oa_str name)
-{
-    struct given given = {.text = {"", 0}};
+static struct given find_query(struct oa_report *report, struct oa_str query, struct oa_str name) {
+    struct given given = { .text = { "", 0 } };
     const char *end = query.data + query.len;
     const char *s = query.data;
 
@@ -51,7 +49,7 @@ static struct given find_query(struct oa_report *report, struct oa_str query, st
         const char *amp = memchr(s, '&', (size_t)(end - s));
         const char *stop = amp != NULL ? amp : end;
         const char *equals = memchr(s, '=', (size_t)(stop - s));
-        struct oa_str key = {s, (size_t)((equals != NULL ? equals : stop) - s)};
+        struct oa_str key = { s, (size_t)((equals != NULL ? equals : stop) - s) };
 
         /* names are rarely encoded: decode only those that are */
         if ((memchr(key.data, '%', key.len) == NULL && memchr(key.data, '+', key.len) == NULL) ||
@@ -60,7 +58,7 @@ static struct given find_query(struct oa_report *report, struct oa_str query, st
                 const char *value = equals != NULL ? equals + 1 : stop;
 
                 given.count++;
-                given.text = (struct oa_str){value, (size_t)(stop - value)};
+                given.text = (struct oa_str){ value, (size_t)(stop - value) };
             }
         }
         s = stop + 1;
@@ -69,8 +67,7 @@ static struct given find_query(struct oa_report *report, struct oa_str query, st
 }
 
 /* An integer is written in digits only: no fraction, no exponent, no leading zero. */
-static bool is_plain_integer(struct oa_str text)
-{
+static bool is_plain_integer(struct oa_str text) {
     size_t i = text.len > 0 && text.data[0] == '-';
 
     if (i == text.len || (text.data[i] == '0' && text.len > i + 1)) {
@@ -86,14 +83,13 @@ static bool is_plain_integer(struct oa_str text)
 
 /* What the text means where the schema allows `types`; a string when nothing else fits. */
 static bool to_value(struct oa_report *report, struct oa_str text, unsigned types,
-                     struct oa_json *ret_value)
-{
+                     struct oa_json *ret_value) {
     const unsigned char *s = (const unsigned char *)text.data;
     const unsigned char *end = s + text.len;
     struct oa_json_error error;
     struct oa_json *parsed;
 
-    *ret_value = (struct oa_json){.type = OA_STRING, .raw = text, .text = text};
+    *ret_value = (struct oa_json){ .type = OA_STRING, .raw = text, .text = text };
     while (s < end) {
         unsigned len = oa_utf8_sequence(s, end);
 
@@ -117,15 +113,15 @@ static bool to_value(struct oa_report *report, struct oa_str text, unsigned type
 }
 
 static const char *const location_names[] = {
-    [OA_IN_PATH] = "path", [OA_IN_QUERY] = "query", [OA_IN_HEADER] = "header"};
+    [OA_IN_PATH] = "path", [OA_IN_QUERY] = "query", [OA_IN_HEADER] = "header"
+};
 
 static void check_param(const struct oa_param *param, struct given given,
-                        struct oa_report *report)
-{
-    const struct oa_place root = {.key = {location_names[param->location],
-                                          strlen(location_names[param->location])}};
+                        struct oa_report *report) {
+    const struct oa_place root = { .key = { location_names[param->location],
+                                            strlen(location_names[param->location]) } };
     const struct oa_place place = place_key(&root, param->name.data, param->name.len);
-    struct oa_run run = {.report = report};
+    struct oa_run run = { .report = report };
     struct oa_str text = given.text;
     struct oa_json value;
 
@@ -152,23 +148,16 @@ static void check_param(const struct oa_param *param, struct given given,
 }
 
 bool oa_check_params(const struct oa_match *match, struct oa_str query, oa_header_fn header,
-                     void *user, struct oa_report *report)
-{
+                     void *user, struct oa_report *report) {
     unsigned before = report->count;
 
     for (const struct oa_param *p = match->operation->params; p != NULL; p = p->next) {
-        struct given given = {.count = 1};
+        struct given given = { .count = 1 };
 
         switch (p->location) {
-        case OA_IN_PATH:
-            given.text = match->values[p->value_index];
-            break;
-        case OA_IN_QUERY:
-            given = find_query(report, query, p->name);
-            break;
-        case OA_IN_HEADER:
-            given.text = header(user, p->name, &given.count);
-            break;
+        case OA_IN_PATH: given.text = match->values[p->value_index]; break;
+        case OA_IN_QUERY: given = find_query(report, query, p->name); break;
+        case OA_IN_HEADER: given.text = header(user, p->name, &given.count); break;
         }
         check_param(p, given, report);
     }

@@ -7,28 +7,26 @@ static const struct {
     const char *key;  /* in the document */
     const char *name; /* in a request */
 } methods[] = {
-    {"get", "GET"},         {"head", "HEAD"},   {"post", "POST"},   {"put", "PUT"},
-    {"patch", "PATCH"},     {"delete", "DELETE"}, {"options", "OPTIONS"}, {"trace", "TRACE"},
+    { "get", "GET" },     { "head", "HEAD" },     { "post", "POST" },       { "put", "PUT" },
+    { "patch", "PATCH" }, { "delete", "DELETE" }, { "options", "OPTIONS" }, { "trace", "TRACE" },
 };
 
 enum { METHODS = sizeof(methods) / sizeof(methods[0]) };
 
 /* Members of a path item that are no operation and need no attention. */
-static bool is_passive(struct oa_str key)
-{
+static bool is_passive(struct oa_str key) {
     return oa_str_is(key, "summary") || oa_str_is(key, "description") ||
            oa_str_is(key, "servers") || oa_str_is(key, "parameters") ||
            (key.len >= 2 && memcmp(key.data, "x-", 2) == 0);
 }
 
 static bool load_segment(struct oa_loader *loader, const struct oa_place *place, const char *s,
-                         size_t len, struct oa_path *path)
-{
+                         size_t len, struct oa_path *path) {
     struct oa_segment *segment = &path->segments[path->segment_count++];
     bool opens = memchr(s, '{', len) != NULL;
     bool closes = memchr(s, '}', len) != NULL;
 
-    *segment = (struct oa_segment){.text = {s, len}};
+    *segment = (struct oa_segment){ .text = { s, len } };
     if (!opens && !closes) {
         return true;
     }
@@ -37,14 +35,13 @@ static bool load_segment(struct oa_loader *loader, const struct oa_place *place,
         return loader_fail(loader, place,
                            "a template must be a whole segment between slashes: {name}");
     }
-    segment->text = (struct oa_str){s + 1, len - 2};
+    segment->text = (struct oa_str){ s + 1, len - 2 };
     segment->is_template = true;
     return true;
 }
 
 static bool load_template(struct oa_loader *loader, const struct oa_place *place,
-                          struct oa_path *path)
-{
+                          struct oa_path *path) {
     struct oa_str t = path->template;
     size_t templates = 0;
     size_t count = 0;
@@ -77,8 +74,7 @@ static bool load_template(struct oa_loader *loader, const struct oa_place *place
 }
 
 /* Text of at most `bytes_max`; what Allow needs is bounded by the table of methods. */
-static bool load_allow(struct oa_loader *loader, struct oa_path *path)
-{
+static bool load_allow(struct oa_loader *loader, struct oa_path *path) {
     enum { ALLOW_BYTES_MAX = 80 };
     char *text = loader_alloc(loader, ALLOW_BYTES_MAX, 1);
     size_t len = 0;
@@ -104,13 +100,12 @@ static bool load_allow(struct oa_loader *loader, struct oa_path *path)
             len += 6;
         }
     }
-    path->allow = (struct oa_str){text, len};
+    path->allow = (struct oa_str){ text, len };
     return true;
 }
 
 static bool load_item(struct oa_loader *loader, const struct oa_json *item,
-                      const struct oa_place *place, struct oa_path *path)
-{
+                      const struct oa_place *place, struct oa_path *path) {
     struct oa_method **link = &path->methods;
 
     if (item->type != OA_OBJECT) {
@@ -134,7 +129,7 @@ static bool load_item(struct oa_loader *loader, const struct oa_json *item,
         if (*link == NULL) {
             return false;
         }
-        (*link)->name = (struct oa_str){methods[i].name, strlen(methods[i].name)};
+        (*link)->name = (struct oa_str){ methods[i].name, strlen(methods[i].name) };
         if (!load_operation(loader, item, member, &at, path, &(*link)->operation)) {
             return false;
         }
@@ -144,8 +139,7 @@ static bool load_item(struct oa_loader *loader, const struct oa_json *item,
 }
 
 /* < 0: `a` is more literal and is tried first; 0: both match the same paths. */
-static int compare_paths(const struct oa_path *a, const struct oa_path *b)
-{
+static int compare_paths(const struct oa_path *a, const struct oa_path *b) {
     if (a->segment_count != b->segment_count) {
         return a->segment_count < b->segment_count ? -1 : 1;
     }
@@ -167,8 +161,7 @@ static int compare_paths(const struct oa_path *a, const struct oa_path *b)
 }
 
 static bool insert_path(struct oa_loader *loader, const struct oa_place *place,
-                        struct oa_path *path)
-{
+                        struct oa_path *path) {
     struct oa_path **link = &loader->doc->paths;
 
     while (*link != NULL && compare_paths(*link, path) < 0) {
@@ -183,9 +176,8 @@ static bool insert_path(struct oa_loader *loader, const struct oa_place *place,
     return true;
 }
 
-bool load_paths(struct oa_loader *loader)
-{
-    const struct oa_place root = {.key = {"", 0}};
+bool load_paths(struct oa_loader *loader) {
+    const struct oa_place root = { .key = { "", 0 } };
     const struct oa_place place = place_text(&root, "paths");
     const struct oa_json *paths = oa_json_get(loader->doc->root, "paths");
 

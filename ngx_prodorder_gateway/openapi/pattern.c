@@ -7,11 +7,7 @@
 #include <string.h>
 
 /* The most steps of one match, and the most memory: far above what a sane pattern needs. */
-enum {
-    MATCH_LIMIT = 100000,
-    HEAP_LIMIT_KIB = 1024,
-    SOURCE_BYTES_MAX = 4096
-};
+enum { MATCH_LIMIT = 100000, HEAP_LIMIT_KIB = 1024, SOURCE_BYTES_MAX = 4096 };
 
 /* ECMA-262's white space beyond ASCII, which \s of PCRE2 does not know without UCP. */
 #define WIDE_SPACE "\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -22,8 +18,7 @@ struct translation {
     bool in_class;
 };
 
-static bool put(struct translation *t, const char *data, size_t len)
-{
+static bool put(struct translation *t, const char *data, size_t len) {
     if (len > sizeof(t->data) - t->len) {
         return false;
     }
@@ -35,8 +30,7 @@ static bool put(struct translation *t, const char *data, size_t len)
 #define PUT(t, text) put(t, text, sizeof(text) - 1)
 
 /* \s and \S mean more in ECMA-262; every other escape means the same, or is refused by PCRE2. */
-static const char *put_escape(struct translation *t, const char *s, const char *end)
-{
+static const char *put_escape(struct translation *t, const char *s, const char *end) {
     bool room = true;
 
     if (end - s >= 2 && s[1] == 's') {
@@ -52,8 +46,7 @@ static const char *put_escape(struct translation *t, const char *s, const char *
     return room ? s + (end - s >= 2 ? 2 : 1) : NULL;
 }
 
-static bool translate(struct translation *t, struct oa_str source)
-{
+static bool translate(struct translation *t, struct oa_str source) {
     const char *s = source.data;
     const char *end = s + source.len;
 
@@ -79,9 +72,8 @@ static bool translate(struct translation *t, struct oa_str source)
     return true;
 }
 
-const void *oa_pattern_compile(struct oa_str source, char *reason, size_t reason_bytes)
-{
-    struct translation t = {.len = 0};
+const void *oa_pattern_compile(struct oa_str source, char *reason, size_t reason_bytes) {
+    struct translation t = { .len = 0 };
     pcre2_code *code;
     PCRE2_SIZE offset;
     int error;
@@ -91,8 +83,9 @@ const void *oa_pattern_compile(struct oa_str source, char *reason, size_t reason
         return NULL;
     }
     if (!translate(&t, source)) {
-        snprintf(reason, reason_bytes, "the pattern is too long, or has \\S inside of [...], "
-                                       "which is not supported");
+        snprintf(reason, reason_bytes,
+                 "the pattern is too long, or has \\S inside of [...], "
+                 "which is not supported");
         return NULL;
     }
     code = pcre2_compile((PCRE2_SPTR)t.data, t.len,
@@ -111,13 +104,11 @@ const void *oa_pattern_compile(struct oa_str source, char *reason, size_t reason
     return code;
 }
 
-void oa_pattern_free(const void *code)
-{
+void oa_pattern_free(const void *code) {
     pcre2_code_free((pcre2_code *)code);
 }
 
-enum oa_pattern_result oa_pattern_match(const void *code, struct oa_str text)
-{
+enum oa_pattern_result oa_pattern_match(const void *code, struct oa_str text) {
     enum oa_pattern_result result = OA_PATTERN_NO_MEMORY;
     pcre2_match_context *context = pcre2_match_context_create(NULL);
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
@@ -128,10 +119,10 @@ enum oa_pattern_result oa_pattern_match(const void *code, struct oa_str text)
         pcre2_set_heap_limit(context, HEAP_LIMIT_KIB);
         rc = pcre2_match(code, (PCRE2_SPTR)text.data, text.len, 0, PCRE2_NO_UTF_CHECK, data,
                          context);
-        result = rc >= 0                        ? OA_PATTERN_MATCH
-                 : rc == PCRE2_ERROR_NOMATCH    ? OA_PATTERN_NO_MATCH
-                 : rc == PCRE2_ERROR_NOMEMORY   ? OA_PATTERN_NO_MEMORY
-                                                : OA_PATTERN_LIMIT;
+        result = rc >= 0                      ? OA_PATTERN_MATCH
+                 : rc == PCRE2_ERROR_NOMATCH  ? OA_PATTERN_NO_MATCH
+                 : rc == PCRE2_ERROR_NOMEMORY ? OA_PATTERN_NO_MEMORY
+                                              : OA_PATTERN_LIMIT;
     }
     pcre2_match_data_free(data);
     pcre2_match_context_free(context);

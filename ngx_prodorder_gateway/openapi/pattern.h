@@ -9,7 +9,7 @@
 enum oa_pattern_result {
     OA_PATTERN_MATCH,
     OA_PATTERN_NO_MATCH,
-    OA_PATTERN_LIMIT,    /* the expression backtracks too much on this text */
+    OA_PATTERN_LIMIT, /* the expression backtracks too much on this text */
     OA_PATTERN_NO_MEMORY
 };
 

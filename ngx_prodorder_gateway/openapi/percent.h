@@ -4,8 +4,7 @@
 #ifndef OA_PERCENT_H
 #define OA_PERCENT_H
 
-static inline int oa_hex_digit(char c)
-{
+static inline int oa_hex_digit(char c) {
     if (c >= '0' && c <= '9') {
         return c - '0';
     }
@@ -16,8 +15,7 @@ static inline int oa_hex_digit(char c)
 }
 
 /* The byte that "%XX" at `s` stands for (0 to 255), or -1 when it is none. `s` < `end`. */
-static inline int oa_percent_byte(const char *s, const char *end)
-{
+static inline int oa_percent_byte(const char *s, const char *end) {
     int high;
     int low;
 

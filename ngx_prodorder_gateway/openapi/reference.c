@@ -8,8 +8,7 @@
 enum { FOLLOW_MAX = 16 };
 
 /* One token of a pointer, decoded in place of `out`: %XX, then ~1 and ~0. */
-static size_t decode_token(const char *s, size_t len, char *out)
-{
+static size_t decode_token(const char *s, size_t len, char *out) {
     size_t n = 0;
     size_t plain = 0;
 
@@ -33,8 +32,7 @@ static size_t decode_token(const char *s, size_t len, char *out)
     return plain;
 }
 
-static const struct oa_json *step(const struct oa_json *node, struct oa_str token)
-{
+static const struct oa_json *step(const struct oa_json *node, struct oa_str token) {
     size_t index = 0;
 
     if (node->type == OA_ARRAY) {
@@ -57,8 +55,7 @@ static const struct oa_json *step(const struct oa_json *node, struct oa_str toke
 }
 
 const struct oa_json *loader_resolve(struct oa_loader *loader, const struct oa_json *reference,
-                                     const struct oa_place *place, struct oa_str *ret_pointer)
-{
+                                     const struct oa_place *place, struct oa_str *ret_pointer) {
     const struct oa_json *node = loader->doc->root;
     struct oa_str text = reference->text;
     const char *s;
@@ -78,7 +75,7 @@ const struct oa_json *loader_resolve(struct oa_loader *loader, const struct oa_j
     for (s = text.data + 1; s < end && node != NULL;) {
         const char *slash = memchr(s + 1, '/', (size_t)(end - s) - 1);
         size_t len = (size_t)((slash != NULL ? slash : end) - s) - 1;
-        struct oa_str token = {buf, decode_token(s + 1, len, buf)};
+        struct oa_str token = { buf, decode_token(s + 1, len, buf) };
 
         node = step(node, token);
         s += len + 1;
@@ -87,13 +84,12 @@ const struct oa_json *loader_resolve(struct oa_loader *loader, const struct oa_j
         loader_fail(loader, place, "the reference \"%.*s\" leads nowhere", OA_STR(text));
         return NULL;
     }
-    *ret_pointer = (struct oa_str){text.data + 1, text.len - 1};
+    *ret_pointer = (struct oa_str){ text.data + 1, text.len - 1 };
     return node;
 }
 
 bool loader_follow(struct oa_loader *loader, const struct oa_json **node,
-                   const struct oa_place **place, struct oa_place *storage)
-{
+                   const struct oa_place **place, struct oa_place *storage) {
     for (unsigned i = 0; i < FOLLOW_MAX; i++) {
         const struct oa_json *reference = oa_json_get(*node, "$ref");
         struct oa_str pointer;
@@ -105,7 +101,7 @@ bool loader_follow(struct oa_loader *loader, const struct oa_json **node,
         if (*node == NULL) {
             return false;
         }
-        *storage = (struct oa_place){.key = pointer};
+        *storage = (struct oa_place){ .key = pointer };
         *place = storage;
     }
     return loader_fail(loader, *place, "references lead from one to the next without end");

@@ -7,13 +7,11 @@
 /* A JSON Pointer or a message is cut at this length, so that nobody can ask for a huge answer. */
 enum { TEXT_BYTES_MAX = 512 };
 
-void oa_report_init(struct oa_report *report, struct oa_arena *arena, unsigned count_max)
-{
-    *report = (struct oa_report){.arena = arena, .count_max = count_max};
+void oa_report_init(struct oa_report *report, struct oa_arena *arena, unsigned count_max) {
+    *report = (struct oa_report){ .arena = arena, .count_max = count_max };
 }
 
-bool oa_report_is_full(const struct oa_report *report)
-{
+bool oa_report_is_full(const struct oa_report *report) {
     return report->count >= report->count_max || report->out_of_memory;
 }
 
@@ -24,16 +22,14 @@ struct text {
     size_t len_max;
 };
 
-static void put_char(struct text *text, char c)
-{
+static void put_char(struct text *text, char c) {
     if (text->len < text->len_max) {
         text->data[text->len++] = c;
     }
 }
 
 /* RFC 6901: '~' and '/' are escaped. */
-static void put_token(struct text *text, struct oa_str token)
-{
+static void put_token(struct text *text, struct oa_str token) {
     for (size_t i = 0; i < token.len; i++) {
         char c = token.data[i];
 
@@ -45,8 +41,7 @@ static void put_token(struct text *text, struct oa_str token)
     }
 }
 
-static void put_index(struct text *text, size_t index)
-{
+static void put_index(struct text *text, size_t index) {
     char digits[24];
     int len = snprintf(digits, sizeof(digits), "%zu", index);
 
@@ -56,8 +51,7 @@ static void put_index(struct text *text, size_t index)
 }
 
 /* The root's key is a prefix that stands as it is. Depth is bounded by the parser's. */
-static void put_place(struct text *text, const struct oa_place *place)
-{
+static void put_place(struct text *text, const struct oa_place *place) {
     if (place->parent == NULL) {
         for (size_t i = 0; i < place->key.len; i++) {
             put_char(text, place->key.data[i]);
@@ -74,8 +68,7 @@ static void put_place(struct text *text, const struct oa_place *place)
 }
 
 /* Not in the middle of a UTF-8 sequence. */
-static size_t cut_length(const char *data, size_t len)
-{
+static size_t cut_length(const char *data, size_t len) {
     size_t start = len;
 
     while (start > 0 && len - start < 4 && ((unsigned char)data[start - 1] & 0xc0) == 0x80) {
@@ -89,16 +82,14 @@ static size_t cut_length(const char *data, size_t len)
     return len;
 }
 
-size_t oa_place_write(const struct oa_place *place, char *buf, size_t bytes_max)
-{
-    struct text text = {.data = buf, .len_max = bytes_max};
+size_t oa_place_write(const struct oa_place *place, char *buf, size_t bytes_max) {
+    struct text text = { .data = buf, .len_max = bytes_max };
 
     put_place(&text, place);
     return cut_length(buf, text.len);
 }
 
-static bool copy(struct oa_report *report, const char *data, size_t len, struct oa_str *ret)
-{
+static bool copy(struct oa_report *report, const char *data, size_t len, struct oa_str *ret) {
     char *memory = oa_alloc(report->arena, len + 1);
 
     if (memory == NULL) {
@@ -107,13 +98,12 @@ static bool copy(struct oa_report *report, const char *data, size_t len, struct 
     }
     memcpy(memory, data, len);
     memory[len] = '\0';
-    *ret = (struct oa_str){memory, len};
+    *ret = (struct oa_str){ memory, len };
     return true;
 }
 
 void oa_report_add(struct oa_report *report, const struct oa_place *place, const char *keyword,
-                   const char *format, ...)
-{
+                   const char *format, ...) {
     char path[TEXT_BYTES_MAX];
     char message[TEXT_BYTES_MAX];
     struct oa_error *error;

@@ -2,8 +2,7 @@
 #include "loader.h"
 
 /* "200" is 200; "2XX" is 2; "default" is 0; anything else is -1. */
-static int parse_status(struct oa_str text)
-{
+static int parse_status(struct oa_str text) {
     const char *s = text.data;
 
     if (oa_str_is(text, "default")) {
@@ -23,8 +22,7 @@ static int parse_status(struct oa_str text)
 
 /* The schemas of answers are compiled for their mistakes only: answers are not checked. */
 static bool load_response(struct oa_loader *loader, const struct oa_json *response,
-                          const struct oa_place *response_place)
-{
+                          const struct oa_place *response_place) {
     const struct oa_json *node = response;
     const struct oa_place *at = response_place;
     struct oa_place storage;
@@ -43,8 +41,7 @@ static bool load_response(struct oa_loader *loader, const struct oa_json *respon
     return content == NULL || load_content(loader, content, &content_at, &unused);
 }
 
-static void note_status(struct oa_operation *operation, unsigned status)
-{
+static void note_status(struct oa_operation *operation, unsigned status) {
     if (status >= 100) {
         operation->statuses[(status - 100) / 64] |= (uint64_t)1 << ((status - 100) % 64);
         if (status / 100 == 2 && operation->success_status == 0) {
@@ -58,8 +55,7 @@ static void note_status(struct oa_operation *operation, unsigned status)
 }
 
 bool load_responses(struct oa_loader *loader, const struct oa_json *node,
-                    const struct oa_place *place, struct oa_operation *operation)
-{
+                    const struct oa_place *place, struct oa_operation *operation) {
     const struct oa_json *responses = oa_json_get(node, "responses");
     struct oa_place list = place_text(place, "responses");
 
@@ -81,8 +77,7 @@ bool load_responses(struct oa_loader *loader, const struct oa_json *node,
     return true;
 }
 
-bool oa_operation_declares(const struct oa_operation *operation, unsigned status)
-{
+bool oa_operation_declares(const struct oa_operation *operation, unsigned status) {
     if (status < 100 || status > 599) {
         return false;
     }

@@ -4,8 +4,7 @@
 #include <string.h>
 
 /* Whether `encoded` (with %XX) says the same as the plain `text`. */
-static bool same_text(struct oa_str encoded, struct oa_str text)
-{
+static bool same_text(struct oa_str encoded, struct oa_str text) {
     size_t n = 0;
 
     if (memchr(encoded.data, '%', encoded.len) == NULL) {
@@ -30,8 +29,7 @@ static bool same_text(struct oa_str encoded, struct oa_str text)
     return n == text.len;
 }
 
-static bool matches(const struct oa_path *path, struct oa_str target, struct oa_match *match)
-{
+static bool matches(const struct oa_path *path, struct oa_str target, struct oa_match *match) {
     const char *s = target.data;
     const char *end = s + target.len;
     size_t values = 0;
@@ -61,8 +59,7 @@ static bool matches(const struct oa_path *path, struct oa_str target, struct oa_
     return s == end;
 }
 
-static const struct oa_operation *find_method(const struct oa_path *path, struct oa_str name)
-{
+static const struct oa_operation *find_method(const struct oa_path *path, struct oa_str name) {
     const struct oa_operation *get = NULL;
 
     for (const struct oa_method *m = path->methods; m != NULL; m = m->next) {
@@ -77,8 +74,7 @@ static const struct oa_operation *find_method(const struct oa_path *path, struct
 }
 
 void oa_document_route(const struct oa_document *doc, struct oa_str method, struct oa_str path,
-                       struct oa_match *ret_match)
-{
+                       struct oa_match *ret_match) {
     ret_match->route = OA_ROUTE_NO_PATH;
     ret_match->operation = NULL;
     for (const struct oa_path *p = doc->paths; p != NULL; p = p->next) {

@@ -16,10 +16,7 @@
 #include <stdint.h>
 
 /* Beside enum oa_json_type, for "type": a number without a fraction. */
-enum {
-    OA_INTEGER = 128,
-    OA_ANY = 127
-};
+enum { OA_INTEGER = 128, OA_ANY = 127 };
 
 struct oa_loader;
 struct oa_schema;
@@ -39,12 +36,12 @@ struct oa_op {
     struct oa_op *next;
     const struct oa_keyword *keyword;
     union {
-        unsigned types;                   /* type */
-        const struct oa_json *value;      /* const; enum: the array; required: the array */
-        const struct oa_schema *schema;   /* $ref, items */
-        struct oa_decimal decimal;        /* minimum, maximum, ..., multipleOf */
-        uint64_t size;                    /* minLength, maxItems, ... */
-        struct oa_properties properties;  /* properties */
+        unsigned types;                  /* type */
+        const struct oa_json *value;     /* const; enum: the array; required: the array */
+        const struct oa_schema *schema;  /* $ref, items */
+        struct oa_decimal decimal;       /* minimum, maximum, ..., multipleOf */
+        uint64_t size;                   /* minLength, maxItems, ... */
+        struct oa_properties properties; /* properties */
         struct {
             const struct oa_schema *schema;
             const struct oa_properties *known; /* NULL: no sibling "properties" */
@@ -61,9 +58,9 @@ struct oa_schema {
     struct oa_schema *next;       /* all of a document */
     const struct oa_json *source; /* what it was compiled from; unique */
     struct oa_op *ops;
-    unsigned types;  /* what "type" allows; 0: no "type" */
-    bool is_false;   /* the schema false: nothing is valid */
-    uint8_t visit;   /* used while looking for endless references */
+    unsigned types; /* what "type" allows; 0: no "type" */
+    bool is_false;  /* the schema false: nothing is valid */
+    uint8_t visit;  /* used while looking for endless references */
 };
 
 struct oa_run {

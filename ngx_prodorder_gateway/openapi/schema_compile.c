@@ -3,18 +3,17 @@
 
 #include <string.h>
 
-static const struct oa_keyword *const tables[] = {oa_keywords_any, oa_keywords_number,
-                                                  oa_keywords_string, oa_keywords_array,
-                                                  oa_keywords_object};
+static const struct oa_keyword *const tables[] = { oa_keywords_any, oa_keywords_number,
+                                                   oa_keywords_string, oa_keywords_array,
+                                                   oa_keywords_object };
 
 /* Keywords that say nothing about validity. $defs holds schemas that are compiled when used. */
 static const char *const annotations[] = {
-    "title",    "description", "default",   "example",      "examples", "format",  "deprecated",
-    "readOnly", "writeOnly",   "$comment",  "externalDocs", "xml",      "$schema", "$defs",
+    "title",    "description", "default",  "example",      "examples", "format",  "deprecated",
+    "readOnly", "writeOnly",   "$comment", "externalDocs", "xml",      "$schema", "$defs",
 };
 
-static const struct oa_keyword *find_keyword(struct oa_str name)
-{
+static const struct oa_keyword *find_keyword(struct oa_str name) {
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         for (const struct oa_keyword *keyword = tables[i]; keyword->name != NULL; keyword++) {
             if (oa_str_is(name, keyword->name)) {
@@ -25,8 +24,7 @@ static const struct oa_keyword *find_keyword(struct oa_str name)
     return NULL;
 }
 
-static bool is_annotation(struct oa_str name)
-{
+static bool is_annotation(struct oa_str name) {
     if (name.len >= 2 && memcmp(name.data, "x-", 2) == 0) {
         return true;
     }
@@ -39,8 +37,7 @@ static bool is_annotation(struct oa_str name)
 }
 
 static struct oa_op *compile_keyword(struct oa_loader *loader, const struct oa_json *schema,
-                                     const struct oa_json *member, const struct oa_place *place)
-{
+                                     const struct oa_json *member, const struct oa_place *place) {
     const struct oa_keyword *keyword = find_keyword(member->key);
     struct oa_op *op;
 
@@ -60,8 +57,7 @@ static struct oa_op *compile_keyword(struct oa_loader *loader, const struct oa_j
 
 /* Operations run in the document's order, but "additionalProperties" must find "properties". */
 static bool compile_members(struct oa_loader *loader, struct oa_schema *schema,
-                            const struct oa_place *place)
-{
+                            const struct oa_place *place) {
     struct oa_op **link = &schema->ops;
 
     for (const struct oa_json *m = schema->source->child; m != NULL; m = m->next) {
@@ -93,8 +89,7 @@ static bool compile_members(struct oa_loader *loader, struct oa_schema *schema,
 }
 
 struct oa_schema *oa_schema_compile(struct oa_loader *loader, const struct oa_json *node,
-                                    const struct oa_place *place)
-{
+                                    const struct oa_place *place) {
     struct oa_schema *schema;
 
     for (schema = loader->doc->schemas; schema != NULL; schema = schema->next) {
@@ -122,8 +117,7 @@ struct oa_schema *oa_schema_compile(struct oa_loader *loader, const struct oa_js
 }
 
 bool oa_compile_size(struct oa_loader *loader, const struct oa_json *value,
-                     const struct oa_place *place, struct oa_op *op)
-{
+                     const struct oa_place *place, struct oa_op *op) {
     struct oa_decimal d;
     uint64_t n = 0;
 
@@ -146,15 +140,10 @@ bool oa_compile_size(struct oa_loader *loader, const struct oa_json *value,
     return true;
 }
 
-enum {
-    NOT_VISITED,
-    VISITING,
-    VISITED
-};
+enum { NOT_VISITED, VISITING, VISITED };
 
 /* Only $ref applies another schema to the same value; the path of such steps must end. */
-static bool has_loop(struct oa_schema *schema)
-{
+static bool has_loop(struct oa_schema *schema) {
     if (schema->visit == VISITING) {
         return true;
     }
@@ -171,12 +160,11 @@ static bool has_loop(struct oa_schema *schema)
     return false;
 }
 
-bool oa_schema_check_loops(struct oa_loader *loader)
-{
+bool oa_schema_check_loops(struct oa_loader *loader) {
     for (struct oa_schema *schema = loader->doc->schemas; schema != NULL; schema = schema->next) {
         if (has_loop(schema)) {
             const struct oa_json *ref = oa_json_get(schema->source, "$ref");
-            const struct oa_place root = {.key = {"", 0}};
+            const struct oa_place root = { .key = { "", 0 } };
 
             return loader_fail(loader, &root, "the reference \"%.*s\" leads back to itself",
                                ref != NULL ? (int)ref->text.len : 0,
@@ -186,8 +174,7 @@ bool oa_schema_check_loops(struct oa_loader *loader)
     return true;
 }
 
-void oa_schema_free_all(struct oa_schema *first)
-{
+void oa_schema_free_all(struct oa_schema *first) {
     for (struct oa_schema *schema = first; schema != NULL; schema = schema->next) {
         for (const struct oa_op *op = schema->ops; op != NULL; op = op->next) {
             if (strcmp(op->keyword->name, "pattern") == 0) {

@@ -3,8 +3,7 @@
 #include <string.h>
 
 void oa_schema_run(struct oa_run *run, const struct oa_schema *schema, const struct oa_json *value,
-                   const struct oa_place *place)
-{
+                   const struct oa_place *place) {
     if (schema->is_false) {
         oa_report_add(run->report, place, "false", "must not be present");
         return;
@@ -16,8 +15,7 @@ void oa_schema_run(struct oa_run *run, const struct oa_schema *schema, const str
     }
 }
 
-unsigned oa_schema_types(const struct oa_schema *schema)
-{
+unsigned oa_schema_types(const struct oa_schema *schema) {
     if (schema->types != 0) {
         return schema->types;
     }

@@ -8,120 +8,125 @@
 
 static char message[1024];
 
-static struct oa_document *load(const char *text)
-{
+static struct oa_document *load(const char *text) {
     message[0] = '\0';
     return oa_document_parse("doc.json", text, strlen(text), message, sizeof(message));
 }
 
-static struct oa_str str(const char *text)
-{
-    return (struct oa_str){text, strlen(text)};
+static struct oa_str str(const char *text) {
+    return (struct oa_str){ text, strlen(text) };
 }
 
 #define HEAD "{\"openapi\":\"3.1.0\",\"paths\":"
 #define OK "\"responses\":{\"200\":{\"description\":\"d\"}}"
 #define GET(members) HEAD "{\"/a\":{\"get\":{" members OK "}}}}"
 #define PARAM(members) HEAD "{\"/a/{id}\":{\"get\":{\"parameters\":[{" members "}]," OK "}}}}"
-#define QUERY(schema) GET("\"parameters\":[{\"name\":\"q\",\"in\":\"query\",\"schema\":" schema "}],")
+#define QUERY(schema)                                                                              \
+    GET("\"parameters\":[{\"name\":\"q\",\"in\":\"query\",\"schema\":" schema "}],")
 #define BODY(schema)                                                                               \
-    HEAD "{\"/a\":{\"post\":{\"requestBody\":{\"required\":true,\"content\":{"                      \
+    HEAD "{\"/a\":{\"post\":{\"requestBody\":{\"required\":true,\"content\":{"                     \
          "\"application/json\":{\"schema\":" schema "}}}," OK "}}}}"
 
 static const struct {
     const char *text;
     const char *message;
 } mistakes[] = {
-    {"{", "doc.json: line 1, column 2: unexpected end of text"},
-    {"{\"a\":1,\n\"a\":2}", "doc.json: line 2, column 5: duplicate member name in an object"},
-    {"[]", "doc.json: #: an OpenAPI document must be an object"},
-    {"{\"paths\":{}}", "doc.json: #: \"openapi\" must be a version 3.1, for example \"3.1.0\""},
-    {"{\"openapi\":\"3.0.3\",\"paths\":{}}",
-     "doc.json: #: \"openapi\" must be a version 3.1, for example \"3.1.0\""},
-    {"{\"openapi\":\"3.1.0\"}", "doc.json: #/paths: must be an object of path items"},
-    {HEAD "{\"a\":{}}}", "doc.json: #/paths/a: a path must begin with '/'"},
-    {HEAD "{\"/x{id}\":{}}}",
-     "doc.json: #/paths/~1x{id}: a template must be a whole segment between slashes: {name}"},
-    {HEAD "{\"/{}\":{}}}",
-     "doc.json: #/paths/~1{}: a template must be a whole segment between slashes: {name}"},
-    {HEAD "{\"/a\":[]}}", "doc.json: #/paths/~1a: a path item must be an object"},
-    {HEAD "{\"/a\":{\"fetch\":{}}}}",
-     "doc.json: #/paths/~1a/fetch: \"fetch\" is not supported in a path item"},
-    {HEAD "{\"/a\":{\"get\":1}}}", "doc.json: #/paths/~1a/get: an operation must be an object"},
-    {GET("\"operationId\":1,"),
-     "doc.json: #/paths/~1a/get/operationId: must be a string that is not empty"},
-    {HEAD "{\"/a\":{\"get\":{}}}}",
-     "doc.json: #/paths/~1a/get/responses: must be an object with at least one response"},
-    {HEAD "{\"/a\":{\"get\":{\"responses\":{\"20\":{\"description\":\"\"}}}}}}",
-     "doc.json: #/paths/~1a/get/responses/20: must be a status (200), a range (2XX) or default"},
-    {HEAD "{\"/a\":{\"get\":{\"responses\":{\"200\":{}}}}}}",
-     "doc.json: #/paths/~1a/get/responses/200: a response must be an object with a description"},
-    {HEAD "{\"/{a}\":{\"get\":{\"parameters\":[{\"name\":\"a\",\"in\":\"path\",\"required\":true,"
-          "\"schema\":{}}]," OK "}},\"/{b}\":{}}}",
-     "doc.json: #/paths/~1{b}: matches the same requests as \"/{a}\""},
-    {PARAM("\"in\":\"path\""), "doc.json: #/paths/~1a~1{id}/get/parameters/0: a parameter must have a name"},
-    {PARAM("\"name\":\"id\",\"in\":\"cookie\",\"schema\":{}"),
-     "doc.json: #/paths/~1a~1{id}/get/parameters/0/in: must be \"path\", \"query\" or \"header\""},
-    {PARAM("\"name\":\"id\",\"in\":\"path\",\"schema\":{}"),
-     "doc.json: #/paths/~1a~1{id}/get/parameters/0/required: must be true for a path parameter"},
-    {PARAM("\"name\":\"no\",\"in\":\"path\",\"required\":true,\"schema\":{}"),
-     "doc.json: #/paths/~1a~1{id}/get/parameters/0: the path has no template {no}"},
-    {PARAM("\"name\":\"q\",\"in\":\"query\",\"schema\":{}"),
-     "doc.json: #/paths/~1a~1{id}/get: the path parameter \"id\" is not described"},
-    {PARAM("\"name\":\"id\",\"in\":\"path\",\"required\":true"),
-     "doc.json: #/paths/~1a~1{id}/get/parameters/0: a parameter must have a schema"},
-    {PARAM("\"name\":\"id\",\"in\":\"path\",\"style\":\"label\",\"schema\":{}"),
-     "doc.json: #/paths/~1a~1{id}/get/parameters/0/style: \"style\" is not supported in a parameter"},
-    {GET("\"parameters\":[{\"$ref\":\"#/nowhere\"}],"),
-     "doc.json: #/paths/~1a/get/parameters/0: the reference \"#/nowhere\" leads nowhere"},
-    {GET("\"parameters\":[{\"$ref\":\"other.json\"}],"),
-     "doc.json: #/paths/~1a/get/parameters/0: only references within the document (\"#/...\") are "
-     "supported"},
-    {QUERY("1"), "doc.json: #/paths/~1a/get/parameters/0/schema: a schema must be an object, true or "
-                 "false"},
-    {QUERY("{\"type\":\"int\"}"),
-     "doc.json: #/paths/~1a/get/parameters/0/schema/type: \"int\" is not a type"},
-    {BODY("{\"minimun\":1}"),
-     "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/minimun: the schema "
-     "keyword \"minimun\" is not supported"},
-    {BODY("{\"minLength\":-1}"),
-     "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/minLength: must be an "
-     "integer from 0 to 999999999999999"},
-    {BODY("{\"multipleOf\":0}"),
-     "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/multipleOf: must be "
-     "greater than 0"},
-    {BODY("{\"properties\":{\"a\":{\"required\":\"b\"}}}"),
-     "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/properties/a/required: "
-     "must be an array of names"},
-    {BODY("{\"$ref\":\"#/paths/~1a/post/requestBody/content/application~1json/schema\"}"),
-     "doc.json: #: the reference \"#/paths/~1a/post/requestBody/content/application~1json/schema\" "
-     "leads back to itself"},
-    {BODY("{\"enum\":[]}"),
-     "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/enum: must be an array "
-     "with at least one value"},
-    {HEAD "{\"/a\":{\"post\":{\"requestBody\":{}," OK "}}}}",
-     "doc.json: #/paths/~1a/post/requestBody: a request body must have content"},
-    {HEAD "{\"/a\":{\"post\":{\"requestBody\":{\"content\":{\"text/plain\":{}}}," OK "}}}}",
-     "doc.json: #/paths/~1a/post/requestBody/content: only application/json is supported in a "
-     "request body"},
+    { "{", "doc.json: line 1, column 2: unexpected end of text" },
+    { "{\"a\":1,\n\"a\":2}", "doc.json: line 2, column 5: duplicate member name in an object" },
+    { "[]", "doc.json: #: an OpenAPI document must be an object" },
+    { "{\"paths\":{}}", "doc.json: #: \"openapi\" must be a version 3.1, for example \"3.1.0\"" },
+    { "{\"openapi\":\"3.0.3\",\"paths\":{}}",
+      "doc.json: #: \"openapi\" must be a version 3.1, for example \"3.1.0\"" },
+    { "{\"openapi\":\"3.1.0\"}", "doc.json: #/paths: must be an object of path items" },
+    { HEAD "{\"a\":{}}}", "doc.json: #/paths/a: a path must begin with '/'" },
+    { HEAD "{\"/x{id}\":{}}}",
+      "doc.json: #/paths/~1x{id}: a template must be a whole segment between slashes: {name}" },
+    { HEAD "{\"/{}\":{}}}",
+      "doc.json: #/paths/~1{}: a template must be a whole segment between slashes: {name}" },
+    { HEAD "{\"/a\":[]}}", "doc.json: #/paths/~1a: a path item must be an object" },
+    { HEAD "{\"/a\":{\"fetch\":{}}}}",
+      "doc.json: #/paths/~1a/fetch: \"fetch\" is not supported in a path item" },
+    { HEAD "{\"/a\":{\"get\":1}}}", "doc.json: #/paths/~1a/get: an operation must be an object" },
+    { GET("\"operationId\":1,"),
+      "doc.json: #/paths/~1a/get/operationId: must be a string that is not empty" },
+    { HEAD "{\"/a\":{\"get\":{}}}}",
+      "doc.json: #/paths/~1a/get/responses: must be an object with at least one response" },
+    { HEAD "{\"/a\":{\"get\":{\"responses\":{\"20\":{\"description\":\"\"}}}}}}",
+      "doc.json: #/paths/~1a/get/responses/20: must be a status (200), a range (2XX) or default" },
+    { HEAD "{\"/a\":{\"get\":{\"responses\":{\"200\":{}}}}}}",
+      "doc.json: #/paths/~1a/get/responses/200: a response must be an object with a description" },
+    { HEAD "{\"/{a}\":{\"get\":{\"parameters\":[{\"name\":\"a\",\"in\":\"path\",\"required\":true,"
+           "\"schema\":{}}]," OK "}},\"/{b}\":{}}}",
+      "doc.json: #/paths/~1{b}: matches the same requests as \"/{a}\"" },
+    { PARAM("\"in\":\"path\""),
+      "doc.json: #/paths/~1a~1{id}/get/parameters/0: a parameter must have a name" },
+    { PARAM("\"name\":\"id\",\"in\":\"cookie\",\"schema\":{}"),
+      "doc.json: #/paths/~1a~1{id}/get/parameters/0/in: must be \"path\", \"query\" or "
+      "\"header\"" },
+    { PARAM("\"name\":\"id\",\"in\":\"path\",\"schema\":{}"),
+      "doc.json: #/paths/~1a~1{id}/get/parameters/0/required: must be true for a path parameter" },
+    { PARAM("\"name\":\"no\",\"in\":\"path\",\"required\":true,\"schema\":{}"),
+      "doc.json: #/paths/~1a~1{id}/get/parameters/0: the path has no template {no}" },
+    { PARAM("\"name\":\"q\",\"in\":\"query\",\"schema\":{}"),
+      "doc.json: #/paths/~1a~1{id}/get: the path parameter \"id\" is not described" },
+    { PARAM("\"name\":\"id\",\"in\":\"path\",\"required\":true"),
+      "doc.json: #/paths/~1a~1{id}/get/parameters/0: a parameter must have a schema" },
+    { PARAM("\"name\":\"id\",\"in\":\"path\",\"style\":\"label\",\"schema\":{}"),
+      "doc.json: #/paths/~1a~1{id}/get/parameters/0/style: \"style\" is not supported in a "
+      "parameter" },
+    { GET("\"parameters\":[{\"$ref\":\"#/nowhere\"}],"),
+      "doc.json: #/paths/~1a/get/parameters/0: the reference \"#/nowhere\" leads nowhere" },
+    { GET("\"parameters\":[{\"$ref\":\"other.json\"}],"),
+      "doc.json: #/paths/~1a/get/parameters/0: only references within the document (\"#/...\") are "
+      "supported" },
+    { QUERY("1"),
+      "doc.json: #/paths/~1a/get/parameters/0/schema: a schema must be an object, true or "
+      "false" },
+    { QUERY("{\"type\":\"int\"}"),
+      "doc.json: #/paths/~1a/get/parameters/0/schema/type: \"int\" is not a type" },
+    { BODY("{\"minimun\":1}"),
+      "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/minimun: the schema "
+      "keyword \"minimun\" is not supported" },
+    { BODY("{\"minLength\":-1}"),
+      "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/minLength: must be "
+      "an "
+      "integer from 0 to 999999999999999" },
+    { BODY("{\"multipleOf\":0}"),
+      "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/multipleOf: must be "
+      "greater than 0" },
+    { BODY("{\"properties\":{\"a\":{\"required\":\"b\"}}}"),
+      "doc.json: "
+      "#/paths/~1a/post/requestBody/content/application~1json/schema/properties/a/required: "
+      "must be an array of names" },
+    { BODY("{\"$ref\":\"#/paths/~1a/post/requestBody/content/application~1json/schema\"}"),
+      "doc.json: #: the reference "
+      "\"#/paths/~1a/post/requestBody/content/application~1json/schema\" "
+      "leads back to itself" },
+    { BODY("{\"enum\":[]}"),
+      "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/enum: must be an "
+      "array "
+      "with at least one value" },
+    { HEAD "{\"/a\":{\"post\":{\"requestBody\":{}," OK "}}}}",
+      "doc.json: #/paths/~1a/post/requestBody: a request body must have content" },
+    { HEAD "{\"/a\":{\"post\":{\"requestBody\":{\"content\":{\"text/plain\":{}}}," OK "}}}}",
+      "doc.json: #/paths/~1a/post/requestBody/content: only application/json is supported in a "
+      "request body" },
 };
 
-START_TEST(a_mistake_is_named)
-{
+START_TEST(a_mistake_is_named) {
     ck_assert_ptr_null(load(mistakes[_i].text));
     ck_assert_str_eq(message, mistakes[_i].message);
 }
 END_TEST
 
-START_TEST(a_pattern_that_is_none)
-{
+START_TEST(a_pattern_that_is_none) {
     ck_assert_ptr_null(load(BODY("{\"pattern\":\"(\"}")));
-    ck_assert_ptr_nonnull(strstr(message, "/schema/pattern: the pattern is not a regular expression"));
+    ck_assert_ptr_nonnull(
+        strstr(message, "/schema/pattern: the pattern is not a regular expression"));
 }
 END_TEST
 
-START_TEST(a_file_that_is_not_there)
-{
+START_TEST(a_file_that_is_not_there) {
     ck_assert_ptr_null(oa_document_load("/nonexistent.json", message, sizeof(message)));
     ck_assert_str_eq(message, "/nonexistent.json: cannot be opened: No such file or directory");
 }
@@ -129,34 +134,33 @@ END_TEST
 
 #define ID "\"parameters\":[{\"name\":\"id\",\"in\":\"path\",\"required\":true,\"schema\":{}}],"
 
-START_TEST(routes_are_found)
-{
+START_TEST(routes_are_found) {
     static const struct {
         const char *method;
         const char *path;
         enum oa_route route;
         const char *what; /* operation or Allow */
     } cases[] = {
-        {"GET", "/o/7", OA_ROUTE_FOUND, "one"},
-        {"HEAD", "/o/7", OA_ROUTE_FOUND, "one"},
-        {"GET", "/o/top", OA_ROUTE_FOUND, "literal"},
-        {"GET", "/o/%74op", OA_ROUTE_FOUND, "literal"},
-        {"GET", "/o/a%2Fb", OA_ROUTE_FOUND, "one"},
-        {"POST", "/o/7", OA_ROUTE_NO_METHOD, "GET, HEAD, DELETE"},
-        {"get", "/o/7", OA_ROUTE_NO_METHOD, "GET, HEAD, DELETE"},
-        {"HEAD", "/o", OA_ROUTE_NO_METHOD, "POST"},
-        {"POST", "/o", OA_ROUTE_FOUND, "POST /o"},
-        {"GET", "/o/", OA_ROUTE_NO_PATH, NULL},
-        {"GET", "/o/7/", OA_ROUTE_NO_PATH, NULL},
-        {"GET", "/o/7/x", OA_ROUTE_NO_PATH, NULL},
-        {"GET", "", OA_ROUTE_NO_PATH, NULL},
-        {"GET", "/%6", OA_ROUTE_NO_PATH, NULL},
-        {"GET", "//o/7", OA_ROUTE_NO_PATH, NULL},
+        { "GET", "/o/7", OA_ROUTE_FOUND, "one" },
+        { "HEAD", "/o/7", OA_ROUTE_FOUND, "one" },
+        { "GET", "/o/top", OA_ROUTE_FOUND, "literal" },
+        { "GET", "/o/%74op", OA_ROUTE_FOUND, "literal" },
+        { "GET", "/o/a%2Fb", OA_ROUTE_FOUND, "one" },
+        { "POST", "/o/7", OA_ROUTE_NO_METHOD, "GET, HEAD, DELETE" },
+        { "get", "/o/7", OA_ROUTE_NO_METHOD, "GET, HEAD, DELETE" },
+        { "HEAD", "/o", OA_ROUTE_NO_METHOD, "POST" },
+        { "POST", "/o", OA_ROUTE_FOUND, "POST /o" },
+        { "GET", "/o/", OA_ROUTE_NO_PATH, NULL },
+        { "GET", "/o/7/", OA_ROUTE_NO_PATH, NULL },
+        { "GET", "/o/7/x", OA_ROUTE_NO_PATH, NULL },
+        { "GET", "", OA_ROUTE_NO_PATH, NULL },
+        { "GET", "/%6", OA_ROUTE_NO_PATH, NULL },
+        { "GET", "//o/7", OA_ROUTE_NO_PATH, NULL },
     };
-    struct oa_document *doc =
-        load(HEAD "{\"/o/{id}\":{\"get\":{\"operationId\":\"one\"," ID OK "},\"delete\":{" ID OK "}},"
-                  "\"/o\":{\"post\":{" OK "}},"
-                  "\"/o/top\":{\"get\":{\"operationId\":\"literal\"," OK "}}}}");
+    struct oa_document *doc = load(
+        HEAD "{\"/o/{id}\":{\"get\":{\"operationId\":\"one\"," ID OK "},\"delete\":{" ID OK "}},"
+             "\"/o\":{\"post\":{" OK "}},"
+             "\"/o/top\":{\"get\":{\"operationId\":\"literal\"," OK "}}}}");
     struct oa_match match;
 
     ck_assert_str_eq(message, "");
@@ -173,12 +177,12 @@ START_TEST(routes_are_found)
 }
 END_TEST
 
-START_TEST(declared_statuses)
-{
-    struct oa_document *doc = load(HEAD "{\"/a\":{\"get\":{\"responses\":{"
-                                        "\"404\":{\"description\":\"\"},\"201\":{\"description\":\"\"},"
-                                        "\"5XX\":{\"description\":\"\"},\"default\":{\"description\":\"\"}"
-                                        "}}}}}");
+START_TEST(declared_statuses) {
+    struct oa_document *doc =
+        load(HEAD "{\"/a\":{\"get\":{\"responses\":{"
+                  "\"404\":{\"description\":\"\"},\"201\":{\"description\":\"\"},"
+                  "\"5XX\":{\"description\":\"\"},\"default\":{\"description\":\"\"}"
+                  "}}}}}");
     struct oa_match match;
 
     ck_assert_ptr_nonnull(doc);
@@ -193,8 +197,7 @@ START_TEST(declared_statuses)
 END_TEST
 
 /* Errors as "path keyword message; ...", in order. */
-static void render(const struct oa_report *report, char *out, size_t bytes)
-{
+static void render(const struct oa_report *report, char *out, size_t bytes) {
     size_t len = 0;
 
     out[0] = '\0';
@@ -210,52 +213,53 @@ static const struct {
     const char *body;
     const char *errors;
 } bodies[] = {
-    {"true", "1", ""},
-    {"false", "1", " false: must not be present"},
-    {"{}", "{\"a\":[]}", ""},
-    {"{\"type\":\"integer\"}", "1.0", ""},
-    {"{\"type\":\"integer\"}", "1.5", " type: must be integer"},
-    {"{\"type\":[\"string\",\"null\"]}", "null", ""},
-    {"{\"type\":[\"string\",\"null\"]}", "true", " type: must be null or string"},
-    {"{\"type\":\"boolean\"}", "false", ""},
-    {"{\"minimum\":1}", "\"x\"", ""},
-    {"{\"minimum\":1}", "0.99999999999999999999", " minimum: must be >= 1"},
-    {"{\"exclusiveMinimum\":0,\"exclusiveMaximum\":1}", "0", " exclusiveMinimum: must be > 0"},
-    {"{\"exclusiveMinimum\":0,\"exclusiveMaximum\":1}", "1.0", " exclusiveMaximum: must be < 1"},
-    {"{\"multipleOf\":0.01}", "0.29", ""},
-    {"{\"multipleOf\":0.01}", "0.295", " multipleOf: must be a multiple of 0.01"},
-    {"{\"minLength\":2}", "\"\xf0\x9f\x98\x80\"", " minLength: must have at least 2 characters"},
-    {"{\"maxLength\":1}", "\"\\ud83d\\ude00\"", ""},
-    {"{\"pattern\":\"^[a-z]+$\"}", "\"ab\\n\"", " pattern: must match the pattern ^[a-z]+$"},
-    {"{\"pattern\":\"^\\\\d$\"}", "\"\xd9\xa1\"", " pattern: must match the pattern ^\\d$"},
-    {"{\"pattern\":\"\\\\S\"}", "\"\\u3000\\ufeff \"", " pattern: must match the pattern \\S"},
-    {"{\"pattern\":\"(a+)+$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"",
-     " pattern: takes too long to compare with the pattern (a+)+$"},
-    {"{\"enum\":[1,\"a\",null]}", "1.0", ""},
-    {"{\"enum\":[1,\"a\"]}", "2", " enum: must be one of [1,\"a\"]"},
-    {"{\"const\":{\"a\":1}}", "{\"a\":1.0}", ""},
-    {"{\"const\":1}", "true", " const: must be 1"},
-    {"{\"items\":{\"type\":\"string\"},\"minItems\":1,\"maxItems\":2}", "[\"a\",1,2]",
-     "/1 type: must be string; /2 type: must be string;  maxItems: must have at most 2 items"},
-    {"{\"minItems\":1}", "[]", " minItems: must have at least 1 item"},
-    {"{\"properties\":{\"a/b\":{\"properties\":{\"~\":{\"maximum\":1}}}}}", "{\"a/b\":{\"~\":2}}",
-     "/a~1b/~0 maximum: must be <= 1"},
-    {"{\"required\":[\"a\",\"b\"]}", "{\"b\":1}", " required: must have required property 'a'"},
-    {"{\"additionalProperties\":{\"type\":\"null\"},\"properties\":{\"a\":true}}",
-     "{\"a\":1,\"b\":null,\"c\":1}", "/c type: must be null"},
-    {"{\"minProperties\":1}", "{}", " minProperties: must have at least 1 property"},
-    {"{\"maxProperties\":1}", "{\"a\":1,\"b\":1}", " maxProperties: must have at most 1 property"},
-    {"{\"title\":\"t\",\"x-y\":1,\"format\":\"date\",\"default\":1,\"examples\":[]}", "1", ""},
-    {"{\"$defs\":{\"n\":{\"properties\":{\"next\":{\"$ref\":\"#/paths/~1a/post/requestBody/content/"
-     "application~1json/schema/$defs/n\"}},\"additionalProperties\":false}},"
-     "\"$ref\":\"#/paths/~1a/post/requestBody/content/application~1json/schema/$defs/n\"}",
-     "{\"next\":{\"next\":{\"x\":1}}}",
-     "/next/next/x additionalProperties: must NOT have additional property 'x'"},
-    {"{}", "{\"a\":\n tru}", " json: malformed JSON at line 2, column 2: expected a value"},
+    { "true", "1", "" },
+    { "false", "1", " false: must not be present" },
+    { "{}", "{\"a\":[]}", "" },
+    { "{\"type\":\"integer\"}", "1.0", "" },
+    { "{\"type\":\"integer\"}", "1.5", " type: must be integer" },
+    { "{\"type\":[\"string\",\"null\"]}", "null", "" },
+    { "{\"type\":[\"string\",\"null\"]}", "true", " type: must be null or string" },
+    { "{\"type\":\"boolean\"}", "false", "" },
+    { "{\"minimum\":1}", "\"x\"", "" },
+    { "{\"minimum\":1}", "0.99999999999999999999", " minimum: must be >= 1" },
+    { "{\"exclusiveMinimum\":0,\"exclusiveMaximum\":1}", "0", " exclusiveMinimum: must be > 0" },
+    { "{\"exclusiveMinimum\":0,\"exclusiveMaximum\":1}", "1.0", " exclusiveMaximum: must be < 1" },
+    { "{\"multipleOf\":0.01}", "0.29", "" },
+    { "{\"multipleOf\":0.01}", "0.295", " multipleOf: must be a multiple of 0.01" },
+    { "{\"minLength\":2}", "\"\xf0\x9f\x98\x80\"", " minLength: must have at least 2 characters" },
+    { "{\"maxLength\":1}", "\"\\ud83d\\ude00\"", "" },
+    { "{\"pattern\":\"^[a-z]+$\"}", "\"ab\\n\"", " pattern: must match the pattern ^[a-z]+$" },
+    { "{\"pattern\":\"^\\\\d$\"}", "\"\xd9\xa1\"", " pattern: must match the pattern ^\\d$" },
+    { "{\"pattern\":\"\\\\S\"}", "\"\\u3000\\ufeff \"", " pattern: must match the pattern \\S" },
+    { "{\"pattern\":\"(a+)+$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"",
+      " pattern: takes too long to compare with the pattern (a+)+$" },
+    { "{\"enum\":[1,\"a\",null]}", "1.0", "" },
+    { "{\"enum\":[1,\"a\"]}", "2", " enum: must be one of [1,\"a\"]" },
+    { "{\"const\":{\"a\":1}}", "{\"a\":1.0}", "" },
+    { "{\"const\":1}", "true", " const: must be 1" },
+    { "{\"items\":{\"type\":\"string\"},\"minItems\":1,\"maxItems\":2}", "[\"a\",1,2]",
+      "/1 type: must be string; /2 type: must be string;  maxItems: must have at most 2 items" },
+    { "{\"minItems\":1}", "[]", " minItems: must have at least 1 item" },
+    { "{\"properties\":{\"a/b\":{\"properties\":{\"~\":{\"maximum\":1}}}}}", "{\"a/b\":{\"~\":2}}",
+      "/a~1b/~0 maximum: must be <= 1" },
+    { "{\"required\":[\"a\",\"b\"]}", "{\"b\":1}", " required: must have required property 'a'" },
+    { "{\"additionalProperties\":{\"type\":\"null\"},\"properties\":{\"a\":true}}",
+      "{\"a\":1,\"b\":null,\"c\":1}", "/c type: must be null" },
+    { "{\"minProperties\":1}", "{}", " minProperties: must have at least 1 property" },
+    { "{\"maxProperties\":1}", "{\"a\":1,\"b\":1}",
+      " maxProperties: must have at most 1 property" },
+    { "{\"title\":\"t\",\"x-y\":1,\"format\":\"date\",\"default\":1,\"examples\":[]}", "1", "" },
+    { "{\"$defs\":{\"n\":{\"properties\":{\"next\":{\"$ref\":\"#/paths/~1a/post/requestBody/"
+      "content/"
+      "application~1json/schema/$defs/n\"}},\"additionalProperties\":false}},"
+      "\"$ref\":\"#/paths/~1a/post/requestBody/content/application~1json/schema/$defs/n\"}",
+      "{\"next\":{\"next\":{\"x\":1}}}",
+      "/next/next/x additionalProperties: must NOT have additional property 'x'" },
+    { "{}", "{\"a\":\n tru}", " json: malformed JSON at line 2, column 2: expected a value" },
 };
 
-START_TEST(bodies_are_judged)
-{
+START_TEST(bodies_are_judged) {
     char text[2048];
     char errors[2048];
     struct oa_arena *arena = oa_arena_open(1 << 20);
@@ -264,7 +268,8 @@ START_TEST(bodies_are_judged)
     struct oa_match match;
 
     snprintf(text, sizeof(text), "%s%s%s",
-             HEAD "{\"/a\":{\"post\":{\"requestBody\":{\"content\":{\"application/json\":{\"schema\":",
+             HEAD
+             "{\"/a\":{\"post\":{\"requestBody\":{\"content\":{\"application/json\":{\"schema\":",
              bodies[_i].schema, "}}}," OK "}}}}");
     doc = load(text);
     ck_assert_str_eq(message, "");
@@ -279,8 +284,7 @@ START_TEST(bodies_are_judged)
 }
 END_TEST
 
-START_TEST(errors_are_counted_up_to_the_limit)
-{
+START_TEST(errors_are_counted_up_to_the_limit) {
     struct oa_arena *arena = oa_arena_open(1 << 20);
     struct oa_document *doc = load(BODY("{\"items\":{\"type\":\"null\"}}"));
     struct oa_report report;
@@ -296,19 +300,18 @@ START_TEST(errors_are_counted_up_to_the_limit)
 }
 END_TEST
 
-START_TEST(media_types)
-{
+START_TEST(media_types) {
     static const struct {
         const char *type;
         bool is_taken;
     } cases[] = {
-        {"application/json", true},
-        {"APPLICATION/JSON;charset=UTF-8", true},
-        {"application/json; a=b; charset=\"utf-8\"", true},
-        {"application/json; charset=latin1", false},
-        {"application/jsonp", false},
-        {"", false},
-        {"text/json", false},
+        { "application/json", true },
+        { "APPLICATION/JSON;charset=UTF-8", true },
+        { "application/json; a=b; charset=\"utf-8\"", true },
+        { "application/json; charset=latin1", false },
+        { "application/jsonp", false },
+        { "", false },
+        { "text/json", false },
     };
     struct oa_document *doc = load(BODY("{}"));
     struct oa_match match;
@@ -321,8 +324,7 @@ END_TEST
 
 #define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("openapi_document");
     TCase *tcase = tcase_create("all");
 

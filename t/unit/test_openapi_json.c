@@ -10,34 +10,30 @@
 static struct oa_arena *arena;
 static struct oa_json_error error;
 
-static void setup(void)
-{
+static void setup(void) {
     arena = oa_arena_open(16 * 1024 * 1024);
     ck_assert_ptr_nonnull(arena);
 }
 
-static void teardown(void)
-{
+static void teardown(void) {
     oa_arena_close(arena);
 }
 
-static struct oa_json *parse(const char *text)
-{
+static struct oa_json *parse(const char *text) {
     return oa_json_parse(arena, text, strlen(text), 8, &error);
 }
 
-static struct oa_str str(const char *text)
-{
-    return (struct oa_str){text, strlen(text)};
+static struct oa_str str(const char *text) {
+    return (struct oa_str){ text, strlen(text) };
 }
 
-START_TEST(values_are_typed)
-{
+START_TEST(values_are_typed) {
     static const struct {
         const char *text;
         enum oa_json_type type;
-    } cases[] = {{"null", OA_NULL},  {" true ", OA_TRUE}, {"false", OA_FALSE}, {"-0.5e+7", OA_NUMBER},
-                 {"\"\"", OA_STRING}, {"[]", OA_ARRAY},    {"{}", OA_OBJECT}};
+    } cases[] = { { "null", OA_NULL },      { " true ", OA_TRUE }, { "false", OA_FALSE },
+                  { "-0.5e+7", OA_NUMBER }, { "\"\"", OA_STRING }, { "[]", OA_ARRAY },
+                  { "{}", OA_OBJECT } };
     const struct oa_json *value = parse(cases[_i].text);
 
     ck_assert_ptr_nonnull(value);
@@ -45,19 +41,18 @@ START_TEST(values_are_typed)
 }
 END_TEST
 
-START_TEST(strings_are_decoded_and_counted)
-{
+START_TEST(strings_are_decoded_and_counted) {
     static const struct {
         const char *text;
         const char *decoded;
         unsigned points;
     } cases[] = {
-        {"\"abc\"", "abc", 3},
-        {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8},
-        {"\"a\\u00e9z\"", "a\xc3\xa9z", 3},
-        {"\"\\ud83d\\ude00!\"", "\xf0\x9f\x98\x80!", 2},
-        {"\"\xf0\x9f\x98\x80\xc3\xa9\"", "\xf0\x9f\x98\x80\xc3\xa9", 2},
-        {"\"\\u20AC\"", "\xe2\x82\xac", 1},
+        { "\"abc\"", "abc", 3 },
+        { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8 },
+        { "\"a\\u00e9z\"", "a\xc3\xa9z", 3 },
+        { "\"\\ud83d\\ude00!\"", "\xf0\x9f\x98\x80!", 2 },
+        { "\"\xf0\x9f\x98\x80\xc3\xa9\"", "\xf0\x9f\x98\x80\xc3\xa9", 2 },
+        { "\"\\u20AC\"", "\xe2\x82\xac", 1 },
     };
     const struct oa_json *value = parse(cases[_i].text);
 
@@ -68,51 +63,50 @@ START_TEST(strings_are_decoded_and_counted)
 }
 END_TEST
 
-START_TEST(mistakes_are_located)
-{
+START_TEST(mistakes_are_located) {
     static const struct {
         const char *text;
         const char *reason;
         size_t line;
         size_t column;
     } cases[] = {
-        {"", "unexpected end of text", 1, 1},
-        {"  ", "unexpected end of text", 1, 3},
-        {"\xef\xbb\xbf{}", "expected a value", 1, 1},
-        {"{} x", "unexpected text after the value", 1, 4},
-        {"[1,]", "expected a value", 1, 4},
-        {"[1 2]", "expected ',' or ']' after an array element", 1, 4},
-        {"{\"a\" 1}", "expected ':' after a member name", 1, 6},
-        {"{\"a\":1,}", "expected a member name in double quotes", 1, 8},
-        {"{a:1}", "expected a member name in double quotes", 1, 2},
-        {"{\n\"a\":1,\n \"a\":2}", "duplicate member name in an object", 3, 6},
-        {"{\"a\":1,\"\\u0061\":2}", "duplicate member name in an object", 1, 17},
-        {"01", "a number must not begin with 0", 1, 2},
-        {"-", "unexpected end of text", 1, 2},
-        {"1.", "unexpected end of text", 1, 3},
-        {"1.x", "expected a digit", 1, 3},
-        {"1e+", "unexpected end of text", 1, 4},
-        {"+1", "expected a value", 1, 1},
-        {".5", "expected a value", 1, 1},
-        {"NaN", "expected a value", 1, 1},
-        {"nul", "expected a value", 1, 1},
-        {"'a'", "expected a value", 1, 1},
-        {"\"a\tb\"", "control character in a string", 1, 3},
-        {"\"\xc3\xa9\x01\"", "control character in a string", 1, 3},
-        {"\"a", "unexpected end of text", 1, 3},
-        {"\"\\", "unexpected end of text", 1, 3},
-        {"\"\\x41\"", "invalid escape in a string", 1, 2},
-        {"\"\\u12g4\"", "invalid escape in a string", 1, 2},
-        {"\"\\ud800\"", "unpaired surrogate in a string", 1, 2},
-        {"\"\\udc00\"", "unpaired surrogate in a string", 1, 2},
-        {"\"\\ud800\\u0041\"", "unpaired surrogate in a string", 1, 2},
-        {"\"\xff\"", "text is not valid UTF-8", 1, 2},
-        {"\"\xc0\xaf\"", "text is not valid UTF-8", 1, 2},
-        {"\"\xed\xa0\x80\"", "text is not valid UTF-8", 1, 2},
-        {"\"\xf4\x90\x80\x80\"", "text is not valid UTF-8", 1, 2},
-        {"\"\xe2\x82\"", "text is not valid UTF-8", 1, 2},
-        {"[[[[[[[[[]]]]]]]]]", "nested too deeply", 1, 9},
-        {"// c\n1", "expected a value", 1, 1},
+        { "", "unexpected end of text", 1, 1 },
+        { "  ", "unexpected end of text", 1, 3 },
+        { "\xef\xbb\xbf{}", "expected a value", 1, 1 },
+        { "{} x", "unexpected text after the value", 1, 4 },
+        { "[1,]", "expected a value", 1, 4 },
+        { "[1 2]", "expected ',' or ']' after an array element", 1, 4 },
+        { "{\"a\" 1}", "expected ':' after a member name", 1, 6 },
+        { "{\"a\":1,}", "expected a member name in double quotes", 1, 8 },
+        { "{a:1}", "expected a member name in double quotes", 1, 2 },
+        { "{\n\"a\":1,\n \"a\":2}", "duplicate member name in an object", 3, 6 },
+        { "{\"a\":1,\"\\u0061\":2}", "duplicate member name in an object", 1, 17 },
+        { "01", "a number must not begin with 0", 1, 2 },
+        { "-", "unexpected end of text", 1, 2 },
+        { "1.", "unexpected end of text", 1, 3 },
+        { "1.x", "expected a digit", 1, 3 },
+        { "1e+", "unexpected end of text", 1, 4 },
+        { "+1", "expected a value", 1, 1 },
+        { ".5", "expected a value", 1, 1 },
+        { "NaN", "expected a value", 1, 1 },
+        { "nul", "expected a value", 1, 1 },
+        { "'a'", "expected a value", 1, 1 },
+        { "\"a\tb\"", "control character in a string", 1, 3 },
+        { "\"\xc3\xa9\x01\"", "control character in a string", 1, 3 },
+        { "\"a", "unexpected end of text", 1, 3 },
+        { "\"\\", "unexpected end of text", 1, 3 },
+        { "\"\\x41\"", "invalid escape in a string", 1, 2 },
+        { "\"\\u12g4\"", "invalid escape in a string", 1, 2 },
+        { "\"\\ud800\"", "unpaired surrogate in a string", 1, 2 },
+        { "\"\\udc00\"", "unpaired surrogate in a string", 1, 2 },
+        { "\"\\ud800\\u0041\"", "unpaired surrogate in a string", 1, 2 },
+        { "\"\xff\"", "text is not valid UTF-8", 1, 2 },
+        { "\"\xc0\xaf\"", "text is not valid UTF-8", 1, 2 },
+        { "\"\xed\xa0\x80\"", "text is not valid UTF-8", 1, 2 },
+        { "\"\xf4\x90\x80\x80\"", "text is not valid UTF-8", 1, 2 },
+        { "\"\xe2\x82\"", "text is not valid UTF-8", 1, 2 },
+        { "[[[[[[[[[]]]]]]]]]", "nested too deeply", 1, 9 },
+        { "// c\n1", "expected a value", 1, 1 },
     };
 
     ck_assert_ptr_null(parse(cases[_i].text));
@@ -124,21 +118,18 @@ END_TEST
 
 enum { MISTAKES = 37 };
 
-START_TEST(a_nul_byte_ends_nothing)
-{
+START_TEST(a_nul_byte_ends_nothing) {
     ck_assert_ptr_null(oa_json_parse(arena, "1\0", 2, 8, &error));
     ck_assert_str_eq(error.reason, "unexpected NUL byte after the value");
 }
 END_TEST
 
-START_TEST(depth_is_allowed_up_to_the_limit)
-{
+START_TEST(depth_is_allowed_up_to_the_limit) {
     ck_assert_ptr_nonnull(parse("[[[[[[[[]]]]]]]]"));
 }
 END_TEST
 
-START_TEST(duplicates_are_found_among_many)
-{
+START_TEST(duplicates_are_found_among_many) {
     char text[8192] = "{";
 
     for (int i = 0; i < 200; i++) {
@@ -156,8 +147,7 @@ START_TEST(duplicates_are_found_among_many)
 }
 END_TEST
 
-START_TEST(memory_is_limited)
-{
+START_TEST(memory_is_limited) {
     struct oa_arena *small = oa_arena_open(8192);
     char text[2001];
 
@@ -174,37 +164,50 @@ START_TEST(memory_is_limited)
 }
 END_TEST
 
-START_TEST(equality_is_of_values)
-{
+START_TEST(equality_is_of_values) {
     static const struct {
         const char *a;
         const char *b;
         bool equal;
     } cases[] = {
-        {"1", "1.0", true},        {"100", "1e2", true},        {"0", "-0.0", true},
-        {"1", "1.0000001", false}, {"\"1\"", "1", false},       {"\"a\"", "\"\\u0061\"", true},
-        {"[1,2]", "[2,1]", false}, {"[1]", "[1,1]", false},     {"true", "false", false},
-        {"null", "null", true},    {"{\"a\":1,\"b\":[2]}", "{\"b\":[2.0],\"a\":1}", true},
-        {"{\"a\":1}", "{\"b\":1}", false},
-        {"123456789012345678901234567890", "123456789012345678901234567891", false},
+        { "1", "1.0", true },
+        { "100", "1e2", true },
+        { "0", "-0.0", true },
+        { "1", "1.0000001", false },
+        { "\"1\"", "1", false },
+        { "\"a\"", "\"\\u0061\"", true },
+        { "[1,2]", "[2,1]", false },
+        { "[1]", "[1,1]", false },
+        { "true", "false", false },
+        { "null", "null", true },
+        { "{\"a\":1,\"b\":[2]}", "{\"b\":[2.0],\"a\":1}", true },
+        { "{\"a\":1}", "{\"b\":1}", false },
+        { "123456789012345678901234567890", "123456789012345678901234567891", false },
     };
 
     ck_assert(oa_json_equal(parse(cases[_i].a), parse(cases[_i].b)) == cases[_i].equal);
 }
 END_TEST
 
-START_TEST(decimals_compare_exactly)
-{
+START_TEST(decimals_compare_exactly) {
     static const struct {
         const char *a;
         const char *b;
         int order;
     } cases[] = {
-        {"0.1", "0.10", 0},       {"1e400", "1e401", -1},  {"-1", "1", -1},
-        {"-2", "-1", -1},         {"0", "-0", 0},          {"9999999999.99", "10000000000", -1},
-        {"1e-400", "0", 1},       {"-1e-400", "0", -1},    {"12.50", "1.25e1", 0},
-        {"1e9223372036854775808", "1", 1}, {"100", "99", 1}, {"1000", "100.5", 1},
-        {"0.30000000000000004", "0.3", 1},
+        { "0.1", "0.10", 0 },
+        { "1e400", "1e401", -1 },
+        { "-1", "1", -1 },
+        { "-2", "-1", -1 },
+        { "0", "-0", 0 },
+        { "9999999999.99", "10000000000", -1 },
+        { "1e-400", "0", 1 },
+        { "-1e-400", "0", -1 },
+        { "12.50", "1.25e1", 0 },
+        { "1e9223372036854775808", "1", 1 },
+        { "100", "99", 1 },
+        { "1000", "100.5", 1 },
+        { "0.30000000000000004", "0.3", 1 },
     };
     struct oa_decimal a = oa_decimal_parse(str(cases[_i].a));
     struct oa_decimal b = oa_decimal_parse(str(cases[_i].b));
@@ -216,32 +219,41 @@ START_TEST(decimals_compare_exactly)
 }
 END_TEST
 
-START_TEST(integers_are_recognized)
-{
+START_TEST(integers_are_recognized) {
     static const struct {
         const char *text;
         bool is_integer;
-    } cases[] = {{"1", true},      {"1.0", true},   {"1.50e1", true}, {"0.0", true}, {"1.5", false},
-                 {"1e-1", false},  {"10e-1", true}, {"-3.00", true},  {"1e400", true}};
+    } cases[] = { { "1", true },     { "1.0", true },   { "1.50e1", true },
+                  { "0.0", true },   { "1.5", false },  { "1e-1", false },
+                  { "10e-1", true }, { "-3.00", true }, { "1e400", true } };
     struct oa_decimal d = oa_decimal_parse(str(cases[_i].text));
 
     ck_assert(oa_decimal_is_integer(&d) == cases[_i].is_integer);
 }
 END_TEST
 
-START_TEST(multiples_are_exact)
-{
+START_TEST(multiples_are_exact) {
     static const struct {
         const char *value;
         const char *divisor;
         bool is_multiple;
     } cases[] = {
-        {"19.99", "0.01", true},    {"19.999", "0.01", false},  {"0", "0.01", true},
-        {"1.10", "0.01", true},     {"1e300", "0.01", true},    {"7", "2", false},
-        {"-8", "2", true},          {"4.5", "1.5", true},       {"4.6", "1.5", false},
-        {"1e1000000", "7", false},  {"1e1000000", "64", true},  {"0.0075", "0.0001", true},
-        {"0.00751", "0.0001", false}, {"35", "3.5", true},      {"1", "123456789012345678", false},
-        {"123456789012345678000", "123456789012345678", true},
+        { "19.99", "0.01", true },
+        { "19.999", "0.01", false },
+        { "0", "0.01", true },
+        { "1.10", "0.01", true },
+        { "1e300", "0.01", true },
+        { "7", "2", false },
+        { "-8", "2", true },
+        { "4.5", "1.5", true },
+        { "4.6", "1.5", false },
+        { "1e1000000", "7", false },
+        { "1e1000000", "64", true },
+        { "0.0075", "0.0001", true },
+        { "0.00751", "0.0001", false },
+        { "35", "3.5", true },
+        { "1", "123456789012345678", false },
+        { "123456789012345678000", "123456789012345678", true },
     };
     struct oa_decimal value = oa_decimal_parse(str(cases[_i].value));
     struct oa_decimal divisor = oa_decimal_parse(str(cases[_i].divisor));
@@ -250,8 +262,7 @@ START_TEST(multiples_are_exact)
 }
 END_TEST
 
-int main(void)
-{
+int main(void) {
     Suite *suite = suite_create("openapi_json");
     TCase *tcase = tcase_create("all");
 
