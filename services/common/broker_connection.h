@@ -33,7 +33,8 @@ struct link_owner {
     _Atomic bool closing;               /* set before wake_fd is signalled */
     _Atomic uint64_t close_deadline_ms; /* monotonic; valid once closing */
     pthread_mutex_t lock;
-    int socket_fd; /* under lock: for link_interrupt(); -1 */
+    int socket_fd;      /* under lock: for link_interrupt(); -1 */
+    bool failure_known; /* the current outage is in the log: nothing more about it until it ends */
 };
 
 struct link {

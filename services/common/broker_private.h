@@ -40,8 +40,7 @@ struct broker_thread {
     struct link link;
     struct backoff backoff;
     pthread_t id;
-    bool started;       /* loop thread: to be joined */
-    bool failure_known; /* the current outage is in the log */
+    bool started; /* loop thread: to be joined */
     uint64_t up_since_ms;
     _Atomic bool finished; /* the thread touches nothing any more */
     struct metric *reconnects;

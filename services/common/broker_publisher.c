@@ -286,8 +286,8 @@ static void set_unblocked(struct broker_publisher *publisher) {
 
 /*
  * A message that no queue takes: the topology was changed behind our back. It is declared on each
- * connect, so connect again once all that is in flight is settled, but not over and over: a key that
- * nobody declares must not hurt the others.
+ * connect, so connect again once all that is in flight is settled; but not over and over, because a
+ * key that nobody declares must not hurt the others.
  */
 static enum err on_return(struct broker_publisher *publisher, const amqp_basic_return_t *method) {
     size_t length = method->routing_key.len;

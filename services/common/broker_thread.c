@@ -88,14 +88,14 @@ static void log_outage(struct broker_thread *thread, bool was_up, uint32_t retry
     if (was_up) {
         log_warn("broker connection lost", LOG_STR("connection", thread->owner.name),
                  LOG_STR("reason", reason), LOG_INT("retryMs", retry_ms));
-    } else if (!thread->failure_known) {
+    } else if (!thread->owner.failure_known) {
         log_warn("broker connection failed", LOG_STR("connection", thread->owner.name),
                  LOG_STR("reason", reason), LOG_INT("retryMs", retry_ms));
     } else {
         log_debug("broker connection failed again", LOG_STR("connection", thread->owner.name),
                   LOG_STR("reason", reason), LOG_INT("retryMs", retry_ms));
     }
-    thread->failure_known = true;
+    thread->owner.failure_known = true;
 }
 
 static void wait_before_retry(struct broker_thread *thread, uint32_t retry_ms) {
@@ -134,7 +134,7 @@ void broker_thread_live(struct broker_thread *thread, const struct session_fns *
         bool was_up = err == ERR_OK;
         if (was_up) {
             log_info("broker connected", LOG_STR("connection", thread->owner.name));
-            thread->failure_known = false;
+            thread->owner.failure_known = false;
             thread->up_since_ms = clock_monotonic_ms();
             err = fns->session(fns->ctx);
         }

@@ -19,7 +19,7 @@ static enum err check_declared(struct link *link, const char *what, const char *
         amqp_maybe_release_buffers(link->amqp);
         return ERR_OK;
     }
-    if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
+    if (!link->owner->failure_known && reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
         reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
         amqp_channel_close_t *refusal = reply.reply.decoded;
         bool differs = refusal->reply_code == AMQP_PRECONDITION_FAILED;
