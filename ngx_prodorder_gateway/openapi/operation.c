@@ -1,6 +1,7 @@
 /* One operation: its id, parameters and body. */
 #include "loader.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,9 @@ static bool load_id(struct oa_loader *loader, const struct oa_json *node,
     operation->id.data = text;
     operation->id.len =
         (size_t)snprintf(text, bytes, "%.*s %.*s", OA_STR(node->key), OA_STR(path->template));
+    for (size_t k = 0; k < node->key.len; k++) {
+        text[k] = (char)toupper((unsigned char)text[k]);
+    }
     return true;
 }
 

@@ -19,6 +19,7 @@ struct oa_place {
     size_t index;      /* else an array's index */
 };
 
+/* The texts end with a zero byte that is not counted. */
 struct oa_error {
     struct oa_error *next;
     struct oa_str path;    /* "/quantity", "path/id", "query/limit"; "" is the whole body */

@@ -248,7 +248,8 @@ ngx_http_prodorder_body_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_prodorder_verdict(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    ngx_int_t         rc;
+    struct oa_error  *error;
 
     if (ctx->verdict == NGX_HTTP_PRODORDER_READING) {
         rc = ngx_http_prodorder_check_body(r, ctx);
@@ -267,16 +268,21 @@ ngx_http_prodorder_verdict(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
+    error = ctx->report.first;
+
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "prodorder: client sent an invalid request: "
                   "%ui error(s), the first at \"%*s\": %*s",
                   (ngx_uint_t) ctx->report.count,
-                  ctx->report.first->path.len, ctx->report.first->path.data,
-                  ctx->report.first->message.len,
-                  ctx->report.first->message.data);
+                  error->path.len, error->path.data,
+                  error->message.len, error->message.data);
+
+    /* a body that is not JSON says it all at once; the texts end with a zero byte */
 
     return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_BAD_REQUEST,
-                                     "the request is not valid");
+                                     oa_str_is(error->keyword, "json")
+                                         ? (char *) error->message.data
+                                         : "the request is not valid");
 }
 
 

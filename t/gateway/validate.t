@@ -76,7 +76,7 @@ POST /orders
 --- request eval
 "POST /orders\n{\"productId\":1,\n  \"quantity\":01}"
 --- error_code: 400
---- response_body_like: "path":"","keyword":"json","message":"malformed JSON at line 2, column 15: a number must not begin with 0"
+--- response_body_like: "message":"malformed JSON at line 2, column 15: a number must not begin with 0","errors":\[\{"path":"","keyword":"json","message":"malformed JSON at line 2, column 15: a number must not begin with 0"
 
 
 === TEST 7: a member given twice

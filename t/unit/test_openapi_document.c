@@ -166,9 +166,7 @@ START_TEST(routes_are_found) {
     ck_assert_str_eq(message, "");
     oa_document_route(doc, str(cases[_i].method), str(cases[_i].path), &match);
     ck_assert_int_eq(match.route, cases[_i].route);
-    if (match.route == OA_ROUTE_FOUND && strcmp(cases[_i].what, "POST /o") == 0) {
-        ck_assert(oa_str_is(match.operation->id, "post /o"));
-    } else if (match.route == OA_ROUTE_FOUND) {
+    if (match.route == OA_ROUTE_FOUND) {
         ck_assert(oa_str_is(match.operation->id, cases[_i].what));
     } else if (match.route == OA_ROUTE_NO_METHOD) {
         ck_assert(oa_str_is(match.allow, cases[_i].what));
