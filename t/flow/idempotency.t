@@ -1,0 +1,128 @@
+#!/usr/bin/perl
+# Idempotency-Key: however often a request is sent, it is one order.
+use strict;
+use warnings;
+
+use Prodorder::Flow;
+use Prodorder::Load;
+
+my $product = new_product(qty => 1000, price => '2.50');
+my $serial = 0;
+
+sub new_key {
+    return "flow-$$-" . time . '-' . ++$serial;
+}
+
+sub orders_of {
+    my ($one) = @_;
+    return sql_value(order => "SELECT count(*) FROM orders WHERE product_id = $one->{id}");
+}
+
+# The answer as it says it, without what belongs to this request: time stamp and request id of the envelope.
+sub said {
+    my ($answer) = @_;
+    my ($data) = $answer->{body} =~ /"data":(\{.*?\})/;
+    return $answer->{status} . ' ' . ($data // $answer->{body});
+}
+
+for my $door ([gateway => \&gateway], ['order-service' => \&order_service]) {
+    my ($name, $request) = @$door;
+    subtest "the same again at the $name" => sub {
+        my $key = new_key();
+        my $before = orders_of($product);
+        my $first = $request->(POST => '/orders', order_body($product, 2), { 'Idempotency-Key' => $key });
+        my ($id) = Prodorder::Load::accepted([$first]);
+        my $again = $request->(POST => '/orders', order_body($product, 2), { 'Idempotency-Key' => $key });
+        is(said($again), said($first), 'has the same status and body');
+        is($again->{headers}{location}, $first->{headers}{location}, 'and the same Location');
+        finished($id);
+        $again = $request->(POST => '/orders', qq({ "quantity": 2.0, "productId": $product->{id} }), { 'Idempotency-Key' => $key });
+        is(said($again), said($first), 'also when the order is done, and the same payload is written otherwise');
+        is(orders_of($product), $before + 1, 'it is one order');
+
+        for my $other (order_body($product, 3), order_body($product->{id} + 1, 2)) {
+            my $answer = $request->(POST => '/orders', $other, { 'Idempotency-Key' => $key });
+            is($answer->{status}, 422, "another payload is 422: $other");
+            ok(length $answer->{json}{message}, 'and says why');
+        }
+        is(orders_of($product), $before + 1, 'and stores nothing');
+        isnt(said($request->(POST => '/orders', order_body($product, 2), { 'Idempotency-Key' => new_key() })), said($first),
+            'another key is another order');
+        is(orders_of($product), $before + 2, 'which is stored');
+    };
+    subtest "keys at the $name" => sub {
+        for my $good ('k', 'k' x 255, '!~"#$%&') {
+            my $key = substr(new_key() . $good x 255, 0, length $good > 250 ? 255 : 100);
+            is($request->(POST => '/orders', order_body($product, 1), { 'Idempotency-Key' => $key })->{status},
+                $name eq 'gateway' ? 201 : 200, 'a key of ' . length($key) . ' visible characters is taken');
+        }
+        for my $bad ('k' x 256, 'a key', '', "k\xe9") {
+            is($request->(POST => '/orders', order_body($product, 1), { 'Idempotency-Key' => $bad })->{status}, 400,
+                'a key of ' . length($bad) . " characters is refused: '" . substr($bad, 0, 10) . "'");
+        }
+    };
+    subtest "a refused request at the $name" => sub {
+        my $key = new_key();
+        is($request->(POST => '/orders', order_body($product, 0), { 'Idempotency-Key' => $key })->{status}, 400, 'is 400');
+        is($request->(POST => '/orders', order_body(987_654_321, 1), { 'Idempotency-Key' => $key })->{status}, 404, 'or 404');
+        like($request->(POST => '/orders', order_body($product, 1), { 'Idempotency-Key' => $key })->{status}, qr/^20[01]$/,
+            'and does not use the key up');
+    };
+}
+
+subtest 'in parallel' => sub {
+    my $one = new_product(qty => 1000);
+    my @keys = map { new_key() } 1 .. 50;
+    my $answers = Prodorder::Load::run(
+        url => Prodorder::Stack::url('gateway'), connections => 32,
+        requests => sub {
+            my ($n) = @_;
+            return $n < 800 ? [POST => '/orders', order_body($one, 1), { 'Idempotency-Key' => $keys[$n / 16] }] : undef;
+        });
+    my (%ids, %strange);
+    for my $answer (@$answers) {
+        my ($id) = Prodorder::Load::accepted([$answer]);
+        $ids{ int($answer->{n} / 16) }{$id} = 1 if $id;
+        $strange{ $answer->{status} }++ if $answer->{status} !~ /^(?:201|409)$/;
+    }
+    is_deeply(\%strange, {}, 'each request is answered with the order, or with 409 while another one is under way');
+    is(scalar keys %ids, 50, 'for each key somebody got the order');
+    is(scalar(grep { keys %$_ != 1 } values %ids), 0, 'and nobody got another one');
+    is(orders_of($one), 50, '50 keys are 50 orders');
+    diag('statuses: ', explain(Prodorder::Load::statuses($answers))) if $ENV{TEST_VERBOSE};
+    check_rest();
+    is(product_now($one)->{qty}, 950, 'and the stock falls by 50');
+};
+
+subtest 'across a restart' => sub {
+    for my $how (qw(kill_hard stop)) {
+        my $key = new_key();
+        my $before = orders_of($product);
+        my $first = order_service(POST => '/orders', order_body($product, 4), { 'Idempotency-Key' => $key });
+        Prodorder::Stack->can($how)->('order-service');
+        Prodorder::Stack::start('order-service');
+        my $again = order_service(POST => '/orders', order_body($product, 4), { 'Idempotency-Key' => $key });
+        is(said($again), said($first), "the same again gets the same answer after a restart ($how)");
+        is(order_service(POST => '/orders', order_body($product, 5), { 'Idempotency-Key' => $key })->{status}, 422,
+            "another payload is 422 ($how)");
+        is(orders_of($product), $before + 1, "it is one order ($how)");
+    }
+};
+
+subtest 'after 24 hours' => sub {
+    my $key = new_key();
+    my $first = order_service(POST => '/orders', order_body($product, 1), { 'Idempotency-Key' => $key });
+    sql(order => "UPDATE idempotency_keys SET created_at = created_at - interval '23 hours 59 minutes' WHERE key = '$key'");
+    is(said(order_service(POST => '/orders', order_body($product, 1), { 'Idempotency-Key' => $key })), said($first),
+        'a key that is nearly 24 hours old still stands for its order');
+    sql(order => "UPDATE idempotency_keys SET created_at = created_at - interval '2 minutes' WHERE key = '$key'");
+    my $later = order_service(POST => '/orders', order_body($product, 2), { 'Idempotency-Key' => $key });
+    is($later->{status}, 200, 'an older one is free again');
+    isnt($later->{json}{id}, $first->{json}{id}, 'for a new order');
+    is(said(order_service(POST => '/orders', order_body($product, 2), { 'Idempotency-Key' => $key })), said($later),
+        'for which it stands from now on');
+};
+
+check_rest();
+check_orders($product, []);
+flow_done();
