@@ -1,0 +1,60 @@
+#include "fake_broker.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct broker fake_broker;
+
+void fake_broker_reset(void) {
+    memset(&fake_broker, 0, sizeof(fake_broker));
+    fake_broker.state = BROKER_UP;
+    fake_broker.consuming = true;
+}
+
+struct broker_delivery fake_delivery(const char *message_id, const char *body) {
+    return (struct broker_delivery){ .message = { .routing_key = "test",
+                                                  .message_id = message_id,
+                                                  .correlation_id = "correlation",
+                                                  .traceparent = "",
+                                                  .body = body,
+                                                  .body_length = strlen(body) } };
+}
+
+enum broker_state broker_publish_state(const struct broker *broker) {
+    return broker->state;
+}
+
+bool broker_is_consuming(const struct broker *broker) {
+    return broker->consuming;
+}
+
+enum err broker_publish(struct broker *broker, const struct broker_message *message,
+                        uint64_t cookie) {
+    if (broker->publish_err != ERR_OK && broker->publish_ok_left == 0) {
+        return broker->publish_err;
+    }
+    broker->publish_ok_left -= broker->publish_err != ERR_OK;
+    ck_assert_uint_lt(broker->published, FAKE_BROKER_MESSAGES_MAX);
+    struct fake_message *copy = &broker->messages[broker->published++];
+    snprintf(copy->routing_key, sizeof(copy->routing_key), "%s", message->routing_key);
+    snprintf(copy->message_id, sizeof(copy->message_id), "%s", message->message_id);
+    snprintf(copy->correlation_id, sizeof(copy->correlation_id), "%s", message->correlation_id);
+    snprintf(copy->traceparent, sizeof(copy->traceparent), "%s", message->traceparent);
+    snprintf(copy->body, sizeof(copy->body), "%.*s", (int)message->body_length, message->body);
+    copy->cookie = cookie;
+    return ERR_OK;
+}
+
+void broker_ack_batch(struct broker *broker, size_t queue) {
+    ck_assert_uint_lt(queue, BROKER_QUEUES_MAX);
+    broker->acks[queue]++;
+}
+
+void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason) {
+    ck_assert_uint_lt(broker->parked_count, FAKE_BROKER_MESSAGES_MAX);
+    struct fake_parked *parked = &broker->parked[broker->parked_count++];
+    parked->delivery = delivery;
+    snprintf(parked->reason, sizeof(parked->reason), "%s", reason);
+}
