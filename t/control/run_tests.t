@@ -1,0 +1,58 @@
+# scripts/run-tests: what counts as passed and as failed, on programs that print TAP.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Control qw(run scratch write_file read_file);
+use Test::More;
+
+# run_programs(NAME => SHELL, ...): the suite `unit` with these programs as its tests.
+sub run_programs {
+    my (%program) = @_;
+    my $build = scratch();
+    for my $name (keys %program) {
+        write_file("$build/unit/test_$name", "#!/bin/sh\n$program{$name}\n");
+        chmod 0755, "$build/unit/test_$name";
+    }
+    local $ENV{PRODORDER_BUILD} = $build;
+    return run('scripts/run-tests', 'unit');
+}
+
+sub last_line {
+    my ($result) = @_;
+    return (split /\n/, $result->{out})[-1];
+}
+
+my $good = 'echo 1..2; echo ok 1; echo ok 2';
+for my $case (
+    ['all pass',            { a => $good, b => $good },                          0, '4 passed, 0 failed'],
+    ['one test fails',      { a => $good, b => 'echo 1..1; echo not ok 1' },     1, '2 passed, 1 failed'],
+    ['fewer than planned',  { a => 'echo 1..3; echo ok 1' },                     1, '1 passed, 1 failed'],
+    ['no plan at all',      { a => $good, b => 'true' },                         1, '2 passed, 1 failed'],
+    ['dies after its tests', { a => "$good; kill -9 \$\$" },                     1, '2 passed, 1 failed'],
+    ['ends with 1',         { a => "$good; exit 1" },                            1, '2 passed, 1 failed'],
+    ['a skipped test',      { a => 'echo 1..2; echo ok 1; echo "ok 2 # SKIP x"' }, 0, '1 passed, 0 failed'],
+    ['no tests',            {},                                                  2, '0 passed, 0 failed'],
+) {
+    my ($name, $programs, $status, $line) = @$case;
+    my $result = run_programs(%$programs);
+    is($result->{status}, $status, "$name: exit $status");
+    is(last_line($result), $line, "$name: $line");
+}
+
+my $noisy = run_programs(quiet => "echo unseen >&2; $good", loud => 'echo seen >&2; echo 1..1; echo not ok 1');
+like($noisy->{out}, qr/^    seen$/m, 'the standard error of a failed test is shown');
+unlike($noisy->{out} . $noisy->{err}, qr/unseen/, 'that of the others is not');
+
+my $totals = scratch() . '/totals';
+write_file($totals, "10 3\n");
+my $build = scratch();
+write_file("$build/unit/test_a", "#!/bin/sh\n$good; echo not ok 3; echo 1..3\n" =~ s/echo 1\.\.2; //r);
+chmod 0755, "$build/unit/test_a";
+{
+    local $ENV{PRODORDER_BUILD} = $build;
+    is(run('scripts/run-tests', '--totals', $totals, 'unit')->{status}, 1, '--totals: exit 1');
+}
+is(read_file($totals), "12 4\n", '--totals adds to the file');
+
+done_testing();
