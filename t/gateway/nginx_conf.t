@@ -43,7 +43,7 @@ sub start_nginx {
         open STDERR, '>>', "$dir/error.log";
         $ENV{LD_PRELOAD} = $ENV{PRODORDER_TEST_PRELOAD} if $ENV{PRODORDER_TEST_PRELOAD};
         $ENV{ASAN_OPTIONS} //= 'detect_leaks=0';
-        exec 'nginx', '-p', "$dir/", '-e', 'stderr', '-c', 'nginx.conf' or POSIX::_exit(127);
+        exec $ENV{TEST_NGINX_BINARY} // 'nginx', '-p', "$dir/", '-e', 'stderr', '-c', 'nginx.conf' or POSIX::_exit(127);
     }
     for (1 .. 200) {
         return if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port{4000});

@@ -32,7 +32,7 @@ __DATA__
 POST /orders
 {"productId": 1.0,  "quantity":2e0}
 --- tcp_query eval
-qr/\APOST \/orders HTTP\/1\.0\r\n.*\r\n\r\n\{"productId": 1\.0,  "quantity":2e0\}\z/s
+qr/\APOST \/orders HTTP\/1\.[01]\r\n.*\r\n\r\n\{"productId": 1\.0,  "quantity":2e0\}\z/s
 --- error_code: 201
 --- raw_response_headers_like: \AHTTP/1\.1 201 Created\r\n
 --- response_body_like: \A\{"statusCode":201,"data":\{"id":1\},

@@ -5,6 +5,7 @@ package Prodorder::Gateway::Nginx;
 # PRODORDER_BUILD          where the module is (build)
 # PRODORDER_TEST_PRELOAD   a library for LD_PRELOAD, for a module built with a sanitizer
 # TEST_NGINX_USE_VALGRIND  run under valgrind; its findings make the error log unclean
+# TEST_NGINX_BINARY       another nginx than the one in PATH
 # TEST_NGINX_KEEP          do not delete the prefix
 
 use strict;
@@ -94,7 +95,7 @@ END
 
 sub _command {
     my ($self, @more) = @_;
-    my @command = ('nginx', '-p', "$self->{prefix}/", '-c', 'nginx.conf', '-e', 'logs/error.log', @more);
+    my @command = ($ENV{TEST_NGINX_BINARY} // 'nginx', '-p', "$self->{prefix}/", '-c', 'nginx.conf', '-e', 'logs/error.log', @more);
     unshift @command, 'valgrind', '-q', '--error-exitcode=99', '--trace-children=no',
         '--leak-check=no', "--log-file=$self->{prefix}/logs/valgrind.log"
         if $ENV{TEST_NGINX_USE_VALGRIND};
