@@ -4,19 +4,32 @@
 #include "metrics.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 enum {
     DELETE_QUEUE_MAX = 131072,
     DELETE_BATCH_MAX = 4000,
-    SWEEP_ARENA_BYTES_MAX = 1024 * 1024,
+    BACKLOG_MAX = 262144, /* ids; what does not even fit here is left to the sweep */
+    ARENA_BYTES_MAX = 1024 * 1024,
     FRESH_LEASE_S = 10, /* as in OUTBOX_INSERT_SQL: how long the inserter has the row to itself */
 };
 
-enum { M_PUBLISHED, M_REPUBLISHED, M_UNSENT, M_UNDELETED, M_INFLIGHT, METRIC_COUNT };
+enum {
+    M_PUBLISHED,
+    M_FROM_BACKLOG,
+    M_REPUBLISHED,
+    M_UNSENT,
+    M_UNDELETED,
+    M_INFLIGHT,
+    M_BACKLOG,
+    METRIC_COUNT
+};
 
 static struct metric METRICS[METRIC_COUNT] = {
     [M_PUBLISHED] = { "prodorder_outbox_published_total", METRIC_COUNTER,
                       "Events handed to the broker", "source=\"memory\"" },
+    [M_FROM_BACKLOG] = { "prodorder_outbox_published_total", METRIC_COUNTER,
+                         "Events handed to the broker", "source=\"backlog\"" },
     [M_REPUBLISHED] = { "prodorder_outbox_published_total", METRIC_COUNTER,
                         "Events handed to the broker", "source=\"sweep\"" },
     [M_UNSENT] = { "prodorder_outbox_left_total", METRIC_COUNTER,
@@ -25,11 +38,14 @@ static struct metric METRICS[METRIC_COUNT] = {
                       "Confirmed events whose row could not be queued for deletion" },
     [M_INFLIGHT] = { "prodorder_outbox_inflight", METRIC_GAUGE,
                      "Events handed to the broker and not confirmed" },
+    [M_BACKLOG] = { "prodorder_outbox_backlog", METRIC_GAUGE,
+                    "Events that wait for room in the broker's queue" },
 };
 
 static void run_deletion(void *ctx, struct batch *batch);
 static void on_timer(void *ctx);
 static void sweep(struct outbox *outbox);
+static void read_backlog(struct outbox *outbox);
 
 enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg,
                      struct broker *broker, const struct outbox_options *options) {
@@ -43,7 +59,13 @@ enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg,
                                          .ctx = outbox };
     *outbox = (struct outbox){ .loop = loop, .pg = pg, .broker = broker, .options = *options };
     loop_timer_init(&outbox->timer, on_timer, outbox);
-    arena_init(&outbox->sweep_arena, SWEEP_ARENA_BYTES_MAX);
+    arena_init(&outbox->sweep_arena, ARENA_BYTES_MAX);
+    arena_init(&outbox->backlog_arena, ARENA_BYTES_MAX);
+    outbox->backlog = calloc(BACKLOG_MAX, sizeof(*outbox->backlog));
+    outbox->reading = calloc(options->sweep_batch_max, sizeof(*outbox->reading));
+    if (outbox->backlog == NULL || outbox->reading == NULL) {
+        return ERR_NO_MEMORY; /* outbox_close() frees what there is */
+    }
     if (!registered) {
         metrics_register(METRICS, METRIC_COUNT);
         registered = true;
@@ -66,13 +88,16 @@ void outbox_close(struct outbox *outbox) {
     }
     outbox_stop(outbox);
     batcher_done(&outbox->deletions);
-    id_set_done(&outbox->inflight);
+    id_set_done(&outbox->held);
     arena_done(&outbox->sweep_arena);
+    arena_done(&outbox->backlog_arena);
+    free(outbox->backlog);
+    free(outbox->reading);
     *outbox = (struct outbox){ 0 };
 }
 
 bool outbox_is_idle(const struct outbox *outbox) {
-    return batcher_is_idle(&outbox->deletions) && !outbox->sweeping;
+    return batcher_is_idle(&outbox->deletions) && !outbox->sweeping && outbox->reading_count == 0;
 }
 
 /* ---- into the table ---- */
@@ -114,8 +139,8 @@ static const char *terminated(struct arena *arena, struct str text) {
     return copy == NULL ? "" : copy;
 }
 
-static bool publish_one(struct outbox *outbox, struct arena *arena,
-                        const struct outbox_event *event) {
+static enum err publish_one(struct outbox *outbox, struct arena *arena,
+                            const struct outbox_event *event) {
     struct broker_message message = {
         .routing_key = event->routing_key,
         .message_id = terminated(arena, event->message_id),
@@ -124,39 +149,54 @@ static bool publish_one(struct outbox *outbox, struct arena *arena,
         .body = event->body.bytes,
         .body_length = event->body.length,
     };
-    if (id_set_add(&outbox->inflight, event->id) != ERR_OK) {
-        return false;
-    }
     enum err err = broker_publish(outbox->broker, &message, (uint64_t)event->id);
     if (err == ERR_TOO_LARGE) {
         log_error("event is too large for the broker", LOG_STR("messageId", message.message_id),
                   LOG_INT("bytes", event->body.length));
     }
-    if (err != ERR_OK) {
-        id_set_remove(&outbox->inflight, event->id);
+    return err;
+}
+
+static void note_levels(const struct outbox *outbox) {
+    metric_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight);
+    metric_set(&METRICS[M_BACKLOG], (int64_t)outbox->backlog_count);
+}
+
+/* An event that this process holds: to the broker, else into the backlog, else to the sweep. */
+static void send_held(struct outbox *outbox, struct arena *arena, const struct outbox_event *event,
+                      int metric) {
+    enum err err = ERR_BUSY;
+    if (outbox->backlog_count == 0 || metric == M_FROM_BACKLOG) { /* nobody overtakes the backlog */
+        err = publish_one(outbox, arena, event);
     }
-    return err == ERR_OK;
+    if (err == ERR_OK) {
+        outbox->inflight++;
+        metric_add(&METRICS[metric], 1);
+        return;
+    }
+    if (err == ERR_BUSY && outbox->backlog_count < BACKLOG_MAX) {
+        size_t slot = (outbox->backlog_head + outbox->backlog_count) % BACKLOG_MAX;
+        outbox->backlog[slot] = event->id;
+        outbox->backlog_count++;
+        return;
+    }
+    id_set_remove(&outbox->held, event->id);
+    metric_add(&METRICS[M_UNSENT], 1);
 }
 
 static void publish_all(struct outbox *outbox, const struct outbox_event *events, size_t count,
                         int metric) {
     struct arena arena;
-    arena_init(&arena, SWEEP_ARENA_BYTES_MAX);
-    size_t sent = 0;
+    arena_init(&arena, ARENA_BYTES_MAX);
     for (size_t i = 0; i < count; i++) {
         arena_reset(&arena);
-        if (id_set_has(&outbox->inflight, events[i].id)) {
-            continue;
+        if (!id_set_has(&outbox->held, events[i].id) &&
+            id_set_add(&outbox->held, events[i].id) == ERR_OK) {
+            send_held(outbox, &arena, &events[i], metric);
         }
-        if (!publish_one(outbox, &arena, &events[i])) {
-            metric_add(&METRICS[M_UNSENT], (int64_t)(count - i));
-            break;
-        }
-        sent++;
     }
     arena_done(&arena);
-    metric_add(&METRICS[metric], (int64_t)sent);
-    metric_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight.count);
+    note_levels(outbox);
 }
 
 void outbox_publish(struct outbox *outbox, const struct outbox_event *events, size_t count) {
@@ -167,14 +207,17 @@ void outbox_publish(struct outbox *outbox, const struct outbox_event *events, si
 
 void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
                          bool confirmed) {
+    assert(outbox->inflight >= count);
+    outbox->inflight -= count;
     for (size_t i = 0; i < count; i++) {
         int64_t id = (int64_t)cookies[i];
-        id_set_remove(&outbox->inflight, id);
+        id_set_remove(&outbox->held, id);
         if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {
             metric_add(&METRICS[M_UNDELETED], 1); /* the sweep sends it again and deletes it then */
         }
     }
-    metric_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight.count);
+    note_levels(outbox);
+    read_backlog(outbox);
 }
 
 static void deletion_done(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -194,6 +237,74 @@ static void run_deletion(void *ctx, struct batch *batch) {
     pg_run(outbox->pg, calls, 2, deletion_done, batch);
 }
 
+/* ---- rows that are read again ---- */
+
+static struct outbox_event event_from_row(struct arena *arena, const struct pg_rows *rows,
+                                          size_t row) {
+    return (struct outbox_event){
+        .id = pg_get_int8(rows, row, 0),
+        .routing_key = terminated(arena, pg_get_text(rows, row, 1)),
+        .message_id = pg_get_text(rows, row, 2),
+        .correlation_id = pg_get_text(rows, row, 3),
+        .traceparent = pg_get_text(rows, row, 4),
+        .body = pg_get_text(rows, row, 5),
+    };
+}
+
+/* What did not come back with the rows is gone (another replica sent it), or cannot be read now: let go of it. */
+static void release_unread(struct outbox *outbox, const struct pg_rows *rows) {
+    size_t row = 0, count = rows == NULL ? 0 : rows->count;
+    for (size_t i = 0; i < outbox->reading_count; i++) { /* both in the order of ids */
+        while (row < count && pg_get_int8(rows, row, 0) < outbox->reading[i]) {
+            row++;
+        }
+        if (row == count || pg_get_int8(rows, row, 0) != outbox->reading[i]) {
+            id_set_remove(&outbox->held, outbox->reading[i]);
+        }
+    }
+}
+
+static void backlog_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct outbox *outbox = ctx;
+    struct arena arena;
+    size_t count = err == ERR_OK ? rows[0].count : 0;
+    release_unread(outbox, err == ERR_OK ? &rows[0] : NULL);
+    outbox->reading_count = 0;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        arena_reset(&arena);
+        struct outbox_event event = event_from_row(&arena, &rows[0], i);
+        send_held(outbox, &arena, &event, M_FROM_BACKLOG);
+    }
+    arena_done(&arena);
+    arena_reset(&outbox->backlog_arena);
+    note_levels(outbox);
+    if (err == ERR_OK) {
+        read_backlog(outbox);
+    }
+}
+
+static int compare_ids(const void *a, const void *b) {
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static void read_backlog(struct outbox *outbox) {
+    struct pg_call call = { .statement = outbox->options.read_statement, .param_count = 1 };
+    if (outbox->backlog_count == 0 || outbox->reading_count > 0 || outbox->closing ||
+        outbox->inflight >= outbox->options.backlog_below) {
+        return;
+    }
+    while (outbox->backlog_count > 0 && outbox->reading_count < outbox->options.sweep_batch_max) {
+        outbox->reading[outbox->reading_count++] = outbox->backlog[outbox->backlog_head];
+        outbox->backlog_head = (outbox->backlog_head + 1) % BACKLOG_MAX;
+        outbox->backlog_count--;
+    }
+    qsort(outbox->reading, outbox->reading_count, sizeof(*outbox->reading), compare_ids);
+    call.params[0] = pg_int8_array(&outbox->backlog_arena, outbox->reading, outbox->reading_count);
+    pg_run(outbox->pg, &call, 1, backlog_arrived, outbox);
+}
+
 /* ---- the sweep ---- */
 
 static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -201,16 +312,8 @@ static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
     size_t count = err == ERR_OK ? rows[0].count : 0;
     outbox->sweeping = false;
     for (size_t i = 0; i < count && !outbox->closing; i++) {
-        struct str key = pg_get_text(&rows[0], i, 1);
         arena_reset(&outbox->sweep_arena);
-        struct outbox_event event = {
-            .id = pg_get_int8(&rows[0], i, 0),
-            .routing_key = terminated(&outbox->sweep_arena, key),
-            .message_id = pg_get_text(&rows[0], i, 2),
-            .correlation_id = pg_get_text(&rows[0], i, 3),
-            .traceparent = pg_get_text(&rows[0], i, 4),
-            .body = pg_get_text(&rows[0], i, 5),
-        };
+        struct outbox_event event = event_from_row(&outbox->sweep_arena, &rows[0], i);
         publish_all(outbox, &event, 1, M_REPUBLISHED);
     }
     arena_reset(&outbox->sweep_arena);
@@ -240,6 +343,7 @@ static void on_timer(void *ctx) {
     if (outbox->sweeping) {
         return; /* its end arms the timer */
     }
+    read_backlog(outbox); /* if a read failed, nothing else would go on with it */
     if (broker_publish_state(outbox->broker) != BROKER_UP || !pg_is_ready(outbox->pg)) {
         loop_timer_start(outbox->loop, &outbox->timer, outbox->options.sweep_interval_ms);
         return;
@@ -247,10 +351,24 @@ static void on_timer(void *ctx) {
     sweep(outbox);
 }
 
+/* The broker is away: the sweep finds what waits here, for this process or for another. */
+static void drop_backlog(struct outbox *outbox) {
+    while (outbox->backlog_count > 0) {
+        id_set_remove(&outbox->held, outbox->backlog[outbox->backlog_head]);
+        outbox->backlog_head = (outbox->backlog_head + 1) % BACKLOG_MAX;
+        outbox->backlog_count--;
+    }
+    note_levels(outbox);
+}
+
 void outbox_on_broker_state(struct outbox *outbox, enum broker_state state) {
+    if (state == BROKER_DOWN) {
+        drop_backlog(outbox);
+    }
     if (state != BROKER_UP || outbox->closing) {
         return;
     }
+    read_backlog(outbox);
     outbox->sweep_all = true;
     if (!outbox->sweeping) {
         loop_timer_start(outbox->loop, &outbox->timer, 0);

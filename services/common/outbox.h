@@ -7,8 +7,11 @@
  * crash is only sent again). What is left, after a crash or while the broker is away, is found by the sweep: when
  * the broker comes up, and every sweep_interval_ms. Consumers must therefore take hearing twice as harmless.
  *
+ * When the broker module's queue is full, the ids of what did not fit wait in a backlog; as soon as confirms make
+ * room their rows are read again and sent. So a burst costs memory for its ids only, and no event waits for the sweep.
+ *
  * A row is claimed by pushing its `available_at` into the future; FOR UPDATE SKIP LOCKED lets replicas
- * share the sweep. Rows that this process has under way are not sent again. Loop thread only.
+ * share the sweep. Rows that this process has in hand are not sent again. Loop thread only.
  *
  * Table:  outbox (id bigint PRIMARY KEY, routing_key text, message_id text, correlation_id text,
  *                 traceparent text, body text, available_at timestamptz)
@@ -39,6 +42,9 @@
     " (SELECT id FROM outbox WHERE available_at <= clock_timestamp() + $1::bigint * interval '1 s'" \
     " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"                                        \
     " RETURNING id, routing_key, message_id, correlation_id, traceparent, body"
+#define OUTBOX_READ_SQL                                                                            \
+    "SELECT id, routing_key, message_id, correlation_id, traceparent, body FROM outbox"            \
+    " WHERE id = ANY ($1::bigint[]) ORDER BY id"
 #define OUTBOX_RELAX_SQL "SELECT set_config('synchronous_commit', 'off', true)"
 #define OUTBOX_DELETE_SQL "DELETE FROM outbox WHERE id = ANY ($1::bigint[])"
 
@@ -52,9 +58,10 @@ struct outbox_event {
 };
 
 struct outbox_options {
-    size_t insert_statement, claim_statement, relax_statement, delete_statement;
+    size_t insert_statement, claim_statement, read_statement, relax_statement, delete_statement;
     uint32_t sweep_interval_ms;
-    size_t sweep_batch_max;
+    size_t sweep_batch_max; /* rows read at once, by sweep and backlog */
+    size_t backlog_below;   /* fewer events than this with the broker module: the backlog goes on */
 };
 
 struct outbox {
@@ -63,9 +70,15 @@ struct outbox {
     struct broker *broker;
     struct outbox_options options;
     struct batcher deletions;
-    struct id_set inflight; /* rows that the broker module has */
+    struct id_set held;       /* rows that this process has in hand: with the broker module, or in the backlog */
+    size_t inflight;          /* those with the broker module */
+    int64_t *backlog;         /* ring of ids */
+    size_t backlog_head, backlog_count;
+    int64_t *reading;         /* ids of the backlog being read */
+    size_t reading_count;
     struct loop_timer timer;
     struct arena sweep_arena;
+    struct arena backlog_arena;
     bool sweeping;
     bool sweep_all; /* the next sweep takes fresh rows too: the broker has just come back */
     bool closing;

@@ -18,6 +18,7 @@ enum {
     RECONNECT_CAP_MS = 2000,
     CONNECT_TIMEOUT_MS = 3000,
     DRAIN_POLL_MS = 10,
+    SWEEP_BATCH_MAX = 500,
     DATABASE_REQUESTS_MAX = 64, /* the sum of what all batchers and consumers may have under way, and room */
 };
 
@@ -138,10 +139,12 @@ static enum err open_outbox(void) {
     struct outbox_options options = {
         .insert_statement = SQL_OUTBOX_INSERT,
         .claim_statement = SQL_OUTBOX_CLAIM,
+        .read_statement = SQL_OUTBOX_READ,
         .relax_statement = SQL_OUTBOX_RELAX,
         .delete_statement = SQL_OUTBOX_DELETE,
         .sweep_interval_ms = (uint32_t)order_config.outbox_sweep_ms,
-        .sweep_batch_max = (size_t)order_config.publish_inflight_max,
+        .sweep_batch_max = SWEEP_BATCH_MAX,
+        .backlog_below = (size_t)order_config.publish_queue_max / 2,
     };
     return outbox_open(&app.outbox, app.loop, app.pg, app.broker, &options);
 }

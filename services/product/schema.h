@@ -24,6 +24,7 @@ enum product_statement {
     SQL_LEDGER_INSERT,  /* order ids, product ids, quantities, statuses, reasons, times, request ids */
     SQL_OUTBOX_INSERT,
     SQL_OUTBOX_CLAIM,
+    SQL_OUTBOX_READ,
     SQL_OUTBOX_RELAX,
     SQL_OUTBOX_DELETE,
     PRODUCT_STATEMENTS
