@@ -98,9 +98,17 @@ static void append_head(struct http_connection *connection, const struct http_re
 
 /* ---- answers ---- */
 
+/* While draining, pipelined requests that are here already are answered too, for the time of the grace. */
+static bool drain_ends(const struct http_connection *connection) {
+    const struct http_server *server = connection->server;
+    return server->draining &&
+           (buf_length(&connection->in) <= connection->parser.message_bytes ||
+            loop_now_ms(server->loop) - server->drain_started_ms >= HTTP_DRAIN_GRACE_MS);
+}
+
 static void write_answer(struct http_connection *connection, const struct http_reply *reply) {
     struct http_exchange *exchange = &connection->exchange;
-    if (!connection->parser.keep_alive || connection->server->draining) {
+    if (!connection->parser.keep_alive || drain_ends(connection)) {
         connection->closing = true;
     }
     append_head(connection, reply);
