@@ -53,7 +53,7 @@ extern const char *const CONFIG_AMQP_SCHEMES[];
       .unit = "messages", .help = "events in one transaction" }, \
     { "PUBLISH_QUEUE_MAX", CONFIG_INT, AT(publish_queue_max), .fallback = "16384", .min = 16, .max = 1000000, \
       .unit = "messages", .help = "events waiting in memory for the broker; more wait in the outbox" }, \
-    { "PUBLISH_INFLIGHT_MAX", CONFIG_INT, AT(publish_inflight_max), .fallback = "1000", .min = 1, .max = 65535, \
+    { "PUBLISH_INFLIGHT_MAX", CONFIG_INT, AT(publish_inflight_max), .fallback = "5000", .min = 1, .max = 65535, \
       .unit = "messages", .help = "events sent and not yet confirmed" }, \
     { "OUTBOX_SWEEP_MS", CONFIG_INT, AT(outbox_sweep_ms), .fallback = "1000", .min = 50, .max = 60000, \
       .unit = "ms", .help = "how often the outbox is searched for events left behind" }, \

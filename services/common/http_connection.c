@@ -170,8 +170,7 @@ static void settle(struct http_connection *connection) {
         if (!connection->blocked) {
             loop_task_queue(server->loop, &connection->flush, LOOP_TASK_FLUSH);
         }
-    } else if (connection->state == HTTP_IDLE &&
-               (connection->half_closed || (server->draining && connection->used))) {
+    } else if (connection->state == HTTP_IDLE && connection->half_closed) {
         http_connection_close(connection);
         return;
     }
@@ -258,7 +257,6 @@ static bool parse_on(struct http_connection *connection) {
     struct buf *in = &connection->in;
     if (connection->state == HTTP_IDLE) {
         http_connection_enter(connection, HTTP_READING);
-        connection->used = true;
     }
     switch (http_parser_run(&connection->parser, buf_bytes(in), buf_length(in))) {
     case HTTP_PARSE_MORE: need_more(connection); return false;

@@ -162,10 +162,27 @@ static void expire_due(struct http_server *server, enum http_connection_state st
     }
 }
 
-static void close_all_idle(struct http_server *server) {
-    struct http_connection *connection;
-    while ((connection = first_of(server, HTTP_IDLE)) != NULL) {
-        http_connection_close(connection);
+/*
+ * Read what may be waiting in the idle ones, then perhaps close those that still are. They stay open for
+ * HTTP_DRAIN_GRACE_MS: a client whose request crosses our end of the connection could not know
+ * whether it was lost, so whoever uses one meanwhile is answered, with Connection: close.
+ */
+static void drain_idle(struct http_server *server, bool close) {
+    struct list idle = server->connections[HTTP_IDLE];
+    if (list_is_empty(&server->connections[HTTP_IDLE])) {
+        return;
+    }
+    idle.next->prev = &idle; /* the list moves to a head of our own */
+    idle.prev->next = &idle;
+    list_init(&server->connections[HTTP_IDLE]);
+    struct list *node;
+    while ((node = list_take_first(&idle)) != NULL) {
+        struct http_connection *connection = CONTAINER_OF(node, struct http_connection, node);
+        http_connection_enter(connection, HTTP_IDLE);
+        http_connection_read(connection);
+        if (close && connection->state == HTTP_IDLE && buf_length(&connection->out) == 0) {
+            http_connection_close(connection);
+        }
     }
 }
 
@@ -178,7 +195,7 @@ static void run_sweep(void *ctx) {
     }
     if (server->draining &&
         loop_now_ms(server->loop) - server->drain_started_ms >= HTTP_DRAIN_GRACE_MS) {
-        close_all_idle(server);
+        drain_idle(server, true);
     }
     if (server->connection_count > 0) {
         loop_timer_start(server->loop, &server->sweep, server->sweep_ms);
@@ -228,27 +245,6 @@ static void run_reap(void *ctx) {
     check_drained(server);
 }
 
-/* Close the idle ones, but only after looking whether a request is waiting in the socket. */
-static void drain_idle(struct http_server *server) {
-    struct list idle = server->connections[HTTP_IDLE];
-    if (list_is_empty(&server->connections[HTTP_IDLE])) {
-        return;
-    }
-    idle.next->prev = &idle; /* the list moves to a head of our own */
-    idle.prev->next = &idle;
-    list_init(&server->connections[HTTP_IDLE]);
-    struct list *node;
-    while ((node = list_take_first(&idle)) != NULL) {
-        struct http_connection *connection = CONTAINER_OF(node, struct http_connection, node);
-        http_connection_enter(connection, HTTP_IDLE);
-        http_connection_read(connection);
-        if (connection->state == HTTP_IDLE && connection->used &&
-            buf_length(&connection->out) == 0) {
-            http_connection_close(connection);
-        }
-    }
-}
-
 void http_server_drain(struct http_server *server, loop_fn *on_drained, void *ctx) {
     assert(!server->draining);
     for (int i = 0; i < LISTEN_BACKLOG && accept_one(server); i++) { /* already connected */
@@ -258,7 +254,7 @@ void http_server_drain(struct http_server *server, loop_fn *on_drained, void *ct
     server->drain_started_ms = loop_now_ms(server->loop);
     server->on_drained = on_drained;
     server->on_drained_ctx = ctx;
-    drain_idle(server);
+    drain_idle(server, false);
     check_drained(server);
 }
 

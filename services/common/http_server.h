@@ -63,9 +63,10 @@ MUST_CHECK enum err http_server_open(struct loop *loop, const struct http_server
                                      struct http_server **ret_server);
 uint16_t http_server_port(const struct http_server *server);
 /*
- * Stop accepting; close idle connections; let exchanges finish (their answers carry Connection:
- * close). `on_drained(ctx)` runs once when none is left. New requests on open connections that are
- * already in the buffers are still answered.
+ * Stop accepting; let exchanges finish. The last answer on each connection carries Connection: close:
+ * requests that are already in the buffers come before it. Idle connections are closed after
+ * HTTP_DRAIN_GRACE_MS (half a second), so that a request that is on its way to us is not lost.
+ * `on_drained(ctx)` runs once when no connection is left.
  */
 void http_server_drain(struct http_server *server, loop_fn *on_drained, void *ctx);
 /*

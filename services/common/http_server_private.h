@@ -28,7 +28,7 @@ enum {
     HTTP_REFUSED_MAX = 64, /* connections over connections_max that still get their 503 */
     HTTP_ACCEPT_PER_TICK_MAX = 64,
     HTTP_ACCEPT_PAUSE_MS = 100, /* out of file descriptors: wait before accepting again */
-    HTTP_DRAIN_GRACE_MS = 500,  /* for the first request of a connection accepted just before */
+    HTTP_DRAIN_GRACE_MS = 500,  /* for one more request on each connection that is idle */
     HTTP_DATE_BYTES = 30        /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
 };
 
@@ -73,7 +73,6 @@ struct http_connection {
     bool closing;     /* the answer in `out` is the last */
     bool half_closed; /* the client will send no more */
     bool refused;     /* over connections_max: only for its 503 */
-    bool used;        /* it has sent something */
     size_t lingered_bytes;
 };
 

@@ -413,8 +413,11 @@ void pg_conn_close(struct pg_conn *conn) {
     disconnect(conn);
     conn->state = PG_CONN_DOWN;
     conn->request = NULL;
-    if (request != NULL && busy) {
-        request->conn = NULL;
+    if (request == NULL) {
+        return;
+    }
+    request->conn = NULL; /* a held session may still be rolled back by its owner */
+    if (busy) {
         pg_finish_request(request, ERR_UNAVAILABLE, NULL);
     }
 }
