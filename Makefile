@@ -81,7 +81,7 @@ UNIT        := $(UNIT_C:t/unit/%.c=$(BUILD)/unit/%)
 # ---- targets that people call -----------------------------------------------------------------
 
 .PHONY: help all services gateway openapi unit check check-unit test asan ubsan tsan fuzz cov \
-        tidy format check-format style install clean compile_commands.json FORCE
+        tidy format style install clean compile_commands.json FORCE
 
 help: ## this list
 	@echo "make [TARGET] [BUILD=build] [WERROR=] [DESTDIR=DIR] [V=1]"; echo
