@@ -3,6 +3,8 @@
 #include "buf.h"
 #include "json.h"
 
+#include <stdio.h>
+
 /* Digits only, no leading zero, at most INT64_MAX. */
 static enum err parse_digits(struct str text, int64_t *ret_value) {
     int64_t value = 0;
@@ -49,6 +51,10 @@ void http_reply_invalid(struct http_exchange *exchange, const struct http_proble
                         size_t count) {
     struct buf out;
     struct json_writer writer;
+    char message[256] = "The request is not valid";
+    if (count == 1 && problems[0].path[0] != '\0') {
+        snprintf(message, sizeof(message), "%s %s", problems[0].path, problems[0].message);
+    }
     buf_init(&out, 0);
     json_writer_init(&writer, &out);
     json_begin_array(&writer, NULL);
@@ -61,7 +67,6 @@ void http_reply_invalid(struct http_exchange *exchange, const struct http_proble
     }
     json_end_array(&writer);
     buf_append_char(&out, '\0');
-    http_reply_error(exchange, ERR_INVALID, count == 1 ? problems[0].message : NULL,
-                     out.failed ? NULL : buf_bytes(&out));
+    http_reply_error(exchange, ERR_INVALID, message, out.failed ? NULL : buf_bytes(&out));
     buf_free(&out);
 }
