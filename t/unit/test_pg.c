@@ -1,0 +1,756 @@
+/*
+ * services/common/pg against a real PostgreSQL that this program starts: every type, transactions,
+ * error classes, sessions, and connections that are lost in every state.
+ */
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/pg.h"
+
+#include "throwaway_server.h"
+#include "unit.h"
+
+#include <libpq-fe.h>
+
+enum { DEADLINE_MS = 1000, LONG_MS = 30000, PATIENCE_MS = 20000, OUTCOMES_MAX = 32 };
+
+enum {
+    S_ECHO,
+    S_UNNEST,
+    S_INSERT,
+    S_COUNT,
+    S_SLEEP,
+    S_PID,
+    S_RAISE,
+    S_LOCK,
+    S_RENAME,
+    S_DIVIDE,
+    STATEMENTS
+};
+
+static const struct pg_statement SQL[STATEMENTS] = {
+    [S_ECHO] = { "echo", "SELECT $1::bigint, $2::int, $3::text, $4::timestamptz, $1::bigint > 0" },
+    [S_UNNEST] = { "unnest",
+                   "SELECT n, t, at FROM unnest($1::bigint[], $2::text[],"
+                   " $3::timestamptz[]) WITH ORDINALITY AS u (n, t, at, place) ORDER BY place" },
+    [S_INSERT] = { "insert", "INSERT INTO things (id, name) SELECT * FROM"
+                             " unnest($1::bigint[], $2::text[])" },
+    [S_COUNT] = { "count", "SELECT count(*) FROM things" },
+    [S_SLEEP] = { "sleep", "SELECT pg_sleep($1::bigint / 1000.0)" },
+    [S_PID] = { "pid", "SELECT pg_backend_pid()" },
+    [S_RAISE] = { "raise", "SELECT fail_with($1::text)" },
+    [S_LOCK] = { "lock", "SELECT id FROM things WHERE id = $1::bigint FOR UPDATE" },
+    [S_RENAME] = { "rename", "UPDATE things SET name = $2::text WHERE id = ANY ($1::bigint[])" },
+    [S_DIVIDE] = { "divide", "SELECT 1 / $1::bigint" },
+};
+
+static const struct pg_migration MIGRATIONS[] = {
+    { 1,
+      "CREATE TABLE things (id bigint PRIMARY KEY, name text UNIQUE DEFERRABLE INITIALLY DEFERRED);"
+      "CREATE FUNCTION fail_with(state text) RETURNS bigint LANGUAGE plpgsql AS"
+      " $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = state; END $$" },
+    { 2, "CREATE TABLE later (id bigint); INSERT INTO later VALUES (1)" },
+};
+
+struct outcome {
+    unsigned calls;
+    enum err err;
+    size_t count;     /* rows of the first call */
+    int64_t affected; /* of the first call */
+    int64_t value;    /* its first column, int8 or int4 */
+};
+
+static struct throwaway server;
+static struct loop *loop;
+static struct pg *pg;
+static PGconn *admin;
+static struct arena arena;
+static struct outcome outcomes[OUTCOMES_MAX];
+
+static struct pg_options options_of(size_t connections, uint32_t deadline_ms) {
+    return (struct pg_options){ .host = "127.0.0.1",
+                                .port = server.port,
+                                .user = "postgres",
+                                .password = "unused",
+                                .database = "postgres",
+                                .application_name = "unit",
+                                .connections = connections,
+                                .requests_max = OUTCOMES_MAX,
+                                .deadline_ms = deadline_ms,
+                                .connect_timeout_ms = 5000,
+                                .backoff_base_ms = 5,
+                                .backoff_cap_ms = 50,
+                                .statements = SQL,
+                                .statement_count = STATEMENTS,
+                                .migrations = MIGRATIONS,
+                                .migration_count = 1 };
+}
+
+#define WAIT_FOR(condition)                                                                        \
+    do {                                                                                           \
+        uint64_t wait_end_ms_ = clock_monotonic_ms() + PATIENCE_MS;                                \
+        while (!(condition) && clock_monotonic_ms() < wait_end_ms_) {                              \
+            loop_tick(loop, 2);                                                                    \
+        }                                                                                          \
+        ck_assert_msg(condition, "waited in vain for " #condition);                                \
+    } while (0)
+
+/* ---- a second pair of eyes: plain libpq ---- */
+
+static void admin_connect(void) {
+    char conninfo[128];
+    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=postgres dbname=postgres",
+             server.port);
+    uint64_t end_ms = clock_monotonic_ms() + THROWAWAY_START_MS_MAX;
+    for (;;) { /* it listens before it lets anybody in */
+        admin = PQconnectdb(conninfo);
+        if (PQstatus(admin) == CONNECTION_OK || clock_monotonic_ms() > end_ms) {
+            break;
+        }
+        PQfinish(admin);
+        throwaway_pause();
+    }
+    ck_assert_msg(PQstatus(admin) == CONNECTION_OK, "%s", PQerrorMessage(admin));
+}
+
+static int64_t admin_ask(const char *sql) {
+    PGresult *result = PQexec(admin, sql);
+    ExecStatusType status = PQresultStatus(result);
+    ck_assert_msg(status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK, "%s: %s", sql,
+                  PQerrorMessage(admin));
+    int64_t value = PQntuples(result) > 0 ? strtoll(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+    PQclear(result);
+    return value;
+}
+
+static void admin_terminate(const char *state) {
+    char sql[200];
+    snprintf(sql, sizeof(sql),
+             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE"
+             " application_name = 'unit' AND state LIKE '%s'",
+             state);
+    ck_assert_int_gt(admin_ask(sql), 0);
+}
+
+/* ---- fixture ---- */
+
+static void setup_connections(size_t connections, uint32_t deadline_ms) {
+    struct pg_options options = options_of(connections, deadline_ms);
+    log_init("test", LOG_LEVELS, 2);
+    memset(outcomes, 0, sizeof(outcomes));
+    arena_init(&arena, 16 << 20);
+    admin_connect();
+    admin_ask("SET client_min_messages = warning");
+    admin_ask("DROP SCHEMA public CASCADE");
+    admin_ask("CREATE SCHEMA public");
+    ck_assert_int_eq(loop_create(&loop), ERR_OK);
+    ck_assert_int_eq(pg_open(loop, &options, &pg), ERR_OK);
+    WAIT_FOR(pg_is_ready(pg));
+}
+
+static void setup_one(void) {
+    setup_connections(1, DEADLINE_MS);
+}
+
+/* For requests that are to be interrupted by nothing but the test. */
+static void setup_patient(void) {
+    setup_connections(1, LONG_MS);
+}
+
+static void setup_two(void) {
+    setup_connections(2, LONG_MS);
+    WAIT_FOR(admin_ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'unit'"
+                       " AND state = 'idle' AND query = 'SELECT 1 / $1::bigint'") == 2);
+    loop_tick(loop, 10);
+}
+
+static void teardown(void) {
+    pg_close(pg);
+    loop_destroy(loop);
+    arena_done(&arena);
+    PQfinish(admin);
+}
+
+static void note(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct outcome *outcome = ctx;
+    outcome->calls++;
+    outcome->err = err;
+    ck_assert((err == ERR_OK) == (rows != NULL));
+    if (rows == NULL) {
+        return;
+    }
+    outcome->count = rows[0].count;
+    outcome->affected = rows[0].affected;
+    if (rows[0].count > 0 && !pg_is_null(&rows[0], 0, 0)) {
+        int bytes = PQgetlength(rows[0].handle, 0, 0);
+        outcome->value = bytes == 8   ? pg_get_int8(&rows[0], 0, 0)
+                         : bytes == 4 ? pg_get_int4(&rows[0], 0, 0)
+                                      : 0;
+    }
+}
+
+static struct pg_call call_of(size_t statement) {
+    return (struct pg_call){ .statement = statement };
+}
+
+static struct pg_call call_int8(size_t statement, int64_t value) {
+    struct pg_call call = { .statement = statement, .param_count = 1 };
+    call.params[0] = pg_int8(&arena, value);
+    return call;
+}
+
+static struct pg_call call_text(size_t statement, const char *text) {
+    struct pg_call call = { .statement = statement, .param_count = 1 };
+    call.params[0] = pg_text(text, strlen(text));
+    return call;
+}
+
+/* Name NULL: SQL NULL, which is never a duplicate. */
+static struct pg_call insert_of(int64_t id, const char *name) {
+    struct pg_call call = { .statement = S_INSERT, .param_count = 2 };
+    struct str text = str_of(name);
+    call.params[0] = pg_int8_array(&arena, &id, 1);
+    call.params[1] = pg_text_array(&arena, &text, 1);
+    return call;
+}
+
+/* Valid until the next one. */
+static struct outcome *run_calls(const struct pg_call *calls, size_t count) {
+    static struct outcome outcome;
+    outcome = (struct outcome){ 0 };
+    pg_run(pg, calls, count, note, &outcome);
+    ck_assert_uint_eq(outcome.calls, 0); /* never inside the call */
+    WAIT_FOR(outcome.calls > 0);
+    return &outcome;
+}
+
+static struct outcome *run_one(struct pg_call call) {
+    return run_calls(&call, 1);
+}
+
+/* ---- types ---- */
+
+static const struct {
+    int64_t int8;
+    int32_t int4;
+    const char *text;
+    int64_t unix_ms;
+} VALUES[] = {
+    { 0, 0, "", 0 },
+    { 1, -1, "a", 946684799999 },
+    { -1, INT32_MIN, "Caf\xC3\xA9 '\"\\", 946684800000 },
+    { INT64_MAX, INT32_MAX, "NULL", 946684800001 },
+    { INT64_MIN, 7, " ", 1795367792123 },
+    { 42, 42, "\n\t", -1 },
+    { 42, 42, "x", 253402300799999 },
+};
+
+static bool seen;
+
+static void check_echo(void *ctx, enum err err, const struct pg_rows *rows) {
+    size_t i = *(const size_t *)ctx;
+    ck_assert_int_eq(err, ERR_OK);
+    ck_assert_uint_eq(rows[0].count, 1);
+    ck_assert_int_eq(pg_get_int8(rows, 0, 0), VALUES[i].int8);
+    ck_assert_int_eq(pg_get_int4(rows, 0, 1), VALUES[i].int4);
+    ck_assert(str_equal(pg_get_text(rows, 0, 2), str_of(VALUES[i].text)));
+    ck_assert_int_eq(pg_get_time(rows, 0, 3), VALUES[i].unix_ms);
+    ck_assert(pg_get_bool(rows, 0, 4) == (VALUES[i].int8 > 0));
+    for (int column = 0; column < 5; column++) {
+        ck_assert(!pg_is_null(rows, 0, column));
+    }
+    seen = true;
+}
+
+START_TEST(values_of_each_type_come_back) {
+    for (size_t i = 0; i < UNIT_COUNT(VALUES); i++) {
+        struct pg_call call = { .statement = S_ECHO, .param_count = 4 };
+        call.params[0] = pg_int8(&arena, VALUES[i].int8);
+        call.params[1] = pg_int4(&arena, VALUES[i].int4);
+        call.params[2] = pg_text(VALUES[i].text, strlen(VALUES[i].text));
+        call.params[3] = pg_time(&arena, VALUES[i].unix_ms);
+        seen = false;
+        pg_run(pg, &call, 1, check_echo, &i);
+        WAIT_FOR(seen);
+    }
+}
+END_TEST
+
+static void check_nulls(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)ctx;
+    ck_assert_int_eq(err, ERR_OK);
+    for (int column = 0; column < 5; column++) {
+        ck_assert(pg_is_null(rows, 0, column));
+    }
+    ck_assert_ptr_null(pg_get_text(rows, 0, 2).bytes);
+    seen = true;
+}
+
+START_TEST(nulls_come_back_as_nulls) {
+    struct pg_call call = { .statement = S_ECHO, .param_count = 4 };
+    for (size_t i = 0; i < 4; i++) {
+        call.params[i] = pg_null();
+    }
+    pg_run(pg, &call, 1, check_nulls, NULL);
+    WAIT_FOR(seen);
+}
+END_TEST
+
+enum { ELEMENTS = 1000 };
+
+static const struct str TEXTS[] = { STR("a"), STR(""), { NULL, 0 }, STR("{\"x\":\"a,b\"}") };
+
+static void check_unnest(void *ctx, enum err err, const struct pg_rows *rows) {
+    ck_assert_int_eq(err, ERR_OK);
+    ck_assert_uint_eq(rows[0].count, *(const size_t *)ctx);
+    for (size_t i = 0; i < rows[0].count; i++) {
+        struct str text = pg_get_text(rows, i, 1), wanted = TEXTS[i % UNIT_COUNT(TEXTS)];
+        ck_assert_int_eq(pg_get_int8(rows, i, 0), (int64_t)i - 3);
+        ck_assert((text.bytes == NULL) == (wanted.bytes == NULL) && str_equal(text, wanted));
+        ck_assert_int_eq(pg_get_time(rows, i, 2), 946684800000 - 500 + (int64_t)i);
+    }
+    seen = true;
+}
+
+START_TEST(arrays_of_any_length_come_back) {
+    static int64_t numbers[ELEMENTS], times[ELEMENTS];
+    static struct str texts[ELEMENTS];
+    size_t counts[] = { 0, 1, 2, ELEMENTS };
+    for (size_t i = 0; i < ELEMENTS; i++) {
+        numbers[i] = (int64_t)i - 3;
+        times[i] = 946684800000 - 500 + (int64_t)i;
+        texts[i] = TEXTS[i % UNIT_COUNT(TEXTS)];
+    }
+    for (size_t c = 0; c < UNIT_COUNT(counts); c++) {
+        struct pg_call call = { .statement = S_UNNEST, .param_count = 3 };
+        call.params[0] = pg_int8_array(&arena, numbers, counts[c]);
+        call.params[1] = pg_text_array(&arena, texts, counts[c]);
+        call.params[2] = pg_time_array(&arena, times, counts[c]);
+        seen = false;
+        pg_run(pg, &call, 1, check_unnest, &counts[c]);
+        WAIT_FOR(seen);
+    }
+}
+END_TEST
+
+START_TEST(a_megabyte_goes_through) {
+    enum { BYTES = 3 << 20 };
+    char *text = arena_alloc(&arena, BYTES);
+    struct pg_call call = { .statement = S_ECHO, .param_count = 4 };
+    memset(text, 'x', BYTES);
+    call.params[0] = pg_int8(&arena, 1);
+    call.params[1] = pg_null();
+    call.params[2] = pg_text(text, BYTES);
+    call.params[3] = pg_null();
+    ck_assert_int_eq(run_one(call)->err, ERR_OK);
+}
+END_TEST
+
+/* ---- transactions ---- */
+
+START_TEST(calls_of_a_request_are_one_transaction) {
+    struct pg_call calls[] = { insert_of(1, "a"), insert_of(2, "b"), call_of(S_COUNT) };
+    struct outcome *outcome = run_calls(calls, 3);
+    ck_assert_int_eq(outcome->err, ERR_OK);
+    ck_assert_int_eq(outcome->affected, 1);
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 2);
+    struct pg_call bad[] = { insert_of(3, "c"), call_int8(S_DIVIDE, 0), insert_of(4, "d") };
+    ck_assert_int_eq(run_calls(bad, 3)->err, ERR_REJECTED_DATA);
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 2);
+}
+END_TEST
+
+START_TEST(affected_rows_are_counted) {
+    int64_t ids[] = { 1, 2, 9 };
+    struct pg_call calls[] = { insert_of(1, NULL), insert_of(2, NULL) };
+    struct pg_call rename = { .statement = S_RENAME, .param_count = 2 };
+    run_calls(calls, 2);
+    rename.params[0] = pg_int8_array(&arena, ids, 3);
+    rename.params[1] = pg_null();
+    ck_assert_int_eq(run_one(rename)->affected, 2);
+}
+END_TEST
+
+static const struct {
+    const char *sqlstate;
+    enum err err;
+} CLASSES[] = {
+    { "23505", ERR_DUPLICATE },     { "23514", ERR_REJECTED_DATA }, { "23503", ERR_REJECTED_DATA },
+    { "22003", ERR_REJECTED_DATA }, { "57014", ERR_TIMEOUT },       { "55P03", ERR_TIMEOUT },
+    { "40001", ERR_CONFLICT },      { "40P01", ERR_CONFLICT },      { "57P03", ERR_UNAVAILABLE },
+    { "08006", ERR_UNAVAILABLE },   { "53300", ERR_UNAVAILABLE },   { "P0001", ERR_INTERNAL },
+    { "42P01", ERR_INTERNAL },      { "XX000", ERR_INTERNAL },
+};
+
+START_TEST(each_sqlstate_has_its_error) {
+    int64_t pid = run_one(call_of(S_PID))->value;
+    ck_assert_int_eq(run_one(call_text(S_RAISE, CLASSES[_i].sqlstate))->err, CLASSES[_i].err);
+    ck_assert_int_eq(run_one(call_of(S_PID))->value, pid); /* the connection survives */
+}
+END_TEST
+
+START_TEST(a_duplicate_key_is_a_duplicate) {
+    ck_assert_int_eq(run_one(insert_of(1, NULL))->err, ERR_OK);
+    ck_assert_int_eq(run_one(insert_of(1, NULL))->err, ERR_DUPLICATE);
+}
+END_TEST
+
+START_TEST(a_slow_statement_ends_at_its_deadline) {
+    int64_t pid = run_one(call_of(S_PID))->value;
+    uint64_t begin_ms = clock_monotonic_ms();
+    ck_assert_int_eq(run_one(call_int8(S_SLEEP, 60000))->err, ERR_TIMEOUT);
+    ck_assert_uint_ge(clock_monotonic_ms() - begin_ms, DEADLINE_MS - 10);
+    ck_assert_int_eq(run_one(call_of(S_PID))->value, pid);
+}
+END_TEST
+
+START_TEST(a_server_that_does_not_answer_loses_its_connection) {
+    pid_t pid = (pid_t)run_one(call_of(S_PID))->value;
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    enum err err = run_one(call_of(S_COUNT))->err;
+    ck_assert_int_eq(kill(pid, SIGCONT), 0);
+    ck_assert_int_eq(err, ERR_TIMEOUT);
+    WAIT_FOR(pg_is_ready(pg));
+    ck_assert_int_ne(run_one(call_of(S_PID))->value, pid);
+}
+END_TEST
+
+START_TEST(a_parameter_without_memory_fails_its_request) {
+    struct pg_call call = call_int8(S_DIVIDE, 1);
+    call.params[0].length = -1;
+    ck_assert_int_eq(run_one(call)->err, ERR_NO_MEMORY);
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->err, ERR_OK);
+}
+END_TEST
+
+START_TEST(more_requests_than_connections_wait_their_turn) {
+    struct pg_call pid = call_of(S_PID);
+    for (size_t i = 0; i < OUTCOMES_MAX; i++) {
+        pg_run(pg, &pid, 1, note, &outcomes[i]);
+    }
+    for (size_t i = 0; i < OUTCOMES_MAX; i++) {
+        WAIT_FOR(outcomes[i].calls > 0);
+        ck_assert_int_eq(outcomes[i].err, ERR_OK);
+    }
+    for (size_t i = 0; i < OUTCOMES_MAX; i++) {
+        ck_assert_uint_eq(outcomes[i].calls, 1);
+    }
+}
+END_TEST
+
+/* ---- sessions ---- */
+
+static struct outcome session_outcome;
+
+static struct pg_session *begin_with(struct pg_call call) {
+    session_outcome = (struct outcome){ 0 };
+    struct pg_session *session = pg_begin(pg, &call, 1, note, &session_outcome);
+    ck_assert_uint_eq(session_outcome.calls, 0);
+    WAIT_FOR(session_outcome.calls == 1);
+    return session;
+}
+
+static enum err go_on(struct pg_session *session, struct pg_call call, bool commit) {
+    session_outcome = (struct outcome){ 0 };
+    (commit ? pg_commit : pg_continue)(session, &call, 1, note, &session_outcome);
+    ck_assert_uint_eq(session_outcome.calls, 0);
+    WAIT_FOR(session_outcome.calls == 1);
+    return session_outcome.err;
+}
+
+START_TEST(a_session_commits_what_its_requests_did) {
+    struct pg_session *session = begin_with(insert_of(1, "a"));
+    ck_assert_int_eq(session_outcome.affected, 1); /* BEGIN's own result is not among the rows */
+    ck_assert_int_eq(go_on(session, insert_of(2, "b"), false), ERR_OK);
+    ck_assert_int_eq(go_on(session, call_of(S_COUNT), false), ERR_OK);
+    ck_assert_int_eq(session_outcome.value, 2);
+    ck_assert_int_eq(admin_ask("SELECT count(*) FROM things"), 0);
+    ck_assert_int_eq(go_on(session, insert_of(3, "c"), true), ERR_OK);
+    ck_assert_int_eq(session_outcome.affected, 1);
+    ck_assert_int_eq(admin_ask("SELECT count(*) FROM things"), 3);
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 3);
+}
+END_TEST
+
+static void note_end(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct outcome *outcome = ctx;
+    (void)rows; /* of no call */
+    outcome->calls++;
+    outcome->err = err;
+}
+
+START_TEST(a_commit_needs_no_call) {
+    struct pg_session *session = begin_with(insert_of(1, "a"));
+    pg_commit(session, NULL, 0, note_end, &outcomes[0]);
+    WAIT_FOR(outcomes[0].calls == 1);
+    ck_assert_int_eq(outcomes[0].err, ERR_OK);
+    ck_assert_int_eq(admin_ask("SELECT count(*) FROM things"), 1);
+}
+END_TEST
+
+START_TEST(a_rollback_leaves_nothing_and_frees_the_connection) {
+    pg_rollback(begin_with(insert_of(1, "a")));
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 0);
+    struct pg_session *session =
+        begin_with(insert_of(1, "a")); /* the one connection serves again */
+    ck_assert_int_eq(go_on(session, call_of(S_COUNT), true), ERR_OK);
+    ck_assert_int_eq(session_outcome.value, 1);
+}
+END_TEST
+
+START_TEST(an_error_in_the_middle_rolls_back) {
+    struct pg_session *session = begin_with(insert_of(1, "a"));
+    ck_assert_int_eq(go_on(session, call_int8(S_DIVIDE, 0), _i == 1), ERR_REJECTED_DATA);
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 0);
+}
+END_TEST
+
+START_TEST(an_error_at_the_beginning_rolls_back) {
+    begin_with(call_int8(S_DIVIDE, 0));
+    ck_assert_int_eq(session_outcome.err, ERR_REJECTED_DATA);
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 0);
+}
+END_TEST
+
+START_TEST(the_commit_itself_may_fail) {
+    ck_assert_int_eq(run_one(insert_of(1, "same"))->err, ERR_OK);
+    struct pg_session *session =
+        begin_with(insert_of(2, "same")); /* looked at by the COMMIT only */
+    ck_assert_int_eq(session_outcome.err, ERR_OK);
+    ck_assert_int_eq(go_on(session, call_of(S_COUNT), true), ERR_DUPLICATE);
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 1);
+}
+END_TEST
+
+START_TEST(a_parameter_without_memory_rolls_back) {
+    struct pg_session *session = begin_with(insert_of(1, "a"));
+    struct pg_call call = call_int8(S_DIVIDE, 1);
+    call.params[0].length = -1;
+    ck_assert_int_eq(go_on(session, call, _i == 1), ERR_NO_MEMORY);
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 0);
+}
+END_TEST
+
+START_TEST(a_session_that_is_left_alone_is_ended_by_the_server) {
+    struct pg_session *session = begin_with(insert_of(1, "a"));
+    WAIT_FOR(!pg_is_ready(pg)); /* idle_in_transaction_session_timeout */
+    WAIT_FOR(pg_is_ready(pg));
+    ck_assert_int_eq(go_on(session, call_of(S_COUNT), true), ERR_UNAVAILABLE);
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 0);
+}
+END_TEST
+
+START_TEST(a_deadlock_is_a_conflict_for_one_of_the_two) {
+    struct pg_call seeds[] = { insert_of(1, NULL), insert_of(2, NULL) };
+    struct pg_session *sessions[2];
+    ck_assert_int_eq(run_calls(seeds, 2)->err, ERR_OK);
+    for (size_t i = 0; i < 2; i++) {
+        sessions[i] = begin_with(call_int8(S_LOCK, (int64_t)i + 1));
+        ck_assert_int_eq(session_outcome.err, ERR_OK);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct pg_call other = call_int8(S_LOCK, 2 - (int64_t)i);
+        pg_commit(sessions[i], &other, 1, note, &outcomes[i]);
+    }
+    WAIT_FOR(outcomes[0].calls == 1 && outcomes[1].calls == 1);
+    ck_assert_int_eq((outcomes[0].err == ERR_CONFLICT) + (outcomes[1].err == ERR_CONFLICT), 1);
+    ck_assert_int_eq((outcomes[0].err == ERR_OK) + (outcomes[1].err == ERR_OK), 1);
+}
+END_TEST
+
+/* ---- lost connections ---- */
+
+static unsigned ready_calls;
+
+static void count_ready(void *ctx) {
+    (void)ctx;
+    ready_calls++;
+}
+
+START_TEST(an_idle_connection_that_is_killed_comes_back) {
+    int64_t pid = run_one(call_of(S_PID))->value;
+    pg_on_ready(pg, count_ready, NULL);
+    admin_terminate("idle");
+    WAIT_FOR(!pg_is_ready(pg));
+    WAIT_FOR(pg_is_ready(pg));
+    ck_assert_uint_eq(ready_calls, 1);
+    ck_assert_int_ne(run_one(call_of(S_PID))->value, pid);
+}
+END_TEST
+
+START_TEST(a_busy_connection_that_is_killed_fails_its_request) {
+    struct pg_call sleep = call_int8(S_SLEEP, LONG_MS);
+    pg_run(pg, &sleep, 1, note, &outcomes[0]);
+    WAIT_FOR(admin_ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 1);
+    admin_terminate("active");
+    WAIT_FOR(outcomes[0].calls == 1);
+    ck_assert_int_eq(outcomes[0].err, ERR_UNAVAILABLE);
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->err, ERR_UNAVAILABLE); /* at once: none is up */
+    WAIT_FOR(pg_is_ready(pg));
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->err, ERR_OK);
+    ck_assert_uint_eq(outcomes[0].calls, 1);
+}
+END_TEST
+
+/* 0: continue, 1: commit, 2: rollback */
+START_TEST(a_held_connection_that_is_killed_fails_the_next_request) {
+    struct pg_session *session = begin_with(insert_of(1, "a"));
+    admin_terminate("idle in transaction");
+    WAIT_FOR(!pg_is_ready(pg));
+    ck_assert_uint_eq(session_outcome.calls, 1);
+    if (_i == 2) {
+        pg_rollback(session);
+    } else {
+        ck_assert_int_eq(go_on(session, call_of(S_COUNT), _i == 1), ERR_UNAVAILABLE);
+    }
+    WAIT_FOR(pg_is_ready(pg));
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 0);
+}
+END_TEST
+
+/* The loss is not yet known when the next request is made. */
+START_TEST(a_held_connection_that_was_killed_unnoticed) {
+    struct pg_session *session = begin_with(insert_of(1, "a"));
+    admin_terminate("idle in transaction");
+    ck_assert_int_eq(go_on(session, call_of(S_COUNT), _i == 1), ERR_UNAVAILABLE);
+    WAIT_FOR(pg_is_ready(pg));
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->value, 0);
+}
+END_TEST
+
+START_TEST(one_of_two_connections_carries_on) {
+    struct pg_call sleep = call_int8(S_SLEEP, LONG_MS);
+    pg_run(pg, &sleep, 1, note, &outcomes[0]);
+    WAIT_FOR(admin_ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 1);
+    admin_terminate("active");
+    ck_assert_int_eq(run_one(call_of(S_COUNT))->err, ERR_OK);
+    WAIT_FOR(outcomes[0].calls == 1);
+    ck_assert_int_eq(outcomes[0].err, ERR_UNAVAILABLE);
+}
+END_TEST
+
+/* ---- open and close ---- */
+
+START_TEST(without_a_server_requests_fail_at_once) {
+    struct pg *other = NULL;
+    struct pg_options options = options_of(2, DEADLINE_MS);
+    struct pg_call count = call_of(S_COUNT);
+    options.port = throwaway_port();
+    ck_assert_int_eq(pg_open(loop, &options, &other), ERR_OK);
+    pg_run(other, &count, 1, note, &outcomes[0]);
+    ck_assert_uint_eq(outcomes[0].calls, 0);
+    WAIT_FOR(outcomes[0].calls == 1);
+    ck_assert_int_eq(outcomes[0].err, ERR_UNAVAILABLE);
+    ck_assert(!pg_is_ready(other));
+    pg_close(other);
+}
+END_TEST
+
+START_TEST(closing_ends_what_is_under_way_and_what_waits) {
+    struct pg_call sleep = call_int8(S_SLEEP, LONG_MS);
+    for (size_t i = 0; i < 3; i++) {
+        pg_run(pg, &sleep, 1, note, &outcomes[i]);
+    }
+    WAIT_FOR(admin_ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 1);
+    pg_close(pg);
+    pg = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_uint_eq(outcomes[i].calls, 1);
+        ck_assert_int_eq(outcomes[i].err, ERR_UNAVAILABLE);
+    }
+    loop_tick(loop, 0);
+}
+END_TEST
+
+static struct pg_session *held_session;
+
+static void roll_back_held(void *ctx, enum err err, const struct pg_rows *rows) {
+    note(ctx, err, rows);
+    pg_rollback(held_session);
+}
+
+/* What order_created.c does when its ids cannot be fetched: the session ends in another's callback. */
+START_TEST(closing_while_a_session_is_held) {
+    struct pg_call count = call_of(S_COUNT);
+    held_session = begin_with(insert_of(1, "a"));
+    pg_run(pg, &count, 1, roll_back_held, &outcomes[0]);
+    loop_tick(loop, 0);
+    pg_close(pg);
+    pg = NULL;
+    ck_assert_uint_eq(outcomes[0].calls, 1);
+    ck_assert_int_eq(outcomes[0].err, ERR_UNAVAILABLE);
+    uint64_t end_ms = clock_monotonic_ms() + 100; /* no timer of it may be left */
+    while (clock_monotonic_ms() < end_ms) {
+        loop_tick(loop, 2);
+    }
+}
+END_TEST
+
+START_TEST(migrations_are_applied_once_whoever_comes_first) {
+    struct pg_options options = options_of(2, DEADLINE_MS);
+    struct pg *others[2];
+    options.migration_count = 2;
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(pg_open(loop, &options, &others[i]), ERR_OK);
+    }
+    WAIT_FOR(pg_is_ready(others[0]) && pg_is_ready(others[1]));
+    ck_assert_int_eq(admin_ask("SELECT count(*) FROM later"), 1);
+    ck_assert_int_eq(admin_ask("SELECT count(*) FROM schema_migrations"), 2);
+    pg_close(others[0]);
+    pg_close(others[1]);
+}
+END_TEST
+
+static TCase *add_case(Suite *suite, const char *name, void (*setup)(void)) {
+    TCase *tcase = tcase_create(name);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+static Suite *pg_suite(void) {
+    Suite *suite = suite_create("pg");
+    TCase *one = add_case(suite, "one", setup_one);
+    TCase *patient = add_case(suite, "patient", setup_patient),
+          *two = add_case(suite, "two", setup_two);
+    tcase_add_test(one, values_of_each_type_come_back);
+    tcase_add_test(one, nulls_come_back_as_nulls);
+    tcase_add_test(one, arrays_of_any_length_come_back);
+    tcase_add_test(one, a_megabyte_goes_through);
+    tcase_add_test(one, calls_of_a_request_are_one_transaction);
+    tcase_add_test(one, affected_rows_are_counted);
+    tcase_add_loop_test(one, each_sqlstate_has_its_error, 0, (int)UNIT_COUNT(CLASSES));
+    tcase_add_test(one, a_duplicate_key_is_a_duplicate);
+    tcase_add_test(one, a_slow_statement_ends_at_its_deadline);
+    tcase_add_test(one, a_server_that_does_not_answer_loses_its_connection);
+    tcase_add_test(one, a_parameter_without_memory_fails_its_request);
+    tcase_add_test(two, more_requests_than_connections_wait_their_turn);
+    tcase_add_test(one, a_session_commits_what_its_requests_did);
+    tcase_add_test(one, a_commit_needs_no_call);
+    tcase_add_test(one, a_rollback_leaves_nothing_and_frees_the_connection);
+    tcase_add_loop_test(one, an_error_in_the_middle_rolls_back, 0, 2);
+    tcase_add_test(one, an_error_at_the_beginning_rolls_back);
+    tcase_add_test(one, the_commit_itself_may_fail);
+    tcase_add_loop_test(one, a_parameter_without_memory_rolls_back, 0, 2);
+    tcase_add_test(one, a_session_that_is_left_alone_is_ended_by_the_server);
+    tcase_add_test(two, a_deadlock_is_a_conflict_for_one_of_the_two);
+    tcase_add_test(one, an_idle_connection_that_is_killed_comes_back);
+    tcase_add_test(patient, a_busy_connection_that_is_killed_fails_its_request);
+    tcase_add_loop_test(patient, a_held_connection_that_is_killed_fails_the_next_request, 0, 3);
+    tcase_add_loop_test(patient, a_held_connection_that_was_killed_unnoticed, 0, 2);
+    tcase_add_test(two, one_of_two_connections_carries_on);
+    tcase_add_test(one, without_a_server_requests_fail_at_once);
+    tcase_add_test(patient, closing_ends_what_is_under_way_and_what_waits);
+    tcase_add_test(patient, closing_while_a_session_is_held);
+    tcase_add_test(one, migrations_are_applied_once_whoever_comes_first);
+    return suite;
+}
+
+int main(void) {
+    if (!throwaway_postgres_start(&server)) {
+        return throwaway_skip("PostgreSQL's server (postgresql)");
+    }
+    int rc = unit_run(pg_suite());
+    throwaway_stop(&server);
+    return rc;
+}
