@@ -2,6 +2,8 @@
 
 # stack_lock: one ./prodorder at a time changes a stack. Held until this process ends; no child has it.
 stack_lock() {
+    [ -w "$STACK_HOME/run" ] || die "$STACK_HOME belongs to user $(stat -c %U "$STACK_HOME/run")" \
+        "Run this command as that user, or use another PRODORDER_HOME."
     exec {STACK_LOCK}> "$STACK_HOME/lock"
     flock -n "$STACK_LOCK" && return 0
     ui_say "another ./prodorder is at work on $STACK_HOME; waiting for it"
