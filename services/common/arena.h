@@ -16,10 +16,10 @@ struct arena_chunk;
 struct arena_cleanup;
 
 struct arena {
-    struct arena_chunk *chunks;      /* newest first */
-    struct arena_cleanup *cleanups;  /* newest first */
-    size_t used_bytes;               /* of the newest chunk */
-    size_t total_bytes;              /* of all chunks, without malloc's and their own headers */
+    struct arena_chunk *chunks;     /* newest first */
+    struct arena_cleanup *cleanups; /* newest first */
+    size_t used_bytes;              /* of the newest chunk */
+    size_t total_bytes;             /* of all chunks, without malloc's and their own headers */
     size_t bytes_max;
 };
 
@@ -32,7 +32,8 @@ void arena_init(struct arena *arena, size_t bytes_max);
 
 /*
  * Run the cleanups and free all chunks but the first, which is kept for the next use unless it is
- * larger than ARENA_KEEP_BYTES_MAX. A cleanup may read what the arena holds, never allocate from it.
+ * larger than ARENA_KEEP_BYTES_MAX. A cleanup may read what the arena holds, never allocate from
+ * it.
  */
 void arena_reset(struct arena *arena);
 
@@ -42,8 +43,9 @@ void arena_done(struct arena *arena);
 /* `bytes` aligned to 16, not zeroed; NULL over the cap or when malloc fails. */
 void *arena_alloc(struct arena *arena, size_t bytes);
 void *arena_zalloc(struct arena *arena, size_t bytes);
-void *arena_array(struct arena *arena, size_t count, size_t item_bytes); /* overflow-checked, zeroed */
-char *arena_copy(struct arena *arena, const char *bytes, size_t length);  /* NUL-terminated copy */
+void *arena_array(struct arena *arena, size_t count,
+                  size_t item_bytes); /* overflow-checked, zeroed */
+char *arena_copy(struct arena *arena, const char *bytes, size_t length); /* NUL-terminated copy */
 
 /* Call fn(object) when the arena is reset. ERR_NO_MEMORY: `fn` was called at once. */
 MUST_CHECK enum err arena_defer(struct arena *arena, arena_cleanup_fn *fn, void *object);

@@ -20,7 +20,8 @@ static inline void backoff_reset(struct backoff *backoff) {
 }
 
 static inline uint32_t backoff_next_ms(struct backoff *backoff) {
-    uint64_t ceiling = (uint64_t)backoff->base_ms << (backoff->attempt < 20 ? backoff->attempt : 20);
+    uint64_t ceiling = (uint64_t)backoff->base_ms
+                       << (backoff->attempt < 20 ? backoff->attempt : 20);
     if (ceiling > backoff->cap_ms) {
         ceiling = backoff->cap_ms;
     }

@@ -1,10 +1,10 @@
 /*
  * What a flow waits for is a batcher: adaptive group commit, without a timer.
  *
- * Items are copied into a bounded queue. At the end of the tick, while fewer than `inflight_max` batches
- * are under way, up to `batch_max` items are taken and given to `run`; what arrives meanwhile is the
- * next batch. At low load an item goes alone and at once; at high load the batch grows and the cost
- * per item falls. A batch owns its items: they outlive the flows that asked.
+ * Items are copied into a bounded queue. At the end of the tick, while fewer than `inflight_max`
+ * batches are under way, up to `batch_max` items are taken and given to `run`; what arrives
+ * meanwhile is the next batch. At low load an item goes alone and at once; at high load the batch
+ * grows and the cost per item falls. A batch owns its items: they outlive the flows that asked.
  * Loop thread only.
  */
 #ifndef COMMON_BATCHER_H

@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 struct buf {
-    char *data;    /* NULL until the first append; not NUL-terminated */
-    size_t start;  /* first byte not yet consumed */
-    size_t end;    /* one past the last byte */
+    char *data;   /* NULL until the first append; not NUL-terminated */
+    size_t start; /* first byte not yet consumed */
+    size_t end;   /* one past the last byte */
     size_t capacity;
     size_t bytes_max; /* cap on capacity; 0 = BUF_BYTES_MAX_DEFAULT */
     bool failed;      /* an append did not fit or malloc failed; cleared by buf_clear() */
@@ -36,7 +36,10 @@ void buf_append_str(struct buf *buf, const char *str);
 void buf_append_char(struct buf *buf, char c);
 void buf_append_int(struct buf *buf, int64_t value);
 void buf_appendf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Room for `length` more bytes at the end: where to write, NULL on failure. Follow with buf_commit(). */
+/*
+ * Room for `length` more bytes at the end: where to write, NULL on failure. Follow with
+ * buf_commit().
+ */
 char *buf_reserve(struct buf *buf, size_t length);
 void buf_commit(struct buf *buf, size_t length);
 void buf_consume(struct buf *buf, size_t length);

@@ -25,12 +25,11 @@ static const char PUT_UNCHANGED[] =
     "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3]) return 1 end return 0";
 
 /* KEYS: value key, counter key, … */
-static const char INVALIDATE[] =
-    "for i = 1, #KEYS / 2 do "
-    "redis.call('UNLINK', KEYS[2*i-1]) "
-    "redis.call('INCR', KEYS[2*i]) "
-    "redis.call('EXPIRE', KEYS[2*i], " COUNTER_TTL_S ") "
-    "end return 1";
+static const char INVALIDATE[] = "for i = 1, #KEYS / 2 do "
+                                 "redis.call('UNLINK', KEYS[2*i-1]) "
+                                 "redis.call('INCR', KEYS[2*i]) "
+                                 "redis.call('EXPIRE', KEYS[2*i], " COUNTER_TTL_S ") "
+                                 "end return 1";
 
 const char *const CACHE_SCRIPT_TEXTS[CACHE_SCRIPTS] = {
     [CACHE_SCRIPT_PUT_NEWER] = PUT_NEWER,
@@ -237,8 +236,8 @@ void cache_put_unchanged(struct cache *cache, uint64_t epoch, const struct cache
     send_script(cache, 1, fn, ctx);
 }
 
-void cache_invalidate(struct cache *cache, const char *const *keys, size_t count,
-                      cache_done_fn *fn, void *ctx) {
+void cache_invalidate(struct cache *cache, const char *const *keys, size_t count, cache_done_fn *fn,
+                      void *ctx) {
     assert(count > 0 && count <= CACHE_KEYS_MAX);
     if (refuse(cache, fn, ctx)) {
         return;

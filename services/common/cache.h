@@ -1,16 +1,18 @@
 /*
- * Redis as a cache for the loop: one pipelined hiredis connection, deadlines, reconnect with jittered
- * backoff. Redis being down costs speed, never an answer: every operation then fails at once.
+ * Redis as a cache for the loop: one pipelined hiredis connection, deadlines, reconnect with
+ * jittered backoff. Redis being down costs speed, never an answer: every operation then fails at
+ * once.
  *
  * No stale value, ever. Three rules see to that:
- *  - A value with a version is written only over an older one (cache_put_newer): writers and those who
- *    fill after a miss use the same script, so a slow filler cannot undo a writer.
- *  - A value without a version of its own (a list) is dropped and its counter raised by every writer
- *    (cache_invalidate); a filler's write counts only if the counter is still the one it read before it
- *    asked the database (cache_put_unchanged).
- *  - Writes that failed while Redis was away, or while we were, are unknown: so after every connect all
- *    values under our prefixes are dropped before the first read, and a put that began under an earlier
- *    connection (`epoch`) is not made.
+ *  - A value with a version is written only over an older one (cache_put_newer): writers and those
+ *    who fill after a miss use the same script, so a slow filler cannot undo a writer.
+ *  - A value without a version of its own (a list) is dropped and its counter raised by every
+ *    writer (cache_invalidate); a filler's write counts only if the counter is still the one it
+ *    read before it asked the database (cache_put_unchanged).
+ *  - Writes that failed while Redis was away, or while we were, are unknown: so after every connect
+ *    all values under our prefixes are dropped before the first read, and a put that began under an
+ *    earlier connection (`epoch`) is not made.
+ *
  * The version of `key` lives in "version:<key>" and outlives the value.
  *
  * Callbacks may run inside the call (when Redis is down). Loop thread only.
@@ -39,7 +41,10 @@ struct cache_options {
     const char *const *prefixes; /* NULL-terminated: "product:", dropped after each connect */
 };
 
-/* One value read: .bytes NULL when the key does not exist. `version` is the counter's or the value's, 0 when there is none. */
+/*
+ * One value read: .bytes NULL when the key does not exist. `version` is the counter's or the
+ * value's, 0 when there is none.
+ */
 struct cache_value {
     struct str value;
     int64_t version;
@@ -52,30 +57,42 @@ struct cache_put {
     uint32_t ttl_s;
 };
 
-/* `values` has one entry per key when err is ERR_OK (valid during the callback), else it is NULL. */
+/* `values` (valid during the callback) has one entry per key when err is ERR_OK, else it is NULL. */
 typedef void cache_get_fn(void *ctx, enum err err, const struct cache_value *values);
 typedef void cache_done_fn(void *ctx, enum err err);
 
-/* ERR_UNAVAILABLE: the host's name does not resolve (logged). Redis not being there is not an error. */
-MUST_CHECK enum err cache_open(struct loop *loop, const struct cache_options *options, struct cache **ret_cache);
+/*
+ * ERR_UNAVAILABLE: the host's name does not resolve (logged). Redis not being there is not an
+ * error.
+ */
+MUST_CHECK enum err cache_open(struct loop *loop, const struct cache_options *options,
+                               struct cache **ret_cache);
 /* Pending operations end with ERR_UNAVAILABLE. Accepts NULL. */
 void cache_close(struct cache *cache);
 bool cache_is_ready(const struct cache *cache);
 /* Changes with each connection; take it before asking the database for what will be put. */
 uint64_t cache_epoch(const struct cache *cache);
 
-/* A write that could not be made: give up the connection, so that the next one drops what may be stale. */
+/*
+ * A write that could not be made: give up the connection, so that the next one drops what may be
+ * stale.
+ */
 void cache_reset(struct cache *cache, const char *reason);
 
 /* Values and versions of `count` keys (at most CACHE_KEYS_MAX), read atomically. */
-void cache_get(struct cache *cache, const char *const *keys, size_t count, cache_get_fn *fn, void *ctx);
+void cache_get(struct cache *cache, const char *const *keys, size_t count, cache_get_fn *fn,
+               void *ctx);
 /* Set each value if its version is above the one known. fn may be NULL. */
-void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put *puts, size_t count,
-                     cache_done_fn *fn, void *ctx);
+void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put *puts,
+                     size_t count, cache_done_fn *fn, void *ctx);
 /* Set the value if the counter is still put->version (as cache_get gave it). fn may be NULL. */
 void cache_put_unchanged(struct cache *cache, uint64_t epoch, const struct cache_put *put,
                          cache_done_fn *fn, void *ctx);
-/* Drop the values and raise the counters. Commands of one connection run in order: a later cache_get sees it. fn may be NULL. */
-void cache_invalidate(struct cache *cache, const char *const *keys, size_t count, cache_done_fn *fn, void *ctx);
+/*
+ * Drop the values and raise the counters. Commands of one connection run in order: a later
+ * cache_get sees it. fn may be NULL.
+ */
+void cache_invalidate(struct cache *cache, const char *const *keys, size_t count, cache_done_fn *fn,
+                      void *ctx);
 
 #endif

@@ -133,12 +133,8 @@ static void on_timer(void *ctx) {
     struct cache *cache = ctx;
     uint64_t waited_ms = loop_now_ms(cache->loop) - cache->progress_ms;
     switch (cache->state) {
-    case CACHE_DOWN:
-        cache_conn_start(cache);
-        return;
-    case CACHE_CONNECTING:
-        cache_conn_drop(cache, "connect timeout");
-        return;
+    case CACHE_DOWN: cache_conn_start(cache); return;
+    case CACHE_CONNECTING: cache_conn_drop(cache, "connect timeout"); return;
     default:
         if (cache->pending > 0 && waited_ms >= cache->options.deadline_ms) {
             cache_conn_drop(cache, "no reply within the deadline");
@@ -226,7 +222,8 @@ static void keys_dropped(redisAsyncContext *redis, void *reply, void *privdata) 
 static void drop_keys(struct cache *cache, const redisReply *keys) {
     size_t done = 0;
     while (done < keys->elements && cache->state == CACHE_CLEANING) {
-        size_t count = keys->elements - done < CACHE_KEYS_MAX ? keys->elements - done : CACHE_KEYS_MAX;
+        size_t count =
+            keys->elements - done < CACHE_KEYS_MAX ? keys->elements - done : CACHE_KEYS_MAX;
         cache->argv[0] = "UNLINK";
         cache->lengths[0] = strlen("UNLINK");
         for (size_t i = 0; i < count; i++) {

@@ -11,9 +11,18 @@
 
 enum cache_state { CACHE_DOWN, CACHE_CONNECTING, CACHE_CLEANING, CACHE_READY };
 
-enum cache_script { CACHE_SCRIPT_PUT_NEWER, CACHE_SCRIPT_PUT_UNCHANGED, CACHE_SCRIPT_INVALIDATE, CACHE_SCRIPTS };
+enum cache_script {
+    CACHE_SCRIPT_PUT_NEWER,
+    CACHE_SCRIPT_PUT_UNCHANGED,
+    CACHE_SCRIPT_INVALIDATE,
+    CACHE_SCRIPTS
+};
 
-enum { CACHE_SHA_BYTES = 41, CACHE_VERSION_KEY_BYTES = CACHE_KEY_BYTES_MAX + 16, CACHE_NUMBER_BYTES = 24 };
+enum {
+    CACHE_SHA_BYTES = 41,
+    CACHE_VERSION_KEY_BYTES = CACHE_KEY_BYTES_MAX + 16,
+    CACHE_NUMBER_BYTES = 24
+};
 
 struct cache {
     struct loop *loop;
@@ -25,8 +34,8 @@ struct cache {
     struct loop_watch watch;
     struct loop_timer timer; /* backoff, connect timeout or progress check, by state */
     struct backoff backoff;
-    size_t pending;          /* commands without a reply */
-    uint64_t progress_ms;    /* last reply, or when the first pending command was sent */
+    size_t pending;       /* commands without a reply */
+    uint64_t progress_ms; /* last reply, or when the first pending command was sent */
     bool closing;
     bool outage_logged;
     char shas[CACHE_SCRIPTS][CACHE_SHA_BYTES];
@@ -49,7 +58,10 @@ void cache_conn_start(struct cache *cache);
 void cache_conn_drop(struct cache *cache, const char *reason);
 /* Send cache->argv; false when it could not be queued. */
 bool cache_conn_send(struct cache *cache, redisCallbackFn *fn, void *privdata);
-/* Every reply callback begins with this: counts it; false when `reply` is none or an error (the connection then goes). */
+/*
+ * Every reply callback begins with this: counts it; false when `reply` is none or an error (the
+ * connection then goes).
+ */
 bool cache_conn_accept(struct cache *cache, redisAsyncContext *redis, const redisReply *reply);
 
 #endif

@@ -8,17 +8,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CLOCK_RFC3339_BYTES = 25 };  /* "2026-11-22T17:16:32.123Z" and a NUL */
-enum { CLOCK_UUID_BYTES = 37 };     /* RFC 9562 text form and a NUL */
+enum { CLOCK_RFC3339_BYTES = 25 }; /* "2026-11-22T17:16:32.123Z" and a NUL */
+enum { CLOCK_UUID_BYTES = 37 };    /* RFC 9562 text form and a NUL */
 
-int64_t clock_unix_ms(void);      /* wall clock, milliseconds since 1970 */
+int64_t clock_unix_ms(void); /* wall clock, milliseconds since 1970 */
 uint64_t clock_monotonic_ms(void);
 uint64_t clock_monotonic_us(void);
 
 /* RFC 3339, UTC, milliseconds. `unix_ms` from year 1970 to 9999. */
 void clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_BYTES]);
-/* The reverse, for "…Z" with zero to nine fractional digits (more than three are cut). ERR_INVALID for
-   anything else: other offsets, lower case, days that do not exist, leap seconds, years before 1970. */
+/* The reverse, for "…Z" with zero to nine fractional digits (more than three are cut). ERR_INVALID
+   for anything else: other offsets, lower case, days that do not exist, leap seconds, years before
+   1970. */
 MUST_CHECK enum err clock_parse_rfc3339(const char *text, size_t length, int64_t *ret_unix_ms);
 
 /* A random UUID, version 4 (RFC 9562 §5.4), from getrandom(). */

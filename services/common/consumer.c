@@ -137,17 +137,14 @@ void consumer_segment_done(struct consumer *consumer, enum err err) {
         advance(consumer);
         return;
     case ERR_REJECTED_DATA:
-    case ERR_TOO_LARGE:
-        narrow(consumer, err);
-        return;
+    case ERR_TOO_LARGE: narrow(consumer, err); return;
     case ERR_INTERNAL:
         if (++consumer->attempts_internal > RETRIES_INTERNAL_MAX) {
             narrow(consumer, err);
             return;
         }
         break;
-    default:
-        break;
+    default: break;
     }
     uint32_t wait_ms = backoff_next_ms(&consumer->backoff);
     log_warn("events wait for a retry", LOG_STR("consumer", consumer->options.name),

@@ -5,11 +5,12 @@
  * queue with the reason. The items go to `run` as one segment (usually all of them, in one
  * transaction), which ends with consumer_segment_done():
  *
- *   ERR_OK                       the next segment, or the acknowledgement of the batch
- *   ERR_REJECTED_DATA, _TOO_LARGE  the segment is halved until the one bad item stands alone, and is parked
- *   ERR_INTERNAL                 as above, but only after RETRIES_INTERNAL_MAX repetitions
- *   anything else                the same segment again after a growing, jittered delay, for ever: the
- *                                dependency is away, the prefetch limit holds the rest back in the broker
+ *   ERR_OK             the next segment, or the acknowledgement of the batch
+ *   ERR_REJECTED_DATA  the segment is halved until the bad item stands alone, and is parked;
+ *   ERR_TOO_LARGE      likewise
+ *   ERR_INTERNAL       likewise, but only after RETRIES_INTERNAL_MAX repetitions
+ *   anything else      the same segment again after a growing, jittered delay, for ever: the
+ *                      dependency is away, the prefetch limit holds the rest back in the broker
  *
  * So `run` must be idempotent. One batch at a time. Loop thread only.
  */
@@ -26,12 +27,13 @@
 #include <stddef.h>
 
 struct consumer_options {
-    const char *name;  /* for logs: "order_created" */
-    size_t queue;      /* index in broker_options.queues */
+    const char *name; /* for logs: "order_created" */
+    size_t queue;     /* index in broker_options.queues */
     size_t item_bytes;
     size_t batch_max;
     uint32_t backoff_base_ms, backoff_cap_ms;
-    /* Fill `item` from the delivery. Anything but ERR_OK parks it with *ret_why (static storage). Strings may point into the delivery or `arena`. */
+    /* Fill `item` from the delivery. Anything but ERR_OK parks it with *ret_why (static storage).
+     * Strings may point into the delivery or `arena`. */
     enum err (*decode)(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
                        void *item, const char **ret_why);
     /* Process items[0, count): end with consumer_segment_done(), now or later. */
@@ -47,8 +49,8 @@ struct consumer {
     struct loop_timer retry;
     char *items;
     struct broker_delivery **deliveries; /* of the items, same order */
-    size_t count; /* items of this batch */
-    size_t first; /* of the segment */
+    size_t count;                        /* items of this batch */
+    size_t first;                        /* of the segment */
     size_t span;
     unsigned attempts_internal;
     bool busy; /* a segment is under way */

@@ -1,8 +1,8 @@
 /*
  * Page cursors for keyset pagination: a position (two integers) bound to the list it belongs to.
  *
- * Opaque to clients. A checksum over position and scope makes a cursor that we did not issue, or issued for
- * another list, an error instead of a surprising page. It is no secret and guards none.
+ * Opaque to clients. A checksum over position and scope makes a cursor that we did not issue, or
+ * issued for another list, an error instead of a surprising page. It is no secret and guards none.
  */
 #ifndef COMMON_CURSOR_H
 #define COMMON_CURSOR_H

@@ -12,7 +12,8 @@ static void on_deadline(void *ctx);
 
 enum err flow_pool_init(struct flow_pool *pool, struct loop *loop, const struct flow_kind *kind,
                         size_t count) {
-    assert(kind->flow_bytes >= sizeof(struct flow) && kind->step_count > 0 && kind->deadline_ms > 0);
+    assert(kind->flow_bytes >= sizeof(struct flow) && kind->step_count > 0 &&
+           kind->deadline_ms > 0);
     size_t stride = (kind->flow_bytes + 15) & ~(size_t)15;
     *pool = (struct flow_pool){ .loop = loop, .kind = kind, .count = count };
     list_init(&pool->free);
@@ -78,18 +79,12 @@ static void run(struct flow *flow) {
     for (;;) {
         assert(flow->step < flow->kind->step_count);
         switch (flow->kind->steps[flow->step].fn(flow)) {
-        case FLOW_NEXT:
-            flow->step++;
-            break;
+        case FLOW_NEXT: flow->step++; break;
         case FLOW_WAIT:
             assert(flow->waiting || !list_is_empty(&flow->ready.node)); /* or woken already */
             return;
-        case FLOW_END:
-            close_flow(flow);
-            return;
-        case FLOW_FAILED:
-            fail(flow);
-            return;
+        case FLOW_END: close_flow(flow); return;
+        case FLOW_FAILED: fail(flow); return;
         }
     }
 }

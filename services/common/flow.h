@@ -4,19 +4,19 @@
  *   static enum flow_rc parse(struct flow *flow);
  *   static enum flow_rc find_product(struct flow *flow);
  *   …
- *   static const struct flow_step STEPS[] = { { "parse", parse }, { "find_product", find_product }, … };
- *   static struct flow_kind CREATE_ORDER = { .name = "create_order", .steps = STEPS, .step_count = 4, .fail = fail,
- *                                            .flow_bytes = sizeof(struct create_order) };
+ *   static const struct flow_step STEPS[] = { { "parse", parse }, … };
+ *   static struct flow_kind KIND = { .name = "create_order", .steps = STEPS, .step_count = 5,
+ *                                    .fail = fail, .flow_bytes = sizeof(struct create_order) };
  *
- * A step returns FLOW_NEXT (run the next step now), FLOW_WAIT (something was joined with flow_wait();
- * the next step runs when it wakes the flow), FLOW_END (answered; the flow goes back to its pool), or
- * flow_fail(). A wait that ends with an error, and the deadline, go to `fail`, which answers and
- * ends the flow.
+ * A step returns FLOW_NEXT (run the next step now), FLOW_WAIT (something was joined with
+ * flow_wait(); the next step runs when it wakes the flow), FLOW_END (answered; the flow goes back
+ * to its pool), or flow_fail(). A wait that ends with an error, and the deadline, go to `fail`,
+ * which answers and ends the flow.
  *
- * A flow has at most one outstanding wait, one deadline, one arena (of its HTTP exchange). What it waits
- * for holds a `struct flow_wait`: a reference with a generation, so that a reply that comes too
- * late finds the flow gone and is dropped. Waking never runs a step: it queues the flow for this tick.
- * Loop thread only.
+ * A flow has at most one outstanding wait, one deadline, one arena (of its HTTP exchange). What it
+ * waits for holds a `struct flow_wait`: a reference with a generation, so that a reply that comes
+ * too late finds the flow gone and is dropped. Waking never runs a step: it queues the flow for
+ * this tick. Loop thread only.
  */
 #ifndef COMMON_FLOW_H
 #define COMMON_FLOW_H
@@ -94,7 +94,10 @@ bool flow_wait_is_live(struct flow_wait wait);
 /* End the wait: ERR_OK runs the next step, anything else `fail`. Stale references are ignored. */
 void flow_wake(struct flow_wait wait, enum err err);
 
-/* In a step: `return flow_fail(flow, ERR_INVALID, "…")`. `message` must stay until the end of the flow. */
+/*
+ * In a step: `return flow_fail(flow, ERR_INVALID, "…")`. `message` must stay until the end of the
+ * flow.
+ */
 enum flow_rc flow_fail(struct flow *flow, enum err err, const char *message);
 
 #endif

@@ -2,7 +2,8 @@
  * /livez, /readyz and /metrics, the same for every service.
  *
  * livez: the process runs its loop. readyz: 200 while every required component is up, else 503 with
- * Retry-After; either way {"status":"ready"|"degraded"|"unavailable"|"draining","components":{"database":"up",…}}.
+ * Retry-After; either way
+ * {"status":"ready"|"degraded"|"unavailable"|"draining","components":{"database":"up",…}}.
  * "degraded": something that is not required is down, and what can be served is served.
  */
 #ifndef COMMON_HEALTH_H
@@ -31,7 +32,8 @@ void health_get_metrics(struct http_exchange *exchange, void *ctx);
 
 #define HEALTH_ROUTES                                                                              \
     { "GET", "/livez", "livez", health_get_livez, NULL },                                          \
-        { "GET", "/readyz", "readyz", health_get_readyz, NULL },                                   \
-        { "GET", "/metrics", "metrics", health_get_metrics, NULL }
+        { "GET", "/readyz", "readyz", health_get_readyz, NULL }, {                                 \
+        "GET", "/metrics", "metrics", health_get_metrics, NULL                                     \
+    }
 
 #endif

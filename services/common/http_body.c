@@ -1,4 +1,6 @@
-/* Reading a JSON request body into a flow: what is wrong becomes a problem with its JSON Pointer. */
+/*
+ * Reading a JSON request body into a flow: what is wrong becomes a problem with its JSON Pointer.
+ */
 #include "http_flow.h"
 
 #include "decimal.h"
@@ -37,7 +39,8 @@ enum flow_rc http_flow_body(struct flow *flow, const char *const *members,
         return flow_fail(flow, ERR_MEDIA_TYPE, NULL);
     }
     if (json_parse(arena, body.bytes, body.length, ret_object, &error) != ERR_OK) {
-        return flow_fail(flow, ERR_INVALID, arena_copy(arena, error.message, strlen(error.message)));
+        return flow_fail(flow, ERR_INVALID,
+                         arena_copy(arena, error.message, strlen(error.message)));
     }
     if (!json_is_object(*ret_object)) {
         http_flow_problem(flow, "", "type", "must be an object");

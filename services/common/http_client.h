@@ -51,8 +51,8 @@ typedef void http_client_fn(void *ctx, enum err err, const struct http_response 
 MUST_CHECK enum err http_client_open(struct loop *loop, const struct http_client_options *options,
                                      struct http_client **ret_client);
 /*
- * Pending requests end with ERR_UNAVAILABLE, before this returns; their callbacks must not ask again.
- * Accepts NULL.
+ * Pending requests end with ERR_UNAVAILABLE, before this returns; their callbacks must not ask
+ * again. Accepts NULL.
  */
 void http_client_close(struct http_client *client);
 

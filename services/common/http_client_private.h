@@ -1,6 +1,7 @@
 /*
  * Inside the HTTP client. http_client.c owns the requests: queue, deadlines, outcomes.
- * http_client_connection.c owns the connections: connect, send, receive. http_client_url.c reads the URL.
+ * http_client_connection.c owns the connections: connect, send, receive. http_client_url.c reads
+ * the URL.
  */
 #ifndef COMMON_HTTP_CLIENT_PRIVATE_H
 #define COMMON_HTTP_CLIENT_PRIVATE_H
@@ -93,7 +94,10 @@ void http_client_log_failure(struct http_client *client, enum err err, const cha
 
 /* ---- http_client_connection.c ---- */
 
-/* Connect and send `request`. On failure the request is where it was: ERR_UNAVAILABLE, ERR_NO_MEMORY. */
+/*
+ * Connect and send `request`. On failure the request is where it was: ERR_UNAVAILABLE,
+ * ERR_NO_MEMORY.
+ */
 MUST_CHECK enum err http_client_connection_open(struct http_client *client,
                                                 struct http_request *request);
 /* Send `request` on an idle connection. */

@@ -128,7 +128,9 @@ void http_connection_expire(struct http_connection *connection) {
     }
 }
 
-/* ---- the end: half close, then drop what still comes, so that the client can read its answer ---- */
+/*
+ * ---- the end: half close, then drop what still comes, so that the client can read its answer ----
+ */
 
 static void linger(struct http_connection *connection) {
     buf_free(&connection->in);
@@ -316,8 +318,8 @@ void http_connection_answered(struct http_connection *connection) {
 /* ---- read ---- */
 
 /*
- * Where to read to. While a handler works, its views point into the buffer: it must not move, so only
- * room that is there already is used.
+ * Where to read to. While a handler works, its views point into the buffer: it must not move, so
+ * only room that is there already is used.
  */
 static char *read_room(struct http_connection *connection, size_t *ret_bytes) {
     struct buf *in = &connection->in;

@@ -32,16 +32,22 @@ void http_flow_fail(struct flow *flow);
 /* The exchange of a flow that starts with a struct http_flow. */
 struct http_exchange *http_flow_exchange(struct flow *flow);
 
-/* Note a problem; more than HTTP_PROBLEMS_MAX are dropped. Strings must be static or in the exchange's arena. */
-void http_flow_problem(struct flow *flow, const char *path, const char *keyword, const char *message);
+/*
+ * Note a problem; more than HTTP_PROBLEMS_MAX are dropped. Strings must be static or in the
+ * exchange's arena.
+ */
+void http_flow_problem(struct flow *flow, const char *path, const char *keyword,
+                       const char *message);
 /* In a step: FLOW_FAILED with 400 when there are problems, else FLOW_NEXT. */
 enum flow_rc http_flow_check(struct flow *flow);
 
 /*
  * The request body as a JSON object that has only `members` (NULL-terminated; others are problems).
- * FLOW_FAILED: 415, 400 with line and column, or 400 with problems already noted; FLOW_NEXT otherwise, *ret_object set.
+ * FLOW_FAILED: 415, 400 with line and column, or 400 with problems already noted; FLOW_NEXT
+ * otherwise, *ret_object set.
  */
-enum flow_rc http_flow_body(struct flow *flow, const char *const *members, struct json_object **ret_object);
+enum flow_rc http_flow_body(struct flow *flow, const char *const *members,
+                            struct json_object **ret_object);
 
 /* A number member: exact at `scale` decimals, within [min, max] (in units of 10^-scale). */
 struct http_number_rule {
@@ -50,8 +56,12 @@ struct http_number_rule {
     int64_t min, max;
     bool required;
 };
-/* True, and *ret_value set, when the member is there and right; else false, with a problem noted unless it may be absent. */
-bool http_flow_number(struct flow *flow, struct json_object *body, const struct http_number_rule *rule, int64_t *ret_value);
+/*
+ * True, and *ret_value set, when the member is there and right; else false, with a problem noted
+ * unless it may be absent.
+ */
+bool http_flow_number(struct flow *flow, struct json_object *body,
+                      const struct http_number_rule *rule, int64_t *ret_value);
 
 /* A JSON answer from a buffer, which is freed; then `return FLOW_END`. */
 struct buf;

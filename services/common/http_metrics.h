@@ -16,7 +16,10 @@ struct http_metrics;
 MUST_CHECK enum err http_metrics_open(const struct http_route *routes, size_t route_count,
                                       struct http_metrics **ret_metrics);
 
-/* One answered request: its route's index or HTTP_METRICS_NO_ROUTE, its status, and how long it took. */
+/*
+ * One answered request: its route's index or HTTP_METRICS_NO_ROUTE, its status, and how long it
+ * took.
+ */
 void http_metrics_request(struct http_metrics *metrics, size_t route, int status, uint64_t took_us);
 void http_metrics_connections(struct http_metrics *metrics, int by); /* +1 opened, -1 closed */
 void http_metrics_refused(struct http_metrics *metrics);             /* over connections_max */

@@ -16,12 +16,16 @@ struct http_problem {
     const char *message; /* "must be >= 1" */
 };
 
-/* A path segment that is a positive decimal integer up to INT64_MAX, without sign or leading zeros. */
-MUST_CHECK enum err http_path_id(const struct http_exchange *exchange, size_t index, int64_t *ret_id);
+/*
+ * A path segment that is a positive decimal integer up to INT64_MAX, without sign or leading zeros.
+ */
+MUST_CHECK enum err http_path_id(const struct http_exchange *exchange, size_t index,
+                                 int64_t *ret_id);
 /* A decimal query parameter within [min, max]; absent: `fallback`. ERR_INVALID otherwise. */
 MUST_CHECK enum err http_query_int(struct http_exchange *exchange, const char *name, int64_t min,
                                    int64_t max, int64_t fallback, int64_t *ret_value);
 /* 400 {"statusCode","message","errors":[…]}; ends the exchange. */
-void http_reply_invalid(struct http_exchange *exchange, const struct http_problem *problems, size_t count);
+void http_reply_invalid(struct http_exchange *exchange, const struct http_problem *problems,
+                        size_t count);
 
 #endif

@@ -2,19 +2,21 @@
  * HTTP/1.x message parser (RFC 9112, RFC 9110): strict, incremental, pure: no I/O, no allocation.
  *
  * Give it the bytes received so far (contiguous, from the first byte of the message); it remembers
- * how far it has read and what it has seen. Header views point into those bytes: the caller may move
- * the bytes (realloc), so views are offsets. How the input is cut into calls never changes the result.
+ * how far it has read and what it has seen. Header views point into those bytes: the caller may
+ * move the bytes (realloc), so views are offsets. How the input is cut into calls never changes the
+ * result.
  *
  * Strict means: CRLF line ends only, no obs-fold, no space before the colon, token characters in
  * names, no control characters in values, one Content-Length of digits only, never both
  * Content-Length and Transfer-Encoding, Transfer-Encoding only "chunked" once, exactly one Host in
- * HTTP/1.1 requests, HTTP/1.0 without Transfer-Encoding, chunk sizes of at most 16 hex digits without
- * whitespace, chunk extensions bounded and ignored, trailers bounded and dropped. Anything ambiguous
- * is refused with a status and the connection is closed: request smuggling starts with leniency.
+ * HTTP/1.1 requests, HTTP/1.0 without Transfer-Encoding, chunk sizes of at most 16 hex digits
+ * without whitespace, chunk extensions bounded and ignored, trailers bounded and dropped. Anything
+ * ambiguous is refused with a status and the connection is closed: request smuggling starts with
+ * leniency.
  *
- * The one courtesy is RFC 9112 §2.2: a single empty line before a request is skipped. A target is in
- * origin form, in absolute form (http or https), or "*" with OPTIONS; CONNECT is refused with 501.
- * HTTP/1.2 to 1.9 are read as HTTP/1.1 (RFC 9110 §2.5).
+ * The one courtesy is RFC 9112 §2.2: a single empty line before a request is skipped. A target is
+ * in origin form, in absolute form (http or https), or "*" with OPTIONS; CONNECT is refused with
+ * 501. HTTP/1.2 to 1.9 are read as HTTP/1.1 (RFC 9110 §2.5).
  */
 #ifndef COMMON_HTTP_PARSER_H
 #define COMMON_HTTP_PARSER_H
@@ -51,9 +53,11 @@ struct http_limits {
 enum http_parse_result { HTTP_PARSE_MORE, HTTP_PARSE_HEADERS, HTTP_PARSE_DONE, HTTP_PARSE_ERROR };
 
 struct http_parser {
-    /* results, valid from HTTP_PARSE_HEADERS on; on HTTP_PARSE_ERROR what had been read until then */
+    /* results, valid from HTTP_PARSE_HEADERS on; on HTTP_PARSE_ERROR what had been read until then
+     */
     struct http_span method, target; /* requests */
-    /* Responses: theirs. HTTP_PARSE_ERROR of a request: the answer, 400, 413, 414, 417, 431, 501 or 505. */
+    /* Responses: theirs. HTTP_PARSE_ERROR of a request: the answer, 400, 413, 414, 417, 431, 501 or
+     * 505. */
     int status;
     const char *error;      /* HTTP_PARSE_ERROR: a constant sentence */
     unsigned version_minor; /* 0 or 1 */
@@ -95,20 +99,22 @@ void http_parser_init_response(struct http_parser *parser, const struct http_lim
 /*
  * Continue with bytes[0, length) (length never shrinks between calls for one message).
  * HTTP_PARSE_HEADERS is returned once, when the header section is complete and a body follows (to
- * answer 100-continue or to refuse); HTTP_PARSE_DONE at the end of the message. `bytes` is written to
- * only to decode chunks in place.
- * HTTP_PARSE_DONE and HTTP_PARSE_ERROR are final: further calls return the same.
+ * answer 100-continue or to refuse); HTTP_PARSE_DONE at the end of the message. `bytes` is written
+ * to only to decode chunks in place. HTTP_PARSE_DONE and HTTP_PARSE_ERROR are final: further calls
+ * return the same.
  */
 enum http_parse_result http_parser_run(struct http_parser *parser, char *bytes, size_t length);
 
 /*
  * After HTTP_PARSE_MORE: forget the framing of the chunks decoded so far, so that a body of tiny
- * chunks needs no more memory than its data. Returns the input's new length (the same as before when
- * there is nothing to forget); the next bytes received go there.
+ * chunks needs no more memory than its data. Returns the input's new length (the same as before
+ * when there is nothing to forget); the next bytes received go there.
  */
 size_t http_parser_compact(struct http_parser *parser, size_t length);
 
-/* The peer closed: HTTP_PARSE_DONE for a response that is delimited by it, else HTTP_PARSE_ERROR. */
+/*
+ * The peer closed: HTTP_PARSE_DONE for a response that is delimited by it, else HTTP_PARSE_ERROR.
+ */
 enum http_parse_result http_parser_finish(struct http_parser *parser);
 
 /* Find a header by name (case-insensitive), the first of several; NULL when absent. */

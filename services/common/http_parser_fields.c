@@ -37,7 +37,9 @@ static enum http_parse_result take_host(struct http_parser *parser, const char *
     return HTTP_PARSE_MORE;
 }
 
-/* RFC 9110 §8.6, without its leave to accept repetitions. Too large a number ends up as UINT64_MAX. */
+/*
+ * RFC 9110 §8.6, without its leave to accept repetitions. Too large a number ends up as UINT64_MAX.
+ */
 static enum http_parse_result take_content_length(struct http_parser *parser, const char *bytes,
                                                   struct http_span value) {
     if (parser->has_content_length) {

@@ -30,7 +30,10 @@ enum http_parse_result http_parser_fail(struct http_parser *parser, int status, 
 /* Take note of a header that decides framing or the connection. HTTP_PARSE_MORE: go on. */
 enum http_parse_result http_parser_take_field(struct http_parser *parser, const char *bytes,
                                               const struct http_header *header);
-/* The header section is complete: check what only all headers together can tell. HTTP_PARSE_MORE: go on. */
+/*
+ * The header section is complete: check what only all headers together can tell. HTTP_PARSE_MORE:
+ * go on.
+ */
 enum http_parse_result http_parser_check_fields(struct http_parser *parser, const char *bytes);
 
 #endif

@@ -98,7 +98,10 @@ static void append_head(struct http_connection *connection, const struct http_re
 
 /* ---- answers ---- */
 
-/* While draining, pipelined requests that are here already are answered too, for the time of the grace. */
+/*
+ * While draining, pipelined requests that are here already are answered too, for the time of the
+ * grace.
+ */
 static bool drain_ends(const struct http_connection *connection) {
     const struct http_server *server = connection->server;
     return server->draining &&

@@ -1,9 +1,9 @@
 /*
  * The router: method and path to a route. Pure after http_router_open().
  *
- * A path is compared as sent, segment by segment, still percent-encoded. Where several patterns match,
- * the one whose first differing segment is literal wins. GET routes answer HEAD too, unless HEAD has
- * a route of its own.
+ * A path is compared as sent, segment by segment, still percent-encoded. Where several patterns
+ * match, the one whose first differing segment is literal wins. GET routes answer HEAD too, unless
+ * HEAD has a route of its own.
  */
 #ifndef COMMON_HTTP_ROUTER_H
 #define COMMON_HTTP_ROUTER_H

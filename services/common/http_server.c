@@ -153,7 +153,9 @@ static struct http_connection *first_of(struct http_server *server,
     return list_is_empty(head) ? NULL : CONTAINER_OF(head->next, struct http_connection, node);
 }
 
-/* Every expiry moves the connection to another list, or to the end of its own with a new deadline. */
+/*
+ * Every expiry moves the connection to another list, or to the end of its own with a new deadline.
+ */
 static void expire_due(struct http_server *server, enum http_connection_state state) {
     uint64_t now_ms = loop_now_ms(server->loop);
     struct http_connection *connection;
@@ -163,9 +165,9 @@ static void expire_due(struct http_server *server, enum http_connection_state st
 }
 
 /*
- * Read what may be waiting in the idle ones, then perhaps close those that still are. They stay open for
- * HTTP_DRAIN_GRACE_MS: a client whose request crosses our end of the connection could not know
- * whether it was lost, so whoever uses one meanwhile is answered, with Connection: close.
+ * Read what may be waiting in the idle ones, then perhaps close those that still are. They stay
+ * open for HTTP_DRAIN_GRACE_MS: a client whose request crosses our end of the connection could not
+ * know whether it was lost, so whoever uses one meanwhile is answered, with Connection: close.
  */
 static void drain_idle(struct http_server *server, bool close) {
     struct list idle = server->connections[HTTP_IDLE];

@@ -6,8 +6,9 @@
  * when the client has gone (the answer is then dropped). Requests of one connection are handled one
  * after the other, in order; a pipelined one waits in the buffer. Loop thread only.
  *
- * Errors that the server itself finds (parse errors, 404, 405 with Allow, 408, 413, 414, 431, 501, 503
- * over the connection limit or draining) are answered as {"statusCode":…,"message":"…"} and counted.
+ * Errors that the server itself finds (parse errors, 404, 405 with Allow, 408, 413, 414, 431, 501,
+ * 503 over the connection limit or draining) are answered as {"statusCode":…,"message":"…"} and
+ * counted.
  */
 #ifndef COMMON_HTTP_SERVER_H
 #define COMMON_HTTP_SERVER_H
@@ -52,26 +53,25 @@ struct http_server_options {
     bool reuse_port;             /* SO_REUSEPORT: several processes listen on the same port */
 };
 
-
 /*
- * Listens at once (SO_REUSEADDR). ERR_INVALID: the address is not numeric; ERR_UNAVAILABLE: it cannot
- * be bound (logged with errno's text); ERR_NO_MEMORY. `options` is copied. Connections over
- * connections_max are answered 503 and closed (up to 64 at a time, more are closed at once). Timeouts
- * are kept to within a quarter of the shortest, at most half a second.
+ * Listens at once (SO_REUSEADDR). ERR_INVALID: the address is not numeric; ERR_UNAVAILABLE: it
+ * cannot be bound (logged with errno's text); ERR_NO_MEMORY. `options` is copied. Connections over
+ * connections_max are answered 503 and closed (up to 64 at a time, more are closed at once).
+ * Timeouts are kept to within a quarter of the shortest, at most half a second.
  */
 MUST_CHECK enum err http_server_open(struct loop *loop, const struct http_server_options *options,
                                      struct http_server **ret_server);
 uint16_t http_server_port(const struct http_server *server);
 /*
- * Stop accepting; let exchanges finish. The last answer on each connection carries Connection: close:
- * requests that are already in the buffers come before it. Idle connections are closed after
+ * Stop accepting; let exchanges finish. The last answer on each connection carries Connection:
+ * close: requests that are already in the buffers come before it. Idle connections are closed after
  * HTTP_DRAIN_GRACE_MS (half a second), so that a request that is on its way to us is not lost.
  * `on_drained(ctx)` runs once when no connection is left.
  */
 void http_server_drain(struct http_server *server, loop_fn *on_drained, void *ctx);
 /*
- * Drops what is left; accepts NULL. Not from inside a handler. An exchange that still owes an answer
- * is gone with it and must not be answered any more: drain first.
+ * Drops what is left; accepts NULL. Not from inside a handler. An exchange that still owes an
+ * answer is gone with it and must not be answered any more: drain first.
  */
 void http_server_close(struct http_server *server);
 size_t http_server_connection_count(const struct http_server *server);
@@ -101,7 +101,9 @@ const char *http_request_id(struct http_exchange *exchange);
  * specification says and given as version 00; of the flags only `sampled` stays. NUL-terminated.
  */
 const char *http_traceparent(struct http_exchange *exchange);
-/* Memory that lives until the answer has been handed over: one arena per exchange, at most 8 MiB. */
+/*
+ * Memory that lives until the answer has been handed over: one arena per exchange, at most 8 MiB.
+ */
 struct arena *http_arena(struct http_exchange *exchange);
 uint64_t http_started_us(const struct http_exchange *exchange);
 
@@ -123,8 +125,8 @@ struct http_reply {
  */
 void http_reply(struct http_exchange *exchange, const struct http_reply *reply);
 /*
- * {"statusCode":…,"message":"…","errors":…}; message NULL: err_message(err); errors_json: a JSON array
- * already written, NULL for none. 503s get Retry-After.
+ * {"statusCode":…,"message":"…","errors":…}; message NULL: err_message(err); errors_json: a JSON
+ * array already written, NULL for none. 503s get Retry-After.
  */
 void http_reply_error(struct http_exchange *exchange, enum err err, const char *message,
                       const char *errors_json);

@@ -1,10 +1,11 @@
 /*
  * Inside the HTTP server. Reading order: http_server.c (listen, accept, deadlines, drain) →
- * http_connection.c (the life of a connection) → http_exchange.c (what a handler asks) → http_reply.c.
+ * http_connection.c (the life of a connection) → http_exchange.c (what a handler asks) →
+ * http_reply.c.
  *
- * A connection's state is the list of the server that it is in; only http_connection_enter() moves it.
- * Every list has one timeout, so a list is in order of deadline and the sweep looks at its head only:
- * a request costs no timer operation.
+ * A connection's state is the list of the server that it is in; only http_connection_enter() moves
+ * it. Every list has one timeout, so a list is in order of deadline and the sweep looks at its head
+ * only: a request costs no timer operation.
  */
 #ifndef COMMON_HTTP_SERVER_PRIVATE_H
 #define COMMON_HTTP_SERVER_PRIVATE_H
@@ -127,7 +128,9 @@ void http_connection_free(struct http_connection *connection);
 struct http_connection *http_exchange_connection(const struct http_exchange *exchange);
 /* The parser has a request: find its route, call the handler or answer 404 or 405. */
 void http_exchange_begin(struct http_exchange *exchange);
-/* Answer with a status of the server's own, and end the connection. `message`: a constant sentence. */
+/*
+ * Answer with a status of the server's own, and end the connection. `message`: a constant sentence.
+ */
 void http_exchange_refuse(struct http_exchange *exchange, int status, const char *message);
 
 /* ---- http_reply.c ---- */

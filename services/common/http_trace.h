@@ -10,8 +10,9 @@
 bool http_request_id_is_valid(struct str id);
 
 /*
- * Read a traceparent (W3C Trace Context §3.2, §4.3). True: `ret_traceparent` is it as version 00, with
- * the fields and the flag that version 00 knows, NUL-terminated. False: malformed, nothing is written.
+ * Read a traceparent (W3C Trace Context §3.2, §4.3). True: `ret_traceparent` is it as version 00,
+ * with the fields and the flag that version 00 knows, NUL-terminated. False: malformed, nothing is
+ * written.
  */
 bool http_traceparent_read(struct str header, char ret_traceparent[HTTP_TRACEPARENT_BYTES_MAX + 1]);
 

@@ -9,7 +9,10 @@ void id_block_init(struct id_block *block, struct pg *pg, size_t statement, int6
     *block = (struct id_block){ .pg = pg, .statement = statement, .block_size = block_size };
 }
 
-/* A waiter that waits again from its callback overwrites no other: each ran before its slot is reused. */
+/*
+ * A waiter that waits again from its callback overwrites no other: each ran before its slot is
+ * reused.
+ */
 static void fetched(void *ctx, enum err err, const struct pg_rows *rows) {
     struct id_block *block = ctx;
     block->fetching = false;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct id_set {
-    int64_t *slots; /* 0: free */
+    int64_t *slots;  /* 0: free */
     size_t capacity; /* a power of two */
     size_t count;
 };

@@ -3,9 +3,10 @@
  *
  * Reading is strict: one value, nothing after it, valid UTF-8 without a byte order mark, no NaN, no
  * comments, no single quotes, no control characters in strings, no half surrogate pairs, no leading
- * zeros, nesting at most JSON_DEPTH_MAX, at most JSON_VALUES_MAX values (an empty object of two bytes
- * takes about 800 of memory), no duplicate member names, no \u0000 in a name. Numbers keep their source text, so decimals stay exact (json_get_decimal).
- * Writing: the caller provides structure with the helpers; commas are the writer's concern.
+ * zeros, nesting at most JSON_DEPTH_MAX, at most JSON_VALUES_MAX values (an empty object of two
+ * bytes takes about 800 of memory), no duplicate member names, no \u0000 in a name. Numbers keep
+ * their source text, so decimals stay exact (json_get_decimal). Writing: the caller provides
+ * structure with the helpers; commas are the writer's concern.
  */
 #ifndef COMMON_JSON_H
 #define COMMON_JSON_H
@@ -28,33 +29,41 @@ enum {
 };
 
 struct json_error {
-    size_t offset; /* bytes from the start */
-    unsigned line; /* from 1 */
-    unsigned column; /* from 1, in bytes */
+    size_t offset;                    /* bytes from the start */
+    unsigned line;                    /* from 1 */
+    unsigned column;                  /* from 1, in bytes */
     char message[JSON_MESSAGE_BYTES]; /* "malformed JSON at line 1, column 14: …" */
 };
 
 /*
  * Parse; the value is freed with the arena. The value of the text `null` is NULL. ERR_INVALID fills
- * `ret_error` (may be NULL); ERR_NO_MEMORY when the arena or malloc is exhausted. Linear in `length`.
+ * `ret_error` (may be NULL); ERR_NO_MEMORY when the arena or malloc is exhausted. Linear in
+ * `length`.
  */
 MUST_CHECK enum err json_parse(struct arena *arena, const char *text, size_t length,
                                struct json_object **ret_value, struct json_error *ret_error);
 
-/* Typed members of an object. ERR_NOT_FOUND: no such member (or null); ERR_INVALID: another type or not
-   representable; ERR_TOO_LARGE: number over int64_t. `scale` as in decimal_parse(); 0 for integers, 1.0 included. */
-MUST_CHECK enum err json_get_decimal(struct json_object *object, const char *name, unsigned scale, int64_t *ret_value);
+/* Typed members of an object. ERR_NOT_FOUND: no such member (or null); ERR_INVALID: another type or
+   not representable; ERR_TOO_LARGE: number over int64_t. `scale` as in decimal_parse(); 0 for
+   integers, 1.0 included. */
+MUST_CHECK enum err json_get_decimal(struct json_object *object, const char *name, unsigned scale,
+                                     int64_t *ret_value);
 /* The string lives as long as the object; `ret_length` in bytes, may contain NUL. */
-MUST_CHECK enum err json_get_string(struct json_object *object, const char *name, const char **ret_str, size_t *ret_length);
+MUST_CHECK enum err json_get_string(struct json_object *object, const char *name,
+                                    const char **ret_str, size_t *ret_length);
 bool json_is_object(struct json_object *value);
 /* The member is there, whatever its value (null included). */
 bool json_has_member(struct json_object *object, const char *name);
-/* The first member whose name is in none of `names` (NULL-terminated), or NULL: for refusing unknown members. */
+/*
+ * The first member whose name is in none of `names` (NULL-terminated), or NULL: for refusing
+ * unknown members.
+ */
 const char *json_unknown_member(struct json_object *object, const char *const *names);
 
 /*
- * Writer. A writer with a NULL-named value is inside an array or at the top. Less than JSON_DEPTH_MAX
- * levels, begins and ends in pairs: anything else is a bug. Failure is the buffer's: check out->failed.
+ * Writer. A writer with a NULL-named value is inside an array or at the top. Less than
+ * JSON_DEPTH_MAX levels, begins and ends in pairs: anything else is a bug. Failure is the buffer's:
+ * check out->failed.
  */
 struct json_writer {
     struct buf *out;
@@ -68,12 +77,15 @@ void json_end_object(struct json_writer *writer);
 void json_begin_array(struct json_writer *writer, const char *name);
 void json_end_array(struct json_writer *writer);
 void json_write_int(struct json_writer *writer, const char *name, int64_t value);
-void json_write_decimal(struct json_writer *writer, const char *name, int64_t value, unsigned scale, unsigned decimals_min);
+void json_write_decimal(struct json_writer *writer, const char *name, int64_t value, unsigned scale,
+                        unsigned decimals_min);
 void json_write_bool(struct json_writer *writer, const char *name, bool value);
 void json_write_null(struct json_writer *writer, const char *name);
-void json_write_string(struct json_writer *writer, const char *name, const char *bytes, size_t length);
+void json_write_string(struct json_writer *writer, const char *name, const char *bytes,
+                       size_t length);
 void json_write_str(struct json_writer *writer, const char *name, const char *str); /* NULL: null */
-void json_write_time(struct json_writer *writer, const char *name, int64_t unix_ms); /* RFC 3339, UTC, ms */
+void json_write_time(struct json_writer *writer, const char *name,
+                     int64_t unix_ms); /* RFC 3339, UTC, ms */
 /* Bytes that are JSON already. */
 void json_write_raw(struct json_writer *writer, const char *name, const char *json, size_t length);
 

@@ -1,8 +1,8 @@
 /*
  * Builds json-c's tree from the tokens of json_scan.h, by recursive descent.
  *
- * json-c's own tokener is not used: even with its strict flags it keeps the last of duplicate names,
- * cuts names at \u0000, saturates large integers, and cannot say in which line an error is.
+ * json-c's own tokener is not used: even with its strict flags it keeps the last of duplicate
+ * names, cuts names at \u0000, saturates large integers, and cannot say in which line an error is.
  */
 #include "json.h"
 

@@ -1,6 +1,6 @@
 /*
- * The lexical half of the JSON reader: tokens checked by RFC 8259, positions and messages of errors.
- * Internal to json_read.c. Knows no json-c.
+ * The lexical half of the JSON reader: tokens checked by RFC 8259, positions and messages of
+ * errors. Internal to json_read.c. Knows no json-c.
  */
 #ifndef COMMON_JSON_SCAN_H
 #define COMMON_JSON_SCAN_H
@@ -16,7 +16,9 @@ struct json_scanner {
     struct json_error *error; /* filled with ERR_INVALID; or NULL */
 };
 
-/* A string's characters without quotes and escapes: in the text, or in the arena. May contain NUL. */
+/*
+ * A string's characters without quotes and escapes: in the text, or in the arena. May contain NUL.
+ */
 struct json_token {
     const char *bytes;
     size_t length;
@@ -43,7 +45,8 @@ static inline bool json_scan_take(struct json_scanner *scanner, char c) {
     return true;
 }
 
-bool json_scan_word(struct json_scanner *scanner, const char *word); /* step over it if it is next */
+bool json_scan_word(struct json_scanner *scanner,
+                    const char *word); /* step over it if it is next */
 void json_scan_space(struct json_scanner *scanner);
 
 /* At the opening quote; afterwards behind the closing one. */

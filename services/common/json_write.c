@@ -19,7 +19,9 @@ static const char ESCAPES[256] = {
 
 static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-/* Append what the byte at `bytes`, which needs care, becomes; returns how many bytes that covers. */
+/*
+ * Append what the byte at `bytes`, which needs care, becomes; returns how many bytes that covers.
+ */
 static size_t append_escaped(struct buf *out, const char *bytes, size_t length) {
     static const char HEX[] = "0123456789abcdef";
     unsigned char byte = (unsigned char)bytes[0];

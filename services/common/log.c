@@ -68,7 +68,10 @@ bool log_enabled(enum log_level level) {
 
 /* ---- output; the caller holds the mutex ---- */
 
-/* Write what the descriptor takes now. The rest stays for the next time, whatever the errno returned. */
+/*
+ * Write what the descriptor takes now. The rest stays for the next time, whatever the errno
+ * returned.
+ */
 static int write_pending(void) {
     while (buf_length(&pending) > 0) {
         ssize_t written = write(log_fd, buf_bytes(&pending), buf_length(&pending));

@@ -75,7 +75,8 @@ enum err loop_watch(struct loop *loop, struct loop_watch *watch, int fd, uint32_
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         return ERR_INTERNAL;
     }
-    *watch = (struct loop_watch){ .fd = fd, .events = events, .active = true, .fn = fn, .ctx = ctx };
+    *watch =
+        (struct loop_watch){ .fd = fd, .events = events, .active = true, .fn = fn, .ctx = ctx };
     return ERR_OK;
 }
 
@@ -255,8 +256,8 @@ static int wait_time(const struct loop *loop, int wait_ms) {
 void loop_tick(struct loop *loop, int wait_ms) {
     while (run_next_task(loop)) { /* queued between ticks */
     }
-    int count = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_TICK_MAX,
-                           wait_time(loop, wait_ms));
+    int count =
+        epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_TICK_MAX, wait_time(loop, wait_ms));
     if (count < 0) {
         assert(errno == EINTR);
         count = 0;

@@ -6,7 +6,8 @@
  * A tick: wait for events → run their callbacks → run due timers → run tasks until none is left.
  * Tasks of LOOP_TASK_READY (flows that can go on) all run before those of LOOP_TASK_FLUSH (batches
  * to send, output to write), so one flush serves everything that the tick produced.
- * Watches, timers, tasks and wake-ups are embedded in their owners; the loop never allocates for them.
+ * Watches, timers, tasks and wake-ups are embedded in their owners; the loop never allocates for
+ * them.
  */
 #ifndef COMMON_LOOP_H
 #define COMMON_LOOP_H
@@ -58,7 +59,9 @@ void loop_destroy(struct loop *loop); /* accepts NULL; watches and timers must b
 /* Run until loop_stop(). */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
-/* One tick, waiting at most `wait_ms` (-1: until something happens). For tests and for loop_run(). */
+/*
+ * One tick, waiting at most `wait_ms` (-1: until something happens). For tests and for loop_run().
+ */
 void loop_tick(struct loop *loop, int wait_ms);
 
 /* Run `fn` at the end of every tick, after the tasks (log flush). One per loop. */
@@ -67,7 +70,9 @@ void loop_on_tick_end(struct loop *loop, loop_fn *fn, void *ctx);
 /* Monotonic milliseconds, read once per tick. */
 uint64_t loop_now_ms(const struct loop *loop);
 
-/* Watch `fd` for `events`. ERR_INTERNAL when epoll refuses. `watch` must stay until loop_unwatch(). */
+/*
+ * Watch `fd` for `events`. ERR_INTERNAL when epoll refuses. `watch` must stay until loop_unwatch().
+ */
 MUST_CHECK enum err loop_watch(struct loop *loop, struct loop_watch *watch, int fd, uint32_t events,
                                loop_fd_fn *fn, void *ctx);
 /* Change the events of an active watch; no system call when they are the same. */
@@ -88,7 +93,8 @@ void loop_task_queue(struct loop *loop, struct loop_task *task, enum loop_task_k
 void loop_task_cancel(struct loop_task *task);
 
 /* An eventfd whose signals, coalesced, run `fn` in the loop's thread. */
-MUST_CHECK enum err loop_wakeup_open(struct loop *loop, struct loop_wakeup *wakeup, loop_fn *fn, void *ctx);
+MUST_CHECK enum err loop_wakeup_open(struct loop *loop, struct loop_wakeup *wakeup, loop_fn *fn,
+                                     void *ctx);
 void loop_wakeup_close(struct loop *loop, struct loop_wakeup *wakeup);
 /* Any thread, async-signal-safe. */
 void loop_wakeup_signal(struct loop_wakeup *wakeup);

@@ -76,7 +76,9 @@ static bool same_name(const struct metric *a, const struct metric *b) {
     return strcmp(a->name, b->name) == 0;
 }
 
-/* Whether `metric` continues the family of the row before it; anywhere else its name must be new. */
+/*
+ * Whether `metric` continues the family of the row before it; anywhere else its name must be new.
+ */
 static bool is_new_family(const struct metric *metric) {
     for (size_t t = 0; t < table_count; t++) {
         for (size_t i = 0; i < tables[t].count; i++) {

@@ -3,7 +3,6 @@
 #include "log.h"
 #include "metrics.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 enum {
@@ -47,8 +46,8 @@ static void on_timer(void *ctx);
 static void sweep(struct outbox *outbox);
 static void read_backlog(struct outbox *outbox);
 
-enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg,
-                     struct broker *broker, const struct outbox_options *options) {
+enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg, struct broker *broker,
+                     const struct outbox_options *options) {
     static bool registered;
     struct batcher_options deletions = { .name = "outbox_delete",
                                          .item_bytes = sizeof(int64_t),
@@ -207,10 +206,9 @@ void outbox_publish(struct outbox *outbox, const struct outbox_event *events, si
 
 void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
                          bool confirmed) {
-    assert(outbox->inflight >= count);
-    outbox->inflight -= count;
     for (size_t i = 0; i < count; i++) {
         int64_t id = (int64_t)cookies[i];
+        outbox->inflight -= id_set_has(&outbox->held, id);
         id_set_remove(&outbox->held, id);
         if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {
             metric_add(&METRICS[M_UNDELETED], 1); /* the sweep sends it again and deletes it then */
@@ -251,7 +249,10 @@ static struct outbox_event event_from_row(struct arena *arena, const struct pg_r
     };
 }
 
-/* What did not come back with the rows is gone (another replica sent it), or cannot be read now: let go of it. */
+/*
+ * What did not come back with the rows is gone (another replica sent it), or cannot be read now:
+ * let go of it.
+ */
 static void release_unread(struct outbox *outbox, const struct pg_rows *rows) {
     size_t row = 0, count = rows == NULL ? 0 : rows->count;
     for (size_t i = 0; i < outbox->reading_count; i++) { /* both in the order of ids */
@@ -326,7 +327,8 @@ static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
             outbox->sweep_all = false;
         }
         /* a full batch: there is more; a short pause lets the publisher drain */
-        loop_timer_start(outbox->loop, &outbox->timer, more ? 20 : outbox->options.sweep_interval_ms);
+        loop_timer_start(outbox->loop, &outbox->timer,
+                         more ? 20 : outbox->options.sweep_interval_ms);
     }
 }
 

@@ -4,14 +4,17 @@
  * The caller inserts its events with outbox_insert_call() in the transaction that makes them true.
  * After the commit it hands them to outbox_publish(): they leave from memory. The publisher's
  * confirm deletes the row (in batches, without waiting for the disk: a row that comes back after a
- * crash is only sent again). What is left, after a crash or while the broker is away, is found by the sweep: when
- * the broker comes up, and every sweep_interval_ms. Consumers must therefore take hearing twice as harmless.
+ * crash is only sent again). What is left, after a crash or while the broker is away, is found by
+ * the sweep: when the broker comes up, and every sweep_interval_ms. Consumers must therefore take
+ * hearing twice as harmless.
  *
- * When the broker module's queue is full, the ids of what did not fit wait in a backlog; as soon as confirms make
- * room their rows are read again and sent. So a burst costs memory for its ids only, and no event waits for the sweep.
+ * When the broker module's queue is full, the ids of what did not fit wait in a backlog; as soon as
+ * confirms make room their rows are read again and sent. So a burst costs memory for its ids only,
+ * and no event waits for the sweep.
  *
- * A row is claimed by pushing its `available_at` into the future; FOR UPDATE SKIP LOCKED lets replicas
- * share the sweep. Rows that this process has in hand are not sent again. Loop thread only.
+ * A row is claimed by pushing its `available_at` into the future; FOR UPDATE SKIP LOCKED lets
+ * replicas share the sweep. Rows that this process has in hand are not sent again. Loop thread
+ * only.
  *
  * Table:  outbox (id bigint PRIMARY KEY, routing_key text, message_id text, correlation_id text,
  *                 traceparent text, body text, available_at timestamptz)
@@ -39,7 +42,8 @@
     " $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
 #define OUTBOX_CLAIM_SQL                                                                           \
     "UPDATE outbox SET available_at = clock_timestamp() + interval '30 s' WHERE id IN"             \
-    " (SELECT id FROM outbox WHERE available_at <= clock_timestamp() + $1::bigint * interval '1 s'" \
+    " (SELECT id FROM outbox WHERE available_at <= clock_timestamp() + $1::bigint * interval '1 "  \
+    "s'"                                                                                           \
     " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"                                        \
     " RETURNING id, routing_key, message_id, correlation_id, traceparent, body"
 #define OUTBOX_READ_SQL                                                                            \
@@ -70,11 +74,12 @@ struct outbox {
     struct broker *broker;
     struct outbox_options options;
     struct batcher deletions;
-    struct id_set held;       /* rows that this process has in hand: with the broker module, or in the backlog */
-    size_t inflight;          /* those with the broker module */
-    int64_t *backlog;         /* ring of ids */
+    struct id_set
+        held; /* rows that this process has in hand: with the broker module, or in the backlog */
+    size_t inflight;  /* those with the broker module */
+    int64_t *backlog; /* ring of ids */
     size_t backlog_head, backlog_count;
-    int64_t *reading;         /* ids of the backlog being read */
+    int64_t *reading; /* ids of the backlog being read */
     size_t reading_count;
     struct loop_timer timer;
     struct arena sweep_arena;
@@ -95,7 +100,8 @@ struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *are
 void outbox_publish(struct outbox *outbox, const struct outbox_event *events, size_t count);
 
 /* From the broker's callbacks. */
-void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count, bool confirmed);
+void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
+                         bool confirmed);
 void outbox_on_broker_state(struct outbox *outbox, enum broker_state state);
 
 /* Stop sweeping; nothing more will be published. */

@@ -51,11 +51,20 @@ static bool watch_socket(struct pg_conn *conn, uint32_t events) {
 
 void pg_conn_start(struct pg_conn *conn) {
     const struct pg *pg = conn->pg;
-    const char *const keywords[] = { "host", "hostaddr", "port", "user", "password", "dbname",
-                                     "application_name", "options", "client_encoding", NULL };
-    const char *const values[] = { pg->options.host, pg->address, pg->port_text,
-                                   pg->options.user, pg->options.password, pg->options.database,
-                                   pg->options.application_name, pg->server_options, "UTF8", NULL };
+    const char *const keywords[] = {
+        "host",    "hostaddr",        "port", "user", "password", "dbname", "application_name",
+        "options", "client_encoding", NULL
+    };
+    const char *const values[] = { pg->options.host,
+                                   pg->address,
+                                   pg->port_text,
+                                   pg->options.user,
+                                   pg->options.password,
+                                   pg->options.database,
+                                   pg->options.application_name,
+                                   pg->server_options,
+                                   "UTF8",
+                                   NULL };
     assert(conn->state == PG_CONN_DOWN && conn->libpq == NULL);
     conn->state = PG_CONN_CONNECTING;
     conn->libpq = PQconnectStartParams(keywords, values, 0);
@@ -226,7 +235,8 @@ static void note_error(struct pg_conn *conn, const PGresult *result) {
         conn->err = err;
     }
     if (err != ERR_DUPLICATE && err != ERR_CONFLICT) {
-        log_warn("database error", LOG_STR("sqlstate", PQresultErrorField(result, PG_DIAG_SQLSTATE)),
+        log_warn("database error",
+                 LOG_STR("sqlstate", PQresultErrorField(result, PG_DIAG_SQLSTATE)),
                  LOG_STR("error", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)),
                  LOG_STR("detail", PQresultErrorField(result, PG_DIAG_CONTEXT)));
     }
@@ -271,9 +281,7 @@ static void sync_arrived(struct pg_conn *conn) {
         clear_results(conn);
         become_idle(conn, false);
         return;
-    default:
-        assert(conn->state == PG_CONN_BUSY);
-        request_complete(conn);
+    default: assert(conn->state == PG_CONN_BUSY); request_complete(conn);
     }
 }
 

@@ -21,10 +21,11 @@ char *pg_migration_script(const struct pg_options *options) {
                    "version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());");
     for (size_t i = 0; i < options->migration_count; i++) {
         const struct pg_migration *migration = &options->migrations[i];
-        buf_appendf(&script,
-                    "DO $guard$ BEGIN IF NOT EXISTS (SELECT FROM schema_migrations WHERE version = %d)"
-                    " THEN EXECUTE $migration$",
-                    migration->version);
+        buf_appendf(
+            &script,
+            "DO $guard$ BEGIN IF NOT EXISTS (SELECT FROM schema_migrations WHERE version = %d)"
+            " THEN EXECUTE $migration$",
+            migration->version);
         buf_append_str(&script, migration->sql);
         buf_appendf(&script,
                     "$migration$; INSERT INTO schema_migrations (version) VALUES (%d);"

@@ -13,7 +13,9 @@ enum { OID_INT8 = 20, OID_TEXT = 25, OID_TIMESTAMPTZ = 1184 };
 /* Milliseconds from 1970-01-01 to PostgreSQL's epoch, 2000-01-01. */
 #define PG_EPOCH_UNIX_MS INT64_C(946684800000)
 
-enum { ARRAY_HEADER_BYTES = 20 }; /* dimensions, has-nulls flag, element type, length, lower bound */
+enum {
+    ARRAY_HEADER_BYTES = 20
+}; /* dimensions, has-nulls flag, element type, length, lower bound */
 
 static const struct pg_param NO_MEMORY = { NULL, -1 };
 

@@ -1,4 +1,6 @@
-/* Host names to addresses, once, at start-up: getaddrinfo() blocks and must stay out of the loop. */
+/*
+ * Host names to addresses, once, at start-up: getaddrinfo() blocks and must stay out of the loop.
+ */
 #ifndef COMMON_RESOLVE_H
 #define COMMON_RESOLVE_H
 

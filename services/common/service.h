@@ -3,12 +3,13 @@
  *
  *   int main(int argc, char **argv) { return service_main(argc, argv, &SERVICE); }
  *
- * Boot: --help / --version / --print-env-example → configuration (exit 2 when wrong, before any connection) → log → loop → start() →
- * run. SIGTERM or SIGINT: drain() is called once; the service calls service_drained() when it has
- * finished; exit 0. A drain that takes over drain_timeout_ms is logged and ends with exit 1. A second
- * signal changes nothing; one that comes during start() waits until the loop runs. SIGTERM and SIGINT
- * are blocked in every thread and read from a signalfd; SIGPIPE is ignored. The log is flushed at the
- * end of each tick, so loop_on_tick_end() is taken. Loop thread only.
+ * Boot: --help / --version / --print-env-example → configuration (exit 2 when wrong, before any
+ * connection) → log → loop → start() → run. SIGTERM or SIGINT: drain() is called once; the service
+ * calls service_drained() when it has finished; exit 0. A drain that takes over drain_timeout_ms is
+ * logged and ends with exit 1. A second signal changes nothing; one that comes during start() waits
+ * until the loop runs. SIGTERM and SIGINT are blocked in every thread and read from a signalfd;
+ * SIGPIPE is ignored. The log is flushed at the end of each tick, so loop_on_tick_end() is taken.
+ * Loop thread only.
  */
 #ifndef COMMON_SERVICE_H
 #define COMMON_SERVICE_H
@@ -20,20 +21,22 @@
 #include <stdint.h>
 
 struct service {
-    const char *name;      /* "order-service": --help, default for SERVICE_NAME */
-    const char *summary;   /* one sentence for --help */
-    const char *version;   /* for --version: PRODORDER_VERSION, which the Makefile gives to main.c */
+    const char *name;    /* "order-service": --help, default for SERVICE_NAME */
+    const char *summary; /* one sentence for --help */
+    const char *version; /* for --version: PRODORDER_VERSION, which the Makefile gives to main.c */
     const struct config_option *options;
     size_t option_count;
-    void *config;          /* filled before start() */
+    void *config;                   /* filled before start() */
     const char *const *log_service; /* -> the SERVICE_NAME member of config */
     const int64_t *log_level;       /* -> the LOG_LEVEL member of config (enum log_level) */
     const int64_t *drain_timeout_ms;
     /* Open everything; ERR_* ends the process with exit 1 (already logged). */
     enum err (*start)(struct loop *loop);
-    /* Stop taking work, finish what is under way, then service_drained(). NULL: nothing to finish. */
+    /* Stop taking work, finish what is under way, then service_drained(). NULL: nothing to finish.
+     */
     void (*drain)(void);
-    /* Free everything (so that leak checkers stay quiet), also after a start() that failed. Or NULL. */
+    /* Free everything (so that leak checkers stay quiet), also after a start() that failed. Or
+     * NULL. */
     void (*stop)(void);
 };
 

@@ -106,7 +106,8 @@ static struct str read_string(struct reader *reader, const char *name, const cha
 static int64_t read_time(struct reader *reader, const char *name, const char *why) {
     struct str text = read_string(reader, name, why);
     int64_t unix_ms = 0;
-    bool ok = text.bytes != NULL && clock_parse_rfc3339(text.bytes, text.length, &unix_ms) == ERR_OK;
+    bool ok =
+        text.bytes != NULL && clock_parse_rfc3339(text.bytes, text.length, &unix_ms) == ERR_OK;
     if (!ok && reader->why == NULL) {
         reader->why = why;
     }

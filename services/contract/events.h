@@ -34,7 +34,10 @@ struct order_updated {
     struct str request_id;
 };
 
-/* product.created, product.updated: product-service → order-service. The whole product, so that order does not matter. */
+/*
+ * product.created, product.updated: product-service → order-service. The whole product, so that
+ * order does not matter.
+ */
 struct product_event {
     int64_t id;
     struct str name;

@@ -19,7 +19,8 @@ enum {
     CONNECT_TIMEOUT_MS = 3000,
     DRAIN_POLL_MS = 10,
     SWEEP_BATCH_MAX = 500,
-    DATABASE_REQUESTS_MAX = 64, /* the sum of what all batchers and consumers may have under way, and room */
+    DATABASE_REQUESTS_MAX =
+        64, /* the sum of what all batchers and consumers may have under way, and room */
 };
 
 static const struct http_route ROUTES[] = {
@@ -179,10 +180,10 @@ static enum err open_server(void) {
 
 enum err app_start(struct loop *loop) {
     static enum err (*const PARTS[])(void) = {
-        open_database,      open_cache,          open_products,      idempotency_init,
-        product_lookup_init, order_store_init,   order_pages_init,   create_order_init,
-        get_order_init,     list_orders_init,    order_updated_init, product_updated_init,
-        open_broker,        open_outbox,         open_server,
+        open_database,       open_cache,       open_products,      idempotency_init,
+        product_lookup_init, order_store_init, order_pages_init,   create_order_init,
+        get_order_init,      list_orders_init, order_updated_init, product_updated_init,
+        open_broker,         open_outbox,      open_server,
     };
     app.loop = loop;
     metrics_register(order_metrics, ORDER_METRIC_COUNT);

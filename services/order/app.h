@@ -32,12 +32,12 @@ struct app {
     struct outbox outbox;
     struct id_block order_ids;
     struct http_server *server;
-    struct batcher key_reads;    /* idempotency.c */
-    struct batcher lookups;      /* product_lookup.c */
-    struct batcher inserts;      /* order_store.c */
-    struct batcher reads;        /* get_order.c */
-    struct batcher first_pages;  /* order_pages.c */
-    struct batcher later_pages;  /* order_pages.c */
+    struct batcher key_reads;                /* idempotency.c */
+    struct batcher lookups;                  /* product_lookup.c */
+    struct batcher inserts;                  /* order_store.c */
+    struct batcher reads;                    /* get_order.c */
+    struct batcher first_pages;              /* order_pages.c */
+    struct batcher later_pages;              /* order_pages.c */
     struct consumer consumers[ORDER_QUEUES]; /* order_updated.c, product_updated.c */
     struct flow_pool create_flows, get_flows, list_flows;
 };

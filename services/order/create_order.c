@@ -1,6 +1,6 @@
 /*
- * POST /orders. Read the steps from top to bottom: that is the story of an order in this service. Its event
- * leaves after the commit (order_store.c); what comes back is order_updated.c's.
+ * POST /orders. Read the steps from top to bottom: that is the story of an order in this service.
+ * Its event leaves after the commit (order_store.c); what comes back is order_updated.c's.
  */
 #include "app.h"
 #include "config.h"

@@ -81,7 +81,8 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         }
     }
     for (size_t i = 0; i < batch->count; i++) { /* whoever still waits: not found, or the error */
-        flow_wake(BATCH_ITEM(batch, struct read_item, i)->wait, err == ERR_OK ? ERR_NOT_FOUND : err);
+        flow_wake(BATCH_ITEM(batch, struct read_item, i)->wait,
+                  err == ERR_OK ? ERR_NOT_FOUND : err);
     }
     batch_done(batch);
 }

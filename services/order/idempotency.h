@@ -1,9 +1,10 @@
 /*
  * Idempotency-Key: the same key and the same payload give the same order again, never a second one.
  *
- * A key is claimed while its request is under way in this process (a second one meanwhile: 409). What was
- * stored before is found with one query for all who ask in a tick. Two processes that store the same key
- * at once are kept apart by the table's primary key (order_store.h, ERR_CONFLICT).
+ * A key is claimed while its request is under way in this process (a second one meanwhile: 409).
+ * What was stored before is found with one query for all who ask in a tick. Two processes that
+ * store the same key at once are kept apart by the table's primary key (order_store.h,
+ * ERR_CONFLICT).
  */
 #ifndef ORDER_IDEMPOTENCY_H
 #define ORDER_IDEMPOTENCY_H
@@ -28,7 +29,10 @@ bool idempotency_key_is_valid(struct str key);
 /* ERR_CONFLICT: claimed already. ERR_NO_MEMORY. `key` is copied. */
 MUST_CHECK enum err idempotency_claim(const char *key);
 void idempotency_release(const char *key);
-/* Wake the flow when *ret_earlier is set (written while it still waits). `key` must stay while the flow waits. ERR_BUSY. */
+/*
+ * Wake the flow when *ret_earlier is set (written while it still waits). `key` must stay while the
+ * flow waits. ERR_BUSY.
+ */
 MUST_CHECK enum err idempotency_find(struct flow_wait wait, const char *key,
                                      struct earlier_order *ret_earlier);
 

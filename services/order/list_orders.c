@@ -69,9 +69,9 @@ static enum flow_rc parse(struct flow *flow) {
 
 static enum flow_rc read_page(struct flow *flow) {
     struct list_orders *self = (struct list_orders *)flow;
-    enum err err = order_pages_read(flow_wait(flow), http_arena(http_flow_exchange(flow)),
-                                    self->product_id, self->limit,
-                                    self->has_cursor ? &self->after : NULL, &self->page);
+    enum err err =
+        order_pages_read(flow_wait(flow), http_arena(http_flow_exchange(flow)), self->product_id,
+                         self->limit, self->has_cursor ? &self->after : NULL, &self->page);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 

@@ -1,4 +1,6 @@
-/* order-service: takes orders and follows them to their end. Start reading at the routes in app.c. */
+/*
+ * order-service: takes orders and follows them to their end. Start reading at the routes in app.c.
+ */
 #include "app.h"
 #include "config.h"
 

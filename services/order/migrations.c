@@ -1,4 +1,6 @@
-/* The schema, embedded from migrations/: applied in order, once each, never edited after a release. */
+/*
+ * The schema, embedded from migrations/: applied in order, once each, never edited after a release.
+ */
 #include "schema.h"
 
 #include "common/embed.h"

@@ -27,7 +27,9 @@ enum { ORDER_COLUMN_COUNT = 10 };
 
 /* The columns ORDER_COLUMNS of a row, from column `first` on. */
 void order_from_row(const struct pg_rows *rows, size_t row, int first, struct order *ret_order);
-/* {id, productId, quantity, unitPrice, totalPrice, status, reason, createdAt, updatedAt, requestId} */
+/*
+ * {id, productId, quantity, unitPrice, totalPrice, status, reason, createdAt, updatedAt, requestId}
+ */
 void order_encode(const struct order *order, struct buf *out);
 
 #endif

@@ -31,8 +31,7 @@ struct page_item {
 };
 
 enum err order_pages_read(struct flow_wait wait, struct arena *arena, int64_t product_id,
-                          int64_t limit, const struct cursor *after,
-                          struct order_page *ret_page) {
+                          int64_t limit, const struct cursor *after, struct order_page *ret_page) {
     struct page_item item = { .wait = wait,
                               .arena = arena,
                               .ret_page = ret_page,
@@ -58,7 +57,10 @@ static void answer(const struct page_item *item, const struct order_page *page, 
     flow_wake(item->wait, err);
 }
 
-/* Rows [first, end) as a page of at most `limit`; one row more than that means that there is a next page. */
+/*
+ * Rows [first, end) as a page of at most `limit`; one row more than that means that there is a next
+ * page.
+ */
 static void encode_rows(const struct pg_rows *rows, size_t first, size_t end, size_t limit,
                         struct buf *out, struct order_page *ret_page) {
     struct order order = { 0 };
@@ -83,7 +85,7 @@ static void encode_rows(const struct pg_rows *rows, size_t first, size_t end, si
 /* ---- first pages: cache, else one query for all products that were missing ---- */
 
 struct first_state {
-    int64_t ids[FIRST_BATCH_MAX]; /* distinct */
+    int64_t ids[FIRST_BATCH_MAX];      /* distinct */
     int64_t versions[FIRST_BATCH_MAX]; /* counters, as they were before the query */
     bool usable[FIRST_BATCH_MAX];      /* the counter is known: the page may be cached */
     size_t id_count;
@@ -107,15 +109,15 @@ static bool read_last(struct arena *arena, struct str json, struct cursor *ret_l
     struct json_object *order = NULL;
     struct str created;
     size_t at = json.length;
-    while (at > 0 && json.bytes[at - 1] != '{') { /* orders hold no objects, and their strings no brace */
+    while (at > 0 &&
+           json.bytes[at - 1] != '{') { /* orders hold no objects, and their strings no brace */
         at--;
     }
     if (at == 0 || json.length < at + 1) {
         return false;
     }
     return json_parse(arena, json.bytes + at - 1, json.length - at, &order, NULL) == ERR_OK &&
-           json_is_object(order) &&
-           json_get_decimal(order, "id", 0, &ret_last->minor) == ERR_OK &&
+           json_is_object(order) && json_get_decimal(order, "id", 0, &ret_last->minor) == ERR_OK &&
            json_get_string(order, "createdAt", &created.bytes, &created.length) == ERR_OK &&
            clock_parse_rfc3339(created.bytes, created.length, &ret_last->major) == ERR_OK;
 }

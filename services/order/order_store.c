@@ -27,7 +27,10 @@ struct insert_item {
     char key[IDEMPOTENCY_KEY_BYTES_MAX + 1];
 };
 
-/* Usually the whole batch is one statement. If the database refuses its data, halves of it are tried, down to one order. */
+/*
+ * Usually the whole batch is one statement. If the database refuses its data, halves of it are
+ * tried, down to one order.
+ */
 struct insert_state {
     size_t first, span;
     struct outbox_event *events; /* of [first, first + span) */
@@ -78,7 +81,8 @@ static void finish(struct batch *batch) {
 }
 
 static void lists_dropped(void *ctx, enum err err) {
-    (void)err; /* Redis down: readers go to the database, and the cache is emptied when it is back */
+    (void)
+        err; /* Redis down: readers go to the database, and the cache is emptied when it is back */
     finish(ctx);
 }
 

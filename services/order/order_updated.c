@@ -1,4 +1,7 @@
-/* order.updated: a batch of outcomes becomes one UPDATE; then lists are dropped, then the acknowledgement. */
+/*
+ * order.updated: a batch of outcomes becomes one UPDATE; then lists are dropped, then the
+ * acknowledgement.
+ */
 #include "app.h"
 #include "config.h"
 #include "metrics.h"
@@ -77,7 +80,8 @@ static void note_outcomes(void) {
                  LOG_STR("reason", order_reason_name(event->reason)));
         metric_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
         if (now_ms >= event->updated_ms) {
-            metric_observe(&order_metrics[M_FULFILMENT_SECONDS], (now_ms - event->updated_ms) * 1000);
+            metric_observe(&order_metrics[M_FULFILMENT_SECONDS],
+                           (now_ms - event->updated_ms) * 1000);
         }
     }
 }
@@ -120,7 +124,8 @@ static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void lists_dropped(void *ctx, enum err err) {
     (void)ctx;
-    (void)err; /* Redis down: readers go to the database, and the cache is emptied when it is back */
+    (void)
+        err; /* Redis down: readers go to the database, and the cache is emptied when it is back */
     consumer_segment_done(self(), ERR_OK);
 }
 

@@ -17,7 +17,7 @@
 enum {
     LOOKUP_BATCH_MAX = 256,
     LOOKUP_INFLIGHT_MAX = 2,
-    FETCHES_MAX = 256,      /* products fetched at once; more is ERR_BUSY */
+    FETCHES_MAX = 256, /* products fetched at once; more is ERR_BUSY */
     FETCH_ARENA_BYTES_MAX = 262144,
 };
 
@@ -104,8 +104,8 @@ static enum err read_response(const struct http_response *response, int64_t prod
     arena_init(&arena, FETCH_ARENA_BYTES_MAX);
     enum err err = ERR_BAD_REPLY;
     if (response->status == 200 &&
-        product_event_decode(&arena, response->body.bytes, response->body.length, &product,
-                             &why) == ERR_OK &&
+        product_event_decode(&arena, response->body.bytes, response->body.length, &product, &why) ==
+            ERR_OK &&
         product.id == product_id) {
         product.version = version_of(response->etag);
         fill_cache(&product, epoch);
@@ -206,8 +206,8 @@ static void values_arrived(void *ctx, enum err err, const struct cache_value *va
     struct lookup_state *state = batch->state;
     for (size_t k = 0; k < state->id_count; k++) {
         int64_t price_cents = 0;
-        bool hit = err == ERR_OK &&
-                   read_copy(&batch->arena, state->ids[k], values[k].value, &price_cents);
+        bool hit =
+            err == ERR_OK && read_copy(&batch->arena, state->ids[k], values[k].value, &price_cents);
         metric_add(&order_metrics[hit ? M_PRODUCT_HITS : M_PRODUCT_MISSES], 1);
         for (size_t i = 0; i < batch->count; i++) {
             const struct lookup_item *item = BATCH_ITEM(batch, struct lookup_item, i);

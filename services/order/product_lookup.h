@@ -14,11 +14,12 @@
 #include <stdint.h>
 
 /*
- * Wake the flow with *ret_price_cents set (while it still waits), or with ERR_NOT_FOUND, ERR_UNAVAILABLE,
- * ERR_TIMEOUT, ERR_BAD_REPLY. `request_id` and `traceparent` are passed on; they must stay while the flow waits.
- * ERR_BUSY when too many wait.
+ * Wake the flow with *ret_price_cents set (while it still waits), or with ERR_NOT_FOUND,
+ * ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_BAD_REPLY. `request_id` and `traceparent` are passed on; they
+ * must stay while the flow waits. ERR_BUSY when too many wait.
  */
-MUST_CHECK enum err product_lookup(struct flow_wait wait, int64_t product_id, const char *request_id,
-                                   const char *traceparent, int64_t *ret_price_cents);
+MUST_CHECK enum err product_lookup(struct flow_wait wait, int64_t product_id,
+                                   const char *request_id, const char *traceparent,
+                                   int64_t *ret_price_cents);
 
 #endif

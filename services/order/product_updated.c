@@ -1,4 +1,7 @@
-/* product.created and product.updated: the order service's copy of each product, newest version wins. */
+/*
+ * product.created and product.updated: the order service's copy of each product, newest version
+ * wins.
+ */
 #include "app.h"
 #include "config.h"
 
@@ -21,7 +24,8 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
 }
 
 static void cached(void *ctx, enum err err) {
-    (void)err; /* Redis down: the cache is emptied when it is back, and the product is fetched when needed */
+    (void)err; /* Redis down: the cache is emptied when it is back, and the product is fetched when
+                  needed */
     consumer_segment_done(ctx, ERR_OK);
 }
 

@@ -1,9 +1,11 @@
 /*
- * The safety reconciler: an order that waits too long is told again, so that even a broker that lost its data loses nothing.
+ * The safety reconciler: an order that waits too long is told again, so that even a broker that
+ * lost its data loses nothing.
  *
- * Every RECONCILE_INTERVAL_MS the waiting orders are paged through, oldest first. One whose age has passed
- * RECONCILE_AFTER_MS, or twice that, or four times, … since the last look is published again: the
- * number of repetitions grows with the logarithm of the outage only. Expired idempotency keys go in the same round.
+ * Every RECONCILE_INTERVAL_MS the waiting orders are paged through, oldest first. One whose age has
+ * passed RECONCILE_AFTER_MS, or twice that, or four times, … since the last look is published
+ * again: the number of repetitions grows with the logarithm of the outage only. Expired idempotency
+ * keys go in the same round.
  */
 #include "app.h"
 #include "config.h"
@@ -127,7 +129,8 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 static void read_page(void) {
     struct pg_call call = { .statement = SQL_ORDER_WAITING, .param_count = 5 };
     call.params[0] = pg_time(&reconciler.arena, reconciler.from_ms);
-    call.params[1] = pg_time(&reconciler.arena, reconciler.now_ms - order_config.reconcile_after_ms);
+    call.params[1] =
+        pg_time(&reconciler.arena, reconciler.now_ms - order_config.reconcile_after_ms);
     call.params[2] = pg_time(&reconciler.arena, reconciler.after.major);
     call.params[3] = pg_int8(&reconciler.arena, reconciler.after.minor);
     call.params[4] = pg_int8(&reconciler.arena, PAGE_ORDERS);

@@ -4,9 +4,10 @@
 
 /* The columns of order_from_row(), in its order. */
 #define ORDER_COLUMNS                                                                              \
-    "o.id, o.product_id, o.quantity, o.unit_price_cents, o.total_price_cents, o.status, o.reason,"  \
+    "o.id, o.product_id, o.quantity, o.unit_price_cents, o.total_price_cents, o.status, o.reason," \
     " o.created_at, o.updated_at, o.request_id"
 
+/* clang-format off */
 const struct pg_statement ORDER_SQL[ORDER_STATEMENTS] = {
     [SQL_NEXT_ORDER_IDS] = { "next_order_ids", "SELECT nextval('order_ids')" },
 
@@ -76,3 +77,4 @@ const struct pg_statement ORDER_SQL[ORDER_STATEMENTS] = {
     [SQL_OUTBOX_RELAX] = { "outbox_relax", OUTBOX_RELAX_SQL },
     [SQL_OUTBOX_DELETE] = { "outbox_delete", OUTBOX_DELETE_SQL },
 };
+/* clang-format on */

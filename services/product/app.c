@@ -19,7 +19,8 @@ enum {
     CONNECT_TIMEOUT_MS = 3000,
     DRAIN_POLL_MS = 10,
     SWEEP_BATCH_MAX = 500,
-    DATABASE_REQUESTS_MAX = 64, /* the sum of what all batchers and consumers may have under way, and room */
+    DATABASE_REQUESTS_MAX =
+        64, /* the sum of what all batchers and consumers may have under way, and room */
 };
 
 static const struct http_route ROUTES[] = {
@@ -170,9 +171,9 @@ static enum err open_server(void) {
 
 enum err app_start(struct loop *loop) {
     static enum err (*const PARTS[])(void) = {
-        open_database,     open_cache,         create_product_init, get_product_init,
+        open_database,      open_cache,          create_product_init, get_product_init,
         list_products_init, change_product_init, order_created_init,  open_broker,
-        open_outbox,       open_server,
+        open_outbox,        open_server,
     };
     app.loop = loop;
     metrics_register(product_metrics, PRODUCT_METRIC_COUNT);

@@ -26,11 +26,11 @@ struct app {
     struct id_block product_ids;
     struct id_block outbox_ids;
     struct http_server *server;
-    struct batcher inserts;  /* create_product.c */
-    struct batcher reads;    /* read_products.c */
-    struct batcher pages;    /* list_products.c */
-    struct batcher changes;  /* change_products.c */
-    struct consumer orders;  /* order_created.c */
+    struct batcher inserts; /* create_product.c */
+    struct batcher reads;   /* read_products.c */
+    struct batcher pages;   /* list_products.c */
+    struct batcher changes; /* change_products.c */
+    struct consumer orders; /* order_created.c */
     struct flow_pool create_flows, get_flows, list_flows, change_flows;
 };
 

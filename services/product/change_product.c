@@ -107,8 +107,8 @@ static enum flow_rc parse(struct flow *flow) {
     if (http_path_id(exchange, 0, &self->change.id) != ERR_OK) {
         http_flow_problem(flow, "path/id", "type", "must be a positive integer");
     }
-    enum flow_rc rc = is_patch ? parse_patch(flow, &self->change)
-                               : parse_restock(flow, &self->change);
+    enum flow_rc rc =
+        is_patch ? parse_patch(flow, &self->change) : parse_restock(flow, &self->change);
     if (rc != FLOW_NEXT) {
         return rc;
     }
@@ -309,8 +309,7 @@ static void locked(void *ctx, enum err err, const struct pg_rows *rows) {
         item->outcome = apply_one(item, product_set_find(&state->set, item->change.id));
     }
     state->event_count = product_set_changed_count(&state->set);
-    state->events =
-        arena_array(&batch->arena, state->event_count + 1, sizeof(struct outbox_event));
+    state->events = arena_array(&batch->arena, state->event_count + 1, sizeof(struct outbox_event));
     apply_all(batch);
 }
 
@@ -334,9 +333,8 @@ static void apply_all(struct batch *batch) {
         id_block_wait(&app.outbox_ids, ids_arrived, batch);
         return;
     }
-    if (state->events == NULL ||
-        product_set_finish(&batch->arena, &state->set, state->now_ms, first_outbox_id,
-                           state->events) != ERR_OK) {
+    if (state->events == NULL || product_set_finish(&batch->arena, &state->set, state->now_ms,
+                                                    first_outbox_id, state->events) != ERR_OK) {
         pg_rollback(state->session);
         wake_all(batch, ERR_NO_MEMORY);
         return;

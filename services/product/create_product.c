@@ -76,9 +76,9 @@ static enum flow_rc parse(struct flow *flow) {
 static enum flow_rc store(struct flow *flow) {
     struct create_product *self = (struct create_product *)flow;
     struct http_exchange *exchange = http_flow_exchange(flow);
-    struct insert_item item = {
-        .wait = flow_wait(flow), .product = self->product, .ret_product = &self->product
-    };
+    struct insert_item item = { .wait = flow_wait(flow),
+                                .product = self->product,
+                                .ret_product = &self->product };
     snprintf(item.request_id, sizeof(item.request_id), "%s", http_request_id(exchange));
     snprintf(item.traceparent, sizeof(item.traceparent), "%s", http_traceparent(exchange));
     enum err err = batcher_add(&app.inserts, &item);

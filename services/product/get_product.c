@@ -93,7 +93,8 @@ struct read_state {
 };
 
 /* Answer everyone who waits for `id`. `json` NULL: there is no such product. */
-static void answer(struct batch *batch, int64_t id, struct str json, int64_t version, enum err err) {
+static void answer(struct batch *batch, int64_t id, struct str json, int64_t version,
+                   enum err err) {
     for (size_t i = 0; i < batch->count; i++) {
         struct read_item *item = BATCH_ITEM(batch, struct read_item, i);
         if (item->id != id || !flow_wait_is_live(item->wait)) {
@@ -143,7 +144,8 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         err = answer_from_rows(batch, &rows[0]);
     }
     for (size_t i = 0; i < batch->count; i++) { /* whoever still waits: not found, or the error */
-        flow_wake(BATCH_ITEM(batch, struct read_item, i)->wait, err == ERR_OK ? ERR_NOT_FOUND : err);
+        flow_wake(BATCH_ITEM(batch, struct read_item, i)->wait,
+                  err == ERR_OK ? ERR_NOT_FOUND : err);
     }
     batch_done(batch);
 }

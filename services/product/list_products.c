@@ -82,9 +82,9 @@ static enum flow_rc parse(struct flow *flow) {
 
 static enum flow_rc read_page(struct flow *flow) {
     struct list_products *self = (struct list_products *)flow;
-    struct page_item item = {
-        .wait = flow_wait(flow), .after_id = self->after.minor, .limit = self->limit
-    };
+    struct page_item item = { .wait = flow_wait(flow),
+                              .after_id = self->after.minor,
+                              .limit = self->limit };
     enum err err = batcher_add(&app.pages, &item);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }

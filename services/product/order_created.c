@@ -1,10 +1,9 @@
 /*
  * order.created: a batch of orders becomes one transaction.
  *
- *   lock the products, then look into the ledger    (in this order: whoever decided an order before us held the same lock)
- *   decide in arrival order                          stock.c
- *   write ledger, products and outbox, commit
- *   then: cache, order.updated, acknowledge
+ *   lock the products, then look into the ledger    (in this order: whoever decided an order before
+ * us held the same lock) decide in arrival order                          stock.c write ledger,
+ * products and outbox, commit then: cache, order.updated, acknowledge
  */
 #include "app.h"
 #include "config.h"
@@ -56,7 +55,8 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
     const struct broker_message *message = &delivery->message;
     struct order_created event;
     (void)ctx;
-    enum err err = order_created_decode(arena, message->body, message->body_length, &event, ret_why);
+    enum err err =
+        order_created_decode(arena, message->body, message->body_length, &event, ret_why);
     if (err != ERR_OK) {
         return err;
     }
@@ -207,8 +207,8 @@ static enum err build_order_event(struct arena *arena, const struct decision_ite
     if (message_id == NULL || copy == NULL) {
         return ERR_NO_MEMORY;
     }
-    int written = snprintf(message_id, MESSAGE_ID_BYTES, KEY_ORDER_UPDATED "-%" PRId64,
-                           item->order.order_id);
+    int written =
+        snprintf(message_id, MESSAGE_ID_BYTES, KEY_ORDER_UPDATED "-%" PRId64, item->order.order_id);
     *ret_event = (struct outbox_event){
         .id = outbox_id,
         .routing_key = KEY_ORDER_UPDATED,
@@ -236,7 +236,7 @@ static enum err build_events(struct arena *arena, int64_t first_outbox_id) {
 /* New decisions only: copies and what the ledger has are left out. */
 static struct pg_call ledger_call(struct arena *arena, size_t *ret_count) {
     struct pg_call call = { .statement = SQL_LEDGER_INSERT, .param_count = 7 };
-    int64_t *numbers[4]; /* order id, product id, quantity, time */
+    int64_t *numbers[4];  /* order id, product id, quantity, time */
     struct str *texts[3]; /* status, reason, request id */
     size_t next = 0;
     bool whole = true;

@@ -35,7 +35,8 @@ enum { PRODUCT_ETAG_BYTES = 24 };
 void product_etag(int64_t version, char out[PRODUCT_ETAG_BYTES]);
 /*
  * Does a list of entity tags (If-Match, If-None-Match) name `version`? `*` does. A weak tag (W/"7")
- * counts too: the gateway wraps the body and so must weaken the tag, and the version is what is compared.
+ * counts too: the gateway wraps the body and so must weaken the tag, and the version is what is
+ * compared.
  */
 bool product_etag_matches(struct str header, int64_t version);
 

@@ -23,7 +23,10 @@ static bool build_put(struct arena *arena, const struct product *product, struct
     return value != NULL && ret_put->key != NULL;
 }
 
-/* Too many for one command, or no memory: leave it to the rules of cache.h, which drop what may be stale. */
+/*
+ * Too many for one command, or no memory: leave it to the rules of cache.h, which drop what may be
+ * stale.
+ */
 static void give_up(struct cache *cache, cache_done_fn *fn, void *ctx) {
     cache_reset(cache, "a write could not be made");
     if (fn != NULL) {

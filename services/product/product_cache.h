@@ -10,10 +10,12 @@
 #include <stdint.h>
 
 /*
- * Write products through, newest version wins. For a writer: after its commit. For a filler: with the
- * epoch from before it asked the database. `fn` may be NULL; it may run inside the call. Memory from `arena` until then.
+ * Write products through, newest version wins. For a writer: after its commit. For a filler: with
+ * the epoch from before it asked the database. `fn` may be NULL; it may run inside the call. Memory
+ * from `arena` until then.
  */
 void product_cache_put(struct cache *cache, uint64_t epoch, struct arena *arena,
-                       const struct product *const *products, size_t count, cache_done_fn *fn, void *ctx);
+                       const struct product *const *products, size_t count, cache_done_fn *fn,
+                       void *ctx);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Changes of existing products, in batches: lock the rows in id order, change them in memory, write them
- * back with their events, in one transaction. Both the API (PATCH, restock) and the orders work so.
+ * Changes of existing products, in batches: lock the rows in id order, change them in memory, write
+ * them back with their events, in one transaction. Both the API (PATCH, restock) and the orders
+ * work so.
  */
 #ifndef PRODUCT_PRODUCT_CHANGES_H
 #define PRODUCT_PRODUCT_CHANGES_H
@@ -39,13 +40,18 @@ MUST_CHECK enum err product_set_read(struct arena *arena, const struct pg_rows *
 struct changed_product *product_set_find(const struct product_set *set, int64_t id);
 size_t product_set_changed_count(const struct product_set *set);
 
-/* Raise the version of each changed product, set its time, and build its event; ids from `first_outbox_id` on. */
+/*
+ * Raise the version of each changed product, set its time, and build its event; ids from
+ * `first_outbox_id` on.
+ */
 MUST_CHECK enum err product_set_finish(struct arena *arena, struct product_set *set, int64_t now_ms,
                                        int64_t first_outbox_id, struct outbox_event *ret_events);
 /* The UPDATE of all changed products. */
 struct pg_call product_update_call(struct arena *arena, const struct product_set *set);
 
-/* After the commit: write the changed products through to the cache; fn as in product_cache_put(). */
+/*
+ * After the commit: write the changed products through to the cache; fn as in product_cache_put().
+ */
 void product_set_cache(struct arena *arena, const struct product_set *set, uint64_t epoch,
                        void (*fn)(void *ctx, enum err err), void *ctx);
 

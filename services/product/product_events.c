@@ -8,8 +8,8 @@
 enum { MESSAGE_ID_BYTES = 80 };
 
 enum err product_outbox_event(struct arena *arena, const char *routing_key,
-                              const struct product *product, struct cause cause,
-                              int64_t outbox_id, struct outbox_event *ret_event) {
+                              const struct product *product, struct cause cause, int64_t outbox_id,
+                              struct outbox_event *ret_event) {
     struct product_event event = product_to_event(product, cause.request_id);
     char *message_id = arena_alloc(arena, MESSAGE_ID_BYTES);
     struct buf body;

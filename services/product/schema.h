@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 enum {
-    PRODUCT_ID_BLOCK = 20,  /* increments of the sequences, see migrations/ */
+    PRODUCT_ID_BLOCK = 20, /* increments of the sequences, see migrations/ */
     OUTBOX_ID_BLOCK = 4000,
 };
 
@@ -21,7 +21,8 @@ enum product_statement {
     SQL_PRODUCT_UPDATE, /* ids, names, prices, quantities, versions, times */
     SQL_RESTOCK_INSERT, /* product ids, quantities, times, request ids */
     SQL_LEDGER_FIND,    /* order ids → order id, status, reason, decided_at */
-    SQL_LEDGER_INSERT,  /* order ids, product ids, quantities, statuses, reasons, times, request ids */
+    SQL_LEDGER_INSERT,  /* order ids, product ids, quantities, statuses, reasons, times, request ids
+                         */
     SQL_OUTBOX_INSERT,
     SQL_OUTBOX_CLAIM,
     SQL_OUTBOX_READ,

@@ -4,6 +4,7 @@
 
 #define PRODUCT_COLUMNS "id, name, price_cents, qty, version, created_at, updated_at"
 
+/* clang-format off */
 const struct pg_statement PRODUCT_SQL[PRODUCT_STATEMENTS] = {
     [SQL_NEXT_PRODUCT_IDS] = { "next_product_ids", "SELECT nextval('product_ids')" },
     [SQL_NEXT_OUTBOX_IDS] = { "next_outbox_ids", "SELECT nextval('outbox_ids')" },
@@ -52,3 +53,4 @@ const struct pg_statement PRODUCT_SQL[PRODUCT_STATEMENTS] = {
     [SQL_OUTBOX_RELAX] = { "outbox_relax", OUTBOX_RELAX_SQL },
     [SQL_OUTBOX_DELETE] = { "outbox_delete", OUTBOX_DELETE_SQL },
 };
+/* clang-format on */

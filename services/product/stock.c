@@ -10,8 +10,7 @@ static int compare_level(const void *key, const void *item) {
     return (product_id > other) - (product_id < other);
 }
 
-struct stock_level *stock_find_level(struct stock_level *levels, size_t count,
-                                     int64_t product_id) {
+struct stock_level *stock_find_level(struct stock_level *levels, size_t count, int64_t product_id) {
     return count == 0 ? NULL : bsearch(&product_id, levels, count, sizeof(*levels), compare_level);
 }
 

@@ -1,9 +1,9 @@
 /*
  * The decision: which orders of a batch get their stock. Pure: no I/O, no allocation.
  *
- * In arrival order, an order is done if its product exists and has enough left, else rejected with the
- * reason. An order that the ledger knows keeps its outcome and takes nothing; so does the second
- * copy of an order within the batch.
+ * In arrival order, an order is done if its product exists and has enough left, else rejected with
+ * the reason. An order that the ledger knows keeps its outcome and takes nothing; so does the
+ * second copy of an order within the batch.
  */
 #ifndef PRODUCT_STOCK_H
 #define PRODUCT_STOCK_H
@@ -30,8 +30,8 @@ struct stock_order {
 };
 
 /*
- * `levels`: sorted by product_id, one per existing product. `orders`: in arrival order; those found in
- * the ledger are marked known by the caller, copies within the batch are marked here. All of one
+ * `levels`: sorted by product_id, one per existing product. `orders`: in arrival order; those found
+ * in the ledger are marked known by the caller, copies within the batch are marked here. All of one
  * array, so that a lower address is an earlier arrival. O(n log n).
  * `scratch` has room for `order_count` pointers.
  */
