@@ -16,7 +16,17 @@
 
 #include <stdio.h>
 
-enum { INSERT = 3, CLAIM, RELAX, DELETE, SWEEP_MS = 15, SWEEP_MAX = 4, PATIENCE_MS = 5000 };
+enum {
+    INSERT = 3,
+    CLAIM,
+    READ,
+    RELAX,
+    DELETE,
+    SWEEP_MS = 15,
+    SWEEP_MAX = 4,
+    BACKLOG_BELOW = 2,
+    PATIENCE_MS = 5000
+};
 
 static struct loop *loop;
 static struct outbox outbox;
@@ -30,10 +40,12 @@ static const struct outbox_event EVENTS[] = {
 static void setup(void) {
     struct outbox_options options = { .insert_statement = INSERT,
                                       .claim_statement = CLAIM,
+                                      .read_statement = READ,
                                       .relax_statement = RELAX,
                                       .delete_statement = DELETE,
                                       .sweep_interval_ms = SWEEP_MS,
-                                      .sweep_batch_max = SWEEP_MAX };
+                                      .sweep_batch_max = SWEEP_MAX,
+                                      .backlog_below = BACKLOG_BELOW };
     log_init("test", LOG_LEVELS, 2);
     fake_pg_reset();
     fake_broker_reset();
@@ -209,7 +221,7 @@ END_TEST
 
 /* ---- the broker is away ---- */
 
-static const enum err REFUSALS[] = { ERR_UNAVAILABLE, ERR_BUSY, ERR_DRAINING, ERR_TOO_LARGE };
+static const enum err REFUSALS[] = { ERR_UNAVAILABLE, ERR_DRAINING, ERR_TOO_LARGE };
 
 START_TEST(what_the_broker_refuses_is_left_and_may_be_sent_later) {
     no_sweep();
@@ -221,6 +233,73 @@ START_TEST(what_the_broker_refuses_is_left_and_may_be_sent_later) {
     ck_assert(metric_is("\nprodorder_outbox_inflight 1\n"));
     fake_broker.publish_err = ERR_OK;
     outbox_publish(&outbox, EVENTS, 3);
+    ck_assert_uint_eq(fake_broker.published, 3);
+}
+END_TEST
+
+/* ---- the backlog: the broker's queue is full ---- */
+
+static PGresult *rows_of(int64_t first, size_t count) {
+    PGresult *rows = fake_rows(6);
+    for (size_t i = 0; i < count; i++) {
+        fake_row(rows, "ittttt", first + (int64_t)i, "order.created", "m", "request", "", "{}");
+    }
+    return rows;
+}
+
+static void fill_backlog(void) {
+    no_sweep();
+    fake_broker.publish_err = ERR_BUSY;
+    fake_broker.publish_ok_left = 1;
+    outbox_publish(&outbox, EVENTS, 3);
+    ck_assert_uint_eq(fake_broker.published, 1);
+    ck_assert(metric_is("\nprodorder_outbox_backlog 2\n"));
+    fake_broker.publish_err = ERR_OK;
+}
+
+START_TEST(what_does_not_fit_is_read_again_when_confirms_make_room) {
+    fill_backlog();
+    outbox_publish(&outbox, EVENTS, 3); /* all in hand: nothing is sent twice, nobody overtakes */
+    ck_assert_uint_eq(fake_broker.published, 1);
+    confirm(101, true);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, READ);
+    ck_assert_uint_eq(fake_param_count(&request->calls[0], 0), 2);
+    ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, 0), 102);
+    ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, 1), 103);
+    fake_pg_answer(rows_of(102, 2), NULL, NULL);
+    ck_assert_uint_eq(fake_broker.published, 3);
+    ck_assert(metric_is("\nprodorder_outbox_backlog 0\n"));
+    ck_assert(metric_is("\nprodorder_outbox_inflight 2\n"));
+}
+END_TEST
+
+START_TEST(a_backlog_row_that_is_gone_is_let_go) {
+    fill_backlog();
+    confirm(101, true);
+    fake_pg_expect(FAKE_PG_RUN, READ);
+    fake_pg_answer(rows_of(103, 1), NULL, NULL); /* another replica has sent 102 */
+    ck_assert_uint_eq(fake_broker.published, 2);
+    outbox_publish(&outbox, &EVENTS[1], 1);
+    ck_assert_uint_eq(fake_broker.published, 3);
+}
+END_TEST
+
+START_TEST(a_backlog_that_cannot_be_read_is_left_to_the_sweep) {
+    fill_backlog();
+    confirm(101, true);
+    fake_pg_expect(FAKE_PG_RUN, READ);
+    fake_pg_fail(ERR_UNAVAILABLE);
+    ck_assert(metric_is("\nprodorder_outbox_backlog 0\n"));
+    outbox_publish(&outbox, EVENTS, 3); /* none is held any more */
+    ck_assert_uint_eq(fake_broker.published, 4);
+}
+END_TEST
+
+START_TEST(a_broker_that_goes_away_takes_the_backlog_with_it) {
+    fill_backlog();
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    ck_assert(metric_is("\nprodorder_outbox_backlog 0\n"));
+    outbox_publish(&outbox, &EVENTS[1], 2);
     ck_assert_uint_eq(fake_broker.published, 3);
 }
 END_TEST
@@ -365,6 +444,10 @@ int main(void) {
     tcase_add_test(tcase, a_full_deletion_queue_leaves_rows_to_the_sweep);
     tcase_add_loop_test(tcase, what_the_broker_refuses_is_left_and_may_be_sent_later, 0,
                         (int)UNIT_COUNT(REFUSALS));
+    tcase_add_test(tcase, what_does_not_fit_is_read_again_when_confirms_make_room);
+    tcase_add_test(tcase, a_backlog_row_that_is_gone_is_let_go);
+    tcase_add_test(tcase, a_backlog_that_cannot_be_read_is_left_to_the_sweep);
+    tcase_add_test(tcase, a_broker_that_goes_away_takes_the_backlog_with_it);
     tcase_add_test(tcase, rows_left_behind_are_sent_again);
     tcase_add_test(tcase, a_sweep_does_not_send_what_is_under_way);
     tcase_add_test(tcase, a_full_sweep_is_followed_by_another_one_soon);
