@@ -8,6 +8,6 @@ compile=$1 build=$2
 shift 2
 for source; do
     jq -n --arg dir "$PWD" --arg file "$source" \
-        --arg command "$compile -c -o $build/obj/${source%.c}.o $source" \
+        --arg command "$compile -DPRODORDER_VERSION='\"\"' -c -o $build/obj/${source%.c}.o $source" \
         '{directory: $dir, file: $file, command: $command}'
 done | jq -s .
