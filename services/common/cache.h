@@ -82,7 +82,7 @@ void cache_reset(struct cache *cache, const char *reason);
 /* Values and versions of `count` keys (at most CACHE_KEYS_MAX), read atomically. */
 void cache_get(struct cache *cache, const char *const *keys, size_t count, cache_get_fn *fn,
                void *ctx);
-/* Set each value if its version is above the one known. fn may be NULL. */
+/* Set each value unless a higher version is known. fn may be NULL. */
 void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put *puts,
                      size_t count, cache_done_fn *fn, void *ctx);
 /* Set the value if the counter is still put->version (as cache_get gave it). fn may be NULL. */
