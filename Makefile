@@ -224,8 +224,9 @@ $(GATEWAY): $(GATEWAY_SRC) $(BUILD)/flags
 # ---- unit tests -------------------------------------------------------------------------------
 #
 # test_openapi_*.c are linked with libopenapi.a, the others with libcontract.a and libcommon.a.
-# A test that fakes something at link time says in its first lines which sources it is linked with
-# instead, paths from the repository root:   /* link: services/order/create_order.c t/unit/fake_pg.c */
+# A test that fakes something at link time, or tests a service's own sources, names them in its first
+# lines, paths from the repository root:   /* link: services/order/create_order.c t/unit/fake_pg.c */
+# The libraries come behind them: they fill in only what the named sources leave undefined.
 
 $(BUILD)/unit/%.link.mk: t/unit/%.c scripts/link-marker.sh
 	@mkdir -p $(@D)
@@ -235,8 +236,8 @@ ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include $(UNIT:%=%.link.mk)
 endif
 
-unit_parts = $(if $(LINK_$(1)),$(call obj,$(LINK_$(1))),$(if \
-               $(filter test_openapi_%,$(1)),$(LIBOPENAPI),$(SERVICE_LINK)))
+unit_parts = $(call obj,$(LINK_$(1))) \
+             $(if $(filter test_openapi_%,$(1)),$(LIBOPENAPI),$(SERVICE_LINK))
 
 $(UNIT): $(BUILD)/unit/%: $$(call obj,t/unit/$$*.c) $$(call unit_parts,$$*)
 	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) $(OPENAPI_LIBS) $(CHECK_LIBS) -lpthread)

@@ -1,7 +1,4 @@
-/* link: services/common/consumer.c services/common/arena.c services/common/loop.c
- *       services/common/clock.c services/common/err.c services/common/log.c services/common/buf.c
- *       services/common/json_write.c services/common/decimal.c services/common/utf8.c
- *       t/unit/fake_broker.c */
+/* link: t/unit/fake_broker.c */
 /* services/common/consumer: each event exactly as often as it takes. An item is a number: its body. */
 #include "common/clock.h"
 #include "common/consumer.h"

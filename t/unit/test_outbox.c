@@ -1,9 +1,4 @@
-/* link: services/common/outbox.c services/common/batcher.c services/common/id_set.c
- *       services/common/pg_param.c services/common/arena.c services/common/loop.c
- *       services/common/clock.c services/common/err.c services/common/log.c services/common/buf.c
- *       services/common/json_write.c services/common/decimal.c services/common/utf8.c
- *       services/common/metrics.c services/common/metrics_process.c
- *       t/unit/fake_broker.c t/unit/fake_pg.c */
+/* link: t/unit/fake_broker.c t/unit/fake_pg.c */
 /* services/common/outbox: inserted, published, confirmed, deleted; and what is left behind is swept. */
 #include "common/clock.h"
 #include "common/log.h"
