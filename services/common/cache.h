@@ -70,7 +70,7 @@ MUST_CHECK enum err cache_open(struct loop *loop, const struct cache_options *op
 /* Pending operations end with ERR_UNAVAILABLE. Accepts NULL. */
 void cache_close(struct cache *cache);
 bool cache_is_ready(const struct cache *cache);
-/* Changes with each connection; take it before asking the database for what will be put. */
+/* Changes whenever the cache becomes ready; take it before asking the database for what will be put. */
 uint64_t cache_epoch(const struct cache *cache);
 
 /*

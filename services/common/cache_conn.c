@@ -103,7 +103,6 @@ void cache_conn_start(struct cache *cache) {
     }
     cache->redis = redis;
     cache->state = CACHE_CONNECTING;
-    cache->epoch++;
     cache->prefix = 0;
     redis->data = cache;
     if (loop_watch(cache->loop, &cache->watch, redis->c.fd, EPOLLOUT, on_event, cache) != ERR_OK) {
@@ -264,6 +263,7 @@ static void clean_next(struct cache *cache, const char *cursor) {
     const char *prefix = cache->options.prefixes[cache->prefix];
     if (prefix == NULL) {
         cache->state = CACHE_READY;
+        cache->epoch++; /* now, not at the connect: writes were refused until here */
         cache->outage_logged = false;
         backoff_reset(&cache->backoff);
         log_info("cache ready", LOG_STR("host", cache->options.host),

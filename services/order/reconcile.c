@@ -114,7 +114,8 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         if (order.created_ms < reconciler.oldest_ms) {
             reconciler.oldest_ms = order.created_ms;
         }
-        if (is_due(order.created_ms)) {
+        bool in_outbox = pg_get_bool(&rows[0], r, ORDER_COLUMN_COUNT + 1); /* its sweep tells it */
+        if (!in_outbox && is_due(order.created_ms)) {
             tell_again(&order, pg_get_text(&rows[0], r, ORDER_COLUMN_COUNT));
         }
         reconciler.after = (struct cursor){ order.created_ms, order.id };

@@ -56,10 +56,10 @@ const struct pg_statement ORDER_SQL[ORDER_STATEMENTS] = {
         " RETURNING o.id, o.product_id" },
 
     [SQL_ORDER_WAITING] = { "order_waiting",
-        "SELECT " ORDER_COLUMNS ", o.traceparent FROM orders AS o"
+        "SELECT " ORDER_COLUMNS ", o.traceparent,"
+        " EXISTS (SELECT FROM outbox WHERE outbox.id = o.id) FROM orders AS o"
         " WHERE o.created_at >= $1::timestamptz AND o.created_at < $2::timestamptz"
         " AND o.status = 'waiting' AND (o.created_at, o.id) > ($3::timestamptz, $4::bigint)"
-        " AND NOT EXISTS (SELECT FROM outbox WHERE outbox.id = o.id)"
         " ORDER BY o.created_at, o.id LIMIT $5::bigint" },
 
     [SQL_KEY_FIND] = { "key_find",

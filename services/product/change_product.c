@@ -154,7 +154,6 @@ struct change_state {
     struct outbox_event *events;
     size_t event_count;
     int64_t now_ms;
-    uint64_t epoch;
 };
 
 static void apply_all(struct batch *batch);
@@ -198,7 +197,7 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
         }
     }
     outbox_publish(&app.outbox, state->events, state->event_count);
-    product_set_cache(&batch->arena, &state->set, state->epoch, cached, batch);
+    product_set_cache(&batch->arena, &state->set, cached, batch);
 }
 
 /* One change on the locked row; what it sees is the row with the changes before it. */
@@ -356,7 +355,6 @@ static void run_changes(void *ctx, struct batch *batch) {
         ids[i] = BATCH_ITEM(batch, struct change_item, i)->change.id;
     }
     state->now_ms = clock_unix_ms();
-    state->epoch = cache_epoch(app.cache);
     struct pg_call call =
         product_lock_call(&batch->arena, ids, product_ids_unique(ids, batch->count));
     state->session = pg_begin(app.pg, &call, 1, locked, batch);

@@ -44,7 +44,6 @@ static struct {
     struct outbox_event *events; /* order.updated for each order, then product.updated */
     size_t event_count;
     int64_t now_ms;
-    uint64_t epoch;
 } segment;
 
 enum { MESSAGE_ID_BYTES = 48 };
@@ -84,7 +83,6 @@ static void lock_products(void *ctx, void *items, size_t count) {
     segment.items = decisions;
     segment.count = count;
     segment.now_ms = clock_unix_ms();
-    segment.epoch = cache_epoch(app.cache);
     for (size_t i = 0; i < count; i++) {
         product_ids[i] = decisions[i].order.product_id;
         order_ids[i] = decisions[i].order.order_id;
@@ -334,7 +332,7 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
         count_outcome(item);
     }
     outbox_publish(&app.outbox, segment.events, segment.event_count);
-    product_set_cache(consumer_arena(&app.orders), &segment.set, segment.epoch, cached, NULL);
+    product_set_cache(consumer_arena(&app.orders), &segment.set, cached, NULL);
 }
 
 static void cached(void *ctx, enum err err) {

@@ -120,7 +120,7 @@ struct pg_call product_update_call(struct arena *arena, const struct product_set
     return call;
 }
 
-void product_set_cache(struct arena *arena, const struct product_set *set, uint64_t epoch,
+void product_set_cache(struct arena *arena, const struct product_set *set,
                        void (*fn)(void *ctx, enum err err), void *ctx) {
     size_t count = product_set_changed_count(set), next = 0;
     const struct product **products = arena_array(arena, count + 1, sizeof(*products));
@@ -136,5 +136,6 @@ void product_set_cache(struct arena *arena, const struct product_set *set, uint6
             products[next++] = &set->items[i].product;
         }
     }
-    product_cache_put(app.cache, epoch, arena, products, count, fn, ctx);
+    /* a committed version is right under any connection: the epoch guards fillers only */
+    product_cache_put(app.cache, cache_epoch(app.cache), arena, products, count, fn, ctx);
 }

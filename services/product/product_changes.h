@@ -52,7 +52,7 @@ struct pg_call product_update_call(struct arena *arena, const struct product_set
 /*
  * After the commit: write the changed products through to the cache; fn as in product_cache_put().
  */
-void product_set_cache(struct arena *arena, const struct product_set *set, uint64_t epoch,
+void product_set_cache(struct arena *arena, const struct product_set *set,
                        void (*fn)(void *ctx, enum err err), void *ctx);
 
 #endif

@@ -324,6 +324,21 @@ START_TEST(a_put_that_began_under_an_earlier_connection_is_not_made) {
 }
 END_TEST
 
+/* A writer whose put was refused meanwhile may have committed what this reader did not see. */
+START_TEST(a_put_that_began_before_the_cache_was_ready_is_not_made) {
+    cache_reset(cache, "test");
+    while (!cache_is_ready(cache)) {
+        uint64_t epoch = cache_epoch(cache);
+        loop_tick(loop, 1);
+        if (cache_is_ready(cache)) {
+            ck_assert_uint_ne(cache_epoch(cache), epoch);
+            ck_assert_int_eq(put_newer(epoch, "product:1", "v1", 1), ERR_OK);
+        }
+    }
+    expect("product:1", "(none)", 0);
+}
+END_TEST
+
 static void expect_refused(void) {
     static const char *const KEYS[] = { "product:1" };
     struct outcome outcomes[4] = { { .wanted = 1 } };
@@ -447,6 +462,7 @@ static Suite *cache_suite(void) {
     tcase_add_test(tcase, nobody_needs_to_be_told);
     tcase_add_test(tcase, each_connect_drops_our_values_and_nothing_else);
     tcase_add_test(tcase, a_put_that_began_under_an_earlier_connection_is_not_made);
+    tcase_add_test(tcase, a_put_that_began_before_the_cache_was_ready_is_not_made);
     tcase_add_test(tcase, a_server_that_dies_and_comes_back);
     tcase_add_test(tcase, commands_under_way_when_the_server_dies_end_once);
     tcase_add_test(tcase, a_server_that_does_not_answer_is_given_up_at_the_deadline);

@@ -1,0 +1,635 @@
+/* link: services/order/create_order.c services/order/order_store.c services/order/idempotency.c
+ *       services/order/product_lookup.c services/order/order.c services/order/metrics.c
+ *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_http_client.c
+ *       t/unit/fake_stack.c */
+/*
+ * POST /orders, step by step: parse → find_earlier → find_product → store_order → reply, and at each
+ * of them everything that its dependency can do. The product is in the cache unless a test says so.
+ */
+#include "order/app.h"
+#include "order/config.h"
+#include "order/idempotency.h"
+#include "order/schema.h"
+
+#include "fake_http_client.h"
+#include "fake_stack.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { DEADLINE_MS = 30000, SHORT_MS = 60, PRICE_CENTS = 1990, FIRST_ID = 5000 };
+
+struct app app;
+struct order_config order_config;
+
+static const struct http_route ROUTES[] = {
+    { "POST", "/orders", "create_order", create_order, NULL },
+};
+
+static const char BODY[] = "{\"productId\":7,\"quantity\":3}";
+static const char COPY[] = "{\"id\":7,\"name\":\"x\",\"price\":19.90,\"qty\":5,\"version\":4,"
+                           "\"createdAt\":\"2026-11-22T17:16:32.123Z\","
+                           "\"updatedAt\":\"2026-11-22T17:16:32.123Z\"}";
+static const char KEY[] = "Idempotency-Key: k-1\r\n";
+
+static void open_with(uint32_t deadline_ms, int64_t requests_max) {
+    struct outbox_options outbox = { .insert_statement = SQL_OUTBOX_INSERT,
+                                     .claim_statement = SQL_OUTBOX_CLAIM,
+                                     .relax_statement = SQL_OUTBOX_RELAX,
+                                     .delete_statement = SQL_OUTBOX_DELETE,
+                                     .sweep_interval_ms = 60000,
+                                     .sweep_batch_max = 100 };
+    order_config = (struct order_config){ .requests_max = requests_max,
+                                          .request_deadline_ms = deadline_ms,
+                                          .insert_batch_max = 16,
+                                          .insert_inflight_max = 2 };
+    stack_open(ROUTES, UNIT_COUNT(ROUTES));
+    fake_http_client_reset();
+    app = (struct app){ .loop = stack_loop,
+                        .pg = &fake_pg,
+                        .cache = &fake_cache,
+                        .broker = &fake_broker,
+                        .products = &fake_http_client };
+    id_block_init(&app.order_ids, &fake_pg, SQL_NEXT_ORDER_IDS, ORDER_ID_BLOCK);
+    ck_assert_int_eq(idempotency_init(), ERR_OK);
+    ck_assert_int_eq(product_lookup_init(), ERR_OK);
+    ck_assert_int_eq(order_store_init(), ERR_OK);
+    ck_assert_int_eq(create_order_init(), ERR_OK);
+    ck_assert_int_eq(outbox_open(&app.outbox, stack_loop, &fake_pg, &fake_broker, &outbox), ERR_OK);
+    fake_cache_set("product:7", COPY, 4);
+}
+
+static void setup(void) {
+    open_with(DEADLINE_MS, 16);
+}
+
+static void setup_short(void) {
+    open_with(SHORT_MS, 16);
+}
+
+static void setup_small(void) {
+    open_with(DEADLINE_MS, 2);
+}
+
+/* Whatever happened, nobody holds anything. */
+static void teardown(void) {
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+    ck_assert_uint_eq(app.create_flows.used, 0);
+    ck_assert_int_eq(idempotency_claim("k-1"), ERR_OK);
+    idempotency_release("k-1");
+    idempotency_done();
+    product_lookup_done();
+    batcher_done(&app.inserts);
+    flow_pool_done(&app.create_flows);
+    outbox_close(&app.outbox);
+    stack_close();
+}
+
+/* ---- the steps, one helper each ---- */
+
+static int post_with(const char *headers, const char *body) {
+    int fd = stack_connect();
+    stack_send(fd, "POST", "/orders", headers, body);
+    return fd;
+}
+
+static void answer_key(bool found, int64_t product_id, int64_t quantity) {
+    STACK_WAIT_FOR(fake_pg.waiting > 0);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, SQL_KEY_FIND);
+    ck_assert(str_equal(fake_param_text_at(&request->calls[0], 0, 0), STR("k-1")));
+    PGresult *rows = fake_rows(13);
+    if (found) {
+        fake_row(rows, "tiiiiiiittTTt", "k-1", product_id, quantity, (int64_t)42, product_id,
+                 quantity, (int64_t)PRICE_CENTS, PRICE_CENTS * quantity, "done", NULL,
+                 INT64_C(1795367792123), INT64_C(1795367799000), "first-request");
+    }
+    fake_pg_answer(rows, NULL, NULL);
+}
+
+static void answer_lookup(void) {
+    STACK_WAIT_FOR(fake_cache.op_count > 0);
+    fake_cache_run();
+}
+
+static void answer_ids(void) {
+    STACK_WAIT_FOR(fake_pg.waiting > 0);
+    fake_pg_answer_ids(SQL_NEXT_ORDER_IDS, FIRST_ID);
+    stack_settle();
+}
+
+static const struct pg_call *insert_call(void) {
+    STACK_WAIT_FOR(fake_pg.waiting > 0);
+    return &fake_pg_expect(FAKE_PG_RUN, SQL_ORDER_INSERT)->calls[0];
+}
+
+static void answer_insert(void) {
+    const struct pg_call *call = insert_call();
+    PGresult *rows = fake_rows(1);
+    for (size_t i = 0; i < fake_param_count(call, 0); i++) {
+        fake_row(rows, "i", fake_param_int8_at(call, 0, i));
+    }
+    fake_pg_answer(rows, NULL, NULL);
+}
+
+static void drop_lists(void) {
+    STACK_WAIT_FOR(fake_cache.op_count > 0);
+    ck_assert_int_eq(fake_cache.ops[0].kind, FAKE_INVALIDATE);
+    ck_assert_str_eq(fake_cache.ops[0].keys[0], "orders:product:7");
+    fake_cache_run();
+}
+
+/* Up to the insert under way. */
+static int post_until_insert(const char *headers) {
+    int fd = post_with(headers, BODY);
+    if (headers == KEY) {
+        answer_key(false, 0, 0);
+    }
+    answer_lookup();
+    answer_ids();
+    (void)insert_call();
+    return fd;
+}
+
+static void check_order(const struct stack_answer *answer, int64_t id) {
+    char wanted[256], location[64];
+    snprintf(wanted, sizeof(wanted),
+             "{\"id\":%lld,\"productId\":7,\"quantity\":3,\"unitPrice\":19.90,\"totalPrice\":59.70,"
+             "\"status\":\"waiting\",\"reason\":null,\"createdAt\":\"",
+             (long long)id);
+    snprintf(location, sizeof(location), "\r\nLocation: /orders/%lld\r\n", (long long)id);
+    ck_assert_msg(strncmp(answer->body, wanted, strlen(wanted)) == 0, "%s", answer->body);
+    ck_assert_ptr_nonnull(strstr(answer->headers, location));
+}
+
+/* ---- the good way ---- */
+
+START_TEST(an_order_is_stored_then_answered_then_told) {
+    int fd = post_with("X-Request-Id: my-request\r\ntraceparent: "
+                       "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n",
+                       BODY);
+    answer_lookup();
+    answer_ids();
+    const struct pg_call *call = insert_call();
+    ck_assert_int_eq(fake_param_int8_at(call, 0, 0), FIRST_ID);
+    ck_assert_int_eq(fake_param_int8_at(call, 1, 0), 7);
+    ck_assert_int_eq(fake_param_int8_at(call, 2, 0), 3);
+    ck_assert_int_eq(fake_param_int8_at(call, 3, 0), PRICE_CENTS);
+    ck_assert(str_equal(fake_param_text_at(call, 5, 0), STR("my-request")));
+    ck_assert_ptr_null(fake_param_text_at(call, 7, 0).bytes); /* no key */
+    ck_assert_uint_eq(fake_broker.published, 0);
+    ck_assert(stack_is_silent(fd)); /* not before the commit */
+    answer_insert();
+    ck_assert_uint_eq(fake_broker.published, 1);
+    ck_assert(stack_is_silent(fd)); /* nor before the list is dropped: read your own write */
+    drop_lists();
+    check_order(stack_expect(fd, 200), FIRST_ID);
+    const struct fake_message *message = &fake_broker.messages[0];
+    ck_assert_str_eq(message->routing_key, "order.created");
+    ck_assert_str_eq(message->message_id, "order.created-5000");
+    ck_assert_str_eq(message->correlation_id, "my-request");
+    ck_assert_int_eq(strncmp(message->traceparent, "00-0af7651916cd43dd8448eb211c80319c-", 36), 0);
+    ck_assert_uint_eq(message->cookie, FIRST_ID);
+}
+END_TEST
+
+START_TEST(an_order_with_a_key_stores_the_key) {
+    int fd = post_until_insert(KEY);
+    ck_assert(str_equal(fake_param_text_at(insert_call(), 7, 0), STR("k-1")));
+    answer_insert();
+    drop_lists();
+    check_order(stack_expect(fd, 200), FIRST_ID);
+}
+END_TEST
+
+START_TEST(the_same_key_and_payload_give_the_same_order) {
+    int fd = post_with(KEY, BODY);
+    answer_key(true, 7, 3);
+    const struct stack_answer *answer = stack_expect(fd, 200);
+    check_order(answer, 42); /* waiting, as it was answered then */
+    ck_assert_ptr_nonnull(strstr(answer->body, "\"requestId\":\"first-request\""));
+    ck_assert_ptr_nonnull(strstr(answer->body, "\"updatedAt\":\"2026-11-22T17:16:32.123Z\""));
+    ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
+START_TEST(the_same_key_with_another_payload_is_refused) {
+    int fd = post_with(KEY, BODY);
+    answer_key(true, _i == 0 ? 8 : 7, _i == 0 ? 3 : 4);
+    stack_expect(fd, 422);
+    ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
+START_TEST(a_key_under_way_is_a_conflict) {
+    int first = post_until_insert(KEY);
+    stack_expect(post_with(KEY, BODY), 409);
+    answer_insert();
+    stack_expect(post_with(KEY, BODY), 409); /* until the first one is answered */
+    drop_lists();
+    check_order(stack_expect(first, 200), FIRST_ID);
+    int again = post_with(KEY, BODY);
+    answer_key(true, 7, 3);
+    check_order(stack_expect(again, 200), 42);
+}
+END_TEST
+
+START_TEST(a_key_that_another_process_stored_meanwhile_is_a_conflict) {
+    int fd = post_until_insert(KEY);
+    fake_pg_answer(fake_rows(1), NULL, NULL); /* its id does not come back */
+    stack_expect(fd, 409);
+    ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
+/* ---- parse ---- */
+
+static const struct {
+    const char *headers, *body;
+    int status;
+    const char *problem; /* part of the answer */
+} BAD_REQUESTS[] = {
+    { "", "{", 400, "line 1, column" },
+    { "", "[]", 400, "must be an object" },
+    { "", "{}", 400, "\"path\":\"/quantity\"" },
+    { "", "{\"productId\":0,\"quantity\":1}", 400, "\"keyword\":\"minimum\"" },
+    { "", "{\"productId\":9223372036854775808,\"quantity\":1}", 400, "\"keyword\":\"maximum\"" },
+    { "", "{\"productId\":\"1\",\"quantity\":1}", 400, "\"path\":\"/productId\"" },
+    { "", "{\"productId\":1,\"quantity\":0}", 400, "must be >= 1" },
+    { "", "{\"productId\":1,\"quantity\":1000001}", 400, "must be <= 1000000" },
+    { "", "{\"productId\":1,\"quantity\":1.5}", 400, "must be an integer" },
+    { "", "{\"productId\":1,\"quantity\":1,\"x~/y\":1}", 400, "\"path\":\"/x~0~1y\"" },
+    { "Idempotency-Key: a b\r\n", "{\"productId\":1,\"quantity\":1}", 400,
+      "header/Idempotency-Key" },
+    { "Idempotency-Key:\r\n", "{\"productId\":1,\"quantity\":1}", 400, "header/Idempotency-Key" },
+    { "", NULL, 415, "application/json" },
+};
+
+START_TEST(what_is_malformed_is_refused_at_once) {
+    int fd = post_with(BAD_REQUESTS[_i].headers, BAD_REQUESTS[_i].body);
+    const struct stack_answer *answer = stack_expect(fd, BAD_REQUESTS[_i].status);
+    ck_assert_msg(strstr(answer->body, BAD_REQUESTS[_i].problem) != NULL, "%s", answer->body);
+    ck_assert_uint_eq(fake_cache.op_count + fake_pg.asked, 0);
+}
+END_TEST
+
+START_TEST(an_integer_may_have_a_zero_fraction) {
+    int fd = post_with("", "{\"productId\":7.0,\"quantity\":3e0}");
+    answer_lookup();
+    answer_ids();
+    answer_insert();
+    drop_lists();
+    check_order(stack_expect(fd, 200), FIRST_ID);
+}
+END_TEST
+
+/* ---- find_earlier ---- */
+
+static const struct {
+    enum err err;
+    int status;
+} FAILURES[] = {
+    { ERR_UNAVAILABLE, 503 },
+    { ERR_TIMEOUT, 503 },
+    { ERR_INTERNAL, 500 },
+    { ERR_NO_MEMORY, 503 },
+};
+
+static void check_retry_after(const struct stack_answer *answer) {
+    if (answer->status == 503) {
+        ck_assert_ptr_nonnull(strstr(answer->headers, "\r\nRetry-After: "));
+    }
+}
+
+START_TEST(the_keys_cannot_be_read) {
+    int fd = post_with(KEY, BODY);
+    STACK_WAIT_FOR(fake_pg.waiting > 0);
+    fake_pg_fail(FAILURES[_i].err);
+    check_retry_after(stack_expect(fd, FAILURES[_i].status));
+}
+END_TEST
+
+/* ---- find_product ---- */
+
+/* 0: empty, 1: down, 2: lost while it is asked, 3: holds rubbish, 4: holds another product */
+static int post_with_cache(int kind) {
+    static const char *const HELD[] = { NULL, COPY, COPY, "{\"id\":7", "{}" };
+    fake_cache_set("product:7", HELD[kind], 4);
+    fake_cache.up = kind != 1;
+    int fd = post_with("X-Request-Id: r\r\n", BODY);
+    if (kind != 1) {
+        STACK_WAIT_FOR(fake_cache.op_count > 0);
+        if (kind == 2) {
+            fake_cache_lose();
+        } else {
+            fake_cache_run();
+        }
+    }
+    STACK_WAIT_FOR(fake_http_client.waiting > 0);
+    ck_assert_str_eq(fake_http_client.gets[0].target, "/products/7");
+    ck_assert_str_eq(fake_http_client.gets[0].request_id, "r");
+    return fd;
+}
+
+START_TEST(a_product_that_is_not_cached_is_fetched_and_cached) {
+    int fd = post_with_cache(_i);
+    fake_http_client_answer(200, "W/\"4\"", COPY);
+    if (fake_cache.up) {
+        ck_assert_int_eq(fake_cache.ops[0].kind, FAKE_PUT_NEWER);
+        ck_assert_uint_eq(fake_cache.ops[0].ttl_s, 300);
+        fake_cache_run();
+        ck_assert_str_eq(fake_cache_value("product:7"), COPY);
+    }
+    answer_ids();
+    answer_insert();
+    stack_settle();
+    fake_cache_run();
+    check_order(stack_expect(fd, 200), FIRST_ID);
+}
+END_TEST
+
+static const struct {
+    enum err err;
+    int http_status;
+    const char *body;
+    int status;
+} FETCHES[] = {
+    { ERR_OK, 404, "{\"statusCode\":404}", 404 },
+    { ERR_OK, 503, "{}", 503 },
+    { ERR_OK, 500, "{}", 502 },
+    { ERR_OK, 302, "", 502 },
+    { ERR_OK, 200, "", 502 },
+    { ERR_OK, 200, "{\"id\":7}", 502 },
+    { ERR_OK, 200,
+      "{\"id\":8,\"name\":\"x\",\"price\":1,\"qty\":1,\"createdAt\":"
+      "\"2026-11-22T17:16:32Z\",\"updatedAt\":\"2026-11-22T17:16:32Z\"}",
+      502 },
+    { ERR_UNAVAILABLE, 0, NULL, 503 },
+    { ERR_TIMEOUT, 0, NULL, 503 },
+    { ERR_BUSY, 0, NULL, 503 },
+    { ERR_BAD_REPLY, 0, NULL, 502 },
+};
+
+START_TEST(a_product_that_cannot_be_fetched) {
+    int fd = post_with_cache(0);
+    if (FETCHES[_i].err == ERR_OK) {
+        fake_http_client_answer(FETCHES[_i].http_status, "\"1\"", FETCHES[_i].body);
+    } else {
+        fake_http_client_fail(FETCHES[_i].err);
+    }
+    const struct stack_answer *answer = stack_expect(fd, FETCHES[_i].status);
+    check_retry_after(answer);
+    if (answer->status == 404) {
+        ck_assert_ptr_nonnull(strstr(answer->body, "There is no such product"));
+    }
+    ck_assert_uint_eq(fake_pg.asked, 0);
+}
+END_TEST
+
+START_TEST(a_product_is_fetched_once_for_all_who_wait) {
+    int first = post_with_cache(0), second = post_with("", BODY);
+    answer_lookup();
+    stack_settle();
+    ck_assert_uint_eq(fake_http_client.asked, 1);
+    fake_http_client_fail(ERR_UNAVAILABLE);
+    stack_expect(first, 503);
+    stack_expect(second, 503);
+    int third = post_with_cache(0); /* the failure is not remembered */
+    ck_assert_uint_eq(fake_http_client.asked, 2);
+    fake_http_client_answer(404, NULL, "{}");
+    stack_expect(third, 404);
+}
+END_TEST
+
+/* ---- store_order ---- */
+
+START_TEST(no_ids_can_be_had) {
+    int fd = post_with(KEY, BODY);
+    answer_key(false, 0, 0);
+    answer_lookup();
+    STACK_WAIT_FOR(fake_pg.waiting > 0);
+    fake_pg_fail(FAILURES[_i].err);
+    stack_settle();
+    const struct stack_answer *answer = stack_receive(fd);
+    ck_assert_msg(answer->status == FAILURES[_i].status, "%d: %s", answer->status, answer->body);
+    close(fd);
+}
+END_TEST
+
+static const struct {
+    enum err err;
+    int status;
+} INSERT_FAILURES[] = {
+    { ERR_UNAVAILABLE, 503 }, { ERR_TIMEOUT, 503 },  { ERR_CONFLICT, 503 },
+    { ERR_NO_MEMORY, 503 },   { ERR_INTERNAL, 500 }, { ERR_REJECTED_DATA, 500 },
+    { ERR_DUPLICATE, 500 },
+};
+
+START_TEST(an_order_that_could_not_be_stored) {
+    int fd = post_until_insert(KEY);
+    fake_pg_fail(INSERT_FAILURES[_i].err);
+    check_retry_after(stack_expect(fd, INSERT_FAILURES[_i].status));
+    ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
+START_TEST(redis_may_be_gone_when_the_list_is_dropped) {
+    int fd = post_until_insert(KEY);
+    if (_i == 0) {
+        fake_cache.up = false;
+        answer_insert();
+    } else {
+        answer_insert();
+        fake_cache_lose();
+    }
+    check_order(stack_expect(fd, 200), FIRST_ID);
+}
+END_TEST
+
+START_TEST(the_broker_may_be_gone) {
+    int fd = post_until_insert("");
+    fake_broker.publish_err = ERR_UNAVAILABLE;
+    answer_insert();
+    drop_lists();
+    check_order(stack_expect(fd, 200), FIRST_ID);
+}
+END_TEST
+
+enum { MANY = 8 };
+
+/* One order of a batch is refused by the database, once halving has reached it alone. */
+START_TEST(one_bad_row_does_not_fail_its_neighbours) {
+    int fds[MANY];
+    int64_t bad = FIRST_ID + _i;
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = post_with("", BODY);
+    }
+    STACK_WAIT_FOR(app.create_flows.used == MANY);
+    stack_settle();
+    while (app.inserts.waiting + app.inserts.inflight == 0 || fake_cache.op_count > 0) {
+        fake_cache_run();
+        stack_settle();
+    }
+    answer_ids();
+    for (int statements = 0; fake_pg.waiting > 0; statements++) {
+        const struct pg_call *call = insert_call();
+        size_t count = fake_param_count(call, 0);
+        int64_t first = fake_param_int8_at(call, 0, 0);
+        ck_assert_int_lt(statements, 12);
+        if (bad >= first && bad < first + (int64_t)count) {
+            fake_pg_fail(ERR_REJECTED_DATA);
+        } else {
+            answer_insert();
+        }
+    }
+    fake_cache_run();
+    int answers[2] = { 0, 0 };
+    for (int i = 0; i < MANY; i++) {
+        const struct stack_answer *answer = stack_receive(fds[i]);
+        ck_assert(answer->status == 200 || answer->status == 500);
+        answers[answer->status == 200]++;
+        close(fds[i]);
+    }
+    ck_assert_int_eq(answers[0], 1);
+    ck_assert_int_eq(answers[1], MANY - 1);
+    ck_assert_uint_eq(fake_broker.published, MANY - 1);
+}
+END_TEST
+
+/* ---- full ---- */
+
+START_TEST(more_requests_than_allowed_are_busy) {
+    int fds[2] = { post_with("", BODY), post_with(KEY, BODY) };
+    STACK_WAIT_FOR(app.create_flows.used == 2);
+    check_retry_after(stack_expect(post_with("", BODY), 503));
+    answer_key(false, 0, 0);
+    stack_settle();
+    fake_cache_lose();
+    STACK_WAIT_FOR(fake_http_client.waiting > 0);
+    fake_http_client_fail(ERR_TIMEOUT);
+    for (int i = 0; i < 2; i++) {
+        stack_settle();
+        while (fake_http_client.waiting > 0) {
+            fake_http_client_fail(ERR_TIMEOUT);
+        }
+        stack_expect(fds[i], 503);
+    }
+}
+END_TEST
+
+/* ---- the deadline, and the client that leaves, at each wait ---- */
+
+enum wait { AT_KEY, AT_CACHE, AT_FETCH, AT_IDS, AT_INSERT, AT_LISTS, WAITS };
+
+/* Bring a request to this wait. */
+static int post_until(enum wait wait) {
+    if (wait == AT_FETCH) {
+        fake_cache_set("product:7", NULL, 0);
+    }
+    int fd = post_with(KEY, BODY);
+    STACK_WAIT_FOR(fake_pg.waiting > 0);
+    if (wait == AT_KEY) {
+        return fd;
+    }
+    answer_key(false, 0, 0);
+    STACK_WAIT_FOR(fake_cache.op_count > 0);
+    if (wait == AT_CACHE) {
+        return fd;
+    }
+    fake_cache_run();
+    if (wait == AT_FETCH) {
+        STACK_WAIT_FOR(fake_http_client.waiting > 0);
+        return fd;
+    }
+    STACK_WAIT_FOR(fake_pg.waiting > 0);
+    if (wait >= AT_INSERT) {
+        fake_pg_answer_ids(SQL_NEXT_ORDER_IDS, FIRST_ID);
+        (void)insert_call();
+    }
+    if (wait == AT_LISTS) {
+        answer_insert();
+    }
+    return fd;
+}
+
+/* The rest of the way, whoever is still there: each dependency answers at last. */
+static void finish_all(void) {
+    for (int rounds = 0; rounds < 12; rounds++) {
+        if (fake_pg.waiting > 0) {
+            switch (fake_pg.requests[0].calls[0].statement) {
+            case SQL_KEY_FIND: answer_key(false, 0, 0); break;
+            case SQL_NEXT_ORDER_IDS: fake_pg_answer_ids(SQL_NEXT_ORDER_IDS, FIRST_ID); break;
+            default: answer_insert();
+            }
+        }
+        fake_cache_run();
+        if (fake_http_client.waiting > 0) {
+            fake_http_client_answer(200, "\"4\"", COPY);
+        }
+        stack_settle();
+    }
+}
+
+START_TEST(a_dependency_that_is_too_slow) {
+    int fd = post_until((enum wait)_i);
+    const struct stack_answer *answer = stack_receive(fd);
+    ck_assert_int_eq(answer->status, 503); /* it could not be stored in time */
+    check_retry_after(answer);
+    finish_all(); /* late results reach nobody */
+    ck_assert(stack_is_silent(fd));
+    ck_assert_uint_eq(fake_broker.published, _i >= AT_IDS ? 1 : 0); /* stored is stored, and told */
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves) {
+    int fd = post_until((enum wait)_i);
+    size_t connections = http_server_connection_count(stack_server());
+    ck_assert_uint_eq(connections, 1);
+    close(fd);
+    stack_settle();
+    ck_assert_uint_eq(app.create_flows.used, 1); /* the order is made all the same */
+    finish_all();
+    ck_assert_uint_eq(app.create_flows.used, 0);
+    ck_assert_uint_eq(fake_broker.published, 1);
+    STACK_WAIT_FOR(http_server_connection_count(stack_server()) == 0);
+}
+END_TEST
+
+static TCase *add_case(Suite *suite, const char *name, void (*open)(void)) {
+    TCase *tcase = tcase_create(name);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, open, teardown);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+int main(void) {
+    Suite *suite = suite_create("create_order");
+    TCase *usual = add_case(suite, "usual", setup);
+    TCase *quick = add_case(suite, "short", setup_short),
+          *small = add_case(suite, "small", setup_small);
+    tcase_add_test(usual, an_order_is_stored_then_answered_then_told);
+    tcase_add_test(usual, an_order_with_a_key_stores_the_key);
+    tcase_add_test(usual, the_same_key_and_payload_give_the_same_order);
+    tcase_add_loop_test(usual, the_same_key_with_another_payload_is_refused, 0, 2);
+    tcase_add_test(usual, a_key_under_way_is_a_conflict);
+    tcase_add_test(usual, a_key_that_another_process_stored_meanwhile_is_a_conflict);
+    tcase_add_loop_test(usual, what_is_malformed_is_refused_at_once, 0,
+                        (int)UNIT_COUNT(BAD_REQUESTS));
+    tcase_add_test(usual, an_integer_may_have_a_zero_fraction);
+    tcase_add_loop_test(usual, the_keys_cannot_be_read, 0, (int)UNIT_COUNT(FAILURES));
+    tcase_add_loop_test(usual, a_product_that_is_not_cached_is_fetched_and_cached, 0, 5);
+    tcase_add_loop_test(usual, a_product_that_cannot_be_fetched, 0, (int)UNIT_COUNT(FETCHES));
+    tcase_add_test(usual, a_product_is_fetched_once_for_all_who_wait);
+    tcase_add_loop_test(usual, no_ids_can_be_had, 0, (int)UNIT_COUNT(FAILURES));
+    tcase_add_loop_test(usual, an_order_that_could_not_be_stored, 0,
+                        (int)UNIT_COUNT(INSERT_FAILURES));
+    tcase_add_loop_test(usual, redis_may_be_gone_when_the_list_is_dropped, 0, 2);
+    tcase_add_test(usual, the_broker_may_be_gone);
+    tcase_add_loop_test(usual, one_bad_row_does_not_fail_its_neighbours, 0, MANY);
+    tcase_add_test(small, more_requests_than_allowed_are_busy);
+    tcase_add_loop_test(quick, a_dependency_that_is_too_slow, 0, WAITS);
+    tcase_add_loop_test(usual, a_client_that_leaves, 0, WAITS);
+    return unit_run(suite);
+}
