@@ -150,15 +150,26 @@ enum err clock_parse_rfc3339(const char *text, size_t length, int64_t *ret_unix_
 
 /* ---- random ---- */
 
+enum { RANDOM_BLOCK_BYTES = 256 };
+
+/* Whole blocks are drawn and given out in pieces: a system call for every 16 ids. */
 static void fill_random(void *out, size_t bytes) {
-    ssize_t filled;
-    do {
-        filled = getrandom(out, bytes, 0);
-    } while (filled < 0 && errno == EINTR);
-    if (filled != (ssize_t)bytes) { /* up to 256 bytes come whole: the kernel has no getrandom() */
-        perror("getrandom");
-        abort();
+    static _Thread_local unsigned char block[RANDOM_BLOCK_BYTES];
+    static _Thread_local size_t left;
+    assert(bytes <= sizeof(block));
+    if (left < bytes) {
+        ssize_t filled;
+        do {
+            filled = getrandom(block, sizeof(block), 0);
+        } while (filled < 0 && errno == EINTR);
+        if (filled != (ssize_t)sizeof(block)) { /* up to 256 bytes come whole: no getrandom() here */
+            perror("getrandom");
+            abort();
+        }
+        left = sizeof(block);
     }
+    left -= bytes;
+    memcpy(out, block + left, bytes);
 }
 
 void clock_uuid4(char out[CLOCK_UUID_BYTES]) {
