@@ -5,14 +5,12 @@ use warnings;
 
 use Prodorder::Flow;
 
-my %DOWN = (killed => \&Prodorder::Stack::kill_hard, stopped => \&Prodorder::Stack::stop);
-
-for my $how (sort keys %DOWN) {
+for my $how (qw(killed stopped frozen)) {
     subtest "product-service $how" => sub {
         my ($warm, $cold) = map { new_product(qty => 10, price => '4.00') } 1 .. 2;
         finished(order_ok($warm, 1));
         check_rest();
-        $DOWN{$how}->('product-service');
+        my $back = Prodorder::Stack::away('product-service', $how);
         redis(order => DEL => "product:$cold->{id}");
 
         my @orders = map { order_ok($warm, 2) } 1 .. 5;
@@ -25,13 +23,14 @@ for my $how (sort keys %DOWN) {
             like($answer->{headers}{'retry-after'} // '', qr/^[1-9]\d*$/, "with Retry-After ($name)");
             cmp_ok($answer->{seconds}, '<', 5, "in bounded time ($name)");
         }
+        my $expected = $how eq 'frozen' ? 504 : 502; # slow or refused
         my $answer = gateway(GET => "/products/$warm->{id}");
-        is($answer->{status}, 502, 'GET /products/{id} through the gateway is 502');
-        is($answer->{json}{statusCode}, 502, 'as JSON');
+        is($answer->{status}, $expected, "GET /products/{id} through the gateway is $expected");
+        is($answer->{json}{statusCode}, $expected, 'as JSON');
         is(gateway(GET => "/orders/$orders[0]{id}")->{json}{data}{status}, 'waiting', 'the accepted orders wait');
         is(scalar @{ gateway(GET => "/orders/product/$warm->{id}")->{json}{data} }, 6, 'and are listed');
 
-        Prodorder::Stack::start('product-service');
+        $back->();
         is(join(' ', map { finished($_)->{status} } @orders), 'done done done done rejected',
             'when it is back they are decided, in the order in which they came');
         ok(wait_until('the other product can be ordered', 10, sub {

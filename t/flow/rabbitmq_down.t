@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# RabbitMQ killed or stopped while orders come in: all are accepted, and decided exactly once when it is back.
+# RabbitMQ killed, stopped or frozen while orders come in: all are accepted, and decided exactly once when it is back.
 use strict;
 use warnings;
 
@@ -10,16 +10,14 @@ use Prodorder::Load;
 
 use constant RATE_PER_S => 150;
 
-my %DOWN = (killed => \&Prodorder::Stack::kill_hard, stopped => \&Prodorder::Stack::stop);
-
-for my $how (sort keys %DOWN) {
+for my $how (qw(killed stopped frozen)) {
     subtest "RabbitMQ $how" => sub {
         my @products = map { new_product(qty => 400) } 1 .. 2;
         my $load = Prodorder::Load->start(
             url => Prodorder::Stack::url('gateway'), connections => 8, rate_per_s => RATE_PER_S,
             requests => sub { [POST => '/orders', order_body($products[$_[0] % 2], 1)] });
         sleep 1;
-        $DOWN{$how}->('rabbitmq');
+        my $back = Prodorder::Stack::away('rabbitmq', $how);
         sleep 2;
         my $meanwhile = gateway(POST => '/orders', order_body($products[0], 1));
         is($meanwhile->{status}, 201, 'an order is accepted without RabbitMQ');
@@ -28,7 +26,7 @@ for my $how (sort keys %DOWN) {
         my $bare = gateway(PATCH => "/products/$products[1]{id}", '{"price":5}');
         is($bare->{status}, 200, 'a product can be changed');
         is(gateway(POST => '/products', '{"name":"Meanwhile","price":1,"qty":1}')->{status}, 201, 'and created');
-        Prodorder::Stack::start('rabbitmq');
+        $back->();
         sleep 1;
         my $answers = $load->stop;
         my $sent = @$answers;

@@ -43,24 +43,13 @@ sub rounds {
 }
 
 
-sub thaw_later {
-    my ($pid) = @_;
-    return sub { kill CONT => $pid };
-}
-
-my %AWAY = ( # each makes NAME go away, and returns how it comes back
-    stopped => sub { my ($name) = @_; Prodorder::Stack::stop($name); sub { Prodorder::Stack::start($name) } },
-    killed => sub { my ($name) = @_; Prodorder::Stack::kill_hard($name); sub { Prodorder::Stack::start($name) } },
-    frozen => sub { my ($name) = @_; my $pid = Prodorder::Stack::pid($name); kill STOP => $pid; thaw_later($pid) },
-);
-
 for my $name (qw(product-redis order-redis)) {
-    for my $how (sort keys %AWAY) {
+    for my $how (qw(killed stopped frozen)) {
         subtest "$name $how" => sub {
             my $product = new_product(qty => 100_000);
             my @accepted;
             is_deeply((rounds($product, \@accepted, 0.5))[0], [], 'before: every 2xx shows in the next answer');
-            my $back = $AWAY{$how}->($name);
+            my $back = Prodorder::Stack::away($name, $how);
             my ($wrong, $slowest) = rounds($product, \@accepted, 3);
             is_deeply($wrong, [], 'meanwhile: every request is answered, and every 2xx shows in the next answer');
             cmp_ok($slowest // 99, '<', 6, 'and none hangs') or diag("slowest round: $slowest s");

@@ -17,7 +17,7 @@ use IO::Socket::INET;
 use JSON::PP ();
 use Time::HiRes qw(time);
 
-use constant TIMEOUT_S => 15;
+use constant TIMEOUT_S => 20;
 
 my $json = JSON::PP->new->utf8;
 

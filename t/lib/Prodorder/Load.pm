@@ -13,7 +13,7 @@ package Prodorder::Load;
 #   connections  how many; each has at most one request under way
 #   requests     called with 0, 1, 2, …; returns [METHOD, TARGET, BODY, { HEADER => VALUE }], undef: no more
 #   rate_per_s   at most so many requests a second (default: as fast as they are answered)
-#   timeout_s    of one request (default 15)
+#   timeout_s    of one request (default 20)
 #   after        called with each answer and the request's number; may return one more request, which
 #                leaves next, on the same connection (not with start: it runs in another process)
 #
@@ -33,7 +33,7 @@ use Time::HiRes qw(sleep time);
 
 use Prodorder::Client;
 
-use constant { TIMEOUT_S => 15, RECONNECT_S => 0.02, CONNECT_LIMIT_S => 60 };
+use constant { TIMEOUT_S => 20, RECONNECT_S => 0.02, CONNECT_LIMIT_S => 60 };
 
 my $json = JSON::PP->new->utf8->canonical;
 

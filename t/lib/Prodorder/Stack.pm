@@ -81,6 +81,35 @@ sub kill_hard {
     return;
 }
 
+# away(NAME, 'killed' | 'stopped' | 'frozen'): make it go away; returns how it comes back, as code.
+# A frozen process (SIGSTOP) is the nastiest: its port still takes connections, and nothing answers.
+sub away {
+    my ($name, $how) = @_;
+    if ($how eq 'frozen') {
+        my @pids = _tree(pid($name) // die "$name does not run");
+        kill STOP => @pids;
+        return sub { kill CONT => reverse @pids; return };
+    }
+    $how eq 'killed' ? kill_hard($name) : stop($name);
+    return sub { start($name); return };
+}
+
+# A process and its children: a PostgreSQL is frozen only with its backends.
+sub _tree {
+    my ($top) = @_;
+    my %children;
+    for my $file (glob '/proc/[0-9]*/stat') {
+        open my $in, '<', $file or next;
+        my ($pid, $parent) = (scalar(<$in>) // '') =~ /^(\d+) .*\) \S (\d+) /s or next;
+        push @{ $children{$parent} }, $pid;
+    }
+    my @found = ($top);
+    for (my $i = 0; $i < @found; $i++) {
+        push @found, @{ $children{ $found[$i] } // [] };
+    }
+    return @found;
+}
+
 # environment(NAME): what ./prodorder starts it with.
 sub environment {
     my ($name) = @_;
