@@ -372,7 +372,7 @@ START_TEST(commands_under_way_when_the_server_dies_end_once) {
     static const char *const KEYS[] = { "product:1" };
     struct outcome outcomes[3] = { { .wanted = 1 } };
     struct cache_put put = put_of("product:1", "v1", 1);
-    ck_assert_int_eq(kill(server.pid, SIGSTOP), 0);
+    throwaway_freeze(&server);
     cache_get(cache, KEYS, 1, note_values, &outcomes[0]);
     cache_put_newer(cache, cache_epoch(cache), &put, 1, note_done, &outcomes[1]);
     cache_invalidate(cache, KEYS, 1, note_done, &outcomes[2]);
@@ -391,7 +391,7 @@ START_TEST(a_server_that_does_not_answer_is_given_up_at_the_deadline) {
     static const char *const KEYS[] = { "product:1" };
     struct outcome outcome = { .wanted = 1 };
     uint64_t begin_ms = clock_monotonic_ms();
-    ck_assert_int_eq(kill(server.pid, SIGSTOP), 0);
+    throwaway_freeze(&server);
     cache_get(cache, KEYS, 1, note_values, &outcome);
     WAIT_FOR(outcome.calls == 1);
     ck_assert_int_eq(outcome.err, ERR_UNAVAILABLE);

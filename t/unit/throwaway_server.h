@@ -99,9 +99,16 @@ static inline int throwaway_remove(const char *path, const struct stat *status, 
     return remove(path);
 }
 
+/* It takes no step more until SIGCONT. */
+static inline void throwaway_freeze(const struct throwaway *server) {
+    int status;
+    kill(server->pid, SIGSTOP);
+    THROWAWAY_MUST(waitpid(server->pid, &status, WUNTRACED) == server->pid && WIFSTOPPED(status),
+                   "it cannot be stopped");
+}
+
 static inline void throwaway_kill(struct throwaway *server) {
     if (server->pid > 0) {
-        kill(server->pid, SIGCONT);
         kill(server->pid, SIGKILL);
         waitpid(server->pid, NULL, 0);
         server->pid = 0;
