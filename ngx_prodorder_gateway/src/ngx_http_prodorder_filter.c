@@ -13,6 +13,8 @@
 static ngx_int_t ngx_http_prodorder_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_uint_t ngx_http_prodorder_is_no_response(ngx_http_request_t *r);
+static void ngx_http_prodorder_refuse_upstream(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_common_headers(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static ngx_uint_t ngx_http_prodorder_is_wrapped(ngx_http_request_t *r);
@@ -30,9 +32,15 @@ ngx_http_prodorder_header_filter(ngx_http_request_t *r)
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
-    if (r != r->main || !plcf->gateway
-        || r->headers_out.status < NGX_HTTP_OK)
-    {
+    if (r != r->main || !plcf->gateway) {
+        return ngx_http_prodorder_next_header_filter(r);
+    }
+
+    if (ngx_http_prodorder_is_no_response(r)) {
+        ngx_http_prodorder_refuse_upstream(r);
+    }
+
+    if (r->headers_out.status < NGX_HTTP_OK) {
         return ngx_http_prodorder_next_header_filter(r);
     }
 
@@ -100,6 +108,43 @@ ngx_http_prodorder_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     return ngx_http_prodorder_error_body(r, ctx, in);
+}
+
+
+/*
+ * nginx takes what is no HTTP for a response of HTTP/0.9, without a status, and
+ * would send it to the client without a header; an interim status (100, 103)
+ * would be sent as if it were the final one.
+ */
+
+static ngx_uint_t
+ngx_http_prodorder_is_no_response(ngx_http_request_t *r)
+{
+    return r->upstream
+           && r->headers_out.status < NGX_HTTP_OK
+           && r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS;
+}
+
+
+/* The error's body takes the place of the upstream's, in the client's version. */
+
+static void
+ngx_http_prodorder_refuse_upstream(ngx_http_request_t *r)
+{
+    u_char  *p;
+
+    p = r->http_protocol.data;
+
+    /* "HTTP/1.1"; empty when the client itself speaks HTTP/0.9 */
+
+    if (r->http_version == NGX_HTTP_VERSION_9
+        && r->http_protocol.len >= sizeof("HTTP/1.1") - 1)
+    {
+        r->http_version = (p[5] - '0') * 1000 + (p[7] - '0');
+    }
+
+    r->headers_out.status = NGX_HTTP_BAD_GATEWAY;
+    r->headers_out.content_type.len = 0;
 }
 
 

@@ -544,3 +544,53 @@ text
 ["GET /none", "GET /f.txt"]
 --- error_code eval
 [404, 200]
+
+
+=== TEST 44: an upstream that does not speak HTTP: nginx would pass it on without a header
+--- config
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request
+GET /t
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval: "panic at main.c:12\nversion 1.2\n"
+--- error_code: 502
+--- response_body_like: \A\{"statusCode":502,"data":null,"message":"[^"]+","timestamp":"[^"]+","path":"/t",
+--- error_log
+upstream sent no valid HTTP/1.0 header
+
+
+=== TEST 45: the same unbuffered, and the next request on the connection
+--- config
+location /t { proxy_buffering off; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+location /f { default_type application/json; return 200 '{}'; }
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval: "panic at main.c:12\nversion 1.2\n"
+--- pipelined_requests eval
+["GET /t", "HEAD /t", "GET /f"]
+--- error_code eval
+[502, 502, 200]
+
+
+=== TEST 46: the same over HTTP/2
+--- http2
+--- config
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request
+GET /t
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval: "panic at main.c:12\nversion 1.2\n"
+--- error_code: 502
+--- response_headers
+! server
+--- response_body_like: \A\{"statusCode":502,"data":null,
+
+
+=== TEST 47: an interim status is no answer
+--- config
+location / { proxy_http_version 1.1; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request
+GET /t
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval: "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+--- error_code: 502
+--- response_body_like: \A\{"statusCode":502,"data":null,
