@@ -29,6 +29,8 @@ static ngx_int_t ngx_http_prodorder_copy_body(ngx_http_request_t *r,
     u_char *p);
 static ngx_int_t ngx_http_prodorder_verdict(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
+static void ngx_http_prodorder_log_invalid(ngx_http_request_t *r,
+    struct oa_report *report);
 static ngx_int_t ngx_http_prodorder_refuse(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, ngx_uint_t status, char *message);
 
@@ -270,12 +272,7 @@ ngx_http_prodorder_verdict(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 
     error = ctx->report.first;
 
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "prodorder: client sent an invalid request: "
-                  "%ui error(s), the first at \"%*s\": %*s",
-                  (ngx_uint_t) ctx->report.count,
-                  error->path.len, error->path.data,
-                  error->message.len, error->message.data);
+    ngx_http_prodorder_log_invalid(r, &ctx->report);
 
     /* a body that is not JSON says it all at once; the texts end with a zero byte */
 
@@ -417,6 +414,46 @@ ngx_http_prodorder_copy_body(ngx_http_request_t *r, u_char *p)
     }
 
     return NGX_OK;
+}
+
+
+/* Path and message hold names that the client chose: a line stays one line. */
+
+static void
+ngx_http_prodorder_log_invalid(ngx_http_request_t *r, struct oa_report *report)
+{
+    ngx_uint_t                  pass;
+    struct oa_error            *error;
+    ngx_http_prodorder_json_t   json;
+
+    if (r->connection->log->log_level < NGX_LOG_INFO) {
+        return;
+    }
+
+    error = report->first;
+    json.pos = NULL;
+
+    for (pass = 0; pass < 2; pass++) {
+        json.len = 0;
+
+        ngx_http_prodorder_json_string(&json, (u_char *) error->path.data,
+                                       error->path.len);
+        ngx_http_prodorder_json_text(&json, ": ");
+        ngx_http_prodorder_json_string(&json, (u_char *) error->message.data,
+                                       error->message.len);
+
+        if (pass == 0) {
+            json.pos = ngx_pnalloc(r->pool, json.len);
+            if (json.pos == NULL) {
+                return;
+            }
+        }
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "prodorder: client sent an invalid request: "
+                  "%ui error(s), the first at %*s",
+                  (ngx_uint_t) report->count, json.len, json.pos - json.len);
 }
 
 

@@ -435,3 +435,13 @@ location = /log { access_log off; prodorder_validate off; alias $TEST_NGINX_PREF
 POST /orders
 {"productId":1,"quantity":1}
 --- error_code: 201
+
+
+=== TEST 50: what a client sends does not begin a line of the error log
+--- request
+POST /orders
+{"productId":1,"quantity":1,"a\n2026/01/01 00:00:00 forged":1}
+--- error_code: 400
+--- error_log
+the first at "/a\n2026~101~101 00:00:00 forged": "must NOT
+--- no_error_log eval: qr/^2026\S* \S+ forged/m
