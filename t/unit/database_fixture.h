@@ -1,0 +1,162 @@
+/*
+ * For the tests of a service's SQL: its migrations on a real PostgreSQL, its statements through pg.h.
+ * main() starts the server; each test begins with an empty schema.
+ */
+#ifndef DATABASE_FIXTURE_H
+#define DATABASE_FIXTURE_H
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/pg.h"
+
+#include "throwaway_server.h"
+#include "unit.h"
+
+#include <libpq-fe.h>
+
+enum { DATABASE_PATIENCE_MS = 20000 };
+
+static struct throwaway database_server;
+static struct loop *loop;
+static struct pg *pg;
+static struct arena arena;
+
+static inline void database_clear(void) {
+    char conninfo[128];
+    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=postgres dbname=postgres",
+             database_server.port);
+    uint64_t end_ms = clock_monotonic_ms() + THROWAWAY_START_MS_MAX;
+    for (;;) { /* it listens before it lets anybody in */
+        PGconn *admin = PQconnectdb(conninfo);
+        bool up = PQstatus(admin) == CONNECTION_OK;
+        if (up) {
+            PQclear(PQexec(admin, "SET client_min_messages = error; DROP SCHEMA public CASCADE;"
+                                  "CREATE SCHEMA public"));
+        }
+        PQfinish(admin);
+        if (up) {
+            return;
+        }
+        ck_assert_uint_lt(clock_monotonic_ms(), end_ms);
+        throwaway_pause();
+    }
+}
+
+/* `statements` and `migrations` of a service. The test fails when they are not taken. */
+static inline void database_open(const struct pg_statement *statements, size_t statement_count,
+                                 const struct pg_migration *migrations, size_t migration_count) {
+    struct pg_options options = { .host = "127.0.0.1",
+                                  .port = database_server.port,
+                                  .user = "postgres",
+                                  .password = "unused",
+                                  .database = "postgres",
+                                  .application_name = "unit",
+                                  .connections = 1,
+                                  .requests_max = 8,
+                                  .deadline_ms = 10000,
+                                  .connect_timeout_ms = 5000,
+                                  .backoff_base_ms = 5,
+                                  .backoff_cap_ms = 50,
+                                  .statements = statements,
+                                  .statement_count = statement_count,
+                                  .migrations = migrations,
+                                  .migration_count = migration_count };
+    log_init("test", LOG_ERROR, 2);
+    database_clear();
+    arena_init(&arena, 1 << 20);
+    ck_assert_int_eq(loop_create(&loop), ERR_OK);
+    ck_assert_int_eq(pg_open(loop, &options, &pg), ERR_OK);
+    uint64_t end_ms = clock_monotonic_ms() + DATABASE_PATIENCE_MS;
+    while (!pg_is_ready(pg)) {
+        ck_assert_msg(clock_monotonic_ms() < end_ms, "migrations or statements are refused");
+        loop_tick(loop, 2);
+    }
+}
+
+static inline void database_close(void) {
+    pg_close(pg);
+    loop_destroy(loop);
+    arena_done(&arena);
+}
+
+struct database_run_state {
+    bool done;
+    enum err err;
+    pg_fn *fn;
+    void *ctx;
+};
+
+static inline void database_note(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct database_run_state *state = ctx;
+    state->done = true;
+    state->err = err;
+    if (err == ERR_OK && state->fn != NULL) {
+        state->fn(state->ctx, err, rows);
+    }
+}
+
+/* Run `call`; `fn` sees its rows (may be NULL). */
+static inline enum err database_run(const struct pg_call *call, pg_fn *fn, void *ctx) {
+    struct database_run_state state = { .fn = fn, .ctx = ctx };
+    pg_run(pg, call, 1, database_note, &state);
+    uint64_t end_ms = clock_monotonic_ms() + DATABASE_PATIENCE_MS;
+    while (!state.done) {
+        ck_assert_uint_lt(clock_monotonic_ms(), end_ms);
+        loop_tick(loop, 2);
+    }
+    return state.err;
+}
+
+/* The rows as text: columns by their letters (i int8, t text, T time, b bool), "-" for NULL. */
+struct database_text {
+    const char *types;
+    char text[4096];
+};
+
+static inline void database_to_text(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct database_text *out = ctx;
+    size_t length = 0;
+    (void)err;
+    out->text[0] = '\0';
+    for (size_t row = 0; row < rows[0].count; row++) {
+        for (int column = 0; out->types[column] != '\0'; column++) {
+            char *at = out->text + length;
+            size_t room = sizeof(out->text) - length;
+            int wrote = 0;
+            if (pg_is_null(rows, row, column)) {
+                wrote = snprintf(at, room, "- ");
+            } else if (out->types[column] == 't') {
+                struct str text = pg_get_text(rows, row, column);
+                wrote = snprintf(at, room, "%.*s ", (int)text.length, text.bytes);
+            } else if (out->types[column] == 'b') {
+                wrote = snprintf(at, room, "%d ", pg_get_bool(rows, row, column));
+            } else {
+                int64_t value = out->types[column] == 'T' ? pg_get_time(rows, row, column)
+                                                          : pg_get_int8(rows, row, column);
+                wrote = snprintf(at, room, "%lld ", (long long)value);
+            }
+            length += (size_t)wrote;
+        }
+        length += (size_t)snprintf(out->text + length, sizeof(out->text) - length, "/ ");
+    }
+}
+
+/* The rows of a call that succeeds, as text in static memory. */
+static inline const char *database_rows(const struct pg_call *call, const char *types) {
+    static struct database_text out;
+    out.types = types;
+    ck_assert_int_eq(database_run(call, database_to_text, &out), ERR_OK);
+    return out.text;
+}
+
+static inline int database_main(Suite *suite) {
+    if (!throwaway_postgres_start(&database_server)) {
+        srunner_free(srunner_create(suite));
+        return throwaway_skip("PostgreSQL's server (postgresql)");
+    }
+    int rc = unit_run(suite);
+    throwaway_stop(&database_server);
+    return rc;
+}
+
+#endif

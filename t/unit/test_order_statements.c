@@ -1,0 +1,226 @@
+/* link: services/order/statements.c services/order/migrations.c */
+/* The order service's SQL on a real PostgreSQL: each statement alone, and what they promise together. */
+#include "order/schema.h"
+
+#include "database_fixture.h"
+
+#define AT_MS INT64_C(1795367792123)
+
+static void open_with(const struct pg_statement *statements, size_t count) {
+    size_t migration_count;
+    const struct pg_migration *migrations = order_migrations(&migration_count);
+    database_open(statements, count, migrations, migration_count);
+}
+
+static void setup(void) {
+    open_with(ORDER_SQL, ORDER_STATEMENTS);
+}
+
+START_TEST(each_statement_can_be_prepared) {
+    open_with(&ORDER_SQL[_i], 1);
+    database_close();
+}
+END_TEST
+
+/* Orders with these ids; keys[i] NULL: none. */
+static struct pg_call insert_of(const int64_t *ids, const char *const *keys, size_t count,
+                                int64_t at_ms) {
+    enum { MAX = 8 };
+    struct pg_call call = { .statement = SQL_ORDER_INSERT, .param_count = 10 };
+    int64_t products[MAX], quantities[MAX], prices[MAX], times[MAX];
+    struct str texts[MAX], key_texts[MAX];
+    for (size_t i = 0; i < count; i++) {
+        products[i] = 7;
+        quantities[i] = ids[i] + 1;
+        prices[i] = 1990;
+        times[i] = at_ms + ids[i];
+        texts[i] = STR("text");
+        key_texts[i] = str_of(keys == NULL ? NULL : keys[i]);
+    }
+    const int64_t *const numbers[] = { ids, products, quantities, prices };
+    for (size_t c = 0; c < 4; c++) {
+        call.params[c] = pg_int8_array(&arena, numbers[c], count);
+    }
+    call.params[4] = pg_time_array(&arena, times, count);
+    for (size_t c = 5; c < 10; c++) {
+        call.params[c] = pg_text_array(&arena, c == 7 ? key_texts : texts, count);
+    }
+    return call;
+}
+
+static const char *insert(const int64_t *ids, const char *const *keys, size_t count,
+                          int64_t at_ms) {
+    struct pg_call call = insert_of(ids, keys, count, at_ms);
+    return database_rows(&call, "i");
+}
+
+static struct pg_call ids_call(size_t statement, const int64_t *ids, size_t count) {
+    struct pg_call call = { .statement = statement, .param_count = 1 };
+    call.params[0] = pg_int8_array(&arena, ids, count);
+    return call;
+}
+
+static const int64_t IDS[] = { 1, 2, 3 };
+
+START_TEST(orders_and_their_events_are_stored_together) {
+    struct pg_call get = ids_call(SQL_ORDER_GET, IDS, 2);
+    ck_assert_str_eq(insert(IDS, NULL, 3, AT_MS), "1 / 2 / 3 / ");
+    const char *rows = database_rows(&get, "iiiiittTTt");
+    ck_assert_ptr_nonnull(
+        strstr(rows, "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text /"));
+    struct pg_call claim = { .statement = SQL_OUTBOX_CLAIM, .param_count = 2 };
+    claim.params[0] = pg_int8(&arena, 0);
+    claim.params[1] = pg_int8(&arena, 10);
+    ck_assert_str_eq(database_rows(&claim, "it"), ""); /* the inserter's for ten seconds */
+    claim.params[0] = pg_int8(&arena, 10);
+    claim.params[1] = pg_int8(&arena, 2);
+    rows = database_rows(&claim, "itttt");
+    ck_assert_ptr_nonnull(strstr(rows, "1 order.created text text text /"));
+    ck_assert_ptr_null(strstr(rows, "3 order.created")); /* no more than asked for */
+    ck_assert_ptr_nonnull(strstr(database_rows(&claim, "it"), "3 order.created"));
+    ck_assert_str_eq(database_rows(&claim, "it"), ""); /* claimed */
+    struct pg_call delete = ids_call(SQL_OUTBOX_DELETE, IDS, 3);
+    ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
+}
+END_TEST
+
+START_TEST(a_key_stands_for_one_order) {
+    static const int64_t AGAIN[] = { 11, 12 };
+    static const char *const KEYS[] = { "a", NULL, "b" }, *const SAME[] = { "b", "c" };
+    int64_t now_ms = clock_unix_ms();
+    ck_assert_str_eq(insert(IDS, KEYS, 3, now_ms), "1 / 2 / 3 / ");
+    ck_assert_str_eq(insert(AGAIN, SAME, 2, now_ms), "12 / "); /* 11 is kept out, event and all */
+    struct pg_call find = { .statement = SQL_KEY_FIND, .param_count = 1 };
+    struct str keys[] = { STR("b"), STR("nobody's") };
+    find.params[0] = pg_text_array(&arena, keys, 2);
+    ck_assert_str_eq(database_rows(&find, "tiiii"), "b 7 4 3 7 / ");
+}
+END_TEST
+
+START_TEST(keys_end_after_24_hours) {
+    static const int64_t AGAIN[] = { 11 };
+    static const char *const KEYS[] = { "a", "b", NULL };
+    int64_t now_ms = clock_unix_ms(), old_ms = now_ms - INT64_C(86400000) - 60000;
+    ck_assert_str_eq(insert(IDS, KEYS, 3, old_ms), "1 / 2 / 3 / ");
+    struct pg_call find = { .statement = SQL_KEY_FIND, .param_count = 1 };
+    struct str keys[] = { STR("a"), STR("b") };
+    find.params[0] = pg_text_array(&arena, keys, 2);
+    ck_assert_str_eq(database_rows(&find, "t"), "");
+    ck_assert_str_eq(insert(AGAIN, KEYS, 1, now_ms), "11 / "); /* taken over */
+    ck_assert_str_eq(database_rows(&find, "tiii"), "a 7 12 11 / ");
+    struct pg_call expire = { .statement = SQL_KEY_EXPIRE };
+    ck_assert_int_eq(database_run(&expire, NULL, NULL), ERR_OK);
+    ck_assert_str_eq(database_rows(&find, "t"), "a / ");
+}
+END_TEST
+
+static struct pg_call finish_of(int64_t id, const char *status, const char *reason, int64_t at_ms) {
+    struct pg_call call = { .statement = SQL_ORDER_FINISH, .param_count = 4 };
+    struct str status_text = str_of(status), reason_text = str_of(reason);
+    call.params[0] = pg_int8_array(&arena, &id, 1);
+    call.params[1] = pg_text_array(&arena, &status_text, 1);
+    call.params[2] = pg_text_array(&arena, &reason_text, 1);
+    call.params[3] = pg_time_array(&arena, &at_ms, 1);
+    return call;
+}
+
+START_TEST(the_status_moves_forward_once) {
+    insert(IDS, NULL, 3, AT_MS);
+    struct pg_call get = ids_call(SQL_ORDER_GET, IDS, 1);
+    struct pg_call done = finish_of(1, "done", NULL, AT_MS + 5000);
+    struct pg_call rejected = finish_of(1, "rejected", "out_of_stock", AT_MS + 6000);
+    ck_assert_str_eq(database_rows(&done, "ii"), "1 7 / ");
+    ck_assert_str_eq(database_rows(&rejected, "ii"), "");
+    ck_assert_str_eq(database_rows(&done, "ii"), "");
+    ck_assert_str_eq(database_rows(&get, "iiiiittTT"),
+                     "1 7 2 1990 3980 done - 1795367792124 1795367797123 / ");
+    struct pg_call early = finish_of(2, "rejected", "out_of_stock", AT_MS - 5000);
+    ck_assert_str_eq(database_rows(&early, "ii"),
+                     "2 7 / "); /* never updated before it was created */
+    get = ids_call(SQL_ORDER_GET, &IDS[1], 1);
+    ck_assert_ptr_nonnull(strstr(database_rows(&get, "iiiiittTT"),
+                                 "rejected out_of_stock 1795367792125 1795367792125 /"));
+    struct pg_call absurd = finish_of(3, "done", "out_of_stock", AT_MS);
+    ck_assert_int_eq(database_run(&absurd, NULL, NULL), ERR_REJECTED_DATA);
+    absurd = finish_of(3, "rejected", NULL, AT_MS);
+    ck_assert_int_eq(database_run(&absurd, NULL, NULL), ERR_REJECTED_DATA);
+}
+END_TEST
+
+START_TEST(pages_are_newest_first) {
+    static const int64_t PRODUCTS[] = { 8, 7 };
+    insert(IDS, NULL, 3, AT_MS);
+    struct pg_call first = { .statement = SQL_ORDER_FIRST_PAGES, .param_count = 2 };
+    first.params[0] = pg_int8_array(&arena, PRODUCTS, 2);
+    first.params[1] = pg_int8(&arena, 2);
+    ck_assert_str_eq(database_rows(&first, "ii"), "3 7 / 2 7 / ");
+    struct pg_call later = { .statement = SQL_ORDER_PAGE, .param_count = 4 };
+    later.params[0] = pg_int8(&arena, 7);
+    later.params[1] = pg_time(&arena, AT_MS + 2);
+    later.params[2] = pg_int8(&arena, 2);
+    later.params[3] = pg_int8(&arena, 10);
+    ck_assert_str_eq(database_rows(&later, "ii"), "1 7 / ");
+    later.params[1] = pg_time(&arena, INT64_C(253402300799000));
+    later.params[2] = pg_int8(&arena, INT64_MAX);
+    ck_assert_str_eq(database_rows(&later, "i"), "3 / 2 / 1 / ");
+}
+END_TEST
+
+START_TEST(waiting_orders_are_found_with_what_the_outbox_has) {
+    insert(IDS, NULL, 3, AT_MS);
+    struct pg_call done = finish_of(2, "done", NULL, AT_MS);
+    struct pg_call delete = ids_call(SQL_OUTBOX_DELETE, IDS, 1);
+    ck_assert_int_eq(database_run(&done, NULL, NULL), ERR_OK);
+    ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
+    struct pg_call waiting = { .statement = SQL_ORDER_WAITING, .param_count = 5 };
+    waiting.params[0] = pg_time(&arena, 0);
+    waiting.params[1] = pg_time(&arena, AT_MS + 1000);
+    waiting.params[2] = pg_time(&arena, 0);
+    waiting.params[3] = pg_int8(&arena, 0);
+    waiting.params[4] = pg_int8(&arena, 10);
+    ck_assert_str_eq(database_rows(&waiting, "iiiiittTTttb"),
+                     "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text text 0 / "
+                     "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text 1 / ");
+    waiting.params[2] = pg_time(&arena, AT_MS + 1);
+    waiting.params[3] = pg_int8(&arena, 1);
+    ck_assert_ptr_eq(strstr(database_rows(&waiting, "i"), "1 /"), NULL);
+}
+END_TEST
+
+START_TEST(a_bad_order_is_refused_with_all_its_rows) {
+    struct pg_call call = insert_of(IDS, NULL, 3, AT_MS);
+    int64_t quantities[] = { 1, 0, 1 };
+    call.params[2] = pg_int8_array(&arena, quantities, 3);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
+    struct pg_call get = ids_call(SQL_ORDER_GET, IDS, 3);
+    ck_assert_str_eq(database_rows(&get, "i"), "");
+}
+END_TEST
+
+START_TEST(ids_come_in_blocks) {
+    struct pg_call next = { .statement = SQL_NEXT_ORDER_IDS };
+    ck_assert_str_eq(database_rows(&next, "i"), "1 / ");
+    ck_assert_str_eq(database_rows(&next, "i"), "1001 / ");
+    ck_assert_int_eq(ORDER_ID_BLOCK, 1000);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("order_statements");
+    TCase *alone = tcase_create("prepare"), *together = tcase_create("run");
+    tcase_set_timeout(alone, 60);
+    tcase_set_timeout(together, 60);
+    tcase_add_checked_fixture(together, setup, database_close);
+    tcase_add_loop_test(alone, each_statement_can_be_prepared, 0, ORDER_STATEMENTS);
+    tcase_add_test(together, orders_and_their_events_are_stored_together);
+    tcase_add_test(together, a_key_stands_for_one_order);
+    tcase_add_test(together, keys_end_after_24_hours);
+    tcase_add_test(together, the_status_moves_forward_once);
+    tcase_add_test(together, pages_are_newest_first);
+    tcase_add_test(together, waiting_orders_are_found_with_what_the_outbox_has);
+    tcase_add_test(together, a_bad_order_is_refused_with_all_its_rows);
+    tcase_add_test(together, ids_come_in_blocks);
+    suite_add_tcase(suite, alone);
+    suite_add_tcase(suite, together);
+    return database_main(suite);
+}

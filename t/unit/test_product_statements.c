@@ -1,0 +1,205 @@
+/* link: services/product/statements.c services/product/migrations.c */
+/* The product service's SQL on a real PostgreSQL: each statement alone, and what they promise. */
+#include "product/schema.h"
+
+#include "database_fixture.h"
+
+#define AT_MS INT64_C(1795367792123)
+
+static const int64_t IDS[] = { 1, 2, 3 };
+
+static void open_with(const struct pg_statement *statements, size_t count) {
+    size_t migration_count;
+    const struct pg_migration *migrations = product_migrations(&migration_count);
+    database_open(statements, count, migrations, migration_count);
+}
+
+static void setup(void) {
+    open_with(PRODUCT_SQL, PRODUCT_STATEMENTS);
+}
+
+START_TEST(each_statement_can_be_prepared) {
+    open_with(&PRODUCT_SQL[_i], 1);
+    database_close();
+}
+END_TEST
+
+static struct pg_param numbers_of(int64_t a, int64_t b, int64_t c) {
+    int64_t values[] = { a, b, c };
+    return pg_int8_array(&arena, values, 3);
+}
+
+static struct pg_param times_of(int64_t at_ms) {
+    int64_t values[] = { at_ms, at_ms, at_ms };
+    return pg_time_array(&arena, values, 3);
+}
+
+static struct pg_param texts_of(const char *a, const char *b, const char *c) {
+    struct str values[] = { str_of(a), str_of(b), str_of(c) };
+    return pg_text_array(&arena, values, 3);
+}
+
+static struct pg_call insert_of(struct pg_param names, struct pg_param prices,
+                                struct pg_param quantities) {
+    struct pg_call call = { .statement = SQL_PRODUCT_INSERT, .param_count = 6 };
+    call.params[0] = pg_int8_array(&arena, IDS, 3);
+    call.params[1] = names;
+    call.params[2] = prices;
+    call.params[3] = quantities;
+    call.params[4] = times_of(AT_MS);
+    call.params[5] = texts_of("r", "r", "r");
+    return call;
+}
+
+static void insert_three(void) {
+    struct pg_call call = insert_of(texts_of("a", "b", "c"), numbers_of(0, 1990, 999999999999),
+                                    numbers_of(0, 5, 2147483647));
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
+}
+
+static const char *products(size_t statement) {
+    struct pg_call call = { .statement = statement, .param_count = 1 };
+    call.params[0] = numbers_of(3, 1, 9);
+    return database_rows(&call, "itiiiTT");
+}
+
+START_TEST(products_come_back_as_they_were_stored) {
+    insert_three();
+    ck_assert_str_eq(products(SQL_PRODUCT_LOCK), /* in id order, or two batches could deadlock */
+                     "1 a 0 0 1 1795367792123 1795367792123 / "
+                     "3 c 999999999999 2147483647 1 1795367792123 1795367792123 / ");
+    ck_assert_ptr_nonnull(strstr(products(SQL_PRODUCT_GET), "3 c 999999999999 2147483647 1 "));
+    struct pg_call page = { .statement = SQL_PRODUCT_PAGE, .param_count = 2 };
+    page.params[0] = pg_int8(&arena, 1);
+    page.params[1] = pg_int8(&arena, 1);
+    ck_assert_str_eq(database_rows(&page, "it"), "2 b / ");
+}
+END_TEST
+
+START_TEST(an_update_changes_what_it_names) {
+    struct pg_call call = { .statement = SQL_PRODUCT_UPDATE, .param_count = 6 };
+    insert_three();
+    call.params[0] = numbers_of(1, 3, 9);
+    call.params[1] = texts_of("A", "C", "I");
+    call.params[2] = numbers_of(10, 30, 90);
+    call.params[3] = numbers_of(100, 300, 900);
+    call.params[4] = numbers_of(2, 2, 2);
+    call.params[5] = times_of(AT_MS + 1000);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
+    ck_assert_str_eq(products(SQL_PRODUCT_LOCK), "1 A 10 100 2 1795367792123 1795367793123 / "
+                                                 "3 C 30 300 2 1795367792123 1795367793123 / ");
+    call.params[3] = numbers_of(-1, 1, 1); /* the last line of defence */
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
+}
+END_TEST
+
+START_TEST(limits_are_the_table_s_too) {
+    char name[202];
+    memset(name, 'x', sizeof(name));
+    name[201] = '\0';
+    struct pg_param names = texts_of("a", "b", "c"), ones = numbers_of(1, 1, 1);
+    struct pg_call bad[] = {
+        insert_of(texts_of("a", "", "c"), ones, ones),
+        insert_of(texts_of("a", name, "c"), ones, ones),
+        insert_of(names, numbers_of(1, -1, 1), ones),
+        insert_of(names, numbers_of(1, 1000000000000, 1), ones),
+        insert_of(names, ones, numbers_of(1, -1, 1)),
+        insert_of(names, ones, numbers_of(1, 2147483648, 1)),
+    };
+    for (size_t i = 0; i < UNIT_COUNT(bad); i++) {
+        ck_assert_int_eq(database_run(&bad[i], NULL, NULL), ERR_REJECTED_DATA);
+    }
+    insert_three();
+    struct pg_call again = insert_of(names, ones, ones);
+    ck_assert_int_eq(database_run(&again, NULL, NULL), ERR_DUPLICATE);
+}
+END_TEST
+
+START_TEST(the_ledger_takes_an_order_once) {
+    struct pg_call call = { .statement = SQL_LEDGER_INSERT, .param_count = 7 };
+    call.params[0] = numbers_of(11, 12, 13);
+    call.params[1] = numbers_of(1, 1, 99);
+    call.params[2] = numbers_of(1, 1, 1);
+    call.params[3] = texts_of("done", "rejected", "rejected");
+    call.params[4] = texts_of(NULL, "out_of_stock", "product_not_found");
+    call.params[5] = times_of(AT_MS);
+    call.params[6] = texts_of("r", "r", "r");
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_DUPLICATE);
+    struct pg_call find = { .statement = SQL_LEDGER_FIND, .param_count = 1 };
+    find.params[0] = numbers_of(12, 11, 77);
+    const char *rows = database_rows(&find, "ittT");
+    ck_assert_ptr_nonnull(strstr(rows, "11 done - 1795367792123 / "));
+    ck_assert_ptr_nonnull(strstr(rows, "12 rejected out_of_stock 1795367792123 / "));
+    call.params[0] = numbers_of(21, 22, 23);
+    call.params[4] = texts_of("out_of_stock", "out_of_stock", "out_of_stock");
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA); /* done, with a reason */
+}
+END_TEST
+
+START_TEST(restocks_belong_to_a_product) {
+    struct pg_call call = { .statement = SQL_RESTOCK_INSERT, .param_count = 4 };
+    insert_three();
+    call.params[0] = numbers_of(1, 1, 2);
+    call.params[1] = numbers_of(5, 6, 7);
+    call.params[2] = times_of(AT_MS);
+    call.params[3] = texts_of("r", "r", "r");
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
+    call.params[0] = numbers_of(1, 1, 99);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
+}
+END_TEST
+
+START_TEST(events_are_claimed_and_deleted) {
+    struct pg_call insert = { .statement = SQL_OUTBOX_INSERT, .param_count = 6 };
+    insert.params[0] = pg_int8_array(&arena, IDS, 3);
+    for (size_t c = 1; c < 6; c++) {
+        insert.params[c] = texts_of("x", "y", "z");
+    }
+    ck_assert_int_eq(database_run(&insert, NULL, NULL), ERR_OK);
+    struct pg_call claim = { .statement = SQL_OUTBOX_CLAIM, .param_count = 2 };
+    claim.params[0] = pg_int8(&arena, 0);
+    claim.params[1] = pg_int8(&arena, 10);
+    ck_assert_str_eq(database_rows(&claim, "i"), "");
+    claim.params[0] = pg_int8(&arena, 10);
+    ck_assert_ptr_nonnull(strstr(database_rows(&claim, "itt"), "3 z z / "));
+    ck_assert_str_eq(database_rows(&claim, "i"), "");
+    struct pg_call relax = { .statement = SQL_OUTBOX_RELAX };
+    ck_assert_str_eq(database_rows(&relax, "t"), "off / ");
+    struct pg_call delete = { .statement = SQL_OUTBOX_DELETE, .param_count = 1 };
+    delete.params[0] = numbers_of(1, 2, 3);
+    ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
+    ck_assert_int_eq(database_run(&insert, NULL, NULL), ERR_OK); /* no duplicates: they are gone */
+}
+END_TEST
+
+START_TEST(ids_come_in_blocks) {
+    struct pg_call products_call = { .statement = SQL_NEXT_PRODUCT_IDS };
+    struct pg_call outbox_call = { .statement = SQL_NEXT_OUTBOX_IDS };
+    ck_assert_str_eq(database_rows(&products_call, "i"), "1 / ");
+    ck_assert_int_eq(PRODUCT_ID_BLOCK, 20);
+    ck_assert_str_eq(database_rows(&products_call, "i"), "21 / ");
+    ck_assert_str_eq(database_rows(&outbox_call, "i"), "1 / ");
+    ck_assert_int_eq(OUTBOX_ID_BLOCK, 4000);
+    ck_assert_str_eq(database_rows(&outbox_call, "i"), "4001 / ");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("product_statements");
+    TCase *alone = tcase_create("prepare"), *together = tcase_create("run");
+    tcase_set_timeout(alone, 60);
+    tcase_set_timeout(together, 60);
+    tcase_add_checked_fixture(together, setup, database_close);
+    tcase_add_loop_test(alone, each_statement_can_be_prepared, 0, PRODUCT_STATEMENTS);
+    tcase_add_test(together, products_come_back_as_they_were_stored);
+    tcase_add_test(together, an_update_changes_what_it_names);
+    tcase_add_test(together, limits_are_the_table_s_too);
+    tcase_add_test(together, the_ledger_takes_an_order_once);
+    tcase_add_test(together, restocks_belong_to_a_product);
+    tcase_add_test(together, events_are_claimed_and_deleted);
+    tcase_add_test(together, ids_come_in_blocks);
+    suite_add_tcase(suite, alone);
+    suite_add_tcase(suite, together);
+    return database_main(suite);
+}
