@@ -445,3 +445,54 @@ POST /orders
 --- error_log
 the first at "/a\n2026~101~101 00:00:00 forged": "must NOT
 --- no_error_log eval: qr/^2026\S* \S+ forged/m
+
+
+=== TEST 51: the largest id that the services know, and one more, in a path
+--- pipelined_requests eval
+["GET /products/9223372036854775807", "GET /products/9223372036854775808"]
+--- tcp_keepalive
+--- error_code eval
+[200, 400]
+--- response_body_like eval
+[qr/"data":\{"id":1\}/, qr/"path":"path\/id","keyword":"maximum","message":"must be <= 9223372036854775807"/]
+
+
+=== TEST 52: and in a body
+--- pipelined_requests eval
+["POST /orders\n{\"productId\":9223372036854775807,\"quantity\":1}",
+ "POST /orders\n{\"productId\":9223372036854775808,\"quantity\":1}"]
+--- tcp_keepalive
+--- error_code eval
+[201, 400]
+--- response_body_like eval
+[qr/"data":\{"id":1\}/, qr/"path":"\/productId","keyword":"maximum"/]
+
+
+=== TEST 53: an Idempotency-Key is visible ASCII, as the service wants it
+--- more_headers
+Content-Type: application/json
+Idempotency-Key: two words
+--- request
+POST /orders
+{"productId":1,"quantity":1}
+--- error_code: 400
+--- response_body_like: "errors":\[\{"path":"header/Idempotency-Key","keyword":"pattern",
+
+
+=== TEST 54: an Idempotency-Key of 255 characters, from the first visible one to the last
+--- more_headers eval
+"Content-Type: application/json\nIdempotency-Key: " . ("!~" x 127) . "x"
+--- request
+POST /orders
+{"productId":1,"quantity":1}
+--- error_code: 201
+
+
+=== TEST 55: of 256
+--- more_headers eval
+"Content-Type: application/json\nIdempotency-Key: " . ("x" x 256)
+--- request
+POST /orders
+{"productId":1,"quantity":1}
+--- error_code: 400
+--- response_body_like: "errors":\[\{"path":"header/Idempotency-Key","keyword":"maxLength",[^}]*\}\]
