@@ -159,8 +159,14 @@ ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
 
     ngx_http_prodorder_error_status_line(r);
 
-    ctx->mode = r->method == NGX_HTTP_HEAD ? NGX_HTTP_PRODORDER_PASS
-                                           : NGX_HTTP_PRODORDER_REPLACE;
+    /* to a HEAD without a version, which is malformed, nginx sends its body */
+
+    if (r->method == NGX_HTTP_HEAD && r->http_version >= NGX_HTTP_VERSION_10) {
+        ctx->mode = NGX_HTTP_PRODORDER_PASS;
+
+    } else {
+        ctx->mode = NGX_HTTP_PRODORDER_REPLACE;
+    }
 
     return ngx_http_prodorder_next_header_filter(r);
 }

@@ -100,6 +100,14 @@ is($response->{status}, 200, 'a page of orders');
 is(CORE::join(' ', Prodorder::Gateway::Http::values_of($response, 'Link')),
     '</orders/product/1?cursor=x>; rel="next"', 'with the link to the next, unchanged');
 
+# HTTP/0.9 has no header, knows only GET, and is what a broken request line is taken for.
+for my $line ('HEAD /products/1', 'POST /orders', 'GET /nothing') {
+    my $client = Prodorder::Gateway::Http->new($port{4000}, 10);
+    $client->send_pieces(0, "$line\r\n");
+    like($client->rest, qr/\A\{"statusCode":40[04],"data":null,"message":"[^<]+\}\z/, "$line - JSON, not HTML");
+    $client->close;
+}
+
 is(ask("POST /orders\n{}")->{status}, 400, 'an invalid order');
 is(ask('GET /products/1')->{status}, 502, 'the product service is down');
 is(ask('GET /nothing')->{status}, 404, 'an unknown route');
