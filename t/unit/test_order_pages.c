@@ -1,0 +1,401 @@
+/* link: services/order/list_orders.c services/order/order_pages.c services/order/get_order.c
+ *       services/order/order.c services/order/metrics.c t/unit/fake_pg.c t/unit/fake_cache.c
+ *       t/unit/fake_broker.c t/unit/fake_stack.c */
+/* GET /orders/{id} and GET /orders/product/{productId}: pages, their cache, and what can go wrong. */
+#include "order/app.h"
+#include "order/config.h"
+#include "order/schema.h"
+
+#include "fake_stack.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { DEADLINE_MS = 30000, SHORT_MS = 60 };
+
+#define AT_MS INT64_C(1795367792123)
+#define ORDER_BYTES 512
+
+struct app app;
+struct order_config order_config;
+
+static const struct http_route ROUTES[] = {
+    { "GET", "/orders/{id}", "get_order", get_order, NULL },
+    { "GET", "/orders/product/{productId}", "list_orders", list_orders, NULL },
+};
+
+static void open_with(uint32_t deadline_ms) {
+    order_config = (struct order_config){ .requests_max = 8, .request_deadline_ms = deadline_ms };
+    stack_open(ROUTES, UNIT_COUNT(ROUTES));
+    app = (struct app){ .loop = stack_loop, .pg = &fake_pg, .cache = &fake_cache };
+    ck_assert_int_eq(order_pages_init(), ERR_OK);
+    ck_assert_int_eq(get_order_init(), ERR_OK);
+    ck_assert_int_eq(list_orders_init(), ERR_OK);
+}
+
+static void setup(void) {
+    open_with(DEADLINE_MS);
+}
+
+static void setup_short(void) {
+    open_with(SHORT_MS);
+}
+
+static void teardown(void) {
+    ck_assert_uint_eq(app.get_flows.used + app.list_flows.used, 0);
+    batcher_done(&app.reads);
+    batcher_done(&app.first_pages);
+    batcher_done(&app.later_pages);
+    flow_pool_done(&app.get_flows);
+    flow_pool_done(&app.list_flows);
+    stack_close();
+}
+
+static int get(const char *target) {
+    int fd = stack_connect();
+    stack_send(fd, "GET", target, "", NULL);
+    return fd;
+}
+
+static void add_order(PGresult *rows, int64_t id, int64_t product_id) {
+    fake_row(rows, "iiiiittTTt", id, product_id, (int64_t)3, (int64_t)1990, (int64_t)5970,
+             "waiting", NULL, AT_MS + id, AT_MS + id, "r");
+}
+
+static const char *order_json(int64_t id, int64_t product_id) {
+    static char json[ORDER_BYTES];
+    char at[CLOCK_RFC3339_BYTES];
+    clock_format_rfc3339(AT_MS + id, at);
+    snprintf(
+        json, sizeof(json),
+        "{\"id\":%lld,\"productId\":%lld,\"quantity\":3,\"unitPrice\":19.90,\"totalPrice\":59.70,"
+        "\"status\":\"waiting\",\"reason\":null,\"createdAt\":\"%s\",\"updatedAt\":\"%s\","
+        "\"requestId\":\"r\"}",
+        (long long)id, (long long)product_id, at, at);
+    return json;
+}
+
+static const struct pg_call *expect_query(size_t statement) {
+    STACK_WAIT_FOR(fake_pg.waiting > 0);
+    return &fake_pg_expect(FAKE_PG_RUN, statement)->calls[0];
+}
+
+/* `count` orders of the product, newest first: ids count … 1 */
+static void answer_orders(int64_t product_id, int64_t count) {
+    PGresult *rows = fake_rows(10);
+    for (int64_t id = count; id >= 1; id--) {
+        add_order(rows, id, product_id);
+    }
+    fake_pg_answer(rows, NULL, NULL);
+}
+
+/* ---- one order ---- */
+
+START_TEST(readers_of_a_tick_share_a_query) {
+    int one = get("/orders/1"), same = get("/orders/1"), other = get("/orders/2"),
+        none = get("/orders/3");
+    STACK_WAIT_FOR(app.get_flows.used == 4);
+    PGresult *rows = fake_rows(10);
+    size_t asked = 0;
+    while (fake_pg.waiting > 0) { /* one query, or two if they came in two ticks */
+        asked += fake_param_count(expect_query(SQL_ORDER_GET), 0);
+        if (asked < 4) {
+            PGresult *part = fake_rows(10);
+            add_order(part, 1, 7);
+            add_order(part, 2, 7);
+            fake_pg_answer(part, NULL, NULL);
+            stack_settle();
+        } else {
+            add_order(rows, 2, 7);
+            add_order(rows, 1, 7);
+            fake_pg_answer(rows, NULL, NULL);
+            rows = NULL;
+        }
+    }
+    PQclear(rows);
+    ck_assert_str_eq(stack_expect(one, 200)->body, order_json(1, 7));
+    ck_assert_str_eq(stack_expect(same, 200)->body, order_json(1, 7));
+    ck_assert_str_eq(stack_expect(other, 200)->body, order_json(2, 7));
+    stack_expect(none, 404);
+}
+END_TEST
+
+static const struct {
+    enum err err;
+    int status;
+} FAILURES[] = {
+    { ERR_UNAVAILABLE, 503 },
+    { ERR_TIMEOUT, 504 },
+    { ERR_INTERNAL, 500 },
+    { ERR_NO_MEMORY, 503 },
+};
+
+START_TEST(an_order_cannot_be_read) {
+    int fd = get("/orders/1");
+    (void)expect_query(SQL_ORDER_GET);
+    fake_pg_fail(FAILURES[_i].err);
+    stack_expect(fd, FAILURES[_i].status);
+}
+END_TEST
+
+static const char *const BAD_TARGETS[] = {
+    "/orders/0",
+    "/orders/-1",
+    "/orders/01",
+    "/orders/1x",
+    "/orders/9223372036854775808",
+    "/orders/%31",
+    "/orders/product/0",
+    "/orders/product/7?limit=0",
+    "/orders/product/7?limit=1001",
+    "/orders/product/7?limit=x",
+    "/orders/product/7?limit=1&limit=2",
+    "/orders/product/7?limit=",
+    "/orders/product/7?cursor=",
+    "/orders/product/7?cursor=x",
+    "/orders/product/7?cursor=%00",
+};
+
+START_TEST(what_is_malformed_is_refused_at_once) {
+    const struct stack_answer *answer = stack_expect(get(BAD_TARGETS[_i]), 400);
+    ck_assert_ptr_nonnull(strstr(answer->body, "\"errors\":[{\"path\":\""));
+    ck_assert_uint_eq(fake_pg.asked + fake_cache.op_count, 0);
+}
+END_TEST
+
+/* ---- first pages ---- */
+
+static void answer_cache(void) {
+    STACK_WAIT_FOR(fake_cache.op_count > 0);
+    fake_cache_run();
+}
+
+START_TEST(an_empty_list_is_an_empty_array_and_cached) {
+    int fd = get("/orders/product/7");
+    answer_cache();
+    const struct pg_call *call = expect_query(SQL_ORDER_FIRST_PAGES);
+    ck_assert_int_eq(fake_param_int8(call, 1),
+                     101); /* one more, to know whether there is a next page */
+    answer_orders(7, 0);
+    const struct stack_answer *answer = stack_expect(fd, 200);
+    ck_assert_str_eq(answer->body, "[]");
+    ck_assert_ptr_null(strstr(answer->headers, "Link:"));
+    fake_cache_run();
+    ck_assert_str_eq(fake_cache_value("orders:product:7"), "[]");
+    fd = get("/orders/product/7?limit=100"); /* the same page */
+    answer_cache();
+    ck_assert_str_eq(stack_expect(fd, 200)->body, "[]");
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+}
+END_TEST
+
+/* The next page's target, from the Link header. */
+static const char *next_target(const struct stack_answer *answer) {
+    static char target[256];
+    const char *link = strstr(answer->headers, "\r\nLink: <");
+    ck_assert_ptr_nonnull(link);
+    snprintf(target, sizeof(target), "%.*s", (int)strcspn(link + 9, ">"), link + 9);
+    ck_assert_ptr_nonnull(strstr(link, ">; rel=\"next\"\r\n"));
+    return target;
+}
+
+static void check_next(const char *target) {
+    int fd = get(target);
+    const struct pg_call *call = expect_query(SQL_ORDER_PAGE);
+    ck_assert_int_eq(fake_param_int8(call, 0), 7);
+    ck_assert_int_eq(fake_param_time(call, 1), AT_MS + 2);
+    ck_assert_int_eq(fake_param_int8(call, 2), 2);
+    answer_orders(7, 1);
+    const struct stack_answer *answer = stack_expect(fd, 200);
+    ck_assert_ptr_null(strstr(answer->headers, "Link:"));
+    ck_assert_ptr_nonnull(strstr(answer->body, order_json(1, 7)));
+}
+
+START_TEST(a_full_page_links_to_the_next_one_from_the_cache_too) {
+    int fd = get("/orders/product/7");
+    answer_cache();
+    (void)expect_query(SQL_ORDER_FIRST_PAGES);
+    answer_orders(7, 101);
+    const struct stack_answer *answer = stack_expect(fd, 200);
+    ck_assert_ptr_null(strstr(answer->body, "\"id\":1,")); /* order 1 is on the next page */
+    char body[STACK_ANSWER_BYTES], target[256];
+    snprintf(body, sizeof(body), "%s", answer->body);
+    snprintf(target, sizeof(target), "%s", next_target(answer));
+    check_next(target);
+    fake_cache_run();
+    fd = get("/orders/product/7");
+    answer_cache();
+    answer = stack_expect(fd, 200);
+    ck_assert_str_eq(answer->body, body);
+    ck_assert_str_eq(next_target(answer), target);
+    char other[300]; /* the cursor is that list's only */
+    snprintf(other, sizeof(other), "/orders/product/8?%s", strchr(target, '?') + 1);
+    stack_expect(get(other), 400);
+}
+END_TEST
+
+START_TEST(a_page_read_before_a_write_is_not_cached) {
+    static const char *const KEYS[] = { "orders:product:7" };
+    int fd = get("/orders/product/7");
+    answer_cache();
+    (void)expect_query(SQL_ORDER_FIRST_PAGES);
+    cache_invalidate(&fake_cache, KEYS, 1, NULL, NULL); /* a writer, meanwhile */
+    fake_cache_run();
+    answer_orders(7, 1);
+    stack_expect(fd, 200);
+    fake_cache_run();
+    ck_assert_ptr_null(fake_cache_value("orders:product:7"));
+}
+END_TEST
+
+/* 0: down, 1: lost while it is asked, 2: lost and back while the database is asked */
+START_TEST(redis_may_be_gone) {
+    fake_cache.up = _i != 0;
+    int fd = get("/orders/product/7");
+    if (_i != 0) {
+        STACK_WAIT_FOR(fake_cache.op_count > 0);
+        if (_i == 1) {
+            fake_cache_lose();
+        } else {
+            fake_cache_run();
+            fake_cache_lose();
+            fake_cache_reconnect();
+        }
+    }
+    (void)expect_query(SQL_ORDER_FIRST_PAGES);
+    answer_orders(7, 1);
+    stack_expect(fd, 200);
+    fake_cache_run();
+    ck_assert_ptr_null(fake_cache_value("orders:product:7"));
+}
+END_TEST
+
+static const char *const RUBBISH[] = { "", "x", "\n", "[]x\n", "[{\"id\":1}]\n", "{]\n" };
+
+START_TEST(a_cached_page_that_makes_no_sense_is_read_anew) {
+    fake_cache_set("orders:product:7", RUBBISH[_i], 0);
+    int fd = get("/orders/product/7");
+    answer_cache();
+    (void)expect_query(SQL_ORDER_FIRST_PAGES);
+    answer_orders(7, 1);
+    ck_assert_ptr_nonnull(strstr(stack_expect(fd, 200)->body, order_json(1, 7)));
+}
+END_TEST
+
+START_TEST(a_page_cannot_be_read) {
+    int first = get("/orders/product/7"), later = get("/orders/product/7?limit=5");
+    answer_cache();
+    STACK_WAIT_FOR(fake_pg.waiting == 2);
+    fake_pg_fail(FAILURES[_i].err);
+    fake_pg_fail(FAILURES[_i].err);
+    stack_expect(first, FAILURES[_i].status);
+    stack_expect(later, FAILURES[_i].status);
+}
+END_TEST
+
+START_TEST(several_products_share_one_query) {
+    int seven = get("/orders/product/7"), eight = get("/orders/product/8"),
+        fds[] = { seven, eight };
+    STACK_WAIT_FOR(app.list_flows.used == 2);
+    while (app.first_pages.waiting > 0 || fake_cache.op_count > 0) {
+        fake_cache_run();
+        stack_settle();
+    }
+    while (fake_pg.waiting > 0) {
+        const struct pg_call *call = expect_query(SQL_ORDER_FIRST_PAGES);
+        PGresult *rows = fake_rows(10);
+        for (size_t i = 0; i < fake_param_count(call, 0); i++) {
+            int64_t id = fake_param_int8_at(call, 0, i);
+            if (id == 7) { /* product 8 has none */
+                add_order(rows, 2, id);
+                add_order(rows, 1, id);
+            }
+        }
+        fake_pg_answer(rows, NULL, NULL);
+        stack_settle();
+    }
+    ck_assert_ptr_nonnull(strstr(stack_expect(fds[0], 200)->body, order_json(2, 7)));
+    ck_assert_str_eq(stack_expect(fds[1], 200)->body, "[]");
+}
+END_TEST
+
+/* ---- the deadline, and the client that leaves ---- */
+
+static const char *const TARGETS[] = { "/orders/1", "/orders/product/7",
+                                       "/orders/product/7?limit=5" };
+
+static void answer_late(void) {
+    fake_cache_run();
+    stack_settle();
+    while (fake_pg.waiting > 0) {
+        answer_orders(7, 1);
+        stack_settle();
+    }
+    fake_cache_run();
+}
+
+START_TEST(a_dependency_that_is_too_slow) {
+    int fd = get(TARGETS[_i]);
+    ck_assert_int_eq(stack_receive(fd)->status, 504);
+    answer_late();
+    ck_assert(stack_is_silent(fd));
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves) {
+    int fd = get(TARGETS[_i]);
+    STACK_WAIT_FOR(app.get_flows.used + app.list_flows.used == 1);
+    close(fd);
+    stack_settle();
+    answer_late();
+    STACK_WAIT_FOR(http_server_connection_count(stack_server()) == 0);
+}
+END_TEST
+
+START_TEST(more_requests_than_allowed_are_busy) {
+    int fds[8];
+    for (size_t i = 0; i < 8; i++) {
+        fds[i] = get("/orders/product/7");
+    }
+    STACK_WAIT_FOR(app.list_flows.used == 8);
+    stack_expect(get("/orders/product/7"), 503);
+    while (app.list_flows.used > 0) {
+        answer_late();
+        stack_settle();
+    }
+    for (size_t i = 0; i < 8; i++) {
+        stack_expect(fds[i], 200);
+    }
+}
+END_TEST
+
+static TCase *add_case(Suite *suite, const char *name, void (*open)(void)) {
+    TCase *tcase = tcase_create(name);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, open, teardown);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+int main(void) {
+    Suite *suite = suite_create("order_pages");
+    TCase *usual = add_case(suite, "usual", setup), *quick = add_case(suite, "short", setup_short);
+    tcase_add_test(usual, readers_of_a_tick_share_a_query);
+    tcase_add_loop_test(usual, an_order_cannot_be_read, 0, (int)UNIT_COUNT(FAILURES));
+    tcase_add_loop_test(usual, what_is_malformed_is_refused_at_once, 0,
+                        (int)UNIT_COUNT(BAD_TARGETS));
+    tcase_add_test(usual, an_empty_list_is_an_empty_array_and_cached);
+    tcase_add_test(usual, a_full_page_links_to_the_next_one_from_the_cache_too);
+    tcase_add_test(usual, a_page_read_before_a_write_is_not_cached);
+    tcase_add_loop_test(usual, redis_may_be_gone, 0, 3);
+    tcase_add_loop_test(usual, a_cached_page_that_makes_no_sense_is_read_anew, 0,
+                        (int)UNIT_COUNT(RUBBISH));
+    tcase_add_loop_test(usual, a_page_cannot_be_read, 0, (int)UNIT_COUNT(FAILURES));
+    tcase_add_test(usual, several_products_share_one_query);
+    tcase_add_loop_test(quick, a_dependency_that_is_too_slow, 0, (int)UNIT_COUNT(TARGETS));
+    tcase_add_loop_test(usual, a_client_that_leaves, 0, (int)UNIT_COUNT(TARGETS));
+    tcase_add_test(usual, more_requests_than_allowed_are_busy);
+    return unit_run(suite);
+}
