@@ -242,6 +242,8 @@ ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_prodorder_loc_conf_t  *prev = parent;
     ngx_http_prodorder_loc_conf_t  *conf = child;
 
+    ngx_http_core_loc_conf_t  *clcf;
+
     ngx_conf_merge_value(conf->gateway, prev->gateway, 0);
     ngx_conf_merge_value(conf->validate, prev->validate, 1);
     ngx_conf_merge_value(conf->envelope, prev->envelope, 1);
@@ -256,10 +258,16 @@ ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after, 1);
     ngx_conf_merge_ptr_value(conf->document, prev->document, NULL);
 
-    /* the handler of a location is inherited by its "if" blocks, as proxy_pass is */
+    /* "if" and limit_except inherit the location's handler, as proxy_pass */
 
-    if (conf->components == NULL && cf->cmd_type == NGX_HTTP_LIF_CONF) {
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname && conf->components == NULL && prev->components) {
         conf->components = prev->components;
+
+        if (clcf->lmt_excpt && clcf->handler == NULL) {
+            clcf->handler = ngx_http_prodorder_health_handler;
+        }
     }
 
     return NGX_CONF_OK;

@@ -127,3 +127,25 @@ location = /readyz { prodorder_health one; }
 --- must_die
 --- error_log
 invalid parameter "one": expected NAME=/URI
+
+
+=== TEST 10: in an if block, as the location that holds it
+--- config
+location = /livez { prodorder_health; if ($arg_x) { set $y 1; } }
+location = /readyz { prodorder_health one=/-/one; if ($arg_x) { set $y 1; } }
+location = /-/one { internal; default_type application/json; return 200 '{"status":"ready"}'; }
+--- pipelined_requests eval
+["GET /livez?x=1", "GET /readyz?x=1"]
+--- response_body_like eval
+[qr/"data":\{"status":"alive"\}/, qr/"components":\{"one":\{"status":"ready"\}\}/]
+--- error_code eval
+[200, 200]
+
+
+=== TEST 11: and in limit_except
+--- config
+location = /livez { prodorder_health; limit_except GET { allow all; } }
+--- pipelined_requests eval
+["GET /livez", "POST /livez\nx=1"]
+--- error_code eval
+[200, 405]
