@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -91,6 +92,36 @@ void service_drained(void) {
     leave(EXIT_OK);
 }
 
+uint32_t service_drain_left_ms(void) {
+    if (self.service == NULL) {
+        return 0;
+    }
+    uint64_t timeout_ms = (uint64_t)*self.service->drain_timeout_ms;
+    uint64_t spent_ms = self.is_draining ? clock_monotonic_ms() - self.drain_started_ms : 0;
+    return spent_ms < timeout_ms ? (uint32_t)(timeout_ms - spent_ms) : 0;
+}
+
+static void end_now(int signal_number) {
+    (void)signal_number;
+    _exit(EXIT_FAILED);
+}
+
+/* Whatever hangs from now on, the loop or stop(): the process ends. */
+static void limit_the_end(void) {
+    uint64_t limit_ms = (uint64_t)*self.service->drain_timeout_ms + SERVICE_STOP_MS;
+    struct sigaction action = { .sa_handler = end_now };
+    struct itimerval timer = { .it_value = { .tv_sec = (time_t)(limit_ms / 1000),
+                                             .tv_usec = (suseconds_t)(limit_ms % 1000 * 1000) } };
+    sigset_t alarm_signal;
+    sigemptyset(&alarm_signal);
+    sigaddset(&alarm_signal, SIGALRM);
+    if (sigaction(SIGALRM, &action, NULL) != 0 ||
+        sigprocmask(SIG_UNBLOCK, &alarm_signal, NULL) != 0 ||
+        setitimer(ITIMER_REAL, &timer, NULL) != 0) {
+        log_warn("the end of the drain has no limit", LOG_STR("system", strerror(errno)));
+    }
+}
+
 static void drain_timed_out(void *ctx) {
     (void)ctx;
     log_error("drain timed out: leaving with work under way",
@@ -103,6 +134,7 @@ static void begin_drain(uint32_t signal_number) {
     self.drain_started_ms = clock_monotonic_ms();
     log_info("service draining", LOG_INT("signal", signal_number));
     loop_timer_start(self.loop, &self.drain_timer, (uint64_t)*self.service->drain_timeout_ms);
+    limit_the_end();
     if (self.service->drain != NULL) {
         self.service->drain();
     } else {
@@ -183,6 +215,7 @@ static int run(void) {
         log_flush(); /* the first tick may end much later */
         loop_run(self.loop);
     }
+    log_flush(); /* stop() may take its time */
     if (service->stop != NULL) {
         service->stop();
     }

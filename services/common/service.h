@@ -6,9 +6,11 @@
  * Boot: --help / --version / --print-env-example → configuration (exit 2 when wrong, before any
  * connection) → log → loop → start() → run. SIGTERM or SIGINT: drain() is called once; the service
  * calls service_drained() when it has finished; exit 0. A drain that takes over drain_timeout_ms is
- * logged and ends with exit 1. A second signal changes nothing; one that comes during start() waits
- * until the loop runs. SIGTERM and SIGINT are blocked in every thread and read from a signalfd;
- * SIGPIPE is ignored. The log is flushed at the end of each tick, so loop_on_tick_end() is taken.
+ * logged and ends with exit 1; so does a process that is still there SERVICE_STOP_MS later, because
+ * the loop or stop() hangs: SIGALRM ends it, without any further clean-up. A second signal changes
+ * nothing; one that comes during start() waits until the loop runs. SIGTERM and SIGINT are blocked in
+ * every thread and read from a signalfd; SIGPIPE is ignored; ITIMER_REAL is taken. The log is flushed
+ * at the end of each tick, so loop_on_tick_end() is taken.
  * Loop thread only.
  */
 #ifndef COMMON_SERVICE_H
@@ -19,6 +21,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+enum { SERVICE_STOP_MS = 500 }; /* for stop(), when the whole of the drain's time was needed */
 
 struct service {
     const char *name;    /* "order-service": --help, default for SERVICE_NAME */
@@ -43,5 +47,10 @@ struct service {
 int service_main(int argc, char **argv, const struct service *service);
 /* The drain is complete: leave the loop. After drain() was called, or in it; harmless to repeat. */
 void service_drained(void);
+/*
+ * What is left of drain_timeout_ms since the drain began, 0 when it is over: the one deadline that
+ * all parts of a drain share. The whole of it while nothing drains, 0 outside of service_main().
+ */
+uint32_t service_drain_left_ms(void);
 
 #endif

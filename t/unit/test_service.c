@@ -35,11 +35,11 @@ static struct test_config config;
 static struct loop *service_loop;
 static struct loop_timer work; /* what is under way when the drain begins */
 static int drains;
-static bool work_never_ends, start_fails, signals_in_start;
+static bool work_never_ends, start_fails, signals_in_start, drain_hangs, stop_hangs;
 
 static void work_done(void *ctx) {
     (void)ctx;
-    log_info("work done", LOG_INT("drains", drains));
+    log_info("work done", LOG_INT("drains", drains), LOG_INT("leftMs", service_drain_left_ms()));
     service_drained();
     service_drained(); /* harmless to repeat */
 }
@@ -51,7 +51,7 @@ static enum err start(struct loop *loop) {
         return ERR_UNAVAILABLE;
     }
     loop_timer_init(&work, work_done, NULL);
-    log_info("service started");
+    log_info("service started", LOG_INT("leftMs", service_drain_left_ms()));
     if (signals_in_start) {
         raise(SIGINT);
         log_info("start goes on");
@@ -61,13 +61,19 @@ static enum err start(struct loop *loop) {
 
 static void drain(void) {
     drains++;
+    while (drain_hangs) {
+        pause();
+    }
     if (!work_never_ends) {
         loop_timer_start(service_loop, &work, 100);
     }
 }
 
 static void stop(void) {
-    log_info("stopped");
+    log_info("stopped", LOG_INT("leftMs", service_drain_left_ms()));
+    while (stop_hangs) {
+        pause();
+    }
 }
 
 static struct service service = {
@@ -257,7 +263,7 @@ START_TEST(signals_drain_once_and_end_with_0) {
     finish(&child);
     ck_assert_int_eq(child.exit_code, 0);
     ck_assert_uint_eq(count(child.err_text, "service draining"), 1);
-    ck_assert_uint_eq(count(child.err_text, "\"msg\":\"work done\",\"drains\":1"), 1);
+    ck_assert_uint_eq(count(child.err_text, "\"msg\":\"work done\",\"drains\":1,"), 1);
     ck_assert_uint_eq(count(child.err_text, "service drained"), 1);
     ck_assert_uint_eq(count(child.err_text, "\"msg\":\"stopped\""), 1);
     ck_assert_uint_eq(count(child.err_text, "\"service\":\"test-service\""),
@@ -279,6 +285,54 @@ START_TEST(a_drain_that_takes_too_long_ends_with_1) {
                                  "\"drain timed out: leaving with work under way\","
                                  "\"timeoutMs\":50"));
     ck_assert_ptr_nonnull(strstr(child.err_text, "\"msg\":\"stopped\""));
+}
+END_TEST
+
+/* The figure behind "leftMs": in the line of `msg`. */
+static long left_ms(const char *msg) {
+    const char *line = strstr(child.err_text, msg);
+    ck_assert_msg(line != NULL, "no line \"%s\"", msg);
+    const char *field = strstr(line, "\"leftMs\":");
+    ck_assert_ptr_nonnull(field);
+    return strtol(field + strlen("\"leftMs\":"), NULL, 10);
+}
+
+START_TEST(all_parts_of_a_drain_share_one_deadline) {
+    ck_assert_uint_eq(service_drain_left_ms(), 0); /* no service here */
+    run_child(&child, NO_ARGUMENTS);
+    wait_for(&child, "service started");
+    usleep(50 * 1000); /* time before the drain does not count */
+    kill(child.pid, SIGTERM);
+    finish(&child);
+    ck_assert_int_eq(left_ms("service started"), 5000);
+    ck_assert_int_le(left_ms("work done"), 4900); /* the work takes 100 ms */
+    ck_assert_int_gt(left_ms("work done"), 1000);
+}
+END_TEST
+
+START_TEST(nothing_is_left_of_a_drain_that_timed_out) {
+    work_never_ends = true;
+    setenv("T_DRAIN", "50", 1);
+    run_child(&child, NO_ARGUMENTS);
+    wait_for(&child, "service started");
+    kill(child.pid, SIGTERM);
+    finish(&child);
+    ck_assert_int_eq(left_ms("\"stopped\""), 0);
+}
+END_TEST
+
+/* 0: the loop hangs in drain(); 1: stop() hangs after the timeout; 2: after a drain that was in time. */
+START_TEST(what_hangs_at_the_end_is_ended_with_1) {
+    drain_hangs = _i == 0;
+    work_never_ends = _i == 1;
+    stop_hangs = true;
+    setenv("T_DRAIN", _i == 2 ? "400" : "50", 1);
+    run_child(&child, NO_ARGUMENTS);
+    wait_for(&child, "service started");
+    kill(child.pid, SIGTERM);
+    finish(&child);
+    ck_assert_int_eq(child.exit_code, 1);
+    ck_assert_uint_eq(count(child.err_text, "drain timed out"), _i == 1 ? 1 : 0);
 }
 END_TEST
 
@@ -328,6 +382,9 @@ int main(void) {
     tcase_add_test(tests, start_that_fails_is_exit_1_and_frees);
     tcase_add_loop_test(tests, signals_drain_once_and_end_with_0, 0, (int)UNIT_COUNT(SIGNALS));
     tcase_add_test(tests, a_drain_that_takes_too_long_ends_with_1);
+    tcase_add_test(tests, all_parts_of_a_drain_share_one_deadline);
+    tcase_add_test(tests, nothing_is_left_of_a_drain_that_timed_out);
+    tcase_add_loop_test(tests, what_hangs_at_the_end_is_ended_with_1, 0, 3);
     tcase_add_test(tests, a_signal_during_start_waits_for_the_loop);
     tcase_add_test(tests, a_service_with_nothing_to_finish_needs_no_drain);
     tcase_add_test(tests, a_broken_pipe_does_not_kill);
