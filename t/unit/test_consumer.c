@@ -24,7 +24,7 @@ static size_t run_count;
 static const int *segment;
 static size_t segment_count;
 static struct broker_delivery deliveries[BATCH_MAX];
-static char bodies[BATCH_MAX][16];
+static char bodies[BATCH_MAX][24];
 /* What run() does at once; `held`: leave it to the test. */
 static bool held;
 static enum err (*verdict)(int item);
