@@ -27,12 +27,16 @@ ports_holder() {
     done
 }
 
-# ports_require NAME...: fail when a port that NAME needs is taken.
+# ports_require NAME...: fail when a port that NAME needs is taken, and stays so: a process that was
+# just killed keeps its sockets until the last of its threads has ended, a moment after its first.
 ports_require() {
-    local name holder
+    local name holder tries
     for name; do
         settings_port "$name"
-        ports_busy "$RET_PORT" || continue
+        for ((tries = 0; tries < 20; tries++)); do
+            ports_busy "$RET_PORT" || continue 2
+            sleep 0.1
+        done
         holder=$(ports_holder)
         die "port $RET_PORT, needed for $name, is in use by ${holder:-a process of another user}" \
             "Stop that process, or move all ports of this stack: PRODORDER_PORT_OFFSET=1000 ./prodorder up"
