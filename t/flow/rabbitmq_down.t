@@ -50,12 +50,8 @@ subtest 'both services started without RabbitMQ' => sub {
     my $product = new_product(qty => 10);
     my $order = order_ok($product, 3);
     Prodorder::Stack::kill_hard($_) for qw(order-service product-service);
-    my $starting = fork // die "cannot fork: $!";
-    if ($starting == 0) { # waits until they are ready, which may need the broker
-        eval { Prodorder::Stack::start(qw(product-service order-service)) };
-        require POSIX;
-        POSIX::_exit(0);
-    }
+    # It waits until they are ready, which may need the broker.
+    my $starting = Prodorder::Stack::in_background(sub { Prodorder::Stack::start(qw(product-service order-service)) });
     my $second = wait_until('an order is accepted', 20, sub {
         my $answer = gateway(POST => '/orders', order_body($product, 4));
         $answer->{status} == 201 && $answer->{json}{data};

@@ -56,12 +56,7 @@ for my $name (qw(product-redis order-redis)) {
             is(product_service(GET => '/livez')->{status}, 200, 'the product service lives');
             is(order_service(GET => '/livez')->{status}, 200, 'the order service lives');
 
-            my $pid = fork // die "cannot fork: $!";
-            if ($pid == 0) {
-                $back->();
-                require POSIX;
-                POSIX::_exit(0);
-            }
+            my $pid = Prodorder::Stack::in_background($back);
             ($wrong) = rounds($product, \@accepted, 3);
             waitpid $pid, 0;
             is_deeply($wrong, [], 'while it comes back: every 2xx shows in the next answer');

@@ -40,6 +40,7 @@ BEGIN {
     *rabbitmq = \&Prodorder::Stack::rabbitmq;
 }
 
+Prodorder::Stack::heal();
 $log_from{$_} = Prodorder::Stack::log_size($_) for qw(order-service product-service);
 
 # ---- requests: gateway(METHOD, TARGET, BODY as text, { HEADER => VALUE }), see Prodorder::Client ----
@@ -82,7 +83,7 @@ sub order_ok {
 # finished(ORDER or id): the order once it no longer waits; dies when that takes too long.
 sub finished {
     my ($order) = @_;
-    my $id = ref $order ? $order->{id} : $order;
+    my $id = (ref $order ? $order->{id} : $order) // die "no order to wait for\n";
     return wait_until("order $id is finished", REST_LIMIT_S, sub {
         my $answer = gateway(GET => "/orders/$id");
         $answer->{status} == 200 && $answer->{json}{data}{status} ne 'waiting' && $answer->{json}{data};

@@ -11,11 +11,13 @@ use warnings;
 use HTTP::Tiny;
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
+use POSIX ();
 use Time::HiRes qw(sleep time);
 
 use Prodorder::Client;
 
 my %PORT = (gateway => 4000, product => 3001, order => 3002, 'rabbitmq-management' => 15672);
+my @NAMES = qw(product-db order-db product-redis order-redis rabbitmq product-service order-service gateway);
 my (%environment, $management);
 
 sub home {
@@ -55,6 +57,27 @@ sub stop {
     return control('down', @names);
 }
 
+# in_background(CODE): run it in a process of its own; returns its pid. What goes wrong is printed.
+sub in_background {
+    my ($code) = @_;
+    my $pid = fork // die "cannot fork: $!";
+    return $pid if $pid;
+    my $good = eval { $code->(); 1 };
+    print STDERR "in the background: $@" if !$good;
+    POSIX::_exit($good ? 0 : 1);
+}
+
+# heal(): thaw what an earlier test has left frozen, start what it has left dead.
+sub heal {
+    my @dead;
+    for my $name (@NAMES) {
+        my $pid = pid($name);
+        $pid ? kill(CONT => _tree($pid)) : push @dead, $name;
+    }
+    start(@dead) if @dead;
+    return;
+}
+
 sub pid {
     my ($name) = @_;
     open my $in, '<', home() . "/run/$name.pid" or return;
@@ -62,10 +85,14 @@ sub pid {
     return $pid && _runs($pid) ? $pid : undef;
 }
 
+# A process whose first thread has ended keeps its sockets as long as it has others.
 sub _runs {
     my ($pid) = @_;
     open my $in, '<', "/proc/$pid/stat" or return 0;
-    return (scalar(<$in>) // '') =~ /\) [^ZX] / ? 1 : 0;
+    my ($state) = (scalar(<$in>) // '') =~ /\) (\S) /s or return 0;
+    return 1 if $state !~ /[ZX]/;
+    my @threads = glob "/proc/$pid/task/*";
+    return @threads > 1;
 }
 
 # kill -9, and wait until it is gone.
