@@ -496,3 +496,44 @@ POST /orders
 {"productId":1,"quantity":1}
 --- error_code: 400
 --- response_body_like: "errors":\[\{"path":"header/Idempotency-Key","keyword":"maxLength",[^}]*\}\]
+
+
+=== TEST 56: a mirror over HTTP/2: body read and subrequest, and no hang
+--- http2
+--- config
+location / { mirror /mirror; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+location = /mirror { internal; return 204; }
+--- request
+POST /orders
+{"productId":1,"quantity":1}
+--- error_code: 201
+
+
+=== TEST 57: the largest body that prodorder_body_limit allows, and one byte more
+--- config
+prodorder_body_limit 28;
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- pipelined_requests eval
+["POST /orders\n{\"productId\":1,\"quantity\":1}", "POST /orders\n {\"productId\":1,\"quantity\":1}"]
+--- error_code eval
+[201, 413]
+
+
+=== TEST 58: the same in chunks
+--- config
+prodorder_body_limit 28;
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- raw_request eval
+"POST /orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    . "1c\r\n{\"productId\":1,\"quantity\":1}\r\n0\r\n\r\n"
+--- error_code: 201
+
+
+=== TEST 59: in chunks, one byte more
+--- config
+prodorder_body_limit 28;
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- raw_request eval
+"POST /orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    . "1d\r\n {\"productId\":1,\"quantity\":1}\r\n0\r\n\r\n"
+--- error_code: 413
