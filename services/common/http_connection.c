@@ -44,7 +44,7 @@ void http_connection_enter(struct http_connection *connection, enum http_connect
     list_remove(&connection->node);
     list_append(&server->connections[state], &connection->node);
     connection->state = state;
-    connection->deadline_ms = loop_now_ms(server->loop) + server->timeout_ms[state];
+    connection->deadline_ms = http_server_deadline_ms(server, state);
 }
 
 enum err http_connection_open(struct http_server *server, int fd, bool refused) {
@@ -219,7 +219,8 @@ static void run_flush(void *ctx) {
         all_sent(connection);
         return;
     }
-    if (connection->state != HTTP_HANDLING) {
+    bool renews = !connection->server->draining || connection->state != HTTP_WRITING;
+    if (connection->state != HTTP_HANDLING && renews) {
         http_connection_enter(connection, HTTP_WRITING);
     }
     update_events(connection);

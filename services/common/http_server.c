@@ -153,6 +153,48 @@ static struct http_connection *first_of(struct http_server *server,
     return list_is_empty(head) ? NULL : CONTAINER_OF(head->next, struct http_connection, node);
 }
 
+/* While draining, who waits for its client must not wait for long. */
+static bool is_up_to_the_client(enum http_connection_state state) {
+    return state == HTTP_READING || state == HTTP_WRITING || state == HTTP_LINGERING;
+}
+
+uint64_t http_server_deadline_ms(const struct http_server *server,
+                                 enum http_connection_state state) {
+    uint64_t now_ms = loop_now_ms(server->loop);
+    uint64_t deadline_ms = now_ms + server->timeout_ms[state];
+    if (!server->draining || !is_up_to_the_client(state)) {
+        return deadline_ms;
+    }
+    uint64_t cut_ms = server->drain_started_ms + HTTP_DRAIN_CLIENT_MS;
+    if (cut_ms < now_ms + HTTP_DRAIN_GRACE_MS) {
+        cut_ms = now_ms + HTTP_DRAIN_GRACE_MS;
+    }
+    return deadline_ms < cut_ms ? deadline_ms : cut_ms;
+}
+
+/* The drain begins: its deadlines hold for those that have been waiting before, too. */
+static void cut_deadlines(struct http_server *server) {
+    for (int state = 0; state < HTTP_STATES; state++) {
+        struct list *head = &server->connections[state];
+        if (!is_up_to_the_client((enum http_connection_state)state)) {
+            continue;
+        }
+        uint64_t cut_ms = http_server_deadline_ms(server, (enum http_connection_state)state);
+        for (struct list *node = head->next; node != head; node = node->next) {
+            struct http_connection *connection = CONTAINER_OF(node, struct http_connection, node);
+            if (connection->deadline_ms > cut_ms) {
+                connection->deadline_ms = cut_ms;
+            }
+        }
+    }
+    if (server->sweep_ms > HTTP_DRAIN_SWEEP_MS) {
+        server->sweep_ms = HTTP_DRAIN_SWEEP_MS;
+    }
+    if (server->connection_count > 0) {
+        loop_timer_start(server->loop, &server->sweep, server->sweep_ms);
+    }
+}
+
 /*
  * Every expiry moves the connection to another list, or to the end of its own with a new deadline.
  */
@@ -256,6 +298,7 @@ void http_server_drain(struct http_server *server, loop_fn *on_drained, void *ct
     server->drain_started_ms = loop_now_ms(server->loop);
     server->on_drained = on_drained;
     server->on_drained_ctx = ctx;
+    cut_deadlines(server);
     drain_idle(server, false);
     check_drained(server);
 }

@@ -4,8 +4,8 @@
  * http_reply.c.
  *
  * A connection's state is the list of the server that it is in; only http_connection_enter() moves
- * it. Every list has one timeout, so a list is in order of deadline and the sweep looks at its head
- * only: a request costs no timer operation.
+ * it. Every list has one timeout, so a list is in order of deadline (also when a drain cuts the
+ * deadlines) and the sweep looks at its head only: a request costs no timer operation.
  */
 #ifndef COMMON_HTTP_SERVER_PRIVATE_H
 #define COMMON_HTTP_SERVER_PRIVATE_H
@@ -30,7 +30,11 @@ enum {
     HTTP_ACCEPT_PER_TICK_MAX = 64,
     HTTP_ACCEPT_PAUSE_MS = 100, /* out of file descriptors: wait before accepting again */
     HTTP_DRAIN_GRACE_MS = 500,  /* for one more request on each connection that is idle */
-    HTTP_DATE_BYTES = 30        /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
+    /* From the begin of a drain, for clients to send the rest of a request and take their answers;
+       later than that they have HTTP_DRAIN_GRACE_MS for each. */
+    HTTP_DRAIN_CLIENT_MS = 2000,
+    HTTP_DRAIN_SWEEP_MS = 100,
+    HTTP_DATE_BYTES = 30 /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
 };
 
 enum http_connection_state {
@@ -107,6 +111,9 @@ struct http_server {
 
 const char *
 http_server_date(struct http_server *server); /* RFC 9110 §5.6.7, cached for its second */
+/* Of a connection that enters `state` now. */
+uint64_t http_server_deadline_ms(const struct http_server *server,
+                                 enum http_connection_state state);
 
 /* ---- http_connection.c ---- */
 

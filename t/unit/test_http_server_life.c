@@ -428,6 +428,61 @@ START_TEST(drain_does_not_wait_long_for_a_client_that_says_nothing) {
 }
 END_TEST
 
+/* A client that stalls or dawdles has two seconds and half of one for each step, whatever it does. */
+START_TEST(drain_does_not_wait_for_slow_clients) {
+    int half = client_open(), dripping = client_open(), lingering = client_open();
+    int deaf = client_open_small(), sipping = client_open_small(), busy = client_open();
+    client_send(half, "GET /show HTTP/1.1\r\nHo");
+    client_send(dripping, "GET /show HTTP/1.1\r\nX: ");
+    client_send(lingering, GET("/show"));
+    client_send(deaf, GET("/large"));
+    client_send(sipping, GET("/large"));
+    client_send(busy, GET("/hold"));
+    wait_held(1);
+    run_for(50);
+    drain();
+    uint64_t start_ms = clock_monotonic_ms();
+    char sip[1000];
+    while (http_server_connection_count(server) > 1) {
+        ck_assert_msg(clock_monotonic_ms() - start_ms < 3500, "%zu connections left",
+                      http_server_connection_count(server));
+        send(dripping, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        recv(sipping, sip, sizeof(sip), MSG_DONTWAIT);
+        run_for(10);
+    }
+    ck_assert_msg(clock_monotonic_ms() - start_ms >= 1900, "clients had no time");
+    ck_assert(receive(half, NULL));
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 408 "));
+    ck_assert_uint_eq(drained_count, 0);
+    reply_text(held[0], "at last", 7); /* later than all of it: a handler has its own time */
+    ck_assert(receive(busy, NULL));
+    ck_assert_ptr_nonnull(strstr(answer, "at last"));
+    start_ms = clock_monotonic_ms();
+    wait_connections(0); /* although `busy` does not close */
+    ck_assert_uint_lt(clock_monotonic_ms() - start_ms, 1000);
+    run_for(10);
+    ck_assert_uint_eq(drained_count, 1);
+}
+END_TEST
+
+/* An answer that is late and that its client does not take. */
+START_TEST(drain_waits_half_a_second_for_a_late_answer_to_be_taken) {
+    int deaf = client_open_small();
+    client_send(deaf, GET("/hold"));
+    wait_held(1);
+    drain();
+    run_for(1900);
+    char *bytes = calloc(1, LARGE_BYTES);
+    reply_text(held[0], bytes, LARGE_BYTES);
+    free(bytes);
+    uint64_t start_ms = clock_monotonic_ms();
+    wait_connections(0);
+    uint64_t took_ms = clock_monotonic_ms() - start_ms;
+    ck_assert_msg(took_ms >= 450 && took_ms < 1000, "%lu ms", (unsigned long)took_ms);
+    close(deaf);
+}
+END_TEST
+
 START_TEST(close_drops_what_is_left) {
     int busy = client_open(), idle = client_open(), gone = client_open();
     client_send(busy, GET("/hold"));
@@ -518,6 +573,8 @@ static void add_drain(Suite *suite) {
     tcase_add_test(tests, drain_finishes_what_is_under_way);
     tcase_add_test(tests, drain_answers_what_is_in_the_buffers);
     tcase_add_test(tests, drain_does_not_wait_long_for_a_client_that_says_nothing);
+    tcase_add_test(tests, drain_does_not_wait_for_slow_clients);
+    tcase_add_test(tests, drain_waits_half_a_second_for_a_late_answer_to_be_taken);
     tcase_add_test(tests, close_drops_what_is_left);
     suite_add_tcase(suite, tests);
 }
