@@ -112,6 +112,22 @@ void batch_done(struct batch *batch) {
     schedule(batcher);
 }
 
+size_t batch_filter(struct batch *batch, bool (*keep)(void *item)) {
+    size_t bytes = batch->batcher->options.item_bytes, kept = 0;
+    char *items = batch->items;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (!keep(items + i * bytes)) {
+            continue;
+        }
+        if (kept != i) {
+            memcpy(items + kept * bytes, items + i * bytes, bytes);
+        }
+        kept++;
+    }
+    batch->count = kept;
+    return kept;
+}
+
 bool batcher_is_idle(const struct batcher *batcher) {
     return batcher->waiting == 0 && batcher->inflight == 0;
 }

@@ -66,6 +66,12 @@ MUST_CHECK enum err batcher_add(struct batcher *batcher, const void *item);
 /* The batch is over: its memory is reused, the next one may start at the end of this tick. */
 void batch_done(struct batch *batch);
 
+/*
+ * Keep only the items for which `keep` returns true, in their order; returns how many are left. For a
+ * runner's first line: what nobody waits for any more is not begun.
+ */
+size_t batch_filter(struct batch *batch, bool (*keep)(void *item));
+
 /* Nothing waits and nothing is under way. */
 bool batcher_is_idle(const struct batcher *batcher);
 

@@ -30,6 +30,8 @@ enum err broker_thread_init(struct broker_thread *thread, struct broker *broker,
 
 void broker_thread_done(struct broker_thread *thread) {
     if (thread->started) {
+        broker_thread_close(thread, 0); /* freed without, or before the end of, broker_close() */
+        link_interrupt(&thread->owner);
         pthread_join(thread->id, NULL);
         thread->started = false;
     }

@@ -56,10 +56,14 @@ static void format_date(int64_t day, char out[DATE_BYTES]) {
     put_digits(out + 8, 2, (uint32_t)date.tm_mday);
 }
 
+bool clock_is_printable(int64_t unix_ms) {
+    return unix_ms >= 0 && unix_ms < YEAR_10000_MS;
+}
+
 void clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_BYTES]) {
     static _Thread_local int64_t cached_day = -1; /* most times are of the day of the last one */
     static _Thread_local char cached_date[DATE_BYTES];
-    assert(unix_ms >= 0 && unix_ms < YEAR_10000_MS);
+    assert(clock_is_printable(unix_ms));
     int64_t day = unix_ms / DAY_MS;
     if (day != cached_day) {
         format_date(day, cached_date);

@@ -15,6 +15,8 @@ int64_t clock_unix_ms(void); /* wall clock, milliseconds since 1970 */
 uint64_t clock_monotonic_ms(void);
 uint64_t clock_monotonic_us(void);
 
+/* A time that clock_format_rfc3339() can write: from the year 1970 to 9999. */
+bool clock_is_printable(int64_t unix_ms);
 /* RFC 3339, UTC, milliseconds. `unix_ms` from year 1970 to 9999. */
 void clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_BYTES]);
 /* The reverse, for "…Z" with zero to nine fractional digits (more than three are cut). ERR_INVALID

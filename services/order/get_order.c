@@ -71,13 +71,17 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     for (size_t r = 0; err == ERR_OK && r < rows[0].count; r++) {
         struct order order;
-        order_from_row(&rows[0], r, 0, &order);
+        int64_t id = pg_get_int8(&rows[0], r, 0);
+        enum err outcome = order_from_row(&rows[0], r, 0, &order);
         for (size_t i = 0; i < batch->count; i++) {
             struct read_item *item = BATCH_ITEM(batch, struct read_item, i);
-            if (item->id == order.id && flow_wait_is_live(item->wait)) {
-                ((struct get_order *)item->wait.flow)->order = order;
-                flow_wake(item->wait, ERR_OK);
+            if (item->id != id || !flow_wait_is_live(item->wait)) {
+                continue;
             }
+            if (outcome == ERR_OK) {
+                ((struct get_order *)item->wait.flow)->order = order;
+            }
+            flow_wake(item->wait, outcome);
         }
     }
     for (size_t i = 0; i < batch->count; i++) { /* whoever still waits: not found, or the error */

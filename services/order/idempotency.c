@@ -92,10 +92,13 @@ static void take_row(struct batch *batch, const struct pg_rows *rows, size_t row
             continue;
         }
         struct earlier_order *earlier = item->ret_earlier;
+        if (order_from_row(rows, row, 3, &earlier->order) != ERR_OK) {
+            flow_wake(item->wait, ERR_INTERNAL);
+            continue;
+        }
         earlier->found = true;
         earlier->product_id = pg_get_int8(rows, row, 1);
         earlier->quantity = pg_get_int8(rows, row, 2);
-        order_from_row(rows, row, 3, &earlier->order);
         earlier->order.status = ORDER_WAITING; /* the same answer as then */
         earlier->order.reason = REASON_NONE;
         earlier->order.updated_ms = earlier->order.created_ms;

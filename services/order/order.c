@@ -1,26 +1,34 @@
 #include "order.h"
 
+#include "common/clock.h"
 #include "common/json.h"
+#include "common/log.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
-void order_from_row(const struct pg_rows *rows, size_t row, int first, struct order *ret_order) {
+enum err order_from_row(const struct pg_rows *rows, size_t row, int first,
+                        struct order *ret_order) {
     struct str request_id = pg_get_text(rows, row, first + 9);
-    bool known = order_status_parse(pg_get_text(rows, row, first + 5), &ret_order->status) &&
-                 order_reason_parse(pg_get_text(rows, row, first + 6), &ret_order->reason);
-    assert(known && request_id.length < sizeof(ret_order->request_id));
-    (void)known;
-    ret_order->id = pg_get_int8(rows, row, first);
-    ret_order->product_id = pg_get_int8(rows, row, first + 1);
-    ret_order->quantity = pg_get_int8(rows, row, first + 2);
-    ret_order->unit_price_cents = pg_get_int8(rows, row, first + 3);
-    ret_order->total_price_cents = pg_get_int8(rows, row, first + 4);
-    ret_order->created_ms = pg_get_time(rows, row, first + 7);
-    ret_order->updated_ms = pg_get_time(rows, row, first + 8);
+    struct order order = {
+        .id = pg_get_int8(rows, row, first),
+        .product_id = pg_get_int8(rows, row, first + 1),
+        .quantity = pg_get_int8(rows, row, first + 2),
+        .unit_price_cents = pg_get_int8(rows, row, first + 3),
+        .total_price_cents = pg_get_int8(rows, row, first + 4),
+        .created_ms = pg_get_time(rows, row, first + 7),
+        .updated_ms = pg_get_time(rows, row, first + 8),
+    };
+    bool sound = order_status_parse(pg_get_text(rows, row, first + 5), &order.status) &&
+                 order_reason_parse(pg_get_text(rows, row, first + 6), &order.reason) &&
+                 request_id.length < sizeof(order.request_id) &&
+                 clock_is_printable(order.created_ms) && clock_is_printable(order.updated_ms);
+    if (!sound) {
+        log_error("unusable row in the order database", LOG_INT("orderId", order.id));
+        return ERR_INTERNAL;
+    }
+    *ret_order = order;
     memcpy(ret_order->request_id, request_id.bytes, request_id.length);
-    ret_order->request_id[request_id.length] = '\0';
+    return ERR_OK;
 }
 
 void order_encode(const struct order *order, struct buf *out) {

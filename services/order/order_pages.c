@@ -61,7 +61,7 @@ static void answer(const struct page_item *item, const struct order_page *page, 
  * Rows [first, end) as a page of at most `limit`; one row more than that means that there is a next
  * page.
  */
-static void encode_rows(const struct pg_rows *rows, size_t first, size_t end, size_t limit,
+static enum err encode_rows(const struct pg_rows *rows, size_t first, size_t end, size_t limit,
                         struct buf *out, struct order_page *ret_page) {
     struct order order = { 0 };
     ret_page->has_more = end - first > limit;
@@ -71,7 +71,9 @@ static void encode_rows(const struct pg_rows *rows, size_t first, size_t end, si
     buf_clear(out);
     buf_append_char(out, '[');
     for (size_t r = first; r < end; r++) {
-        order_from_row(rows, r, 0, &order);
+        if (order_from_row(rows, r, 0, &order) != ERR_OK) {
+            return ERR_INTERNAL;
+        }
         if (r > first) {
             buf_append_char(out, ',');
         }
@@ -80,6 +82,7 @@ static void encode_rows(const struct pg_rows *rows, size_t first, size_t end, si
     buf_append_char(out, ']');
     ret_page->last = (struct cursor){ order.created_ms, order.id };
     ret_page->json = (struct str){ buf_bytes(out), buf_length(out) };
+    return out->failed ? ERR_NO_MEMORY : ERR_OK;
 }
 
 /* ---- first pages: cache, else one query for all products that were missing ---- */
@@ -167,14 +170,14 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     buf_init(&json, 0);
     for (size_t m = 0; m < state->missing_count; m++) {
         struct order_page page = { .json = { NULL, 0 } };
+        enum err outcome = err;
         size_t first = row;
         if (err == ERR_OK) {
             while (row < rows[0].count && pg_get_int8(&rows[0], row, 1) == state->missing[m]) {
                 row++;
             }
-            encode_rows(&rows[0], first, row, PAGE_LIMIT_DEFAULT, &json, &page);
+            outcome = encode_rows(&rows[0], first, row, PAGE_LIMIT_DEFAULT, &json, &page);
         }
-        enum err outcome = err == ERR_OK && json.failed ? ERR_NO_MEMORY : err;
         answer_product(batch, state->missing[m], &page, outcome);
         if (outcome == ERR_OK) {
             cache_page(state, state->missing[m], &page, &json);
@@ -258,8 +261,7 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     struct buf json;
     buf_init(&json, 0);
     if (err == ERR_OK) {
-        encode_rows(&rows[0], 0, rows[0].count, (size_t)item->limit, &json, &page);
-        err = json.failed ? ERR_NO_MEMORY : ERR_OK;
+        err = encode_rows(&rows[0], 0, rows[0].count, (size_t)item->limit, &json, &page);
     }
     answer(item, &page, err);
     buf_free(&json);

@@ -4,15 +4,14 @@
 #include "config.h"
 #include "idempotency.h"
 #include "metrics.h"
+#include "order_events.h"
 #include "schema.h"
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "contract/events.h"
 #include "contract/names.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,8 +34,6 @@ struct insert_state {
     size_t first, span;
     struct outbox_event *events; /* of [first, first + span) */
 };
-
-enum { MESSAGE_ID_BYTES = 48 };
 
 static void insert_next(struct batch *batch);
 
@@ -180,38 +177,6 @@ static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
     advance(batch);
 }
 
-static enum err build_event(struct arena *arena, struct insert_item *item,
-                            struct outbox_event *ret_event) {
-    struct order_created event = {
-        .order_id = item->order.id,
-        .product_id = item->order.product_id,
-        .quantity = item->order.quantity,
-        .created_ms = item->order.created_ms,
-        .request_id = str_of(item->order.request_id),
-    };
-    struct buf body;
-    char *message_id = arena_alloc(arena, MESSAGE_ID_BYTES);
-    buf_init(&body, 0);
-    order_created_encode(&event, item->order.created_ms, &body);
-    size_t length = buf_length(&body);
-    char *copy = body.failed ? NULL : arena_copy(arena, buf_bytes(&body), length);
-    buf_free(&body);
-    if (message_id == NULL || copy == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    int written =
-        snprintf(message_id, MESSAGE_ID_BYTES, KEY_ORDER_CREATED "-%" PRId64, item->order.id);
-    *ret_event = (struct outbox_event){
-        .id = item->order.id,
-        .routing_key = KEY_ORDER_CREATED,
-        .message_id = { message_id, (size_t)written },
-        .correlation_id = event.request_id,
-        .traceparent = str_of(item->traceparent),
-        .body = { copy, length },
-    };
-    return ERR_OK;
-}
-
 /* The columns of SQL_ORDER_INSERT. */
 struct insert_columns {
     int64_t *ids, *product_ids, *quantities, *unit_cents, *times;
@@ -280,7 +245,9 @@ static void insert_next(struct batch *batch) {
         err = ERR_NO_MEMORY;
     }
     for (size_t i = 0; err == ERR_OK && i < state->span; i++) {
-        err = build_event(&batch->arena, item_at(batch, state->first + i), &state->events[i]);
+        const struct insert_item *item = item_at(batch, state->first + i);
+        err = order_created_event(&batch->arena, &item->order, str_of(item->traceparent),
+                                  item->order.created_ms, &state->events[i]);
     }
     if (err != ERR_OK) {
         set_outcomes(batch, err);
@@ -310,9 +277,23 @@ static void ids_arrived(void *ctx, enum err err) {
     run_insert(NULL, ctx);
 }
 
+/* Whoever was answered 503 at its deadline may have asked again: its order must not be stored now. */
+static bool is_still_wanted(void *item_void) {
+    struct insert_item *item = item_void;
+    bool wanted = flow_wait_is_live(item->wait);
+    if (!wanted && item->has_key) {
+        idempotency_release(item->key);
+    }
+    return wanted;
+}
+
 static void run_insert(void *ctx, struct batch *batch) {
     int64_t first_id = 0, now_ms = clock_unix_ms();
     (void)ctx;
+    if (batch_filter(batch, is_still_wanted) == 0) {
+        batch_done(batch);
+        return;
+    }
     if (id_block_take(&app.order_ids, batch->count, &first_id) != ERR_OK) {
         id_block_wait(&app.order_ids, ids_arrived, batch);
         return;

@@ -1,154 +1,90 @@
 /*
- * The safety reconciler: an order that waits too long is told again, so that even a broker that
- * lost its data loses nothing.
+ * The reconciler: an order that waits too long is told again, so that even a broker that lost its
+ * data loses nothing.
  *
- * Every RECONCILE_INTERVAL_MS the waiting orders are paged through, oldest first. One whose age has
- * passed RECONCILE_AFTER_MS, or twice that, or four times, … since the last look is published
- * again: the number of repetitions grows with the logarithm of the outage only. Expired idempotency
- * keys go in the same round.
+ * Every RECONCILE_INTERVAL_MS the ids above a low-water mark are looked through, in slices of the
+ * primary key. A waiting order whose age has passed RECONCILE_AFTER_MS, or twice that, or four
+ * times, … since the last look gets an outbox row again, and is published like any other: the
+ * number of repetitions grows with the logarithm of the outage only. An order that is still in the
+ * outbox is left to the outbox. Expired idempotency keys go in the same round.
+ *
+ * The mark stays LATE_IDS below the last id, because replicas take ids in blocks and commit in any
+ * order; and now and then a round begins at the first order again, for whoever was later than that.
  */
 #include "app.h"
 #include "config.h"
 #include "metrics.h"
 #include "order.h"
+#include "order_events.h"
 #include "schema.h"
 
 #include "common/clock.h"
-#include "common/cursor.h"
 #include "common/log.h"
-#include "contract/events.h"
-#include "contract/names.h"
-
-#include <inttypes.h>
-#include <stdio.h>
 
 enum {
+    SLICE_IDS = 20000,
     PAGE_ORDERS = 500,
-    ARENA_BYTES_MAX = 1024 * 1024,
-    LATE_COMMIT_MS = 60000, /* a commit may follow its created_at by so much */
+    LATE_IDS = 100 * ORDER_ID_BLOCK,
+    ROUNDS_UNTIL_FULL = 360, /* an hour, at the default interval */
+    ARENA_BYTES_MAX = 4 * 1024 * 1024,
 };
 
 static struct {
     struct loop_timer timer;
-    struct arena arena;
+    struct arena arena; /* of one page */
     bool busy;
     bool stopped;
-    int64_t from_ms;      /* nothing waits that is older */
+    int64_t low_id;       /* no order up to here waits */
     int64_t last_look_ms; /* 0: never */
-    int64_t now_ms;       /* of this round */
-    int64_t oldest_ms;    /* waiting order seen in this round; INT64_MAX: none */
-    struct cursor after;  /* last order of the page before */
+    unsigned rounds;      /* since the last one that began at the first order */
+    /* of the round under way */
+    int64_t now_ms;
+    int64_t last_id;
+    int64_t at_id; /* looked through up to here */
+    int64_t lowest_waiting_id;
     size_t told;
+    /* of the page under way */
+    struct outbox_event *events;
+    size_t event_count;
+    int64_t page_end_id;
 } reconciler;
 
 static void start_round(void *ctx);
-static void read_page(void);
+static void keys_expired(void *ctx, enum err err, const struct pg_rows *rows);
+static void last_id_arrived(void *ctx, enum err err, const struct pg_rows *rows);
+static void read_slice(void);
+static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows);
+static void rows_inserted(void *ctx, enum err err, const struct pg_rows *rows);
+
+static int64_t min_id(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
 
 static void end_round(bool complete) {
     if (complete) {
-        int64_t newest_ms = reconciler.now_ms - LATE_COMMIT_MS - order_config.reconcile_after_ms;
-        reconciler.from_ms = reconciler.oldest_ms < newest_ms ? reconciler.oldest_ms : newest_ms;
+        int64_t mark = min_id(reconciler.lowest_waiting_id - 1, reconciler.last_id - LATE_IDS);
+        reconciler.low_id = mark > 0 ? mark : 0;
         reconciler.last_look_ms = reconciler.now_ms;
+        if (++reconciler.rounds >= ROUNDS_UNTIL_FULL) {
+            reconciler.rounds = 0;
+            reconciler.low_id = 0;
+        }
     }
     if (reconciler.told > 0) {
         metric_add(&order_metrics[M_ORDERS_TOLD_AGAIN], (int64_t)reconciler.told);
         log_warn("waiting orders told again", LOG_INT("orders", reconciler.told));
+        reconciler.told = 0;
     }
     reconciler.busy = false;
     if (reconciler.stopped) {
         arena_done(&reconciler.arena);
     } else {
-        loop_timer_start(app.loop, &reconciler.timer, (uint64_t)order_config.reconcile_interval_ms);
+        loop_timer_start(app.loop, &reconciler.timer,
+                         (uint64_t)order_config.reconcile_interval_ms);
     }
 }
 
-/* Has the age passed a doubling of the threshold since the last look? */
-static bool is_due(int64_t created_ms) {
-    int64_t age_ms = reconciler.now_ms - created_ms;
-    int64_t age_then_ms = reconciler.last_look_ms == 0 ? 0 : reconciler.last_look_ms - created_ms;
-    int64_t threshold_ms = order_config.reconcile_after_ms;
-    while (threshold_ms <= age_then_ms) {
-        threshold_ms *= 2;
-    }
-    return age_ms >= threshold_ms;
-}
-
-static void tell_again(const struct order *order, struct str traceparent) {
-    struct order_created event = {
-        .order_id = order->id,
-        .product_id = order->product_id,
-        .quantity = order->quantity,
-        .created_ms = order->created_ms,
-        .request_id = str_of(order->request_id),
-    };
-    char message_id[48];
-    struct buf body;
-    buf_init(&body, 0);
-    order_created_encode(&event, reconciler.now_ms, &body);
-    snprintf(message_id, sizeof(message_id), KEY_ORDER_CREATED "-%" PRId64, order->id);
-    struct outbox_event out = {
-        .id = order->id,
-        .routing_key = KEY_ORDER_CREATED,
-        .message_id = str_of(message_id),
-        .correlation_id = event.request_id,
-        .traceparent = traceparent,
-        .body = { buf_bytes(&body), buf_length(&body) },
-    };
-    if (!body.failed) {
-        outbox_publish(&app.outbox, &out, 1);
-        reconciler.told++;
-    }
-    buf_free(&body);
-}
-
-static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
-    (void)ctx;
-    arena_reset(&reconciler.arena);
-    if (err != ERR_OK || reconciler.stopped) {
-        end_round(false);
-        return;
-    }
-    for (size_t r = 0; r < rows[0].count; r++) {
-        struct order order;
-        order_from_row(&rows[0], r, 0, &order);
-        if (order.created_ms < reconciler.oldest_ms) {
-            reconciler.oldest_ms = order.created_ms;
-        }
-        bool in_outbox = pg_get_bool(&rows[0], r, ORDER_COLUMN_COUNT + 1); /* its sweep tells it */
-        if (!in_outbox && is_due(order.created_ms)) {
-            tell_again(&order, pg_get_text(&rows[0], r, ORDER_COLUMN_COUNT));
-        }
-        reconciler.after = (struct cursor){ order.created_ms, order.id };
-    }
-    if (rows[0].count == PAGE_ORDERS) {
-        read_page();
-        return;
-    }
-    end_round(true);
-}
-
-static void read_page(void) {
-    struct pg_call call = { .statement = SQL_ORDER_WAITING, .param_count = 5 };
-    call.params[0] = pg_time(&reconciler.arena, reconciler.from_ms);
-    call.params[1] =
-        pg_time(&reconciler.arena, reconciler.now_ms - order_config.reconcile_after_ms);
-    call.params[2] = pg_time(&reconciler.arena, reconciler.after.major);
-    call.params[3] = pg_int8(&reconciler.arena, reconciler.after.minor);
-    call.params[4] = pg_int8(&reconciler.arena, PAGE_ORDERS);
-    pg_run(app.pg, &call, 1, page_arrived, NULL);
-}
-
-static void keys_expired(void *ctx, enum err err, const struct pg_rows *rows) {
-    (void)ctx;
-    if (err == ERR_OK && rows[0].affected > 0) {
-        log_info("idempotency keys expired", LOG_INT("keys", rows[0].affected));
-    }
-    if (reconciler.stopped || broker_publish_state(app.broker) != BROKER_UP) {
-        end_round(false);
-        return;
-    }
-    read_page();
-}
+/* ---- a round: keys → last id → slices ---- */
 
 static void start_round(void *ctx) {
     struct pg_call call = { .statement = SQL_KEY_EXPIRE };
@@ -159,13 +95,128 @@ static void start_round(void *ctx) {
     }
     reconciler.busy = true;
     reconciler.now_ms = clock_unix_ms();
-    reconciler.oldest_ms = INT64_MAX;
-    reconciler.after = (struct cursor){ 0, 0 };
-    reconciler.told = 0;
+    reconciler.at_id = reconciler.low_id;
+    reconciler.lowest_waiting_id = INT64_MAX;
     pg_run(app.pg, &call, 1, keys_expired, NULL);
 }
 
+static void keys_expired(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct pg_call call = { .statement = SQL_ORDER_LAST_ID };
+    (void)ctx;
+    if (err == ERR_OK && rows[0].affected > 0) {
+        log_info("idempotency keys expired", LOG_INT("keys", rows[0].affected));
+    }
+    if (reconciler.stopped || broker_publish_state(app.broker) != BROKER_UP) {
+        end_round(false);
+        return;
+    }
+    pg_run(app.pg, &call, 1, last_id_arrived, NULL);
+}
+
+static void last_id_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)ctx;
+    if (err != ERR_OK || reconciler.stopped) {
+        end_round(false);
+        return;
+    }
+    reconciler.last_id = pg_get_int8(&rows[0], 0, 0);
+    read_slice();
+}
+
+static void read_slice(void) {
+    struct pg_call call = { .statement = SQL_ORDER_WAITING, .param_count = 3 };
+    arena_reset(&reconciler.arena);
+    if (reconciler.at_id >= reconciler.last_id) {
+        end_round(true);
+        return;
+    }
+    reconciler.page_end_id = min_id(reconciler.at_id + SLICE_IDS, reconciler.last_id);
+    call.params[0] = pg_int8(&reconciler.arena, reconciler.at_id);
+    call.params[1] = pg_int8(&reconciler.arena, reconciler.page_end_id);
+    call.params[2] = pg_int8(&reconciler.arena, PAGE_ORDERS);
+    pg_run(app.pg, &call, 1, page_arrived, NULL);
+}
+
+/* ---- a page ---- */
+
+/* Has the age passed a doubling of the threshold since the last look? */
+static bool is_due(int64_t created_ms) {
+    int64_t age_ms = reconciler.now_ms - created_ms;
+    int64_t age_then_ms =
+        reconciler.last_look_ms == 0 ? 0 : reconciler.last_look_ms - created_ms;
+    int64_t threshold_ms = order_config.reconcile_after_ms;
+    while (threshold_ms <= age_then_ms) {
+        threshold_ms *= 2;
+    }
+    return age_ms >= threshold_ms;
+}
+
+static enum err take_row(const struct pg_rows *rows, size_t row) {
+    struct order order;
+    bool in_outbox = pg_get_bool(rows, row, ORDER_COLUMN_COUNT + 1);
+    enum err err = order_from_row(rows, row, 0, &order);
+    if (err != ERR_OK) {
+        return ERR_OK; /* logged there; it cannot be told */
+    }
+    reconciler.lowest_waiting_id = min_id(reconciler.lowest_waiting_id, order.id);
+    if (in_outbox || !is_due(order.created_ms)) {
+        return ERR_OK;
+    }
+    struct str traceparent = pg_get_text(rows, row, ORDER_COLUMN_COUNT);
+    return order_created_event(&reconciler.arena, &order, traceparent, reconciler.now_ms,
+                               &reconciler.events[reconciler.event_count++]);
+}
+
+static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)ctx;
+    if (err != ERR_OK || reconciler.stopped) {
+        arena_reset(&reconciler.arena);
+        end_round(false);
+        return;
+    }
+    size_t count = rows[0].count;
+    reconciler.event_count = 0;
+    reconciler.events = arena_array(&reconciler.arena, count + 1, sizeof(*reconciler.events));
+    err = reconciler.events == NULL ? ERR_NO_MEMORY : ERR_OK;
+    for (size_t r = 0; err == ERR_OK && r < count; r++) {
+        err = take_row(&rows[0], r);
+    }
+    if (err != ERR_OK) {
+        arena_reset(&reconciler.arena);
+        end_round(false);
+        return;
+    }
+    bool full = count == PAGE_ORDERS;
+    reconciler.at_id = full ? pg_get_int8(&rows[0], count - 1, 0) : reconciler.page_end_id;
+    if (reconciler.event_count == 0) {
+        read_slice();
+        return;
+    }
+    struct pg_call call = outbox_insert_call(&app.outbox, &reconciler.arena, reconciler.events,
+                                             reconciler.event_count);
+    pg_run(app.pg, &call, 1, rows_inserted, NULL);
+}
+
+/* From here on they are the outbox's: what cannot be sent now is found by its sweep. */
+static void rows_inserted(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)ctx;
+    (void)rows;
+    if (err != ERR_OK || reconciler.stopped) {
+        arena_reset(&reconciler.arena);
+        end_round(false);
+        return;
+    }
+    reconciler.told += reconciler.event_count;
+    outbox_publish(&app.outbox, reconciler.events, reconciler.event_count);
+    read_slice();
+}
+
+/* ---- start and stop ---- */
+
 void reconcile_start(void) {
+    reconciler.low_id = reconciler.last_look_ms = 0;
+    reconciler.rounds = 0;
+    reconciler.stopped = reconciler.busy = false;
     arena_init(&reconciler.arena, ARENA_BYTES_MAX);
     loop_timer_init(&reconciler.timer, start_round, NULL);
     loop_timer_start(app.loop, &reconciler.timer, (uint64_t)order_config.reconcile_interval_ms);

@@ -55,12 +55,13 @@ const struct pg_statement ORDER_SQL[ORDER_STATEMENTS] = {
         " AS t (id, status, reason, at) WHERE o.id = t.id AND o.status = 'waiting'"
         " RETURNING o.id, o.product_id" },
 
+    [SQL_ORDER_LAST_ID] = { "order_last_id", "SELECT coalesce(max(id), 0) FROM orders" },
+
     [SQL_ORDER_WAITING] = { "order_waiting",
         "SELECT " ORDER_COLUMNS ", o.traceparent,"
         " EXISTS (SELECT FROM outbox WHERE outbox.id = o.id) FROM orders AS o"
-        " WHERE o.created_at >= $1::timestamptz AND o.created_at < $2::timestamptz"
-        " AND o.status = 'waiting' AND (o.created_at, o.id) > ($3::timestamptz, $4::bigint)"
-        " ORDER BY o.created_at, o.id LIMIT $5::bigint" },
+        " WHERE o.id > $1::bigint AND o.id <= $2::bigint AND o.status = 'waiting'"
+        " ORDER BY o.id LIMIT $3::bigint" },
 
     [SQL_KEY_FIND] = { "key_find",
         "SELECT k.key, k.product_id, k.quantity, " ORDER_COLUMNS
@@ -71,7 +72,8 @@ const struct pg_statement ORDER_SQL[ORDER_STATEMENTS] = {
         "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys"
         " WHERE created_at < now() - interval '24 hours' LIMIT 5000 FOR UPDATE SKIP LOCKED)" },
 
-    [SQL_OUTBOX_INSERT] = { "outbox_insert", OUTBOX_INSERT_SQL },
+    /* only the reconciler's: an order's row may be there already */
+    [SQL_OUTBOX_INSERT] = { "outbox_insert", OUTBOX_INSERT_SQL " ON CONFLICT (id) DO NOTHING" },
     [SQL_OUTBOX_CLAIM] = { "outbox_claim", OUTBOX_CLAIM_SQL },
     [SQL_OUTBOX_READ] = { "outbox_read", OUTBOX_READ_SQL },
     [SQL_OUTBOX_RELAX] = { "outbox_relax", OUTBOX_RELAX_SQL },

@@ -342,7 +342,16 @@ static void apply_all(struct batch *batch) {
     write_back(batch);
 }
 
+/* Whoever was answered at its deadline may have asked again. */
+static bool is_still_wanted(void *item) {
+    return flow_wait_is_live(((struct change_item *)item)->wait);
+}
+
 static void run_changes(void *ctx, struct batch *batch) {
+    if (batch_filter(batch, is_still_wanted) == 0) {
+        batch_done(batch);
+        return;
+    }
     struct change_state *state = arena_zalloc(&batch->arena, sizeof(*state));
     int64_t ids[CHANGE_BATCH_MAX];
     (void)ctx;

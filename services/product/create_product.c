@@ -186,9 +186,18 @@ static struct pg_call insert_call(struct batch *batch) {
     return call;
 }
 
+/* Whoever was answered at its deadline may have asked again. */
+static bool is_still_wanted(void *item) {
+    return flow_wait_is_live(((struct insert_item *)item)->wait);
+}
+
 static void run_insert(void *ctx, struct batch *batch) {
     int64_t first_id = 0, first_outbox_id = 0, now_ms = clock_unix_ms();
     (void)ctx;
+    if (batch_filter(batch, is_still_wanted) == 0) {
+        batch_done(batch);
+        return;
+    }
     if (id_block_take(&app.outbox_ids, batch->count, &first_outbox_id) != ERR_OK) {
         id_block_wait(&app.outbox_ids, ids_arrived, batch);
         return;
