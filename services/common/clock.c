@@ -166,7 +166,8 @@ static void fill_random(void *out, size_t bytes) {
         do {
             filled = getrandom(block, sizeof(block), 0);
         } while (filled < 0 && errno == EINTR);
-        if (filled != (ssize_t)sizeof(block)) { /* up to 256 bytes come whole: no getrandom() here */
+        if (filled !=
+            (ssize_t)sizeof(block)) { /* up to 256 bytes come whole: no getrandom() here */
             perror("getrandom");
             abort();
         }

@@ -345,8 +345,9 @@ static void on_timer(void *ctx) {
     if (outbox->sweeping) {
         return; /* its end arms the timer */
     }
-    read_backlog(outbox); /* if a read failed, nothing else would go on with it */
-    if (broker_publish_state(outbox->broker) != BROKER_UP || !pg_is_ready(outbox->pg)) {
+    read_backlog(outbox);                  /* if a read failed, nothing else would go on with it */
+    bool full = outbox->backlog_count > 0; /* more would only join the backlog */
+    if (full || broker_publish_state(outbox->broker) != BROKER_UP || !pg_is_ready(outbox->pg)) {
         loop_timer_start(outbox->loop, &outbox->timer, outbox->options.sweep_interval_ms);
         return;
     }

@@ -259,6 +259,9 @@ void pg_conn_became_idle(struct pg_conn *conn, bool first_time) {
 void pg_conn_left(struct pg_conn *conn) {
     struct pg *pg = conn->pg;
     pg->ready_count--;
+    if (pg->ready_count == 0) {
+        pg->migrated = false; /* what comes back may be another database */
+    }
     if (pg->ready_count == 0 && !list_is_empty(&pg->waiting)) {
         loop_task_queue(pg->loop, &pg->dispatch, LOOP_TASK_FLUSH);
     }

@@ -205,6 +205,8 @@ static void flush(struct pg_conn *conn) {
 
 /* ---- results ---- */
 
+#define READ_ONLY "25006"
+
 enum err pg_classify(const PGresult *result) {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     if (state == NULL) {
@@ -222,15 +224,22 @@ enum err pg_classify(const PGresult *result) {
     if (strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0) {
         return ERR_CONFLICT;
     }
-    if (strncmp(state, "57", 2) == 0 || strncmp(state, "08", 2) == 0 ||
-        strncmp(state, "53", 2) == 0) { /* shutdown, connection, resources */
-        return ERR_UNAVAILABLE;
+    static const char *const AWAY[] = { "57", "08", "53", "58", READ_ONLY, "25P03" };
+    for (size_t i = 0; i < sizeof(AWAY) / sizeof(AWAY[0]); i++) {
+        /* shutdown, connection, resources, I/O, not the primary, idle in transaction */
+        if (strncmp(state, AWAY[i], strlen(AWAY[i])) == 0) {
+            return ERR_UNAVAILABLE;
+        }
     }
     return ERR_INTERNAL;
 }
 
 static void note_error(struct pg_conn *conn, const PGresult *result) {
     enum err err = pg_classify(result);
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (state != NULL && strcmp(state, READ_ONLY) == 0) {
+        conn->read_only = true;
+    }
     if (conn->err == ERR_OK) {
         conn->err = err;
     }
@@ -262,6 +271,9 @@ static void request_complete(struct pg_conn *conn) {
     pg_finish_request(request, err, results + request->begins);
     for (size_t i = 0; i < result_count; i++) {
         PQclear(results[i]);
+    }
+    if (conn->read_only && conn->request == NULL) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, "the server is read-only");
     }
 }
 
@@ -390,7 +402,7 @@ void pg_conn_drop(struct pg_conn *conn, enum err err, const char *reason) {
     log_drop(conn, reason, retry_ms);
     disconnect(conn);
     conn->state = PG_CONN_DOWN;
-    conn->broken = false;
+    conn->broken = conn->read_only = false;
     conn->request = NULL;
     if (state >= PG_CONN_IDLE) {
         pg_conn_left(conn);

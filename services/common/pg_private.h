@@ -47,8 +47,9 @@ struct pg_conn {
     PGresult *results[PG_RESULTS_MAX];
     size_t result_count;
     size_t result_expected;
-    enum err err; /* of the request under way */
-    bool broken;  /* sending failed: the timer drops the connection */
+    enum err err;   /* of the request under way */
+    bool read_only; /* the server is no primary (any more): the next connection may find one */
+    bool broken;    /* sending failed: the timer drops the connection */
     struct list idle_node;
     char last_error[160];
 };

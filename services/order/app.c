@@ -154,7 +154,7 @@ static enum err open_products(void) {
     struct http_client_options options = {
         .base_url = order_config.product_service_url,
         .connections_max = 8,
-        .queue_max = 256,
+        .queue_max = 1024,
         .deadline_ms = (uint32_t)order_config.product_deadline_ms,
         .idle_timeout_ms = 30000,
         .response_bytes_max = 65536,

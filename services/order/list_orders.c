@@ -3,6 +3,7 @@
 #include "config.h"
 #include "order_pages.h"
 
+#include "common/clock.h"
 #include "common/http_flow.h"
 #include "contract/limits.h"
 
@@ -60,6 +61,9 @@ static enum flow_rc parse(struct flow *flow) {
     if (err == ERR_OK) {
         self->has_cursor = true;
         err = cursor_parse(cursor, self->scope, &self->after);
+        if (err == ERR_OK && !clock_is_printable(self->after.major)) {
+            err = ERR_INVALID;
+        }
     }
     if (err != ERR_OK && err != ERR_NOT_FOUND) {
         http_flow_problem(flow, "query/cursor", "format", "is not a cursor that we issued");

@@ -9,9 +9,8 @@
 
 enum { MESSAGE_ID_BYTES = 48 };
 
-enum err order_created_event(struct arena *arena, const struct order *order,
-                             struct str traceparent, int64_t now_ms,
-                             struct outbox_event *ret_event) {
+enum err order_created_event(struct arena *arena, const struct order *order, struct str traceparent,
+                             int64_t now_ms, struct outbox_event *ret_event) {
     struct str request_id = str_of(order->request_id);
     struct order_created event = {
         .order_id = order->id,
@@ -28,8 +27,8 @@ enum err order_created_event(struct arena *arena, const struct order *order,
     buf_free(&body);
     char *message_id = arena_alloc(arena, MESSAGE_ID_BYTES);
     char *request_copy = arena_copy(arena, request_id.bytes, request_id.length);
-    char *trace_copy = arena_copy(arena, traceparent.length > 0 ? traceparent.bytes : "",
-                                  traceparent.length);
+    char *trace_copy =
+        arena_copy(arena, traceparent.length > 0 ? traceparent.bytes : "", traceparent.length);
     if (body_copy == NULL || message_id == NULL || request_copy == NULL || trace_copy == NULL) {
         return ERR_NO_MEMORY;
     }

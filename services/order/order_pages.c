@@ -62,7 +62,7 @@ static void answer(const struct page_item *item, const struct order_page *page, 
  * page.
  */
 static enum err encode_rows(const struct pg_rows *rows, size_t first, size_t end, size_t limit,
-                        struct buf *out, struct order_page *ret_page) {
+                            struct buf *out, struct order_page *ret_page) {
     struct order order = { 0 };
     ret_page->has_more = end - first > limit;
     if (ret_page->has_more) {
@@ -131,12 +131,12 @@ static bool read_cached(struct arena *arena, struct str value, struct order_page
         return false;
     }
     *ret_page = (struct order_page){ .json = value };
-    if (value.bytes[value.length - 1] == '\n') {
-        ret_page->json.length--;
-        ret_page->has_more = true;
-        return read_last(arena, ret_page->json, &ret_page->last);
+    ret_page->has_more = value.bytes[value.length - 1] == '\n';
+    ret_page->json.length -= ret_page->has_more;
+    if (value.bytes[0] != '[' || value.bytes[ret_page->json.length - 1] != ']') {
+        return false; /* not ours: a miss */
     }
-    return true;
+    return !ret_page->has_more || read_last(arena, ret_page->json, &ret_page->last);
 }
 
 static void cache_page(struct first_state *state, int64_t product_id, struct order_page *page,

@@ -66,22 +66,34 @@ static void update_orders(void *ctx, void *items, size_t count) {
     pg_run(app.pg, &call, 1, updated, NULL);
 }
 
-static void note_outcomes(void) {
+static void note_outcome(const struct order_updated *event, int64_t now_ms) {
+    char request_id[REQUEST_ID_BYTES_MAX + 1];
+    bool done = event->status == ORDER_DONE;
+    snprintf(request_id, sizeof(request_id), "%.*s", (int)event->request_id.length,
+             event->request_id.bytes);
+    log_info("order finished", LOG_STR("requestId", request_id),
+             LOG_INT("orderId", event->order_id),
+             LOG_STR("status", order_status_name(event->status)),
+             LOG_STR("reason", order_reason_name(event->reason)));
+    metric_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
+    if (now_ms >= event->updated_ms) {
+        metric_observe(&order_metrics[M_FULFILMENT_SECONDS], (now_ms - event->updated_ms) * 1000);
+    }
+}
+
+/* Those that moved; a repeated event moves nothing. The rows come mostly in the order of the events. */
+static void note_outcomes(const struct pg_rows *rows) {
     int64_t now_ms = clock_unix_ms();
-    for (size_t i = 0; i < segment.count; i++) {
-        const struct order_updated *event = &segment.items[i];
-        char request_id[REQUEST_ID_BYTES_MAX + 1];
-        bool done = event->status == ORDER_DONE;
-        snprintf(request_id, sizeof(request_id), "%.*s", (int)event->request_id.length,
-                 event->request_id.bytes);
-        log_info("order finished", LOG_STR("requestId", request_id),
-                 LOG_INT("orderId", event->order_id),
-                 LOG_STR("status", order_status_name(event->status)),
-                 LOG_STR("reason", order_reason_name(event->reason)));
-        metric_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
-        if (now_ms >= event->updated_ms) {
-            metric_observe(&order_metrics[M_FULFILMENT_SECONDS],
-                           (now_ms - event->updated_ms) * 1000);
+    size_t next = 0;
+    for (size_t r = 0; r < rows->count; r++) {
+        int64_t id = pg_get_int8(rows, r, 0);
+        for (size_t tried = 0; tried < segment.count; tried++) {
+            const struct order_updated *event = &segment.items[(next + tried) % segment.count];
+            if (event->order_id == id) {
+                note_outcome(event, now_ms);
+                next = (next + tried + 1) % segment.count;
+                break;
+            }
         }
     }
 }
@@ -118,7 +130,7 @@ static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
         consumer_segment_done(self(), err);
         return;
     }
-    note_outcomes();
+    note_outcomes(&rows[0]);
     drop_lists(&rows[0]);
 }
 

@@ -17,7 +17,7 @@
 enum {
     LOOKUP_BATCH_MAX = 256,
     LOOKUP_INFLIGHT_MAX = 2,
-    FETCHES_MAX = 256, /* products fetched at once; more is ERR_BUSY */
+    FETCHES_MAX = 1024, /* products fetched at once; more is ERR_BUSY */
     FETCH_ARENA_BYTES_MAX = 262144,
 };
 

@@ -79,8 +79,7 @@ static void end_round(bool complete) {
     if (reconciler.stopped) {
         arena_done(&reconciler.arena);
     } else {
-        loop_timer_start(app.loop, &reconciler.timer,
-                         (uint64_t)order_config.reconcile_interval_ms);
+        loop_timer_start(app.loop, &reconciler.timer, (uint64_t)order_config.reconcile_interval_ms);
     }
 }
 
@@ -142,8 +141,7 @@ static void read_slice(void) {
 /* Has the age passed a doubling of the threshold since the last look? */
 static bool is_due(int64_t created_ms) {
     int64_t age_ms = reconciler.now_ms - created_ms;
-    int64_t age_then_ms =
-        reconciler.last_look_ms == 0 ? 0 : reconciler.last_look_ms - created_ms;
+    int64_t age_then_ms = reconciler.last_look_ms == 0 ? 0 : reconciler.last_look_ms - created_ms;
     int64_t threshold_ms = order_config.reconcile_after_ms;
     while (threshold_ms <= age_then_ms) {
         threshold_ms *= 2;

@@ -174,6 +174,11 @@ static void wake_all(struct batch *batch, enum err err) {
     batch_done(batch);
 }
 
+/* A deadlock or a lost serialization is nobody's conflict: try again later. */
+static enum err retryable(enum err err) {
+    return err == ERR_CONFLICT ? ERR_UNAVAILABLE : err;
+}
+
 static void cached(void *ctx, enum err err) {
     (void)err; /* Redis down costs speed, never an answer */
     wake_all(ctx, ERR_OK);
@@ -184,7 +189,7 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     struct change_state *state = batch->state;
     (void)rows;
     if (err != ERR_OK) {
-        wake_all(batch, err);
+        wake_all(batch, retryable(err));
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
@@ -295,7 +300,7 @@ static void locked(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     struct change_state *state = batch->state;
     if (err != ERR_OK) {
-        wake_all(batch, err);
+        wake_all(batch, retryable(err));
         return;
     }
     if (product_set_read(&batch->arena, &rows[0], &state->set) != ERR_OK) {

@@ -16,7 +16,6 @@
 #include "common/log.h"
 #include "contract/names.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -100,20 +99,26 @@ static void lock_products(void *ctx, void *items, size_t count) {
 
 /* ---- decide ---- */
 
-static void take_ledger_row(const struct pg_rows *rows, size_t row) {
+/* ERR_REJECTED_DATA: the ledger's order is another one, or unreadable; the consumer isolates and parks it. */
+static enum err take_ledger_row(const struct pg_rows *rows, size_t row) {
     int64_t order_id = pg_get_int8(rows, row, 0);
     for (size_t i = 0; i < segment.count; i++) {
         struct decision_item *item = &segment.items[i];
         if (item->order.order_id != order_id) {
             continue;
         }
+        bool same = pg_get_int8(rows, row, 4) == item->order.product_id &&
+                    pg_get_int8(rows, row, 5) == item->order.quantity;
         bool known = order_status_parse(pg_get_text(rows, row, 1), &item->order.status) &&
                      order_reason_parse(pg_get_text(rows, row, 2), &item->order.reason);
-        assert(known);
-        (void)known;
+        if (!same || !known) { /* an order database restored from a backup gives ids out again */
+            log_error("the ledger knows another order by this id", LOG_INT("orderId", order_id));
+            return ERR_REJECTED_DATA;
+        }
         item->order.known = item->was_in_ledger = true;
         item->decided_ms = pg_get_time(rows, row, 3);
     }
+    return ERR_OK;
 }
 
 static enum err decide_stock(struct arena *arena) {
@@ -169,7 +174,7 @@ static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
     }
     err = product_set_read(arena, &rows[0], &segment.set);
     for (size_t i = 0; err == ERR_OK && i < rows[1].count; i++) {
-        take_ledger_row(&rows[1], i);
+        err = take_ledger_row(&rows[1], i);
     }
     if (err == ERR_OK) {
         err = decide_stock(arena);
@@ -177,7 +182,7 @@ static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
     segment.event_count = segment.count + product_set_changed_count(&segment.set);
     segment.events = arena_array(arena, segment.event_count, sizeof(*segment.events));
     if (err != ERR_OK || segment.events == NULL) {
-        abandon(ERR_NO_MEMORY);
+        abandon(err != ERR_OK ? err : ERR_NO_MEMORY);
         return;
     }
     store_outcomes(arena);

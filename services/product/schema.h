@@ -20,8 +20,8 @@ enum product_statement {
     SQL_PRODUCT_LOCK,   /* ids → product rows, locked in id order */
     SQL_PRODUCT_UPDATE, /* ids, names, prices, quantities, versions, times */
     SQL_RESTOCK_INSERT, /* product ids, quantities, times, request ids */
-    SQL_LEDGER_FIND,    /* order ids → order id, status, reason, decided_at */
-    SQL_LEDGER_INSERT,  /* order ids, product ids, quantities, statuses, reasons, times, request ids
+    SQL_LEDGER_FIND, /* order ids → order id, status, reason, decided_at, product id, quantity */
+    SQL_LEDGER_INSERT, /* order ids, product ids, quantities, statuses, reasons, times, request ids
                          */
     SQL_OUTBOX_INSERT,
     SQL_OUTBOX_CLAIM,

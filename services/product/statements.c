@@ -39,7 +39,7 @@ const struct pg_statement PRODUCT_SQL[PRODUCT_STATEMENTS] = {
         " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[])" },
 
     [SQL_LEDGER_FIND] = { "ledger_find",
-        "SELECT order_id, status, reason, decided_at FROM stock_ledger"
+        "SELECT order_id, status, reason, decided_at, product_id, quantity FROM stock_ledger"
         " WHERE order_id = ANY ($1::bigint[])" },
 
     [SQL_LEDGER_INSERT] = { "ledger_insert",

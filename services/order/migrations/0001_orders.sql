@@ -12,11 +12,12 @@ CREATE TABLE orders (
     unit_price_cents  bigint NOT NULL CHECK (unit_price_cents >= 0),
     total_price_cents bigint NOT NULL CHECK (total_price_cents = unit_price_cents * quantity),
     status            text NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'done', 'rejected')),
-    reason            text CHECK ((status = 'rejected') = (reason IS NOT NULL)),
-    created_at        timestamptz NOT NULL,
-    updated_at        timestamptz NOT NULL,
-    request_id        text NOT NULL,
-    traceparent       text NOT NULL
+    reason            text CHECK (reason IN ('out_of_stock', 'product_not_found')),
+    created_at        timestamptz NOT NULL CHECK (created_at BETWEEN '1970-01-01 00:00:00Z' AND '9999-12-31 23:59:59Z'),
+    updated_at        timestamptz NOT NULL CHECK (updated_at BETWEEN '1970-01-01 00:00:00Z' AND '9999-12-31 23:59:59Z'),
+    request_id        text NOT NULL CHECK (octet_length(request_id) <= 128),
+    traceparent       text NOT NULL,
+    CHECK ((status = 'rejected') = (reason IS NOT NULL))
 ) WITH (fillfactor = 75);
 
 CREATE INDEX orders_by_product ON orders (product_id, created_at DESC, id DESC);

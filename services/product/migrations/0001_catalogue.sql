@@ -11,9 +11,9 @@ CREATE TABLE products (
     qty         bigint NOT NULL CHECK (qty BETWEEN 0 AND 2147483647),
     initial_qty bigint NOT NULL,
     version     bigint NOT NULL CHECK (version > 0),
-    created_at  timestamptz NOT NULL,
-    updated_at  timestamptz NOT NULL,
-    request_id  text NOT NULL
+    created_at  timestamptz NOT NULL CHECK (created_at BETWEEN '1970-01-01 00:00:00Z' AND '9999-12-31 23:59:59Z'),
+    updated_at  timestamptz NOT NULL CHECK (updated_at BETWEEN '1970-01-01 00:00:00Z' AND '9999-12-31 23:59:59Z'),
+    request_id  text NOT NULL CHECK (octet_length(request_id) <= 128)
 ) WITH (fillfactor = 50);
 
 -- Every order that was decided, once: the order id is the key, so hearing twice is harmless.
@@ -22,9 +22,10 @@ CREATE TABLE stock_ledger (
     product_id bigint NOT NULL,
     quantity   bigint NOT NULL CHECK (quantity > 0),
     status     text NOT NULL CHECK (status IN ('done', 'rejected')),
-    reason     text CHECK ((status = 'rejected') = (reason IS NOT NULL)),
-    decided_at timestamptz NOT NULL,
-    request_id text NOT NULL
+    reason     text CHECK (reason IN ('out_of_stock', 'product_not_found')),
+    decided_at timestamptz NOT NULL CHECK (decided_at BETWEEN '1970-01-01 00:00:00Z' AND '9999-12-31 23:59:59Z'),
+    request_id text NOT NULL,
+    CHECK ((status = 'rejected') = (reason IS NOT NULL))
 );
 
 -- Stock that came in after the product was created. Per product:
