@@ -7,11 +7,16 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -30,14 +35,89 @@ static const char *const LEVELS[LOG_LEVELS] = {
     [LOG_ERROR] = "error",
 };
 
+/* How to write without waiting, by what the descriptor is. */
+enum log_output {
+    LOG_OUTPUT_PLAIN,  /* write() does not wait long: a file, or our own description of a pipe */
+    LOG_OUTPUT_SOCKET, /* MSG_DONTWAIT */
+    LOG_OUTPUT_POLLED, /* a pipe that could not be opened anew: little at a time, when it has room */
+};
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards all below but the level */
 static struct buf pending; /* whole lines, the first perhaps half written */
 static int log_fd = STDERR_FILENO;
+static int given_fd = STDERR_FILENO; /* what log_fd is a copy of when own_fd is open */
+static int own_fd = -1;              /* log_fd when it is to be closed */
+static enum log_output log_output;
 static const char *log_service = "";
 static pthread_t flushing_thread; /* the one that calls log_flush() */
 static bool has_flushing_thread;
 static int64_t dropped_lines;
 static _Atomic int log_level = LOG_INFO;
+
+/* ---- output; the caller holds the mutex ---- */
+
+static void close_output(int fd) {
+    if (own_fd >= 0) {
+        close(own_fd);
+        own_fd = -1;
+    }
+    log_fd = fd;
+    log_output = LOG_OUTPUT_PLAIN;
+}
+
+/*
+ * O_NONBLOCK belongs to the open file description, which other processes may share: a pipe is opened
+ * anew rather than changed.
+ */
+static void open_output(int fd) {
+    struct stat status;
+    close_output(fd);
+    if (fstat(fd, &status) != 0) {
+        return;
+    }
+    if (S_ISSOCK(status.st_mode)) {
+        log_output = LOG_OUTPUT_SOCKET;
+    } else if (S_ISFIFO(status.st_mode)) {
+        char path[32];
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        own_fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        log_fd = own_fd >= 0 ? own_fd : fd;
+        log_output = own_fd >= 0 ? LOG_OUTPUT_PLAIN : LOG_OUTPUT_POLLED;
+    }
+}
+
+static ssize_t write_some(const char *bytes, size_t length) {
+    if (log_output == LOG_OUTPUT_SOCKET) {
+        return send(log_fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    if (log_output == LOG_OUTPUT_POLLED) {
+        struct pollfd writable = { .fd = log_fd, .events = POLLOUT };
+        if (poll(&writable, 1, 0) == 0) {
+            errno = EAGAIN;
+            return -1;
+        }
+        length = length < PIPE_BUF ? length : PIPE_BUF; /* a writable pipe takes that much */
+    }
+    return write(log_fd, bytes, length);
+}
+
+/*
+ * Write what the descriptor takes now. The rest stays for the next time, whatever the errno
+ * returned.
+ */
+static int write_pending(void) {
+    while (buf_length(&pending) > 0) {
+        ssize_t written = write_some(buf_bytes(&pending), buf_length(&pending));
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return errno;
+        }
+        buf_consume(&pending, (size_t)written);
+    }
+    return 0;
+}
 
 void log_init(const char *service, enum log_level level, int fd) {
     pthread_mutex_lock(&mutex);
@@ -45,7 +125,8 @@ void log_init(const char *service, enum log_level level, int fd) {
         buf_init(&pending, PENDING_BYTES_MAX + 2 * LOG_LINE_BYTES_MAX);
     }
     log_service = service;
-    log_fd = fd;
+    given_fd = fd;
+    open_output(fd);
     flushing_thread = pthread_self();
     has_flushing_thread = true;
     pthread_mutex_unlock(&mutex);
@@ -64,26 +145,6 @@ bool log_level_parse(const char *name, enum log_level *ret_level) {
 
 bool log_enabled(enum log_level level) {
     return (int)level >= atomic_load_explicit(&log_level, memory_order_relaxed);
-}
-
-/* ---- output; the caller holds the mutex ---- */
-
-/*
- * Write what the descriptor takes now. The rest stays for the next time, whatever the errno
- * returned.
- */
-static int write_pending(void) {
-    while (buf_length(&pending) > 0) {
-        ssize_t written = write(log_fd, buf_bytes(&pending), buf_length(&pending));
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
-        if (written <= 0) {
-            return errno;
-        }
-        buf_consume(&pending, (size_t)written);
-    }
-    return 0;
 }
 
 /* ---- a line; the caller holds the mutex ---- */
@@ -188,6 +249,7 @@ void log_close(void) {
         }
     }
     buf_free(&pending);
+    close_output(given_fd);
     has_flushing_thread = false;
     pthread_mutex_unlock(&mutex);
 }

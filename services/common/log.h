@@ -9,8 +9,8 @@
  * Any thread may log; a line is never torn. The lines of the thread that called log_init() are
  * collected in a buffer that log_flush() writes (the service flushes at the end of each tick);
  * warnings, errors and the lines of other threads are written at once. When the descriptor takes
- * nothing (full pipe, full disk), up to 256 KiB wait for it; then new lines are dropped, and their
- * number is logged later.
+ * nothing (full pipe or socket, full disk), up to 256 KiB wait for it; then new lines are dropped, and
+ * their number is logged later. No call but log_close() waits for the reader of a pipe or a socket.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
@@ -41,16 +41,14 @@ enum { LOG_STR_BYTES_MAX = 2048, LOG_LINE_BYTES_MAX = 16384 };
 
 /*
  * Before the first log call. `service` must stay; lines below `level` are not made. `fd`:
- * usually 2.
+ * usually 2; it stays the caller's and as it is, also its O_NONBLOCK: a pipe is opened anew through
+ * /proc (one more descriptor, until log_close()).
  */
 void log_init(const char *service, enum log_level level, int fd);
 /* "debug" | "info" | "warn" | "error"; false when `name` is none of them. */
 bool log_level_parse(const char *name, enum log_level *ret_level);
 bool log_enabled(enum log_level level);
-/*
- * Write what is collected, as far as the descriptor takes it without waiting (if it is
- * non-blocking).
- */
+/* Write what is collected, as far as the descriptor takes it without waiting. */
 void log_flush(void);
 /* The last call: like log_flush(), but waits up to a second, and frees the buffer. */
 void log_close(void);

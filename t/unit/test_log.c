@@ -9,7 +9,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static int reader, writer; /* a pipe: the log writes, the test reads */
@@ -256,15 +260,51 @@ START_TEST(closing_writes_what_waits) {
 }
 END_TEST
 
-/* The pipe fills up while nobody reads: no line is torn, lines lost are counted exactly. */
+static void replace_by_sockets(void) {
+    int fds[2];
+    close(reader);
+    close(writer);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    reader = fds[0];
+    writer = fds[1];
+    fcntl(reader, F_SETFL, O_NONBLOCK);
+}
+
+enum slow_output { NON_BLOCKING_PIPE, PIPE, PIPE_WITHOUT_PROC, SOCKET, SLOW_OUTPUTS };
+
+static void open_slow_output(enum slow_output output) {
+    struct rlimit none = { .rlim_cur = (rlim_t)writer + 1, .rlim_max = (rlim_t)writer + 1 };
+    if (output == SOCKET) {
+        replace_by_sockets();
+    }
+    if (output != NON_BLOCKING_PIPE) {
+        fcntl(writer, F_SETFL, 0);
+    }
+    log_close();
+    if (output == PIPE_WITHOUT_PROC) { /* like a /proc that is missing: nothing can be opened */
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+        ck_assert_int_lt(dup(writer), 0);
+    }
+    log_init("test-service", LOG_INFO, writer);
+}
+
+/*
+ * The descriptor fills up while nobody reads: no call waits, no line is torn, lines lost are counted
+ * exactly.
+ */
 START_TEST(a_slow_reader_loses_whole_lines_and_is_told_how_many) {
     enum { LINES = 20000 };
+    open_slow_output((enum slow_output)_i);
+    int flags = fcntl(writer, F_GETFL);
+    ck_assert_int_eq((flags & O_NONBLOCK) != 0, _i == NON_BLOCKING_PIPE);
     for (int i = 0; i < LINES; i++) {
         log_info("flood", LOG_INT("n", i));
     }
+    log_error("full"); /* written at once, or not at all */
     log_flush();
+    ck_assert_int_eq(fcntl(writer, F_GETFL), flags); /* who shares it is not affected */
     int64_t received = 0, dropped = 0, last = -1;
-    for (int round = 0; round < 10; round++) { /* the pipe holds a part of what waits */
+    for (int round = 0; round < 100; round++) { /* the pipe holds a part of what waits */
         drain_pipe();
         log_warn("after"); /* room again: the number of lost lines comes before it */
         drain_pipe();
@@ -274,6 +314,8 @@ START_TEST(a_slow_reader_loses_whole_lines_and_is_told_how_many) {
                 ck_assert_int_gt(number(line, "n"), last);
                 last = number(line, "n");
                 received++;
+            } else if (strcmp(member(line, "msg"), "full") == 0) {
+                received++;
             } else if (strcmp(member(line, "msg"), "after") != 0) {
                 dropped += number(line, "lines");
             }
@@ -281,7 +323,51 @@ START_TEST(a_slow_reader_loses_whole_lines_and_is_told_how_many) {
         }
     }
     ck_assert_int_gt(dropped, 0);
-    ck_assert_int_eq(received + dropped, LINES);
+    ck_assert_int_eq(received + dropped, LINES + 1);
+}
+END_TEST
+
+static void *read_later(void *ctx) {
+    (void)ctx;
+    usleep(100 * 1000);
+    for (int i = 0; i < 400; i++) {
+        drain_pipe();
+        usleep(1000);
+    }
+    return NULL;
+}
+
+START_TEST(closing_waits_for_a_reader_that_comes_back) {
+    pthread_t thread;
+    fcntl(writer, F_SETFL, 0);
+    for (int i = 0; i < 1000; i++) { /* more than the pipe holds, less than the buffer */
+        log_info("waits", LOG_INT("n", i),
+                 LOG_STR("text", "so that it is more than 64 KiB in all"));
+    }
+    ck_assert_int_eq(pthread_create(&thread, NULL, read_later, NULL), 0);
+    log_close();
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(drain_pipe(), 1000);
+}
+END_TEST
+
+static size_t open_descriptors(void) {
+    size_t count = 0;
+    for (int fd = 0; fd < 100; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+START_TEST(descriptors_of_the_log_are_closed) {
+    log_close();
+    size_t before = open_descriptors();
+    for (int i = 0; i < 10; i++) {
+        log_init("test-service", LOG_INFO, writer);
+    }
+    ck_assert_uint_eq(open_descriptors(), before + 1);
+    log_close();
+    ck_assert_uint_eq(open_descriptors(), before);
 }
 END_TEST
 
@@ -314,7 +400,13 @@ static void *log_many(void *ctx) {
 START_TEST(lines_of_threads_are_whole_and_in_order) {
     pthread_t threads[THREADS];
     int64_t numbers[THREADS], next[THREADS] = { 0 };
-    fcntl(writer, F_SETFL, 0); /* a blocking pipe: nothing is dropped */
+    char path[32];
+    int file = memfd_create("log", 0); /* takes all there is: nothing is dropped */
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+    close(reader);
+    reader = open(path, O_RDONLY); /* with an offset of its own */
+    ck_assert_int_ge(reader, 0);
+    log_init("test-service", LOG_INFO, file);
     for (int64_t i = 0; i < THREADS; i++) {
         numbers[i] = i;
         ck_assert_int_eq(pthread_create(&threads[i], NULL, log_many, &numbers[i]), 0);
@@ -333,6 +425,8 @@ START_TEST(lines_of_threads_are_whole_and_in_order) {
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
+    log_close();
+    close(file);
 }
 END_TEST
 
@@ -350,7 +444,10 @@ int main(void) {
     tcase_add_test(tests, info_waits_for_the_flush_and_warnings_do_not);
     tcase_add_test(tests, other_threads_write_at_once);
     tcase_add_test(tests, closing_writes_what_waits);
-    tcase_add_test(tests, a_slow_reader_loses_whole_lines_and_is_told_how_many);
+    tcase_add_loop_test(tests, a_slow_reader_loses_whole_lines_and_is_told_how_many, 0,
+                        SLOW_OUTPUTS);
+    tcase_add_test(tests, closing_waits_for_a_reader_that_comes_back);
+    tcase_add_test(tests, descriptors_of_the_log_are_closed);
     tcase_add_test(tests, a_closed_reader_does_no_harm);
     tcase_add_test(tests, lines_of_threads_are_whole_and_in_order);
     suite_add_tcase(suite, tests);
