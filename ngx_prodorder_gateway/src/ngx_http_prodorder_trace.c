@@ -220,7 +220,9 @@ ngx_http_prodorder_tracestate_members(ngx_str_t *value)
             p--;
         }
 
-        if (p == start || p - start > 256) {
+        /* a tab may stand around a member, not in it */
+
+        if (p == start || p - start > 256 || ngx_strlchr(start, p, '\t')) {
             return NGX_ERROR;
         }
 

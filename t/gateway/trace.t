@@ -456,3 +456,20 @@ GET /t
 traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
 tracestate: a=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 --- tcp_query eval: qr/^tracestate: a\=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r$/m
+
+
+=== TEST 46: an invalid tracestate is dropped, the trace goes on: a tab inside of a value
+--- request
+GET /t
+--- more_headers eval
+"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\ntracestate: ok=1,a=x\ty"
+--- tcp_query eval
+[qr/^traceparent: 00-0af7651916cd43dd8448eb211c80319c-/m, qr/\A(?!.*tracestate)/s]
+
+
+=== TEST 47: a valid tracestate: tabs and spaces around the members
+--- request
+GET /t
+--- more_headers eval
+"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\ntracestate: a=1 \t,\t b=2\t, ,c=3"
+--- tcp_query eval: qr/^tracestate: a=1 \t,\t b=2\t, ,c=3\r$/m
