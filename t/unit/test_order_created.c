@@ -192,9 +192,10 @@ START_TEST(copies_within_a_batch_count_once_and_are_all_told) {
 END_TEST
 
 START_TEST(a_redelivery_is_answered_from_the_ledger) {
-    PGresult *ledger = fake_rows(4);
-    fake_row(ledger, "ittT", INT64_C(1), "done", NULL, CREATED_MS + 5000);
-    fake_row(ledger, "ittT", INT64_C(2), "rejected", "out_of_stock", CREATED_MS);
+    PGresult *ledger = fake_rows(6);
+    fake_row(ledger, "ittTii", INT64_C(1), "done", NULL, CREATED_MS + 5000, INT64_C(7), INT64_C(3));
+    fake_row(ledger, "ittTii", INT64_C(2), "rejected", "out_of_stock", CREATED_MS, INT64_C(7),
+             INT64_C(1));
     add_order(1, 7, 3);
     add_order(2, 7, 1); /* there would be stock by now: what was decided stands */
     deliver();
@@ -210,6 +211,35 @@ START_TEST(a_redelivery_is_answered_from_the_ledger) {
                         "\"orderId\":1,\"productId\":7,\"status\":\"done\","
                         "\"reason\":null,\"updatedAt\":\"2026-11-22T17:16:37.123Z\""));
     ck_assert(published("order.updated", "\"status\":\"rejected\",\"reason\":\"out_of_stock\""));
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+/* 0: another product, 1: another quantity, 2: a status that nobody knows */
+START_TEST(an_order_that_the_ledger_has_otherwise_is_parked) {
+    add_order(1, 7, 3);
+    deliver();
+    PGresult *ledger = fake_rows(6);
+    fake_row(ledger, "ittTii", INT64_C(1), _i == 2 ? "lost" : "done", NULL, CREATED_MS,
+             _i == 0 ? INT64_C(8) : INT64_C(7), _i == 1 ? INT64_C(4) : INT64_C(3));
+    answer_lock(5, ledger);
+    ck_assert_uint_eq(fake_pg.rollbacks, 1);
+    ck_assert_uint_eq(fake_broker.parked_count, 1);
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+    ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
+/* An order database that was restored from a backup gives ids out again. */
+START_TEST(an_order_that_the_ledger_knows_otherwise_is_parked) {
+    PGresult *ledger = fake_rows(6);
+    fake_row(ledger, "ittTii", INT64_C(1), "done", NULL, CREATED_MS, INT64_C(_i == 0 ? 8 : 7),
+             INT64_C(_i == 0 ? 3 : 2));
+    add_order(1, 7, 3);
+    deliver();
+    answer_lock(5, ledger);
+    ck_assert_uint_eq(fake_broker.parked_count, 1);
+    ck_assert_uint_eq(fake_broker.published, 0);
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
 END_TEST
@@ -242,13 +272,13 @@ END_TEST
 
 /* The commit was made, but its answer was lost: the ledger knows. */
 START_TEST(a_commit_of_unknown_outcome_is_not_applied_twice) {
-    PGresult *rows = fake_rows(4);
+    PGresult *rows = fake_rows(6);
     add_order(1, 7, 3);
     deliver();
     answer_lock(5, NULL);
     answer_ids();
     fake_pg_fail(ERR_UNAVAILABLE);
-    fake_row(rows, "ittT", INT64_C(1), "done", NULL, CREATED_MS);
+    fake_row(rows, "ittTii", INT64_C(1), "done", NULL, CREATED_MS, INT64_C(7), INT64_C(3));
     answer_lock(2, rows);
     const struct fake_pg_request *commit = expect_commit();
     ck_assert_ptr_null(call_of(commit, SQL_PRODUCT_UPDATE));
@@ -366,6 +396,8 @@ int main(void) {
     tcase_add_test(tcase, a_batch_is_one_transaction_then_events_cache_and_acknowledgement);
     tcase_add_test(tcase, copies_within_a_batch_count_once_and_are_all_told);
     tcase_add_test(tcase, a_redelivery_is_answered_from_the_ledger);
+    tcase_add_loop_test(tcase, an_order_that_the_ledger_knows_otherwise_is_parked, 0, 2);
+    tcase_add_loop_test(tcase, an_order_that_the_ledger_has_otherwise_is_parked, 0, 3);
     tcase_add_loop_test(tcase, the_database_fails_and_the_batch_is_decided_afresh, 0,
                         2 * (int)UNIT_COUNT(PASSING));
     tcase_add_test(tcase, a_commit_of_unknown_outcome_is_not_applied_twice);
