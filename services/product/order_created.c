@@ -179,10 +179,14 @@ static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
     if (err == ERR_OK) {
         err = decide_stock(arena);
     }
+    if (err != ERR_OK) { /* there may be no set to count in */
+        abandon(err);
+        return;
+    }
     segment.event_count = segment.count + product_set_changed_count(&segment.set);
     segment.events = arena_array(arena, segment.event_count, sizeof(*segment.events));
-    if (err != ERR_OK || segment.events == NULL) {
-        abandon(err != ERR_OK ? err : ERR_NO_MEMORY);
+    if (segment.events == NULL) {
+        abandon(ERR_NO_MEMORY);
         return;
     }
     store_outcomes(arena);

@@ -29,7 +29,7 @@ START_TEST(money_is_exact) {
              PRICES[_i].unit_cents, PRICES[_i].unit_cents * PRICES[_i].quantity, "rejected",
              "out_of_stock", INT64_C(1795367792123), INT64_C(1795367792124), "a.b:c_d-e");
     struct pg_rows rows = { .handle = result, .count = 1 };
-    order_from_row(&rows, 0, 2, &order);
+    ck_assert_int_eq(order_from_row(&rows, 0, 2, &order), ERR_OK);
     PQclear(result);
     buf_init(&out, 0);
     order_encode(&order, &out);

@@ -172,18 +172,21 @@ START_TEST(waiting_orders_are_found_with_what_the_outbox_has) {
     struct pg_call delete = ids_call(SQL_OUTBOX_DELETE, IDS, 1);
     ck_assert_int_eq(database_run(&done, NULL, NULL), ERR_OK);
     ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
-    struct pg_call waiting = { .statement = SQL_ORDER_WAITING, .param_count = 5 };
-    waiting.params[0] = pg_time(&arena, 0);
-    waiting.params[1] = pg_time(&arena, AT_MS + 1000);
-    waiting.params[2] = pg_time(&arena, 0);
-    waiting.params[3] = pg_int8(&arena, 0);
-    waiting.params[4] = pg_int8(&arena, 10);
+    struct pg_call waiting = { .statement = SQL_ORDER_WAITING, .param_count = 3 };
+    waiting.params[0] = pg_int8(&arena, 0);
+    waiting.params[1] = pg_int8(&arena, 3);
+    waiting.params[2] = pg_int8(&arena, 10);
     ck_assert_str_eq(database_rows(&waiting, "iiiiittTTttb"),
                      "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text text 0 / "
                      "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text 1 / ");
-    waiting.params[2] = pg_time(&arena, AT_MS + 1);
-    waiting.params[3] = pg_int8(&arena, 1);
-    ck_assert_ptr_eq(strstr(database_rows(&waiting, "i"), "1 /"), NULL);
+    waiting.params[2] = pg_int8(&arena, 1);
+    ck_assert_str_eq(database_rows(&waiting, "i"), "1 / ");
+    waiting.params[0] = pg_int8(&arena, 1); /* after it, up to the other */
+    ck_assert_str_eq(database_rows(&waiting, "i"), "3 / ");
+    waiting.params[1] = pg_int8(&arena, 2);
+    ck_assert_str_eq(database_rows(&waiting, "i"), "");
+    struct pg_call last_id = { .statement = SQL_ORDER_LAST_ID };
+    ck_assert_str_eq(database_rows(&last_id, "i"), "3 / ");
 }
 END_TEST
 
@@ -194,6 +197,12 @@ START_TEST(a_bad_order_is_refused_with_all_its_rows) {
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
     struct pg_call get = ids_call(SQL_ORDER_GET, IDS, 3);
     ck_assert_str_eq(database_rows(&get, "i"), "");
+}
+END_TEST
+
+START_TEST(without_orders_the_last_id_is_0) {
+    struct pg_call last_id = { .statement = SQL_ORDER_LAST_ID };
+    ck_assert_str_eq(database_rows(&last_id, "i"), "0 / ");
 }
 END_TEST
 
@@ -219,6 +228,7 @@ int main(void) {
     tcase_add_test(together, pages_are_newest_first);
     tcase_add_test(together, waiting_orders_are_found_with_what_the_outbox_has);
     tcase_add_test(together, a_bad_order_is_refused_with_all_its_rows);
+    tcase_add_test(together, without_orders_the_last_id_is_0);
     tcase_add_test(together, ids_come_in_blocks);
     suite_add_tcase(suite, alone);
     suite_add_tcase(suite, together);
