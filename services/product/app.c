@@ -18,6 +18,8 @@ enum {
     RECONNECT_CAP_MS = 2000,
     CONNECT_TIMEOUT_MS = 3000,
     DRAIN_POLL_MS = 10,
+    DRAIN_RESERVE_MS = 3000, /* for the broker, when a consumer's transaction does not end */
+    DRAIN_LAST_MS = 300,     /* a row that is not deleted is sent again, and harmless */
     SWEEP_BATCH_MAX = 500,
     DATABASE_REQUESTS_MAX =
         64, /* the sum of what all batchers and consumers may have under way, and room */
@@ -194,7 +196,7 @@ enum err app_start(struct loop *loop) {
 static void wait_for_outbox(void *ctx) {
     static struct loop_timer timer;
     (void)ctx;
-    if (outbox_is_idle(&app.outbox)) {
+    if (outbox_is_idle(&app.outbox) || service_drain_left_ms() < DRAIN_LAST_MS) {
         service_drained();
         return;
     }
@@ -205,14 +207,15 @@ static void wait_for_outbox(void *ctx) {
 static void close_broker(void *ctx) {
     (void)ctx;
     outbox_stop(&app.outbox);
-    broker_close(app.broker, (uint32_t)product_config.drain_timeout_ms / 2, wait_for_outbox, NULL);
+    /* what the broker does not get in time is in the outbox */
+    broker_close(app.broker, service_drain_left_ms() / 2, wait_for_outbox, NULL);
 }
 
 /* A transaction under way ends, and its batch is acknowledged; no other one begins. */
 static void wait_for_consumer(void *ctx) {
     static struct loop_timer timer;
     (void)ctx;
-    if (consumer_is_idle(&app.orders)) {
+    if (consumer_is_idle(&app.orders) || service_drain_left_ms() < DRAIN_RESERVE_MS) {
         close_broker(NULL);
         return;
     }
