@@ -62,8 +62,8 @@ typedef void cache_get_fn(void *ctx, enum err err, const struct cache_value *val
 typedef void cache_done_fn(void *ctx, enum err err);
 
 /*
- * ERR_UNAVAILABLE: the host's name does not resolve (logged). Redis not being there is not an
- * error.
+ * ERR_NO_MEMORY. A host whose name does not resolve, or Redis not being there, is no error: it is
+ * tried again, one address of the name after the other (resolve.h).
  */
 MUST_CHECK enum err cache_open(struct loop *loop, const struct cache_options *options,
                                struct cache **ret_cache);

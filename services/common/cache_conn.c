@@ -57,6 +57,9 @@ static void hook_cleanup(void *ctx) {
     cache->redis = NULL;
     cache->state = CACHE_DOWN;
     cache->pending = 0;
+    if (!cache->was_ready && !cache->closing) {
+        resolver_report_failure(&cache->resolver, cache->address);
+    }
     if (!cache->closing) {
         loop_timer_start(cache->loop, &cache->timer, backoff_next_ms(&cache->backoff));
     }
@@ -92,12 +95,18 @@ static void on_disconnect(const redisAsyncContext *redis, int status) {
 
 void cache_conn_start(struct cache *cache) {
     assert(cache->state == CACHE_DOWN && cache->redis == NULL);
+    cache->was_ready = false;
+    if (!resolver_next_address(&cache->resolver, cache->address)) {
+        loop_timer_start(cache->loop, &cache->timer, backoff_next_ms(&cache->backoff));
+        return;
+    }
     redisAsyncContext *redis = redisAsyncConnect(cache->address, cache->options.port);
     if (redis == NULL || redis->err != 0) {
         log_down(cache, redis == NULL ? "out of memory" : redis->errstr);
         if (redis != NULL) {
             redisAsyncFree(redis);
         }
+        resolver_report_failure(&cache->resolver, cache->address);
         loop_timer_start(cache->loop, &cache->timer, backoff_next_ms(&cache->backoff));
         return;
     }
@@ -263,6 +272,7 @@ static void clean_next(struct cache *cache, const char *cursor) {
     const char *prefix = cache->options.prefixes[cache->prefix];
     if (prefix == NULL) {
         cache->state = CACHE_READY;
+        cache->was_ready = true;
         cache->epoch++; /* now, not at the connect: writes were refused until here */
         cache->outage_logged = false;
         backoff_reset(&cache->backoff);
@@ -293,11 +303,7 @@ enum err cache_open(struct loop *loop, const struct cache_options *options,
     cache->backoff.base_ms = options->backoff_base_ms;
     cache->backoff.cap_ms = options->backoff_cap_ms;
     loop_timer_init(&cache->timer, on_timer, cache);
-    enum err err = resolve_host(options->host, cache->address);
-    if (err != ERR_OK) {
-        free(cache);
-        return err;
-    }
+    resolver_open(&cache->resolver, loop, options->host);
     cache_conn_start(cache);
     *ret_cache = cache;
     return ERR_OK;
@@ -310,5 +316,6 @@ void cache_close(struct cache *cache) {
     cache->closing = true;
     cache_conn_drop(cache, "closing");
     loop_timer_stop(cache->loop, &cache->timer);
+    resolver_close(&cache->resolver);
     free(cache);
 }

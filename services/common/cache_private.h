@@ -27,8 +27,10 @@ enum {
 struct cache {
     struct loop *loop;
     struct cache_options options;
-    char address[RESOLVE_ADDRESS_BYTES];
-    redisAsyncContext *redis; /* NULL when down */
+    struct resolver resolver;
+    char address[RESOLVE_ADDRESS_BYTES]; /* of this attempt */
+    bool was_ready;                      /* on this connection */
+    redisAsyncContext *redis;            /* NULL when down */
     enum cache_state state;
     uint64_t epoch;
     struct loop_watch watch;

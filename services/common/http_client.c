@@ -103,7 +103,7 @@ static void time_out(struct http_client *client, struct http_request *request) {
     struct http_client_connection *connection = request->connection;
     if (connection != NULL) {
         connection->request = NULL;
-        http_client_connection_close(connection);
+        http_client_connection_give_up(connection);
         http_client_dispatch_soon(client);
     }
     http_client_log_failure(client, ERR_TIMEOUT, "deadline passed");
@@ -226,9 +226,6 @@ enum err http_client_open(struct loop *loop, const struct http_client_options *o
         return ERR_NO_MEMORY;
     }
     enum err err = http_client_url_parse(options->base_url, &client->url);
-    if (err == ERR_OK) {
-        err = resolve_host(client->url.host, client->address);
-    }
     if (err != ERR_OK) {
         free(client);
         return err;
@@ -249,6 +246,7 @@ enum err http_client_open(struct loop *loop, const struct http_client_options *o
     loop_task_init(&client->tell, run_tell, client);
     loop_timer_init(&client->deadline, run_deadline, client);
     loop_timer_init(&client->idle_sweep, run_idle_sweep, client);
+    resolver_open(&client->resolver, loop, client->url.host);
     *ret_client = client;
     return ERR_OK;
 }
@@ -279,5 +277,6 @@ void http_client_close(struct http_client *client) {
     }
     loop_task_cancel(&client->dispatch);
     loop_task_cancel(&client->tell);
+    resolver_close(&client->resolver);
     free(client);
 }

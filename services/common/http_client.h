@@ -1,10 +1,10 @@
 /*
  * Small HTTP/1.1 client: pooled kept-alive connections to one origin, GET only, deadlines.
  *
- * Meant for one service asking the other. The host is resolved once, when the client is opened
- * (resolve.h: getaddrinfo() blocks and must stay out of the loop). A request that finds a stale
- * kept-alive connection (closed before any response byte) is repeated once on a new one; GET is
- * idempotent. Redirects are not followed: their answers are handed over like any other. Loop thread
+ * Meant for one service asking the other. A request whose connection does not come about goes to the
+ * next address of the host, each of them once (resolve.h); while the name is not resolved yet, it
+ * fails. A request that finds a stale kept-alive connection (closed before any response byte) is
+ * repeated once on a new one; GET is idempotent. Redirects are not followed: their answers are handed over like any other. Loop thread
  * only.
  */
 #ifndef COMMON_HTTP_CLIENT_H
@@ -45,8 +45,8 @@ struct http_response {
 typedef void http_client_fn(void *ctx, enum err err, const struct http_response *response);
 
 /*
- * ERR_INVALID: malformed URL (logged); ERR_UNAVAILABLE: the name does not resolve (logged);
- * ERR_NO_MEMORY. `options` is copied.
+ * ERR_INVALID: malformed URL (logged); ERR_NO_MEMORY. `options` is copied. A name that does not
+ * resolve is no error: it is looked up again.
  */
 MUST_CHECK enum err http_client_open(struct loop *loop, const struct http_client_options *options,
                                      struct http_client **ret_client);

@@ -17,11 +17,11 @@ static void handle_events(void *ctx, uint32_t events);
 /* ---- connect ---- */
 
 /* Begin to connect without blocking; -1 when that fails at once, errno says why. */
-static int begin_connect(const struct http_client *client) {
-    struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(client->url.port) };
-    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(client->url.port) };
-    bool is_v4 = inet_pton(AF_INET, client->address, &v4.sin_addr) == 1;
-    if (!is_v4 && inet_pton(AF_INET6, client->address, &v6.sin6_addr) != 1) {
+static int begin_connect(const char *address, uint16_t port) {
+    struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    bool is_v4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1;
+    if (!is_v4 && inet_pton(AF_INET6, address, &v6.sin6_addr) != 1) {
         errno = EAFNOSUPPORT;
         return -1;
     }
@@ -42,6 +42,23 @@ static int begin_connect(const struct http_client *client) {
     return fd;
 }
 
+/* To the address whose turn it is, or the next that does not fail at once. NULL, or why there is none. */
+static const char *connect_somewhere(struct http_client_connection *connection) {
+    struct http_client *client = connection->client;
+    const char *reason = "the name of the host is not resolved";
+    for (size_t tries = 0; resolver_next_address(&client->resolver, connection->address) &&
+                           tries < resolver_address_count(&client->resolver);
+         tries++) {
+        connection->fd = begin_connect(connection->address, client->url.port);
+        if (connection->fd >= 0) {
+            return NULL;
+        }
+        reason = strerror(errno);
+        resolver_report_failure(&client->resolver, connection->address);
+    }
+    return reason;
+}
+
 static void begin_exchange(struct http_client_connection *connection,
                            struct http_request *request) {
     struct http_client *client = connection->client;
@@ -60,10 +77,15 @@ enum err http_client_connection_open(struct http_client *client, struct http_req
     if (connection == NULL) {
         return ERR_NO_MEMORY;
     }
-    connection->fd = begin_connect(client);
-    if (connection->fd < 0 || loop_watch(client->loop, &connection->watch, connection->fd, EPOLLOUT,
-                                         handle_events, connection) != ERR_OK) {
-        http_client_log_failure(client, ERR_UNAVAILABLE, strerror(errno));
+    connection->client = client;
+    connection->fd = -1;
+    const char *reason = connect_somewhere(connection);
+    if (reason == NULL && loop_watch(client->loop, &connection->watch, connection->fd, EPOLLOUT,
+                                     handle_events, connection) != ERR_OK) {
+        reason = "cannot watch the socket";
+    }
+    if (reason != NULL) {
+        http_client_log_failure(client, ERR_UNAVAILABLE, reason);
         if (connection->fd >= 0) {
             close(connection->fd);
         }
@@ -71,7 +93,6 @@ enum err http_client_connection_open(struct http_client *client, struct http_req
         return ERR_UNAVAILABLE;
     }
     list_init(&connection->node);
-    connection->client = client;
     connection->connecting = true;
     buf_init(&connection->in, HTTP_CLIENT_STATUS_LINE_BYTES_MAX + 2 * HTTP_CLIENT_HEADER_BYTES_MAX +
                                   client->limits.body_bytes_max +
@@ -94,19 +115,35 @@ void http_client_connection_close(struct http_client_connection *connection) {
     free(connection);
 }
 
+void http_client_connection_give_up(struct http_client_connection *connection) {
+    if (connection->connecting) {
+        resolver_report_failure(&connection->client->resolver, connection->address);
+    }
+    http_client_connection_close(connection);
+}
+
+/* Not a byte of an answer came, and it was not the request's fault. */
+static bool may_repeat(const struct http_client_connection *connection,
+                       struct http_request *request) {
+    if (connection->connecting) {
+        request->connects_failed++;
+        return request->connects_failed < resolver_address_count(&connection->client->resolver);
+    }
+    bool untouched = connection->parser.position == 0 && buf_length(&connection->in) == 0 &&
+                     connection->interim_count == 0;
+    return connection->reused && untouched && !request->repeated;
+}
+
 /* The exchange has failed: tell the request, or give it a second chance, and close. */
 static void fail(struct http_client_connection *connection, enum err err, const char *reason) {
     struct http_client *client = connection->client;
     struct http_request *request = connection->request;
-    bool untouched = connection->parser.position == 0 && buf_length(&connection->in) == 0 &&
-                     connection->interim_count == 0;
-    bool stale = connection->reused && untouched && err == ERR_UNAVAILABLE;
     connection->request = NULL;
-    if (request != NULL && stale && !request->repeated) {
+    if (request != NULL && err == ERR_UNAVAILABLE && may_repeat(connection, request)) {
         http_request_repeat(request);
         request = NULL;
     }
-    http_client_connection_close(connection);
+    http_client_connection_give_up(connection);
     http_client_dispatch_soon(client);
     if (request != NULL) {
         http_client_log_failure(client, err, reason);

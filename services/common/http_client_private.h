@@ -36,7 +36,8 @@ struct http_request {
     uint64_t deadline_ms;
     struct buf bytes; /* what is sent */
     bool repeated;    /* after a stale connection: the next must be new */
-    enum err err;     /* of a failed one */
+    size_t connects_failed;
+    enum err err; /* of a failed one */
     http_client_fn *fn;
     void *ctx;
 };
@@ -46,6 +47,7 @@ struct http_client_connection {
     struct http_client *client;
     struct http_request *request; /* NULL: idle */
     int fd;
+    char address[RESOLVE_ADDRESS_BYTES];
     struct loop_watch watch;
     bool connecting;
     bool reused;       /* has answered a request before */
@@ -60,7 +62,7 @@ struct http_client {
     struct loop *loop;
     struct http_client_options options;
     struct http_client_url url;
-    char address[RESOLVE_ADDRESS_BYTES];
+    struct resolver resolver;
     struct http_limits limits;
     struct list pending;
     struct list waiting;  /* for a connection, the oldest first */
@@ -86,7 +88,7 @@ MUST_CHECK enum err http_client_url_parse(const char *text, struct http_client_u
 /* The request is over: it is freed after its callback. `response` for ERR_OK. */
 void http_request_finish(struct http_request *request, enum err err,
                          const struct http_response *response);
-/* Its connection was stale: put it first in the queue again, for a new connection. */
+/* Its connection was stale or did not come about: put it first in the queue, for a new one. */
 void http_request_repeat(struct http_request *request);
 void http_client_dispatch_soon(struct http_client *client);
 /* Log why a request failed, at most once in HTTP_CLIENT_LOG_MS. */
@@ -105,5 +107,7 @@ void http_client_connection_use(struct http_client_connection *connection,
                                 struct http_request *request);
 /* Close and free; its request, if any, must have been taken care of. */
 void http_client_connection_close(struct http_client_connection *connection);
+/* Likewise, for one that failed: if it was connecting, the next one takes another address. */
+void http_client_connection_give_up(struct http_client_connection *connection);
 
 #endif

@@ -52,10 +52,7 @@ enum err pg_open(struct loop *loop, const struct pg_options *options, struct pg 
     list_init(&pg->failed);
     loop_task_init(&pg->dispatch, dispatch, pg);
     format_server_options(pg);
-    enum err err = resolve_host(options->host, pg->address);
-    if (err == ERR_OK) {
-        err = allocate(pg);
-    }
+    enum err err = allocate(pg);
     if (err != ERR_OK) {
         free(pg->conns);
         free(pg->sessions);
@@ -63,6 +60,7 @@ enum err pg_open(struct loop *loop, const struct pg_options *options, struct pg 
         free(pg);
         return err;
     }
+    resolver_open(&pg->resolver, loop, options->host);
     pg_conn_start(&pg->conns[0]); /* the others follow when the schema is there */
     *ret_pg = pg;
     return ERR_OK;
@@ -88,6 +86,7 @@ void pg_close(struct pg *pg) {
     pg->ready_count = 0;
     dispatch(pg); /* fails what waits */
     loop_task_cancel(&pg->dispatch);
+    resolver_close(&pg->resolver);
     free(pg->conns);
     free(pg->sessions);
     free(pg->migration_script);

@@ -85,8 +85,8 @@ struct pg_rows {
 typedef void pg_fn(void *ctx, enum err err, const struct pg_rows *rows);
 
 /*
- * ERR_UNAVAILABLE: the host's name does not resolve (logged). The server not being there is not an
- * error.
+ * ERR_NO_MEMORY. A host whose name does not resolve, or a server that is not there, is no error: it is
+ * tried again, one address of the name after the other (resolve.h).
  */
 MUST_CHECK enum err pg_open(struct loop *loop, const struct pg_options *options,
                             struct pg **ret_pg);

@@ -50,13 +50,18 @@ static bool watch_socket(struct pg_conn *conn, uint32_t events) {
 }
 
 void pg_conn_start(struct pg_conn *conn) {
-    const struct pg *pg = conn->pg;
+    struct pg *pg = conn->pg;
+    assert(conn->state == PG_CONN_DOWN && conn->libpq == NULL);
+    if (!resolver_next_address(&pg->resolver, conn->address)) {
+        loop_timer_start(pg->loop, &conn->timer, backoff_next_ms(&conn->backoff));
+        return;
+    }
     const char *const keywords[] = {
         "host",    "hostaddr",        "port", "user", "password", "dbname", "application_name",
         "options", "client_encoding", NULL
     };
     const char *const values[] = { pg->options.host,
-                                   pg->address,
+                                   conn->address,
                                    pg->port_text,
                                    pg->options.user,
                                    pg->options.password,
@@ -65,7 +70,6 @@ void pg_conn_start(struct pg_conn *conn) {
                                    pg->server_options,
                                    "UTF8",
                                    NULL };
-    assert(conn->state == PG_CONN_DOWN && conn->libpq == NULL);
     conn->state = PG_CONN_CONNECTING;
     conn->libpq = PQconnectStartParams(keywords, values, 0);
     if (conn->libpq == NULL || PQstatus(conn->libpq) == CONNECTION_BAD) {
@@ -286,7 +290,7 @@ static void sync_arrived(struct pg_conn *conn) {
             return;
         }
         backoff_reset(&conn->backoff);
-        conn->last_error[0] = '\0';
+        conn->error_count = 0;
         become_idle(conn, true);
         return;
     case PG_CONN_ROLLING_BACK:
@@ -368,19 +372,29 @@ static void on_event(void *ctx, uint32_t events) {
 
 /* ---- down ---- */
 
+/* Each of the errors that alternate, by address, is told once, not at every attempt. */
+static bool is_news(struct pg_conn *conn, const char error[PG_ERROR_BYTES]) {
+    for (size_t i = 0; i < conn->error_count && i < RESOLVE_ADDRESSES_MAX; i++) {
+        if (strcmp(error, conn->errors[i]) == 0) {
+            return false;
+        }
+    }
+    memcpy(conn->errors[conn->error_count++ % RESOLVE_ADDRESSES_MAX], error, PG_ERROR_BYTES);
+    return true;
+}
+
 static void log_drop(struct pg_conn *conn, const char *reason, uint32_t retry_ms) {
-    char text[sizeof(conn->last_error)];
+    char text[PG_ERROR_BYTES] = "";
     const char *why = reason;
     if (why == NULL) {
         why = conn->libpq == NULL ? "out of memory" : PQerrorMessage(conn->libpq);
     }
     snprintf(text, sizeof(text), "%s", why);
     text[strcspn(text, "\n")] = '\0';
-    if (strcmp(text, conn->last_error) != 0) { /* say it once, not at every attempt */
+    if (is_news(conn, text)) {
         log_warn("database connection lost", LOG_STR("host", conn->pg->options.host),
                  LOG_INT("port", conn->pg->options.port), LOG_STR("reason", text),
                  LOG_INT("retryMs", retry_ms));
-        memcpy(conn->last_error, text, sizeof(text));
     }
 }
 
@@ -399,6 +413,9 @@ void pg_conn_drop(struct pg_conn *conn, enum err err, const char *reason) {
     struct pg_session *request = conn->request;
     enum pg_conn_state state = conn->state;
     uint32_t retry_ms = backoff_next_ms(&conn->backoff);
+    if (state < PG_CONN_IDLE) { /* it did not come up */
+        resolver_report_failure(&conn->pg->resolver, conn->address);
+    }
     log_drop(conn, reason, retry_ms);
     disconnect(conn);
     conn->state = PG_CONN_DOWN;

@@ -9,7 +9,10 @@
 
 #include <libpq-fe.h>
 
-enum { PG_RESULTS_MAX = PG_CALLS_MAX + 2 }; /* BEGIN and COMMIT around the calls */
+enum {
+    PG_RESULTS_MAX = PG_CALLS_MAX + 2, /* BEGIN and COMMIT around the calls */
+    PG_ERROR_BYTES = 160
+};
 
 /* One request, and between the requests of an interactive transaction its session. */
 struct pg_session {
@@ -43,7 +46,8 @@ struct pg_conn {
     struct loop_watch watch;
     struct loop_timer timer; /* backoff, connect timeout or deadline, by state */
     struct backoff backoff;
-    struct pg_session *request; /* BUSY, HELD */
+    char address[RESOLVE_ADDRESS_BYTES]; /* of this attempt */
+    struct pg_session *request;          /* BUSY, HELD */
     PGresult *results[PG_RESULTS_MAX];
     size_t result_count;
     size_t result_expected;
@@ -51,13 +55,14 @@ struct pg_conn {
     bool read_only; /* the server is no primary (any more): the next connection may find one */
     bool broken;    /* sending failed: the timer drops the connection */
     struct list idle_node;
-    char last_error[160];
+    char errors[RESOLVE_ADDRESSES_MAX][PG_ERROR_BYTES]; /* told since it was up last */
+    size_t error_count;
 };
 
 struct pg {
     struct loop *loop;
     struct pg_options options;
-    char address[RESOLVE_ADDRESS_BYTES];
+    struct resolver resolver;
     char port_text[8];
     char server_options[160];
     char *migration_script;

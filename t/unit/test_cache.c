@@ -1,3 +1,4 @@
+/* link: t/unit/fake_names.c */
 /*
  * services/common/cache against a real Redis that each test starts for itself: the three rules that
  * keep stale values out, and a server that stops, dies and comes back.
@@ -6,6 +7,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 
+#include "fake_names.h"
 #include "throwaway_server.h"
 #include "unit.h"
 
@@ -60,9 +62,9 @@ static const char *redis(const char *format, ...) {
     return text;
 }
 
-static void open_cache(void) {
+static void open_cache_at(const char *host) {
     static const char *const PREFIXES[] = { "product:", "orders:", NULL };
-    struct cache_options options = { .host = "127.0.0.1",
+    struct cache_options options = { .host = host,
                                      .port = server.port,
                                      .deadline_ms = DEADLINE_MS,
                                      .connect_timeout_ms = 2000,
@@ -70,6 +72,10 @@ static void open_cache(void) {
                                      .backoff_cap_ms = 20,
                                      .prefixes = PREFIXES };
     ck_assert_int_eq(cache_open(loop, &options, &cache), ERR_OK);
+}
+
+static void open_cache(void) {
+    open_cache_at("127.0.0.1");
 }
 
 static void setup(void) {
@@ -435,6 +441,22 @@ START_TEST(scripts_are_loaded_again_when_the_server_forgot_them) {
 }
 END_TEST
 
+/* Nobody listens on the first address of the name, which itself is not there from the beginning. */
+START_TEST(the_address_with_the_server_is_found) {
+    static const char *const ADDRESSES[] = { "127.0.0.2", "127.0.0.1", NULL };
+    cache_close(cache);
+    fake_names_set(NULL);
+    open_cache_at(FAKE_NAME);
+    WAIT_FOR(fake_names_lookups() == 1);
+    fake_names_set(ADDRESSES);
+    WAIT_FOR(cache_is_ready(cache));
+    size_t lookups = fake_names_lookups();
+    throwaway_stop(&server);
+    WAIT_FOR(!cache_is_ready(cache));
+    WAIT_FOR(fake_names_lookups() > lookups); /* the server may have moved */
+}
+END_TEST
+
 START_TEST(closing_ends_what_is_under_way) {
     static const char *const KEYS[] = { "product:1" };
     struct outcome outcome = { .wanted = 1 };
@@ -469,6 +491,7 @@ static Suite *cache_suite(void) {
     tcase_add_test(tcase, an_idle_connection_has_no_deadline);
     tcase_add_test(tcase, an_error_reply_empties_the_cache);
     tcase_add_test(tcase, scripts_are_loaded_again_when_the_server_forgot_them);
+    tcase_add_test(tcase, the_address_with_the_server_is_found);
     tcase_add_test(tcase, closing_ends_what_is_under_way);
     suite_add_tcase(suite, tcase);
     return suite;

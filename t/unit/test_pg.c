@@ -1,7 +1,9 @@
+/* link: t/unit/fake_names.c */
 /*
  * services/common/pg against a real PostgreSQL that this program starts: transactions, error classes,
  * sessions, and connections that are lost in every state. (test_pg_types.c: what goes through them.)
  */
+#include "fake_names.h"
 #include "pg_fixture.h"
 
 /* ---- transactions ---- */
@@ -304,6 +306,22 @@ START_TEST(without_a_server_requests_fail_at_once) {
 }
 END_TEST
 
+/* Nobody listens on the first address of the name, which itself is not there from the beginning. */
+START_TEST(the_address_with_the_server_is_found) {
+    static const char *const ADDRESSES[] = { "127.0.0.2", "127.0.0.1", NULL };
+    struct pg *other = NULL;
+    struct pg_options options = options_of(2, DEADLINE_MS);
+    options.host = FAKE_NAME;
+    fake_names_set(NULL);
+    ck_assert_int_eq(pg_open(loop, &options, &other), ERR_OK);
+    WAIT_FOR(fake_names_lookups() == 1);
+    ck_assert(!pg_is_ready(other));
+    fake_names_set(ADDRESSES);
+    WAIT_FOR(pg_is_ready(other));
+    pg_close(other);
+}
+END_TEST
+
 START_TEST(closing_ends_what_is_under_way_and_what_waits) {
     struct pg_call sleep = call_int8(S_SLEEP, LONG_MS);
     for (size_t i = 0; i < 3; i++) {
@@ -387,6 +405,7 @@ static Suite *pg_suite(void) {
     tcase_add_loop_test(patient, a_held_connection_that_was_killed_unnoticed, 0, 2);
     tcase_add_test(two, one_of_two_connections_carries_on);
     tcase_add_test(one, without_a_server_requests_fail_at_once);
+    tcase_add_test(one, the_address_with_the_server_is_found);
     tcase_add_test(patient, closing_ends_what_is_under_way_and_what_waits);
     tcase_add_test(patient, closing_while_a_session_is_held);
     tcase_add_test(one, migrations_are_applied_once_whoever_comes_first);
