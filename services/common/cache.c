@@ -1,5 +1,7 @@
 #include "cache_private.h"
 
+#include "clock.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,27 +11,40 @@
 #define VERSION_EXTRA_S "300"
 #define COUNTER_TTL_S "86400"
 
-/* KEYS: value key, version key, …; ARGV: value, version, seconds to live, … */
+enum { VERSION_DIGITS_MAX = 16 }; /* Lua's numbers are exact so far */
+
+/* A version or counter: what is not one of ours (parse_version()) counts as 0, like none at all. */
+#define LUA_NUMBER                                                                                 \
+    "local function number(key) local text = redis.pcall('GET', key) "                             \
+    "return type(text) == 'string' and #text <= 16 and tonumber(text:match('^[1-9]%d*$')) or 0 "   \
+    "end "
+
+/* KEYS: value key, version key, …; ARGV: value, version, seconds to live, …; returns how many */
 static const char PUT_NEWER[] =
-    "for i = 1, #KEYS / 2 do "
-    "local value, version, ttl = ARGV[3*i-2], ARGV[3*i-1], ARGV[3*i] "
-    "local known = redis.call('GET', KEYS[2*i]) "
-    "if not known or tonumber(version) >= tonumber(known) then "
-    "redis.call('SET', KEYS[2*i-1], value, 'EX', ttl) "
-    "redis.call('SET', KEYS[2*i], version, 'EX', ttl + " VERSION_EXTRA_S ") "
-    "end end return 1";
+    LUA_NUMBER "local set = 0 "
+               "for i = 1, #KEYS / 2 do "
+               "local value, version, ttl = ARGV[3*i-2], ARGV[3*i-1], ARGV[3*i] "
+               "if tonumber(version) >= number(KEYS[2*i]) then "
+               "redis.call('SET', KEYS[2*i-1], value, 'EX', ttl) "
+               "redis.call('SET', KEYS[2*i], version, 'EX', ttl + " VERSION_EXTRA_S ") "
+               "set = set + 1 end end return set";
 
-/* KEYS: value key, counter key; ARGV: value, counter as it was, seconds to live */
+/* KEYS: value key, counter key; ARGV: value, counter as it was, seconds to live; returns 1 or 0 */
 static const char PUT_UNCHANGED[] =
-    "if (redis.call('GET', KEYS[2]) or '0') == ARGV[2] then "
-    "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3]) return 1 end return 0";
+    LUA_NUMBER "if number(KEYS[2]) == tonumber(ARGV[2]) then "
+               "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3]) return 1 end return 0";
 
-/* KEYS: value key, counter key, … */
-static const char INVALIDATE[] = "for i = 1, #KEYS / 2 do "
-                                 "redis.call('UNLINK', KEYS[2*i-1]) "
-                                 "redis.call('INCR', KEYS[2*i]) "
-                                 "redis.call('EXPIRE', KEYS[2*i], " COUNTER_TTL_S ") "
-                                 "end return 1";
+/*
+ * KEYS: value key, counter key, …; ARGV: a number that no counter ever was, for one that is not a
+ * number; returns 1
+ */
+static const char INVALIDATE[] =
+    LUA_NUMBER "for i = 1, #KEYS / 2 do "
+               "redis.call('UNLINK', KEYS[2*i-1]) "
+               "if redis.call('EXISTS', KEYS[2*i]) == 1 and number(KEYS[2*i]) == 0 then "
+               "redis.call('SET', KEYS[2*i], ARGV[1]) else redis.call('INCR', KEYS[2*i]) end "
+               "redis.call('EXPIRE', KEYS[2*i], " COUNTER_TTL_S ") "
+               "end return 1";
 
 const char *const CACHE_SCRIPT_TEXTS[CACHE_SCRIPTS] = {
     [CACHE_SCRIPT_PUT_NEWER] = PUT_NEWER,
@@ -112,6 +127,9 @@ static struct cache_op *new_op(struct cache *cache, size_t count, void *ctx) {
 static void script_done(redisAsyncContext *redis, void *reply, void *privdata) {
     struct cache_op *op = privdata;
     enum err err = cache_conn_accept(op->cache, redis, reply) ? ERR_OK : ERR_UNAVAILABLE;
+    if (err == ERR_OK && ((const redisReply *)reply)->integer > 0) {
+        backoff_reset(&op->cache->backoff); /* Redis does take writes */
+    }
     if (op->done_fn != NULL) {
         op->done_fn(op->ctx, err);
     }
@@ -145,8 +163,14 @@ static bool refuse(const struct cache *cache, cache_done_fn *fn, void *ctx) {
 
 /* ---- operations ---- */
 
+/* The same rule as number() in the scripts. */
 static int64_t parse_version(const redisReply *reply) {
-    return reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : 0;
+    static const char DIGITS[] = "0123456789";
+    if (reply->type != REDIS_REPLY_STRING || reply->len > VERSION_DIGITS_MAX ||
+        reply->str[0] == '0' || strspn(reply->str, DIGITS) != reply->len) {
+        return 0;
+    }
+    return strtoll(reply->str, NULL, 10);
 }
 
 static void values_arrived(redisAsyncContext *redis, void *reply_void, void *privdata) {
@@ -246,5 +270,6 @@ void cache_invalidate(struct cache *cache, const char *const *keys, size_t count
     for (size_t i = 0; i < count; i++) {
         add_key_and_version(cache, keys[i], i);
     }
+    add_number(cache, clock_unix_ms());
     send_script(cache, count, fn, ctx);
 }

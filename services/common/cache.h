@@ -13,7 +13,8 @@
  *    all values under our prefixes are dropped before the first read, and a put that began under an
  *    earlier connection (`epoch`) is not made.
  *
- * The version of `key` lives in "version:<key>" and outlives the value.
+ * The version of `key` lives in "version:<key>" and outlives the value; what somebody else wrote
+ * there and is no positive integer counts as none.
  *
  * Callbacks may run inside the call (when Redis is down). Loop thread only.
  */

@@ -57,6 +57,9 @@ static void hook_cleanup(void *ctx) {
     cache->redis = NULL;
     cache->state = CACHE_DOWN;
     cache->pending = 0;
+    if (cache->was_ready && loop_now_ms(cache->loop) - cache->ready_ms >= CACHE_STABLE_MS) {
+        backoff_reset(&cache->backoff);
+    }
     if (!cache->was_ready && !cache->closing) {
         resolver_report_failure(&cache->resolver, cache->address);
     }
@@ -273,9 +276,9 @@ static void clean_next(struct cache *cache, const char *cursor) {
     if (prefix == NULL) {
         cache->state = CACHE_READY;
         cache->was_ready = true;
+        cache->ready_ms = loop_now_ms(cache->loop);
         cache->epoch++; /* now, not at the connect: writes were refused until here */
         cache->outage_logged = false;
-        backoff_reset(&cache->backoff);
         log_info("cache ready", LOG_STR("host", cache->options.host),
                  LOG_INT("port", cache->options.port));
         return;

@@ -21,7 +21,8 @@ enum cache_script {
 enum {
     CACHE_SHA_BYTES = 41,
     CACHE_VERSION_KEY_BYTES = CACHE_KEY_BYTES_MAX + 16,
-    CACHE_NUMBER_BYTES = 24
+    CACHE_NUMBER_BYTES = 24,
+    CACHE_STABLE_MS = 5000 /* up for so long: the next outage is another one */
 };
 
 struct cache {
@@ -29,15 +30,16 @@ struct cache {
     struct cache_options options;
     struct resolver resolver;
     char address[RESOLVE_ADDRESS_BYTES]; /* of this attempt */
-    bool was_ready;                      /* on this connection */
-    redisAsyncContext *redis;            /* NULL when down */
+    bool was_ready;                      /* on this connection, at ready_ms */
+    uint64_t ready_ms;
+    redisAsyncContext *redis; /* NULL when down */
     enum cache_state state;
     uint64_t epoch;
     struct loop_watch watch;
     struct loop_timer timer; /* backoff, connect timeout or progress check, by state */
-    struct backoff backoff;
-    size_t pending;       /* commands without a reply */
-    uint64_t progress_ms; /* last reply, or when the first pending command was sent */
+    struct backoff backoff;  /* reset by a write that was made, or after CACHE_STABLE_MS */
+    size_t pending;          /* commands without a reply */
+    uint64_t progress_ms;    /* last reply, or when the first pending command was sent */
     bool closing;
     bool outage_logged;
     char shas[CACHE_SCRIPTS][CACHE_SHA_BYTES];
@@ -47,7 +49,7 @@ struct cache {
     size_t lengths[CACHE_KEYS_MAX * 5 + 3];
     int argc;
     char version_keys[CACHE_KEYS_MAX][CACHE_VERSION_KEY_BYTES];
-    char numbers[CACHE_KEYS_MAX * 2 + 1][CACHE_NUMBER_BYTES];
+    char numbers[CACHE_KEYS_MAX * 2 + 2][CACHE_NUMBER_BYTES];
     size_t number_count;
     struct cache_value values[CACHE_KEYS_MAX];
 };

@@ -62,20 +62,20 @@ static const char *redis(const char *format, ...) {
     return text;
 }
 
-static void open_cache_at(const char *host) {
+static void open_cache_at(const char *host, uint32_t backoff_cap_ms) {
     static const char *const PREFIXES[] = { "product:", "orders:", NULL };
     struct cache_options options = { .host = host,
                                      .port = server.port,
                                      .deadline_ms = DEADLINE_MS,
                                      .connect_timeout_ms = 2000,
                                      .backoff_base_ms = 5,
-                                     .backoff_cap_ms = 20,
+                                     .backoff_cap_ms = backoff_cap_ms,
                                      .prefixes = PREFIXES };
     ck_assert_int_eq(cache_open(loop, &options, &cache), ERR_OK);
 }
 
 static void open_cache(void) {
-    open_cache_at("127.0.0.1");
+    open_cache_at("127.0.0.1", 20);
 }
 
 static void setup(void) {
@@ -424,11 +424,75 @@ END_TEST
 START_TEST(an_error_reply_empties_the_cache) {
     uint64_t epoch = cache_epoch(cache);
     ck_assert_int_eq(put_newer(epoch, "product:2", "v1", 1), ERR_OK);
-    redis("SET version:product:1 nonsense");
+    redis("CONFIG SET maxmemory 1");
     ck_assert_int_eq(put_newer(epoch, "product:1", "v1", 1), ERR_UNAVAILABLE);
+    redis("CONFIG SET maxmemory 0");
     WAIT_FOR(cache_is_ready(cache));
     ck_assert_uint_ne(cache_epoch(cache), epoch);
     expect("product:2", "(none)", 1);
+}
+END_TEST
+
+/* A Redis that takes connections and reads, but no writes. */
+START_TEST(errors_of_every_write_slow_the_reconnects_down) {
+    cache_close(cache);
+    open_cache_at("127.0.0.1", 1000);
+    WAIT_FOR(cache_is_ready(cache));
+    unsigned connects = 0;
+    redis("CONFIG SET maxmemory 1");
+    for (uint64_t end_ms = clock_monotonic_ms() + 2000; clock_monotonic_ms() < end_ms;) {
+        if (cache_is_ready(cache)) {
+            ck_assert_int_eq(put_newer(cache_epoch(cache), "product:1", "v1", 1), ERR_UNAVAILABLE);
+            connects++;
+        }
+        loop_tick(loop, 2);
+    }
+    ck_assert_msg(connects >= 2 && connects <= 25, "%u connects", connects);
+    redis("CONFIG SET maxmemory 0");
+    WAIT_FOR(cache_is_ready(cache));
+    ck_assert_int_eq(put_newer(cache_epoch(cache), "product:1", "v1", 1), ERR_OK);
+    uint64_t begin_ms = clock_monotonic_ms();
+    cache_reset(cache, "test"); /* after a write that was made, at once */
+    WAIT_FOR(cache_is_ready(cache));
+    ck_assert_uint_lt(clock_monotonic_ms() - begin_ms, 200);
+}
+END_TEST
+
+/* Whatever stands in the place of a version: it counts as none, and nothing breaks. */
+static const char *const GARBAGE[] = {
+    "SET %s nonsense", "SET %s -5",      "SET %s 5x",
+    "SET %s 007",      "SET %s inf",     "SET %s 1e3",
+    "RPUSH %s a b",    "HSET %s a b",    "SET %s 99999999999999999",
+    "SET %s 0x10",     "APPEND %s \"\"", "DEL %s"
+};
+
+static void spoil(const char *format, const char *version_key) {
+    char command[200];
+    size_t before = (size_t)(strstr(format, "%s") - format);
+    snprintf(command, sizeof(command), "%.*s%s%s", (int)before, format, version_key,
+             format + before + 2);
+    void *reply = redisCommand(client, command);
+    ck_assert_ptr_nonnull(reply);
+    freeReplyObject(reply);
+}
+
+START_TEST(a_version_that_is_none_is_replaced) {
+    static const char *const LIST[] = { "orders:product:1" };
+    uint64_t epoch = cache_epoch(cache);
+    spoil(GARBAGE[_i], "version:product:1");
+    expect("product:1", "(none)", 0);
+    ck_assert_int_eq(put_newer(epoch, "product:1", "v1", 1), ERR_OK);
+    expect("product:1", "v1", 1);
+    spoil(GARBAGE[_i], "version:orders:product:1");
+    expect(LIST[0], "(none)", 0);
+    ck_assert_int_eq(put_unchanged(epoch, LIST[0], "[1]", 0), ERR_OK);
+    expect(LIST[0], "[1]", 0);
+    ck_assert_int_eq(invalidate(LIST, 1), ERR_OK);
+    int64_t counter = get_one(LIST[0])->versions[0];
+    ck_assert_int_gt(counter, 0);
+    ck_assert_int_eq(put_unchanged(epoch, LIST[0], "[1]", 0), ERR_OK); /* read before the write */
+    expect(LIST[0], "(none)", counter);
+    ck_assert_uint_eq(cache_epoch(cache), epoch); /* the connection stayed */
 }
 END_TEST
 
@@ -446,7 +510,7 @@ START_TEST(the_address_with_the_server_is_found) {
     static const char *const ADDRESSES[] = { "127.0.0.2", "127.0.0.1", NULL };
     cache_close(cache);
     fake_names_set(NULL);
-    open_cache_at(FAKE_NAME);
+    open_cache_at(FAKE_NAME, 20);
     WAIT_FOR(fake_names_lookups() == 1);
     fake_names_set(ADDRESSES);
     WAIT_FOR(cache_is_ready(cache));
@@ -490,6 +554,8 @@ static Suite *cache_suite(void) {
     tcase_add_test(tcase, a_server_that_does_not_answer_is_given_up_at_the_deadline);
     tcase_add_test(tcase, an_idle_connection_has_no_deadline);
     tcase_add_test(tcase, an_error_reply_empties_the_cache);
+    tcase_add_test(tcase, errors_of_every_write_slow_the_reconnects_down);
+    tcase_add_loop_test(tcase, a_version_that_is_none_is_replaced, 0, (int)UNIT_COUNT(GARBAGE));
     tcase_add_test(tcase, scripts_are_loaded_again_when_the_server_forgot_them);
     tcase_add_test(tcase, the_address_with_the_server_is_found);
     tcase_add_test(tcase, closing_ends_what_is_under_way);
