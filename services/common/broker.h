@@ -90,6 +90,7 @@ struct broker_options {
     size_t
         publish_queue_max; /* messages waiting to be sent; over it broker_publish() is ERR_BUSY */
     size_t publish_inflight_max; /* sent and not confirmed */
+    uint32_t confirm_timeout_ms; /* without a confirm the connection is recycled; 0: a minute */
     uint16_t prefetch;           /* per queue */
     size_t batch_max;            /* deliveries per on_deliveries */
     uint32_t backoff_base_ms, backoff_cap_ms;

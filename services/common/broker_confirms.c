@@ -25,6 +25,10 @@ bool confirms_full(const struct confirms *confirms) {
     return confirms->next_tag - confirms->first_tag == confirms->capacity;
 }
 
+uint64_t confirms_oldest_sent_ms(const struct confirms *confirms) {
+    return confirms->open == 0 ? UINT64_MAX : entry_at(confirms, confirms->first_tag)->sent_ms;
+}
+
 void confirms_add(struct confirms *confirms, const struct confirm_entry *entry) {
     assert(!confirms_full(confirms));
     struct confirm_entry *slot = entry_at(confirms, confirms->next_tag++);

@@ -18,6 +18,7 @@
 struct confirm_entry {
     uint64_t cookie;
     uint64_t queued_us;
+    uint64_t sent_ms;
     uint64_t fingerprint; /* confirms_fingerprint() of the message */
     uint8_t park_queue;
     bool settled;
@@ -43,6 +44,8 @@ void confirms_done(struct confirms *confirms);
 
 /* The window from the oldest open entry is full: send nothing more. */
 bool confirms_full(const struct confirms *confirms);
+/* When the oldest that is open was sent; UINT64_MAX: none is. */
+uint64_t confirms_oldest_sent_ms(const struct confirms *confirms);
 /* The next message sent, in order. Not when full. */
 void confirms_add(struct confirms *confirms, const struct confirm_entry *entry);
 

@@ -202,6 +202,10 @@ static enum err start_session(struct link *link) {
         return err;
     }
     link->frame_bytes_max = (size_t)amqp_get_frame_max(link->amqp);
+    if (link->frame_bytes_max < LINK_FRAME_BYTES_MIN) {
+        return link_fail(link, "frame_max %zu is below AMQP's minimum of %d", link->frame_bytes_max,
+                         LINK_FRAME_BYTES_MIN);
+    }
     link->heartbeat_ms = (uint64_t)amqp_get_heartbeat(link->amqp) * 1000;
     amqp_channel_open(link->amqp, LINK_CHANNEL);
     return link_check(link, "channel.open", amqp_get_rpc_reply(link->amqp));

@@ -19,6 +19,7 @@
 enum {
     LINK_CHANNEL_MAX = 16,
     LINK_FRAME_BYTES_MAX = 131072, /* RabbitMQ's own default */
+    LINK_FRAME_BYTES_MIN = 4096,   /* AMQP 0-9-1's frame-min-size */
     LINK_READ_BYTES = 131072,
     LINK_REASON_BYTES = 256,
     LINK_CHANNEL = 1, /* declares and publishes; consumers have LINK_CHANNEL + 1 + queue */
@@ -76,7 +77,9 @@ MUST_CHECK enum err link_drain_setup(struct link *link, link_frame_fn *fn, void 
 /* Append to link->out. ERR_NO_MEMORY. */
 MUST_CHECK enum err link_put_method(struct link *link, amqp_channel_t channel,
                                     amqp_method_number_t id, void *method);
-/* basic.publish with its content: `properties` are encoded already. */
+/* What the properties of a message may take: they must fit into one frame, as negotiated. */
+size_t link_properties_bytes_max(const struct link *link);
+/* basic.publish with its content: `properties` are encoded already, and no larger than that. */
 MUST_CHECK enum err link_put_publish(struct link *link, amqp_basic_publish_t *publish,
                                      amqp_bytes_t properties, amqp_bytes_t body);
 

@@ -86,11 +86,15 @@ static enum err put_body(struct link *link, amqp_bytes_t body) {
     return ERR_OK;
 }
 
+size_t link_properties_bytes_max(const struct link *link) {
+    return link->frame_bytes_max - FRAME_HEADER_BYTES - CONTENT_HEADER_BYTES - FRAME_END_BYTES;
+}
+
 enum err link_put_publish(struct link *link, amqp_basic_publish_t *publish, amqp_bytes_t properties,
                           amqp_bytes_t body) {
     size_t header_bytes =
         FRAME_HEADER_BYTES + CONTENT_HEADER_BYTES + properties.len + FRAME_END_BYTES;
-    assert(header_bytes <= link->frame_bytes_max);
+    assert(properties.len <= link_properties_bytes_max(link));
     enum err err = link_put_method(link, LINK_CHANNEL, AMQP_BASIC_PUBLISH_METHOD, publish);
     if (err != ERR_OK) {
         return err;

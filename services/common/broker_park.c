@@ -2,6 +2,7 @@
 #include "broker_private.h"
 
 #include "clock.h"
+#include "utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,8 @@
 enum {
     OUR_HEADERS = 3,
     HEADERS_MAX = 64,         /* of the original, kept; the rest is left out */
-    PROPERTIES_BYTES = 65536, /* encoded: far below a frame; larger original headers are left out */
+    PROPERTIES_BYTES = 65536, /* encoded; less when the broker's frames are smaller */
+    REASON_BYTES_MAX = 255,
     POOL_PAGE_BYTES = 4096,
 };
 
@@ -27,9 +29,11 @@ static bool is_dropped_header(amqp_bytes_t key) {
 }
 
 static void add_header(amqp_table_t *headers, const char *key, const char *value) {
+    amqp_bytes_t bytes = { utf8_cut(value, strlen(value), REASON_BYTES_MAX),
+                           (void *)(uintptr_t)value };
     headers->entries[headers->num_entries++] = (amqp_table_entry_t){
         .key = amqp_cstring_bytes(key),
-        .value = { .kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(value) },
+        .value = { .kind = AMQP_FIELD_KIND_UTF8, .value.bytes = bytes },
     };
 }
 
@@ -46,18 +50,23 @@ static void copy_headers(amqp_table_t *to, const amqp_basic_properties_t *proper
 }
 
 /* The original's properties for the copy: kept for ever (no expiration), from us (no user id). */
-static int encode_copy(amqp_basic_properties_t *properties, amqp_table_t headers, char *out) {
+static int encode_copy(amqp_basic_properties_t *properties, amqp_table_t headers,
+                       amqp_bytes_t out) {
     properties->_flags &= ~(amqp_flags_t)(AMQP_BASIC_EXPIRATION_FLAG | AMQP_BASIC_USER_ID_FLAG);
     properties->_flags |= AMQP_BASIC_HEADERS_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG;
     properties->delivery_mode = AMQP_DELIVERY_PERSISTENT;
     properties->headers = headers;
-    return amqp_encode_properties(AMQP_BASIC_CLASS, properties,
-                                  (amqp_bytes_t){ PROPERTIES_BYTES, out });
+    return amqp_encode_properties(AMQP_BASIC_CLASS, properties, out);
 }
 
-/* The encoded property list in `out` (PROPERTIES_BYTES); its length, or -1. */
+/*
+ * The encoded property list in `out`; its length, or -1. What is too large loses headers of the
+ * original, the last first: without them any message fits into AMQP's smallest frame, with at most
+ * eight short strings of its own and our three headers.
+ */
 static int make_properties(amqp_pool_t *pool, const char *queue,
-                           const struct delivery_origin *origin, const char *reason, char *out) {
+                           const struct delivery_origin *origin, const char *reason,
+                           amqp_bytes_t out) {
     void *decoded = NULL;
     amqp_bytes_t raw = { origin->properties_length, (void *)(uintptr_t)origin->properties };
     if (amqp_decode_properties(AMQP_BASIC_CLASS, pool, raw, &decoded) != AMQP_STATUS_OK) {
@@ -72,8 +81,8 @@ static int make_properties(amqp_pool_t *pool, const char *queue,
     add_header(&headers, "x-prodorder-time", now);
     copy_headers(&headers, decoded);
     int length = encode_copy(decoded, headers, out);
-    if (length < 0) { /* too large: ours must be there */
-        headers.num_entries = OUR_HEADERS;
+    while (length < 0 && headers.num_entries > OUR_HEADERS) {
+        headers.num_entries--;
         length = encode_copy(decoded, headers, out);
     }
     return length;
@@ -90,7 +99,9 @@ enum err park_send(struct broker *broker, size_t queue, const struct broker_mess
     }
     amqp_pool_t pool;
     init_amqp_pool(&pool, POOL_PAGE_BYTES);
-    int length = make_properties(&pool, name, origin, reason, properties);
+    size_t bytes_max = broker->publisher.properties_bytes_max;
+    amqp_bytes_t room = { bytes_max < PROPERTIES_BYTES ? bytes_max : PROPERTIES_BYTES, properties };
+    int length = make_properties(&pool, name, origin, reason, room);
     struct send_item item = {
         .message = *message,
         .properties = properties,

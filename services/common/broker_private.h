@@ -59,6 +59,8 @@ struct broker_publisher {
     uint64_t redeclared_ms; /* when that was last decided; 0: never */
     char returned_key[BROKER_ROUTING_KEY_BYTES_MAX + 1]; /* of the last basic.return */
     char *properties;                                    /* PROPERTIES_BYTES, for encoding */
+    _Atomic size_t properties_bytes_max; /* of the connection, for the loop's parked copies */
+    uint64_t unblocked_ms;               /* when it last began to take messages */
 };
 
 /* One consumed queue; the channel is LINK_CHANNEL + 1 + its index. */

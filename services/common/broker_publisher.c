@@ -15,6 +15,7 @@ enum {
     PROPERTIES_BYTES = 4096,  /* ids, traceparent and fixed properties need less than 1 KiB */
     OUT_BYTES_HIGH = 262144,  /* encode no more until the socket took some */
     REDECLARE_MS_MIN = 30000, /* between two reconnects for the topology's sake */
+    CONFIRM_MS_MAX = 60000,   /* the default for how long a message may stay unconfirmed */
 };
 
 static enum err broker_publisher_session(void *ctx); /* while connected                        */
@@ -23,6 +24,8 @@ static enum err send_queued(struct broker_publisher *publisher);
 static enum err on_frame(void *ctx, const amqp_frame_t *frame);
 static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed);
 static enum err check_topology(struct broker_publisher *publisher);
+static uint64_t unconfirmed_until_ms(const struct broker_publisher *publisher);
+static enum err check_confirms(struct broker_publisher *publisher);
 
 enum err broker_publisher_init(struct broker_publisher *publisher, struct broker *broker) {
     const struct broker_options *options = &broker->options;
@@ -125,6 +128,7 @@ static enum err start_confirms(struct broker_publisher *publisher) {
     if (err == ERR_OK) {
         publisher->epoch++;
         publisher->redeclare = false;
+        publisher->properties_bytes_max = link_properties_bytes_max(link);
         set_state(publisher, BROKER_UP);
         err = link_drain_setup(link, on_frame, publisher);
     }
@@ -145,13 +149,18 @@ static enum err broker_publisher_session(void *ctx) {
             break;
         }
         if (err == ERR_OK) {
-            err = link_wait(link, broker_thread_wait_until_ms(thread), &readable);
+            uint64_t close_ms = broker_thread_wait_until_ms(thread);
+            uint64_t stale_ms = unconfirmed_until_ms(publisher);
+            err = link_wait(link, close_ms < stale_ms ? close_ms : stale_ms, &readable);
         }
         if (err == ERR_OK && readable) {
             err = link_read(link, on_frame, publisher);
         }
         if (err == ERR_OK) {
             err = check_topology(publisher);
+        }
+        if (err == ERR_OK) {
+            err = check_confirms(publisher);
         }
     }
     return err;
@@ -202,9 +211,17 @@ static enum err put_item(struct broker_publisher *publisher, const struct send_i
         parked ? (amqp_bytes_t){ item->properties_length, (void *)(uintptr_t)item->properties }
                : encode_properties(publisher, message);
     amqp_bytes_t body = { message->body_length, (void *)(uintptr_t)message->body };
+    if (properties.len > link_properties_bytes_max(&publisher->thread.link)) {
+        /* a copy that was encoded for an earlier connection with larger frames: it comes again */
+        fates_post(&publisher->fates, item->cookie, item->park_queue, false);
+        publisher->fates_posted = true;
+        metric_add(&broker_metrics[M_UNCONFIRMED], 1);
+        return ERR_OK;
+    }
     struct confirm_entry entry = {
         .cookie = item->cookie,
         .queued_us = item->queued_us,
+        .sent_ms = clock_monotonic_ms(),
         .park_queue = item->park_queue,
         .fingerprint = confirms_fingerprint(message->routing_key, publish.routing_key.len,
                                             message->message_id, strlen(message->message_id)),
@@ -281,6 +298,7 @@ static void set_blocked(struct broker_publisher *publisher, amqp_bytes_t reason)
 static void set_unblocked(struct broker_publisher *publisher) {
     log_info("broker accepts publishing again");
     publisher->blocked = false;
+    publisher->unblocked_ms = clock_monotonic_ms();
     set_state(publisher, BROKER_UP);
 }
 
@@ -311,6 +329,26 @@ static enum err check_topology(struct broker_publisher *publisher) {
     }
     return link_fail(&publisher->thread.link, "recycled: no queue for routing key %s",
                      publisher->returned_key);
+}
+
+/* A broker that says that it is blocked need not confirm; from its end on it has the full time. */
+static uint64_t unconfirmed_until_ms(const struct broker_publisher *publisher) {
+    uint32_t timeout_ms = publisher->thread.broker->options.confirm_timeout_ms;
+    uint64_t since_ms = confirms_oldest_sent_ms(&publisher->confirms);
+    if (publisher->blocked || since_ms == UINT64_MAX) {
+        return UINT64_MAX;
+    }
+    since_ms = since_ms > publisher->unblocked_ms ? since_ms : publisher->unblocked_ms;
+    return since_ms + (timeout_ms > 0 ? timeout_ms : CONFIRM_MS_MAX);
+}
+
+/* It lives, by its heartbeats, but what was sent would stay in flight for ever: begin anew. */
+static enum err check_confirms(struct broker_publisher *publisher) {
+    if (clock_monotonic_ms() < unconfirmed_until_ms(publisher)) {
+        return ERR_OK;
+    }
+    return link_fail(&publisher->thread.link, "recycled: %zu messages wait too long for confirms",
+                     publisher->confirms.open);
 }
 
 /*

@@ -137,6 +137,11 @@ static void send_plain(struct fake_connection *connection, uint16_t channel, uin
     send_method(connection, channel, &writer);
 }
 
+static size_t frame_bytes_max(const struct fake_connection *connection) {
+    uint32_t proposed = connection->server->frame_bytes_max;
+    return proposed > 0 ? proposed : FAKE_FRAME_BYTES_MAX;
+}
+
 /* ---- reading ---- */
 
 struct frame {
@@ -189,7 +194,7 @@ static bool read_frame(struct fake_connection *connection, struct frame *frame) 
     frame->type = head[0];
     frame->channel = get16(head + 1);
     frame->length = get32(head + 3);
-    ck_assert_uint_le(frame->length, FAKE_FRAME_BYTES_MAX - 8);
+    ck_assert_uint_le(frame->length, frame_bytes_max(connection) - 8);
     if (!read_bytes(connection, frame->payload, frame->length) ||
         !read_bytes(connection, &end, 1)) {
         return false;
@@ -239,7 +244,7 @@ static void on_start_ok(struct fake_connection *connection, const struct frame *
     snprintf(connection->name, sizeof(connection->name), "%s", consumer ? "consumer" : "publisher");
     struct writer writer = method(CONNECTION_TUNE);
     put16(&writer, 16);
-    put32(&writer, FAKE_FRAME_BYTES_MAX);
+    put32(&writer, (uint32_t)frame_bytes_max(connection));
     put16(&writer, connection->server->heartbeat_s);
     send_method(connection, 0, &writer);
 }
@@ -457,20 +462,26 @@ void fake_confirm(struct fake_connection *connection, uint64_t tag, bool multipl
     send_method(connection, 1, &writer);
 }
 
-static void send_content(struct fake_connection *connection, uint16_t channel,
-                         const char *message_id, const char *body, size_t body_length) {
-    enum { PIECE_MAX = FAKE_FRAME_BYTES_MAX - 8, FLAG_MESSAGE_ID = 1 << 7 };
+static struct writer content_header(size_t body_length, uint16_t flags) {
     struct writer header = { 0 };
     put16(&header, CLASS_BASIC);
     put16(&header, 0);
     put64(&header, body_length);
-    put16(&header, message_id != NULL ? FLAG_MESSAGE_ID : 0);
+    put16(&header, flags);
+    return header;
+}
+
+static void send_content(struct fake_connection *connection, uint16_t channel,
+                         const char *message_id, const char *body, size_t body_length) {
+    enum { FLAG_MESSAGE_ID = 1 << 7 };
+    struct writer header = content_header(body_length, message_id != NULL ? FLAG_MESSAGE_ID : 0);
+    size_t piece_max = frame_bytes_max(connection) - 8;
     if (message_id != NULL) {
         put_short(&header, message_id);
     }
     send_frame(connection, FRAME_HEADER, channel, header.bytes, header.length);
     for (size_t at = 0; at < body_length;) {
-        size_t piece = body_length - at < PIECE_MAX ? body_length - at : PIECE_MAX;
+        size_t piece = body_length - at < piece_max ? body_length - at : piece_max;
         send_frame(connection, FRAME_BODY, channel, body + at, piece);
         at += piece;
     }
@@ -508,8 +519,7 @@ void fake_heartbeat(struct fake_connection *connection) {
     send_frame(connection, FRAME_HEARTBEAT, 0, "", 0);
 }
 
-void fake_deliver(struct fake_connection *connection, uint16_t channel, uint64_t tag,
-                  const char *message_id, const char *body, size_t body_length) {
+static void send_deliver(struct fake_connection *connection, uint16_t channel, uint64_t tag) {
     struct writer writer = method(BASIC_DELIVER);
     put_short(&writer, "ctag");
     put64(&writer, tag);
@@ -517,5 +527,32 @@ void fake_deliver(struct fake_connection *connection, uint16_t channel, uint64_t
     put_short(&writer, "events");
     put_short(&writer, "order.created");
     send_method(connection, channel, &writer);
+}
+
+void fake_deliver(struct fake_connection *connection, uint16_t channel, uint64_t tag,
+                  const char *message_id, const char *body, size_t body_length) {
+    send_deliver(connection, channel, tag);
     send_content(connection, channel, message_id, body, body_length);
+}
+
+void fake_deliver_headers(struct fake_connection *connection, uint16_t channel, uint64_t tag,
+                          unsigned headers, size_t header_bytes) {
+    enum { FLAG_HEADERS = 1 << 13 };
+    struct writer table = { 0 };
+    char value[4096] = "";
+    memset(value, 'v', header_bytes);
+    for (unsigned i = 0; i < headers; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "h%u", i);
+        put_short(&table, name);
+        put8(&table, 'S');
+        put_long(&table, value);
+    }
+    struct writer header = content_header(2, FLAG_HEADERS);
+    put32(&header, (uint32_t)table.length);
+    put(&header, table.bytes, table.length);
+    ck_assert_uint_le(header.length, frame_bytes_max(connection) - 8);
+    send_deliver(connection, channel, tag);
+    send_frame(connection, FRAME_HEADER, channel, header.bytes, header.length);
+    send_frame(connection, FRAME_BODY, channel, "{}", 2);
 }

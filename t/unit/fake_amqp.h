@@ -18,6 +18,7 @@ struct fake_server {
     int listener;
     int port;
     uint16_t heartbeat_s;         /* proposed by us */
+    uint32_t frame_bytes_max;     /* likewise; 0: FAKE_FRAME_BYTES_MAX */
     const char *refuse_queue;     /* queue.declare of it is answered with 406, once */
     char trace[FAKE_TRACE_BYTES]; /* "exchange.declare events\nqueue.declare …\n" */
 };
@@ -73,5 +74,8 @@ void fake_heartbeat(struct fake_connection *connection);
 /* `message_id` NULL: none. */
 void fake_deliver(struct fake_connection *connection, uint16_t channel, uint64_t tag,
                   const char *message_id, const char *body, size_t body_length);
+/* The same with headers "h0", "h1", … of `header_bytes` each, and without an id. */
+void fake_deliver_headers(struct fake_connection *connection, uint16_t channel, uint64_t tag,
+                          unsigned headers, size_t header_bytes);
 
 #endif

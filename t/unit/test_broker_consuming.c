@@ -320,6 +320,41 @@ START_TEST(a_failed_copy_makes_the_delivery_come_again) {
 }
 END_TEST
 
+/*
+ * The smallest frames there are, and headers that fill them: 0: many, of which most stay; 1: one, that
+ * cannot.
+ */
+static int small_frames_case;
+
+static void script_small_frames(void) {
+    accept_both();
+    if (small_frames_case == 0) {
+        fake_deliver_headers(consumer, QUEUE_CHANNEL, 1, 40, 90);
+    } else {
+        fake_deliver_headers(consumer, QUEUE_CHANNEL, 1, 1, 4000);
+    }
+    const struct fake_event *event = expect_copy("malformed");
+    ck_assert_str_eq(event->body, "{}");
+    ck_assert(fake_has_property(event, "h0") == (small_frames_case == 0));
+    ck_assert(fake_has_property(event, "h35") == (small_frames_case == 0));
+    ck_assert(!fake_has_property(event, "h39"));
+    fake_confirm(publisher, 1, false, true);
+    expect_ack(1);
+    expect_end();
+}
+
+START_TEST(a_copy_fits_into_the_frames_of_the_broker) {
+    server.frame_bytes_max = 4096;
+    small_frames_case = _i;
+    park_id = "";
+    start_script(script_small_frames);
+    open_broker();
+    until(batches, "[]");
+    tick_for(300);
+    close_all();
+}
+END_TEST
+
 static char big_body[BROKER_PARK_BODY_BYTES_MAX + 1];
 
 static void script_too_large(void) {
@@ -386,6 +421,7 @@ int main(void) {
     tcase_add_test(tcase, a_kept_batch_holds_back_its_own_queue_only);
     tcase_add_test(tcase, a_batch_is_acknowledged_after_its_parked_copy_is_confirmed);
     tcase_add_loop_test(tcase, a_failed_copy_makes_the_delivery_come_again, 0, 2);
+    tcase_add_loop_test(tcase, a_copy_fits_into_the_frames_of_the_broker, 0, 2);
     tcase_add_test(tcase, what_is_too_large_is_parked_and_never_handed_over);
     tcase_add_test(tcase, closing_waits_for_an_acknowledgement_that_waits_for_its_copy);
     suite_add_tcase(suite, tcase);

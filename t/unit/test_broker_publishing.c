@@ -168,6 +168,67 @@ static void script_never_confirm(void) {
     fake_close(connection);
 }
 
+/* It answers heartbeats and reads, but confirms only the first. */
+static void script_confirm_one_of_two(void) {
+    struct fake_connection *connection = fake_accept(&server);
+    fake_expect(connection, FAKE_PUBLISH);
+    fake_confirm(connection, 1, false, true);
+    fake_expect(connection, FAKE_PUBLISH);
+    fake_expect(connection, FAKE_END);
+    fake_close(connection);
+    connection = fake_accept(&server);
+    fake_expect(connection, FAKE_PUBLISH);
+    fake_confirm(connection, 1, false, true);
+    fake_expect(connection, FAKE_END);
+    fake_close(connection);
+}
+
+START_TEST(a_broker_that_does_not_confirm_is_connected_to_anew) {
+    options.confirm_timeout_ms = 400;
+    start_script(script_confirm_one_of_two);
+    open_broker();
+    until(states, "U");
+    publish_all(0, 1);
+    until(fates, "y...............................");
+    tick_for(600); /* nothing is open: nothing to wait for */
+    ck_assert_str_eq(states, "U");
+    uint64_t begin_ms = clock_monotonic_ms();
+    publish_all(1, 2);
+    until(fates, "yn..............................");
+    ck_assert_uint_ge(clock_monotonic_ms() - begin_ms, 390);
+    until(states, "UDU");
+    publish_all(2, 3);
+    until(fates, "yny.............................");
+    close_broker(2000);
+    end_script();
+}
+END_TEST
+
+static void script_block_for_long(void) {
+    struct fake_connection *connection = fake_accept(&server);
+    fake_expect(connection, FAKE_PUBLISH);
+    fake_block(connection, "low on memory");
+    ck_assert(fake_is_silent(connection, 900));
+    fake_unblock(connection);
+    ck_assert(fake_is_silent(connection, 200));
+    fake_confirm(connection, 1, false, true);
+    fake_expect(connection, FAKE_END);
+    fake_close(connection);
+}
+
+START_TEST(a_blocked_broker_may_take_its_time_for_confirms) {
+    options.confirm_timeout_ms = 400;
+    start_script(script_block_for_long);
+    open_broker();
+    until(states, "U");
+    publish_all(0, 1);
+    until(fates, "y...............................");
+    ck_assert_str_eq(states, "UBU");
+    close_broker(2000);
+    end_script();
+}
+END_TEST
+
 START_TEST(the_window_and_the_queue_are_bounded) {
     options.publish_inflight_max = 2;
     options.publish_queue_max = 3;
@@ -362,6 +423,8 @@ int main(void) {
     tcase_add_test(tcase, what_is_in_flight_when_the_connection_ends_is_not_confirmed);
     tcase_add_test(tcase, a_confirm_for_nothing_ends_the_connection);
     tcase_add_test(tcase, a_blocked_broker_keeps_what_was_sent_and_takes_nothing_new);
+    tcase_add_test(tcase, a_broker_that_does_not_confirm_is_connected_to_anew);
+    tcase_add_test(tcase, a_blocked_broker_may_take_its_time_for_confirms);
     tcase_add_test(tcase, the_window_and_the_queue_are_bounded);
     tcase_add_loop_test(tcase, sizes_are_checked_at_their_edges, 0, 5);
     tcase_add_test(tcase, the_topology_is_declared_and_a_refusal_is_tried_again);
