@@ -68,7 +68,7 @@ extern const char *const CONFIG_AMQP_SCHEMES[];
     { "REQUESTS_MAX", CONFIG_INT, AT(requests_max), .fallback = "4096", .min = 1, .max = 100000, \
       .unit = "requests", .help = "requests of one kind under way; more get 503" }, \
     { "REQUEST_DEADLINE_MS", CONFIG_INT, AT(request_deadline_ms), .fallback = "8000", .min = 50, .max = 600000, \
-      .unit = "ms", .help = "time for one request; slower is 504" }, \
+      .unit = "ms", .help = "time for one request; slower is 503" }, \
     { "DRAIN_TIMEOUT_MS", CONFIG_INT, AT(drain_timeout_ms), .fallback = "9000", .min = 100, .max = 600000, \
       .unit = "ms", .help = "time to finish after SIGTERM" }
 /* clang-format on */

@@ -26,7 +26,7 @@ enum err {
     ERR_BUSY,          /* 503: a queue or pool of ours is full                          */
     ERR_DRAINING,      /* 503: shutting down                                            */
     ERR_NO_MEMORY,     /* 503: an arena or a pool is exhausted                          */
-    ERR_TIMEOUT,       /* 504: a deadline passed                                        */
+    ERR_TIMEOUT,       /* 503: a deadline passed: a dependency is slow or hangs          */
     ERR_DUPLICATE,     /* 500 if it escapes: a unique key exists already (SQLSTATE 23505) */
     ERR_REJECTED_DATA, /* 500 if it escapes: the database refuses the row (SQLSTATE 22, 23) */
     ERR_COUNT

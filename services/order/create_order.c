@@ -71,8 +71,6 @@ static void fail(struct flow *flow) {
     release_claim(of(flow));
     if (flow->err == ERR_NOT_FOUND) {
         flow->message = "There is no such product";
-    } else if (flow->err == ERR_TIMEOUT) {
-        flow->err = ERR_UNAVAILABLE; /* it could not be stored in time: try again later */
     }
     http_flow_fail(flow);
 }

@@ -171,8 +171,8 @@ static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
         note_stored(batch, &rows[0]);
         tell(batch);
     } else {
-        bool may_succeed = err == ERR_TIMEOUT || err == ERR_CONFLICT; /* deadlock: nobody's key */
-        set_outcomes(batch, may_succeed ? ERR_UNAVAILABLE : err);
+        set_outcomes(batch,
+                     err == ERR_CONFLICT ? ERR_UNAVAILABLE : err); /* a deadlock is no key's */
     }
     advance(batch);
 }

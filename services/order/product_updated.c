@@ -62,7 +62,7 @@ static void refresh_copies(void *ctx, void *items, size_t count) {
         consumer_segment_done(consumer, err);
         return;
     }
-    cache_put_newer(app.cache, cache_epoch(app.cache), puts, count, cached, consumer);
+    cache_put_newer(app.cache, CACHE_EPOCH_ANY, puts, count, cached, consumer);
 }
 
 enum err product_updated_init(void) {

@@ -136,6 +136,5 @@ void product_set_cache(struct arena *arena, const struct product_set *set,
             products[next++] = &set->items[i].product;
         }
     }
-    /* a committed version is right under any connection: the epoch guards fillers only */
-    product_cache_put(app.cache, cache_epoch(app.cache), arena, products, count, fn, ctx);
+    product_cache_put(app.cache, CACHE_EPOCH_ANY, arena, products, count, fn, ctx);
 }
