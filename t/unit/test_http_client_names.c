@@ -117,6 +117,16 @@ static void run_for(uint64_t ms) {
     }
 }
 
+/* The n-th lookup has ended, and the client knows. */
+static void wait_lookup(size_t n) {
+    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (fake_names_lookups() < n && clock_monotonic_ms() < end_ms) {
+        run_for(5);
+    }
+    ck_assert_uint_eq(fake_names_lookups(), n);
+    run_for(100);
+}
+
 /* Refused at once, refused a little later, not to be reached at all. */
 static const char *const FIRST[] = { "::1", "127.0.0.2", "255.255.255.255" };
 
@@ -124,7 +134,7 @@ START_TEST(an_address_without_a_server_costs_no_request) {
     const char *const addresses[] = { FIRST[_i], "127.0.0.3", "127.0.0.1", NULL };
     fake_names_set(addresses);
     open_client();
-    run_for(100);
+    wait_lookup(1);
     ck_assert_int_eq(ask(), ERR_OK);
     ck_assert_int_eq(ask(), ERR_OK);
     ck_assert_uint_eq(fake_names_lookups(), 1);
@@ -135,7 +145,7 @@ START_TEST(without_any_server_each_address_is_tried_once) {
     static const char *const ADDRESSES[] = { "127.0.0.2", "127.0.0.3", NULL };
     fake_names_set(ADDRESSES);
     open_client();
-    run_for(100);
+    wait_lookup(1);
     ck_assert_int_eq(ask(), ERR_UNAVAILABLE);
 }
 END_TEST
@@ -146,7 +156,7 @@ START_TEST(a_server_that_does_not_accept_costs_one_request) {
     fill_backlog("127.0.0.2");
     fake_names_set(ADDRESSES);
     open_client();
-    run_for(100);
+    wait_lookup(1);
     ck_assert_int_eq(ask(), ERR_TIMEOUT);
     ck_assert_int_eq(ask(), ERR_OK);
     close(silent);
@@ -159,10 +169,11 @@ START_TEST(a_host_that_moves_is_found_again) {
     static const char *const AFTER[] = { "127.0.0.1", NULL };
     fake_names_set(BEFORE);
     open_client();
-    run_for(RESOLVE_PAUSE_MS + 100);
+    wait_lookup(1);
+    run_for(RESOLVE_PAUSE_MS);
     fake_names_set(AFTER);
     ck_assert_int_eq(ask(), ERR_UNAVAILABLE);
-    run_for(100);
+    wait_lookup(2);
     ck_assert_int_eq(ask(), ERR_OK);
 }
 END_TEST
@@ -172,10 +183,11 @@ START_TEST(a_name_that_does_not_resolve_yet_is_unavailable) {
     fake_names_set(NULL);
     open_client();
     ck_assert_int_eq(ask(), ERR_UNAVAILABLE);
+    wait_lookup(1);
     fake_names_set(ADDRESSES);
-    run_for(RESOLVE_PAUSE_MS + 100);
+    run_for(RESOLVE_PAUSE_MS);
     ck_assert_int_eq(ask(), ERR_UNAVAILABLE); /* begins the lookup */
-    run_for(100);
+    wait_lookup(2);
     ck_assert_int_eq(ask(), ERR_OK);
 }
 END_TEST
