@@ -19,20 +19,30 @@ enum { VERSION_DIGITS_MAX = 16 }; /* Lua's numbers are exact so far */
     "return type(text) == 'string' and #text <= 16 and tonumber(text:match('^[1-9]%d*$')) or 0 "   \
     "end "
 
+/* The last key is the generation's; the last argument the one that the caller knows, or empty. */
+#define LUA_GENERATION                                                                             \
+    "if ARGV[#ARGV] ~= '' and tonumber(ARGV[#ARGV]) ~= number(KEYS[#KEYS]) then return 0 end "
+
+/* KEYS: generation; ARGV: a number that it never was, for when there is none; returns the next one */
+static const char NEXT_GENERATION[] =
+    LUA_NUMBER "local next = number(KEYS[1]) + 1 "
+               "if next == 1 then next = tonumber(ARGV[1]) end "
+               "redis.call('SET', KEYS[1], string.format('%.0f', next)) return next";
+
 /* KEYS: value key, version key, …; ARGV: value, version, seconds to live, …; returns how many */
-static const char PUT_NEWER[] =
-    LUA_NUMBER "local set = 0 "
-               "for i = 1, #KEYS / 2 do "
-               "local value, version, ttl = ARGV[3*i-2], ARGV[3*i-1], ARGV[3*i] "
-               "if tonumber(version) >= number(KEYS[2*i]) then "
-               "redis.call('SET', KEYS[2*i-1], value, 'EX', ttl) "
-               "redis.call('SET', KEYS[2*i], version, 'EX', ttl + " VERSION_EXTRA_S ") "
-               "set = set + 1 end end return set";
+static const char PUT_NEWER[] = LUA_NUMBER LUA_GENERATION
+    "local set = 0 "
+    "for i = 1, (#KEYS - 1) / 2 do "
+    "local value, version, ttl = ARGV[3*i-2], ARGV[3*i-1], ARGV[3*i] "
+    "if tonumber(version) >= number(KEYS[2*i]) then "
+    "redis.call('SET', KEYS[2*i-1], value, 'EX', ttl) "
+    "redis.call('SET', KEYS[2*i], version, 'EX', ttl + " VERSION_EXTRA_S ") "
+    "set = set + 1 end end return set";
 
 /* KEYS: value key, counter key; ARGV: value, counter as it was, seconds to live; returns 1 or 0 */
-static const char PUT_UNCHANGED[] =
-    LUA_NUMBER "if number(KEYS[2]) == tonumber(ARGV[2]) then "
-               "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3]) return 1 end return 0";
+static const char PUT_UNCHANGED[] = LUA_NUMBER LUA_GENERATION
+    "if number(KEYS[2]) == tonumber(ARGV[2]) then "
+    "redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3]) return 1 end return 0";
 
 /*
  * KEYS: value key, counter key, …; ARGV: a number that no counter ever was, for one that is not a
@@ -46,10 +56,13 @@ static const char INVALIDATE[] =
                "redis.call('EXPIRE', KEYS[2*i], " COUNTER_TTL_S ") "
                "end return 1";
 
+const char CACHE_GENERATION_KEY[] = "version:generation";
+
 const char *const CACHE_SCRIPT_TEXTS[CACHE_SCRIPTS] = {
     [CACHE_SCRIPT_PUT_NEWER] = PUT_NEWER,
     [CACHE_SCRIPT_PUT_UNCHANGED] = PUT_UNCHANGED,
     [CACHE_SCRIPT_INVALIDATE] = INVALIDATE,
+    [CACHE_SCRIPT_NEXT_GENERATION] = NEXT_GENERATION,
 };
 
 /* One operation on its way; freed with its reply. */
@@ -109,7 +122,7 @@ static void begin_script(struct cache *cache, enum cache_script script, size_t k
     begin(cache);
     add_text(cache, "EVALSHA");
     add_text(cache, cache->shas[script]);
-    add_number(cache, (int64_t)key_count * 2);
+    add_number(cache, (int64_t)key_count);
 }
 
 /* ---- sending and replies ---- */
@@ -151,14 +164,26 @@ static void send_script(struct cache *cache, size_t count, cache_done_fn *fn, vo
     }
 }
 
-static bool refuse(const struct cache *cache, cache_done_fn *fn, void *ctx) {
-    if (cache->state == CACHE_READY) {
+/* True: a put or an invalidation is not to be sent, and the caller was told. */
+static bool refuse(const struct cache *cache, uint64_t epoch, cache_done_fn *fn, void *ctx) {
+    bool writes = epoch == CACHE_EPOCH_ANY;
+    bool able = cache->state >= (writes ? CACHE_CLEANING : CACHE_READY);
+    if (able && (writes || epoch == cache->epoch)) {
         return false;
     }
     if (fn != NULL) {
-        fn(ctx, ERR_UNAVAILABLE);
+        fn(ctx, able ? ERR_OK : ERR_UNAVAILABLE); /* too late a filler: nothing to do */
     }
     return true;
+}
+
+/* What LUA_GENERATION compares. */
+static void add_epoch(struct cache *cache, uint64_t epoch) {
+    if (epoch == CACHE_EPOCH_ANY) {
+        add_text(cache, "");
+    } else {
+        add_number(cache, (int64_t)epoch);
+    }
 }
 
 /* ---- operations ---- */
@@ -182,7 +207,7 @@ static void values_arrived(redisAsyncContext *redis, void *reply_void, void *pri
         free(op);
         return;
     }
-    assert(reply->type == REDIS_REPLY_ARRAY && reply->elements == op->count * 2);
+    assert(reply->type == REDIS_REPLY_ARRAY && reply->elements == op->count * 2 + 1);
     for (size_t i = 0; i < op->count; i++) {
         const redisReply *value = reply->element[2 * i];
         bool found = value->type == REDIS_REPLY_STRING;
@@ -190,6 +215,7 @@ static void values_arrived(redisAsyncContext *redis, void *reply_void, void *pri
         cache->values[i].value.length = found ? (size_t)value->len : 0;
         cache->values[i].version = parse_version(reply->element[2 * i + 1]);
     }
+    cache->epoch = (uint64_t)parse_version(reply->element[2 * op->count]);
     op->get_fn(op->ctx, ERR_OK, cache->values);
     free(op);
 }
@@ -206,6 +232,7 @@ void cache_get(struct cache *cache, const char *const *keys, size_t count, cache
     for (size_t i = 0; i < count; i++) {
         add_key_and_version(cache, keys[i], i);
     }
+    add_text(cache, CACHE_GENERATION_KEY);
     struct cache_op *op = new_op(cache, count, ctx);
     if (op != NULL) {
         op->get_fn = fn;
@@ -220,53 +247,46 @@ void cache_get(struct cache *cache, const char *const *keys, size_t count, cache
 void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put *puts,
                      size_t count, cache_done_fn *fn, void *ctx) {
     assert(count > 0 && count <= CACHE_KEYS_MAX);
-    if (refuse(cache, fn, ctx)) {
+    if (refuse(cache, epoch, fn, ctx)) {
         return;
     }
-    if (epoch != cache->epoch) {
-        if (fn != NULL) {
-            fn(ctx, ERR_OK); /* nothing to do: the connect since then emptied the cache */
-        }
-        return;
-    }
-    begin_script(cache, CACHE_SCRIPT_PUT_NEWER, count);
+    begin_script(cache, CACHE_SCRIPT_PUT_NEWER, count * 2 + 1);
     for (size_t i = 0; i < count; i++) {
         add_key_and_version(cache, puts[i].key, i);
     }
+    add_text(cache, CACHE_GENERATION_KEY);
     for (size_t i = 0; i < count; i++) {
         add(cache, puts[i].value.bytes, puts[i].value.length);
         add_number(cache, puts[i].version);
         add_number(cache, puts[i].ttl_s);
     }
+    add_epoch(cache, epoch);
     send_script(cache, count, fn, ctx);
 }
 
 void cache_put_unchanged(struct cache *cache, uint64_t epoch, const struct cache_put *put,
                          cache_done_fn *fn, void *ctx) {
-    if (refuse(cache, fn, ctx)) {
+    assert(epoch != CACHE_EPOCH_ANY);
+    if (refuse(cache, epoch, fn, ctx)) {
         return;
     }
-    if (epoch != cache->epoch) {
-        if (fn != NULL) {
-            fn(ctx, ERR_OK);
-        }
-        return;
-    }
-    begin_script(cache, CACHE_SCRIPT_PUT_UNCHANGED, 1);
+    begin_script(cache, CACHE_SCRIPT_PUT_UNCHANGED, 3);
     add_key_and_version(cache, put->key, 0);
+    add_text(cache, CACHE_GENERATION_KEY);
     add(cache, put->value.bytes, put->value.length);
     add_number(cache, put->version);
     add_number(cache, put->ttl_s);
+    add_epoch(cache, epoch);
     send_script(cache, 1, fn, ctx);
 }
 
 void cache_invalidate(struct cache *cache, const char *const *keys, size_t count, cache_done_fn *fn,
                       void *ctx) {
     assert(count > 0 && count <= CACHE_KEYS_MAX);
-    if (refuse(cache, fn, ctx)) {
+    if (refuse(cache, CACHE_EPOCH_ANY, fn, ctx)) {
         return;
     }
-    begin_script(cache, CACHE_SCRIPT_INVALIDATE, count);
+    begin_script(cache, CACHE_SCRIPT_INVALIDATE, count * 2);
     for (size_t i = 0; i < count; i++) {
         add_key_and_version(cache, keys[i], i);
     }

@@ -10,8 +10,9 @@
  *    writer (cache_invalidate); a filler's write counts only if the counter is still the one it
  *    read before it asked the database (cache_put_unchanged).
  *  - Writes that failed while Redis was away, or while we were, are unknown: so after every connect
- *    all values under our prefixes are dropped before the first read, and a put that began under an
- *    earlier connection (`epoch`) is not made.
+ *    all values under our prefixes are dropped before the first read, and a fill that began before
+ *    that, in this or another process, is not made: each cleaning begins a new generation
+ *    ("version:generation"), which fills name (`epoch`) and the scripts check.
  *
  * The version of `key` lives in "version:<key>" and outlives the value; what somebody else wrote
  * there and is no positive integer counts as none.
@@ -32,6 +33,7 @@
 struct cache;
 
 enum { CACHE_KEY_BYTES_MAX = 96, CACHE_KEYS_MAX = 512 };
+#define CACHE_EPOCH_ANY UINT64_MAX /* of a put that is right at any time: a committed version */
 
 struct cache_options {
     const char *host; /* name or address */
@@ -71,7 +73,10 @@ MUST_CHECK enum err cache_open(struct loop *loop, const struct cache_options *op
 /* Pending operations end with ERR_UNAVAILABLE. Accepts NULL. */
 void cache_close(struct cache *cache);
 bool cache_is_ready(const struct cache *cache);
-/* Changes whenever the cache becomes ready; take it before asking the database for what will be put. */
+/*
+ * Take it before asking the database for what will be put. It changes whenever the cache becomes
+ * ready, and when a cache_get() hears that another process has cleaned.
+ */
 uint64_t cache_epoch(const struct cache *cache);
 
 /*
@@ -83,7 +88,7 @@ void cache_reset(struct cache *cache, const char *reason);
 /* Values and versions of `count` keys (at most CACHE_KEYS_MAX), read atomically. */
 void cache_get(struct cache *cache, const char *const *keys, size_t count, cache_get_fn *fn,
                void *ctx);
-/* Set each value unless a higher version is known. fn may be NULL. */
+/* Set each value unless a higher version is known. Writers say CACHE_EPOCH_ANY. fn may be NULL. */
 void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put *puts,
                      size_t count, cache_done_fn *fn, void *ctx);
 /* Set the value if the counter is still put->version (as cache_get gave it). fn may be NULL. */

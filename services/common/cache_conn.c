@@ -1,5 +1,6 @@
 #include "cache_private.h"
 
+#include "clock.h"
 #include "log.h"
 
 #include <assert.h>
@@ -12,6 +13,7 @@ enum { SCAN_COUNT = 1000 };
 
 static void on_timer(void *ctx);
 static void load_scripts(struct cache *cache);
+static void next_generation(struct cache *cache);
 static void clean_next(struct cache *cache, const char *cursor);
 
 /* ---- hiredis' five hooks ---- */
@@ -84,7 +86,7 @@ static void on_connect(const redisAsyncContext *redis, int status) {
         log_down(cache, redis->errstr);
         return; /* hiredis frees the context now */
     }
-    cache->state = CACHE_CLEANING;
+    cache->state = CACHE_LOADING;
     cache->progress_ms = loop_now_ms(cache->loop);
     load_scripts(cache);
 }
@@ -158,7 +160,7 @@ static void on_timer(void *ctx) {
 /* ---- commands ---- */
 
 bool cache_conn_send(struct cache *cache, redisCallbackFn *fn, void *privdata) {
-    assert(cache->state >= CACHE_CLEANING);
+    assert(cache->state >= CACHE_LOADING);
     if (redisAsyncCommandArgv(cache->redis, fn, privdata, cache->argc, cache->argv,
                               cache->lengths) != REDIS_OK) {
         return false;
@@ -207,7 +209,7 @@ static void script_loaded(redisAsyncContext *redis, void *reply_void, void *priv
     }
     memcpy(cache->shas[script], reply->str, CACHE_SHA_BYTES);
     if (script == CACHE_SCRIPTS - 1) {
-        clean_next(cache, "0");
+        next_generation(cache);
     }
 }
 
@@ -220,6 +222,33 @@ static void load_scripts(struct cache *cache) {
             cache_conn_drop(cache, "out of memory");
             return;
         }
+    }
+}
+
+static void generation_begun(redisAsyncContext *redis, void *reply_void, void *privdata) {
+    const redisReply *reply = reply_void;
+    struct cache *cache = redis->data;
+    (void)privdata;
+    if (!cache_conn_accept(cache, redis, reply)) {
+        return;
+    }
+    cache->generation = (uint64_t)reply->integer;
+    clean_next(cache, "0");
+}
+
+/*
+ * First of all, so that whoever began to fill before this, in any process, comes too late or has its
+ * value dropped: what this process could not write meanwhile, nobody else knows of.
+ */
+static void next_generation(struct cache *cache) {
+    char fresh[CACHE_NUMBER_BYTES];
+    snprintf(fresh, sizeof(fresh), "%lld", (long long)clock_unix_ms());
+    const char *const argv[] = { "EVALSHA", cache->shas[CACHE_SCRIPT_NEXT_GENERATION], "1",
+                                 CACHE_GENERATION_KEY, fresh };
+    build(cache, 5, argv);
+    cache->state = CACHE_CLEANING;
+    if (!cache_conn_send(cache, generation_begun, NULL)) {
+        cache_conn_drop(cache, "out of memory");
     }
 }
 
@@ -277,7 +306,7 @@ static void clean_next(struct cache *cache, const char *cursor) {
         cache->state = CACHE_READY;
         cache->was_ready = true;
         cache->ready_ms = loop_now_ms(cache->loop);
-        cache->epoch++; /* now, not at the connect: writes were refused until here */
+        cache->epoch = cache->generation;
         cache->outage_logged = false;
         log_info("cache ready", LOG_STR("host", cache->options.host),
                  LOG_INT("port", cache->options.port));

@@ -9,12 +9,14 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 
-enum cache_state { CACHE_DOWN, CACHE_CONNECTING, CACHE_CLEANING, CACHE_READY };
+/* Writers may write from CLEANING on: what they refused to, another replica would not learn of. */
+enum cache_state { CACHE_DOWN, CACHE_CONNECTING, CACHE_LOADING, CACHE_CLEANING, CACHE_READY };
 
 enum cache_script {
     CACHE_SCRIPT_PUT_NEWER,
     CACHE_SCRIPT_PUT_UNCHANGED,
     CACHE_SCRIPT_INVALIDATE,
+    CACHE_SCRIPT_NEXT_GENERATION,
     CACHE_SCRIPTS
 };
 
@@ -34,7 +36,8 @@ struct cache {
     uint64_t ready_ms;
     redisAsyncContext *redis; /* NULL when down */
     enum cache_state state;
-    uint64_t epoch;
+    uint64_t epoch;      /* the generation that Redis told last, while ready */
+    uint64_t generation; /* of the cleaning under way */
     struct loop_watch watch;
     struct loop_timer timer; /* backoff, connect timeout or progress check, by state */
     struct backoff backoff;  /* reset by a write that was made, or after CACHE_STABLE_MS */
@@ -45,8 +48,8 @@ struct cache {
     char shas[CACHE_SCRIPTS][CACHE_SHA_BYTES];
     size_t prefix; /* being cleaned */
     /* Scratch for building one command. */
-    const char *argv[CACHE_KEYS_MAX * 5 + 3];
-    size_t lengths[CACHE_KEYS_MAX * 5 + 3];
+    const char *argv[CACHE_KEYS_MAX * 5 + 5];
+    size_t lengths[CACHE_KEYS_MAX * 5 + 5];
     int argc;
     char version_keys[CACHE_KEYS_MAX][CACHE_VERSION_KEY_BYTES];
     char numbers[CACHE_KEYS_MAX * 2 + 2][CACHE_NUMBER_BYTES];
@@ -55,6 +58,7 @@ struct cache {
 };
 
 extern const char *const CACHE_SCRIPT_TEXTS[CACHE_SCRIPTS];
+extern const char CACHE_GENERATION_KEY[];
 
 /* cache_conn.c */
 void cache_conn_start(struct cache *cache);

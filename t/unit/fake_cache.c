@@ -163,7 +163,7 @@ void cache_get(struct cache *cache, const char *const *keys, size_t count, cache
 
 /* True: answered at once. */
 static bool refuse(const struct cache *cache, uint64_t epoch, cache_done_fn *fn, void *ctx) {
-    if (cache->up && epoch == cache->epoch) {
+    if (cache->up && (epoch == cache->epoch || epoch == CACHE_EPOCH_ANY)) {
         return false;
     }
     if (fn != NULL) {

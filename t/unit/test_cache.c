@@ -313,7 +313,7 @@ START_TEST(each_connect_drops_our_values_and_nothing_else) {
     expect("product:2999", "(none)", 0);
     expect("orders:product:7", "(none)", 0);
     ck_assert_str_eq(redis("GET elsewhere"), "1");
-    ck_assert_str_eq(redis("DBSIZE"), "2");
+    ck_assert_str_eq(redis("DBSIZE"), "3"); /* with the generation */
 }
 END_TEST
 
@@ -433,13 +433,13 @@ START_TEST(an_error_reply_empties_the_cache) {
 }
 END_TEST
 
-/* A Redis that takes connections and reads, but no writes. */
+/* A Redis that takes connections and reads, but refuses our keys. */
 START_TEST(errors_of_every_write_slow_the_reconnects_down) {
     cache_close(cache);
     open_cache_at("127.0.0.1", 1000);
     WAIT_FOR(cache_is_ready(cache));
     unsigned connects = 0;
-    redis("CONFIG SET maxmemory 1");
+    redis("ACL SETUSER default resetkeys ~version:generation");
     for (uint64_t end_ms = clock_monotonic_ms() + 2000; clock_monotonic_ms() < end_ms;) {
         if (cache_is_ready(cache)) {
             ck_assert_int_eq(put_newer(cache_epoch(cache), "product:1", "v1", 1), ERR_UNAVAILABLE);
@@ -448,13 +448,88 @@ START_TEST(errors_of_every_write_slow_the_reconnects_down) {
         loop_tick(loop, 2);
     }
     ck_assert_msg(connects >= 2 && connects <= 25, "%u connects", connects);
-    redis("CONFIG SET maxmemory 0");
+    redis("ACL SETUSER default allkeys");
     WAIT_FOR(cache_is_ready(cache));
     ck_assert_int_eq(put_newer(cache_epoch(cache), "product:1", "v1", 1), ERR_OK);
     uint64_t begin_ms = clock_monotonic_ms();
     cache_reset(cache, "test"); /* after a write that was made, at once */
     WAIT_FOR(cache_is_ready(cache));
     ck_assert_uint_lt(clock_monotonic_ms() - begin_ms, 200);
+}
+END_TEST
+
+/* Without writes there is no cache: not even a generation can begin. */
+START_TEST(a_redis_that_takes_no_writes_is_not_ready) {
+    redis("CONFIG SET maxmemory 1");
+    cache_reset(cache, "test");
+    for (uint64_t end_ms = clock_monotonic_ms() + 300; clock_monotonic_ms() < end_ms;) {
+        loop_tick(loop, 5);
+        ck_assert(!cache_is_ready(cache));
+    }
+    redis("CONFIG SET maxmemory 0");
+    WAIT_FOR(cache_is_ready(cache));
+}
+END_TEST
+
+/* ---- two processes ---- */
+
+/*
+ * Another process asks the database, this one loses Redis, commits, and cannot tell: what the other
+ * one fills now is old, whether it is a list or has a version.
+ */
+START_TEST(another_process_does_not_fill_across_a_cleaning) {
+    struct cache *ours = cache;
+    open_cache();
+    WAIT_FOR(cache_is_ready(cache));
+    expect("orders:product:1", "(none)", 0);
+    uint64_t epoch = cache_epoch(cache);
+    struct cache *other = cache;
+    cache = ours;
+    reconnect();
+    ck_assert_uint_ne(cache_epoch(ours), epoch);
+    cache = other;
+    ck_assert_uint_eq(cache_epoch(other), epoch); /* it has not heard of it */
+    ck_assert_int_eq(put_unchanged(epoch, "orders:product:1", "[old]", 0), ERR_OK);
+    ck_assert_int_eq(put_newer(epoch, "product:1", "v1", 1), ERR_OK);
+    ck_assert_str_eq(redis("GET orders:product:1"), "(none)");
+    ck_assert_str_eq(redis("GET product:1"), "(none)");
+    ck_assert_int_eq(put_newer(CACHE_EPOCH_ANY, "product:1", "v2", 2), ERR_OK); /* committed */
+    expect("product:1", "v2", 2);
+    ck_assert_uint_eq(cache_epoch(other), cache_epoch(ours)); /* now it has */
+    ck_assert_int_eq(put_unchanged(cache_epoch(other), "orders:product:1", "[2]", 0), ERR_OK);
+    expect("orders:product:1", "[2]", 0);
+    cache_close(ours);
+}
+END_TEST
+
+/* A write that came while the values are dropped: another process might have filled behind us. */
+START_TEST(writes_are_made_while_the_cache_is_cleaned) {
+    static const char *const KEYS[] = { "orders:product:1" };
+    for (int i = 0; i < 20000; i++) {
+        redisAppendCommand(client, "SET product:%d old", i);
+    }
+    for (int i = 0; i < 20000; i++) {
+        void *reply = NULL;
+        ck_assert_int_eq(redisGetReply(client, &reply), REDIS_OK);
+        freeReplyObject(reply);
+    }
+    struct outcome outcome = { 0 };
+    cache_reset(cache, "test");
+    do { /* refused at once until then */
+        ck_assert(!cache_is_ready(cache));
+        outcome = (struct outcome){ 0 };
+        cache_invalidate(cache, KEYS, 1, note_done, &outcome);
+        if (outcome.calls == 1) {
+            ck_assert_int_eq(outcome.err, ERR_UNAVAILABLE);
+            loop_tick(loop, 5);
+        }
+    } while (outcome.calls == 1);
+    ck_assert(!cache_is_ready(cache));
+    WAIT_FOR(outcome.calls == 1);
+    ck_assert_int_eq(outcome.err, ERR_OK);
+    WAIT_FOR(cache_is_ready(cache));
+    expect(KEYS[0], "(none)", 1);
+    expect("product:19999", "(none)", 0);
 }
 END_TEST
 
@@ -493,6 +568,12 @@ START_TEST(a_version_that_is_none_is_replaced) {
     ck_assert_int_eq(put_unchanged(epoch, LIST[0], "[1]", 0), ERR_OK); /* read before the write */
     expect(LIST[0], "(none)", counter);
     ck_assert_uint_eq(cache_epoch(cache), epoch); /* the connection stayed */
+    spoil(GARBAGE[_i], "version:generation");
+    expect(LIST[0], "(none)", counter);
+    ck_assert_int_eq(put_unchanged(cache_epoch(cache), LIST[0], "[1]", counter), ERR_OK);
+    expect(LIST[0], "[1]", counter);
+    reconnect();
+    ck_assert_uint_gt(cache_epoch(cache), epoch);
 }
 END_TEST
 
@@ -555,6 +636,9 @@ static Suite *cache_suite(void) {
     tcase_add_test(tcase, an_idle_connection_has_no_deadline);
     tcase_add_test(tcase, an_error_reply_empties_the_cache);
     tcase_add_test(tcase, errors_of_every_write_slow_the_reconnects_down);
+    tcase_add_test(tcase, a_redis_that_takes_no_writes_is_not_ready);
+    tcase_add_test(tcase, another_process_does_not_fill_across_a_cleaning);
+    tcase_add_test(tcase, writes_are_made_while_the_cache_is_cleaned);
     tcase_add_loop_test(tcase, a_version_that_is_none_is_replaced, 0, (int)UNIT_COUNT(GARBAGE));
     tcase_add_test(tcase, scripts_are_loaded_again_when_the_server_forgot_them);
     tcase_add_test(tcase, the_address_with_the_server_is_found);
