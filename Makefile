@@ -147,7 +147,9 @@ install: all ## into $(DESTDIR)$(PREFIX)
 	    $(DESTDIR)$(PREFIX)/share/prodorder $(DESTDIR)$(PREFIX)/share/doc/prodorder
 	install -m 755 $(SERVICES) $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(GATEWAY) $(DESTDIR)$(PREFIX)/lib/nginx/modules/
-	install -m 644 $(wildcard openapi.json nginx.conf) $(DESTDIR)$(PREFIX)/share/prodorder/
+	install -m 644 openapi.json $(DESTDIR)$(PREFIX)/share/prodorder/
+	sed 's|^load_module .*|load_module $(PREFIX)/lib/nginx/modules/$(notdir $(GATEWAY));|; s|prodorder_openapi openapi.json|prodorder_openapi $(PREFIX)/share/prodorder/openapi.json|' \
+	    nginx.conf > $(DESTDIR)$(PREFIX)/share/prodorder/nginx.conf
 	$(foreach d,$(wildcard docs/site docs/ui),cp -R $(d) $(DESTDIR)$(PREFIX)/share/prodorder/ &&) true
 	for service in product order; do \
 	    if [ -f services/$$service/.env.example ]; then \

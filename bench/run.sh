@@ -39,8 +39,9 @@ stack_up() {
     trap 'exit 130' INT TERM
     ./prodorder clean > /dev/null 2>&1 || true
     mkdir -p "$PRODORDER_HOME"
-    ./prodorder up > "$PRODORDER_HOME.up.log" 2>&1 || {
-        cat "$PRODORDER_HOME.up.log" >&2
+    echo "== starting a stack in $PRODORDER_HOME" >&2
+    ./prodorder up > "$PRODORDER_HOME/up.log" 2>&1 || {
+        cat "$PRODORDER_HOME/up.log" >&2
         die "the stack did not start"
     }
 }

@@ -24,7 +24,7 @@ extern const char *const CONFIG_AMQP_SCHEMES[];
     { "DB_USER", CONFIG_STRING, AT(db_user), .required = true, .example = example_db, .max = 63, \
       .help = "PostgreSQL role; it must own the schema" }, \
     { "DB_PASSWORD", CONFIG_SECRET, AT(db_password), .required = true, .example = "change-me", .max = 1024, \
-      .help = "its password" }, \
+      .help = "its password, unless DB_PASSWORD_FILE names a file that holds it" }, \
     { "DB_NAME", CONFIG_STRING, AT(db_name), .required = true, .example = example_db, .max = 63, \
       .help = "database of this service" }, \
     { "REDIS_HOST", CONFIG_STRING, AT(redis_host), .required = true, .example = "127.0.0.1", .max = 253, \
