@@ -31,17 +31,18 @@ die() {
 }
 
 stack_down() {
+    rm -f "$UP_LOG"
     [ -n "${BENCH_KEEP:-}" ] || ./prodorder clean > /dev/null 2>&1 || true
 }
 
 stack_up() {
+    UP_LOG=$(mktemp)
     trap stack_down EXIT
     trap 'exit 130' INT TERM
     ./prodorder clean > /dev/null 2>&1 || true
-    mkdir -p "$PRODORDER_HOME"
     echo "== starting a stack in $PRODORDER_HOME" >&2
-    ./prodorder up > "$PRODORDER_HOME/up.log" 2>&1 || {
-        cat "$PRODORDER_HOME/up.log" >&2
+    ./prodorder up > "$UP_LOG" 2>&1 || {
+        cat "$UP_LOG" >&2
         die "the stack did not start"
     }
 }
