@@ -1,10 +1,15 @@
 # Processes: started detached, found again through run/NAME.pid, stopped by a signal and a limit.
 #
 # A pid file holds the pid and the time at which that process started (clock ticks since boot, field
-# 22 of /proc/PID/stat), so that a recycled pid is never taken for ours.
+# 22 of /proc/PID/stat), so that a recycled pid is never taken for ours; and, once it was ready, its
+# executable. Each process leads a session and a process group of its own, so that its children are
+# found when it has been killed.
 
 # Descriptors are a soft limit that servers size tables by: enough for 10,000s of connections.
 PROCESS_FILES_MAX=65536
+
+# How long the children of a killed process may take to end before they are killed too.
+PROCESS_REMAINS_LIMIT_S=5
 
 # process_start NAME USER COMMAND...: as USER (empty: the caller), with PROCESS_ENV (KEY=VALUE...) in
 # its environment, its output appended to log/NAME.log. It inherits no descriptor of ours.
@@ -60,9 +65,9 @@ process_started_at() {
 
 # process_pid NAME: sets RET_PID; fails when it does not run.
 process_pid() {
-    local pid started file=$STACK_HOME/run/$1.pid
+    local pid started _ file=$STACK_HOME/run/$1.pid
     [ -f "$file" ] || return 1
-    read -r pid started < "$file" || return 1
+    read -r pid started _ < "$file" || return 1
     process_started_at "$pid" && [ "$RET_STARTED" = "$started" ] || return 1
     RET_PID=$pid
 }
@@ -77,11 +82,78 @@ process_any_alive() {
     return 1
 }
 
-# process_stop NAME SIGNAL LIMIT_S: returns when it is gone; kills it when it is not gone in time.
+# process_keep_program NAME: it is ready, so what it runs now is what it will be known by.
+process_keep_program() {
+    local pid started program file=$STACK_HOME/run/$1.pid
+    read -r pid started program < "$file" || return 0
+    [ -z "$program" ] && program=$(readlink "/proc/$pid/exe") || return 0
+    printf '%s %s %s\n' "$pid" "$started" "$program" > "$file.new"
+    mv -f "$file.new" "$file"
+}
+
+# process_remains NAME: what is left of its process group when it has been killed, nginx's workers for
+# instance (sets RET_PIDS); fails when nothing is, or when it runs.
+#
+# As long as such a process exists, the kernel gives its group's number to no other process. Beyond
+# that, a process is only taken for ours when it did not start before the one in the pid file, and
+# runs the same executable.
+process_remains() {
+    local pid started program one exe left=() file=$STACK_HOME/run/$1.pid
+    [ -f "$file" ] && read -r pid started program < "$file" && [ -n "$program" ] || return 1
+    ! process_started_at "$pid" || return 1
+    process_group "$pid" "$started"
+    for one in $RET_PIDS; do
+        exe=$(readlink "/proc/$one/exe" 2> /dev/null) || continue
+        [ "${exe% (deleted)}" != "${program% (deleted)}" ] || left+=("$one")
+    done
+    RET_PIDS=${left[*]-}
+    [ -n "$RET_PIDS" ]
+}
+
+# process_group PID STARTED: who is in the group and session that PID led and does not lead any more,
+# and started at STARTED or later (sets RET_PIDS). Nobody, when PID is now another process.
+process_group() {
+    RET_PIDS=$({ cat /proc/[0-9]*/stat 2> /dev/null || true; } | awk -v leader="$1" -v started="$2" '
+        {
+            pid = $1; sub(/^.*\) /, ""); split($0, f, " ")
+            if (pid == leader && f[20] != started) recycled = 1
+            if (pid != leader && f[1] !~ /[ZX]/ && f[3] == leader && f[4] == leader && f[20] >= started + 0)
+                members[pid]
+        }
+        END { if (!recycled) for (pid in members) print pid }')
+}
+
+# process_end_remains NAME: end what is left of its group: TERM, KILL after the limit, and no more
+# than a warning when the kernel does not end it after as long again.
+process_end_remains() {
+    local name=$1 begin_ms signal=TERM one
+    ui_now_ms
+    begin_ms=$RET_MS
+    while process_remains "$name"; do
+        for one in $RET_PIDS; do
+            process_signal "$name" "$one" "$signal"
+        done
+        ui_now_ms
+        [ $((RET_MS - begin_ms)) -lt $((PROCESS_REMAINS_LIMIT_S * 1000)) ] || signal=KILL
+        if [ $((RET_MS - begin_ms)) -ge $((PROCESS_REMAINS_LIMIT_S * 2000)) ]; then
+            ui_warn "$name: what is left of it does not end: pid $RET_PIDS"
+            return 0
+        fi
+        sleep 0.1
+    done
+}
+
+# process_stop NAME SIGNAL LIMIT_S: returns when it, and what it left behind, is gone; kills it when it
+# is not gone in time.
 process_stop() {
-    local name=$1 signal=$2 limit_s=$3 pid begin_ms
-    process_pid "$name" || { rm -f "$STACK_HOME/run/$name.pid"; return 0; }
-    pid=$RET_PID
+    local name=$1
+    ! process_pid "$name" || process_stop_leader "$@"
+    process_end_remains "$name"
+    rm -f "$STACK_HOME/run/$name.pid"
+}
+
+process_stop_leader() {
+    local name=$1 signal=$2 limit_s=$3 pid=$RET_PID begin_ms
     process_signal "$name" "$pid" "$signal"
     ui_now_ms
     begin_ms=$RET_MS
@@ -95,7 +167,6 @@ process_stop() {
         fi
         sleep 0.05
     done
-    rm -f "$STACK_HOME/run/$name.pid"
 }
 
 process_signal() {

@@ -49,6 +49,7 @@ stack_require_ports() {
     local name
     for name; do
         if ! process_pid "$name"; then
+            process_end_remains "$name"
             kind_of "$name"
             # shellcheck disable=SC2046 # a list of names
             ports_require $("${RET_KIND}_ports" "$name")
@@ -98,6 +99,7 @@ stack_wait() {
                 text="ready after $(ui_seconds $((RET_MS - begin_ms)))"
             fi
             process_pid "$name" || true
+            process_keep_program "$name"
             ui_good "$name" "$text (pid $RET_PID)"
         done
         [ ${#next[@]} -gt 0 ] || return 0
@@ -172,13 +174,18 @@ stack_down() {
 }
 
 stack_stop_one() {
-    if process_pid "$1" || { [ "$1" = rabbitmq ] && process_pid rabbitmq-epmd; }; then
+    if stack_is_any_alive "$1"; then
         "${RET_KIND}_stop" "$1"
         ui_step "$1" stopped
     else
         rm -f "$STACK_HOME/run/$1.pid"
         ui_step "$1" "does not run"
     fi
+}
+
+# stack_is_any_alive NAME: it, its helper, or what is left of it after a kill.
+stack_is_any_alive() {
+    process_pid "$1" || process_remains "$1" || { [ "$1" = rabbitmq ] && process_pid rabbitmq-epmd; }
 }
 
 # stack_status: one line for each process; fails when one is not healthy.

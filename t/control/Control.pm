@@ -11,7 +11,7 @@ use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
 
-our @EXPORT_OK = qw($ROOT run scratch write_file read_file listen_somewhere eventually);
+our @EXPORT_OK = qw($ROOT run scratch write_file read_file listen_somewhere free_offset eventually);
 our $ROOT = abs_path(dirname(__FILE__) . '/../..');
 
 # run(COMMAND, ARGS...): {status, out, err}. Its standard input is empty.
@@ -62,6 +62,20 @@ sub listen_somewhere {
     my ($port) = @_;
     return IO::Socket::INET->new(
         LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1);
+}
+
+# free_offset(PORT...): a port offset with which all of these are free. The search begins anywhere, so
+# that two runs on one machine hardly ever meet.
+sub free_offset {
+    my (@ports) = @_;
+    my $first = int rand 800;
+    OFFSET: for my $try (map { 8000 + 10 * (($first + $_) % 800) } 0 .. 799) {
+        for my $port (@ports) {
+            listen_somewhere($port + $try) or next OFFSET;
+        }
+        return $try;
+    }
+    die "no port offset from 8000 to 16000 has all of @ports free";
 }
 
 # eventually(SECONDS, CODE): does CODE become true within that time?
