@@ -3,25 +3,15 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
-use Control qw(run scratch read_file listen_somewhere eventually);
+use Control qw(run scratch read_file free_offset);
 use Test::More;
 
 delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
 my $home = $ENV{PRODORDER_HOME} = scratch() . '/home';
 my %base = (database => 5433, amqp => 5673, management => 15672, distribution => 15673, epmd => 15674);
-my $offset = free_offset();
+my $offset = free_offset(values %base);
 $ENV{PRODORDER_PORT_OFFSET} = $offset;
 my %port = map { $_ => $base{$_} + $offset } keys %base;
-
-sub free_offset {
-    OFFSET: for my $try (map { 30 * $_ } 400 .. 560) {
-        for my $base (values %base) {
-            listen_somewhere($base + $try) or next OFFSET;
-        }
-        return $try;
-    }
-    die 'no free ports';
-}
 
 # Addresses, as /proc/net shows them, on which PORT is listened on.
 sub addresses {
@@ -38,10 +28,18 @@ sub pid {
     return $pid;
 }
 
+# Without servers the rest would only repeat that there are none.
+sub give_up {
+    diag @_;
+    done_testing();
+    run('./prodorder', 'clean');
+    exit 1;
+}
+
 sub sql { return run('./prodorder', 'psql', 'product', '-qAtc', @_) }
 
 my $up = run('./prodorder', 'up', 'product-db', 'rabbitmq');
-is($up->{status}, 0, 'up product-db rabbitmq') or diag $up->{err};
+is($up->{status}, 0, 'up product-db rabbitmq') or give_up("the servers do not start: $up->{err}");
 
 my %loopback = map { $_ => 1 } '0100007F', '00000000000000000000000001000000';
 for my $name (sort keys %port) {
@@ -81,7 +79,7 @@ if (!$session) {
 }
 select undef, undef, undef, 0.3;
 my ($database, $epmd) = (pid('product-db'), pid('rabbitmq-epmd'));
-kill 9, $database, $epmd;
+ok($database && $epmd && kill(9, $database, $epmd) == 2, 'kill -9');
 waitpid $session, 0;
 my $again = run('./prodorder', 'up', 'product-db', 'rabbitmq');
 is($again->{status}, 0, 'up after kill -9') or diag $again->{err};
