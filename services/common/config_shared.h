@@ -1,7 +1,8 @@
 /*
- * The options that every service of this kind has. A service defines AT(member) as the offset of the
- * member of that name in its config struct, and puts CONFIG_SHARED_OPTIONS() into its table, with its name
- * and, for .env.example, the values that it has on a developer's machine.
+ * The options that every service of this kind has. A service puts CONFIG_SHARED_MEMBERS into its
+ * config struct, defines AT(member) as the offset of a member in it, and puts
+ * CONFIG_SHARED_OPTIONS() into its table, with its name and, for .env.example, the values that it
+ * has on a developer's machine.
  */
 #ifndef COMMON_CONFIG_SHARED_H
 #define COMMON_CONFIG_SHARED_H
@@ -9,11 +10,43 @@
 #include "config.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 extern const char *const CONFIG_LOG_LEVELS[];
 extern const char *const CONFIG_AMQP_SCHEMES[];
 
 /* clang-format off */
+/* The members that these options fill: CONFIG_SHARED_MEMBERS; inside of the config struct. */
+#define CONFIG_SHARED_MEMBERS \
+    const char *service_name; \
+    int64_t log_level; \
+    const char *listen_address; \
+    int64_t port; \
+    const char *db_host; \
+    int64_t db_port; \
+    const char *db_user; \
+    const char *db_password; \
+    const char *db_name; \
+    int64_t db_connections; \
+    int64_t db_deadline_ms; \
+    const char *redis_host; \
+    int64_t redis_port; \
+    int64_t redis_deadline_ms; \
+    const char *rabbitmq_url; \
+    int64_t rabbitmq_heartbeat_s; \
+    int64_t rabbitmq_prefetch; \
+    int64_t consumer_batch_max; \
+    int64_t publish_queue_max; \
+    int64_t publish_inflight_max; \
+    int64_t outbox_sweep_ms; \
+    int64_t http_connections_max; \
+    int64_t http_body_bytes_max; \
+    int64_t http_idle_timeout_ms; \
+    int64_t http_request_timeout_ms; \
+    int64_t requests_max; \
+    int64_t request_deadline_ms; \
+    int64_t drain_timeout_ms
+
 #define CONFIG_SHARED_OPTIONS(name, example_port, example_db_port, example_db, example_redis_port) \
     { "PORT", CONFIG_INT, AT(port), .required = true, .example = example_port, .min = 1, .max = 65535, \
       .help = "TCP port of the HTTP server" }, \

@@ -1,7 +1,5 @@
 #include "config.h"
 
-#include "common/config_shared.h"
-
 struct order_config order_config;
 
 #define AT(member) offsetof(struct order_config, member)

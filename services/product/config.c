@@ -1,7 +1,5 @@
 #include "config.h"
 
-#include "common/config_shared.h"
-
 struct product_config product_config;
 
 #define AT(member) offsetof(struct product_config, member)

@@ -2,40 +2,13 @@
 #ifndef PRODUCT_CONFIG_H
 #define PRODUCT_CONFIG_H
 
-#include "common/config.h"
+#include "common/config_shared.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct product_config {
-    const char *service_name;
-    int64_t log_level;
-    const char *listen_address;
-    int64_t port;
-    const char *db_host;
-    int64_t db_port;
-    const char *db_user;
-    const char *db_password;
-    const char *db_name;
-    int64_t db_connections;
-    int64_t db_deadline_ms;
-    const char *redis_host;
-    int64_t redis_port;
-    int64_t redis_deadline_ms;
-    const char *rabbitmq_url;
-    int64_t rabbitmq_heartbeat_s;
-    int64_t rabbitmq_prefetch;
-    int64_t consumer_batch_max;
-    int64_t publish_queue_max;
-    int64_t publish_inflight_max;
-    int64_t outbox_sweep_ms;
-    int64_t http_connections_max;
-    int64_t http_body_bytes_max;
-    int64_t http_idle_timeout_ms;
-    int64_t http_request_timeout_ms;
-    int64_t requests_max;
-    int64_t request_deadline_ms;
-    int64_t drain_timeout_ms;
+    CONFIG_SHARED_MEMBERS;
 };
 
 extern struct product_config product_config;
