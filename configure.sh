@@ -115,6 +115,7 @@ write_config() {
 }
 
 parse_options "$@"
+packages_require_path "$PWD"
 check_options
 [ -z "$quiet" ] || exec {UI_OUT}> /dev/null
 

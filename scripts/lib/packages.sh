@@ -55,6 +55,12 @@ packages_check() {
     packages_report_developer
 }
 
+# packages_require_path DIR: can the repository be built where it is?
+packages_require_path() {
+    [[ $1 != *[[:space:]]* ]] ||
+        die "the repository's own path '$1' has a space: nginx and make cannot build there; move the clone"
+}
+
 packages_check_one() {
     local kind=$1 what=$2 debian=$3 purpose=$4 one
     if packages_have "$kind" "$what"; then
