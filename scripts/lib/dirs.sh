@@ -74,13 +74,27 @@ dirs_user() {
     RET_USER=$1
 }
 
-# dirs_secret NAME: a password kept in STACK_HOME/secrets, made on first use (sets RET_SECRET).
+# dirs_require_ours: commands on a stack are for the user who started it: the passwords are his.
+dirs_require_ours() {
+    [ ! -d "$STACK_HOME/run" ] || [ -w "$STACK_HOME/run" ] ||
+        die "$STACK_HOME belongs to user $(stat -c %U "$STACK_HOME/run")" \
+            "Run this command as that user, or use another PRODORDER_HOME."
+}
+
+# dirs_secret NAME: a password kept in STACK_HOME/secrets (sets RET_SECRET).
 dirs_secret() {
+    local file=$STACK_HOME/secrets/$1
+    [ -s "$file" ] || die "there is no password for $1 yet: $file" "It is made by ./prodorder up"
+    RET_SECRET=$(< "$file")
+}
+
+# dirs_secret_make NAME: the same, made on first use.
+dirs_secret_make() {
     local file=$STACK_HOME/secrets/$1
     if [ ! -s "$file" ]; then
         (umask 077 && od -An -N24 -tx1 /dev/urandom | tr -d ' \n' > "$file.new" && mv "$file.new" "$file")
     fi
-    RET_SECRET=$(< "$file")
+    dirs_secret "$1"
 }
 
 # Delete what dirs_* made, and nothing else that may be in STACK_HOME.

@@ -62,7 +62,7 @@ postgres_initdb() {
     bin=$(packages_postgres_bin) ||
         die "PostgreSQL's server programs are not installed" "Run ./configure.sh --install-deps"
     rm -rf "${dir:?}/data"
-    dirs_secret "$name-admin"
+    dirs_secret_make "$name-admin"
     (umask 077 && echo "$RET_SECRET" > "$dir/password")
     [ -z "$RET_USER" ] || chown "$RET_USER:" "$dir/password"
     as_user "$RET_USER" "$bin/initdb" -D "$dir/data" --username=postgres --auth=scram-sha-256 \
@@ -118,18 +118,21 @@ END
     mv -f "$2.new" "$2"
 }
 
+# Asked only once the server itself says that it is ready, and as a role that exists: anything else
+# is a FATAL line in its log.
 postgres_ready() {
+    local status
+    status=$(sed -n 8p "$STACK_HOME/$1/data/postmaster.pid" 2> /dev/null) && [[ $status == ready* ]] || return 1
     settings_port "$1"
-    pg_isready -q -t 2 -h 127.0.0.1 -p "$RET_PORT"
+    env -u PGPASSWORD pg_isready -q -t 2 -h 127.0.0.1 -p "$RET_PORT" -U postgres -d postgres
 }
 
 # postgres_after_start NAME: its database and the user that owns it, both called product or order.
 postgres_after_start() {
-    local name=$1 db=${1%-db}
-    postgres_login "$name"
-    ! "${POSTGRES_CLIENT[@]}" -qc 'SELECT 1' > /dev/null 2>&1 || return 0
-    dirs_secret "$name"
-    local password=$RET_SECRET
+    local name=$1 db=${1%-db} password PGPASSWORD PGAPPNAME
+    dirs_secret_make "$name"
+    password=$RET_SECRET
+    ! postgres_is_set_up "$name" || return 0
     postgres_login_admin "$name"
     "${POSTGRES_CLIENT[@]}" -q -v ON_ERROR_STOP=1 -v name="$db" -v password="$password" <<'END' ||
 SELECT NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = :'name') AS new_role \gset
@@ -143,6 +146,16 @@ SELECT NOT EXISTS (SELECT 1 FROM pg_database WHERE datname = :'name') AS new_dat
 \endif
 END
         die "$name: could not create its database" "See $STACK_HOME/log/$name.log"
+}
+
+# postgres_is_set_up NAME: can the service's user log in? Tried only when there is such a user.
+postgres_is_set_up() {
+    local db=${1%-db}
+    postgres_login_admin "$1"
+    [ "$("${POSTGRES_CLIENT[@]}" -qAtc "SELECT 1 FROM pg_roles, pg_database
+        WHERE rolname = '$db' AND datname = '$db'")" = 1 ] || return 1
+    postgres_login "$1"
+    "${POSTGRES_CLIENT[@]}" -qc 'SELECT 1' > /dev/null 2>&1
 }
 
 # postgres_login NAME: sets POSTGRES_CLIENT, a psql command line connected as the service's user.

@@ -10,6 +10,7 @@ service_ports() {
 service_start() {
     local program=$STACK_BUILD/$1
     [ -x "$program" ] || die "$1: $program does not exist" "Build it: make"
+    dirs_secret_make "${1%-service}-db"
     mapfile -t PROCESS_ENV < <(service_env "$1")
     process_start "$1" '' "$program"
 }

@@ -41,6 +41,9 @@ sub sql { return run('./prodorder', 'psql', 'product', '-qAtc', @_) }
 my $up = run('./prodorder', 'up', 'product-db', 'rabbitmq');
 is($up->{status}, 0, 'up product-db rabbitmq') or give_up("the servers do not start: $up->{err}");
 
+is(scalar(grep { /FATAL/ } split /\n/, read_file("$home/log/product-db.log")), 0,
+    'no FATAL line of our own making in the log of a fresh database');
+
 my %loopback = map { $_ => 1 } '0100007F', '00000000000000000000000001000000';
 for my $name (sort keys %port) {
     my @addresses = addresses($port{$name});
