@@ -2,15 +2,23 @@
 
 TESTS_DEFAULT=(unit control gateway flow)
 TESTS_ALL=(unit control gateway flow fault e2e)
+declare -A TESTS_ABOUT=(
+    [unit]="the C unit tests"
+    [control]="the tests of this script and of configure.sh"
+    [gateway]="the nginx module, with mock upstreams"
+    [flow]="the whole stack"
+    [fault]="things are killed                 (long)"
+    [e2e]="browser and Postman collection    (long)"
+)
 TESTS_OFFSET_FIRST=10100
 
 tests_run() {
     local suites=("$@") plain=() stacked=() one
+    tests_available
     for one; do
-        case $one in
-        all) suites=("${TESTS_ALL[@]}") ;;
-        unit | control | gateway | flow | fault | e2e) ;;
-        *) usage_error "there is no test suite '$one'" "Suites: ${TESTS_ALL[*]} all" ;;
+        case " ${RET_SUITES[*]} all " in
+        *" $one "*) [ "$one" != all ] || suites=("${RET_SUITES[@]}") ;;
+        *) usage_error "there is no test suite '$one'" "Suites: ${RET_SUITES[*]} all" ;;
         esac
     done
     [ $# -gt 0 ] || suites=("${TESTS_DEFAULT[@]}")
@@ -20,19 +28,16 @@ tests_run() {
         *) ! tests_exist "$one" || stacked+=("$one") ;;
         esac
     done
-    tests_require_some "$@"
     tests_prepare
     tests_suites "${#plain[@]}" ${plain[@]+"${plain[@]}"} ${stacked[@]+"${stacked[@]}"}
 }
 
-# A suite that was asked for by name must have tests.
-tests_require_some() {
+# tests_available: the suites that have tests (sets RET_SUITES).
+tests_available() {
     local one
-    for one; do
-        [ "$one" = all ] || tests_exist "$one" || {
-            ui_error "there are no $one tests yet"
-            exit 2
-        }
+    RET_SUITES=()
+    for one in "${TESTS_ALL[@]}"; do
+        ! tests_exist "$one" || RET_SUITES+=("$one")
     done
 }
 
