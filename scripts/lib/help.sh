@@ -18,7 +18,7 @@ Usage: ./prodorder COMMAND [ARGS]
   clean                   stop and delete the data
   status                  one line for each process; exit 1 when one is not healthy
   restart NAME...         stop and start again
-  logs [NAME...] [-f]     the end of the logs; -f follows them
+  logs [NAME...|all] [-f] the end of our programs' logs, or of these; -f follows them
   psql product|order      the real psql, connected (further arguments are psql's)
   redis product|order     the real redis-cli, connected (further arguments are redis-cli's)
   env NAME                the environment that a process is started with
@@ -87,10 +87,13 @@ END
 
 help_logs() {
     cat <<END
-Usage: ./prodorder logs [NAME...] [-f]
+Usage: ./prodorder logs [NAME...|all] [-f]
 
-The last 100 lines of the logs in PRODORDER_HOME/log (of all, or of these names); -f follows them.
-The services and the gateway write one JSON object a line: ./prodorder logs order-service | jq .
+The last 100 lines of the logs in PRODORDER_HOME/log; -f follows them. Without a name, those of our
+own programs: ${STACK_OURS[*]}. They write one JSON object a line:
+./prodorder logs order-service | jq .
+
+Names: ${STACK_ALL[*]} all
 END
 }
 
@@ -122,18 +125,14 @@ END
 }
 
 help_test() {
+    tests_available
     cat <<END
-Usage: ./prodorder test [unit|control|gateway|flow|fault|e2e|all]...
+Usage: ./prodorder test [$(tr ' ' '|' <<< "${RET_SUITES[*]}")|all]...
 
 Builds and runs the tests. Those that need the whole stack run on one of their own, in
 PRODORDER_HOME/test and on other ports, so that a stack in use is not touched.
 
-  unit      the C unit tests
-  control   the tests of this script and of configure.sh
-  gateway   the nginx module, with mock upstreams
-  flow      the whole stack
-  fault     things are killed                 (long)
-  e2e       browser and Postman collection    (long)
+$(for one in "${RET_SUITES[@]}"; do printf '  %-9s %s\n' "$one" "${TESTS_ABOUT[$one]}"; done)
   all       all of these
 
 Without a name: unit, control, gateway and flow. The last line is "N passed, N failed"; exit 1 when

@@ -4,6 +4,7 @@
 # The names that people use, in the order in which things start.
 STACK_BACKENDS=(product-db order-db product-redis order-redis rabbitmq)
 STACK_SERVICES=(product-service order-service)
+STACK_OURS=("${STACK_SERVICES[@]}" gateway)
 STACK_ALL=("${STACK_BACKENDS[@]}" "${STACK_SERVICES[@]}" gateway)
 
 # Ports at offset 0. The last two are RabbitMQ's own: Erlang distribution and its port mapper.
@@ -47,15 +48,21 @@ settings_check() {
             "Everywhere: PRODORDER_LISTEN=0.0.0.0   only this machine (default): 127.0.0.1"
 }
 
-# settings_keep: remember them for the commands that follow `up`. A running stack keeps its own:
-# changing them underneath would lose sight of its processes.
+# settings_keep: remember them for the commands that follow `up`.
 settings_keep() {
+    settings_require_same
+    printf '%s\n' "$STACK_OFFSET $STACK_LISTEN" > "$STACK_HOME/run/settings"
+}
+
+# settings_require_same: a running stack keeps its own. Others would look for its processes, or start
+# new ones, where they are not.
+settings_require_same() {
     local now="$STACK_OFFSET $STACK_LISTEN"
     if [ "$STACK_SAVED" != " " ] && [ "$STACK_SAVED" != "$now" ] && process_any_alive; then
         die "the stack in $STACK_HOME runs with port offset and address '$STACK_SAVED', not '$now'" \
-            "Run ./prodorder down first, or use another PRODORDER_HOME."
+            "Unset PRODORDER_PORT_OFFSET and PRODORDER_LISTEN to mean that stack." \
+            "For other ports, run ./prodorder down first, or use another PRODORDER_HOME."
     fi
-    printf '%s\n' "$now" > "$STACK_HOME/run/settings"
 }
 
 settings_port() {

@@ -2,17 +2,46 @@
 
 # stack_lock: one ./prodorder at a time changes a stack. Held until this process ends; no child has it.
 stack_lock() {
-    [ -w "$STACK_HOME/run" ] || die "$STACK_HOME belongs to user $(stat -c %U "$STACK_HOME/run")" \
-        "Run this command as that user, or use another PRODORDER_HOME."
+    dirs_require_ours
     exec {STACK_LOCK}> "$STACK_HOME/lock"
     flock -n "$STACK_LOCK" && return 0
     ui_say "another ./prodorder is at work on $STACK_HOME; waiting for it"
     flock -w 900 "$STACK_LOCK" || die "the other ./prodorder is still at work after 15 minutes"
 }
 
+# stack_on_interrupt: what Ctrl-C and TERM say while things start. Those who are just starting
+# something have process groups of their own, which Ctrl-C does not reach, and finish it.
+stack_on_interrupt() {
+    trap 'stack_interrupted 130' INT
+    trap 'stack_interrupted 143' TERM
+}
+
+stack_interrupted() {
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    ui_error "interrupted. What was started keeps running: ./prodorder up continues, ./prodorder down stops it"
+    wait
+    exit "$1"
+}
+
+# stack_require_backends NAME...: a service cannot become ready without its database and the broker,
+# which must run or be among the names.
+stack_require_backends() {
+    local name backend missing=()
+    for name; do
+        [[ $name == *-service ]] || continue
+        for backend in "${name%-service}-db" rabbitmq; do
+            [[ " $* ${missing[*]-} " == *" $backend "* ]] || process_pid "$backend" || missing+=("$backend")
+        done
+    done
+    [ ${#missing[@]} -eq 0 ] ||
+        die "$* cannot become ready: not running: ${missing[*]}" "Start everything: ./prodorder up"
+}
+
 # stack_up NAME...: start those that do not run, in stages, and wait for each stage.
 stack_up() {
     local stage name names
+    stack_require_backends "$@"
     stack_restart_outdated "$@"
     stack_require_ports "$@"
     for stage in backends services gateway; do
@@ -66,7 +95,9 @@ stack_start_stage() {
             [ "$RET_KIND" != rabbitmq ] || rabbitmq_start_epmd
             continue
         fi
+        set -m
         ("${RET_KIND}_start" "$name") &
+        set +m
         jobs+=($!)
         started+=" $name"
     done
@@ -150,7 +181,7 @@ stack_explain() {
             echo "  The last lines of $log:"
             tail -n 12 "$log" | sed 's/^/    /'
         fi
-        echo "  To try: ./prodorder logs $1, then ./prodorder restart $1; ./prodorder clean starts anew, without data."
+        echo "  To try: ./prodorder logs $1, then ./prodorder restart $1"
     } >&2
 }
 
@@ -181,6 +212,15 @@ stack_stop_one() {
         rm -f "$STACK_HOME/run/$1.pid"
         ui_step "$1" "does not run"
     fi
+}
+
+# stack_down_alive: all those that run, without a word on the others.
+stack_down_alive() {
+    local name names=()
+    for name in "${STACK_ALL[@]}"; do
+        ! stack_is_any_alive "$name" || names+=("$name")
+    done
+    [ ${#names[@]} -eq 0 ] || stack_down "${names[@]}"
 }
 
 # stack_is_any_alive NAME: it, its helper, or what is left of it after a kill.

@@ -3,9 +3,11 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
-use Control qw(run scratch write_file);
+use Control qw($ROOT run scratch write_file);
+use File::Path qw(make_path);
 use Test::More;
 
+chdir $ROOT or die;
 my $home = scratch() . '/home';
 delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
 $ENV{PRODORDER_HOME} = $home;
@@ -23,6 +25,14 @@ for my $command (@commands) {
     }
 }
 ok(!-e $home, 'help creates nothing');
+{
+    my @offered = run('./prodorder', 'help', 'test')->{out} =~ /^  (\w+)   +\S/mg;
+    is($offered[-1], 'all', 'help test offers all suites');
+    for my $suite (@offered[0 .. $#offered - 1]) {
+        my @files = (glob("t/$suite/*.t"), glob("t/$suite/test_*.c"));
+        ok(scalar @files, "help test: $suite has tests");
+    }
+}
 
 is(run('./prodorder')->{status}, 2, 'no command: exit 2');
 my $unknown = run('./prodorder', 'wibble');
@@ -47,6 +57,7 @@ for my $case (
     [['status', 'extra'],        qr/status takes no arguments/],
     [['clean', 'extra'],         qr/clean takes no arguments/],
     [['test', 'wibble'],         qr/there is no test suite 'wibble'/],
+    [['test', 'gateway', ''],    qr/there is no test suite ''/],
 ) {
     my ($args, $message) = @$case;
     my $result = run('./prodorder', @$args);
@@ -77,11 +88,66 @@ is($status->{status}, 1, 'status of nothing: exit 1');
 like($status->{out}, qr/^$_\s+-\s+\d+\s+down/m, "status has a line for $_")
     for qw(gateway product-service order-service product-db order-db product-redis order-redis rabbitmq);
 is(run('./prodorder', 'down')->{status}, 0, 'down of nothing: exit 0');
-is(run('./prodorder', 'clean')->{status}, 0, 'clean of nothing: exit 0');
+my $clean = run('./prodorder', 'clean');
+is($clean->{status}, 0, 'clean of nothing: exit 0');
+is($clean->{out}, "nothing to delete in $home\n", 'clean of nothing: claims nothing');
 for my $args (['psql', 'order'], ['redis', 'order']) {
     my $result = run('./prodorder', @$args);
     is($result->{status}, 1, "@$args without a stack: exit 1");
     like($result->{err}, qr/order-(db|redis) does not run/, "@$args without a stack: says so");
+}
+
+# Reading makes nothing.
+for my $args (['env', 'order-service'], ['env', 'product-db'], ['logs'], ['logs', 'all']) {
+    is(run('./prodorder', @$args)->{status}, 1, "@$args without a stack: exit 1");
+    ok(!-e $home, "@$args without a stack: creates nothing");
+}
+make_path("$home/run", "$home/secrets");
+write_file("$home/.prodorder", '');
+like(run('./prodorder', 'env', 'order-service')->{err}, qr/no password for order-db yet/, 'env without a password');
+is_deeply([glob "$home/secrets/*"], [], 'env makes no password');
+
+# A service whose database does not run cannot become ready.
+for my $command ('up', 'restart') {
+    my $result = run('./prodorder', $command, 'order-service');
+    is($result->{status}, 1, "$command order-service without its backends: exit 1");
+    like($result->{err}, qr/not running: order-db rabbitmq\n\s+Start everything: \.\/prodorder up/,
+        "$command order-service: says what is missing and what to do");
+}
+
+# Without names, logs are those of our own programs.
+write_file("$home/log/$_.log", "from $_\n") for qw(gateway order-service product-db);
+my $ours = run('./prodorder', 'logs')->{out};
+like($ours, qr/from gateway/,       'logs: the gateway');
+like($ours, qr/from order-service/, 'logs: the services');
+unlike($ours, qr/from product-db/,  'logs: not the servers');
+like(run('./prodorder', 'logs', 'all')->{out}, qr/from product-db/, 'logs all: the servers too');
+is(run('./prodorder', 'logs', 'product-db')->{out}, "from product-db\n", 'logs NAME: that one');
+is(run('./prodorder', 'logs', 'rabbitmq')->{status}, 1, 'logs NAME that there is not: exit 1');
+
+SKIP: {
+    skip 'only root can be somebody else', 10 if $> != 0;
+    skip 'nobody cannot enter the repository', 10 if system('setpriv --reuid=65534 --clear-groups test -x prodorder');
+    for my $args (['psql', 'order'], ['redis', 'order'], ['env', 'order-db'], ['logs'], ['down']) {
+        my $result = run('setpriv', '--reuid=65534', '--clear-groups', './prodorder', @$args);
+        is($result->{status}, 1, "@$args as another user: exit 1");
+        like($result->{err}, qr/^prodorder: \Q$home\E belongs to user root$/m, "@$args as another user: says whose it is");
+    }
+}
+is(run('./prodorder', 'clean')->{out}, "deleted the data, logs and passwords in $home\n", 'clean: one line');
+ok(!-e $home, 'clean leaves nothing');
+
+# A repository that cannot be built where it is.
+{
+    my $spaced = scratch() . '/a b';
+    make_path($spaced);
+    is(system('cp', '-r', 'prodorder', 'configure.sh', 'scripts', $spaced), 0, 'a copy in a path with a space');
+    for my $command (['./prodorder', 'up'], ['./configure.sh']) {
+        my $result = run('env', '-C', $spaced, @$command);
+        is($result->{status}, 1, "path with a space: @$command: exit 1");
+        like($result->{err}, qr/the repository's own path '\Q$spaced\E' has a space: .*; move the clone/,
+            "path with a space: @$command: says so");
+    }
 }
 
 # Somebody else's directory is neither used nor deleted.

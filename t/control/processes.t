@@ -68,6 +68,11 @@ isnt(pid(), $pid, 'restart: another process');
     my $result = up();
     is($result->{status}, 1, 'up with another offset while it runs: refused');
     like($result->{err}, qr/down first/, 'up with another offset: says what to do');
+    for my $args (['status'], ['redis', 'product', 'PING'], ['env', 'product-redis'], ['restart', 'product-redis']) {
+        my $other = run('./prodorder', @$args);
+        is($other->{status}, 1, "@$args with another offset: exit 1");
+        like($other->{err}, qr/runs with port offset and address '$offset 127\.0\.0\.1'/, "@$args: says which it has");
+    }
 }
 {
     local $ENV{PRODORDER_PORT_OFFSET};
@@ -96,6 +101,22 @@ is("@statuses", '0 0 0', 'three ups at once all succeed');
 my @servers = grep { read_file("/proc/$_/cmdline") =~ /^redis-server .*:$port/ }
     map { m{/proc/(\d+)} } glob '/proc/[0-9]*';
 is(scalar @servers, 1, 'and there is one server');
+
+# Ctrl-C, which reaches its children too, and TERM while it waits for a server that never becomes ready.
+down();
+for my $case ([INT => 130], [TERM => 143, '--foreground']) {
+    my ($signal, $status, @alone) = @$case;
+    my $wrapper = scratch();
+    write_file("$wrapper/redis-server", "#!/bin/sh\nexec sleep 60\n");
+    chmod 0755, "$wrapper/redis-server";
+    local $ENV{PATH} = "$wrapper:$ENV{PATH}";
+    my $result = run('timeout', @alone, '--preserve-status', '-s', $signal, '4',
+        './prodorder', 'up', 'product-redis');
+    is($result->{status}, $status, "SIG$signal: exit $status");
+    is($result->{err}, 'prodorder: interrupted. What was started keeps running: '
+        . "./prodorder up continues, ./prodorder down stops it\n", "SIG$signal: says only that");
+    like(run('./prodorder', 'down')->{out}, qr/product-redis\s+stopped/, "SIG$signal: what was started keeps running");
+}
 
 # A pid file whose pid has been given to another process: that one is left alone.
 down();
