@@ -24,15 +24,14 @@ stack_interrupted() {
     exit "$1"
 }
 
-# stack_require_backends NAME...: a service cannot become ready without its database and the broker,
-# which must run or be among the names.
+# stack_require_backends NAME...: a service cannot become ready without its database, which must run
+# or be among the names. It does become ready without Redis and RabbitMQ: it serves what can be served.
 stack_require_backends() {
     local name backend missing=()
     for name; do
         [[ $name == *-service ]] || continue
-        for backend in "${name%-service}-db" rabbitmq; do
-            [[ " $* ${missing[*]-} " == *" $backend "* ]] || process_pid "$backend" || missing+=("$backend")
-        done
+        backend=${name%-service}-db
+        [[ " $* ${missing[*]-} " == *" $backend "* ]] || process_pid "$backend" || missing+=("$backend")
     done
     [ ${#missing[@]} -eq 0 ] ||
         die "$* cannot become ready: not running: ${missing[*]}" "Start everything: ./prodorder up"

@@ -111,7 +111,7 @@ is_deeply([glob "$home/secrets/*"], [], 'env makes no password');
 for my $command ('up', 'restart') {
     my $result = run('./prodorder', $command, 'order-service');
     is($result->{status}, 1, "$command order-service without its backends: exit 1");
-    like($result->{err}, qr/not running: order-db rabbitmq\n\s+Start everything: \.\/prodorder up/,
+    like($result->{err}, qr/not running: order-db\n\s+Start everything: \.\/prodorder up/,
         "$command order-service: says what is missing and what to do");
 }
 
