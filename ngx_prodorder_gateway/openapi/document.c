@@ -2,30 +2,12 @@
 #include "loader.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* A document's tables take several times its text. */
 enum { ARENA_BYTES_MAX = 256 * 1024 * 1024 };
-
-bool loader_fail(struct oa_loader *loader, const struct oa_place *place, const char *format, ...) {
-    char pointer[256];
-    char reason[512];
-    va_list args;
-
-    if (loader->failed) {
-        return false;
-    }
-    loader->failed = true;
-    va_start(args, format);
-    vsnprintf(reason, sizeof(reason), format, args);
-    va_end(args);
-    snprintf(loader->error, loader->error_bytes, "%s: #%.*s: %s", loader->name,
-             (int)oa_place_write(place, pointer, sizeof(pointer)), pointer, reason);
-    return false;
-}
 
 void *loader_alloc(struct oa_loader *loader, size_t count, size_t size) {
     const struct oa_place root = { .key = { "", 0 } };
@@ -59,28 +41,38 @@ static bool load(struct oa_loader *loader, const char *text, size_t len) {
 
     loader->doc->root = oa_json_parse(loader->doc->arena, text, len, OA_JSON_DEPTH_MAX, &error);
     if (loader->doc->root == NULL) {
-        snprintf(loader->error, loader->error_bytes, "%s: line %zu, column %zu: %s", loader->name,
-                 error.line, error.column, error.reason);
-        return false;
+        return loader_fail_text(loader, "line %zu, column %zu: %s", error.line, error.column,
+                                error.reason);
     }
     return check_version(loader) && load_paths(loader) && oa_schema_check_loops(loader);
 }
 
-struct oa_document *oa_document_parse(const char *name, const char *text, size_t len, char *error,
-                                      size_t error_bytes) {
+bool loader_open(struct oa_loader *loader, const char *name, oa_problem_fn problem, void *user) {
     struct oa_arena *arena = oa_arena_open(ARENA_BYTES_MAX);
-    struct oa_loader loader = { .name = name, .error = error, .error_bytes = error_bytes };
+    char line[OA_PROBLEM_BYTES_MAX];
 
+    *loader = (struct oa_loader){ .name = name, .problem = problem, .user = user };
     if (arena != NULL) {
-        loader.doc = oa_calloc(arena, 1, sizeof(*loader.doc));
+        loader->doc = oa_calloc(arena, 1, sizeof(*loader->doc));
     }
-    if (loader.doc == NULL) {
+    if (loader->doc == NULL) {
         oa_arena_close(arena);
-        snprintf(error, error_bytes, "%s: out of memory", name);
+        snprintf(line, sizeof(line), "%s: out of memory", name);
+        problem(user, line);
+        return false;
+    }
+    loader->doc->arena = arena;
+    return true;
+}
+
+struct oa_document *oa_document_parse(const char *name, const char *text, size_t len,
+                                      oa_problem_fn problem, void *user) {
+    struct oa_loader loader;
+
+    if (!loader_open(&loader, name, problem, user)) {
         return NULL;
     }
-    loader.doc->arena = arena;
-    if (!load(&loader, text, len)) {
+    if (!load(&loader, text, len) || loader.problem_count > 0) {
         oa_document_free(loader.doc);
         return NULL;
     }
@@ -96,28 +88,28 @@ void oa_document_free(struct oa_document *doc) {
     oa_arena_close(doc->arena); /* the document is in it */
 }
 
-/* The whole file, to be freed; NULL with `error` set. */
-static char *read_file(const char *file, size_t *ret_len, char *error, size_t error_bytes) {
+/* The whole file, to be freed; NULL with `reason` set, which has room for 200 bytes. */
+static char *read_file(const char *file, size_t *ret_len, char *reason) {
     FILE *stream = fopen(file, "rb");
     char *text = NULL;
     size_t len;
 
     if (stream == NULL) {
-        snprintf(error, error_bytes, "%s: cannot be opened: %s", file, strerror(errno));
+        snprintf(reason, 200, "cannot be opened: %s", strerror(errno));
         return NULL;
     }
     text = malloc(OA_DOCUMENT_BYTES_MAX + 1);
     if (text == NULL) {
-        snprintf(error, error_bytes, "%s: out of memory", file);
+        snprintf(reason, 200, "out of memory");
         goto failed;
     }
     len = fread(text, 1, OA_DOCUMENT_BYTES_MAX + 1, stream);
     if (ferror(stream)) {
-        snprintf(error, error_bytes, "%s: cannot be read: %s", file, strerror(errno));
+        snprintf(reason, 200, "cannot be read: %s", strerror(errno));
         goto failed;
     }
     if (len > OA_DOCUMENT_BYTES_MAX) {
-        snprintf(error, error_bytes, "%s: larger than %d bytes", file, OA_DOCUMENT_BYTES_MAX);
+        snprintf(reason, 200, "larger than %d bytes", OA_DOCUMENT_BYTES_MAX);
         goto failed;
     }
     fclose(stream);
@@ -130,13 +122,17 @@ failed:
     return NULL;
 }
 
-struct oa_document *oa_document_load(const char *file, char *error, size_t error_bytes) {
+struct oa_document *oa_document_load(const char *file, oa_problem_fn problem, void *user) {
+    char line[OA_PROBLEM_BYTES_MAX];
+    char reason[200];
     size_t len;
-    char *text = read_file(file, &len, error, error_bytes);
+    char *text = read_file(file, &len, reason);
     struct oa_document *doc;
     char *kept;
 
     if (text == NULL) {
+        snprintf(line, sizeof(line), "%s: %s", file, reason);
+        problem(user, line);
         return NULL;
     }
     /* the tree points into the text: the document keeps a copy of the right size */
@@ -144,7 +140,7 @@ struct oa_document *oa_document_load(const char *file, char *error, size_t error
     if (kept == NULL) {
         kept = text;
     }
-    doc = oa_document_parse(file, kept, len, error, error_bytes);
+    doc = oa_document_parse(file, kept, len, problem, user);
     if (doc == NULL) {
         free(kept);
         return NULL;

@@ -19,6 +19,8 @@
 #include <stdint.h>
 
 enum {
+    OA_PROBLEMS_MAX = 100,       /* mistakes of one document that are reported */
+    OA_PROBLEM_BYTES_MAX = 1000, /* of one line about a mistake, with its zero byte */
     OA_PATH_PARAMS_MAX = 8, /* {templates} in one path */
     OA_PARAMS_MAX = 32,     /* parameters of one operation */
     OA_DOCUMENT_BYTES_MAX = 4 * 1024 * 1024,
@@ -51,15 +53,21 @@ struct oa_match {
 };
 
 /*
- * Load `file`. NULL: `error` holds one line that names the file, the JSON Pointer (or line and
- * column) and the reason. Free with oa_document_free(), which allows NULL.
+ * Receives each mistake of a document as one line: the file, the JSON Pointer (or line and column)
+ * and the reason. `line` is gone when the function returns.
  */
-struct oa_document *oa_document_load(const char *file, char *error, size_t error_bytes);
+typedef void (*oa_problem_fn)(void *user, const char *line);
+
+/*
+ * Load `file`. NULL: every mistake, up to OA_PROBLEMS_MAX, was handed to `problem`, then one line
+ * more when there are more. Free with oa_document_free(), which allows NULL.
+ */
+struct oa_document *oa_document_load(const char *file, oa_problem_fn problem, void *user);
 void oa_document_free(struct oa_document *doc);
 
 /* The same from memory; `text` must outlive the document. `name` is for messages only. */
-struct oa_document *oa_document_parse(const char *name, const char *text, size_t len, char *error,
-                                      size_t error_bytes);
+struct oa_document *oa_document_parse(const char *name, const char *text, size_t len,
+                                      oa_problem_fn problem, void *user);
 
 /*
  * Find the operation of a request. `path` is the request target up to '?', as received; a literal

@@ -1,8 +1,9 @@
 /*
  * What the files share that turn a document into tables; nobody else includes this.
  *
- * A loader function that fails has called loader_fail() with the place of the mistake; the first
- * call counts. Everything is allocated in the document's arena and never freed alone.
+ * A loader function that fails has called loader_fail() with the place of the mistake, and its
+ * caller goes on with the next sibling: every mistake of a document is reported, each once.
+ * Everything is allocated in the document's arena and never freed alone.
  */
 #ifndef OA_LOADER_H
 #define OA_LOADER_H
@@ -59,12 +60,23 @@ struct oa_body {
 struct oa_loader {
     struct oa_document *doc;
     const char *name; /* of the document, for messages */
-    char *error;
-    size_t error_bytes;
-    bool failed;
+    oa_problem_fn problem;
+    void *user;
+    struct oa_problem *problems; /* what was reported, the latest first */
+    unsigned problem_count;      /* 0: the document is good so far */
 };
 
-/* Note "NAME: #POINTER: REASON"; always false. */
+/* A loader on a new, empty document; false, and reported, when there is no memory. */
+bool loader_open(struct oa_loader *loader, const char *name, oa_problem_fn problem, void *user);
+
+/* Report a line "NAME: WHAT" that has no pointer; always false. */
+__attribute__((format(printf, 2, 3))) bool loader_fail_text(struct oa_loader *loader,
+                                                            const char *format, ...);
+
+/*
+ * Report "NAME: #POINTER: REASON", unless that line was reported before; always false. The line is
+ * cut to OA_PROBLEM_BYTES_MAX, control characters become '?'.
+ */
 __attribute__((format(printf, 3, 4))) bool
 loader_fail(struct oa_loader *loader, const struct oa_place *place, const char *format, ...);
 

@@ -12,6 +12,7 @@ static char *ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static void ngx_http_prodorder_problem(void *data, const char *line);
 static void ngx_http_prodorder_free_document(void *data);
 static char *ngx_http_prodorder_check_max_errors(ngx_conf_t *cf, void *post,
     void *data);
@@ -279,7 +280,6 @@ ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_prodorder_loc_conf_t *plcf = conf;
 
-    char                 error[NGX_MAX_CONF_ERRSTR / 2];
     ngx_str_t           *value, file;
     ngx_pool_cleanup_t  *cln;
 
@@ -305,10 +305,10 @@ ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    plcf->document = oa_document_load((char *) file.data, error, sizeof(error));
+    plcf->document = oa_document_load((char *) file.data,
+                                      ngx_http_prodorder_problem, cf);
 
     if (plcf->document == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", error);
         return NGX_CONF_ERROR;
     }
 
@@ -316,6 +316,17 @@ ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     cln->data = plcf->document;
 
     return NGX_CONF_OK;
+}
+
+
+/* A line is shorter than NGX_MAX_CONF_ERRSTR: nginx cuts nothing off. */
+
+static void
+ngx_http_prodorder_problem(void *data, const char *line)
+{
+    ngx_conf_t *cf = data;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", line);
 }
 
 

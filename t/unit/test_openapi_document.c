@@ -8,9 +8,17 @@
 
 static char message[1024];
 
+/* Collects the lines, each after a newline but the first. */
+static void note(void *user, const char *line) {
+    size_t len = strlen(message);
+
+    (void)user;
+    snprintf(message + len, sizeof(message) - len, "%s%s", len > 0 ? "\n" : "", line);
+}
+
 static struct oa_document *load(const char *text) {
     message[0] = '\0';
-    return oa_document_parse("doc.json", text, strlen(text), message, sizeof(message));
+    return oa_document_parse("doc.json", text, strlen(text), note, NULL);
 }
 
 static struct oa_str str(const char *text) {
@@ -127,7 +135,7 @@ START_TEST(a_pattern_that_is_none) {
 END_TEST
 
 START_TEST(a_file_that_is_not_there) {
-    ck_assert_ptr_null(oa_document_load("/nonexistent.json", message, sizeof(message)));
+    ck_assert_ptr_null(oa_document_load("/nonexistent.json", note, NULL));
     ck_assert_str_eq(message, "/nonexistent.json: cannot be opened: No such file or directory");
 }
 END_TEST
