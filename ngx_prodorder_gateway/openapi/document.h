@@ -37,6 +37,7 @@ struct oa_operation {
     bool body_required;
     const struct oa_body *body;
     struct oa_param *params; /* in the document's order, linked */
+    unsigned number;         /* for the caller's own use; 0 until it sets it */
 };
 
 enum oa_route {
@@ -75,6 +76,10 @@ struct oa_document *oa_document_parse(const char *name, const char *text, size_t
  */
 void oa_document_route(const struct oa_document *doc, struct oa_str method, struct oa_str path,
                        struct oa_match *ret_match);
+
+/* Call `visit` with each operation, once; it may set `number` while nobody else uses the document. */
+void oa_document_visit(struct oa_document *doc,
+                       void (*visit)(void *user, struct oa_operation *operation), void *user);
 
 /* Whether the document declares this status for the operation (a range such as 2XX counts). */
 bool oa_operation_declares(const struct oa_operation *operation, unsigned status);

@@ -87,3 +87,12 @@ void oa_document_route(const struct oa_document *doc, struct oa_str method, stru
         return;
     }
 }
+
+void oa_document_visit(struct oa_document *doc,
+                       void (*visit)(void *user, struct oa_operation *operation), void *user) {
+    for (struct oa_path *path = doc->paths; path != NULL; path = path->next) {
+        for (struct oa_method *method = path->methods; method != NULL; method = method->next) {
+            visit(user, &method->operation);
+        }
+    }
+}
