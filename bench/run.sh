@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # ./prodorder bench [NAME...]: measure the whole system on a stack of its own, and keep the figures.
 #
-# Benchmarks: orders, order-port, product, order-list, latency (default: all of them).
+# Benchmarks: latency, orders, order-port, product, order-list, gateway (default: all of them).
+# gateway: bench/gateway.sh, with and without the module in turn; BENCH_PAIRS (7), BENCH_PAIR_SECONDS (6).
 # Environment: BENCH_SECONDS (30), BENCH_CONNECTIONS (64), BENCH_PORT_OFFSET (11000),
 #              BENCH_HOME (var/bench), BENCH_KEEP=1 leaves the stack running.
 #
@@ -18,11 +19,11 @@ export PRODORDER_HOME=${BENCH_HOME:-$PWD/var/bench} PRODORDER_PORT_OFFSET=$OFFSE
 export PRODORDER_LISTEN=127.0.0.1
 GATEWAY=http://127.0.0.1:$((4000 + OFFSET))
 ORDER_SERVICE=http://127.0.0.1:$((3002 + OFFSET))
-ALL=(latency orders order-port product order-list)
+ALL=(latency orders order-port product order-list gateway)
 RESULTS=bench/results/$(date -u +%Y-%m-%dT%H%M%SZ)-$(git rev-parse --short HEAD 2> /dev/null || echo none).jsonl
 
 usage() {
-    sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 die() {
@@ -126,13 +127,22 @@ bench_latency() {
     record latency "$(bench/latency.pl "$GATEWAY" 200)"
 }
 
+# What the module costs nginx: requests per second with it by those without it.
+bench_gateway() {
+    record gateway-get "$(bench/gateway.sh /products/1)"
+    record gateway-post "$(bench/gateway.sh /orders bench/orders.lua)"
+}
+
 table() {
     jq -rs '
         def n: if . == null then "-" else tostring end;
-        ["bench", "requests/s", "fulfilled/s", "p50 ms", "p99 ms", "errors", "cores used"],
+        ["bench", "requests/s", "fulfilled/s", "p50 ms", "p99 ms", "errors", "cores used; ratio"],
         (.[] | [.bench, (.requests_per_s | n), (.fulfilled_per_s | n), (.p50_ms | n), (.p99_ms | n),
                 (.errors | n), ((.cores // {}) | to_entries | sort_by(-.value)
-                | map(select(.value >= 0.02) | "\(.key) \(.value)") | join(", "))]) | @tsv' "$RESULTS" |
+                | map(select(.value >= 0.02) | "\(.key) \(.value)") | join(", "))
+                + (if .ratio == null then "" else
+                   "ratio \(.ratio) (\(.ratio_min) to \(.ratio_max)), nginx \(.nginx_us) µs, plain \(.plain_nginx_us) µs"
+                   end)]) | @tsv' "$RESULTS" |
         awk -F'\t' '{ printf "%-12s %11s %12s %9s %9s %7s  %s\n", $1, $2, $3, $4, $5, $6, $7 }'
 }
 
