@@ -8,12 +8,51 @@ struct oa_format {
     bool (*is_number)(const struct oa_decimal *value); /* about numbers */
 };
 
-/* Sorted by source; a name that is missing here (as "password", "binary") is an annotation. */
+static bool is_between(const struct oa_decimal *value, const char *min, size_t min_len,
+                       const char *max, size_t max_len) {
+    struct oa_decimal low = oa_decimal_parse((struct oa_str){ min, min_len });
+    struct oa_decimal high = oa_decimal_parse((struct oa_str){ max, max_len });
+
+    return oa_decimal_is_integer(value) && oa_decimal_compare(value, &low) >= 0 &&
+           oa_decimal_compare(value, &high) <= 0;
+}
+
+#define IS_BETWEEN(value, min, max) is_between(value, min, sizeof(min) - 1, max, sizeof(max) - 1)
+
+/* OpenAPI's format registry */
+static bool is_int32(const struct oa_decimal *value) {
+    return IS_BETWEEN(value, "-2147483648", "2147483647");
+}
+
+static bool is_int64(const struct oa_decimal *value) {
+    return IS_BETWEEN(value, "-9223372036854775808", "9223372036854775807");
+}
+
+/*
+ * All that JSON Schema Validation 2020-12, 7.3 names, but idn-hostname, which needs the tables of
+ * IDNA; and OpenAPI's integers. Other names (password, byte, float...) are annotations.
+ */
 static const struct oa_format formats[] = {
     { "date-time", oa_is_date_time, NULL },
     { "date", oa_is_date, NULL },
     { "time", oa_is_time, NULL },
     { "duration", oa_is_duration, NULL },
+    { "email", oa_is_email, NULL },
+    { "idn-email", oa_is_idn_email, NULL },
+    { "hostname", oa_is_hostname, NULL },
+    { "ipv4", oa_is_ipv4, NULL },
+    { "ipv6", oa_is_ipv6, NULL },
+    { "uri", oa_is_uri, NULL },
+    { "uri-reference", oa_is_uri_reference, NULL },
+    { "iri", oa_is_iri, NULL },
+    { "iri-reference", oa_is_iri_reference, NULL },
+    { "uri-template", oa_is_uri_template, NULL },
+    { "uuid", oa_is_uuid, NULL },
+    { "json-pointer", oa_is_json_pointer, NULL },
+    { "relative-json-pointer", oa_is_relative_json_pointer, NULL },
+    { "regex", oa_is_regex, NULL },
+    { "int32", NULL, is_int32 },
+    { "int64", NULL, is_int64 },
 };
 
 const struct oa_format *oa_format_find(struct oa_str name) {

@@ -16,4 +16,24 @@ bool oa_is_time(struct oa_str text);
 bool oa_is_date_time(struct oa_str text);
 bool oa_is_duration(struct oa_str text);
 
+/* format_net.c */
+bool oa_is_hostname(struct oa_str text);
+bool oa_is_ipv4(struct oa_str text);
+bool oa_is_ipv6(struct oa_str text);
+bool oa_is_email(struct oa_str text);
+bool oa_is_idn_email(struct oa_str text);
+
+/* format_uri.c */
+bool oa_is_uri(struct oa_str text);
+bool oa_is_uri_reference(struct oa_str text);
+bool oa_is_iri(struct oa_str text);
+bool oa_is_iri_reference(struct oa_str text);
+bool oa_is_uri_template(struct oa_str text);
+
+/* format_text.c */
+bool oa_is_uuid(struct oa_str text);
+bool oa_is_json_pointer(struct oa_str text);
+bool oa_is_relative_json_pointer(struct oa_str text);
+bool oa_is_regex(struct oa_str text);
+
 #endif

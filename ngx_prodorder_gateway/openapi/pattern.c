@@ -104,6 +104,14 @@ const void *oa_pattern_compile(struct oa_str source, char *reason, size_t reason
     return code;
 }
 
+bool oa_pattern_is_valid(struct oa_str source) {
+    char reason[1];
+    const void *code = oa_pattern_compile(source, reason, sizeof(reason));
+
+    oa_pattern_free(code);
+    return code != NULL;
+}
+
 void oa_pattern_free(const void *code) {
     pcre2_code_free((pcre2_code *)code);
 }

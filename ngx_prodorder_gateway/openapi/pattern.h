@@ -6,12 +6,17 @@
 
 #include "json.h"
 
+#include <stdbool.h>
+
 enum oa_pattern_result {
     OA_PATTERN_MATCH,
     OA_PATTERN_NO_MATCH,
     OA_PATTERN_LIMIT, /* the expression backtracks too much on this text */
     OA_PATTERN_NO_MEMORY
 };
+
+/* Whether `source` is a regular expression of ECMA-262 with the flag u. */
+bool oa_pattern_is_valid(struct oa_str source);
 
 /* NULL: `reason` says why. Free with oa_pattern_free(). */
 const void *oa_pattern_compile(struct oa_str source, char *reason, size_t reason_bytes);
