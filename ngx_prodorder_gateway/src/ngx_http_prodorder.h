@@ -26,6 +26,8 @@
 #include "../openapi/document.h"
 
 
+#define NGX_HTTP_PRODORDER_VERSION        "0.1.0"
+
 /* The longest X-Request-Id that is kept; contract: ^[A-Za-z0-9._:-]{1,128}$ */
 #define NGX_HTTP_PRODORDER_ID_MAX         128
 
@@ -43,6 +45,20 @@ typedef enum {
     NGX_HTTP_PRODORDER_ID_INBOUND = 0,     /* keep a well-formed inbound id */
     NGX_HTTP_PRODORDER_ID_GENERATE         /* always a new one */
 } ngx_http_prodorder_id_e;
+
+
+typedef enum {
+    NGX_HTTP_PRODORDER_TRACE_INBOUND = 0,  /* go on with a valid inbound trace */
+    NGX_HTTP_PRODORDER_TRACE_GENERATE,     /* always start a new one */
+    NGX_HTTP_PRODORDER_TRACE_OFF           /* pass on what came, take no part */
+} ngx_http_prodorder_trace_e;
+
+
+typedef enum {
+    NGX_HTTP_PRODORDER_VALIDATE_OFF = 0,
+    NGX_HTTP_PRODORDER_VALIDATE_ON,
+    NGX_HTTP_PRODORDER_VALIDATE_LOG        /* note the outcome, refuse nothing */
+} ngx_http_prodorder_validate_e;
 
 
 typedef enum {
@@ -78,16 +94,44 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t                    gateway;
-    ngx_flag_t                    validate;
+    ngx_uint_t                    validate;
     ngx_flag_t                    envelope;
     ngx_uint_t                    request_id;
+    ngx_str_t                     id_header;
+    ngx_uint_t                    trace;
+    ngx_flag_t                    sampled;      /* a trace that starts here */
     ngx_uint_t                    error_format;
     ngx_uint_t                    max_errors;
     size_t                        body_limit;
     time_t                        retry_after;
     struct oa_document           *document;
     ngx_array_t                  *components;   /* of component_t */
+    ngx_uint_t                    metrics;      /* unsigned  metrics:1; */
 } ngx_http_prodorder_loc_conf_t;
+
+
+/* What metrics know of an operation. */
+typedef struct {
+    ngx_str_t                     name;
+    ngx_uint_t                    success;      /* declared status; 0: none */
+} ngx_http_prodorder_operation_t;
+
+
+typedef struct {
+    ngx_array_t                   documents;    /* of struct oa_document * */
+    ngx_array_t                   operations;   /* of operation_t, sorted */
+    ngx_shm_zone_t               *metrics;      /* NULL: nobody asks for them */
+    unsigned                      has_metrics:1;
+} ngx_http_prodorder_main_conf_t;
+
+
+/* The post of a number or size that has bounds, both inclusive. */
+typedef struct {
+    ngx_conf_post_handler_pt      handler;
+    ngx_int_t                     min;
+    ngx_int_t                     max;
+    char                         *text;         /* follows the directive's name */
+} ngx_http_prodorder_bounds_t;
 
 
 typedef struct {
@@ -131,6 +175,18 @@ typedef struct {
 } ngx_http_prodorder_ctx_t;
 
 
+void *ngx_http_prodorder_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+char *ngx_http_prodorder_set_request_id(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_prodorder_set_trace(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_prodorder_check_bounds(ngx_conf_t *cf, void *post, void *data);
+
+extern ngx_str_t  ngx_http_prodorder_id_header;
+
+
 /* The context of r's main request, also after an internal redirect; NULL: no memory. */
 ngx_http_prodorder_ctx_t *ngx_http_prodorder_get_ctx(ngx_http_request_t *r);
 
@@ -140,6 +196,9 @@ struct oa_match *ngx_http_prodorder_match(ngx_http_request_t *r,
 
 
 ngx_int_t ngx_http_prodorder_add_variables(ngx_conf_t *cf);
+
+/* The status that was answered; 499 when the client was gone before. */
+ngx_uint_t ngx_http_prodorder_sent_status(ngx_http_request_t *r);
 
 /* Both compute on the first call; NGX_ERROR: no memory. */
 ngx_int_t ngx_http_prodorder_request_id(ngx_http_request_t *r,
@@ -252,6 +311,15 @@ ngx_int_t ngx_http_prodorder_health_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_prodorder_health_body(ngx_http_request_t *r,
     ngx_chain_t *in);
 char *ngx_http_prodorder_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
+char *ngx_http_prodorder_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+/* Content handler of prodorder_metrics. */
+ngx_int_t ngx_http_prodorder_metrics_handler(ngx_http_request_t *r);
+/* Numbers the operations and makes the zone, when somebody asks for metrics. */
+ngx_int_t ngx_http_prodorder_metrics_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_prodorder_metrics_loaded(ngx_cycle_t *cycle);
 
 
 extern ngx_module_t  ngx_http_prodorder_gateway_module;

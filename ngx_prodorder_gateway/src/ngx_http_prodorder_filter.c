@@ -154,7 +154,8 @@ static ngx_int_t
 ngx_http_prodorder_common_headers(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
-    static ngx_str_t        name = ngx_string("X-Request-Id");
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
     static ngx_table_elt_t  no_server;
 
     if (ngx_http_prodorder_request_id(r, ctx) != NGX_OK) {
@@ -169,7 +170,10 @@ ngx_http_prodorder_common_headers(ngx_http_request_t *r,
 
     r->headers_out.server->hash = 0;
 
-    return ngx_http_prodorder_set_header_out(r, &name, &ctx->request_id);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    return ngx_http_prodorder_set_header_out(r, &plcf->id_header,
+                                             &ctx->request_id);
 }
 
 

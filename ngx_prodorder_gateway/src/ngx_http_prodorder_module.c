@@ -7,22 +7,19 @@
 #include "ngx_http_prodorder.h"
 
 
-static void *ngx_http_prodorder_create_loc_conf(ngx_conf_t *cf);
-static char *ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent,
-    void *child);
+static void *ngx_http_prodorder_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static void ngx_http_prodorder_problem(void *data, const char *line);
 static void ngx_http_prodorder_free_document(void *data);
-static char *ngx_http_prodorder_check_max_errors(ngx_conf_t *cf, void *post,
-    void *data);
 static ngx_int_t ngx_http_prodorder_init(ngx_conf_t *cf);
 static void ngx_http_prodorder_ctx_cleanup(void *data);
 
 
-static ngx_conf_enum_t  ngx_http_prodorder_ids[] = {
-    { ngx_string("inbound"), NGX_HTTP_PRODORDER_ID_INBOUND },
-    { ngx_string("generate"), NGX_HTTP_PRODORDER_ID_GENERATE },
+static ngx_conf_enum_t  ngx_http_prodorder_validations[] = {
+    { ngx_string("off"), NGX_HTTP_PRODORDER_VALIDATE_OFF },
+    { ngx_string("on"), NGX_HTTP_PRODORDER_VALIDATE_ON },
+    { ngx_string("log"), NGX_HTTP_PRODORDER_VALIDATE_LOG },
     { ngx_null_string, 0 }
 };
 
@@ -35,8 +32,16 @@ static ngx_conf_enum_t  ngx_http_prodorder_formats[] = {
 };
 
 
-static ngx_conf_post_t  ngx_http_prodorder_max_errors_post = {
-    ngx_http_prodorder_check_max_errors
+static ngx_http_prodorder_bounds_t  ngx_http_prodorder_max_errors_bounds = {
+    ngx_http_prodorder_check_bounds, 1, 1000, "must be from 1 to 1000"
+};
+
+
+/* a body is validated in memory, so there is no "0 for any size" */
+
+static ngx_http_prodorder_bounds_t  ngx_http_prodorder_body_limit_bounds = {
+    ngx_http_prodorder_check_bounds, 1, OA_JSON_BYTES_MAX,
+    "must be from 1 to 1g; bodies of any size: \"prodorder_validate off\""
 };
 
 
@@ -61,11 +66,11 @@ static ngx_command_t  ngx_http_prodorder_commands[] = {
       NULL },
 
     { ngx_string("prodorder_validate"),
-      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_prodorder_loc_conf_t, validate),
-      NULL },
+      &ngx_http_prodorder_validations },
 
     { ngx_string("prodorder_envelope"),
       NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_FLAG,
@@ -75,11 +80,18 @@ static ngx_command_t  ngx_http_prodorder_commands[] = {
       NULL },
 
     { ngx_string("prodorder_request_id"),
-      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE12,
+      ngx_http_prodorder_set_request_id,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_prodorder_loc_conf_t, request_id),
-      &ngx_http_prodorder_ids },
+      NULL },
+
+    { ngx_string("prodorder_trace"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE12,
+      ngx_http_prodorder_set_trace,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, trace),
+      NULL },
 
     { ngx_string("prodorder_error_format"),
       NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
@@ -93,14 +105,14 @@ static ngx_command_t  ngx_http_prodorder_commands[] = {
       ngx_conf_set_num_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_prodorder_loc_conf_t, max_errors),
-      &ngx_http_prodorder_max_errors_post },
+      &ngx_http_prodorder_max_errors_bounds },
 
     { ngx_string("prodorder_body_limit"),
       NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_prodorder_loc_conf_t, body_limit),
-      NULL },
+      &ngx_http_prodorder_body_limit_bounds },
 
     { ngx_string("prodorder_retry_after"),
       NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
@@ -116,6 +128,13 @@ static ngx_command_t  ngx_http_prodorder_commands[] = {
       offsetof(ngx_http_prodorder_loc_conf_t, components),
       NULL },
 
+    { ngx_string("prodorder_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_prodorder_metrics,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, metrics),
+      NULL },
+
       ngx_null_command
 };
 
@@ -124,7 +143,7 @@ static ngx_http_module_t  ngx_http_prodorder_gateway_module_ctx = {
     ngx_http_prodorder_add_variables,      /* preconfiguration */
     ngx_http_prodorder_init,               /* postconfiguration */
 
-    NULL,                                  /* create main configuration */
+    ngx_http_prodorder_create_main_conf,   /* create main configuration */
     NULL,                                  /* init main configuration */
 
     NULL,                                  /* create server configuration */
@@ -141,7 +160,7 @@ ngx_module_t  ngx_http_prodorder_gateway_module = {
     ngx_http_prodorder_commands,           /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_prodorder_metrics_loaded,     /* init module */
     NULL,                                  /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -208,70 +227,23 @@ ngx_http_prodorder_ctx_cleanup(void *data)
 
 
 static void *
-ngx_http_prodorder_create_loc_conf(ngx_conf_t *cf)
+ngx_http_prodorder_create_main_conf(ngx_conf_t *cf)
 {
-    ngx_http_prodorder_loc_conf_t  *conf;
+    ngx_http_prodorder_main_conf_t  *conf;
 
-    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_prodorder_loc_conf_t));
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_prodorder_main_conf_t));
     if (conf == NULL) {
         return NULL;
     }
 
-    /*
-     * set by ngx_pcalloc():
-     *
-     *     conf->components = NULL;
-     */
-
-    conf->gateway = NGX_CONF_UNSET;
-    conf->validate = NGX_CONF_UNSET;
-    conf->envelope = NGX_CONF_UNSET;
-    conf->request_id = NGX_CONF_UNSET_UINT;
-    conf->error_format = NGX_CONF_UNSET_UINT;
-    conf->max_errors = NGX_CONF_UNSET_UINT;
-    conf->body_limit = NGX_CONF_UNSET_SIZE;
-    conf->retry_after = NGX_CONF_UNSET;
-    conf->document = NGX_CONF_UNSET_PTR;
-
-    return conf;
-}
-
-
-static char *
-ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
-{
-    ngx_http_prodorder_loc_conf_t  *prev = parent;
-    ngx_http_prodorder_loc_conf_t  *conf = child;
-
-    ngx_http_core_loc_conf_t  *clcf;
-
-    ngx_conf_merge_value(conf->gateway, prev->gateway, 0);
-    ngx_conf_merge_value(conf->validate, prev->validate, 1);
-    ngx_conf_merge_value(conf->envelope, prev->envelope, 1);
-    ngx_conf_merge_uint_value(conf->request_id, prev->request_id,
-                              NGX_HTTP_PRODORDER_ID_INBOUND);
-    ngx_conf_merge_uint_value(conf->error_format, prev->error_format,
-                              NGX_HTTP_PRODORDER_FORMAT_AUTO);
-    ngx_conf_merge_uint_value(conf->max_errors, prev->max_errors,
-                              OA_ERRORS_MAX_DEFAULT);
-    ngx_conf_merge_size_value(conf->body_limit, prev->body_limit,
-                              1024 * 1024);
-    ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after, 1);
-    ngx_conf_merge_ptr_value(conf->document, prev->document, NULL);
-
-    /* "if" and limit_except inherit the location's handler, as proxy_pass */
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->noname && conf->components == NULL && prev->components) {
-        conf->components = prev->components;
-
-        if (clcf->lmt_excpt && clcf->handler == NULL) {
-            clcf->handler = ngx_http_prodorder_health_handler;
-        }
+    if (ngx_array_init(&conf->documents, cf->pool, 4,
+                       sizeof(struct oa_document *))
+        != NGX_OK)
+    {
+        return NULL;
     }
 
-    return NGX_CONF_OK;
+    return conf;
 }
 
 
@@ -280,8 +252,10 @@ ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_prodorder_loc_conf_t *plcf = conf;
 
-    ngx_str_t           *value, file;
-    ngx_pool_cleanup_t  *cln;
+    ngx_str_t                       *value, file;
+    ngx_pool_cleanup_t              *cln;
+    struct oa_document             **document;
+    ngx_http_prodorder_main_conf_t  *pmcf;
 
     if (plcf->document != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -305,6 +279,14 @@ ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    pmcf = ngx_http_conf_get_module_main_conf(cf,
+                                           ngx_http_prodorder_gateway_module);
+
+    document = ngx_array_push(&pmcf->documents);
+    if (document == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
     plcf->document = oa_document_load((char *) file.data,
                                       ngx_http_prodorder_problem, cf);
 
@@ -314,6 +296,7 @@ ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     cln->handler = ngx_http_prodorder_free_document;
     cln->data = plcf->document;
+    *document = plcf->document;
 
     return NGX_CONF_OK;
 }
@@ -337,19 +320,6 @@ ngx_http_prodorder_free_document(void *data)
 }
 
 
-static char *
-ngx_http_prodorder_check_max_errors(ngx_conf_t *cf, void *post, void *data)
-{
-    ngx_int_t  *np = data;
-
-    if (*np < 1 || *np > 1000) {
-        return "must be from 1 to 1000";
-    }
-
-    return NGX_CONF_OK;
-}
-
-
 static ngx_int_t
 ngx_http_prodorder_init(ngx_conf_t *cf)
 {
@@ -364,6 +334,10 @@ ngx_http_prodorder_init(ngx_conf_t *cf)
     }
 
     *h = ngx_http_prodorder_validate_handler;
+
+    if (ngx_http_prodorder_metrics_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     return ngx_http_prodorder_filter_init(cf);
 }

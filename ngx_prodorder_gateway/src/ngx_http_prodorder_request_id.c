@@ -25,8 +25,6 @@ ngx_http_prodorder_request_id(ngx_http_request_t *r,
     ngx_table_elt_t                *h;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
-    static ngx_str_t  name = ngx_string("X-Request-Id");
-
     if (ctx->request_id.len) {
         return NGX_OK;
     }
@@ -36,7 +34,7 @@ ngx_http_prodorder_request_id(ngx_http_request_t *r,
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
     if (plcf->request_id == NGX_HTTP_PRODORDER_ID_INBOUND) {
-        h = ngx_http_prodorder_header_in(r, &name, &count);
+        h = ngx_http_prodorder_header_in(r, &plcf->id_header, &count);
 
         /* two ids are as good as none */
 

@@ -31,8 +31,9 @@ static u_char *ngx_http_prodorder_tracestate_key(u_char *p, u_char *last);
 ngx_int_t
 ngx_http_prodorder_trace(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
-    ngx_uint_t        count;
-    ngx_table_elt_t  *h;
+    ngx_uint_t                      count;
+    ngx_table_elt_t                *h;
+    ngx_http_prodorder_loc_conf_t  *plcf;
 
     static ngx_str_t  name = ngx_string("traceparent");
 
@@ -41,7 +42,10 @@ ngx_http_prodorder_trace(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
     }
 
     r = r->main;
-    h = ngx_http_prodorder_header_in(r, &name, &count);
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    h = plcf->trace == NGX_HTTP_PRODORDER_TRACE_INBOUND
+        ? ngx_http_prodorder_header_in(r, &name, &count) : NULL;
 
     if (h && count == 1
         && ngx_http_prodorder_traceparent(&h->value, &ctx->trace))
@@ -53,7 +57,8 @@ ngx_http_prodorder_trace(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
         }
 
     } else {
-        ctx->trace.flags = NGX_HTTP_PRODORDER_TRACE_SAMPLED;
+        ctx->trace.flags = plcf->sampled ? NGX_HTTP_PRODORDER_TRACE_SAMPLED
+                                         : 0;
 
         ngx_http_prodorder_random_hex(ctx->trace.trace_id,
                                       sizeof(ctx->trace.trace_id));

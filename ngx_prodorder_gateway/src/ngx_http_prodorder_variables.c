@@ -19,11 +19,17 @@ static ngx_int_t ngx_http_prodorder_request_id_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_prodorder_untouched_trace(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_prodorder_operation_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_prodorder_validation_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_prodorder_time_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_prodorder_status_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_prodorder_target_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_prodorder_set_variable(ngx_http_variable_value_t *v,
     const void *data, size_t len);
@@ -61,6 +67,13 @@ static ngx_http_variable_t  ngx_http_prodorder_variables[] = {
     { ngx_string("prodorder_time"), NULL,
       ngx_http_prodorder_time_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("prodorder_status"), NULL,
+      ngx_http_prodorder_status_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("prodorder_target"), NULL,
+      ngx_http_prodorder_target_variable, 0, 0, 0 },
 
       ngx_http_null_variable
 };
@@ -107,8 +120,16 @@ static ngx_int_t
 ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                    *p;
-    ngx_http_prodorder_ctx_t  *ctx;
+    u_char                         *p;
+    ngx_http_prodorder_ctx_t       *ctx;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r->main,
+                                        ngx_http_prodorder_gateway_module);
+
+    if (plcf->trace == NGX_HTTP_PRODORDER_TRACE_OFF) {
+        return ngx_http_prodorder_untouched_trace(r, v, data);
+    }
 
     ctx = ngx_http_prodorder_get_ctx(r);
 
@@ -151,6 +172,37 @@ ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
                                               ctx->trace.span_id,
                                               ctx->trace.flags)
                                           - p);
+    return NGX_OK;
+}
+
+
+/* Who takes no part in a trace passes its headers on as they are. */
+
+static ngx_int_t
+ngx_http_prodorder_untouched_trace(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t  value;
+
+    static ngx_str_t  traceparent = ngx_string("traceparent");
+    static ngx_str_t  tracestate = ngx_string("tracestate");
+
+    if (data != NGX_HTTP_PRODORDER_TRACEPARENT
+        && data != NGX_HTTP_PRODORDER_TRACESTATE)
+    {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    if (ngx_http_prodorder_join_headers_in(r->main,
+                                       data == NGX_HTTP_PRODORDER_TRACEPARENT
+                                       ? &traceparent : &tracestate, &value)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_prodorder_set_variable(v, value.data, value.len);
     return NGX_OK;
 }
 
@@ -227,6 +279,94 @@ ngx_http_prodorder_time_variable(ngx_http_request_t *r,
     ngx_http_prodorder_json_time(&json);
 
     ngx_http_prodorder_set_variable(v, p, json.len);
+    return NGX_OK;
+}
+
+
+/* As $status, but always a number that JSON allows: never 000 or 009. */
+
+static ngx_int_t
+ngx_http_prodorder_status_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_prodorder_set_variable(v, p,
+                    ngx_sprintf(p, "%ui", ngx_http_prodorder_sent_status(r))
+                    - p);
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_prodorder_sent_status(ngx_http_request_t *r)
+{
+    if (r->err_status) {
+        return r->err_status;
+    }
+
+    return r->headers_out.status ? r->headers_out.status
+                                 : NGX_HTTP_CLIENT_CLOSED_REQUEST;
+}
+
+
+/*
+ * The request target as it was received.  nginx lets bytes pass that are not
+ * UTF-8, which no JSON text may hold: they are written as %XX.
+ */
+
+static ngx_int_t
+ngx_http_prodorder_target_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char      *p, *end, *last;
+    size_t       bad;
+    unsigned     n;
+    ngx_str_t   *target;
+
+    target = &r->main->unparsed_uri;
+    end = target->data + target->len;
+    bad = 0;
+
+    for (p = target->data; p < end; p += n) {
+        n = *p < 0x80 ? 1 : oa_utf8_sequence(p, end);
+
+        if (n == 0) {
+            bad++;
+            n = 1;
+        }
+    }
+
+    if (bad == 0) {
+        ngx_http_prodorder_set_variable(v, target->data, target->len);
+        return NGX_OK;
+    }
+
+    last = ngx_pnalloc(r->pool, target->len + 2 * bad);
+    if (last == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->data = last;
+
+    for (p = target->data; p < end; p += n) {
+        n = *p < 0x80 ? 1 : oa_utf8_sequence(p, end);
+
+        if (n == 0) {
+            last = ngx_sprintf(last, "%%%02Xd", (int) *p);
+            n = 1;
+            continue;
+        }
+
+        last = ngx_cpymem(last, p, n);
+    }
+
+    ngx_http_prodorder_set_variable(v, v->data, last - v->data);
     return NGX_OK;
 }
 
