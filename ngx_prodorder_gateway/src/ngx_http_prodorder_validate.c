@@ -64,7 +64,11 @@ ngx_http_prodorder_validate_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->verdict == NGX_HTTP_PRODORDER_VALID) {
+    /* invalid, and here again: "prodorder_validate log" has let it pass */
+
+    if (ctx->verdict == NGX_HTTP_PRODORDER_VALID
+        || ctx->verdict == NGX_HTTP_PRODORDER_INVALID)
+    {
         return NGX_DECLINED;
     }
 
@@ -422,11 +426,17 @@ ngx_http_prodorder_copy_body(ngx_http_request_t *r, u_char *p)
 static void
 ngx_http_prodorder_log_invalid(ngx_http_request_t *r, struct oa_report *report)
 {
-    ngx_uint_t                  pass;
-    struct oa_error            *error;
-    ngx_http_prodorder_json_t   json;
+    ngx_uint_t                      pass, level;
+    struct oa_error                *error;
+    ngx_http_prodorder_json_t       json;
+    ngx_http_prodorder_loc_conf_t  *plcf;
 
-    if (r->connection->log->log_level < NGX_LOG_INFO) {
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    level = plcf->validate == NGX_HTTP_PRODORDER_VALIDATE_LOG ? NGX_LOG_WARN
+                                                              : NGX_LOG_INFO;
+
+    if (r->connection->log->log_level < level) {
         return;
     }
 
@@ -450,20 +460,35 @@ ngx_http_prodorder_log_invalid(ngx_http_request_t *r, struct oa_report *report)
         }
     }
 
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+    ngx_log_error(level, r->connection->log, 0,
                   "prodorder: client sent an invalid request: "
                   "%ui error(s), the first at %*s",
                   (ngx_uint_t) report->count, json.len, json.pos - json.len);
 }
 
 
-/* The answer is ours, and complete when this returns: the phases end here. */
+/*
+ * The answer is ours, and complete when this returns: the phases end here.
+ * NGX_DECLINED: "prodorder_validate log" lets the request pass.
+ */
 
 static ngx_int_t
 ngx_http_prodorder_refuse(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx,
     ngx_uint_t status, char *message)
 {
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
     ctx->verdict = NGX_HTTP_PRODORDER_INVALID;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    if (plcf->validate == NGX_HTTP_PRODORDER_VALIDATE_LOG) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "prodorder: invalid request is let pass instead of "
+                      "being answered with %ui", status);
+        return NGX_DECLINED;
+    }
+
     ctx->refused = status;
 
     if (message) {
