@@ -146,6 +146,16 @@ static bool is_known(const struct oa_operation *operation, const struct oa_param
     return false;
 }
 
+/*
+ * x-prodorder-unchecked: true: the parameter is described for the reader only. For a header of which
+ * a malformed value is replaced or ignored (X-Request-Id, traceparent), never a reason to refuse.
+ */
+static bool is_unchecked(const struct oa_json *node) {
+    const struct oa_json *mark = oa_json_get(node, "x-prodorder-unchecked");
+
+    return mark != NULL && mark->type == OA_TRUE;
+}
+
 static bool load_params(struct oa_loader *loader, const struct oa_json *owner,
                         const struct oa_place *place, const struct oa_path *path, bool inherited,
                         struct oa_operation *operation) {
@@ -174,6 +184,9 @@ static bool load_params(struct oa_loader *loader, const struct oa_json *owner,
         if (param == NULL || !loader_follow(loader, &node, &at, &storage) ||
             !load_param(loader, node, at, path, param)) {
             return false;
+        }
+        if (is_unchecked(node)) {
+            continue;
         }
         if (is_known(operation, param)) {
             if (!inherited) {
