@@ -1,138 +1,174 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 
 #include "pattern.h"
+#include "pattern_parser.h"
 
 #include <pcre2.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-/* The most steps of one match, and the most memory: far above what a sane pattern needs. */
-enum { MATCH_LIMIT = 100000, HEAP_LIMIT_KIB = 1024, SOURCE_BYTES_MAX = 4096 };
-
-/* ECMA-262's white space beyond ASCII, which \s of PCRE2 does not know without UCP. */
-#define WIDE_SPACE "\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-
-struct translation {
-    char data[SOURCE_BYTES_MAX * 2];
-    size_t len;
-    bool in_class;
+enum {
+    STEP_COST = 16, /* a callout, in bytes looked at, as measured */
+    JIT_STACK_BYTES_START = 64 * 1024,
+    ERROR_TOO_MUCH_WORK = -1000 /* ours: PCRE2's end at -70 */
 };
 
-static bool put(struct translation *t, const char *data, size_t len) {
-    if (len > sizeof(t->data) - t->len) {
-        return false;
-    }
-    memcpy(t->data + t->len, data, len);
-    t->len += len;
-    return true;
-}
-
-#define PUT(t, text) put(t, text, sizeof(text) - 1)
-
-/* \s and \S mean more in ECMA-262; every other escape means the same, or is refused by PCRE2. */
-static const char *put_escape(struct translation *t, const char *s, const char *end) {
-    bool room = true;
-
-    if (end - s >= 2 && s[1] == 's') {
-        room = t->in_class ? PUT(t, "\\s" WIDE_SPACE) : PUT(t, "[\\s" WIDE_SPACE "]");
-    } else if (end - s >= 2 && s[1] == 'S') {
-        if (t->in_class) {
-            return NULL;
-        }
-        room = PUT(t, "[^\\s" WIDE_SPACE "]");
-    } else {
-        room = put(t, s, end - s >= 2 ? 2 : 1);
-    }
-    return room ? s + (end - s >= 2 ? 2 : 1) : NULL;
-}
-
-static bool translate(struct translation *t, struct oa_str source) {
-    const char *s = source.data;
-    const char *end = s + source.len;
-
-    while (s < end) {
-        if (*s == '\\') {
-            s = put_escape(t, s, end);
-            if (s == NULL) {
-                return false;
-            }
-            continue;
-        }
-        if (*s == '[' && !t->in_class) {
-            t->in_class = true;
-        } else if (*s == ']') {
-            t->in_class = false;
-        } else if (*s == '[' && !PUT(t, "\\")) {
-            return false;
-        }
-        if (!put(t, s++, 1)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-const void *oa_pattern_compile(struct oa_str source, char *reason, size_t reason_bytes) {
-    struct translation t = { .len = 0 };
+struct oa_pattern {
     pcre2_code *code;
-    PCRE2_SIZE offset;
-    int error;
+    pcre2_match_context *context; /* read-only after compiling */
+};
 
-    if (source.len > SOURCE_BYTES_MAX) {
-        snprintf(reason, reason_bytes, "the pattern is longer than %d bytes", SOURCE_BYTES_MAX);
-        return NULL;
-    }
-    if (!translate(&t, source)) {
-        snprintf(reason, reason_bytes,
-                 "the pattern is too long, or has \\S inside of [...], "
-                 "which is not supported");
-        return NULL;
-    }
-    code = pcre2_compile((PCRE2_SPTR)t.data, t.len,
-                         PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_BSUX |
-                             PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_BACKSLASH_C,
-                         &error, &offset, NULL);
-    if (code == NULL) {
-        char text[120];
+/* What the running comparison may still cost. PCRE2 calls back before each item of a pattern. */
+static _Thread_local struct meter {
+    uint64_t left;
+    size_t position; /* in the text, at the last call */
+} meter;
 
-        pcre2_get_error_message(error, (PCRE2_UCHAR *)text, sizeof(text));
-        snprintf(reason, reason_bytes, "the pattern is not a regular expression: %s", text);
-        return NULL;
+static int count_work(pcre2_callout_block *block, void *user) {
+    size_t position = block->current_position;
+    uint64_t cost = STEP_COST + (position > meter.position ? position - meter.position
+                                                           : meter.position - position);
+
+    (void)user;
+    meter.position = position;
+    if (cost > meter.left) {
+        meter.left = 0;
+        return ERROR_TOO_MUCH_WORK;
     }
-    /* without JIT support matching is slower, not different */
-    (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
-    return code;
+    meter.left -= cost;
+    return 0;
+}
+
+/* Where the parser's mistake is, in characters from 1. */
+static unsigned mistake_column(const struct pattern_parser *parser) {
+    unsigned column = 1;
+
+    for (const char *c = parser->source.data; c < parser->at; c++) {
+        column += ((unsigned char)*c & 0xc0) != 0x80;
+    }
+    return column;
 }
 
 bool oa_pattern_is_valid(struct oa_str source) {
-    char reason[1];
-    const void *code = oa_pattern_compile(source, reason, sizeof(reason));
+    struct pattern_parser parser = { .source = source };
+    bool valid = pattern_translate(&parser);
 
-    oa_pattern_free(code);
-    return code != NULL;
+    free(parser.out);
+    return valid;
 }
 
-void oa_pattern_free(const void *code) {
-    pcre2_code_free((pcre2_code *)code);
+static pcre2_code *compile(const struct pattern_parser *parser, char *reason, size_t reason_bytes) {
+    uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF |
+                       PCRE2_AUTO_CALLOUT | (parser->has_references ? 0U : PCRE2_NO_AUTO_CAPTURE);
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    pcre2_code *code = NULL;
+    PCRE2_UCHAR text[120];
+    PCRE2_SIZE offset;
+    int error = PCRE2_ERROR_NOMEMORY;
+
+    if (context != NULL) {
+        /* \ud800 alone is an expression that never matches */
+        pcre2_set_compile_extra_options(context, PCRE2_EXTRA_ALLOW_SURROGATE_ESCAPES);
+        code = pcre2_compile((PCRE2_SPTR)parser->out, parser->out_len, options, &error, &offset,
+                             context);
+    }
+    if (code == NULL) {
+        pcre2_get_error_message(error, text, sizeof(text));
+        snprintf(reason, reason_bytes, "this regular expression is not supported: %s",
+                 (const char *)text);
+    }
+    pcre2_compile_context_free(context);
+    return code;
 }
 
-enum oa_pattern_result oa_pattern_match(const void *code, struct oa_str text) {
-    enum oa_pattern_result result = OA_PATTERN_NO_MEMORY;
-    pcre2_match_context *context = pcre2_match_context_create(NULL);
+const struct oa_pattern *oa_pattern_compile(struct oa_str source, char *reason,
+                                            size_t reason_bytes) {
+    struct pattern_parser parser = { .source = source };
+    struct oa_pattern *pattern = NULL;
+    pcre2_code *code = NULL;
+
+    if (pattern_translate(&parser)) {
+        code = compile(&parser, reason, reason_bytes);
+    } else {
+        snprintf(reason, reason_bytes, "not a regular expression, at character %u: %s",
+                 mistake_column(&parser), parser.reason);
+    }
+    free(parser.out);
+    if (code == NULL) {
+        return NULL;
+    }
+    pattern = calloc(1, sizeof(*pattern));
+    if (pattern == NULL || (pattern->context = pcre2_match_context_create(NULL)) == NULL) {
+        snprintf(reason, reason_bytes, "out of memory");
+        free(pattern);
+        pcre2_code_free(code);
+        return NULL;
+    }
+    pattern->code = code;
+    pcre2_set_callout(pattern->context, count_work, NULL);
+    pcre2_set_heap_limit(pattern->context, OA_PATTERN_STACK_BYTES_MAX / 1024);
+    pcre2_set_match_limit(pattern->context, UINT32_MAX); /* count_work() is the limit */
+    /* without JIT support matching is slower, not different */
+    (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+    return pattern;
+}
+
+void oa_pattern_free(const struct oa_pattern *pattern) {
+    if (pattern != NULL) {
+        pcre2_match_context_free(pattern->context);
+        pcre2_code_free(pattern->code);
+        free((void *)pattern);
+    }
+}
+
+static int match(const struct oa_pattern *pattern, const pcre2_match_context *context,
+                 struct oa_str text) {
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-    int rc;
+    int rc = PCRE2_ERROR_NOMEMORY;
 
-    if (context != NULL && data != NULL) {
-        pcre2_set_match_limit(context, MATCH_LIMIT);
-        pcre2_set_heap_limit(context, HEAP_LIMIT_KIB);
-        rc = pcre2_match(code, (PCRE2_SPTR)text.data, text.len, 0, PCRE2_NO_UTF_CHECK, data,
-                         context);
-        result = rc >= 0                      ? OA_PATTERN_MATCH
-                 : rc == PCRE2_ERROR_NOMATCH  ? OA_PATTERN_NO_MATCH
-                 : rc == PCRE2_ERROR_NOMEMORY ? OA_PATTERN_NO_MEMORY
-                                              : OA_PATTERN_LIMIT;
+    if (data != NULL) {
+        meter.position = 0;
+        rc = pcre2_match(pattern->code, (PCRE2_SPTR)text.data, text.len, 0, PCRE2_NO_UTF_CHECK,
+                         data, (pcre2_match_context *)context);
     }
     pcre2_match_data_free(data);
+    return rc;
+}
+
+/* The stack that a match has at first is small, and enough for nearly all. */
+static int match_on_big_stack(const struct oa_pattern *pattern, struct oa_str text) {
+    pcre2_match_context *context = pcre2_match_context_copy(pattern->context);
+    pcre2_jit_stack *stack =
+        pcre2_jit_stack_create(JIT_STACK_BYTES_START, OA_PATTERN_STACK_BYTES_MAX, NULL);
+    int rc = PCRE2_ERROR_NOMEMORY;
+
+    if (context != NULL && stack != NULL) {
+        pcre2_jit_stack_assign(context, NULL, stack);
+        rc = match(pattern, context, text);
+    }
+    pcre2_jit_stack_free(stack);
     pcre2_match_context_free(context);
-    return result;
+    return rc;
+}
+
+enum oa_pattern_result oa_pattern_match_within(const struct oa_pattern *pattern, struct oa_str text,
+                                               uint64_t *work) {
+    int rc;
+
+    meter.left = *work;
+    rc = match(pattern, pattern->context, text);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
+        rc = match_on_big_stack(pattern, text);
+    }
+    *work = meter.left;
+    return rc >= 0                      ? OA_PATTERN_MATCH
+           : rc == PCRE2_ERROR_NOMATCH  ? OA_PATTERN_NO_MATCH
+           : rc == PCRE2_ERROR_NOMEMORY ? OA_PATTERN_NO_MEMORY
+                                        : OA_PATTERN_LIMIT;
+}
+
+enum oa_pattern_result oa_pattern_match(const struct oa_pattern *pattern, struct oa_str text) {
+    uint64_t work = OA_PATTERN_WORK_MAX;
+
+    return oa_pattern_match_within(pattern, text, &work);
 }
