@@ -246,7 +246,7 @@ void ngx_http_prodorder_error_parse(ngx_http_request_t *r,
 
 /* The reason phrase, and the message used when nobody has a better one. */
 ngx_str_t *ngx_http_prodorder_status_title(ngx_uint_t status);
-ngx_str_t *ngx_http_prodorder_status_message(ngx_uint_t status);
+ngx_str_t *ngx_http_prodorder_status_message(ngx_http_request_t *r);
 
 /* Whether the client prefers application/problem+json. */
 ngx_uint_t ngx_http_prodorder_wants_problem(ngx_http_request_t *r);
@@ -292,9 +292,17 @@ ngx_int_t ngx_http_prodorder_join_headers_in(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *ret);
 ngx_table_elt_t *ngx_http_prodorder_header_out(ngx_http_request_t *r,
     ngx_str_t *name);
+void ngx_http_prodorder_clear_header_out(ngx_http_request_t *r,
+    ngx_str_t *name);
+ngx_int_t ngx_http_prodorder_add_header_out(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
 /* Replaces every field of that name by one. */
 ngx_int_t ngx_http_prodorder_set_header_out(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
+/* Adds Vary: Accept to what the response varies by already. */
+ngx_int_t ngx_http_prodorder_vary_accept(ngx_http_request_t *r);
+/* Drops the fields that hold a digest of the body (RFC 9530 and older). */
+void ngx_http_prodorder_clear_digests(ngx_http_request_t *r);
 /* application/json or any other type with the +json suffix */
 ngx_uint_t ngx_http_prodorder_is_json(ngx_str_t *content_type);
 
@@ -303,6 +311,8 @@ ngx_uint_t ngx_http_prodorder_is_json(ngx_str_t *content_type);
  * the response is equivalent, not identical, so the tag is weakened.
  */
 ngx_int_t ngx_http_prodorder_weaken_etag(ngx_http_request_t *r);
+/* In a 304: weakens the tag when the client holds the weak one. */
+ngx_int_t ngx_http_prodorder_known_etag(ngx_http_request_t *r);
 
 
 /* Content handler of prodorder_health. */

@@ -54,6 +54,7 @@ ngx_http_prodorder_envelope_header(ngx_http_request_t *r,
     ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);
     ngx_http_clear_last_modified(r);
+    ngx_http_prodorder_clear_digests(r);
 
     if (length >= 0) {
         r->headers_out.content_length_n = length + ngx_buf_size(prefix)

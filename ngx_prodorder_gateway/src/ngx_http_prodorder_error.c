@@ -13,6 +13,8 @@
 
 static ngx_int_t ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
+static void ngx_http_prodorder_error_clear_headers(ngx_http_request_t *r);
+static void ngx_http_prodorder_error_connection(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_error_retry_after(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_error_allow(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
@@ -31,11 +33,7 @@ ngx_http_prodorder_error_reply(ngx_http_request_t *r, ngx_uint_t status)
 {
     ngx_int_t  rc;
 
-    /* who waits for 100 Continue will not send the body after an error */
-
-    if (r->headers_in.expect && !r->expect_tested) {
-        r->keepalive = 0;
-    }
+    /* no 100 Continue any more */
 
     r->expect_tested = 1;
 
@@ -107,15 +105,23 @@ ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
     ngx_buf_t   *b;
     ngx_uint_t   problem;
 
-    static ngx_str_t  vary = ngx_string("Vary");
-    static ngx_str_t  accept = ngx_string("Accept");
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
     if (ngx_http_prodorder_error_retry_after(r) != NGX_OK
-        || ngx_http_prodorder_error_allow(r, ctx) != NGX_OK
-        || ngx_http_prodorder_set_header_out(r, &vary, &accept) != NGX_OK)
+        || ngx_http_prodorder_error_allow(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    if (plcf->error_format == NGX_HTTP_PRODORDER_FORMAT_AUTO
+        && ngx_http_prodorder_vary_accept(r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_prodorder_error_connection(r);
 
     problem = ngx_http_prodorder_format(r);
 
@@ -129,15 +135,7 @@ ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
     ctx->out->buf = b;
     ctx->out->next = NULL;
 
-    ngx_http_clear_content_length(r);
-    ngx_http_clear_accept_ranges(r);
-    ngx_http_clear_last_modified(r);
-    ngx_http_clear_etag(r);
-
-    if (r->headers_out.content_encoding) {
-        r->headers_out.content_encoding->hash = 0;
-        r->headers_out.content_encoding = NULL;
-    }
+    ngx_http_prodorder_error_clear_headers(r);
 
     if (problem) {
         ngx_str_set(&r->headers_out.content_type, "application/problem+json");
@@ -169,6 +167,52 @@ ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
     }
 
     return ngx_http_prodorder_next_header_filter(r);
+}
+
+
+/* What described the old body, and what told of the software behind it. */
+
+static void
+ngx_http_prodorder_error_clear_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t  i;
+
+    static ngx_str_t  names[] = {
+        ngx_string("Content-Language"),
+        ngx_string("Content-Disposition"),
+        ngx_string("X-Powered-By")
+    };
+
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+    ngx_http_clear_last_modified(r);
+    ngx_http_clear_etag(r);
+    ngx_http_prodorder_clear_digests(r);
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        ngx_http_prodorder_clear_header_out(r, &names[i]);
+    }
+
+    if (r->headers_out.content_encoding) {
+        r->headers_out.content_encoding->hash = 0;
+        r->headers_out.content_encoding = NULL;
+    }
+}
+
+
+/*
+ * Who waits for 100 Continue and gets an error may send the body or not, so
+ * that nobody knows where the next request begins.
+ */
+
+static void
+ngx_http_prodorder_error_connection(ngx_http_request_t *r)
+{
+    if (r->headers_in.expect && r->request_body == NULL
+        && (r->headers_in.content_length_n > 0 || r->headers_in.chunked))
+    {
+        r->keepalive = 0;
+    }
 }
 
 

@@ -125,7 +125,7 @@ ngx_http_prodorder_write_message(ngx_http_prodorder_json_t *json,
     message = &ctx->message;
 
     if (message->len == 0) {
-        message = ngx_http_prodorder_status_message(r->headers_out.status);
+        message = ngx_http_prodorder_status_message(r);
     }
 
     ngx_http_prodorder_json_string(json, message->data, message->len);

@@ -17,6 +17,9 @@ static ngx_uint_t ngx_http_prodorder_is_no_response(ngx_http_request_t *r);
 static void ngx_http_prodorder_refuse_upstream(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_common_headers(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
+static ngx_uint_t ngx_http_prodorder_is_own_redirect(ngx_http_request_t *r);
+static ngx_int_t ngx_http_prodorder_redirect_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
 static ngx_uint_t ngx_http_prodorder_is_wrapped(ngx_http_request_t *r);
 
 
@@ -65,13 +68,15 @@ ngx_http_prodorder_header_filter(ngx_http_request_t *r)
         return ngx_http_prodorder_error_header(r, ctx);
     }
 
+    if (ngx_http_prodorder_is_own_redirect(r)) {
+        return ngx_http_prodorder_redirect_header(r, ctx);
+    }
+
     if (plcf->envelope) {
 
         if (r->headers_out.status == NGX_HTTP_NOT_MODIFIED) {
 
-            /* the same validator as the 200 had */
-
-            if (ngx_http_prodorder_weaken_etag(r) != NGX_OK) {
+            if (ngx_http_prodorder_known_etag(r) != NGX_OK) {
                 return NGX_ERROR;
             }
 
@@ -113,8 +118,8 @@ ngx_http_prodorder_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
 /*
  * nginx takes what is no HTTP for a response of HTTP/0.9, without a status, and
- * would send it to the client without a header; an interim status (100, 103)
- * would be sent as if it were the final one.
+ * would send it to the client without a header; an interim status (100, 103),
+ * or 101 that nobody asked for, would be sent as if it were the final one.
  */
 
 static ngx_uint_t
@@ -122,7 +127,8 @@ ngx_http_prodorder_is_no_response(ngx_http_request_t *r)
 {
     return r->upstream
            && r->headers_out.status < NGX_HTTP_OK
-           && r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS;
+           && !(r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
+                && r->upstream->upgrade);
 }
 
 
@@ -177,6 +183,55 @@ ngx_http_prodorder_common_headers(ngx_http_request_t *r,
 }
 
 
+/* nginx gives its redirects an HTML body; one of an upstream's is its own. */
+
+static ngx_uint_t
+ngx_http_prodorder_is_own_redirect(ngx_http_request_t *r)
+{
+    return r->headers_out.status > NGX_HTTP_SPECIAL_RESPONSE
+           && r->headers_out.status != NGX_HTTP_NOT_MODIFIED
+           && (r->upstream == NULL
+               || r->upstream->headers_in.status_n != r->headers_out.status)
+           && r->headers_out.content_type.len == sizeof("text/html") - 1
+           && ngx_strncmp(r->headers_out.content_type.data, "text/html",
+                          sizeof("text/html") - 1)
+              == 0;
+}
+
+
+/* The Location header says it all: the body is empty. */
+
+static ngx_int_t
+ngx_http_prodorder_redirect_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_buf_t  *b;
+
+    b = ngx_calloc_buf(r->pool);
+    ctx->out = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || ctx->out == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    ctx->out->buf = b;
+    ctx->out->next = NULL;
+
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = 0;
+    r->headers_out.content_type.len = 0;
+
+    if (r->method != NGX_HTTP_HEAD) {
+        ctx->mode = NGX_HTTP_PRODORDER_REPLACE;
+    }
+
+    return ngx_http_prodorder_next_header_filter(r);
+}
+
+
 static ngx_uint_t
 ngx_http_prodorder_is_wrapped(ngx_http_request_t *r)
 {
@@ -192,14 +247,23 @@ ngx_http_prodorder_is_wrapped(ngx_http_request_t *r)
         return 0;
     }
 
+    if (!ngx_http_prodorder_is_json(&r->headers_out.content_type)) {
+        return 0;
+    }
+
     if (r->headers_out.content_encoding
         && r->headers_out.content_encoding->hash
         && r->headers_out.content_encoding->value.len)
     {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "prodorder: the response is \"%V\" encoded and passes "
+                      "without an envelope: use "
+                      "\"proxy_set_header Accept-Encoding \\\"\\\"\"",
+                      &r->headers_out.content_encoding->value);
         return 0;
     }
 
-    return ngx_http_prodorder_is_json(&r->headers_out.content_type);
+    return 1;
 }
 
 

@@ -9,10 +9,13 @@
 
 static ngx_table_elt_t *ngx_http_prodorder_find(ngx_list_t *list,
     ngx_str_t *name, ngx_uint_t *count);
-static u_char *ngx_http_prodorder_join(ngx_list_t *list, ngx_str_t *name,
+static ngx_int_t ngx_http_prodorder_join(ngx_pool_t *pool, ngx_list_t *list,
+    ngx_str_t *name, ngx_str_t *ret);
+static u_char *ngx_http_prodorder_join_pass(ngx_list_t *list, ngx_str_t *name,
     u_char *p, size_t *len);
 static ngx_uint_t ngx_http_prodorder_is_named(ngx_table_elt_t *h,
     ngx_str_t *name);
+static ngx_uint_t ngx_http_prodorder_is_listed(ngx_str_t *list, char *element);
 
 
 ngx_table_elt_t *
@@ -82,13 +85,21 @@ ngx_int_t
 ngx_http_prodorder_join_headers_in(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *ret)
 {
+    return ngx_http_prodorder_join(r->pool, &r->headers_in.headers, name, ret);
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_join(ngx_pool_t *pool, ngx_list_t *list, ngx_str_t *name,
+    ngx_str_t *ret)
+{
     size_t            len;
     ngx_uint_t        count;
     ngx_table_elt_t  *h;
 
     ngx_str_null(ret);
 
-    h = ngx_http_prodorder_header_in(r, name, &count);
+    h = ngx_http_prodorder_find(list, name, &count);
 
     if (count == 0) {
         return NGX_OK;
@@ -100,15 +111,14 @@ ngx_http_prodorder_join_headers_in(ngx_http_request_t *r, ngx_str_t *name,
     }
 
     len = 0;
-    (void) ngx_http_prodorder_join(&r->headers_in.headers, name, NULL, &len);
+    (void) ngx_http_prodorder_join_pass(list, name, NULL, &len);
 
-    ret->data = ngx_pnalloc(r->pool, len);
+    ret->data = ngx_pnalloc(pool, len);
     if (ret->data == NULL) {
         return NGX_ERROR;
     }
 
-    ret->len = ngx_http_prodorder_join(&r->headers_in.headers, name, ret->data,
-                                       &len)
+    ret->len = ngx_http_prodorder_join_pass(list, name, ret->data, &len)
                - ret->data - 1;
 
     return NGX_OK;
@@ -118,7 +128,7 @@ ngx_http_prodorder_join_headers_in(ngx_http_request_t *r, ngx_str_t *name,
 /* Adds up the length when p is NULL, else writes; a comma follows each field. */
 
 static u_char *
-ngx_http_prodorder_join(ngx_list_t *list, ngx_str_t *name, u_char *p,
+ngx_http_prodorder_join_pass(ngx_list_t *list, ngx_str_t *name, u_char *p,
     size_t *len)
 {
     ngx_uint_t        i;
@@ -152,11 +162,28 @@ ngx_int_t
 ngx_http_prodorder_set_header_out(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)
 {
+    ngx_http_prodorder_clear_header_out(r, name);
+
+    return ngx_http_prodorder_add_header_out(r, name, value);
+}
+
+
+void
+ngx_http_prodorder_clear_header_out(ngx_http_request_t *r, ngx_str_t *name)
+{
     ngx_table_elt_t  *h;
 
     while ((h = ngx_http_prodorder_header_out(r, name)) != NULL) {
         h->hash = 0;
     }
+}
+
+
+ngx_int_t
+ngx_http_prodorder_add_header_out(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
 
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
@@ -172,6 +199,92 @@ ngx_http_prodorder_set_header_out(ngx_http_request_t *r, ngx_str_t *name,
 #endif
 
     return NGX_OK;
+}
+
+
+/* A cache must not answer one Accept with what was made for another. */
+
+ngx_int_t
+ngx_http_prodorder_vary_accept(ngx_http_request_t *r)
+{
+    ngx_str_t  value;
+
+    static ngx_str_t  vary = ngx_string("Vary");
+    static ngx_str_t  accept = ngx_string("Accept");
+
+    if (ngx_http_prodorder_join(r->pool, &r->headers_out.headers, &vary,
+                                &value)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_prodorder_is_listed(&value, "Accept")
+        || ngx_http_prodorder_is_listed(&value, "*"))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_prodorder_add_header_out(r, &vary, &accept);
+}
+
+
+/* Whether a comma-separated list has that element, without case. */
+
+static ngx_uint_t
+ngx_http_prodorder_is_listed(ngx_str_t *list, char *element)
+{
+    u_char  *p, *last, *end, *next;
+    size_t   len;
+
+    len = ngx_strlen(element);
+    last = list->data + list->len;
+
+    for (p = list->data; p < last; p = next + 1) {
+        next = ngx_strlchr(p, last, ',');
+
+        if (next == NULL) {
+            next = last;
+        }
+
+        end = next;
+
+        while (p < end && (*p == ' ' || *p == '\t')) {
+            p++;
+        }
+
+        while (p < end && (end[-1] == ' ' || end[-1] == '\t')) {
+            end--;
+        }
+
+        if ((size_t) (end - p) == len
+            && ngx_strncasecmp(p, (u_char *) element, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Digests are of bytes that are no longer sent so. */
+
+void
+ngx_http_prodorder_clear_digests(ngx_http_request_t *r)
+{
+    ngx_uint_t  i;
+
+    static ngx_str_t  names[] = {
+        ngx_string("Content-MD5"),
+        ngx_string("Digest"),
+        ngx_string("Content-Digest"),
+        ngx_string("Repr-Digest")
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        ngx_http_prodorder_clear_header_out(r, &names[i]);
+    }
 }
 
 
@@ -230,6 +343,46 @@ ngx_http_prodorder_weaken_etag(ngx_http_request_t *r)
 
     etag->value.data = p;
     etag->value.len += 2;
+
+    return NGX_OK;
+}
+
+
+/*
+ * A 304 names the tag that the 200 had.  What type of body that was, and so
+ * whether it was in an envelope, is not known here, but the client says which
+ * form of the tag it holds.
+ */
+
+ngx_int_t
+ngx_http_prodorder_known_etag(ngx_http_request_t *r)
+{
+    u_char           *p, *last;
+    ngx_str_t         held;
+    ngx_table_elt_t  *etag;
+
+    static ngx_str_t  name = ngx_string("If-None-Match");
+
+    etag = r->headers_out.etag;
+
+    if (etag == NULL || etag->hash == 0 || etag->value.len == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_prodorder_join_headers_in(r, &name, &held) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    last = held.data + held.len;
+
+    for (p = held.data; (size_t) (last - p) >= etag->value.len + 2; p++) {
+
+        if (p[0] == 'W' && p[1] == '/'
+            && ngx_memcmp(p + 2, etag->value.data, etag->value.len) == 0)
+        {
+            return ngx_http_prodorder_weaken_etag(r);
+        }
+    }
 
     return NGX_OK;
 }

@@ -16,6 +16,8 @@ typedef struct {
 
 static ngx_http_prodorder_status_t *ngx_http_prodorder_status(
     ngx_uint_t status);
+static ngx_uint_t ngx_http_prodorder_is_header_too_large(
+    ngx_http_request_t *r);
 
 
 /* Titles: the registry of RFC 9110.  The first is the answer for any other. */
@@ -114,7 +116,39 @@ ngx_http_prodorder_status_title(ngx_uint_t status)
 
 
 ngx_str_t *
-ngx_http_prodorder_status_message(ngx_uint_t status)
+ngx_http_prodorder_status_message(ngx_http_request_t *r)
 {
-    return &ngx_http_prodorder_status(status)->message;
+    static ngx_str_t  plain = ngx_string(
+        "this port speaks HTTPS: use https:// instead of http://");
+    static ngx_str_t  large = ngx_string(
+        "the request's header fields are too large");
+
+    if (r->headers_out.status == NGX_HTTP_BAD_REQUEST && r->upstream == NULL) {
+
+        /* nginx's own statuses 497 and 494 have become 400 on their way here */
+
+        if (r->http_connection->ssl && r->connection->ssl == NULL) {
+            return &plain;
+        }
+
+        if (ngx_http_prodorder_is_header_too_large(r)) {
+            return &large;
+        }
+    }
+
+    return &ngx_http_prodorder_status(r->headers_out.status)->message;
+}
+
+
+/*
+ * Of the reasons for a 400 before the header is complete, nginx lingers after
+ * this one only: the client may still be sending.
+ */
+
+static ngx_uint_t
+ngx_http_prodorder_is_header_too_large(ngx_http_request_t *r)
+{
+    return r->lingering_close
+           && r->headers_in.content_length_n <= 0
+           && !r->headers_in.chunked;
 }
