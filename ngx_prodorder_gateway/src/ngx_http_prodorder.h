@@ -196,6 +196,10 @@ struct oa_match *ngx_http_prodorder_match(ngx_http_request_t *r,
 
 
 ngx_int_t ngx_http_prodorder_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_prodorder_log_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_str_t *ngx_http_prodorder_verdict_name(
+    ngx_http_prodorder_verdict_e verdict);
 
 /* The status that was answered; 499 when the client was gone before. */
 ngx_uint_t ngx_http_prodorder_sent_status(ngx_http_request_t *r);

@@ -115,17 +115,24 @@ ngx_http_prodorder_declared_status(ngx_http_request_t *r,
 static ngx_buf_t *
 ngx_http_prodorder_prefix(ngx_http_request_t *r, ngx_uint_t empty)
 {
+    size_t      len;
     ngx_buf_t  *b;
+    ngx_uint_t  status;
 
-    static u_char  text[] = "{\"statusCode\":000,\"data\":null";
+    static u_char  text[] = "{\"statusCode\":200,\"data\":null";
 
     b = ngx_create_temp_buf(r->pool, sizeof(text) - 1);
     if (b == NULL) {
         return NULL;
     }
 
-    b->last = ngx_sprintf(b->last, "{\"statusCode\":%03ui,\"data\":%s",
-                          r->headers_out.status, empty ? "null" : "");
+    len = empty ? sizeof(text) - 1 : sizeof(text) - sizeof("null");
+    status = r->headers_out.status;
+
+    b->last = ngx_cpymem(b->pos, text, len);
+    b->pos[sizeof("{\"statusCode\":") - 1] = (u_char) ('0' + status / 100);
+    b->pos[sizeof("{\"statusCode\":2") - 1] = (u_char) ('0' + status / 10 % 10);
+    b->pos[sizeof("{\"statusCode\":20") - 1] = (u_char) ('0' + status % 10);
     b->tag = (ngx_buf_tag_t) &ngx_http_prodorder_gateway_module;
 
     return b;
@@ -168,10 +175,10 @@ ngx_http_prodorder_write_suffix(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_json_text(json, "\",\"path\":");
     ngx_http_prodorder_json_string(json, r->unparsed_uri.data,
                                    r->unparsed_uri.len);
-    ngx_http_prodorder_json_text(json, ",\"requestId\":");
-    ngx_http_prodorder_json_string(json, ctx->request_id.data,
-                                   ctx->request_id.len);
-    ngx_http_prodorder_json_text(json, "}");
+    ngx_http_prodorder_json_text(json, ",\"requestId\":\"");
+    ngx_http_prodorder_json_raw(json, ctx->request_id.data,
+                                ctx->request_id.len);
+    ngx_http_prodorder_json_text(json, "\"}");
 }
 
 

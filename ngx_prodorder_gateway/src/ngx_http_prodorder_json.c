@@ -61,18 +61,16 @@ ngx_http_prodorder_json_plain(const u_char *p, size_t len)
 
     for (i = 0; i < len; i += n) {
 
-        if (p[i] < 0x20 || p[i] == '"' || p[i] == '\\') {
-            break;
-        }
-
         n = 1;
 
-        if (p[i] >= 0x80) {
-            n = oa_utf8_sequence(p + i, p + len);
+        if (p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"' && p[i] != '\\') {
+            continue;
+        }
 
-            if (n == 0) {
-                break;
-            }
+        n = p[i] >= 0x80 ? oa_utf8_sequence(p + i, p + len) : 0;
+
+        if (n == 0) {
+            break;
         }
     }
 
@@ -120,10 +118,18 @@ ngx_http_prodorder_json_uint(ngx_http_prodorder_json_t *json, ngx_uint_t n)
 {
     u_char  buf[NGX_INT_T_LEN], *p;
 
-    p = ngx_sprintf(buf, "%ui", n);
-    ngx_http_prodorder_json_raw(json, buf, p - buf);
+    p = buf + sizeof(buf);
+
+    do {
+        *--p = (u_char) ('0' + n % 10);
+        n /= 10;
+    } while (n);
+
+    ngx_http_prodorder_json_raw(json, p, buf + sizeof(buf) - p);
 }
 
+
+/* nginx's clock ticks at most once a millisecond: the text is kept meanwhile. */
 
 void
 ngx_http_prodorder_json_time(ngx_http_prodorder_json_t *json)
@@ -131,17 +137,22 @@ ngx_http_prodorder_json_time(ngx_http_prodorder_json_t *json)
     ngx_tm_t     tm;
     ngx_time_t  *tp;
 
-    if (json->pos) {
-        tp = ngx_timeofday();
-        ngx_gmtime(tp->sec, &tm);
+    static u_char      text[NGX_HTTP_PRODORDER_TIME_LEN];
+    static time_t      sec = -1;
+    static ngx_uint_t  msec;
 
-        (void) ngx_sprintf(json->pos, "%4d-%02d-%02dT%02d:%02d:%02d.%03MZ",
+    tp = ngx_timeofday();
+
+    if (tp->sec != sec || tp->msec != msec) {
+        sec = tp->sec;
+        msec = tp->msec;
+        ngx_gmtime(sec, &tm);
+
+        (void) ngx_sprintf(text, "%4d-%02d-%02dT%02d:%02d:%02d.%03uiZ",
                            tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
                            tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
-                           tp->msec);
-
-        json->pos += NGX_HTTP_PRODORDER_TIME_LEN;
+                           msec);
     }
 
-    json->len += NGX_HTTP_PRODORDER_TIME_LEN;
+    ngx_http_prodorder_json_raw(json, text, sizeof(text));
 }

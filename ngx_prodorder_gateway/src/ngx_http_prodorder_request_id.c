@@ -88,26 +88,22 @@ static u_char *
 ngx_http_prodorder_uuid(u_char *p)
 {
     u_char  b[16];
-    size_t  i;
-
-    static u_char  hex[] = "0123456789abcdef";
 
     ngx_http_prodorder_random(b, sizeof(b));
 
     b[6] = (u_char) (0x40 | (b[6] & 0x0f));
     b[8] = (u_char) (0x80 | (b[8] & 0x3f));
 
-    for (i = 0; i < sizeof(b); i++) {
+    p = ngx_hex_dump(p, b, 4);
+    *p++ = '-';
+    p = ngx_hex_dump(p, b + 4, 2);
+    *p++ = '-';
+    p = ngx_hex_dump(p, b + 6, 2);
+    *p++ = '-';
+    p = ngx_hex_dump(p, b + 8, 2);
+    *p++ = '-';
 
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *p++ = '-';
-        }
-
-        *p++ = hex[b[i] >> 4];
-        *p++ = hex[b[i] & 0xf];
-    }
-
-    return p;
+    return ngx_hex_dump(p, b + 10, 6);
 }
 
 

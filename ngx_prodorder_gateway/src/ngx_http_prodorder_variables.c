@@ -75,6 +75,10 @@ static ngx_http_variable_t  ngx_http_prodorder_variables[] = {
     { ngx_string("prodorder_target"), NULL,
       ngx_http_prodorder_target_variable, 0, 0, 0 },
 
+    { ngx_string("prodorder_log"), NULL,
+      ngx_http_prodorder_log_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
       ngx_http_null_variable
 };
 
@@ -120,7 +124,7 @@ static ngx_int_t
 ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                         *p;
+    u_char                         *p, *last;
     ngx_http_prodorder_ctx_t       *ctx;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
@@ -165,13 +169,14 @@ ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    ngx_http_prodorder_set_variable(v, p, ngx_sprintf(p, "00-%*s-%*s-%02xi",
-                                              sizeof(ctx->trace.trace_id),
-                                              ctx->trace.trace_id,
-                                              sizeof(ctx->trace.span_id),
-                                              ctx->trace.span_id,
-                                              ctx->trace.flags)
-                                          - p);
+    last = ngx_cpymem(p, "00-", 3);
+    last = ngx_cpymem(last, ctx->trace.trace_id, sizeof(ctx->trace.trace_id));
+    *last++ = '-';
+    last = ngx_cpymem(last, ctx->trace.span_id, sizeof(ctx->trace.span_id));
+    last = ngx_sprintf(last, "-%02xi", ctx->trace.flags);
+
+    ngx_http_prodorder_set_variable(v, p, last - p);
+
     return NGX_OK;
 }
 
@@ -237,6 +242,7 @@ static ngx_int_t
 ngx_http_prodorder_validation_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    ngx_str_t                 *name;
     ngx_http_prodorder_ctx_t  *ctx;
 
     ctx = ngx_http_prodorder_get_ctx(r);
@@ -245,19 +251,30 @@ ngx_http_prodorder_validation_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    switch (ctx->verdict) {
+    name = ngx_http_prodorder_verdict_name(ctx->verdict);
+    ngx_http_prodorder_set_variable(v, name->data, name->len);
+
+    return NGX_OK;
+}
+
+
+ngx_str_t *
+ngx_http_prodorder_verdict_name(ngx_http_prodorder_verdict_e verdict)
+{
+    static ngx_str_t  none = ngx_string("none");
+    static ngx_str_t  valid = ngx_string("valid");
+    static ngx_str_t  invalid = ngx_string("invalid");
+
+    switch (verdict) {
 
     case NGX_HTTP_PRODORDER_VALID:
-        ngx_http_prodorder_set_variable(v, "valid", sizeof("valid") - 1);
-        return NGX_OK;
+        return &valid;
 
     case NGX_HTTP_PRODORDER_INVALID:
-        ngx_http_prodorder_set_variable(v, "invalid", sizeof("invalid") - 1);
-        return NGX_OK;
+        return &invalid;
 
     default:
-        ngx_http_prodorder_set_variable(v, "none", sizeof("none") - 1);
-        return NGX_OK;
+        return &none;
     }
 }
 
