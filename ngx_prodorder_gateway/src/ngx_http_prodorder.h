@@ -158,7 +158,7 @@ typedef struct {
     ngx_str_t                     components;   /* error, or empty */
     ngx_str_t                     refused_components;
 
-    void                         *health;       /* probes under way, or NULL */
+    struct ngx_http_prodorder_health_s  *health;  /* probes under way */
 
     ngx_chain_t                  *out;          /* prefix or error body */
     ngx_buf_t                    *suffix;

@@ -5,20 +5,38 @@
  * Without parameters it says that the gateway lives.  With NAME=URI parameters
  * it asks each URI, all at once, by a subrequest in memory; 200 from each is
  * 200 from the gateway, anything else is 503 with each component's state.
+ *
+ * The request that asks may itself be a subrequest, of a page with server-side
+ * includes for example, and a page may include several: what is known belongs
+ * to the request, not to the connection's main request.
  */
 
 
 #include "ngx_http_prodorder.h"
 
 
+typedef struct ngx_http_prodorder_health_s  ngx_http_prodorder_health_t;
+
+
 typedef struct {
     ngx_http_prodorder_component_t  *component;
-    ngx_http_request_t              *main;
+    ngx_http_prodorder_health_t     *health;
     ngx_uint_t                       status;     /* 0: no answer yet */
+    ngx_uint_t                       answered;   /* unsigned  answered:1; */
+    ngx_uint_t                       complete;   /* unsigned  complete:1; */
     ngx_buf_t                       *body;       /* of its answer */
-    ngx_str_t                        report;     /* its JSON, or empty */
-    ngx_uint_t                      *pending;    /* of all probes */
+    struct oa_json                  *report;     /* its JSON object, or NULL */
 } ngx_http_prodorder_probe_t;
+
+
+/* One request that asks: in the main request's list until all have answered. */
+
+struct ngx_http_prodorder_health_s {
+    ngx_http_prodorder_health_t     *next;
+    ngx_http_request_t              *request;
+    ngx_array_t                      probes;     /* of probe_t */
+    ngx_uint_t                       pending;
+};
 
 
 static ngx_int_t ngx_http_prodorder_probe(ngx_http_request_t *r,
@@ -27,23 +45,22 @@ static ngx_int_t ngx_http_prodorder_probe_done(ngx_http_request_t *r,
     void *data, ngx_int_t rc);
 static void ngx_http_prodorder_probe_report(ngx_http_request_t *r,
     ngx_http_prodorder_probe_t *probe);
+static ngx_uint_t ngx_http_prodorder_is_probe(ngx_http_request_t *r);
 static void ngx_http_prodorder_health_done(ngx_http_request_t *r);
+static ngx_http_prodorder_health_t *ngx_http_prodorder_take_health(
+    ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_health_reply(ngx_http_request_t *r,
     ngx_array_t *probes);
+static ngx_int_t ngx_http_prodorder_health_refuse(ngx_http_request_t *r,
+    ngx_str_t *components);
 static ngx_int_t ngx_http_prodorder_health_send(ngx_http_request_t *r,
-    ngx_str_t *body);
+    ngx_uint_t status, ngx_str_t *body);
 static ngx_int_t ngx_http_prodorder_health_write(ngx_http_request_t *r,
     ngx_array_t *probes, ngx_str_t *ret);
 static void ngx_http_prodorder_health_text(ngx_http_prodorder_json_t *json,
     ngx_array_t *probes);
-
-
-/* Set as a request's module context while its probes are under way. */
-
-typedef struct {
-    ngx_array_t  probes;                         /* of probe_t */
-    ngx_uint_t   pending;
-} ngx_http_prodorder_health_t;
+static void ngx_http_prodorder_component_text(ngx_http_prodorder_json_t *json,
+    ngx_http_prodorder_probe_t *probe);
 
 
 ngx_int_t
@@ -72,7 +89,16 @@ ngx_http_prodorder_health_handler(ngx_http_request_t *r)
 
     if (plcf->components->nelts == 0) {
         ngx_str_set(&body, "{\"status\":\"alive\"}");
-        return ngx_http_prodorder_health_send(r, &body);
+        return ngx_http_prodorder_health_send(r, NGX_HTTP_OK, &body);
+    }
+
+    /* who asks itself, or two that ask each other, would never end */
+
+    if (ngx_http_prodorder_is_probe(r)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "prodorder_health asks \"%V\", which is a "
+                      "prodorder_health with components itself", &r->uri);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ctx = ngx_http_prodorder_get_ctx(r);
@@ -86,7 +112,10 @@ ngx_http_prodorder_health_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    health->request = r;
+    health->next = ctx->health;
     ctx->health = health;
+
     component = plcf->components->elts;
 
     for (i = 0; i < plcf->components->nelts; i++) {
@@ -94,8 +123,7 @@ ngx_http_prodorder_health_handler(ngx_http_request_t *r)
 
         ngx_memzero(probe, sizeof(ngx_http_prodorder_probe_t));
         probe->component = &component[i];
-        probe->main = r;
-        probe->pending = &health->pending;
+        probe->health = health;
 
         if (ngx_http_prodorder_probe(r, probe) != NGX_OK) {
             return NGX_ERROR;
@@ -152,6 +180,8 @@ ngx_http_prodorder_probe_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
 {
     ngx_http_prodorder_probe_t *probe = data;
 
+    ngx_http_prodorder_health_t  *health;
+
     if (probe->status) {
         return NGX_OK;
     }
@@ -159,18 +189,25 @@ ngx_http_prodorder_probe_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
         probe->status = rc;
 
-    } else if (rc == NGX_OK && r->headers_out.status) {
+    } else if (rc == NGX_OK && r->headers_out.status
+               && (probe->complete || r->header_only))
+    {
+        /* of an answer that broke off, nginx has not sent the end */
+
         probe->status = r->headers_out.status;
+        probe->answered = 1;
         ngx_http_prodorder_probe_report(r, probe);
 
     } else {
         probe->status = NGX_HTTP_BAD_GATEWAY;
     }
 
-    if (--(*probe->pending) == 0) {
-        probe->main->write_event_handler = ngx_http_prodorder_health_done;
+    health = probe->health;
 
-        if (ngx_http_post_request(probe->main, NULL) != NGX_OK) {
+    if (--health->pending == 0) {
+        health->request->write_event_handler = ngx_http_prodorder_health_done;
+
+        if (ngx_http_post_request(health->request, NULL) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -191,9 +228,7 @@ ngx_http_prodorder_health_body(ngx_http_request_t *r, ngx_chain_t *in)
     ngx_buf_t                   *b;
     ngx_http_prodorder_probe_t  *probe;
 
-    if (r->post_subrequest == NULL
-        || r->post_subrequest->handler != ngx_http_prodorder_probe_done)
-    {
+    if (!ngx_http_prodorder_is_probe(r)) {
         return NGX_DECLINED;
     }
 
@@ -210,6 +245,10 @@ ngx_http_prodorder_health_body(ngx_http_request_t *r, ngx_chain_t *in)
     for ( /* void */ ; in; in = in->next) {
         b = in->buf;
 
+        if (b->last_in_chain || b->last_buf) {
+            probe->complete = 1;
+        }
+
         if (ngx_buf_in_memory(b)) {
             size = ngx_min(b->last - b->pos,
                            probe->body->end - probe->body->last);
@@ -221,6 +260,14 @@ ngx_http_prodorder_health_body(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_prodorder_is_probe(ngx_http_request_t *r)
+{
+    return r->post_subrequest
+           && r->post_subrequest->handler == ngx_http_prodorder_probe_done;
 }
 
 
@@ -252,8 +299,7 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
                  : NULL;
 
     if (report && report->type == OA_OBJECT) {
-        probe->report.data = (u_char *) report->raw.data;
-        probe->report.len = report->raw.len;
+        probe->report = report;
     }
 }
 
@@ -261,18 +307,14 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
 static void
 ngx_http_prodorder_health_done(ngx_http_request_t *r)
 {
-    ngx_http_prodorder_ctx_t     *ctx;
     ngx_http_prodorder_health_t  *health;
 
-    ctx = ngx_http_prodorder_get_ctx(r);
+    health = ngx_http_prodorder_take_health(r);
 
-    if (ctx == NULL || ctx->health == NULL) {
+    if (health == NULL) {
         ngx_http_finalize_request(r, NGX_ERROR);
         return;
     }
-
-    health = ctx->health;
-    ctx->health = NULL;
 
     r->write_event_handler = ngx_http_request_empty_handler;
 
@@ -281,33 +323,49 @@ ngx_http_prodorder_health_done(ngx_http_request_t *r)
 }
 
 
+/* Out of the list: its answers are used once. */
+
+static ngx_http_prodorder_health_t *
+ngx_http_prodorder_take_health(ngx_http_request_t *r)
+{
+    ngx_http_prodorder_ctx_t      *ctx;
+    ngx_http_prodorder_health_t   *health, **link;
+
+    ctx = ngx_http_prodorder_get_ctx(r);
+
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    for (link = &ctx->health; *link; link = &(*link)->next) {
+        health = *link;
+
+        if (health->request == r) {
+            *link = health->next;
+            return health;
+        }
+    }
+
+    return NULL;
+}
+
+
 static ngx_int_t
 ngx_http_prodorder_health_reply(ngx_http_request_t *r, ngx_array_t *probes)
 {
     ngx_str_t                    text, body;
     ngx_uint_t                   i;
-    ngx_http_prodorder_ctx_t    *ctx;
     ngx_http_prodorder_probe_t  *probe;
 
-    ctx = ngx_http_prodorder_get_ctx(r);
-
-    if (ctx == NULL
-        || ngx_http_prodorder_health_write(r, probes, &text) != NGX_OK)
-    {
+    if (ngx_http_prodorder_health_write(r, probes, &text) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     probe = probes->elts;
 
     for (i = 0; i < probes->nelts; i++) {
-
         if (probe[i].status != NGX_HTTP_OK) {
-            ctx->refused = NGX_HTTP_SERVICE_UNAVAILABLE;
-            ngx_str_set(&ctx->message, "not ready");
-            ctx->refused_components = text;
-
-            return ngx_http_prodorder_error_reply(r,
-                                                NGX_HTTP_SERVICE_UNAVAILABLE);
+            return ngx_http_prodorder_health_refuse(r, &text);
         }
     }
 
@@ -319,12 +377,56 @@ ngx_http_prodorder_health_reply(ngx_http_request_t *r, ngx_array_t *probes)
 
     ngx_sprintf(body.data, "{\"status\":\"ready\",\"components\":%V}", &text);
 
-    return ngx_http_prodorder_health_send(r, &body);
+    return ngx_http_prodorder_health_send(r, NGX_HTTP_OK, &body);
+}
+
+
+/*
+ * The filter makes an error of it that has the components; where the filter
+ * does nothing the report stands alone.
+ */
+
+static ngx_int_t
+ngx_http_prodorder_health_refuse(ngx_http_request_t *r, ngx_str_t *components)
+{
+    ngx_str_t                       body;
+    ngx_http_prodorder_ctx_t       *ctx;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    if (r == r->main && plcf->gateway) {
+        ctx = ngx_http_prodorder_get_ctx(r);
+
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ctx->refused = NGX_HTTP_SERVICE_UNAVAILABLE;
+        ngx_str_set(&ctx->message, "not ready");
+        ctx->refused_components = *components;
+
+        return ngx_http_prodorder_error_reply(r, NGX_HTTP_SERVICE_UNAVAILABLE);
+    }
+
+    body.len = sizeof("{\"status\":\"unavailable\",\"components\":}") - 1
+               + components->len;
+    body.data = ngx_pnalloc(r->pool, body.len);
+    if (body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_sprintf(body.data, "{\"status\":\"unavailable\",\"components\":%V}",
+                components);
+
+    return ngx_http_prodorder_health_send(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                          &body);
 }
 
 
 static ngx_int_t
-ngx_http_prodorder_health_send(ngx_http_request_t *r, ngx_str_t *body)
+ngx_http_prodorder_health_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body)
 {
     ngx_int_t     rc;
     ngx_buf_t    *b;
@@ -338,13 +440,13 @@ ngx_http_prodorder_health_send(ngx_http_request_t *r, ngx_str_t *body)
     b->pos = body->data;
     b->last = body->data + body->len;
     b->memory = 1;
-    b->last_buf = 1;
+    b->last_buf = (r == r->main);
     b->last_in_chain = 1;
 
     out.buf = b;
     out.next = NULL;
 
-    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.status = status;
     r->headers_out.content_length_n = body->len;
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
@@ -404,17 +506,46 @@ ngx_http_prodorder_health_text(ngx_http_prodorder_json_t *json,
 
         ngx_http_prodorder_json_text(json, ":");
 
-        if (probe[i].report.len) {
-            ngx_http_prodorder_json_raw(json, probe[i].report.data,
-                                        probe[i].report.len);
+        ngx_http_prodorder_component_text(json, &probe[i]);
+    }
 
-        } else if (probe[i].status == NGX_HTTP_OK) {
-            ngx_http_prodorder_json_text(json, "{\"status\":\"ready\"}");
+    ngx_http_prodorder_json_text(json, "}");
+}
 
-        } else {
-            ngx_http_prodorder_json_text(json,
-                                         "{\"status\":\"unreachable\"}");
-        }
+
+/* A report that does not say how the component is gets our word for it. */
+
+static void
+ngx_http_prodorder_component_text(ngx_http_prodorder_json_t *json,
+    ngx_http_prodorder_probe_t *probe)
+{
+    struct oa_json  *report;
+
+    report = probe->report;
+
+    if (report && oa_json_get(report, "status")) {
+        ngx_http_prodorder_json_raw(json, report->raw.data, report->raw.len);
+        return;
+    }
+
+    if (probe->status == NGX_HTTP_OK) {
+        ngx_http_prodorder_json_text(json, "{\"status\":\"ready\"");
+
+    } else if (probe->answered) {
+        ngx_http_prodorder_json_text(json, "{\"status\":\"unavailable\"");
+
+    } else {
+        ngx_http_prodorder_json_text(json, "{\"status\":\"unreachable\"");
+    }
+
+    if (report && report->child) {
+
+        /* its other members, and its closing brace */
+
+        ngx_http_prodorder_json_text(json, ",");
+        ngx_http_prodorder_json_raw(json, report->raw.data + 1,
+                                    report->raw.len - 1);
+        return;
     }
 
     ngx_http_prodorder_json_text(json, "}");

@@ -149,3 +149,176 @@ location = /livez { prodorder_health; limit_except GET { allow all; } }
 ["GET /livez", "POST /livez\nx=1"]
 --- error_code eval
 [200, 405]
+
+
+=== TEST 12: a report of {}, one without a status, one that is an array
+--- http_config
+server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_3; prodorder_gateway off; default_type application/json;
+    location /one { return 200 '{}'; }
+    location /two { return 200 ' { "version":1, "components":{"database":"up"} } '; }
+    location /three { return 200 '["ready"]'; }
+    location /four { return 204; }
+    location /five { return 200; }
+}
+--- config
+location = /readyz { prodorder_health one=/-/one two=/-/two three=/-/three five=/-/five; }
+location = /content { prodorder_health four=/-/four; }
+location /-/ { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_3/; }
+--- pipelined_requests eval
+["GET /readyz", "GET /content"]
+--- error_code eval
+[200, 503]
+--- response_body_like eval
+[qr/"components":\{"one":\{"status":"ready"\},"two":\{"status":"ready", "version":1, "components":\{"database":"up"\} \},"three":\{"status":"ready"\},"five":\{"status":"ready"\}\}\}/,
+ qr/"components":\{"four":\{"status":"unavailable"\}\},/]
+
+
+=== TEST 13: who answers, but not with 200, is unavailable; who does not is unreachable
+--- http_config
+server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_3; prodorder_gateway off; default_type application/json;
+    location /one { return 500 '{}'; }
+    location /two { return 404 'not JSON'; }
+    location /three { return 503 '{"since":7}'; }
+}
+--- config
+location = /readyz { prodorder_health one=/-/one two=/-/two three=/-/three four=/dead five=/unknown; }
+location /-/ { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_3/; }
+location /dead { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_9; }
+location / { return 404; }
+--- request
+GET /readyz
+--- error_code: 503
+--- response_body_like: "components":\{"one":\{"status":"unavailable"\},"two":\{"status":"unavailable"\},"three":\{"status":"unavailable","since":7\},"four":\{"status":"unreachable"\},"five":\{"status":"unreachable"\}\},
+
+
+=== TEST 14: where the gateway is off, the report stands alone
+--- config
+prodorder_gateway off;
+location = /readyz { prodorder_health one=/-/one; }
+location = /unready { prodorder_health one=/-/one two=/-/two; }
+location = /-/one { internal; default_type application/json; return 200 '{"status":"ready"}'; }
+location = /-/two { internal; return 500; }
+--- pipelined_requests eval
+["GET /readyz", "GET /unready", "HEAD /unready", "GET /readyz"]
+--- error_code eval
+[200, 503, 503, 200]
+--- response_body eval
+["{\"status\":\"ready\",\"components\":{\"one\":{\"status\":\"ready\"}}}",
+ "{\"status\":\"unavailable\",\"components\":{\"one\":{\"status\":\"ready\"},\"two\":{\"status\":\"unreachable\"}}}",
+ "", "{\"status\":\"ready\",\"components\":{\"one\":{\"status\":\"ready\"}}}"]
+
+
+=== TEST 15: two of them in one page by server-side includes, each with its own state
+--- http_config
+server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_3; prodorder_gateway off; default_type application/json;
+    location /one { return 200 '{"status":"ready","n":1}'; }
+    location /two { return 503 '{"status":"unavailable","n":2}'; }
+}
+--- config
+ssi on;
+location = /page.html { default_type text/html; alias html/page.html; }
+location = /a { prodorder_health one=/-/one; }
+location = /b { prodorder_health one=/-/one two=/-/two three=/-/three; }
+location = /c { prodorder_health; }
+location /-/ { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_3/; }
+--- user_files
+>>> page.html
+1 <!--# include virtual="/a" -->
+2 <!--# include virtual="/b" -->
+3 <!--# include virtual="/c" -->
+4 <!--# include virtual="/a" -->
+end
+--- pipelined_requests eval
+["GET /page.html", "GET /a", "GET /page.html"]
+--- error_code eval
+[200, 200, 200]
+--- response_body_like eval
+my $a = qr/\{"status":"ready","components":\{"one":\{"status":"ready","n":1\}\}\}/;
+my $b = qr/\{"status":"unavailable","components":\{"one":\{"status":"ready","n":1\},"two":\{"status":"unavailable","n":2\},"three":\{"status":"unavailable"\}\}\}/;
+my $page = qr/\A1 $a\n2 $b\n3 \{"status":"alive"\}\n4 $a\nend\n\z/;
+[$page, qr/"data":$a,/, $page]
+
+
+=== TEST 16: the same over HTTP/2
+--- http2
+--- http_config
+server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_3; prodorder_gateway off; default_type application/json;
+    location /one { return 200 '{"status":"ready","n":1}'; }
+}
+--- config
+ssi on;
+location = /page.html { default_type text/html; alias html/page.html; }
+location = /a { prodorder_health one=/-/one two=/-/one; }
+location /-/ { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_3/; }
+--- user_files
+>>> page.html
+<!--# include virtual="/a" -->, <!--# include virtual="/a" -->
+--- request
+GET /page.html
+--- response_body_like: \A(\{"status":"ready","components":\{"one":\{"status":"ready","n":1\},"two":\{"status":"ready","n":1\}\}\}), \1$
+
+
+=== TEST 17: one that asks itself, two that ask each other
+--- config
+location = /self { prodorder_health self=/self; }
+location = /one { prodorder_health two=/two; }
+location = /two { prodorder_health one=/one; }
+location = /alive { prodorder_health; }
+location = /outer { prodorder_health alive=/alive; }
+--- pipelined_requests eval
+["GET /self", "GET /one", "GET /outer"]
+--- error_code eval
+[503, 503, 200]
+--- response_body_like eval
+[qr/"components":\{"self":\{"status":"unreachable"\}\}/, qr/"components":\{"two":\{"status":"unreachable"\}\}/,
+ qr/"components":\{"alive":\{"status":"alive"\}\}/]
+--- error_log
+prodorder_health asks "/self", which is a prodorder_health with components itself
+
+
+=== TEST 18: a huge answer, at its limit and beyond, in many buffers
+--- http_config
+server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_3; prodorder_gateway off; default_type application/json;
+    location / { root html; }
+}
+--- user_files eval
+my $at = sub { my ($n) = @_; "{\"status\":\"ready\",\"x\":\"" . ("x" x ($n - 25)) . "\"}" };
+">>> at.json\n" . $at->(16384 - 1) . "\n>>> beyond.json\n" . $at->(16384) . "\n>>> huge.json\n" . $at->(3_000_000)
+--- config
+location = /at { prodorder_health one=/-/at.json; }
+location = /beyond { prodorder_health one=/-/beyond.json; }
+location = /huge { prodorder_health one=/-/huge.json two=/-/huge.json; }
+location /-/ { internal; proxy_buffers 4 4k; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_3/; }
+--- pipelined_requests eval
+["GET /at", "GET /beyond", "GET /huge"]
+--- error_code eval
+[200, 200, 200]
+--- response_body_like eval
+[qr/"one":\{"status":"ready","x":"x{16358}"\}/, qr/"one":\{"status":"ready"\}\}/,
+ qr/"one":\{"status":"ready"\},"two":\{"status":"ready"\}\}/]
+
+
+=== TEST 19: a probe that breaks off in the middle of its answer
+--- config
+location = /readyz { prodorder_health one=/-/one; }
+location = /-/one { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1/; }
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval: "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"status\":"
+--- request
+GET /readyz
+--- error_code: 503
+--- response_body_like: "components":\{"one":\{"status":"unreachable"\}\}
+
+
+=== TEST 20: with auth_request
+--- config
+location = /page { auth_request /readyz; default_type text/plain; alias html/page.txt; }
+location = /readyz { prodorder_health one=/-/one; }
+location = /-/one { internal; default_type application/json; return 200 '{"status":"ready"}'; }
+--- user_files
+>>> page.txt
+page
+--- request
+GET /page
+--- response_body
+page
