@@ -24,6 +24,7 @@
 #include <ngx_http.h>
 
 #include "../openapi/document.h"
+#include "../openapi/traceparent.h"
 
 
 #define NGX_HTTP_PRODORDER_VERSION        "0.1.0"
@@ -135,17 +136,9 @@ typedef struct {
 
 
 typedef struct {
-    u_char                        trace_id[32];
-    u_char                        span_id[16];  /* ours: the next parent */
-    ngx_uint_t                    flags;
-    ngx_uint_t                    continued;    /* unsigned  continued:1; */
-} ngx_http_prodorder_trace_t;
-
-
-typedef struct {
     ngx_str_t                     request_id;
 
-    ngx_http_prodorder_trace_t    trace;
+    struct oa_traceparent         trace;        /* for the upstream */
     ngx_str_t                     tracestate;
 
     struct oa_match               match;

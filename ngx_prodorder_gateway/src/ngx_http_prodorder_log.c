@@ -139,8 +139,8 @@ ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_json_text(json, "\",\"spanId\":\"");
 
     if (ctx->has_trace) {
-        ngx_http_prodorder_json_raw(json, ctx->trace.span_id,
-                                    sizeof(ctx->trace.span_id));
+        ngx_http_prodorder_json_raw(json, ctx->trace.parent_id,
+                                    sizeof(ctx->trace.parent_id));
     }
 
     ngx_http_prodorder_json_text(json, "\",\"operation\":");

@@ -124,7 +124,7 @@ static ngx_int_t
 ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                         *p, *last;
+    u_char                         *p;
     ngx_http_prodorder_ctx_t       *ctx;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
@@ -149,8 +149,8 @@ ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
         return NGX_OK;
 
     case NGX_HTTP_PRODORDER_SPAN_ID:
-        ngx_http_prodorder_set_variable(v, ctx->trace.span_id,
-                                        sizeof(ctx->trace.span_id));
+        ngx_http_prodorder_set_variable(v, ctx->trace.parent_id,
+                                        sizeof(ctx->trace.parent_id));
         return NGX_OK;
 
     case NGX_HTTP_PRODORDER_TRACESTATE:
@@ -162,20 +162,13 @@ ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
         break;
     }
 
-    p = ngx_pnalloc(r->pool, sizeof("00---00") - 1
-                             + sizeof(ctx->trace.trace_id)
-                             + sizeof(ctx->trace.span_id));
+    p = ngx_pnalloc(r->pool, OA_TRACEPARENT_BYTES);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    last = ngx_cpymem(p, "00-", 3);
-    last = ngx_cpymem(last, ctx->trace.trace_id, sizeof(ctx->trace.trace_id));
-    *last++ = '-';
-    last = ngx_cpymem(last, ctx->trace.span_id, sizeof(ctx->trace.span_id));
-    last = ngx_sprintf(last, "-%02xi", ctx->trace.flags);
-
-    ngx_http_prodorder_set_variable(v, p, last - p);
+    oa_traceparent_write(&ctx->trace, (char *) p);
+    ngx_http_prodorder_set_variable(v, p, OA_TRACEPARENT_BYTES);
 
     return NGX_OK;
 }
