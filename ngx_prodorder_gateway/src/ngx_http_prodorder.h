@@ -265,8 +265,17 @@ typedef struct {
 /* RFC 3339 UTC with milliseconds, "2026-01-31T23:59:59.123Z" */
 #define NGX_HTTP_PRODORDER_TIME_LEN  (sizeof("2026-01-31T23:59:59.123Z") - 1)
 
-void ngx_http_prodorder_json_raw(ngx_http_prodorder_json_t *json,
-    const void *data, size_t len);
+static ngx_inline void
+ngx_http_prodorder_json_raw(ngx_http_prodorder_json_t *json, const void *data,
+    size_t len)
+{
+    if (json->pos) {
+        json->pos = ngx_cpymem(json->pos, data, len);
+    }
+
+    json->len += len;
+}
+
 /* Quotes and escapes; a byte that is not UTF-8 is written as %XX. */
 void ngx_http_prodorder_json_string(ngx_http_prodorder_json_t *json,
     const u_char *data, size_t len);

@@ -13,18 +13,6 @@ static void ngx_http_prodorder_json_escape(ngx_http_prodorder_json_t *json,
 
 
 void
-ngx_http_prodorder_json_raw(ngx_http_prodorder_json_t *json, const void *data,
-    size_t len)
-{
-    if (json->pos) {
-        json->pos = ngx_cpymem(json->pos, data, len);
-    }
-
-    json->len += len;
-}
-
-
-void
 ngx_http_prodorder_json_string(ngx_http_prodorder_json_t *json,
     const u_char *data, size_t len)
 {
