@@ -76,11 +76,12 @@ LIBOPENAPI  := $(BUILD)/libopenapi.a
 SERVICES    := $(if $(PRODUCT_C),$(BUILD)/product-service) $(if $(ORDER_C),$(BUILD)/order-service)
 TOOLS       := $(foreach c,$(TOOLS_C),$(BUILD)/$(subst _,-,$(basename $(notdir $(c)))))
 GATEWAY     := $(BUILD)/ngx_http_prodorder_gateway_module.so
+DOCS        := $(if $(wildcard docs/ui/index.html),$(BUILD)/docs/index.html)
 UNIT        := $(UNIT_C:t/unit/%.c=$(BUILD)/unit/%)
 
 # ---- targets that people call -----------------------------------------------------------------
 
-.PHONY: help all services gateway openapi unit check check-unit test asan ubsan tsan fuzz cov \
+.PHONY: help all services gateway openapi docs-ui unit check check-unit test asan ubsan tsan fuzz cov \
         tidy format style install clean compile_commands.json FORCE
 
 help: ## this list
@@ -88,13 +89,16 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z_. -]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo; echo "Options of the build (sanitizers, debug, prefix) are those of ./configure.sh --help."
 
-all: gateway services openapi ## gateway module, both services, the OpenAPI tools
+all: gateway services openapi $(DOCS) ## gateway module, both services, the OpenAPI tools, the docs page
 
 services: $(if $(COMMON_C),$(LIBCOMMON)) $(if $(CONTRACT_C),$(LIBCONTRACT)) $(SERVICES) ## build/product-service and build/order-service
 
 gateway: $(if $(wildcard ngx_prodorder_gateway/build.sh),$(GATEWAY)) ## the nginx module
 
 openapi: $(if $(OPENAPI_C),$(LIBOPENAPI)) $(TOOLS) ## build/libopenapi.a and its command-line tools
+
+docs-ui: ## the docs page in build/docs; fails when npm cannot fetch what it is made of
+	scripts/build-docs.sh --require $(BUILD)
 
 unit: $(UNIT) ## build the unit tests (run them with ./prodorder test unit)
 
@@ -144,13 +148,15 @@ clean: ## delete what was built (the stack's data is ./prodorder clean)
 
 install: all ## into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/nginx/modules \
-	    $(DESTDIR)$(PREFIX)/share/prodorder $(DESTDIR)$(PREFIX)/share/doc/prodorder
+	    $(DESTDIR)$(PREFIX)/share/prodorder/conf $(DESTDIR)$(PREFIX)/share/doc/prodorder
 	install -m 755 $(SERVICES) $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(GATEWAY) $(DESTDIR)$(PREFIX)/lib/nginx/modules/
 	install -m 644 openapi.json $(DESTDIR)$(PREFIX)/share/prodorder/
-	sed 's|^load_module .*|load_module $(PREFIX)/lib/nginx/modules/$(notdir $(GATEWAY));|; s|prodorder_openapi openapi.json|prodorder_openapi $(PREFIX)/share/prodorder/openapi.json|' \
+	install -m 644 conf/tls.conf.example $(DESTDIR)$(PREFIX)/share/prodorder/conf/
+	sed -E 's,^load_module .*,load_module $(PREFIX)/lib/nginx/modules/$(notdir $(GATEWAY));,; s,(prodorder_openapi|alias) (build/)?,\1 $(PREFIX)/share/prodorder/,' \
 	    nginx.conf > $(DESTDIR)$(PREFIX)/share/prodorder/nginx.conf
-	$(foreach d,$(wildcard docs/site docs/ui),cp -R $(d) $(DESTDIR)$(PREFIX)/share/prodorder/ &&) true
+	cp -R $(BUILD)/docs $(DESTDIR)$(PREFIX)/share/prodorder/
+	$(foreach d,$(wildcard docs/site),cp -R $(d) $(DESTDIR)$(PREFIX)/share/prodorder/ &&) true
 	for service in product order; do \
 	    if [ -f services/$$service/.env.example ]; then \
 	        install -m 644 services/$$service/.env.example \
@@ -221,6 +227,11 @@ $(GATEWAY): $(GATEWAY_SRC) $(BUILD)/flags
 	$(call say,NGINX,$@)ngx_prodorder_gateway/build.sh \
 	    $(if $(NGINX_SRC),--with-nginx-src $(NGINX_SRC)) $(if $(SANITIZE),--sanitize=$(SANITIZE)) \
 	    $(if $(filter yes,$(DEBUG)),--debug) $(BUILD)
+	@touch $@
+
+# openapi.json is in the page only where swagger-ui is missing.
+$(DOCS): $(wildcard docs/ui/*) scripts/build-docs.sh openapi.json
+	$(call say,DOCS,$(@D))scripts/build-docs.sh $(BUILD)
 	@touch $@
 
 # ---- unit tests -------------------------------------------------------------------------------

@@ -1,18 +1,24 @@
 # The gateway: nginx with our module, configured by the repository's nginx.conf.
 #
 # STACK_HOME/gateway is nginx's prefix, laid out like the repository (nginx.conf, openapi.json,
-# build/MODULE), so that relative paths mean the same there. The copy of nginx.conf has this stack's addresses in the
-# place of those that the original names, and our own directives for how nginx runs. The module is a
-# copy too: building anew must not overwrite a file that a running nginx has mapped.
+# conf/tls.conf, build/MODULE, build/docs), so that relative paths mean the same there. The copy of
+# nginx.conf has this stack's addresses in the place of those that the original names, and our own
+# directives for how nginx runs. The module is a copy too: building anew must not overwrite a file that
+# a running nginx has mapped.
 
 GATEWAY_START_LIMIT_S=20
 GATEWAY_STOP_LIMIT_S=15
 GATEWAY_MODULE=ngx_http_prodorder_gateway_module.so
-# What nginx.conf refers to by a path relative to the repository.
-GATEWAY_FILES=(openapi.json)
+
+# What nginx.conf refers to by a relative path, and where it is, one pair a line.
+gateway_files() {
+    echo "openapi.json $ROOT/openapi.json"
+    [ ! -d "$STACK_BUILD/docs" ] || echo "build/docs $STACK_BUILD/docs"
+}
 
 gateway_ports() {
     echo gateway
+    ! tls_is_on || echo gateway-tls
 }
 
 gateway_start() {
@@ -21,6 +27,7 @@ gateway_start() {
     dir=$RET_DIR
     gateway_render "$dir" > "$dir/nginx.conf"
     gateway_copy_files "$dir"
+    gateway_write_tls "$dir"
     gateway_preload
     gateway_check_conf "$dir"
     process_start gateway '' nginx -p "$dir/" -e stderr -c "$dir/nginx.conf"
@@ -35,7 +42,7 @@ gateway_prepare() {
     dirs_user www-data
     dirs_server gateway "$RET_USER"
     dir=$RET_DIR
-    mkdir -p "$dir/temp" "$dir/build" "$dir/logs"
+    mkdir -p "$dir/temp" "$dir/build" "$dir/conf" "$dir/logs"
     if [ -n "$RET_USER" ]; then
         # The workers read all of it, and write only to temp/: the master, root, loads the rest.
         chown root: "$dir"
@@ -46,13 +53,19 @@ gateway_prepare() {
 
 # What the configuration refers to, replaced as whole files.
 gateway_copy_files() {
-    local dir=$1 file
+    local dir=$1 file from
     cp "$STACK_BUILD/$GATEWAY_MODULE" "$dir/build/$GATEWAY_MODULE.new"
     mv -f "$dir/build/$GATEWAY_MODULE.new" "$dir/build/$GATEWAY_MODULE"
-    for file in "${GATEWAY_FILES[@]}"; do
+    while read -r file from; do
         rm -rf "${dir:?}/$file"
-        cp -R "$ROOT/$file" "$dir/$file"
-    done
+        cp -R "$from" "$dir/$file"
+    done < <(gateway_files)
+}
+
+gateway_write_tls() {
+    tls_keep
+    rm -f "$1/conf/tls.conf"
+    [ -z "$TLS_CERT" ] || tls_render > "$1/conf/tls.conf"
 }
 
 # gateway_render DIR: nginx.conf for this stack, on standard output.
@@ -111,14 +124,15 @@ gateway_after_start() {
 
 # The module, the contract or the configuration changed since it was started.
 gateway_outdated() {
-    local dir file
+    local dir file from
     process_pid gateway || return 1
     dir=$(readlink -f "$STACK_HOME/gateway")
-    for file in "${GATEWAY_FILES[@]}"; do
-        diff -rq "$ROOT/$file" "$dir/$file" > /dev/null 2>&1 || return 0
-    done
+    while read -r file from; do
+        diff -rq "$from" "$dir/$file" > /dev/null 2>&1 || return 0
+    done < <(gateway_files)
     ! cmp -s "$STACK_BUILD/$GATEWAY_MODULE" "$dir/build/$GATEWAY_MODULE" ||
-        ! cmp -s <(gateway_render "$dir") "$dir/nginx.conf"
+        ! cmp -s <(gateway_render "$dir") "$dir/nginx.conf" ||
+        ! cmp -s <(tls_render) <(cat "$dir/conf/tls.conf" 2> /dev/null)
 }
 
 # QUIT lets requests in flight end.

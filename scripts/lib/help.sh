@@ -32,6 +32,8 @@ Environment:
   PRODORDER_HOME          run directory: data, logs, passwords (default ./var)
   PRODORDER_PORT_OFFSET   added to every port (default 0)
   PRODORDER_LISTEN        address on which the gateway listens (default 127.0.0.1)
+  PRODORDER_TLS_CERT,     certificate (chain) and private key, files in PEM: the gateway also answers
+  PRODORDER_TLS_KEY       over TLS, with HTTP/2, at port 4443; remembered while the stack runs
   PRODORDER_BUILD         build directory to run from (default ./build), e.g. build/asan
 END
 }
@@ -158,7 +160,8 @@ help_after_up() {
 
 ${UI_BOLD}prodorder is ready.${UI_RESET}
 
-  API               $gateway
+  API               $gateway$(! tls_is_on || printf ', %s' "$(tls_url)")
+  to read and try   $gateway/docs/
   product-service   $(settings_url product-service)
   order-service     $(settings_url order-service)
   RabbitMQ UI       http://127.0.0.1:$management   (guest / guest)

@@ -9,7 +9,7 @@ STACK_ALL=("${STACK_BACKENDS[@]}" "${STACK_SERVICES[@]}" gateway)
 
 # Ports at offset 0. The last two are RabbitMQ's own: Erlang distribution and its port mapper.
 declare -A SETTINGS_PORTS=(
-    [gateway]=4000 [product-service]=3001 [order-service]=3002
+    [gateway]=4000 [gateway-tls]=4443 [product-service]=3001 [order-service]=3002
     [product-db]=5433 [order-db]=5434 [product-redis]=6381 [order-redis]=6382
     [rabbitmq]=5673 [rabbitmq-management]=15672
     [rabbitmq-distribution]=15673 [rabbitmq-epmd]=15674
