@@ -69,7 +69,11 @@ sub request {
     $self->{stream}{$stream} = { head => '', body => '', headers => [], method => $method };
     $self->{stream}{$stream}{send_window} = $self->{stream_window};
     my $ends = !defined $option{body} && !$option{open};
-    $self->frame(HEADERS, END_HEADERS | ($ends ? END_STREAM : 0), $stream, $self->{hpack}->encode(@fields));
+    my ($first, @more) = unpack '(a16384)*', $self->{hpack}->encode(@fields);
+    $self->frame(HEADERS, ($ends ? END_STREAM : 0) | (@more ? 0 : END_HEADERS), $stream, $first);
+    while (defined(my $part = shift @more)) {
+        $self->frame(CONTINUATION, @more ? 0 : END_HEADERS, $stream, $part);
+    }
     $self->data($stream, $option{body}, !$option{open}) if defined $option{body};
     return $stream;
 }

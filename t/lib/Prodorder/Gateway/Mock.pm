@@ -9,13 +9,15 @@ use warnings;
 use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
+use Socket qw(SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(sleep);
 
-# start PORT, FILE for requests, reply => TEXT | [PIECES] | sub ($request, $number), delay, linger
+# start PORT, FILE for requests, reply => TEXT | [PIECES] | sub ($request, $number), delay, keepalive,
+# reset. Instead of a piece, \'close' and \'reset' end the connection, the latter as a crash does.
 sub start {
     my ($class, $port, $file, %option) = @_;
     my $listen = IO::Socket::INET->new(
-        LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 64, ReuseAddr => 1
+        LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 512, ReuseAddr => 1
     ) or die "mock upstream: cannot listen on 127.0.0.1:$port: $!\n";
     my $pid = fork // die "fork: $!\n";
     if ($pid == 0) {
@@ -98,13 +100,21 @@ sub _answer {
     for my $i (0 .. $#pieces) {
         sleep $option{delay} if $option{delay} && $i > 0;
         my $piece = $pieces[$i];
+        return _end($socket, $$piece) if ref $piece;
         while (length $piece) {
             my $n = syswrite $socket, $piece;
             return 1 if !defined $n;
             substr $piece, 0, $n, '';
         }
     }
-    return !$option{keepalive};
+    return $option{reset} ? _end($socket, 'reset') : !$option{keepalive};
+}
+
+# With SO_LINGER of 0, close() sends RST.
+sub _end {
+    my ($socket, $how) = @_;
+    setsockopt $socket, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0 if $how eq 'reset';
+    return 1;
 }
 
 1;

@@ -55,7 +55,7 @@ sub error_log {
     return scalar <$in> // '';
 }
 
-# { main, http, server }: texts that go into the configuration
+# { main, http, server }: texts that go into the configuration; http2: a flag; workers: how many
 sub write_conf {
     my ($self, %part) = @_;
     my $module = module_path();
@@ -67,7 +67,7 @@ sub write_conf {
     print {$out} <<"END";
 load_module $module;
 daemon off;
-worker_processes 1;
+worker_processes @{[$part{workers} // 1]};
 pid logs/nginx.pid;
 error_log logs/error.log info;
 $user
@@ -146,6 +146,48 @@ sub stop {
     waitpid $pid, 0;
     $self->{pid} = undef;
     return 'did not stop';
+}
+
+sub pid { return $_[0]{pid} }
+
+# The workers' process ids, without those that are shutting down.
+sub workers {
+    my ($self) = @_;
+    my $children = "/proc/$self->{pid}/task/$self->{pid}/children";
+    open my $in, '<', $children or return;
+    return grep { _title($_) =~ /worker process\0*\z/ } split ' ', <$in> // '';
+}
+
+sub _title {
+    my ($pid) = @_;
+    open my $in, '<', "/proc/$pid/cmdline" or return '';
+    return scalar <$in> // '';
+}
+
+# What the workers have used, user and system time together.
+sub cpu_seconds {
+    my ($self) = @_;
+    my $ticks = 0;
+    for my $pid ($self->workers) {
+        open my $in, '<', "/proc/$pid/stat" or next;
+        my @field = split ' ', (<$in> =~ /\) (.*)/)[0] // '';
+        $ticks += $field[11] + $field[12];
+    }
+    return $ticks / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+
+# SIGHUP, and wait until only new workers serve. False when that does not come within some seconds,
+# because the new configuration is refused.
+sub reload {
+    my ($self) = @_;
+    my %old = map { $_ => 1 } $self->workers;
+    kill 'HUP', $self->{pid};
+    for (1 .. ($ENV{TEST_NGINX_USE_VALGRIND} ? 1500 : 300)) {
+        my @now = $self->workers;
+        return 1 if @now && !grep { $old{$_} } @now;
+        sleep 0.01;
+    }
+    return 0;
 }
 
 sub _read {
