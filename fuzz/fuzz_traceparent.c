@@ -1,0 +1,90 @@
+/*
+ * Fuzz target: the headers traceparent (up to the first zero byte) and tracestate (the rest).
+ *
+ * What is taken and what is refused agrees with the grammar of the recommendation, written here as
+ * regular expressions; what is taken can be written and read again, unchanged.
+ */
+#include "openapi/pattern.h"
+#include "openapi/traceparent.h"
+#include "openapi_checks.h"
+
+#define IDS "-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+#define KEY_REST "[a-z0-9_\\-*/]"
+#define SIMPLE_KEY "[a-z]" KEY_REST "{0,255}"
+#define TENANT_KEY "[a-z0-9]" KEY_REST "{0,240}@[a-z]" KEY_REST "{0,13}"
+#define VALUE "[ -+\\--<>-~]{0,255}[!-+\\--<>-~]"
+
+static const struct oa_pattern *compile(const char *source) {
+    char reason[200];
+    const struct oa_pattern *pattern =
+        oa_pattern_compile((struct oa_str){ source, strlen(source) }, reason, sizeof(reason));
+
+    REQUIRE(pattern != NULL);
+    return pattern;
+}
+
+static bool matches(const struct oa_pattern *pattern, struct piece text) {
+    enum oa_pattern_result result = oa_pattern_match(pattern, (struct oa_str){ text.data, text.len });
+
+    REQUIRE(result == OA_PATTERN_MATCH || result == OA_PATTERN_NO_MATCH);
+    return result == OA_PATTERN_MATCH;
+}
+
+static void check_parent(struct piece text) {
+    static const struct oa_pattern *grammar;
+    struct oa_traceparent parent;
+    struct oa_traceparent again;
+    char written[OA_TRACEPARENT_BYTES];
+    bool good = oa_traceparent_parse((struct oa_str){ text.data, text.len }, &parent);
+
+    if (grammar == NULL) {
+        grammar = compile("^[ \\t]*(?:00" IDS "|(?!00|ff)[0-9a-f]{2}" IDS "(?:-[^]*)?)[ \\t]*$");
+    }
+    if (fuzz_is_utf8(text)) {
+        REQUIRE(good == matches(grammar, text));
+    }
+    if (!good) {
+        return;
+    }
+    oa_traceparent_write(&parent, written);
+    REQUIRE(oa_traceparent_parse((struct oa_str){ written, sizeof(written) }, &again));
+    REQUIRE(memcmp(parent.trace_id, again.trace_id, sizeof(again.trace_id)) == 0);
+    REQUIRE(memcmp(parent.parent_id, again.parent_id, sizeof(again.parent_id)) == 0);
+    REQUIRE(parent.sampled == again.sampled);
+}
+
+static void check_state(struct piece text) {
+    static const struct oa_pattern *empty;
+    static const struct oa_pattern *member;
+    struct piece rest = text;
+    unsigned members = 0;
+    bool good = fuzz_is_utf8(text);
+
+    if (empty == NULL) {
+        empty = compile("^[ \\t]*$");
+        member = compile("^[ \\t]*(?:" SIMPLE_KEY "|" TENANT_KEY ")=" VALUE "[ \\t]*$");
+    }
+    while (good && rest.len > 0) {
+        struct piece part = fuzz_take(&rest, ',');
+
+        if (!matches(empty, part)) {
+            good = matches(member, part);
+            members++;
+        }
+    }
+    good = good && members >= 1 && members <= OA_TRACESTATE_MEMBERS_MAX;
+    REQUIRE(oa_tracestate_is_valid((struct oa_str){ text.data, text.len }) == good);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct piece rest = { (const char *)data, size };
+    struct piece parent = fuzz_take(&rest, '\0');
+    char *parent_copy = fuzz_copy(parent);
+    char *state_copy = fuzz_copy(rest);
+
+    check_parent((struct piece){ parent_copy, parent.len });
+    check_state((struct piece){ state_copy, rest.len });
+    free(parent_copy);
+    free(state_copy);
+    return 0;
+}

@@ -1,0 +1,171 @@
+#include "openapi_checks.h"
+#include "openapi/format.h"
+
+bool fuzz_is_utf8(struct piece piece) {
+    const unsigned char *s = (const unsigned char *)piece.data;
+    const unsigned char *end = s + piece.len;
+
+    while (s < end) {
+        unsigned len = oa_utf8_sequence(s, end);
+
+        if (len == 0) {
+            return false;
+        }
+        s += len;
+    }
+    return true;
+}
+
+static void check_text(struct oa_str text) {
+    REQUIRE(text.data[text.len] == '\0');
+    REQUIRE(fuzz_is_utf8((struct piece){ text.data, text.len }));
+}
+
+static bool starts_with(struct oa_str text, const char *start) {
+    return text.len >= strlen(start) && memcmp(text.data, start, strlen(start)) == 0;
+}
+
+static bool is_json_pointer(struct oa_str text) {
+    const struct oa_format *format = oa_format_find((struct oa_str){ "json-pointer", 12 });
+    struct oa_json value = { .type = OA_STRING, .text = text };
+
+    REQUIRE(format != NULL);
+    return oa_format_check(format, &value);
+}
+
+/* Whether the reference token of a pointer is the name of `child`, or its index. */
+static bool is_token(const struct oa_json *parent, const struct oa_json *child, size_t index,
+                     struct piece token) {
+    char number[24];
+    size_t at = 0;
+
+    if (parent->type == OA_ARRAY) {
+        int len = snprintf(number, sizeof(number), "%zu", index);
+
+        return token.len == (size_t)len && memcmp(token.data, number, token.len) == 0;
+    }
+    for (size_t i = 0; i < token.len; i++, at++) {
+        char c = token.data[i];
+
+        if (c == '~') {
+            c = token.data[++i] == '0' ? '~' : '/';
+        }
+        if (at == child->key.len || child->key.data[at] != c) {
+            return false;
+        }
+    }
+    return at == child->key.len;
+}
+
+/* Where a pointer that is not cut leads; only its last token may name something that is missing. */
+static void check_pointer(struct oa_str path, const struct oa_json *value) {
+    struct piece rest = { path.data, path.len };
+
+    if (path.len == 0) {
+        return;
+    }
+    fuzz_take(&rest, '/');
+    for (;;) {
+        bool more = memchr(rest.data, '/', rest.len) != NULL;
+        struct piece token = fuzz_take(&rest, '/');
+        const struct oa_json *child = value->child;
+        size_t index = 0;
+
+        while (child != NULL && !is_token(value, child, index, token)) {
+            child = child->next;
+            index++;
+        }
+        if (!more) {
+            return;
+        }
+        REQUIRE(child != NULL);
+        value = child;
+    }
+}
+
+/* The paths of a report are cut at this length; then the last token may be cut, too. */
+enum { PATH_BYTES_CERTAIN = 500 };
+
+void fuzz_check_report(const struct oa_report *report, const struct oa_json *body) {
+    unsigned count = 0;
+
+    REQUIRE(report->count <= report->count_max);
+    for (const struct oa_error *error = report->first; error != NULL; error = error->next) {
+        count++;
+        check_text(error->path);
+        check_text(error->keyword);
+        check_text(error->message);
+        REQUIRE(error->keyword.len > 0 && error->message.len > 0);
+        if (body == NULL) {
+            REQUIRE(error->path.len == 0 || starts_with(error->path, "path/") ||
+                    starts_with(error->path, "query/") || starts_with(error->path, "header/"));
+        } else {
+            REQUIRE(is_json_pointer(error->path) || error->path.len > PATH_BYTES_CERTAIN);
+            if (error->path.len <= PATH_BYTES_CERTAIN) {
+                check_pointer(error->path, body);
+            }
+        }
+        REQUIRE(error->next != NULL || error == report->last);
+    }
+    REQUIRE(count == report->count);
+}
+
+void fuzz_check_same_reports(const struct oa_report *a, const struct oa_report *b) {
+    const struct oa_error *x = a->first;
+    const struct oa_error *y = b->first;
+
+    REQUIRE(a->count == b->count && a->out_of_memory == b->out_of_memory);
+    for (; x != NULL; x = x->next, y = y->next) {
+        REQUIRE(oa_str_equal(x->path, y->path));
+        REQUIRE(oa_str_equal(x->keyword, y->keyword));
+    }
+}
+
+static void write_string(FILE *out, struct oa_str text) {
+    const unsigned char *s = (const unsigned char *)text.data;
+
+    fputc('"', out);
+    for (size_t i = 0; i < text.len; i++) {
+        if (s[i] < 0x20 || s[i] == '"' || s[i] == '\\' || s[i] == 'e') {
+            fprintf(out, "\\u%04x", s[i]);
+        } else {
+            fputc(s[i], out);
+        }
+    }
+    fputc('"', out);
+}
+
+static void write_value(FILE *out, const struct oa_json *value) {
+    bool object = value->type == OA_OBJECT;
+
+    if (value->type == OA_STRING) {
+        write_string(out, value->text);
+        return;
+    }
+    if (!object && value->type != OA_ARRAY) {
+        fwrite(value->raw.data, 1, value->raw.len, out);
+        return;
+    }
+    fputs(object ? "{\n" : "[ ", out);
+    for (const struct oa_json *child = value->child; child != NULL; child = child->next) {
+        if (object) {
+            write_string(out, child->key);
+            fputs("\t:\r", out);
+        }
+        write_value(out, child);
+        fputs(child->next != NULL ? " , " : " ", out);
+    }
+    fputc(object ? '}' : ']', out);
+}
+
+char *fuzz_respell(const struct oa_json *value, size_t *ret_len) {
+    char *text = NULL;
+    FILE *out = open_memstream(&text, ret_len);
+
+    REQUIRE(out != NULL);
+    fputc('\n', out);
+    write_value(out, value);
+    fputc(' ', out);
+    REQUIRE(fclose(out) == 0);
+    return text;
+}
