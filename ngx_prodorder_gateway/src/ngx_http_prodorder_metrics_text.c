@@ -298,7 +298,7 @@ ngx_http_prodorder_scrape_connections(ngx_http_prodorder_scrape_t *s)
         *ngx_stat_accepted);
 
     ngx_http_prodorder_scrape_head(s, "connections_handled_total", "counter",
-        "Those that nginx had room for: see worker_connections");
+        "Those that there was room for: see worker_connections");
     ngx_http_prodorder_scrape_print(s,
         "prodorder_gateway_connections_handled_total %uA\n",
         *ngx_stat_handled);

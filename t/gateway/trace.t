@@ -473,3 +473,121 @@ GET /t
 --- more_headers eval
 "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\ntracestate: a=1 \t,\t b=2\t, ,c=3"
 --- tcp_query eval: qr/^tracestate: a=1 \t,\t b=2\t, ,c=3\r$/m
+
+
+=== TEST 48: the field's name in another case, spaces and tabs around its value
+--- request
+GET /t
+--- more_headers eval
+"TraceParent: \t 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\t \nTRACESTATE: a=1"
+--- tcp_query eval
+[qr/^traceparent: 00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01\r$/m, qr/^tracestate: a=1\r$/m]
+
+
+=== TEST 49: an invalid traceparent starts anew: a trace id that is long
+--- request
+GET /t
+--- more_headers
+traceparent: 00-0af7651916cd43dd8448eb211c80319c0-b7ad6b7169203331-01
+tracestate: a=1
+--- tcp_query eval
+[qr/^traceparent: 00-(?!0af7651916cd43dd8448eb211c80319c)[0-9a-f]{32}-[0-9a-f]{16}-01\r$/m, qr/\A(?!.*tracestate)/s]
+
+
+=== TEST 50: an invalid traceparent starts anew: a parent id that is short, long, in upper case
+--- more_headers
+tracestate: a=1
+--- pipelined_requests eval
+["GET /a", "GET /b", "GET /c", "GET /d"]
+--- config
+default_type text/plain;
+location /a { set $p 00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333-01; proxy_pass http://127.0.0.1:$ServerPort/show; proxy_set_header traceparent $p; }
+location /b { set $p 00-0af7651916cd43dd8448eb211c80319c-b7ad6b71692033310-01; proxy_pass http://127.0.0.1:$ServerPort/show; proxy_set_header traceparent $p; }
+location /c { set $p 00-0af7651916cd43dd8448eb211c80319c-B7AD6B7169203331-01; proxy_pass http://127.0.0.1:$ServerPort/show; proxy_set_header traceparent $p; }
+location /d { set $p 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01; proxy_pass http://127.0.0.1:$ServerPort/show; proxy_set_header traceparent $p; }
+location /show { return 200 "$prodorder_trace_id [$prodorder_tracestate]"; }
+--- error_code eval
+[200, 200, 200, 200]
+--- response_body_like eval
+[(qr/\A(?!0af7651916cd43dd8448eb211c80319c)[0-9a-f]{32} \[\]\z/) x 3, qr/\A0af7651916cd43dd8448eb211c80319c \[a=1\]\z/]
+
+
+=== TEST 51: an empty traceparent; an empty tracestate beside one with members
+--- config
+location / { default_type text/plain; return 200 "$prodorder_traceparent [$prodorder_tracestate]"; }
+--- raw_request eval
+"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\ntraceparent:\r\ntracestate: a=1\r\n\r\n"
+--- response_body_like: \A00-[0-9a-f]{32}-[0-9a-f]{16}-01 \[\]\z
+
+
+=== TEST 52: an empty tracestate beside one with members
+--- request
+GET /t
+--- more_headers eval
+"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\ntracestate: \ntracestate: a=1"
+--- tcp_query eval: qr/^tracestate: ,?a=1\r$/m
+
+
+=== TEST 53: a list of far more than 512 characters is passed on whole
+--- request
+GET /t
+--- more_headers eval
+"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n"
+. CORE::join "\n", map { "tracestate: k$_=" . ("v" x 200) } 1 .. 32
+--- tcp_query eval
+my $list = CORE::join ",", map { "k$_=" . ("v" x 200) } 1 .. 32;
+qr/^tracestate: $list\r$/m
+
+
+=== TEST 54: more than 32 members in several fields
+--- request
+GET /t
+--- more_headers eval
+"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n"
+. CORE::join "\n", map { "tracestate: k$_=v" } 1 .. 33
+--- tcp_query eval
+[qr/^traceparent: 00-0af7651916cd43dd8448eb211c80319c-/m, qr/\A(?!.*tracestate)/s]
+
+
+=== TEST 55: prodorder_trace off passes on what came, valid or not, and starts nothing
+--- config
+prodorder_trace off;
+location / {
+    proxy_set_header traceparent $prodorder_traceparent;
+    proxy_set_header tracestate $prodorder_tracestate;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+}
+--- request
+GET /t
+--- more_headers
+traceparent: of their own making
+tracestate: A=1
+--- tcp_query eval
+[qr/^traceparent: of their own making\r$/m, qr/^tracestate: A=1\r$/m]
+
+
+=== TEST 56: prodorder_trace off without an inbound trace: no header
+--- config
+prodorder_trace off;
+location / {
+    proxy_set_header traceparent $prodorder_traceparent;
+    proxy_set_header tracestate $prodorder_tracestate;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+}
+--- request
+GET /t
+--- tcp_query eval: qr/\A(?!.*trace)/is
+
+
+=== TEST 57: one trace for a request and its subrequests, also after an internal redirect
+--- config
+ssi on;
+location = /page.html { default_type text/html; rewrite ^ /real.html last; }
+location = /real.html { default_type text/html; alias html/real.html; }
+location = /part { default_type text/plain; return 200 "$prodorder_request_id $prodorder_traceparent"; }
+--- user_files
+>>> real.html
+<!--# echo var="prodorder_request_id" --> <!--# echo var="prodorder_traceparent" -->|<!--# include virtual="/part" -->|<!--# include virtual="/part" -->
+--- request
+GET /page.html
+--- response_body_like: \A([0-9a-f-]{36} 00-[0-9a-f]{32}-[0-9a-f]{16}-01)\|\1\|\1$
