@@ -1,5 +1,4 @@
-#include "document.h"
-#include "loader.h"
+#include "document_shape.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,32 +18,47 @@ void *loader_alloc(struct oa_loader *loader, size_t count, size_t size) {
     return memory;
 }
 
+/* Another version means something else by the same words: nothing more is said about it. */
 static bool check_version(struct oa_loader *loader) {
     const struct oa_place root = { .key = { "", 0 } };
+    const struct oa_place at = place_text(&root, "openapi");
     const struct oa_json *version;
 
     if (loader->doc->root->type != OA_OBJECT) {
         return loader_fail(loader, &root, "an OpenAPI document must be an object");
     }
     version = oa_json_get(loader->doc->root, "openapi");
-    if (version == NULL || version->type != OA_STRING || version->text.len < 4 ||
+    if (version == NULL) {
+        return loader_fail(loader, &root, "%s must have the member \"openapi\"",
+                           oa_shape_document.what);
+    }
+    if (version->type != OA_STRING || version->text.len < 4 ||
         memcmp(version->text.data, "3.1.", 4) != 0) {
-        return loader_fail(loader, &root,
-                           "\"openapi\" must be a version 3.1, for example "
-                           "\"3.1.0\"");
+        return loader_fail(loader, &at, "must be a version 3.1, for example \"3.1.0\"");
     }
     return true;
 }
 
-static bool load(struct oa_loader *loader, const char *text, size_t len) {
+static void load(struct oa_loader *loader, const char *text, size_t len) {
     struct oa_json_error error;
 
     loader->doc->root = oa_json_parse(loader->doc->arena, text, len, OA_JSON_DEPTH_MAX, &error);
     if (loader->doc->root == NULL) {
-        return loader_fail_text(loader, "line %zu, column %zu: %s", error.line, error.column,
-                                error.reason);
+        loader_fail_text(loader, "line %zu, column %zu: %s", error.line, error.column,
+                         error.reason);
+        return;
     }
-    return check_version(loader) && load_paths(loader) && oa_schema_check_loops(loader);
+    if (!check_version(loader)) {
+        return;
+    }
+    oa_shape_walk(loader);
+    load_servers(loader);
+    load_paths(loader);
+    load_routes(loader);
+    load_operation_ids(loader);
+    if (oa_schema_check_loops(loader)) {
+        oa_examples_check(loader);
+    }
 }
 
 bool loader_open(struct oa_loader *loader, const char *name, oa_problem_fn problem, void *user) {
@@ -72,7 +86,8 @@ struct oa_document *oa_document_parse(const char *name, const char *text, size_t
     if (!loader_open(&loader, name, problem, user)) {
         return NULL;
     }
-    if (!load(&loader, text, len) || loader.problem_count > 0) {
+    load(&loader, text, len);
+    if (loader.problem_count > 0) {
         oa_document_free(loader.doc);
         return NULL;
     }

@@ -1,9 +1,10 @@
 /*
  * An OpenAPI 3.1 document, ready to judge requests.
  *
- * Loading does everything that can fail: syntax, references, schemas. What this cut does not
- * support (a keyword, a parameter style) is an error of the document, never silently ignored. A
- * loaded document is read-only: any number of threads may use it.
+ * Loading does everything that can fail: syntax, references, schemas. What is not supported (a
+ * parameter style, a reference to another file) is an error of the document, never silently ignored;
+ * README.md in this directory lists it. A loaded document is read-only: any number of threads may
+ * use it.
  *
  * Source: OpenAPI Specification 3.1.0, JSON Schema draft 2020-12.
  */
@@ -19,12 +20,19 @@
 #include <stdint.h>
 
 enum {
-    OA_PROBLEMS_MAX = 100,       /* mistakes of one document that are reported */
-    OA_PROBLEM_BYTES_MAX = 1000, /* of one line about a mistake, with its zero byte */
-    OA_PATH_PARAMS_MAX = 8, /* {templates} in one path */
-    OA_PARAMS_MAX = 32,     /* parameters of one operation */
+    OA_PROBLEMS_MAX = 100,        /* mistakes of one document that are reported */
+    OA_PROBLEM_BYTES_MAX = 1000,  /* of one line about a mistake, with its zero byte */
+    OA_PATH_PARAMS_MAX = 8,       /* {templates} in one path */
+    OA_PATH_SEGMENTS_MAX = 64,    /* of one path, the base path's included */
+    OA_LITERAL_BYTES_MAX = 256,   /* of one segment of a path, decoded */
+    OA_PARAMS_MAX = 32,           /* parameters of one operation, the path item's included */
+    OA_PARAM_PROPERTIES_MAX = 64, /* properties of a parameter that is an object */
+    OA_MEDIA_TYPES_MAX = 32,      /* media types of one request body */
+    OA_QUERY_PAIRS_MAX = 1000,    /* name=value in one query; beyond, it is refused */
+    OA_PARAM_ITEMS_MAX = 1000,    /* items of an array in one parameter; beyond, it is refused */
     OA_DOCUMENT_BYTES_MAX = 4 * 1024 * 1024,
-    OA_BODY_DEPTH_MAX = 64 /* levels of arrays and objects in a request body */
+    OA_BODY_DEPTH_MAX = 64,      /* levels of arrays and objects in a request body */
+    OA_BODY_VALUES_MAX = 1000000 /* values in a request body */
 };
 
 struct oa_document;
@@ -87,18 +95,30 @@ bool oa_operation_declares(const struct oa_operation *operation, unsigned status
 /* Whether the operation takes a body of this Content-Type ("application/json; charset=utf-8"). */
 bool oa_operation_takes_media(const struct oa_operation *operation, struct oa_str content_type);
 
-/* Looks up a request header; sets ret_count to the number of fields of that name. */
+/*
+ * Looks up a request header; sets ret_count to the number of fields of that name. When there are
+ * several, the answer is all their values with commas between them.
+ */
 typedef struct oa_str (*oa_header_fn)(void *user, struct oa_str name, unsigned *ret_count);
 
-/* Check path, query ("limit=1&cursor=x", as received) and header parameters. */
+/* Check path, query ("limit=1&cursor=x", as received), header and cookie parameters. */
 bool oa_check_params(const struct oa_match *match, struct oa_str query, oa_header_fn header,
                      void *user, struct oa_report *report);
 
+/* What one body may ask for; beyond, it is refused. */
+struct oa_limits {
+    unsigned depth_max;  /* levels of arrays and objects, at most OA_JSON_DEPTH_MAX */
+    uint32_t values_max; /* values of any type, containers among them */
+};
+
 /*
- * Check a body; malformed JSON is one error with keyword "json" and its line and column. The tree
- * lives on malloc until this returns.
+ * Check a body of a media type that the operation takes; one that is not JSON is not looked into.
+ * Malformed JSON, and JSON over a limit, is one error with keyword "json" and its line and column.
+ * `limits` NULL: OA_BODY_DEPTH_MAX and OA_BODY_VALUES_MAX. The tree lives on malloc until this
+ * returns.
  */
-bool oa_check_body(const struct oa_operation *operation, const char *body, size_t len,
+bool oa_check_body(const struct oa_operation *operation, struct oa_str content_type,
+                   const char *body, size_t len, const struct oa_limits *limits,
                    struct oa_report *report);
 
 #endif

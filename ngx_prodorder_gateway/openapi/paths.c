@@ -1,5 +1,6 @@
-/* "paths": templates, their order, their methods. */
-#include "loader.h"
+/* "paths": their templates, methods and operations. */
+#include "document_shape.h"
+#include "percent.h"
 
 #include <string.h>
 
@@ -13,58 +14,98 @@ static const struct {
 
 enum { METHODS = sizeof(methods) / sizeof(methods[0]) };
 
-/* Members of a path item that are no operation and need no attention. */
-static bool is_passive(struct oa_str key) {
-    return oa_str_is(key, "summary") || oa_str_is(key, "description") ||
-           oa_str_is(key, "servers") || oa_str_is(key, "parameters") ||
-           (key.len >= 2 && memcmp(key.data, "x-", 2) == 0);
+/* ---- templates ---- */
+
+/* A literal as a request's segment is compared with it: decoded. */
+static bool load_literal(struct oa_loader *loader, const struct oa_place *place, struct oa_str text,
+                         struct oa_segment *segment) {
+    char *out = loader_alloc(loader, text.len + 1, 1);
+    size_t n = 0;
+
+    if (out == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+
+        if (c == '%') {
+            int byte = oa_percent_byte(text.data + i, text.data + text.len);
+
+            if (byte < 0) {
+                return loader_fail(loader, place,
+                                   "'%%' must be followed by two hexadecimal digits");
+            }
+            c = (char)byte;
+            i += 2;
+        }
+        out[n++] = c;
+    }
+    segment->text = (struct oa_str){ out, n };
+    if (n > OA_LITERAL_BYTES_MAX) {
+        return loader_fail(loader, place, "a segment is longer than %d bytes",
+                           OA_LITERAL_BYTES_MAX);
+    }
+    if (oa_str_is(segment->text, ".") || oa_str_is(segment->text, "..")) {
+        return loader_fail(loader, place, "\".\" and \"..\" are no segments of a path");
+    }
+    return true;
 }
 
-static bool load_segment(struct oa_loader *loader, const struct oa_place *place, const char *s,
-                         size_t len, struct oa_path *path) {
-    struct oa_segment *segment = &path->segments[path->segment_count++];
-    bool opens = memchr(s, '{', len) != NULL;
-    bool closes = memchr(s, '}', len) != NULL;
+static bool load_segment(struct oa_loader *loader, const struct oa_place *place, struct oa_str s,
+                         struct oa_segment *segment) {
+    bool opens = memchr(s.data, '{', s.len) != NULL;
+    bool closes = memchr(s.data, '}', s.len) != NULL;
 
-    *segment = (struct oa_segment){ .text = { s, len } };
     if (!opens && !closes) {
-        return true;
+        return load_literal(loader, place, s, segment);
     }
-    if (len < 3 || s[0] != '{' || s[len - 1] != '}' || memchr(s + 1, '{', len - 1) != NULL ||
-        memchr(s, '}', len - 1) != NULL) {
+    if (s.len < 3 || s.data[0] != '{' || s.data[s.len - 1] != '}' ||
+        memchr(s.data + 1, '{', s.len - 1) != NULL || memchr(s.data, '}', s.len - 1) != NULL) {
         return loader_fail(loader, place,
                            "a template must be a whole segment between slashes: {name}");
     }
-    segment->text = (struct oa_str){ s + 1, len - 2 };
+    segment->text = (struct oa_str){ s.data + 1, s.len - 2 };
     segment->is_template = true;
     return true;
 }
 
-static bool load_template(struct oa_loader *loader, const struct oa_place *place,
+/* "/a/{b}" and what follows the base path; appends to path->segments. */
+static bool load_segments(struct oa_loader *loader, const struct oa_place *place, struct oa_str t,
                           struct oa_path *path) {
-    struct oa_str t = path->template;
-    size_t templates = 0;
-    size_t count = 0;
+    const char *end = t.data + t.len;
 
-    if (t.len == 0 || t.data[0] != '/') {
-        return loader_fail(loader, place, "a path must begin with '/'");
-    }
-    for (size_t i = 0; i < t.len; i++) {
-        count += t.data[i] == '/';
-    }
-    path->segments = loader_alloc(loader, count, sizeof(*path->segments));
-    if (path->segments == NULL) {
-        return false;
-    }
-    for (size_t i = 1; count > 0; count--) {
-        const char *slash = memchr(t.data + i, '/', t.len - i);
-        size_t len = slash != NULL ? (size_t)(slash - t.data) - i : t.len - i;
+    for (const char *s = t.data; s < end;) {
+        const char *start = s + 1;
+        const char *slash = memchr(start, '/', (size_t)(end - start));
+        struct oa_segment *segment = &path->segments[path->segment_count++];
 
-        if (!load_segment(loader, place, t.data + i, len, path)) {
+        s = slash != NULL ? slash : end;
+        if (s == start && s < end) {
+            return loader_fail(loader, place, "a path must not have empty segments (\"//\")");
+        }
+        if (!load_segment(loader, place, (struct oa_str){ start, (size_t)(s - start) }, segment)) {
             return false;
         }
-        templates += path->segments[path->segment_count - 1].is_template;
-        i += len + 1;
+    }
+    return true;
+}
+
+static bool check_names(struct oa_loader *loader, const struct oa_place *place,
+                        const struct oa_path *path) {
+    unsigned templates = 0;
+
+    for (size_t i = 0; i < path->segment_count; i++) {
+        if (!path->segments[i].is_template) {
+            continue;
+        }
+        templates++;
+        for (size_t k = 0; k < i; k++) {
+            if (path->segments[k].is_template &&
+                oa_str_equal(path->segments[k].text, path->segments[i].text)) {
+                return loader_fail(loader, place, "the template {%.*s} stands twice in the path",
+                                   OA_STR(path->segments[i].text));
+            }
+        }
     }
     if (templates > OA_PATH_PARAMS_MAX) {
         return loader_fail(loader, place, "a path must not have more than %d templates",
@@ -73,19 +114,51 @@ static bool load_template(struct oa_loader *loader, const struct oa_place *place
     return true;
 }
 
+static size_t count_slashes(struct oa_str text) {
+    size_t count = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        count += text.data[i] == '/';
+    }
+    return count;
+}
+
+static bool load_template(struct oa_loader *loader, const struct oa_place *place,
+                          struct oa_path *path) {
+    struct oa_str base = loader->doc->base;
+    struct oa_str t = path->template;
+    size_t count = count_slashes(base) + count_slashes(t);
+
+    if (t.len == 0 || t.data[0] != '/') {
+        return loader_fail(loader, place, "a path must begin with '/'");
+    }
+    if (memchr(t.data, '?', t.len) != NULL || memchr(t.data, '#', t.len) != NULL) {
+        return loader_fail(loader, place,
+                           "a path has neither query nor fragment: describe a query "
+                           "by parameters");
+    }
+    if (count > OA_PATH_SEGMENTS_MAX) {
+        return loader_fail(loader, place, "a path must not have more than %d segments",
+                           OA_PATH_SEGMENTS_MAX);
+    }
+    path->segments = loader_alloc(loader, count, sizeof(*path->segments));
+    return path->segments != NULL && load_segments(loader, place, base, path) &&
+           load_segments(loader, place, t, path) && check_names(loader, place, path);
+}
+
+/* ---- methods ---- */
+
 /* Text of at most `bytes_max`; what Allow needs is bounded by the table of methods. */
-static bool load_allow(struct oa_loader *loader, struct oa_path *path) {
+static void load_allow(struct oa_loader *loader, struct oa_path *path) {
     enum { ALLOW_BYTES_MAX = 80 };
     char *text = loader_alloc(loader, ALLOW_BYTES_MAX, 1);
     size_t len = 0;
-    bool has_get = false;
     bool has_head = false;
 
     if (text == NULL) {
-        return false;
+        return;
     }
     for (const struct oa_method *m = path->methods; m != NULL; m = m->next) {
-        has_get = has_get || oa_str_is(m->name, "GET");
         has_head = has_head || oa_str_is(m->name, "HEAD");
     }
     for (const struct oa_method *m = path->methods; m != NULL; m = m->next) {
@@ -101,105 +174,69 @@ static bool load_allow(struct oa_loader *loader, struct oa_path *path) {
         }
     }
     path->allow = (struct oa_str){ text, len };
-    return true;
 }
 
-static bool load_item(struct oa_loader *loader, const struct oa_json *item,
+static size_t find_method(struct oa_str key) {
+    size_t i = 0;
+
+    while (i < METHODS && !oa_str_is(key, methods[i].key)) {
+        i++;
+    }
+    return i;
+}
+
+static void load_item(struct oa_loader *loader, const struct oa_json *item,
                       const struct oa_place *place, struct oa_path *path) {
     struct oa_method **link = &path->methods;
+    struct oa_place storage;
 
-    if (item->type != OA_OBJECT) {
-        return loader_fail(loader, place, "a path item must be an object");
+    if (item->type != OA_OBJECT || !loader_follow(loader, &item, &place, &storage) ||
+        item->type != OA_OBJECT) {
+        return;
     }
+    check_other_servers(loader, item, place);
     for (const struct oa_json *member = item->child; member != NULL; member = member->next) {
         struct oa_place at = place_member(place, member);
-        size_t i = 0;
+        size_t i = find_method(member->key);
 
-        if (is_passive(member->key)) {
+        if (i == METHODS || member->type != OA_OBJECT) {
             continue;
         }
-        while (i < METHODS && !oa_str_is(member->key, methods[i].key)) {
-            i++;
-        }
-        if (i == METHODS) {
-            return loader_fail(loader, &at, "\"%.*s\" is not supported in a path item",
-                               OA_STR(member->key));
+        if (oa_str_is(member->key, "trace")) {
+            loader_fail(loader, &at, "nginx answers every TRACE request with 405 itself");
+            continue;
         }
         *link = loader_alloc(loader, 1, sizeof(**link));
         if (*link == NULL) {
-            return false;
+            return;
         }
         (*link)->name = (struct oa_str){ methods[i].name, strlen(methods[i].name) };
-        if (!load_operation(loader, item, member, &at, path, &(*link)->operation)) {
-            return false;
-        }
+        load_operation(loader, item, place, member, &at, path, &(*link)->operation);
         link = &(*link)->next;
     }
-    return load_allow(loader, path);
+    load_allow(loader, path);
 }
 
-/* < 0: `a` is more literal and is tried first; 0: both match the same paths. */
-static int compare_paths(const struct oa_path *a, const struct oa_path *b) {
-    if (a->segment_count != b->segment_count) {
-        return a->segment_count < b->segment_count ? -1 : 1;
-    }
-    for (size_t i = 0; i < a->segment_count; i++) {
-        const struct oa_segment *x = &a->segments[i];
-        const struct oa_segment *y = &b->segments[i];
-
-        if (x->is_template != y->is_template) {
-            return x->is_template ? 1 : -1;
-        }
-        if (!x->is_template && !oa_str_equal(x->text, y->text)) {
-            size_t len = x->text.len < y->text.len ? x->text.len : y->text.len;
-            int order = memcmp(x->text.data, y->text.data, len);
-
-            return order != 0 ? order : x->text.len < y->text.len ? -1 : 1;
-        }
-    }
-    return 0;
-}
-
-static bool insert_path(struct oa_loader *loader, const struct oa_place *place,
-                        struct oa_path *path) {
-    struct oa_path **link = &loader->doc->paths;
-
-    while (*link != NULL && compare_paths(*link, path) < 0) {
-        link = &(*link)->next;
-    }
-    if (*link != NULL && compare_paths(*link, path) == 0) {
-        return loader_fail(loader, place, "matches the same requests as \"%.*s\"",
-                           OA_STR((*link)->template));
-    }
-    path->next = *link;
-    *link = path;
-    return true;
-}
-
-bool load_paths(struct oa_loader *loader) {
+void load_paths(struct oa_loader *loader) {
     const struct oa_place root = { .key = { "", 0 } };
-    const struct oa_place place = place_text(&root, "paths");
+    const struct oa_place list = place_text(&root, "paths");
     const struct oa_json *paths = oa_json_get(loader->doc->root, "paths");
+    struct oa_document *doc = loader->doc;
 
     if (paths == NULL || paths->type != OA_OBJECT) {
-        return loader_fail(loader, &place, "must be an object of path items");
+        return;
+    }
+    doc->paths = loader_alloc(loader, paths->count, sizeof(*doc->paths));
+    if (doc->paths == NULL) {
+        return;
     }
     for (const struct oa_json *item = paths->child; item != NULL; item = item->next) {
-        struct oa_place at = place_member(&place, item);
-        struct oa_path *path;
+        struct oa_place at = place_member(&list, item);
+        struct oa_path path = { .template = item->key, .node = item };
 
-        if (item->key.len >= 2 && memcmp(item->key.data, "x-", 2) == 0) {
-            continue;
-        }
-        path = loader_alloc(loader, 1, sizeof(*path));
-        if (path == NULL) {
-            return false;
-        }
-        path->template = item->key;
-        if (!load_template(loader, &at, path) || !load_item(loader, item, &at, path) ||
-            !insert_path(loader, &at, path)) {
-            return false;
+        if (!oa_shape_is_extension(item->key) && load_template(loader, &at, &path)) {
+            load_item(loader, item, &at, &path);
+            doc->paths[doc->path_count++] = path;
         }
     }
-    return true;
 }

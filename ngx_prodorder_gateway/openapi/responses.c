@@ -1,5 +1,8 @@
 /* "responses": which statuses an operation declares. */
-#include "loader.h"
+#include "document_shape.h"
+
+#include <string.h>
+#include <strings.h>
 
 /* "200" is 200; "2XX" is 2; "default" is 0; anything else is -1. */
 static int parse_status(struct oa_str text) {
@@ -20,25 +23,44 @@ static int parse_status(struct oa_str text) {
     return (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0');
 }
 
-/* The schemas of answers are compiled for their mistakes only: answers are not checked. */
-static bool load_response(struct oa_loader *loader, const struct oa_json *response,
-                          const struct oa_place *response_place) {
-    const struct oa_json *node = response;
-    const struct oa_place *at = response_place;
-    struct oa_place storage;
-    struct oa_place content_at;
-    const struct oa_json *content;
-    struct oa_body *unused = NULL;
+/* Content-Type is described by "content" (4.8.17.1). */
+void oa_check_response(struct oa_loader *loader, const struct oa_json *node,
+                       const struct oa_place *place, struct oa_seen *seen) {
+    const struct oa_json *headers = oa_json_get(node, "headers");
+    struct oa_place list = place_text(place, "headers");
 
-    if (!loader_follow(loader, &node, &at, &storage)) {
-        return false;
+    (void)seen;
+    if (headers == NULL || headers->type != OA_OBJECT) {
+        return;
     }
-    if (node->type != OA_OBJECT || oa_json_get(node, "description") == NULL) {
-        return loader_fail(loader, at, "a response must be an object with a description");
+    for (const struct oa_json *one = headers->child; one != NULL; one = one->next) {
+        struct oa_place at = place_member(&list, one);
+
+        if (one->key.len == 12 && strncasecmp(one->key.data, "Content-Type", 12) == 0) {
+            loader_fail(loader, &at, "has no effect: Content-Type is described by \"content\"");
+        }
     }
-    content = oa_json_get(node, "content");
-    content_at = place_text(at, "content");
-    return content == NULL || load_content(loader, content, &content_at, &unused);
+}
+
+void oa_check_responses(struct oa_loader *loader, const struct oa_json *node,
+                        const struct oa_place *place, struct oa_seen *seen) {
+    size_t count = 0;
+
+    (void)seen;
+    for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
+        struct oa_place at = place_member(place, one);
+
+        if (oa_shape_is_extension(one->key)) {
+            continue;
+        }
+        count++;
+        if (parse_status(one->key) < 0) {
+            loader_fail(loader, &at, "must be a status (200), a range (2XX) or default");
+        }
+    }
+    if (count == 0) {
+        loader_fail(loader, place, "must be an object with at least one response");
+    }
 }
 
 static void note_status(struct oa_operation *operation, unsigned status) {
@@ -54,27 +76,19 @@ static void note_status(struct oa_operation *operation, unsigned status) {
     }
 }
 
-bool load_responses(struct oa_loader *loader, const struct oa_json *node,
-                    const struct oa_place *place, struct oa_operation *operation) {
-    const struct oa_json *responses = oa_json_get(node, "responses");
-    struct oa_place list = place_text(place, "responses");
+void load_responses(const struct oa_json *operation_node, struct oa_operation *operation) {
+    const struct oa_json *responses = oa_json_get(operation_node, "responses");
 
-    if (responses == NULL || responses->type != OA_OBJECT || responses->count == 0) {
-        return loader_fail(loader, &list, "must be an object with at least one response");
+    if (responses == NULL || responses->type != OA_OBJECT) {
+        return;
     }
-    for (const struct oa_json *item = responses->child; item != NULL; item = item->next) {
-        struct oa_place at = place_member(&list, item);
-        int status = parse_status(item->key);
+    for (const struct oa_json *one = responses->child; one != NULL; one = one->next) {
+        int status = parse_status(one->key);
 
-        if (status < 0) {
-            return loader_fail(loader, &at, "must be a status (200), a range (2XX) or default");
+        if (status > 0) {
+            note_status(operation, (unsigned)status);
         }
-        if (!load_response(loader, item, &at)) {
-            return false;
-        }
-        note_status(operation, (unsigned)status);
     }
-    return true;
 }
 
 bool oa_operation_declares(const struct oa_operation *operation, unsigned status) {

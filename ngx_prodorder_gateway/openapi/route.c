@@ -3,60 +3,103 @@
 
 #include <string.h>
 
-/* Whether `encoded` (with %XX) says the same as the plain `text`. */
-static bool same_text(struct oa_str encoded, struct oa_str text) {
+/* A request's path on its way down the tree. */
+struct way {
+    const char *end;
+    struct oa_match *match;
+    size_t values;
+};
+
+/*
+ * `segment` decoded, in `buf` when it has escapes. false: no literal can be equal to it, because an
+ * escape is malformed or it is longer than any.
+ */
+static bool decode(struct oa_str segment, char *buf, struct oa_str *ret) {
+    const char *end = segment.data + segment.len;
     size_t n = 0;
 
-    if (memchr(encoded.data, '%', encoded.len) == NULL) {
-        return oa_str_equal(encoded, text);
+    *ret = segment;
+    if (memchr(segment.data, '%', segment.len) == NULL) {
+        return true;
     }
-    for (size_t i = 0; i < encoded.len; i++, n++) {
-        char c = encoded.data[i];
+    for (const char *s = segment.data; s < end; s++) {
+        char c = *s;
 
+        if (n == OA_LITERAL_BYTES_MAX) {
+            return false;
+        }
         if (c == '%') {
-            int byte = oa_percent_byte(encoded.data + i, encoded.data + encoded.len);
+            int byte = oa_percent_byte(s, end);
 
             if (byte < 0) {
                 return false;
             }
             c = (char)byte;
-            i += 2;
+            s += 2;
         }
-        if (n >= text.len || text.data[n] != c) {
-            return false;
-        }
+        buf[n++] = c;
     }
-    return n == text.len;
+    *ret = (struct oa_str){ buf, n };
+    return true;
 }
 
-static bool matches(const struct oa_path *path, struct oa_str target, struct oa_match *match) {
-    const char *s = target.data;
-    const char *end = s + target.len;
-    size_t values = 0;
+static const struct oa_node *find_literal(const struct oa_node *node, struct oa_str text) {
+    size_t low = 0;
+    size_t high = node->item_count;
 
-    for (size_t i = 0; i < path->segment_count; i++) {
-        const struct oa_segment *segment = &path->segments[i];
-        struct oa_str text;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = oa_segment_compare(text, node->items[middle].text);
 
-        if (s == end || *s != '/') {
-            return false;
+        if (order == 0) {
+            return &node->items[middle];
         }
-        s++;
-        text.data = s;
-        while (s < end && *s != '/') {
-            s++;
-        }
-        text.len = (size_t)(s - text.data);
-        if (segment->is_template) {
-            if (text.len == 0) {
-                return false;
-            }
-            match->values[values++] = text;
-        } else if (!same_text(text, segment->text)) {
-            return false;
+        if (order < 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
         }
     }
-    return s == end;
+    return NULL;
+}
+
+/*
+ * The path below `node` that the rest of the request from `s` on is: the literal first, and the
+ * template when nothing fits below that. Each node of the tree is visited at most once.
+ */
+static const struct oa_path *find_path(struct way *way, const struct oa_node *node, const char *s) {
+    char buf[OA_LITERAL_BYTES_MAX];
+    const struct oa_path *path = NULL;
+    const struct oa_node *literal = NULL;
+    struct oa_str segment;
+    struct oa_str text;
+    const char *slash;
+
+    if (s == way->end) {
+        return node->path;
+    }
+    if (*s != '/') {
+        return NULL;
+    }
+    s++;
+    slash = memchr(s, '/', (size_t)(way->end - s));
+    segment = (struct oa_str){ s, (size_t)((slash != NULL ? slash : way->end) - s) };
+    if (decode(segment, buf, &text)) {
+        /* whoever gets the request next might go up a level here */
+        if (oa_str_is(text, ".") || oa_str_is(text, "..")) {
+            return NULL;
+        }
+        literal = find_literal(node, text);
+    }
+    if (literal != NULL) {
+        path = find_path(way, literal, s + segment.len);
+    }
+    if (path == NULL && node->any != NULL && segment.len > 0) {
+        way->match->values[way->values++] = segment;
+        path = find_path(way, node->any, s + segment.len);
+        way->values--;
+    }
+    return path;
 }
 
 static const struct oa_operation *find_method(const struct oa_path *path, struct oa_str name) {
@@ -75,23 +118,27 @@ static const struct oa_operation *find_method(const struct oa_path *path, struct
 
 void oa_document_route(const struct oa_document *doc, struct oa_str method, struct oa_str path,
                        struct oa_match *ret_match) {
+    struct way way = { .end = path.data + path.len, .match = ret_match };
+    const struct oa_path *found = NULL;
+
     ret_match->route = OA_ROUTE_NO_PATH;
     ret_match->operation = NULL;
-    for (const struct oa_path *p = doc->paths; p != NULL; p = p->next) {
-        if (!matches(p, path, ret_match)) {
-            continue;
-        }
-        ret_match->operation = find_method(p, method);
-        ret_match->allow = p->allow;
+    if (doc->routes != NULL && path.len > 0) {
+        found = find_path(&way, doc->routes, path.data);
+    }
+    if (found != NULL) {
+        ret_match->operation = find_method(found, method);
+        ret_match->allow = found->allow;
         ret_match->route = ret_match->operation != NULL ? OA_ROUTE_FOUND : OA_ROUTE_NO_METHOD;
-        return;
     }
 }
 
 void oa_document_visit(struct oa_document *doc,
                        void (*visit)(void *user, struct oa_operation *operation), void *user) {
-    for (struct oa_path *path = doc->paths; path != NULL; path = path->next) {
-        for (struct oa_method *method = path->methods; method != NULL; method = method->next) {
+    for (size_t i = 0; i < doc->path_count; i++) {
+        struct oa_method *method = doc->paths[i].methods;
+
+        for (; method != NULL; method = method->next) {
             visit(user, &method->operation);
         }
     }

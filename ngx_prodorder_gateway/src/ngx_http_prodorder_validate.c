@@ -18,6 +18,7 @@ static ngx_int_t ngx_http_prodorder_check_params(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static struct oa_str ngx_http_prodorder_param_header(void *user,
     struct oa_str name, unsigned *count);
+static struct oa_str ngx_http_prodorder_media_type(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_check_media(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_body_handler(ngx_http_request_t *r);
@@ -179,7 +180,7 @@ ngx_http_prodorder_param_header(void *user, struct oa_str name,
 {
     ngx_http_request_t *r = user;
 
-    ngx_str_t         key;
+    ngx_str_t         key, text;
     ngx_uint_t        n;
     struct oa_str     value;
     ngx_table_elt_t  *h;
@@ -193,7 +194,31 @@ ngx_http_prodorder_param_header(void *user, struct oa_str name,
     value.len = h ? h->value.len : 0;
     *count = (unsigned) n;
 
+    /* without memory for all of them, the first stands for the list */
+
+    if (n > 1
+        && ngx_http_prodorder_join_headers_in(r, &key, &text) == NGX_OK)
+    {
+        value.data = (char *) text.data;
+        value.len = text.len;
+    }
+
     return value;
+}
+
+
+static struct oa_str
+ngx_http_prodorder_media_type(ngx_http_request_t *r)
+{
+    struct oa_str     type;
+    ngx_table_elt_t  *h;
+
+    h = r->headers_in.content_type;
+
+    type.data = h ? (char *) h->value.data : "";
+    type.len = h ? h->value.len : 0;
+
+    return type;
 }
 
 
@@ -202,7 +227,6 @@ ngx_http_prodorder_check_media(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
     ngx_uint_t        count;
-    struct oa_str     type;
     ngx_table_elt_t  *h;
 
     static ngx_str_t  name = ngx_string("Content-Encoding");
@@ -219,12 +243,9 @@ ngx_http_prodorder_check_media(ngx_http_request_t *r,
                    "an encoded (compressed) request body is not supported");
     }
 
-    h = r->headers_in.content_type;
-
-    type.data = h ? (char *) h->value.data : "";
-    type.len = h ? h->value.len : 0;
-
-    if (!oa_operation_takes_media(ctx->match.operation, type)) {
+    if (!oa_operation_takes_media(ctx->match.operation,
+                                  ngx_http_prodorder_media_type(r)))
+    {
         return ngx_http_prodorder_refuse(r, ctx,
                                          NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                                          NULL);
@@ -324,8 +345,9 @@ ngx_http_prodorder_check_body(ngx_http_request_t *r,
         return rc;
     }
 
-    (void) oa_check_body(ctx->match.operation, (char *) text.data, text.len,
-                         &ctx->report);
+    (void) oa_check_body(ctx->match.operation,
+                         ngx_http_prodorder_media_type(r), (char *) text.data,
+                         text.len, NULL, &ctx->report);
 
     return NGX_OK;
 }

@@ -25,7 +25,8 @@ static struct oa_str str(const char *text) {
     return (struct oa_str){ text, strlen(text) };
 }
 
-#define HEAD "{\"openapi\":\"3.1.0\",\"paths\":"
+#define INFO "\"openapi\":\"3.1.0\",\"info\":{\"title\":\"t\",\"version\":\"1\"}"
+#define HEAD "{" INFO ",\"paths\":"
 #define OK "\"responses\":{\"200\":{\"description\":\"d\"}}"
 #define GET(members) HEAD "{\"/a\":{\"get\":{" members OK "}}}}"
 #define PARAM(members) HEAD "{\"/a/{id}\":{\"get\":{\"parameters\":[{" members "}]," OK "}}}}"
@@ -42,35 +43,34 @@ static const struct {
     { "{", "doc.json: line 1, column 2: unexpected end of text" },
     { "{\"a\":1,\n\"a\":2}", "doc.json: line 2, column 5: duplicate member name in an object" },
     { "[]", "doc.json: #: an OpenAPI document must be an object" },
-    { "{\"paths\":{}}", "doc.json: #: \"openapi\" must be a version 3.1, for example \"3.1.0\"" },
+    { "{\"paths\":{}}", "doc.json: #: an OpenAPI document must have the member \"openapi\"" },
     { "{\"openapi\":\"3.0.3\",\"paths\":{}}",
-      "doc.json: #: \"openapi\" must be a version 3.1, for example \"3.1.0\"" },
-    { "{\"openapi\":\"3.1.0\"}", "doc.json: #/paths: must be an object of path items" },
+      "doc.json: #/openapi: must be a version 3.1, for example \"3.1.0\"" },
+    { "{" INFO "}", "doc.json: #: an OpenAPI document must have the member \"paths\"" },
     { HEAD "{\"a\":{}}}", "doc.json: #/paths/a: a path must begin with '/'" },
     { HEAD "{\"/x{id}\":{}}}",
       "doc.json: #/paths/~1x{id}: a template must be a whole segment between slashes: {name}" },
     { HEAD "{\"/{}\":{}}}",
       "doc.json: #/paths/~1{}: a template must be a whole segment between slashes: {name}" },
     { HEAD "{\"/a\":[]}}", "doc.json: #/paths/~1a: a path item must be an object" },
-    { HEAD "{\"/a\":{\"fetch\":{}}}}",
-      "doc.json: #/paths/~1a/fetch: \"fetch\" is not supported in a path item" },
+    { HEAD "{\"/a\":{\"fetch\":{}}}}", "doc.json: #/paths/~1a/fetch: \"fetch\" is not a member of "
+                                       "a path item; did you mean \"patch\"?" },
     { HEAD "{\"/a\":{\"get\":1}}}", "doc.json: #/paths/~1a/get: an operation must be an object" },
-    { GET("\"operationId\":1,"),
-      "doc.json: #/paths/~1a/get/operationId: must be a string that is not empty" },
-    { HEAD "{\"/a\":{\"get\":{}}}}",
+    { GET("\"operationId\":1,"), "doc.json: #/paths/~1a/get/operationId: must be a string" },
+    { HEAD "{\"/a\":{\"get\":{\"responses\":{}}}}}",
       "doc.json: #/paths/~1a/get/responses: must be an object with at least one response" },
     { HEAD "{\"/a\":{\"get\":{\"responses\":{\"20\":{\"description\":\"\"}}}}}}",
       "doc.json: #/paths/~1a/get/responses/20: must be a status (200), a range (2XX) or default" },
     { HEAD "{\"/a\":{\"get\":{\"responses\":{\"200\":{}}}}}}",
-      "doc.json: #/paths/~1a/get/responses/200: a response must be an object with a description" },
+      "doc.json: #/paths/~1a/get/responses/200: a response must have the member \"description\"" },
     { HEAD "{\"/{a}\":{\"get\":{\"parameters\":[{\"name\":\"a\",\"in\":\"path\",\"required\":true,"
            "\"schema\":{}}]," OK "}},\"/{b}\":{}}}",
       "doc.json: #/paths/~1{b}: matches the same requests as \"/{a}\"" },
-    { PARAM("\"in\":\"path\""),
-      "doc.json: #/paths/~1a~1{id}/get/parameters/0: a parameter must have a name" },
-    { PARAM("\"name\":\"id\",\"in\":\"cookie\",\"schema\":{}"),
-      "doc.json: #/paths/~1a~1{id}/get/parameters/0/in: must be \"path\", \"query\" or "
-      "\"header\"" },
+    { PARAM("\"in\":\"path\",\"required\":true,\"schema\":{}"),
+      "doc.json: #/paths/~1a~1{id}/get/parameters/0: a parameter must have the member \"name\"" },
+    { PARAM("\"name\":\"id\",\"in\":\"body\",\"schema\":{}"),
+      "doc.json: #/paths/~1a~1{id}/get/parameters/0/in: must be \"path\", \"query\", "
+      "\"header\" or \"cookie\"" },
     { PARAM("\"name\":\"id\",\"in\":\"path\",\"schema\":{}"),
       "doc.json: #/paths/~1a~1{id}/get/parameters/0/required: must be true for a path parameter" },
     { PARAM("\"name\":\"no\",\"in\":\"path\",\"required\":true,\"schema\":{}"),
@@ -78,10 +78,11 @@ static const struct {
     { PARAM("\"name\":\"q\",\"in\":\"query\",\"schema\":{}"),
       "doc.json: #/paths/~1a~1{id}/get: the path parameter \"id\" is not described" },
     { PARAM("\"name\":\"id\",\"in\":\"path\",\"required\":true"),
-      "doc.json: #/paths/~1a~1{id}/get/parameters/0: a parameter must have a schema" },
-    { PARAM("\"name\":\"id\",\"in\":\"path\",\"style\":\"label\",\"schema\":{}"),
-      "doc.json: #/paths/~1a~1{id}/get/parameters/0/style: \"style\" is not supported in a "
-      "parameter" },
+      "doc.json: #/paths/~1a~1{id}/get/parameters/0: a parameter must have either \"schema\" or "
+      "\"content\"" },
+    { PARAM("\"name\":\"id\",\"in\":\"path\",\"required\":true,\"style\":\"label\",\"schema\":{}"),
+      "doc.json: #/paths/~1a~1{id}/get/parameters/0/style: the style \"label\" is not supported, "
+      "\"simple\" is" },
     { GET("\"parameters\":[{\"$ref\":\"#/nowhere\"}],"),
       "doc.json: #/paths/~1a/get/parameters/0: the reference \"#/nowhere\" leads nowhere" },
     { GET("\"parameters\":[{\"$ref\":\"other.json\"}],"),
@@ -115,10 +116,11 @@ static const struct {
       "array "
       "with at least one value" },
     { HEAD "{\"/a\":{\"post\":{\"requestBody\":{}," OK "}}}}",
-      "doc.json: #/paths/~1a/post/requestBody: a request body must have content" },
-    { HEAD "{\"/a\":{\"post\":{\"requestBody\":{\"content\":{\"text/plain\":{}}}," OK "}}}}",
-      "doc.json: #/paths/~1a/post/requestBody/content: only application/json is supported in a "
-      "request body" },
+      "doc.json: #/paths/~1a/post/requestBody: a request body must have the member "
+      "\"content\"" },
+    { HEAD "{\"/a\":{\"post\":{\"requestBody\":{\"content\":{\"text\":{}}}," OK "}}}}",
+      "doc.json: #/paths/~1a/post/requestBody/content/text: must be a media type such as "
+      "application/json, with at most 8 parameters" },
 };
 
 START_TEST(a_mistake_is_named) {
@@ -129,8 +131,7 @@ END_TEST
 
 START_TEST(a_pattern_that_is_none) {
     ck_assert_ptr_null(load(BODY("{\"pattern\":\"(\"}")));
-    ck_assert_ptr_nonnull(
-        strstr(message, "/schema/pattern: the pattern is not a regular expression"));
+    ck_assert_ptr_nonnull(strstr(message, "/schema/pattern: "));
 }
 END_TEST
 
@@ -281,8 +282,9 @@ START_TEST(bodies_are_judged) {
     ck_assert_str_eq(message, "");
     oa_document_route(doc, str("POST"), str("/a"), &match);
     oa_report_init(&report, arena, 32);
-    ck_assert(oa_check_body(match.operation, bodies[_i].body, strlen(bodies[_i].body), &report) ==
-              (bodies[_i].errors[0] == '\0'));
+    ck_assert(oa_check_body(match.operation, str("application/json"), bodies[_i].body,
+                            strlen(bodies[_i].body), NULL,
+                            &report) == (bodies[_i].errors[0] == '\0'));
     render(&report, errors, sizeof(errors));
     ck_assert_str_eq(errors, bodies[_i].errors);
     oa_document_free(doc);
@@ -298,7 +300,8 @@ START_TEST(errors_are_counted_up_to_the_limit) {
 
     oa_document_route(doc, str("POST"), str("/a"), &match);
     oa_report_init(&report, arena, 3);
-    ck_assert(!oa_check_body(match.operation, "[1,2,3,4,5]", 11, &report));
+    ck_assert(
+        !oa_check_body(match.operation, str("application/json"), "[1,2,3,4,5]", 11, NULL, &report));
     ck_assert_uint_eq(report.count, 3);
     ck_assert(oa_str_is(report.last->path, "/2"));
     oa_document_free(doc);
