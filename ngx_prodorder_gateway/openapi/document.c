@@ -103,6 +103,20 @@ void oa_document_free(struct oa_document *doc) {
     oa_arena_close(doc->arena); /* the document is in it */
 }
 
+struct oa_counts oa_document_count(const struct oa_document *doc) {
+    const struct oa_json *components = oa_json_get(doc->root, "components");
+    const struct oa_json *schemas = components != NULL ? oa_json_get(components, "schemas") : NULL;
+    struct oa_counts counts = { .paths = doc->path_count };
+
+    counts.schemas = schemas != NULL ? schemas->count : 0;
+    for (size_t i = 0; i < doc->path_count; i++) {
+        for (const struct oa_method *m = doc->paths[i].methods; m != NULL; m = m->next) {
+            counts.operations++;
+        }
+    }
+    return counts;
+}
+
 /* The whole file, to be freed; NULL with `reason` set, which has room for 200 bytes. */
 static char *read_file(const char *file, size_t *ret_len, char *reason) {
     FILE *stream = fopen(file, "rb");

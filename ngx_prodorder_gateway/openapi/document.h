@@ -89,6 +89,13 @@ void oa_document_route(const struct oa_document *doc, struct oa_str method, stru
 void oa_document_visit(struct oa_document *doc,
                        void (*visit)(void *user, struct oa_operation *operation), void *user);
 
+struct oa_counts {
+    size_t paths;
+    size_t operations;
+    size_t schemas; /* in the components */
+};
+struct oa_counts oa_document_count(const struct oa_document *doc);
+
 /* Whether the document declares this status for the operation (a range such as 2XX counts). */
 bool oa_operation_declares(const struct oa_operation *operation, unsigned status);
 

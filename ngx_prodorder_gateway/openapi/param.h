@@ -71,6 +71,8 @@ bool oa_param_decode(struct oa_report *report, struct oa_str text, bool plus, st
 /* An empty array or object, or a string without content; NULL: no memory. */
 struct oa_json *oa_param_node(struct oa_report *report, enum oa_json_type type);
 
+bool oa_param_is_utf8(struct oa_str text);
+
 /* A string node; NULL: not UTF-8, or no memory. */
 struct oa_json *oa_param_string(struct oa_report *report, struct oa_str text);
 

@@ -18,9 +18,11 @@ static struct oa_str decode_name(struct oa_report *report, struct oa_str name, b
 
     if (memchr(name.data, '%', name.len) == NULL &&
         (!is_query || memchr(name.data, '+', name.len) == NULL)) {
-        return name;
+        decoded = name;
+    } else if (!oa_param_decode(report, name, is_query, &decoded)) {
+        return (struct oa_str){ NULL, 0 };
     }
-    return oa_param_decode(report, name, is_query, &decoded) ? decoded : (struct oa_str){ NULL, 0 };
+    return oa_param_is_utf8(decoded) ? decoded : (struct oa_str){ NULL, 0 };
 }
 
 static bool parse(struct oa_report *report, struct oa_str text, bool is_query,

@@ -1,7 +1,6 @@
 /* From a parameter's text to a JSON value, as its style and its schema's types say. */
 #include "param.h"
 #include "percent.h"
-#include "utf8.h"
 
 #include <string.h>
 
@@ -49,23 +48,35 @@ struct oa_json *oa_param_node(struct oa_report *report, enum oa_json_type type) 
     return node;
 }
 
-struct oa_json *oa_param_string(struct oa_report *report, struct oa_str text) {
+/* The number of code points, or -1 when it is not UTF-8. */
+static int64_t count_points(struct oa_str text) {
     const unsigned char *s = (const unsigned char *)text.data;
     const unsigned char *end = s + text.len;
-    struct oa_json *node = oa_param_node(report, OA_STRING);
+    int64_t count = 0;
 
-    while (node != NULL && s < end) {
+    for (; s < end; count++) {
         unsigned len = oa_utf8_sequence(s, end);
 
         if (len == 0) {
-            return NULL;
+            return -1;
         }
         s += len;
-        node->count++;
     }
+    return count;
+}
+
+bool oa_param_is_utf8(struct oa_str text) {
+    return count_points(text) >= 0;
+}
+
+struct oa_json *oa_param_string(struct oa_report *report, struct oa_str text) {
+    int64_t points = count_points(text);
+    struct oa_json *node = points >= 0 ? oa_param_node(report, OA_STRING) : NULL;
+
     if (node != NULL) {
         node->raw = text;
         node->text = text;
+        node->count = (uint32_t)points;
     }
     return node;
 }
