@@ -15,6 +15,7 @@ needs, and writes build/config.mk for make. Without --install-deps nothing is in
 
   --install-deps         install what is missing with apt-get (through sudo when not root); no
                          service of an installed package is started or enabled
+  --install-test-deps    the same, and what only some of the tests need: a browser (400 MB)
   --prefix=DIR           where `make install` puts things (default /usr/local)
   --sanitize=LIST        build with sanitizers: address, undefined, thread; a comma may join
                          address and undefined
@@ -28,7 +29,7 @@ Environment: CC, the compiler (default gcc).
 END
 }
 
-prefix=/usr/local sanitize='' debug='' nginx_src='' build_dir=build install='' quiet=''
+prefix=/usr/local sanitize='' debug='' nginx_src='' build_dir=build install='' install_test='' quiet=''
 
 parse_options() {
     local arg
@@ -44,6 +45,7 @@ parse_options() {
         esac
         case $arg in
         --install-deps) install=yes ;;
+        --install-test-deps) install=yes install_test=yes ;;
         --prefix=*) prefix=${arg#*=} ;;
         --sanitize=*) sanitize=${arg#*=} ;;
         --debug) debug=yes ;;
@@ -120,6 +122,7 @@ check_options
 [ -z "$quiet" ] || exec {UI_OUT}> /dev/null
 
 packages_check "$nginx_src"
+[ -z "$install_test" ] || PACKAGES_MISSING+=(${PACKAGES_TEST_MISSING[@]+"${PACKAGES_TEST_MISSING[@]}"})
 if [ -n "$install" ] && [ ${#PACKAGES_MISSING[@]} -gt 0 ]; then
     packages_install "${PACKAGES_MISSING[@]}"
     packages_check "$nginx_src"

@@ -5,7 +5,8 @@ OPENAPI_MODULES=(libpcre2-8 json-c)
 
 # One requirement a line: kind, what is looked for, Debian packages, what it is for.
 # Kinds: program (in PATH or /usr/sbin), module (pkg-config), perl, postgres (a server program
-# that Debian keeps out of PATH), file, and optional (a program that only some commands need).
+# that Debian keeps out of PATH), file, optional (a program that something can do without), and testing
+# (a program, too large to install unasked, that only some tests need).
 packages_requirements() {
     cat <<'END'
 program  gcc              gcc,libc6-dev      compiling
@@ -35,17 +36,20 @@ perl     Test::Base       libtest-base-perl  gateway tests
 perl     Test::More       perl               tests
 file     /etc/ssl/certs/ca-certificates.crt ca-certificates downloads over TLS
 optional wrk              wrk                ./prodorder bench
+optional npm              npm                the page at /docs/ on which requests can be tried
+testing  chromium         chromium           the browser test of that page
 END
 }
 
 # Programs only for people who work on the C code: never installed by us, only mentioned.
 PACKAGES_DEVELOPER=(clang-format clang-tidy valgrind)
 
-# packages_check [NGINX_SRC]: look for everything; sets PACKAGES_MISSING (Debian packages, in
-# order, once each), PACKAGES_REPORT and PACKAGES_REQUIRED_MISSING (how many things we cannot do without).
+# packages_check [NGINX_SRC]: look for everything; sets PACKAGES_MISSING and PACKAGES_TEST_MISSING
+# (Debian packages, in order, once each), PACKAGES_REPORT and PACKAGES_REQUIRED_MISSING (how many things
+# we cannot do without).
 packages_check() {
     local kind what debian purpose nginx_src=${1:-}
-    PACKAGES_MISSING=() PACKAGES_REPORT=() PACKAGES_REQUIRED_MISSING=0
+    PACKAGES_MISSING=() PACKAGES_TEST_MISSING=() PACKAGES_REPORT=() PACKAGES_REQUIRED_MISSING=0
     while read -r kind what debian purpose; do
         packages_check_one "$kind" "$what" "$debian" "$purpose"
     done < <(packages_requirements)
@@ -67,6 +71,12 @@ packages_check_one() {
         ui_step "$what" "${UI_GREEN}found$UI_RESET"
         return
     fi
+    if [ "$kind" = testing ]; then
+        # shellcheck disable=SC2206 # a list
+        PACKAGES_TEST_MISSING+=(${debian//,/ })
+        ui_step "$what" "${UI_YELLOW}missing$UI_RESET (only for $purpose: --install-test-deps)"
+        return
+    fi
     for one in ${debian//,/ }; do
         [[ " ${PACKAGES_MISSING[*]-} " == *" $one "* ]] || PACKAGES_MISSING+=("$one")
     done
@@ -81,7 +91,7 @@ packages_check_one() {
 
 packages_have() {
     case $1 in
-    program | optional)
+    program | optional | testing)
         # Debian's jq, curl and so on are in /usr/bin; servers are in /usr/sbin, which an ordinary
         # user may not have in PATH.
         PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$2" > /dev/null
