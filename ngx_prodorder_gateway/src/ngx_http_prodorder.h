@@ -104,6 +104,8 @@ typedef struct {
     ngx_uint_t                    error_format;
     ngx_uint_t                    max_errors;
     size_t                        body_limit;
+    ngx_uint_t                    json_depth;
+    ngx_uint_t                    json_values;
     time_t                        retry_after;
     struct oa_document           *document;
     ngx_array_t                  *components;   /* of component_t */

@@ -40,6 +40,8 @@ ngx_http_prodorder_create_loc_conf(ngx_conf_t *cf)
     conf->error_format = NGX_CONF_UNSET_UINT;
     conf->max_errors = NGX_CONF_UNSET_UINT;
     conf->body_limit = NGX_CONF_UNSET_SIZE;
+    conf->json_depth = NGX_CONF_UNSET_UINT;
+    conf->json_values = NGX_CONF_UNSET_UINT;
     conf->retry_after = NGX_CONF_UNSET;
     conf->document = NGX_CONF_UNSET_PTR;
 
@@ -71,6 +73,10 @@ ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               OA_ERRORS_MAX_DEFAULT);
     ngx_conf_merge_size_value(conf->body_limit, prev->body_limit,
                               1024 * 1024);
+    ngx_conf_merge_uint_value(conf->json_depth, prev->json_depth,
+                              OA_BODY_DEPTH_MAX);
+    ngx_conf_merge_uint_value(conf->json_values, prev->json_values,
+                              OA_BODY_VALUES_MAX);
     ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after, 1);
     ngx_conf_merge_ptr_value(conf->document, prev->document, NULL);
 

@@ -45,6 +45,23 @@ static ngx_http_prodorder_bounds_t  ngx_http_prodorder_body_limit_bounds = {
 };
 
 
+/* what the texts say */
+
+_Static_assert(OA_JSON_DEPTH_MAX == 128, "prodorder_json_depth");
+_Static_assert(OA_JSON_BYTES_MAX == 1024 * 1024 * 1024, "prodorder_body_limit");
+
+
+static ngx_http_prodorder_bounds_t  ngx_http_prodorder_json_depth_bounds = {
+    ngx_http_prodorder_check_bounds, 1, OA_JSON_DEPTH_MAX,
+    "must be from 1 to 128"
+};
+
+
+static ngx_http_prodorder_bounds_t  ngx_http_prodorder_json_values_bounds = {
+    ngx_http_prodorder_check_bounds, 1, 10000000, "must be from 1 to 10000000"
+};
+
+
 #define NGX_HTTP_PRODORDER_ANYWHERE                                           \
     NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF
 
@@ -113,6 +130,20 @@ static ngx_command_t  ngx_http_prodorder_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_prodorder_loc_conf_t, body_limit),
       &ngx_http_prodorder_body_limit_bounds },
+
+    { ngx_string("prodorder_json_depth"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, json_depth),
+      &ngx_http_prodorder_json_depth_bounds },
+
+    { ngx_string("prodorder_json_values"),
+      NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_prodorder_loc_conf_t, json_values),
+      &ngx_http_prodorder_json_values_bounds },
 
     { ngx_string("prodorder_retry_after"),
       NGX_HTTP_PRODORDER_ANYWHERE|NGX_CONF_TAKE1,

@@ -312,8 +312,10 @@ static ngx_int_t
 ngx_http_prodorder_check_body(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
-    ngx_int_t  rc;
-    ngx_str_t  text;
+    ngx_int_t                       rc;
+    ngx_str_t                       text;
+    struct oa_limits                limits;
+    ngx_http_prodorder_loc_conf_t  *plcf;
 
     rc = ngx_http_prodorder_body_text(r, &text);
 
@@ -345,9 +347,14 @@ ngx_http_prodorder_check_body(ngx_http_request_t *r,
         return rc;
     }
 
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    limits.depth_max = (unsigned) plcf->json_depth;
+    limits.values_max = (uint32_t) plcf->json_values;
+
     (void) oa_check_body(ctx->match.operation,
                          ngx_http_prodorder_media_type(r), (char *) text.data,
-                         text.len, NULL, &ctx->report);
+                         text.len, &limits, &ctx->report);
 
     return NGX_OK;
 }

@@ -665,3 +665,66 @@ location /g { return 200 '{}'; }
 [200, 200, 200, 200]
 --- response_body_like eval
 [qr/statusCode/, qr/\A\{\}\z/, qr/statusCode/, qr/statusCode/]
+
+
+=== TEST 47: prodorder_json_depth: each level, at its edge
+--- http_config
+prodorder_openapi html/d.json;
+prodorder_json_depth 1;
+--- config
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+location /location { prodorder_json_depth 2; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+location /if { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+    if ($arg_x) { prodorder_json_depth 3; } }
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval: "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+--- more_headers
+Content-Type: application/json
+--- pipelined_requests eval
+["POST /h\n{}", "POST /h\n{\"a\":[]}", "POST /location\n{\"a\":[]}", "POST /location\n{\"a\":[{}]}",
+ "POST /if\n{\"a\":[]}", "POST /if?x=1\n{\"a\":[{}]}", "POST /if?x=1\n{\"a\":[{\"b\":[]}]}"]
+--- error_code eval
+[201, 400, 201, 400, 400, 201, 400]
+--- response_body_like eval
+[qr/201/, (qr/column 6: nested too deeply/, qr/201/, qr/column 7: nested too deeply/, qr/column 6/, qr/201/, qr/column 12: nested/)]
+
+
+=== TEST 48: prodorder_json_depth: of a server
+--- http_config
+prodorder_openapi html/d.json;
+prodorder_json_depth 1;
+--- config
+prodorder_json_depth 128;
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval: "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+--- more_headers
+Content-Type: application/json
+--- pipelined_requests eval
+[map { "POST /a\n{\"a\":" . ("[" x $_) . ("]" x $_) . "}" } 127, 128]
+--- error_code eval
+[201, 400]
+
+
+=== TEST 49: prodorder_json_depth: over its bound
+--- config
+prodorder_json_depth 129;
+--- must_die
+--- error_log
+"prodorder_json_depth" directive must be from 1 to 128
+
+
+=== TEST 50: prodorder_json_depth: under its bound
+--- config
+prodorder_json_depth 0;
+--- must_die
+--- error_log
+"prodorder_json_depth" directive must be from 1 to 128
+
+
+=== TEST 51: prodorder_json_values: out of its bounds
+--- config
+prodorder_json_values 10000001;
+--- must_die
+--- error_log
+"prodorder_json_values" directive must be from 1 to 10000000
