@@ -35,7 +35,7 @@ Content-Length: 5
 plain
 
 
-=== TEST 3: HEAD has the headers of GET and no body
+=== TEST 3: trap: HEAD has the headers of GET and no body
 --- config
 location = /t { default_type application/json; return 200 '{"a":1}'; }
 --- request
@@ -59,7 +59,7 @@ X-Request-Id: x
 Content-Length: 100
 
 
-=== TEST 5: the bytes of data are the upstream's: odd white space, number forms, an empty array
+=== TEST 5: trap: the bytes of data are the upstream's: odd white space, number forms, an empty array
 --- config
 location = /t { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- request
@@ -74,7 +74,7 @@ my $data = qq( {"x":[ ],\n "n":1.50e+01,"u":"\xc3\xa9\\u00e9"}\r\n);
 qr/\A\{"statusCode":200,"data":\Q$data\E,"timestamp"/
 
 
-=== TEST 6: an upstream of unknown length that drips is wrapped in chunks
+=== TEST 6: trap: an upstream of unknown length that drips is wrapped in chunks
 --- config
 location = /t {
     proxy_http_version 1.1;
@@ -106,7 +106,7 @@ GET /t
 --- response_body_like: \A\{"statusCode":200,"data":\[1,2,3\],"timestamp"
 
 
-=== TEST 8: Content-Length: 0 from an upstream becomes data null
+=== TEST 8: trap: Content-Length: 0 from an upstream becomes data null
 --- config
 location = /t { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- request
@@ -131,7 +131,7 @@ GET /t
 --- response_body_like: \A\{"statusCode":200,"data":null,"timestamp"
 
 
-=== TEST 10: a short body is not passed off as a whole one
+=== TEST 10: trap: a short body is not passed off as a whole one
 --- config
 location = /t { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- request
@@ -159,7 +159,7 @@ GET /t
 --- broken_response
 
 
-=== TEST 12: 204 has no envelope and no body
+=== TEST 12: trap: 204 has no envelope and no body
 --- config
 location = /t { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- request
@@ -186,7 +186,7 @@ ETag: W/"7"
 ! Accept-Ranges
 
 
-=== TEST 14: 304 passes with the validator that the 200 had
+=== TEST 14: trap: 304 passes with the validator that the 200 had
 --- config
 location = /t { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- request
@@ -243,7 +243,7 @@ Content-Encoding: gzip
 --- response_body_like eval: qr/\A\x1f\x8b/
 
 
-=== TEST 18: what an upstream compressed passes as it is
+=== TEST 18: trap: what an upstream compressed passes as it is
 --- config
 location = /t { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- request
@@ -280,7 +280,7 @@ location / { default_type application/json; return 200 '{}'; }
 --- response_body_like eval: qr/"path":"\/a\\"b\\\\c\xc3\xa9%FF"/
 
 
-=== TEST 21: pipelined requests keep their order and ids
+=== TEST 21: trap: pipelined requests keep their order and ids
 --- config
 location /t { default_type application/json; return 200 '{}'; }
 --- pipelined_requests eval
@@ -291,7 +291,7 @@ location /t { default_type application/json; return 200 '{}'; }
 [200, 200, 200]
 
 
-=== TEST 22: prodorder_envelope off leaves JSON alone, in an if block too
+=== TEST 22: trap: prodorder_envelope off leaves JSON alone, in an if block too
 --- config
 location /t {
     default_type application/json;

@@ -101,7 +101,7 @@ Accept: application/problem+json
 Content-Type: application/json
 
 
-=== TEST 8: HEAD of an error has its length and no body
+=== TEST 8: trap: HEAD of an error has its length and no body
 --- config
 location / { root html; }
 --- request
@@ -233,7 +233,7 @@ GET /t
 --- response_body_like: \A\{"statusCode":400,"data":null,"message":"the request is malformed","timestamp"
 
 
-=== TEST 17: a compressed error
+=== TEST 17: trap: a compressed error
 --- config
 location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- request
@@ -274,7 +274,7 @@ Content-Type: application/json
 --- response_body chomp
 
 
-=== TEST 20: an upstream's empty JSON error
+=== TEST 20: trap: an upstream's empty JSON error
 --- config
 location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- request
@@ -362,7 +362,7 @@ location /b { return 429; }
 Retry-After: 3
 
 
-=== TEST 27: a request line that is none
+=== TEST 27: trap: a request line that is none
 --- config
 location / { root html; }
 --- raw_request eval
@@ -371,7 +371,7 @@ location / { root html; }
 --- response_body_like: \A\{"statusCode":400,"data":null,"message":"[^"]+","timestamp":"[^"]+","path":"[^"]*","requestId":"[0-9a-f-]{36}"\}\z
 
 
-=== TEST 28: a request target that is too long
+=== TEST 28: trap: a request target that is too long
 --- config
 location / { root html; }
 --- raw_request eval
@@ -380,7 +380,7 @@ location / { root html; }
 --- response_body_like: \A\{"statusCode":414,"data":null,
 
 
-=== TEST 29: a header that is too large
+=== TEST 29: trap: a header that is too large
 --- config
 location / { root html; }
 --- raw_request eval
@@ -462,7 +462,7 @@ location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- response_body_like: \A\{"statusCode":413,"data":null,
 
 
-=== TEST 37: the same in chunks
+=== TEST 37: trap: the same in chunks
 --- config
 client_max_body_size 1k;
 location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_9; }
@@ -546,7 +546,7 @@ text
 [404, 200]
 
 
-=== TEST 44: an upstream that does not speak HTTP: nginx would pass it on without a header
+=== TEST 44: trap: an upstream that does not speak HTTP: nginx would pass it on without a header
 --- config
 location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- request

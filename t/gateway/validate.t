@@ -261,7 +261,7 @@ PATCH /products/0
 --- response_body_like: "/quantity","keyword":"minimum"
 
 
-=== TEST 30: a body in a temporary file is validated
+=== TEST 30: trap: a body in a temporary file is validated
 --- request eval
 "POST /orders\n{\"productId\":1," . (" " x 100000) . "\"quantity\":0}"
 --- error_code: 400
@@ -292,7 +292,7 @@ location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- error_code: 413
 
 
-=== TEST 34: and in chunks
+=== TEST 34: trap: and in chunks
 --- config
 prodorder_body_limit 100;
 location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
@@ -328,7 +328,7 @@ POST /orders
 --- error_code: 201
 
 
-=== TEST 38: Expect: 100-continue, refused before the body: the connection ends
+=== TEST 38: trap: Expect: 100-continue, refused before the body: the connection ends
 --- raw_request eval
 "POST /nothing HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 28\r\n\r\n"
 --- error_code: 404
@@ -498,7 +498,7 @@ POST /orders
 --- response_body_like: "errors":\[\{"path":"header/Idempotency-Key","keyword":"maxLength",[^}]*\}\]
 
 
-=== TEST 56: a mirror over HTTP/2: body read and subrequest, and no hang
+=== TEST 56: trap: a mirror over HTTP/2: body read and subrequest, and no hang
 --- http2
 --- config
 location / { mirror /mirror; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
@@ -529,7 +529,7 @@ location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- error_code: 201
 
 
-=== TEST 59: in chunks, one byte more
+=== TEST 59: trap: in chunks, one byte more
 --- config
 prodorder_body_limit 28;
 location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }

@@ -14,12 +14,12 @@ package Prodorder::Gateway;
 #
 # Sections: main_config http_config config | request raw_request raw_request_middle_delay
 # pipelined_requests more_headers http2 abort timeout | tcp_listen tcp_reply tcp_reply_delay
-# tcp_keepalive tcp_query | error_code response_body response_body_like response_body_unlike
+# tcp_keepalive tcp_reset tcp_query | error_code response_body response_body_like response_body_unlike
 # response_headers raw_response_headers_like raw_response_headers_unlike broken_response
 # error_log no_error_log must_die user_files SKIP ONLY.
 #
-# Where Test::Nginx knows a section, it means the same here; tcp_query also takes a qr//, and
-# broken_response (ours) says that the response must be cut off: otherwise its framing must be right.
+# Where Test::Nginx knows a section, it means the same here; tcp_query also takes a qr//, tcp_reset
+# (ours) ends the upstream's connection as a crash does, and broken_response (ours) says that the response must be cut off: otherwise its framing must be right.
 # In all sections $TEST_NGINX_RAND_PORT_1 to _9 are free ports, $TEST_NGINX_PREFIX is the prefix and
 # $TEST_NGINX_ROOT the repository. Every file ends on a clean error log.
 
@@ -118,6 +118,7 @@ sub _start_mock() {
         reply     => _value($block, 'tcp_reply') // '',
         delay     => $block->tcp_reply_delay // 0,
         keepalive => defined $block->tcp_keepalive,
+        reset     => defined $block->tcp_reset,
     );
 }
 
@@ -281,7 +282,7 @@ sub _check_one() {
     my $code = _each($block, 'error_code', $i) // 200;
     chomp $code;
     Test::More::is($response->{status}, $code, "$at - status")
-        or Test::More::diag($response->{head} . $response->{body});
+        or Test::More::diag($response->{head} . substr $response->{body}, 0, 2000);
     my $body = _each($block, 'response_body', $i);
     Test::More::is($response->{body}, $body, "$at - response_body") if defined $body;
     for my $kind (qw(response_body raw_response_headers)) {
