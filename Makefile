@@ -132,6 +132,9 @@ cov: ## unit tests' line coverage, by file (build/cov)
 fuzz: ## build the fuzzers of fuzz/ with clang (build/fuzz/NAME)
 	scripts/build-fuzzers.sh $(BUILD)
 
+fuzz-smoke: ## run each fuzzer over its corpus, then FUZZ_SECONDS (20) on new inputs
+	scripts/fuzz-smoke.sh $(BUILD)
+
 tidy: compile_commands.json ## clang-tidy over our C (needs clang-tidy)
 	@command -v clang-tidy >/dev/null || { echo "make tidy: clang-tidy is missing: apt-get install clang-tidy" >&2; exit 1; }
 	clang-tidy --quiet -p . $(filter-out t/%,$(ALL_C))

@@ -27,8 +27,8 @@ static void check_wrapped(const char *before, struct piece source, const char *a
                           struct piece text, enum oa_pattern_result expected) {
     char wrapped[SOURCE_BYTES_MAX + 64];
     char reason[200];
-    int len = snprintf(wrapped, sizeof(wrapped), "%s%.*s%s", before, (int)source.len, source.data,
-                       after);
+    int len =
+        snprintf(wrapped, sizeof(wrapped), "%s%.*s%s", before, (int)source.len, source.data, after);
     const struct oa_pattern *pattern =
         oa_pattern_compile((struct oa_str){ wrapped, (size_t)len }, reason, sizeof(reason));
     enum oa_pattern_result result;

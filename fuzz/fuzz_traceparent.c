@@ -24,7 +24,8 @@ static const struct oa_pattern *compile(const char *source) {
 }
 
 static bool matches(const struct oa_pattern *pattern, struct piece text) {
-    enum oa_pattern_result result = oa_pattern_match(pattern, (struct oa_str){ text.data, text.len });
+    enum oa_pattern_result result =
+        oa_pattern_match(pattern, (struct oa_str){ text.data, text.len });
 
     REQUIRE(result == OA_PATTERN_MATCH || result == OA_PATTERN_NO_MATCH);
     return result == OA_PATTERN_MATCH;
