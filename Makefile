@@ -81,7 +81,7 @@ UNIT        := $(UNIT_C:t/unit/%.c=$(BUILD)/unit/%)
 
 # ---- targets that people call -----------------------------------------------------------------
 
-.PHONY: help all services gateway openapi docs-ui unit check check-unit test asan ubsan tsan fuzz cov \
+.PHONY: help all services gateway openapi docs-ui unit check check-unit test asan ubsan tsan fuzz fuzz-smoke cov \
         tidy format style install clean compile_commands.json FORCE
 
 help: ## this list
