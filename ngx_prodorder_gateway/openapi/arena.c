@@ -7,14 +7,14 @@
 enum { CHUNK_BYTES = 4096, ALIGN_BYTES = 8 };
 
 /* A chunk of an arena on malloc; the pieces follow. */
-struct chunk {
-    struct chunk *next;
+struct oa_chunk {
+    struct oa_chunk *next;
     max_align_t data[];
 };
 
 struct heap_arena {
     struct oa_arena arena; /* first: the public pointer is the allocated one */
-    struct chunk *chunks;
+    struct oa_chunk *chunks;
 };
 
 void oa_arena_init(struct oa_arena *arena, oa_grab_fn grab, void *owner, size_t bytes_max) {
@@ -22,8 +22,8 @@ void oa_arena_init(struct oa_arena *arena, oa_grab_fn grab, void *owner, size_t 
 }
 
 static void *heap_grab(void *owner, size_t bytes) {
-    struct heap_arena *heap = owner;
-    struct chunk *chunk;
+    struct oa_chunk **chunks = owner;
+    struct oa_chunk *chunk;
 
     if (bytes > SIZE_MAX - sizeof(*chunk)) {
         return NULL;
@@ -32,9 +32,18 @@ static void *heap_grab(void *owner, size_t bytes) {
     if (chunk == NULL) {
         return NULL;
     }
-    chunk->next = heap->chunks;
-    heap->chunks = chunk;
+    chunk->next = *chunks;
+    *chunks = chunk;
     return chunk->data;
+}
+
+static void free_chunks(struct oa_chunk *chunk) {
+    while (chunk != NULL) {
+        struct oa_chunk *next = chunk->next;
+
+        free(chunk);
+        chunk = next;
+    }
 }
 
 struct oa_arena *oa_arena_open(size_t bytes_max) {
@@ -43,7 +52,7 @@ struct oa_arena *oa_arena_open(size_t bytes_max) {
     if (heap == NULL) {
         return NULL;
     }
-    oa_arena_init(&heap->arena, heap_grab, heap, bytes_max);
+    oa_arena_init(&heap->arena, heap_grab, &heap->chunks, bytes_max);
     return &heap->arena;
 }
 
@@ -53,13 +62,19 @@ void oa_arena_close(struct oa_arena *arena) {
     if (heap == NULL) {
         return;
     }
-    while (heap->chunks != NULL) {
-        struct chunk *next = heap->chunks->next;
-
-        free(heap->chunks);
-        heap->chunks = next;
-    }
+    free_chunks(heap->chunks);
     free(heap);
+}
+
+void oa_scratch_init(struct oa_scratch *scratch, void *memory, size_t bytes, size_t bytes_max) {
+    scratch->chunks = NULL;
+    oa_arena_init(&scratch->arena, heap_grab, &scratch->chunks, bytes_max);
+    scratch->arena.pos = memory;
+    scratch->arena.end = scratch->arena.pos + bytes;
+}
+
+void oa_scratch_done(struct oa_scratch *scratch) {
+    free_chunks(scratch->chunks);
 }
 
 /* A piece of a quarter of a chunk or more gets its own memory, so that little is wasted. */

@@ -30,6 +30,21 @@ struct oa_arena *oa_arena_open(size_t bytes_max);
 /* Free an arena of oa_arena_open() and all its pieces; NULL is allowed. */
 void oa_arena_close(struct oa_arena *arena);
 
+/*
+ * An arena that takes its first pieces from memory of the caller, usually on the stack, and only what
+ * does not fit there from malloc: small work allocates nothing.
+ */
+struct oa_scratch {
+    struct oa_arena arena;
+    struct oa_chunk *chunks;
+};
+
+/* `memory` is aligned to 8; it may be used until oa_scratch_done(). */
+void oa_scratch_init(struct oa_scratch *scratch, void *memory, size_t bytes, size_t bytes_max);
+
+/* Free what came from malloc. */
+void oa_scratch_done(struct oa_scratch *scratch);
+
 /* `bytes` of memory, aligned to 8, not cleared. NULL: no memory, or over the limit. */
 void *oa_alloc(struct oa_arena *arena, size_t bytes);
 

@@ -120,13 +120,27 @@ static uint64_t power_of_ten_mod(int64_t exponent, uint64_t mod) {
     return result;
 }
 
+/* The next digits of d, up to `count` of them, as an integer; *ret_scale is 10 to their number. */
+static uint64_t next_digits(const struct oa_decimal *d, size_t *at, size_t count,
+                            uint64_t *ret_scale) {
+    uint64_t n = 0;
+
+    *ret_scale = 1;
+    for (; count > 0; count--) {
+        n = n * 10 + (uint64_t)(next_digit(d, at) - '0');
+        *ret_scale *= 10;
+    }
+    return n;
+}
+
 /*
  * value = V * 10^e, divisor = D * 10^f. With e < f the quotient is never an integer, because V does
  * not end in 0; else it is one when V * 10^(e-f) mod D is 0.
  */
 bool oa_decimal_is_multiple(const struct oa_decimal *value, const struct oa_decimal *divisor) {
-    uint64_t d = 0;
     uint64_t rest = 0;
+    uint64_t scale;
+    uint64_t d;
     size_t at = 0;
 
     assert(divisor->digits > 0 && divisor->digits <= OA_DIVISOR_DIGITS_MAX);
@@ -136,12 +150,14 @@ bool oa_decimal_is_multiple(const struct oa_decimal *value, const struct oa_deci
     if (value->exponent < divisor->exponent) {
         return false;
     }
-    for (size_t i = 0; i < divisor->digits; i++) {
-        d = d * 10 + (uint64_t)(next_digit(divisor, &at) - '0');
-    }
+    d = next_digits(divisor, &at, divisor->digits, &scale);
     at = 0;
-    for (size_t i = 0; i < value->digits; i++) {
-        rest = (multiply_mod(rest, 10, d) + (uint64_t)(next_digit(value, &at) - '0')) % d;
+    for (size_t left = value->digits; left > 0;) {
+        size_t count = left < OA_DIVISOR_DIGITS_MAX ? left : OA_DIVISOR_DIGITS_MAX;
+        uint64_t digits = next_digits(value, &at, count, &scale);
+
+        rest = (uint64_t)(((unsigned __int128)rest * scale + digits) % d);
+        left -= count;
     }
     return multiply_mod(rest, power_of_ten_mod(value->exponent - divisor->exponent, d), d) == 0;
 }

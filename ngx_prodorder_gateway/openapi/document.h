@@ -32,7 +32,7 @@ enum {
     OA_PARAM_ITEMS_MAX = 1000,    /* items of an array in one parameter; beyond, it is refused */
     OA_DOCUMENT_BYTES_MAX = 4 * 1024 * 1024,
     OA_BODY_DEPTH_MAX = 64,      /* levels of arrays and objects in a request body */
-    OA_BODY_VALUES_MAX = 1000000 /* values in a request body */
+    OA_BODY_VALUES_MAX = 65536   /* values in a request body */
 };
 
 struct oa_document;
@@ -121,8 +121,8 @@ struct oa_limits {
 /*
  * Check a body of a media type that the operation takes; one that is not JSON is not looked into.
  * Malformed JSON, and JSON over a limit, is one error with keyword "json" and its line and column.
- * `limits` NULL: OA_BODY_DEPTH_MAX and OA_BODY_VALUES_MAX. The tree lives on malloc until this
- * returns.
+ * `limits` NULL: OA_BODY_DEPTH_MAX and OA_BODY_VALUES_MAX. A small
+ * body is judged without an allocation.
  */
 bool oa_check_body(const struct oa_operation *operation, struct oa_str content_type,
                    const char *body, size_t len, const struct oa_limits *limits,

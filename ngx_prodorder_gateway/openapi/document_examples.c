@@ -102,11 +102,12 @@ static void check(struct oa_loader *loader, struct oa_arena *arena, const struct
     }
 }
 
-static void check_schema(struct oa_loader *loader, struct oa_arena *arena,
-                         const struct oa_schema *schema) {
-    const struct oa_json *examples = oa_json_get(schema->source, "examples");
-    const struct oa_json *example = oa_json_get(schema->source, "example");
-    const struct oa_json *standard = oa_json_get(schema->source, "default");
+static void check_schema(struct oa_loader *loader, void *user, const struct oa_schema *schema,
+                         const struct oa_json *source) {
+    const struct oa_json *examples = oa_json_get(source, "examples");
+    const struct oa_json *example = oa_json_get(source, "example");
+    const struct oa_json *standard = oa_json_get(source, "default");
+    struct oa_arena *arena = user;
 
     if (example != NULL) {
         check(loader, arena, schema, example, "example");
@@ -132,8 +133,6 @@ void oa_examples_check(struct oa_loader *loader) {
     for (const struct oa_example *one = loader->examples; one != NULL; one = one->next) {
         check(loader, arena, one->schema, one->value, "example");
     }
-    for (const struct oa_schema *one = loader->doc->schemas; one != NULL; one = one->next) {
-        check_schema(loader, arena, one);
-    }
+    oa_schema_each(loader, check_schema, arena);
     oa_arena_close(arena);
 }

@@ -13,6 +13,18 @@ struct oa_json *parser_fail(struct parser *p, const char *at, const char *reason
     return NULL;
 }
 
+struct oa_json *parser_stop(struct parser *p, const char *at, enum oa_json_failure failure) {
+    static const char *const reasons[] = { [OA_JSON_TOO_DEEP] = "nested too deeply",
+                                           [OA_JSON_TOO_MANY] = "too many values",
+                                           [OA_JSON_NO_MEMORY] = "out of memory" };
+
+    if (p->reason == NULL) {
+        p->failure = failure;
+        parser_fail(p, at, reasons[failure]);
+    }
+    return NULL;
+}
+
 static void skip_space(struct parser *p) {
     while (p->pos < p->end &&
            (*p->pos == ' ' || *p->pos == '\n' || *p->pos == '\r' || *p->pos == '\t')) {
@@ -27,10 +39,15 @@ static char peek(struct parser *p) {
 }
 
 static struct oa_json *new_node(struct parser *p, enum oa_json_type type, const char *start) {
-    struct oa_json *node = oa_alloc(p->arena, sizeof(*node));
+    struct oa_json *node;
 
+    if (p->values_left == 0) {
+        return parser_stop(p, start, OA_JSON_TOO_MANY);
+    }
+    p->values_left--;
+    node = oa_alloc(p->arena, sizeof(*node));
     if (node == NULL) {
-        return parser_fail(p, start, "out of memory");
+        return parser_stop(p, start, OA_JSON_NO_MEMORY);
     }
     *node = (struct oa_json){ .type = type, .raw = { .data = start } };
     return node;
@@ -64,9 +81,49 @@ static bool skip_digits(struct parser *p) {
     return true;
 }
 
-static struct oa_json *parse_number(struct parser *p) {
-    struct oa_json *node = new_node(p, OA_NUMBER, p->pos);
+/* ".5" and "e+3", each optional; false after parser_fail(). */
+static bool skip_fraction(struct parser *p) {
+    if (p->pos < p->end && *p->pos == '.') {
+        p->pos++;
+        if (!skip_digits(p)) {
+            return false;
+        }
+    }
+    if (p->pos < p->end && (*p->pos == 'e' || *p->pos == 'E')) {
+        p->pos++;
+        if (p->pos < p->end && (*p->pos == '+' || *p->pos == '-')) {
+            p->pos++;
+        }
+        return skip_digits(p);
+    }
+    return true;
+}
 
+/* Most numbers are integers that fit: their value is kept. */
+static void note_integer(struct oa_json *node, const char *s, const char *end) {
+    enum { DIGITS_MAX = 18 };
+    bool negative = *s == '-';
+    int64_t n = 0;
+
+    s += negative;
+    if (end - s > DIGITS_MAX) {
+        return;
+    }
+    for (; s < end; s++) {
+        n = n * 10 + (*s - '0');
+    }
+    node->integer = negative ? -n : n;
+    node->count = 1;
+}
+
+static struct oa_json *parse_number(struct parser *p) {
+    const char *start = p->pos;
+    struct oa_json *node = new_node(p, OA_NUMBER, start);
+    const char *point;
+
+    if (node == NULL) {
+        return NULL;
+    }
     if (*p->pos == '-') {
         p->pos++;
     }
@@ -78,20 +135,12 @@ static struct oa_json *parse_number(struct parser *p) {
     } else if (!skip_digits(p)) {
         return NULL;
     }
-    if (p->pos < p->end && *p->pos == '.') {
-        p->pos++;
-        if (!skip_digits(p)) {
-            return NULL;
-        }
+    point = p->pos;
+    if (!skip_fraction(p)) {
+        return NULL;
     }
-    if (p->pos < p->end && (*p->pos == 'e' || *p->pos == 'E')) {
-        p->pos++;
-        if (p->pos < p->end && (*p->pos == '+' || *p->pos == '-')) {
-            p->pos++;
-        }
-        if (!skip_digits(p)) {
-            return NULL;
-        }
+    if (p->pos == point) {
+        note_integer(node, start, point);
     }
     return node;
 }
@@ -183,10 +232,10 @@ static struct oa_json *parse_typed(struct parser *p, unsigned depth_left) {
     switch (peek(p)) {
     case '{':
         return depth_left > 0 ? parse_object(p, depth_left - 1)
-                              : parser_fail(p, p->pos, "nested too deeply");
+                              : parser_stop(p, p->pos, OA_JSON_TOO_DEEP);
     case '[':
         return depth_left > 0 ? parse_array(p, depth_left - 1)
-                              : parser_fail(p, p->pos, "nested too deeply");
+                              : parser_stop(p, p->pos, OA_JSON_TOO_DEEP);
     case '"': return parse_string(p);
     case 't': return parse_word(p, "true", OA_TRUE);
     case 'f': return parse_word(p, "false", OA_FALSE);
@@ -222,9 +271,13 @@ static void locate(const char *text, const char *at, struct oa_json_error *error
     }
 }
 
-struct oa_json *oa_json_parse(struct oa_arena *arena, const char *text, size_t len,
-                              unsigned depth_max, struct oa_json_error *ret_error) {
-    struct parser p = { .arena = arena, .pos = text, .end = text + len };
+struct oa_json *oa_json_parse_limited(struct oa_arena *arena, const char *text, size_t len,
+                                      const struct oa_json_limits *limits,
+                                      struct oa_json_error *ret_error) {
+    struct parser p = {
+        .arena = arena, .pos = text, .end = text + len, .values_left = limits->values_max
+    };
+    unsigned depth_max = limits->depth_max;
     struct oa_json *root = NULL;
 
     if (len > OA_JSON_BYTES_MAX) {
@@ -238,9 +291,17 @@ struct oa_json *oa_json_parse(struct oa_arena *arena, const char *text, size_t l
         parser_fail(&p, p.pos, "unexpected NUL byte after the value");
     }
     if (p.reason != NULL) {
+        ret_error->failure = p.failure;
         ret_error->reason = p.at == p.end ? "unexpected end of text" : p.reason;
         locate(text, p.at, ret_error);
         return NULL;
     }
     return root;
+}
+
+struct oa_json *oa_json_parse(struct oa_arena *arena, const char *text, size_t len,
+                              unsigned depth_max, struct oa_json_error *ret_error) {
+    const struct oa_json_limits limits = { .depth_max = depth_max, .values_max = UINT32_MAX };
+
+    return oa_json_parse_limited(arena, text, len, &limits, ret_error);
 }

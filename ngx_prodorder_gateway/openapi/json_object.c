@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Up to this many members each is compared with each; beyond, they are sorted. */
-enum { PAIRWISE_MAX = 16 };
-
 bool oa_str_equal(struct oa_str a, struct oa_str b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
@@ -16,16 +13,16 @@ bool oa_str_is(struct oa_str a, const char *b) {
     return oa_str_equal(a, (struct oa_str){ b, strlen(b) });
 }
 
-static int compare_keys(const void *a, const void *b) {
-    const struct oa_json *x = *(const struct oa_json *const *)a;
-    const struct oa_json *y = *(const struct oa_json *const *)b;
-    size_t len = x->key.len < y->key.len ? x->key.len : y->key.len;
-    int order = len > 0 ? memcmp(x->key.data, y->key.data, len) : 0;
-
-    if (order != 0 || x->key.len == y->key.len) {
-        return order;
+int oa_str_compare(struct oa_str a, struct oa_str b) {
+    if (a.len != b.len) {
+        return a.len < b.len ? -1 : 1;
     }
-    return x->key.len < y->key.len ? -1 : 1;
+    return a.len > 0 ? memcmp(a.data, b.data, a.len) : 0;
+}
+
+static int compare_keys(const void *a, const void *b) {
+    return oa_str_compare((*(const struct oa_json *const *)a)->key,
+                          (*(const struct oa_json *const *)b)->key);
 }
 
 static struct oa_json *duplicate(struct parser *p, const struct oa_json *member) {
@@ -37,7 +34,7 @@ static struct oa_json *check_sorted(struct parser *p, struct oa_json *object) {
     size_t n = 0;
 
     if (sorted == NULL) {
-        return parser_fail(p, object->raw.data, "out of memory");
+        return parser_stop(p, object->raw.data, OA_JSON_NO_MEMORY);
     }
     for (const struct oa_json *m = object->child; m != NULL; m = m->next) {
         sorted[n++] = m;
@@ -49,11 +46,12 @@ static struct oa_json *check_sorted(struct parser *p, struct oa_json *object) {
                                                                               : sorted[i - 1]);
         }
     }
+    object->members = sorted;
     return object;
 }
 
 struct oa_json *parser_check_members(struct parser *p, struct oa_json *object) {
-    if (object->count > PAIRWISE_MAX) {
+    if (object->count > OA_JSON_PAIRWISE_MAX) {
         return check_sorted(p, object);
     }
     for (const struct oa_json *a = object->child; a != NULL; a = a->next) {
@@ -66,25 +64,47 @@ struct oa_json *parser_check_members(struct parser *p, struct oa_json *object) {
     return object;
 }
 
-const struct oa_json *oa_json_get(const struct oa_json *object, const char *name) {
+static const struct oa_json *find_sorted(const struct oa_json *object, struct oa_str name) {
+    const struct oa_json key = { .key = name };
+    const struct oa_json *wanted = &key;
+    const struct oa_json **found =
+        bsearch(&wanted, object->members, object->count, sizeof(wanted), compare_keys);
+
+    return found != NULL ? *found : NULL;
+}
+
+const struct oa_json *oa_json_member(const struct oa_json *object, struct oa_str name) {
+    const struct oa_json *member = object->child;
+
     if (object->type != OA_OBJECT) {
         return NULL;
     }
-    for (const struct oa_json *member = object->child; member != NULL; member = member->next) {
-        if (oa_str_is(member->key, name)) {
-            return member;
-        }
+    if (object->count > OA_JSON_PAIRWISE_MAX) {
+        return find_sorted(object, name);
     }
-    return NULL;
+    while (member != NULL && !oa_str_equal(member->key, name)) {
+        member = member->next;
+    }
+    return member;
+}
+
+const struct oa_json *oa_json_get(const struct oa_json *object, const char *name) {
+    return oa_json_member(object, (struct oa_str){ name, strlen(name) });
 }
 
 static bool objects_equal(const struct oa_json *a, const struct oa_json *b) {
-    for (const struct oa_json *x = a->child; x != NULL; x = x->next) {
-        const struct oa_json *y = b->child;
-
-        while (y != NULL && !oa_str_equal(x->key, y->key)) {
-            y = y->next;
+    if (a->count > OA_JSON_PAIRWISE_MAX) {
+        for (uint32_t i = 0; i < a->count; i++) {
+            if (!oa_str_equal(a->members[i]->key, b->members[i]->key) ||
+                !oa_json_equal(a->members[i], b->members[i])) {
+                return false;
+            }
         }
+        return true;
+    }
+    for (const struct oa_json *x = a->child; x != NULL; x = x->next) {
+        const struct oa_json *y = oa_json_member(b, x->key);
+
         if (y == NULL || !oa_json_equal(x, y)) {
             return false;
         }
@@ -103,19 +123,25 @@ static bool arrays_equal(const struct oa_json *a, const struct oa_json *b) {
     return true;
 }
 
-bool oa_json_equal(const struct oa_json *a, const struct oa_json *b) {
+static bool numbers_equal(const struct oa_json *a, const struct oa_json *b) {
     struct oa_decimal x;
     struct oa_decimal y;
 
+    if (a->count != 0 && b->count != 0) {
+        return a->integer == b->integer;
+    }
+    x = oa_decimal_parse(a->raw);
+    y = oa_decimal_parse(b->raw);
+    return oa_decimal_compare(&x, &y) == 0;
+}
+
+bool oa_json_equal(const struct oa_json *a, const struct oa_json *b) {
     if (a->type != b->type) {
         return false;
     }
     switch (a->type) {
     case OA_STRING: return oa_str_equal(a->text, b->text);
-    case OA_NUMBER:
-        x = oa_decimal_parse(a->raw);
-        y = oa_decimal_parse(b->raw);
-        return oa_decimal_compare(&x, &y) == 0;
+    case OA_NUMBER: return numbers_equal(a, b);
     case OA_ARRAY: return a->count == b->count && arrays_equal(a, b);
     case OA_OBJECT: return a->count == b->count && objects_equal(a, b);
     default: return true;

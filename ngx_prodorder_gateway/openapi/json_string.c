@@ -124,14 +124,28 @@ static char *put_utf8(char *out, uint32_t point) {
     return out;
 }
 
+/* Whether a byte of a string is a character that stands for itself. */
+static bool is_plain(unsigned char c) {
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 /* Move over characters that stand for themselves; false after parser_fail(). */
 static bool take_plain(struct parser *p, uint32_t *points) {
     const unsigned char *s = (const unsigned char *)p->pos;
     const unsigned char *end = (const unsigned char *)p->end;
 
-    while (s < end && *s != '"' && *s != '\\') {
-        unsigned len = *s >= 0x80 ? oa_utf8_sequence(s, end) : *s >= 0x20;
+    for (;;) {
+        const unsigned char *run = s;
+        unsigned len;
 
+        while (s < end && is_plain(*s)) {
+            s++;
+        }
+        *points += (uint32_t)(s - run);
+        if (s == end || *s == '"' || *s == '\\') {
+            break;
+        }
+        len = *s >= 0x80 ? oa_utf8_sequence(s, end) : 0;
         if (len == 0) {
             parser_fail(p, (const char *)s,
                         *s < 0x20 ? "control character in a string" : "text is not valid UTF-8");
@@ -164,7 +178,7 @@ static bool decode(struct parser *p, const char *start, struct oa_str *ret_text,
     }
     text = oa_alloc(p->arena, (size_t)(close - start));
     if (text == NULL) {
-        parser_fail(p, start, "out of memory");
+        parser_stop(p, start, OA_JSON_NO_MEMORY);
         return false;
     }
     memcpy(text, start, (size_t)(p->pos - start));

@@ -1,19 +1,22 @@
-/* Keywords for values of any type: type, enum, const, $ref. */
-#include "loader.h"
+/* Keywords for values of any type: type, enum, const, format. */
+#include "schema_compile.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    unsigned bit;
-} types[] = {
-    { "null", OA_NULL },       { "boolean", OA_TRUE | OA_FALSE }, { "object", OA_OBJECT },
-    { "array", OA_ARRAY },     { "number", OA_NUMBER },           { "string", OA_STRING },
-    { "integer", OA_INTEGER },
-};
+/* An enum of more values is searched by hash. */
+enum { CHOICES_LINEAR_MAX = 8 };
 
 static unsigned type_bit(const struct oa_json *name) {
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } types[] = {
+        { "null", OA_NULL },       { "boolean", OA_TRUE | OA_FALSE }, { "object", OA_OBJECT },
+        { "array", OA_ARRAY },     { "number", OA_NUMBER },           { "string", OA_STRING },
+        { "integer", OA_INTEGER },
+    };
+
     for (size_t i = 0; name->type == OA_STRING && i < sizeof(types) / sizeof(types[0]); i++) {
         if (oa_str_is(name->text, types[i].name)) {
             return types[i].bit;
@@ -22,113 +25,150 @@ static unsigned type_bit(const struct oa_json *name) {
     return 0;
 }
 
-static bool compile_type(struct oa_loader *loader, const struct oa_json *schema,
-                         const struct oa_json *value, const struct oa_place *place,
-                         struct oa_op *op) {
+static bool compile_type(struct oa_compiler *c, const struct oa_json *value,
+                         const struct oa_place *place) {
     const struct oa_json *name = value->type == OA_ARRAY ? value->child : value;
+    unsigned types = 0;
 
-    (void)schema;
     if (value->type != OA_STRING && (value->type != OA_ARRAY || value->count == 0)) {
-        return loader_fail(loader, place, "must be a type's name or an array of them");
+        return loader_fail(c->loader, place, "must be a type's name or an array of them");
     }
     for (; name != NULL; name = value->type == OA_ARRAY ? name->next : NULL) {
         unsigned bit = type_bit(name);
 
-        if (bit == 0 || (op->u.types & bit) != 0) {
-            return loader_fail(loader, place,
-                               bit == 0 ? "%.*s is not a type" : "%.*s is given twice",
+        if (bit == 0) {
+            return loader_fail(c->loader, place,
+                               "%.*s is not a type; types are null, boolean, object, array, "
+                               "number, string and integer",
                                OA_STR(name->raw));
         }
-        op->u.types |= bit;
+        if ((types & bit) != 0) {
+            return loader_fail(c->loader, place, "%.*s is given twice", OA_STR(name->raw));
+        }
+        types |= bit;
     }
+    c->schema->types = types;
     return true;
 }
 
-static void check_type(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                       const struct oa_place *place) {
-    char names[80];
-    size_t len = 0;
-
-    if ((op->u.types & (unsigned)value->type) != 0) {
-        return;
+/* A constant of the value or of one of its members is most likely what tells branches apart. */
+static void note_other(struct oa_run *run, const struct oa_place *place) {
+    if (run->mode == OA_COUNTING &&
+        (place == run->probe->place || place->parent == run->probe->place)) {
+        run->probe->is_other = true;
     }
-    if (value->type == OA_NUMBER && (op->u.types & OA_INTEGER) != 0) {
-        struct oa_decimal d = oa_decimal_parse(value->raw);
+}
 
-        if (oa_decimal_is_integer(&d)) {
-            return;
+static int compare_choices(const void *a, const void *b) {
+    uint64_t x = ((const struct oa_choice *)a)->hash;
+    uint64_t y = ((const struct oa_choice *)b)->hash;
+
+    return (x > y) - (x < y);
+}
+
+static bool has_choice(const struct oa_choices *choices, const struct oa_json *value) {
+    uint64_t hash = choices->is_sorted ? oa_json_hash(value, choices->seed) : 0;
+    size_t low = 0;
+    size_t high = choices->is_sorted ? choices->count : 0;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (choices->items[middle].hash < hash) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if ((op->u.types & types[i].bit) != 0) {
-            len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len > 0 ? " or " : "",
-                                    types[i].name);
+    for (; low < choices->count && choices->items[low].hash == hash; low++) {
+        if (oa_json_equal(choices->items[low].value, value)) {
+            return true;
         }
     }
-    oa_report_add(run->report, place, "type", "must be %s", names);
+    return false;
 }
 
-static bool compile_enum(struct oa_loader *loader, const struct oa_json *schema,
-                         const struct oa_json *value, const struct oa_place *place,
-                         struct oa_op *op) {
-    (void)schema;
-    if (value->type != OA_ARRAY || value->count == 0) {
-        return loader_fail(loader, place, "must be an array with at least one value");
+static bool check_enum(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
+                       const struct oa_place *place, struct oa_marks *marks) {
+    (void)marks;
+    if (has_choice(op->u.choices, value)) {
+        return true;
     }
-    op->u.value = value;
-    return true;
+    note_other(run, place);
+    return oa_fail(run, place, "enum", "must be one of %.*s", OA_STR(op->text));
 }
 
-static void check_enum(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                       const struct oa_place *place) {
-    for (const struct oa_json *one = op->u.value->child; one != NULL; one = one->next) {
-        if (oa_json_equal(one, value)) {
-            return;
-        }
+static bool compile_enum(struct oa_compiler *c, const struct oa_json *value,
+                         const struct oa_place *place) {
+    struct oa_choices *choices;
+
+    if (value->type != OA_ARRAY || (value->count == 0 && c->schemas->is_strict)) {
+        return loader_fail(c->loader, place, "must be an array with at least one value");
     }
-    oa_report_add(run->report, place, "enum", "must be one of %.*s", OA_STR(op->text));
-}
-
-static bool compile_const(struct oa_loader *loader, const struct oa_json *schema,
-                          const struct oa_json *value, const struct oa_place *place,
-                          struct oa_op *op) {
-    (void)loader;
-    (void)schema;
-    (void)place;
-    op->u.value = value;
-    return true;
-}
-
-static void check_const(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                        const struct oa_place *place) {
-    if (!oa_json_equal(op->u.value, value)) {
-        oa_report_add(run->report, place, "const", "must be %.*s", OA_STR(op->u.value->raw));
-    }
-}
-
-static bool compile_ref(struct oa_loader *loader, const struct oa_json *schema,
-                        const struct oa_json *value, const struct oa_place *place,
-                        struct oa_op *op) {
-    struct oa_place target = { .parent = NULL };
-    const struct oa_json *node = loader_resolve(loader, value, place, &target.key);
-
-    (void)schema;
-    if (node == NULL) {
+    choices = loader_alloc(c->loader, 1, sizeof(*choices));
+    if (choices == NULL) {
         return false;
     }
-    op->u.schema = oa_schema_compile(loader, node, &target);
-    return op->u.schema != NULL;
+    choices->items = loader_alloc(c->loader, value->count + 1, sizeof(*choices->items));
+    if (choices->items == NULL) {
+        return false;
+    }
+    choices->is_sorted = value->count > CHOICES_LINEAR_MAX;
+    choices->seed = c->schemas->seed;
+    for (const struct oa_json *one = value->child; one != NULL; one = one->next) {
+        choices->items[choices->count++] =
+            (struct oa_choice){ .hash = choices->is_sorted ? oa_json_hash(one, choices->seed) : 0,
+                                .value = one };
+    }
+    if (choices->is_sorted) {
+        qsort(choices->items, choices->count, sizeof(*choices->items), compare_choices);
+    }
+    oa_compiler_op(c, "enum", value, OA_ANY, check_enum)->u.choices = choices;
+    return true;
 }
 
-static void check_ref(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                      const struct oa_place *place) {
-    oa_schema_run(run, op->u.schema, value, place);
+static bool check_const(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
+                        const struct oa_place *place, struct oa_marks *marks) {
+    (void)marks;
+    if (oa_json_equal(op->u.value, value)) {
+        return true;
+    }
+    note_other(run, place);
+    return oa_fail(run, place, "const", "must be %.*s", OA_STR(op->u.value->raw));
+}
+
+static bool compile_const(struct oa_compiler *c, const struct oa_json *value,
+                          const struct oa_place *place) {
+    (void)place;
+    oa_compiler_op(c, "const", value, OA_ANY, check_const)->u.value = value;
+    return true;
+}
+
+static bool check_format(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
+                         const struct oa_place *place, struct oa_marks *marks) {
+    (void)marks;
+    return oa_format_check(op->u.format, value) ||
+           oa_fail(run, place, "format", "must be a valid %.*s", OA_STR(op->text));
+}
+
+static bool compile_format(struct oa_compiler *c, const struct oa_json *value,
+                           const struct oa_place *place) {
+    const struct oa_format *format;
+
+    if (value->type != OA_STRING) {
+        return loader_fail(c->loader, place, "must be a format's name");
+    }
+    format = c->schemas->asserts_formats ? oa_format_find(value->text) : NULL;
+    if (format != NULL) {
+        oa_compiler_op(c, "format", value, OA_STRING | OA_NUMBER, check_format)->u.format = format;
+    }
+    return true;
 }
 
 const struct oa_keyword oa_keywords_any[] = {
-    { "type", OA_ANY, compile_type, check_type },
-    { "enum", OA_ANY, compile_enum, check_enum },
-    { "const", OA_ANY, compile_const, check_const },
-    { "$ref", OA_ANY, compile_ref, check_ref },
-    { NULL, 0, NULL, NULL },
+    { "type", OA_HOLDS_NONE, compile_type },
+    { "enum", OA_HOLDS_NONE, compile_enum },
+    { "const", OA_HOLDS_NONE, compile_const },
+    { "format", OA_HOLDS_NONE, compile_format },
+    { NULL, OA_HOLDS_NONE, NULL },
 };

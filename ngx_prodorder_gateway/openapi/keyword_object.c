@@ -1,158 +1,265 @@
-/* Keywords for objects: properties, required, additionalProperties, minProperties, maxProperties. */
-#include "loader.h"
+/*
+ * Objects, judged: properties, patternProperties, additionalProperties, propertyNames, required,
+ * dependentRequired, dependentSchemas, minProperties, maxProperties, unevaluatedProperties. How they
+ * are compiled is in keyword_object_compile.c.
+ *
+ * One pass over the members finds each in the table of names and notes it as seen: what is required
+ * and what depends on what is then looked up by index.
+ */
+#include "keyword_object.h"
 
-#include <stdlib.h>
-#include <string.h>
+/* Fewer names are compared one by one, more are searched. */
+enum { LINEAR_MAX = 6 };
 
-static int compare_names(struct oa_str a, struct oa_str b) {
-    if (a.len != b.len) {
-        return a.len < b.len ? -1 : 1;
+const struct oa_name *oa_object_find(const struct oa_object *object, struct oa_str name) {
+    uint32_t low = 0;
+    uint32_t high = object->name_count;
+
+    if (high <= LINEAR_MAX) {
+        for (; low < high; low++) {
+            if (oa_str_equal(object->names[low].name, name)) {
+                return &object->names[low];
+            }
+        }
+        return NULL;
     }
-    return a.len > 0 ? memcmp(a.data, b.data, a.len) : 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = oa_str_compare(object->names[middle].name, name);
+
+        if (order == 0) {
+            return &object->names[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
 }
 
-static int compare_properties(const void *a, const void *b) {
-    return compare_names(((const struct oa_property *)a)->name,
-                         ((const struct oa_property *)b)->name);
+/* What one pass over the members knows. */
+struct pass {
+    struct oa_run *run;
+    const struct oa_object *object;
+    const struct oa_place *place;
+    bool is_valid;
+};
+
+/* The schemas of patternProperties that a member falls under; whether there were any. */
+static bool check_patterns(struct pass *pass, const struct oa_json *member) {
+    bool is_matched = false;
+
+    for (size_t i = 0; i < pass->object->pattern_count; i++) {
+        const struct oa_pattern_property *pattern = &pass->object->patterns[i];
+
+        enum oa_pattern_result result = oa_run_pattern(pass->run, pattern->pattern, member->key);
+
+        if (result == OA_PATTERN_NO_MATCH) {
+            continue;
+        }
+        is_matched = true;
+        if (result != OA_PATTERN_MATCH ||
+            !oa_apply_member(pass->run, pattern->schema, member, pass->place)) {
+            pass->is_valid = false;
+        }
+    }
+    return is_matched;
 }
 
-const struct oa_property *oa_properties_find(const struct oa_properties *table,
-                                             struct oa_str name) {
-    struct oa_property key = { .name = name };
+static void check_additional(struct pass *pass, const struct oa_json *member) {
+    struct oa_place at;
 
-    return table->count == 0
-               ? NULL
-               : bsearch(&key, table->items, table->count, sizeof(key), compare_properties);
+    if (!pass->object->additional->is_false) {
+        if (!oa_apply_member(pass->run, pass->object->additional, member, pass->place)) {
+            pass->is_valid = false;
+        }
+        return;
+    }
+    pass->is_valid = false;
+    if (pass->run->mode != OA_QUIET) {
+        at = place_member(pass->place, member);
+        oa_fail(pass->run, &at, "additionalProperties", "must NOT have additional property '%.*s'",
+                OA_STR(member->key));
+    }
 }
 
-static bool compile_properties(struct oa_loader *loader, const struct oa_json *schema,
-                               const struct oa_json *value, const struct oa_place *place,
-                               struct oa_op *op) {
-    struct oa_property *item;
+/* The schema speaks of the name as of a value; the message, of the name. */
+static void check_name(struct pass *pass, const struct oa_json *member) {
+    struct oa_json name = { .type = OA_STRING, .raw = member->key, .text = member->key };
+    struct oa_report reasons;
+    struct oa_report *report = pass->run->report;
+    const unsigned char *s = (const unsigned char *)member->key.data;
+    const unsigned char *end = s + member->key.len;
 
-    (void)schema;
-    if (value->type != OA_OBJECT) {
-        return loader_fail(loader, place, "must be an object of schemas");
+    for (; s < end; s += oa_utf8_sequence(s, end)) {
+        name.count++;
     }
-    op->u.properties.items = loader_alloc(loader, value->count, sizeof(*item));
-    if (op->u.properties.items == NULL) {
-        return false;
+    if (oa_is_valid(pass->run, pass->object->name_schema, &name, NULL)) {
+        return;
     }
-    for (const struct oa_json *member = value->child; member != NULL; member = member->next) {
-        struct oa_place at = place_member(place, member);
+    pass->is_valid = false;
+    if (pass->run->mode != OA_REPORTING) {
+        oa_fail(pass->run, pass->place, "propertyNames", "%s", "");
+        return;
+    }
+    oa_report_init(&reasons, report->arena, 1);
+    pass->run->report = &reasons;
+    oa_apply(pass->run, pass->object->name_schema, &name, pass->place, NULL);
+    pass->run->report = report;
+    report->out_of_memory = report->out_of_memory || reasons.out_of_memory;
+    oa_fail(pass->run, pass->place, "propertyNames", "the property name '%.*s' %.*s",
+            OA_STR(member->key), reasons.count > 0 ? oa_str_shown(reasons.first->message) : 14,
+            reasons.count > 0 ? reasons.first->message.data : "is not allowed");
+}
 
-        item = &op->u.properties.items[op->u.properties.count++];
-        item->name = member->key;
-        item->schema = oa_schema_compile(loader, member, &at);
-        if (item->schema == NULL) {
+/* Every member once; false when going on is pointless. */
+static bool check_members(struct pass *pass, const struct oa_json *value, struct oa_marks *seen,
+                          struct oa_marks *marks) {
+    const struct oa_object *object = pass->object;
+    uint32_t index = 0;
+
+    for (const struct oa_json *member = value->child; member != NULL;
+         member = member->next, index++) {
+        const struct oa_name *name = oa_object_find(object, member->key);
+        bool is_matched = false;
+
+        if (name != NULL) {
+            oa_marks_set(seen, (uint32_t)(name - object->names));
+        }
+        if (name != NULL && name->schema != NULL) {
+            is_matched = true;
+            if (!oa_apply_member(pass->run, name->schema, member, pass->place)) {
+                pass->is_valid = false;
+            }
+        }
+        if (object->pattern_count > 0 && check_patterns(pass, member)) {
+            is_matched = true;
+        }
+        if (!is_matched && object->additional != NULL) {
+            is_matched = true;
+            check_additional(pass, member);
+        }
+        if (is_matched && marks != NULL) {
+            oa_marks_set(marks, index);
+        }
+        if (object->name_schema != NULL) {
+            check_name(pass, member);
+        }
+        if (!pass->is_valid && oa_run_is_over(pass->run)) {
             return false;
         }
     }
-    qsort(op->u.properties.items, op->u.properties.count, sizeof(*item), compare_properties);
     return true;
 }
 
-static void check_properties(struct oa_run *run, const struct oa_op *op,
-                             const struct oa_json *value, const struct oa_place *place) {
-    for (const struct oa_json *member = value->child; member != NULL; member = member->next) {
-        const struct oa_property *property = oa_properties_find(&op->u.properties, member->key);
+static void check_required(struct pass *pass, const struct oa_marks *seen) {
+    const struct oa_object *object = pass->object;
 
-        if (property != NULL) {
-            struct oa_place at = place_member(place, member);
-
-            oa_schema_run(run, property->schema, member, &at);
-        }
+    if (object->name_count <= 64 && (seen->few & object->required_mask) == object->required_mask) {
+        return;
     }
-}
-
-static bool compile_additional(struct oa_loader *loader, const struct oa_json *schema,
-                               const struct oa_json *value, const struct oa_place *place,
-                               struct oa_op *op) {
-    (void)schema;
-    op->u.additional.schema = oa_schema_compile(loader, value, place);
-    return op->u.additional.schema != NULL;
-}
-
-static void check_additional(struct oa_run *run, const struct oa_op *op,
-                             const struct oa_json *value, const struct oa_place *place) {
-    for (const struct oa_json *member = value->child; member != NULL; member = member->next) {
-        struct oa_place at = place_member(place, member);
-
-        if (op->u.additional.known != NULL &&
-            oa_properties_find(op->u.additional.known, member->key) != NULL) {
+    for (size_t i = 0; i < object->required_count; i++) {
+        if (oa_marks_has(seen, object->required[i])) {
             continue;
         }
-        if (oa_report_is_full(run->report)) {
+        pass->is_valid =
+            oa_fail(pass->run, pass->place, "required", "must have required property '%.*s'",
+                    OA_STR(object->names[object->required[i]].name));
+        if (oa_run_is_over(pass->run)) {
             return;
         }
-        if (op->u.additional.schema->is_false) {
-            oa_report_add(run->report, &at, "additionalProperties",
-                          "must NOT have additional property '%.*s'", OA_STR(member->key));
-        } else {
-            oa_schema_run(run, op->u.additional.schema, member, &at);
+    }
+}
+
+static void check_dependents(struct pass *pass, const struct oa_json *value,
+                             const struct oa_marks *seen, struct oa_marks *marks) {
+    const struct oa_name *names = pass->object->names;
+
+    for (size_t i = 0; i < pass->object->dependent_count; i++) {
+        const struct oa_dependent *dependent = &pass->object->dependents[i];
+
+        if (!oa_marks_has(seen, dependent->trigger)) {
+            continue;
+        }
+        for (size_t k = 0; k < dependent->required_count; k++) {
+            if (!oa_marks_has(seen, dependent->required[k])) {
+                pass->is_valid =
+                    oa_fail(pass->run, pass->place, "dependentRequired",
+                            "must have property '%.*s' when property '%.*s' is present",
+                            OA_STR(names[dependent->required[k]].name),
+                            OA_STR(names[dependent->trigger].name));
+            }
+        }
+        if (dependent->schema != NULL &&
+            !oa_apply(pass->run, dependent->schema, value, pass->place, marks)) {
+            pass->is_valid = false;
+        }
+        if (!pass->is_valid && oa_run_is_over(pass->run)) {
+            return;
         }
     }
 }
 
-static bool compile_required(struct oa_loader *loader, const struct oa_json *schema,
-                             const struct oa_json *value, const struct oa_place *place,
-                             struct oa_op *op) {
-    (void)schema;
-    if (value->type != OA_ARRAY) {
-        return loader_fail(loader, place, "must be an array of names");
+static void check_counts(struct pass *pass, const struct oa_json *value) {
+    const struct oa_object *object = pass->object;
+
+    if (value->count < object->count_min) {
+        pass->is_valid =
+            oa_fail(pass->run, pass->place, "minProperties", "must have at least %llu propert%s",
+                    (unsigned long long)object->count_min, object->count_min == 1 ? "y" : "ies");
     }
-    for (const struct oa_json *name = value->child; name != NULL; name = name->next) {
-        if (name->type != OA_STRING) {
-            return loader_fail(loader, place, "must be an array of names");
+    if (value->count > object->count_max) {
+        pass->is_valid =
+            oa_fail(pass->run, pass->place, "maxProperties", "must have at most %llu propert%s",
+                    (unsigned long long)object->count_max, object->count_max == 1 ? "y" : "ies");
+    }
+}
+
+bool oa_check_object(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
+                     const struct oa_place *place, struct oa_marks *marks) {
+    struct pass pass = { .run = run, .object = op->u.object, .place = place, .is_valid = true };
+    struct oa_marks seen;
+
+    if (!oa_marks_open(&seen, pass.object->name_count)) {
+        return oa_stop_for_memory(run);
+    }
+    if (check_members(&pass, value, &seen, marks)) {
+        check_required(&pass, &seen);
+        if (pass.is_valid || !oa_run_is_over(run)) {
+            check_dependents(&pass, value, &seen, marks);
+            check_counts(&pass, value);
         }
     }
-    op->u.value = value;
-    return true;
+    oa_marks_close(&seen);
+    return pass.is_valid;
 }
 
-static void check_required(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                           const struct oa_place *place) {
-    for (const struct oa_json *name = op->u.value->child; name != NULL; name = name->next) {
-        const struct oa_json *member = value->child;
+bool oa_check_unevaluated_properties(struct oa_run *run, const struct oa_op *op,
+                                     const struct oa_json *value, const struct oa_place *place,
+                                     struct oa_marks *marks) {
+    uint32_t index = 0;
+    bool is_valid = true;
 
-        while (member != NULL && !oa_str_equal(member->key, name->text)) {
-            member = member->next;
+    for (const struct oa_json *member = value->child; member != NULL;
+         member = member->next, index++) {
+        struct oa_place at;
+
+        if (oa_marks_has(marks, index)) {
+            continue;
         }
-        if (member == NULL) {
-            oa_report_add(run->report, place, "required", "must have required property '%.*s'",
-                          OA_STR(name->text));
+        if (op->u.schema->is_false && run->mode != OA_QUIET) {
+            at = place_member(place, member);
+            is_valid = oa_fail(run, &at, "unevaluatedProperties",
+                               "must NOT have unevaluated property '%.*s'", OA_STR(member->key));
+        } else if (!oa_apply_member(run, op->u.schema, member, place)) {
+            is_valid = false;
+        }
+        if (!is_valid && oa_run_is_over(run)) {
+            return false;
         }
     }
+    marks->all = true;
+    return is_valid;
 }
-
-static bool compile_count(struct oa_loader *loader, const struct oa_json *schema,
-                          const struct oa_json *value, const struct oa_place *place,
-                          struct oa_op *op) {
-    (void)schema;
-    return oa_compile_size(loader, value, place, op);
-}
-
-static void check_min_properties(struct oa_run *run, const struct oa_op *op,
-                                 const struct oa_json *value, const struct oa_place *place) {
-    if (value->count < op->u.size) {
-        oa_report_add(run->report, place, "minProperties", "must have at least %.*s propert%s",
-                      OA_STR(op->text), op->u.size == 1 ? "y" : "ies");
-    }
-}
-
-static void check_max_properties(struct oa_run *run, const struct oa_op *op,
-                                 const struct oa_json *value, const struct oa_place *place) {
-    if (value->count > op->u.size) {
-        oa_report_add(run->report, place, "maxProperties", "must have at most %.*s propert%s",
-                      OA_STR(op->text), op->u.size == 1 ? "y" : "ies");
-    }
-}
-
-const struct oa_keyword oa_keywords_object[] = {
-    { "properties", OA_OBJECT, compile_properties, check_properties },
-    { "required", OA_OBJECT, compile_required, check_required },
-    { "additionalProperties", OA_OBJECT, compile_additional, check_additional },
-    { "minProperties", OA_OBJECT, compile_count, check_min_properties },
-    { "maxProperties", OA_OBJECT, compile_count, check_max_properties },
-    { NULL, 0, NULL, NULL },
-};

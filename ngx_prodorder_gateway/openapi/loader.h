@@ -19,7 +19,7 @@ struct oa_document {
     struct oa_path *paths; /* sorted: literal before template, segment by segment */
     size_t path_count;
     struct oa_node *routes; /* NULL: no path */
-    struct oa_schema *schemas;
+    struct oa_schemas *schemas;
 };
 
 /* What stands between two slashes of a path. */

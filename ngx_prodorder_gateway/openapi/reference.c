@@ -1,4 +1,5 @@
-/* Local references: "#/components/schemas/Order" (RFC 6901, in a URI fragment). */
+/* Local references of anything but schemas: "#/components/parameters/Id". */
+#include "reference.h"
 #include "loader.h"
 #include "percent.h"
 
@@ -7,78 +8,88 @@
 /* References from one to the next; a longer chain is taken for an endless one. */
 enum { FOLLOW_MAX = 16 };
 
-/* One token of a pointer, decoded in place of `out`: %XX, then ~1 and ~0. */
-static size_t decode_token(const char *s, size_t len, char *out) {
-    size_t n = 0;
-    size_t plain = 0;
+struct oa_str oa_fragment_decode(struct oa_arena *arena, struct oa_str fragment) {
+    char *out = oa_alloc(arena, fragment.len + 1);
+    size_t len = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        int byte = oa_percent_byte(s + i, s + len);
+    for (size_t i = 0; out != NULL && i < fragment.len; i++) {
+        char c = fragment.data[i];
 
-        if (byte >= 0) {
-            out[n++] = (char)byte;
+        if (c == '%') {
+            int byte = oa_percent_byte(fragment.data + i, fragment.data + fragment.len);
+
+            if (byte < 0) {
+                return (struct oa_str){ NULL, 0 };
+            }
+            c = (char)byte;
             i += 2;
-        } else {
-            out[n++] = s[i];
         }
+        out[len++] = c;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (out[i] == '~' && i + 1 < n && (out[i + 1] == '0' || out[i + 1] == '1')) {
-            out[plain++] = out[++i] == '0' ? '~' : '/';
-        } else {
-            out[plain++] = out[i];
-        }
-    }
-    return plain;
+    return (struct oa_str){ out, len };
 }
 
-static const struct oa_json *step(const struct oa_json *node, struct oa_str token) {
+struct oa_str oa_pointer_next(struct oa_str *pointer) {
+    char *s = (char *)pointer->data + 1;
+    const char *end = pointer->data + pointer->len;
+    char *out = s;
+    struct oa_str token = { s, 0 };
+
+    for (; s < end && *s != '/'; s++) {
+        char c = *s;
+
+        if (c == '~' && s + 1 < end && (s[1] == '0' || s[1] == '1')) {
+            c = *++s == '0' ? '~' : '/';
+        }
+        *out++ = c;
+    }
+    token.len = (size_t)(out - token.data);
+    *pointer = (struct oa_str){ s, (size_t)(end - s) };
+    return token;
+}
+
+const struct oa_json *oa_pointer_step(const struct oa_json *node, struct oa_str token) {
     size_t index = 0;
 
-    if (node->type == OA_ARRAY) {
-        for (size_t i = 0; i < token.len; i++) {
-            if (token.data[i] < '0' || token.data[i] > '9' || i > 8) {
-                return NULL;
-            }
-            index = index * 10 + (size_t)(token.data[i] - '0');
-        }
-    } else if (node->type != OA_OBJECT) {
+    if (node->type != OA_ARRAY) {
+        return oa_json_member(node, token);
+    }
+    if (token.len == 0 || token.len > 9 || (token.data[0] == '0' && token.len > 1)) {
         return NULL;
     }
-    for (node = node->child; node != NULL; node = node->next) {
-        /* elements of an array have no key */
-        if (node->key.data != NULL ? oa_str_equal(node->key, token) : index-- == 0) {
-            return node;
+    for (size_t i = 0; i < token.len; i++) {
+        if (token.data[i] < '0' || token.data[i] > '9') {
+            return NULL;
         }
+        index = index * 10 + (size_t)(token.data[i] - '0');
     }
-    return NULL;
+    node = node->child;
+    while (node != NULL && index-- > 0) {
+        node = node->next;
+    }
+    return node;
 }
 
 const struct oa_json *loader_resolve(struct oa_loader *loader, const struct oa_json *reference,
                                      const struct oa_place *place, struct oa_str *ret_pointer) {
     const struct oa_json *node = loader->doc->root;
     struct oa_str text = reference->text;
-    const char *s;
-    const char *end;
-    char *buf;
+    struct oa_str pointer;
 
     if (reference->type != OA_STRING || text.len == 0 || text.data[0] != '#' ||
         (text.len > 1 && text.data[1] != '/')) {
         loader_fail(loader, place, "only references within the document (\"#/...\") are supported");
         return NULL;
     }
-    buf = loader_alloc(loader, text.len, 1);
-    if (buf == NULL) {
+    pointer =
+        oa_fragment_decode(loader->doc->arena, (struct oa_str){ text.data + 1, text.len - 1 });
+    if (pointer.data == NULL) {
+        loader_fail(loader, place, "the reference \"%.*s\" is not correctly percent-encoded",
+                    OA_STR(text));
         return NULL;
     }
-    end = text.data + text.len;
-    for (s = text.data + 1; s < end && node != NULL;) {
-        const char *slash = memchr(s + 1, '/', (size_t)(end - s) - 1);
-        size_t len = (size_t)((slash != NULL ? slash : end) - s) - 1;
-        struct oa_str token = { buf, decode_token(s + 1, len, buf) };
-
-        node = step(node, token);
-        s += len + 1;
+    while (node != NULL && pointer.len > 0) {
+        node = oa_pointer_step(node, oa_pointer_next(&pointer));
     }
     if (node == NULL) {
         loader_fail(loader, place, "the reference \"%.*s\" leads nowhere", OA_STR(text));

@@ -1,11 +1,12 @@
 #include "report.h"
+#include "schema.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A JSON Pointer or a message is cut at this length, so that nobody can ask for a huge answer. */
-enum { TEXT_BYTES_MAX = 512 };
+/* What stands at the end of a text that was cut: U+2026. */
+#define CUT "\xe2\x80\xa6"
 
 void oa_report_init(struct oa_report *report, struct oa_arena *arena, unsigned count_max) {
     *report = (struct oa_report){ .arena = arena, .count_max = count_max };
@@ -15,78 +16,101 @@ bool oa_report_is_full(const struct oa_report *report) {
     return report->count >= report->count_max || report->out_of_memory;
 }
 
-/* A buffer that is filled up to its end; what does not fit is left out. */
+/* A buffer that takes whole characters while there is room for them and for the sign of a cut. */
 struct text {
     char *data;
     size_t len;
     size_t len_max;
+    size_t cut_at; /* after the last character that leaves room for CUT */
+    bool is_cut;
 };
 
-static void put_char(struct text *text, char c) {
-    if (text->len < text->len_max) {
-        text->data[text->len++] = c;
+static void put(struct text *text, const char *data, size_t len) {
+    if (text->is_cut || len > text->len_max - text->len) {
+        text->is_cut = true;
+        return;
+    }
+    memcpy(text->data + text->len, data, len);
+    text->len += len;
+    if (text->len + sizeof(CUT) - 1 <= text->len_max) {
+        text->cut_at = text->len;
     }
 }
 
-/* RFC 6901: '~' and '/' are escaped. */
-static void put_token(struct text *text, struct oa_str token) {
-    for (size_t i = 0; i < token.len; i++) {
-        char c = token.data[i];
+static size_t finish(struct text *text) {
+    if (!text->is_cut) {
+        return text->len;
+    }
+    text->len = text->cut_at;
+    text->is_cut = false;
+    put(text, CUT, sizeof(CUT) - 1);
+    return text->len;
+}
 
-        if (c == '~' || c == '/') {
-            put_char(text, '~');
-            c = c == '~' ? '0' : '1';
+/* Character by character; RFC 6901 has '~' and '/' escaped in a token. */
+static void put_characters(struct text *text, struct oa_str token, bool escape) {
+    const unsigned char *s = (const unsigned char *)token.data;
+    const unsigned char *end = s + token.len;
+
+    while (s < end && !text->is_cut) {
+        unsigned len = oa_utf8_sequence(s, end);
+
+        if (escape && (*s == '~' || *s == '/')) {
+            put(text, *s == '~' ? "~0" : "~1", 2);
+        } else {
+            put(text, (const char *)s, len > 0 ? len : 1);
         }
-        put_char(text, c);
+        s += len > 0 ? len : 1;
     }
 }
 
 static void put_index(struct text *text, size_t index) {
     char digits[24];
-    int len = snprintf(digits, sizeof(digits), "%zu", index);
 
-    for (int i = 0; i < len; i++) {
-        put_char(text, digits[i]);
-    }
+    put(text, digits, (size_t)snprintf(digits, sizeof(digits), "%zu", index));
 }
 
 /* The root's key is a prefix that stands as it is. Depth is bounded by the parser's. */
 static void put_place(struct text *text, const struct oa_place *place) {
     if (place->parent == NULL) {
-        for (size_t i = 0; i < place->key.len; i++) {
-            put_char(text, place->key.data[i]);
-        }
+        put_characters(text, place->key, false);
         return;
     }
     put_place(text, place->parent);
-    put_char(text, '/');
+    put(text, "/", 1);
     if (place->key.data != NULL) {
-        put_token(text, place->key);
+        put_characters(text, place->key, true);
     } else {
         put_index(text, place->index);
     }
 }
 
-/* Not in the middle of a UTF-8 sequence. */
-static size_t cut_length(const char *data, size_t len) {
-    size_t start = len;
+int oa_str_shown(struct oa_str s) {
+    enum { SHOWN_BYTES_MAX = 200 };
+    size_t len = s.len < SHOWN_BYTES_MAX ? s.len : SHOWN_BYTES_MAX;
 
-    while (start > 0 && len - start < 4 && ((unsigned char)data[start - 1] & 0xc0) == 0x80) {
-        start--;
+    while (len > 0 && len < s.len && ((unsigned char)s.data[len] & 0xc0) == 0x80) {
+        len--;
     }
-    if (start > 0 && (unsigned char)data[start - 1] >= 0xc0) {
-        const unsigned char *s = (const unsigned char *)data + start - 1;
-
-        return oa_utf8_sequence(s, (const unsigned char *)data + len) == 0 ? start - 1 : len;
-    }
-    return len;
+    return (int)len;
 }
 
 size_t oa_place_write(const struct oa_place *place, char *buf, size_t bytes_max) {
     struct text text = { .data = buf, .len_max = bytes_max };
 
     put_place(&text, place);
-    return cut_length(buf, text.len);
+    return finish(&text);
+}
+
+/* printf's result may end in the middle of a character: take it character by character. */
+static size_t write_message(char *buf, const char *format, va_list args) {
+    char formatted[OA_ERROR_MESSAGE_BYTES_MAX + 8];
+    struct text text = { .data = buf, .len_max = OA_ERROR_MESSAGE_BYTES_MAX };
+    int n = vsnprintf(formatted, sizeof(formatted), format, args);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof(formatted) ? (size_t)n : sizeof(formatted) - 1;
+
+    put_characters(&text, (struct oa_str){ formatted, len }, false);
+    return finish(&text);
 }
 
 static bool copy(struct oa_report *report, const char *data, size_t len, struct oa_str *ret) {
@@ -104,11 +128,11 @@ static bool copy(struct oa_report *report, const char *data, size_t len, struct 
 
 void oa_report_add(struct oa_report *report, const struct oa_place *place, const char *keyword,
                    const char *format, ...) {
-    char path[TEXT_BYTES_MAX];
-    char message[TEXT_BYTES_MAX];
+    char path[OA_ERROR_PATH_BYTES_MAX];
+    char message[OA_ERROR_MESSAGE_BYTES_MAX];
     struct oa_error *error;
+    size_t message_len;
     va_list args;
-    int n;
 
     if (oa_report_is_full(report)) {
         return;
@@ -119,16 +143,10 @@ void oa_report_add(struct oa_report *report, const struct oa_place *place, const
         return;
     }
     va_start(args, format);
-    n = vsnprintf(message, sizeof(message), format, args);
+    message_len = write_message(message, format, args);
     va_end(args);
-    if (n < 0) {
-        n = 0;
-    }
-    if ((size_t)n >= sizeof(message)) {
-        n = sizeof(message) - 1;
-    }
     if (!copy(report, path, oa_place_write(place, path, sizeof(path)), &error->path) ||
-        !copy(report, message, cut_length(message, (size_t)n), &error->message) ||
+        !copy(report, message, message_len, &error->message) ||
         !copy(report, keyword, strlen(keyword), &error->keyword)) {
         return;
     }

@@ -10,7 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { OA_ERRORS_MAX_DEFAULT = 32 };
+enum {
+    OA_ERRORS_MAX_DEFAULT = 32,
+    /*
+     * Longer texts of an error are cut between two characters, never inside an escape ("~1") or a
+     * UTF-8 sequence, and then end in "…", which counts.
+     */
+    OA_ERROR_PATH_BYTES_MAX = 4096,
+    OA_ERROR_MESSAGE_BYTES_MAX = 1024
+};
 
 /* Where a value stands: a chain of frames on the stack, from the value up to its root. */
 struct oa_place {
@@ -47,7 +55,10 @@ __attribute__((format(printf, 4, 5))) void oa_report_add(struct oa_report *repor
                                                          const char *keyword, const char *format,
                                                          ...);
 
-/* Writes the JSON Pointer of a place, cut at `bytes_max`; not terminated. Returns the length. */
+/*
+ * Writes the JSON Pointer (RFC 6901) of a place; not terminated. Returns the length. What is longer
+ * than `bytes_max` is cut as described above.
+ */
 size_t oa_place_write(const struct oa_place *place, char *buf, size_t bytes_max);
 
 #endif

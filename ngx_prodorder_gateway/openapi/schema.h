@@ -1,14 +1,18 @@
 /*
- * JSON Schema (draft 2020-12, the keywords listed in schema_compile.c): compiled once, run often.
+ * JSON Schema, draft 2020-12: every keyword of its core, applicator, unevaluated, validation and
+ * format-assertion vocabularies. Compiled once, run often.
  *
- * A schema is a list of operations, one a keyword that asserts something. To add a keyword, add a
- * row to the table of its file (keyword_*.c): a compile function that fills the operation and a
- * check function that judges one value.
+ * Compiling goes in steps: schema_index.c finds all schemas of a document with their identifiers,
+ * schema_reference.c resolves references (RFC 3986, RFC 6901) within the document, keyword_*.c turn
+ * each schema into a list of operations. Running first asks only whether a value is valid, which
+ * writes nothing; only for an invalid one it runs again to say what is wrong.
+ *
+ * Source: draft-bhutton-json-schema-01, draft-bhutton-json-schema-validation-01. A schema is
+ * read-only once it is compiled: any number of threads may run it, each with an oa_run of its own.
  */
 #ifndef OA_SCHEMA_H
 #define OA_SCHEMA_H
 
-#include "decimal.h"
 #include "json.h"
 #include "report.h"
 
@@ -18,95 +22,84 @@
 /* Beside enum oa_json_type, for "type": a number without a fraction. */
 enum { OA_INTEGER = 128, OA_ANY = 127 };
 
+enum {
+    /* Schemas applied inside of each other while one value is judged, references included. */
+    OA_SCHEMA_DEPTH_MAX = 1024,
+    /* The same, at the same value: more in a document is a mistake of it. */
+    OA_SCHEMA_IN_PLACE_MAX = 256,
+    /* Default of oa_schema_limits.steps_max: schemas applied for one body or parameter. */
+    OA_SCHEMA_STEPS_MAX = 2000000
+};
+
+/* What the judgement of one body may take. */
+struct oa_schema_limits {
+    struct oa_json_limits json;
+    uint32_t steps_max; /* schemas applied; branches of anyOf can make it many for one value */
+    /* all comparisons with regular expressions together; see OA_PATTERN_WORK_MAX */
+    uint64_t pattern_work_max;
+};
+
+extern const struct oa_schema_limits oa_schema_limits_default;
+
 struct oa_loader;
 struct oa_schema;
+struct oa_schemas; /* all schemas of a document */
+struct oa_scope;
+struct oa_probe;
 
-struct oa_property {
-    struct oa_str name;
-    const struct oa_schema *schema;
-};
-
-/* A table sorted by name. */
-struct oa_properties {
-    struct oa_property *items;
-    size_t count;
-};
-
-struct oa_op {
-    struct oa_op *next;
-    const struct oa_keyword *keyword;
-    union {
-        unsigned types;                  /* type */
-        const struct oa_json *value;     /* const; enum: the array; required: the array */
-        const struct oa_schema *schema;  /* $ref, items */
-        struct oa_decimal decimal;       /* minimum, maximum, ..., multipleOf */
-        uint64_t size;                   /* minLength, maxItems, ... */
-        struct oa_properties properties; /* properties */
-        struct {
-            const struct oa_schema *schema;
-            const struct oa_properties *known; /* NULL: no sibling "properties" */
-        } additional;
-        struct {
-            struct oa_str source;
-            const void *code; /* pcre2_code */
-        } pattern;
-    } u;
-    struct oa_str text; /* how the schema writes it, for messages */
-};
-
-struct oa_schema {
-    struct oa_schema *next;       /* all of a document */
-    const struct oa_json *source; /* what it was compiled from; unique */
-    struct oa_op *ops;
-    unsigned types; /* what "type" allows; 0: no "type" */
-    bool is_false;  /* the schema false: nothing is valid */
-    uint8_t visit;  /* used while looking for endless references */
-};
-
+/* One judgement. The caller sets `report`, and `limits` if it likes; the rest is zero. */
 struct oa_run {
     struct oa_report *report;
+    const struct oa_schema_limits *limits; /* NULL: oa_schema_limits_default */
+
+    /* of schema_run.c */
+    uint32_t steps_left;
+    uint32_t depth_left;
+    uint64_t pattern_work;
+    uint8_t mode;
+    uint8_t stop;
+    struct oa_probe *probe;
+    const struct oa_scope *scope;
 };
 
-struct oa_keyword {
-    const char *name;
-    unsigned types; /* the types of values that it says something about */
-    /* false after loader_fail(); `schema` is the object that holds the keyword */
-    bool (*compile)(struct oa_loader *loader, const struct oa_json *schema,
-                    const struct oa_json *value, const struct oa_place *place, struct oa_op *op);
-    void (*check)(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                  const struct oa_place *place);
-};
-
-/* Tables end with a NULL name. */
-extern const struct oa_keyword oa_keywords_any[];
-extern const struct oa_keyword oa_keywords_number[];
-extern const struct oa_keyword oa_keywords_string[];
-extern const struct oa_keyword oa_keywords_array[];
-extern const struct oa_keyword oa_keywords_object[];
-
-/* Compile (or find, when it was already) the schema at `node`; NULL after loader_fail(). */
+/*
+ * The schema at `node`, compiled; NULL after loader_fail(). The first call compiles all schemas of
+ * the document, so that mistakes are reported in those, too, that nothing refers to.
+ */
 struct oa_schema *oa_schema_compile(struct oa_loader *loader, const struct oa_json *node,
                                     const struct oa_place *place);
 
-/* Refuse schemas that refer to themselves without descending into the value. */
+/*
+ * The last step: refuse schemas that refer to themselves without descending into the value. Also
+ * compiles the document's schemas when oa_schema_compile() was never called.
+ */
 bool oa_schema_check_loops(struct oa_loader *loader);
 
-/* What `type` allows, references followed; 0: anything. */
-unsigned oa_schema_types(const struct oa_schema *schema);
+/* What the $ref of the schema at `node` leads to; NULL: it has none, or `node` is no good schema. */
+const struct oa_json *oa_schema_target(struct oa_loader *loader, const struct oa_json *node);
 
-/* Check one value; errors go to run->report. */
-void oa_schema_run(struct oa_run *run, const struct oa_schema *schema, const struct oa_json *value,
+/* Visit all schemas of a document that has no mistakes so far. */
+void oa_schema_each(struct oa_loader *loader,
+                    void (*visit)(struct oa_loader *loader, void *user,
+                                  const struct oa_schema *schema, const struct oa_json *source),
+                    void *user);
+
+/* Judge one value that stands at `place`; errors go to run->report. Whether it is valid. */
+bool oa_schema_run(struct oa_run *run, const struct oa_schema *schema, const struct oa_json *value,
                    const struct oa_place *place);
 
-/* Compile helpers for keywords. */
-bool oa_compile_size(struct oa_loader *loader, const struct oa_json *value,
-                     const struct oa_place *place, struct oa_op *op);
-const struct oa_property *oa_properties_find(const struct oa_properties *table, struct oa_str name);
+/*
+ * Parse `text` and judge it; `schema` may be NULL: anything is valid. Malformed JSON and too much of
+ * it are one error with keyword "json". `limits` may be NULL: oa_schema_limits_default. A small text takes no memory but the stack.
+ */
+bool oa_schema_check_text(const struct oa_schema *schema, const char *text, size_t len,
+                          const struct oa_schema_limits *limits, struct oa_report *report);
 
-/* Frees what lies outside of the arena (compiled patterns). */
-void oa_schema_free_all(struct oa_schema *first);
+/* Frees what lies outside of the arena (compiled patterns); NULL is allowed. */
+void oa_schema_free_all(struct oa_schemas *schemas);
 
-/* Text for printf's "%.*s". */
-#define OA_STR(s) (int)((s).len > 200 ? 200 : (s).len), (s).data
+/* Text for printf's "%.*s", cut between two characters when it is long. */
+#define OA_STR(s) oa_str_shown(s), (s).data
+int oa_str_shown(struct oa_str s);
 
 #endif

@@ -92,10 +92,11 @@ static const struct {
       "doc.json: #/paths/~1a/get/parameters/0/schema: a schema must be an object, true or "
       "false" },
     { QUERY("{\"type\":\"int\"}"),
-      "doc.json: #/paths/~1a/get/parameters/0/schema/type: \"int\" is not a type" },
+      "doc.json: #/paths/~1a/get/parameters/0/schema/type: \"int\" is not a type; types "
+      "are null, boolean, object, array, number, string and integer" },
     { BODY("{\"minimun\":1}"),
-      "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/minimun: the schema "
-      "keyword \"minimun\" is not supported" },
+      "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/minimun: "
+      "\"minimun\" is not a member of a schema; did you mean \"minimum\"?" },
     { BODY("{\"minLength\":-1}"),
       "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/minLength: must be "
       "an "
@@ -108,7 +109,7 @@ static const struct {
       "#/paths/~1a/post/requestBody/content/application~1json/schema/properties/a/required: "
       "must be an array of names" },
     { BODY("{\"$ref\":\"#/paths/~1a/post/requestBody/content/application~1json/schema\"}"),
-      "doc.json: #: the reference "
+      "doc.json: #/paths/~1a/post/requestBody/content/application~1json/schema/$ref: the reference "
       "\"#/paths/~1a/post/requestBody/content/application~1json/schema\" "
       "leads back to itself" },
     { BODY("{\"enum\":[]}"),

@@ -1,0 +1,57 @@
+/* From a text to a verdict. */
+#include "schema.h"
+
+/* What fits here, as an order does, is judged without an allocation. */
+enum { SCRATCH_BYTES = 4096 };
+
+/* A node for each value, the decoded strings, sorted members, and room for an arena's waste. */
+static size_t tree_bytes_max(size_t len, uint32_t values_max) {
+    size_t values = values_max < len ? values_max : len;
+
+    return values * (sizeof(struct oa_json) + sizeof(void *)) + 2 * len + 256 * 1024;
+}
+
+static void report_failure(struct oa_report *report, const struct oa_json_error *error,
+                           const struct oa_json_limits *limits) {
+    const struct oa_place root = { .key = { "", 0 } };
+
+    switch (error->failure) {
+    case OA_JSON_NO_MEMORY: report->out_of_memory = true; break;
+    case OA_JSON_TOO_DEEP:
+        oa_report_add(report, &root, "json",
+                      "JSON at line %zu, column %zu is nested too deeply: at most %u levels are "
+                      "allowed",
+                      error->line, error->column, limits->depth_max);
+        break;
+    case OA_JSON_TOO_MANY:
+        oa_report_add(report, &root, "json",
+                      "JSON has too many values: at most %u are allowed (line %zu, column %zu)",
+                      limits->values_max, error->line, error->column);
+        break;
+    default:
+        oa_report_add(report, &root, "json", "malformed JSON at line %zu, column %zu: %s",
+                      error->line, error->column, error->reason);
+    }
+}
+
+bool oa_schema_check_text(const struct oa_schema *schema, const char *text, size_t len,
+                          const struct oa_schema_limits *limits, struct oa_report *report) {
+    static const struct oa_place root = { .key = { "", 0 } };
+    _Alignas(8) char memory[SCRATCH_BYTES];
+    struct oa_run run = { .report = report };
+    struct oa_scratch scratch;
+    struct oa_json_error error;
+    const struct oa_json *value;
+    bool is_valid;
+
+    limits = limits != NULL ? limits : &oa_schema_limits_default;
+    run.limits = limits;
+    oa_scratch_init(&scratch, memory, sizeof(memory), tree_bytes_max(len, limits->json.values_max));
+    value = oa_json_parse_limited(&scratch.arena, text, len, &limits->json, &error);
+    if (value == NULL) {
+        report_failure(report, &error, &limits->json);
+    }
+    is_valid = value != NULL && (schema == NULL || oa_schema_run(&run, schema, value, &root));
+    oa_scratch_done(&scratch);
+    return is_valid;
+}
