@@ -24,7 +24,7 @@ sub path_without {
 my $help = run('./configure.sh', '--help');
 is($help->{status}, 0, '--help');
 like($help->{out}, qr/$_/, "--help tells of $_")
-    for qw(--install-deps --prefix --sanitize --debug --with-nginx-src);
+    for qw(--install-deps --install-test-deps --prefix --sanitize --debug --with-nginx-src);
 
 for my $bad (
     ['--wibble',                 qr/unknown option --wibble/],
@@ -58,5 +58,13 @@ like($config, qr/^SANITIZE := address,undefined$/m, 'config.mk: the sanitizers')
 like($config, qr{^PREFIX \?= /opt/x$}m, 'config.mk: the prefix');
 like($config, qr/^SERVICE_LIBS := .*-lpq.*-lhiredis.*-lrabbitmq.*-ljson-c/m, 'config.mk: the libraries');
 like($config, qr/^CONFIGURE_OPTIONS := .*--sanitize=address,undefined/m, 'config.mk: the options, for make');
+
+my $plain = do {
+    local $ENV{PATH} = path_without('npm', 'chromium');
+    run('./configure.sh', "--build-dir=$dir/plain");
+};
+is($plain->{status}, 0, 'neither npm nor a browser is needed');
+like($plain->{out}, qr{^\s+npm\s+missing \(only for the page at /docs/.*Debian package: npm\)$}m, 'what is lacking without npm');
+like($plain->{out}, qr/^\s+chromium\s+missing \(only for .*--install-test-deps\)$/m, 'and without a browser');
 
 done_testing();
