@@ -49,14 +49,14 @@ static unsigned distance(struct oa_str a, struct oa_str b) {
 
 void oa_nearest_offer(struct oa_nearest *nearest, const char *known) {
     struct oa_str candidate = { known, strlen(known) };
-    unsigned allowed = (unsigned)(1 + candidate.len / 4);
+    size_t shorter = nearest->name.len < candidate.len ? nearest->name.len : candidate.len;
     unsigned d;
 
-    if (nearest->name.len > NAME_BYTES_MAX || candidate.len > NAME_BYTES_MAX) {
+    if (shorter < 2 || nearest->name.len > NAME_BYTES_MAX || candidate.len > NAME_BYTES_MAX) {
         return;
     }
     d = distance(nearest->name, candidate);
-    if (d <= allowed && d < candidate.len && (nearest->known == NULL || d < nearest->distance)) {
+    if (d <= 1 + (shorter - 1) / 4 && (nearest->known == NULL || d < nearest->distance)) {
         nearest->known = known;
         nearest->distance = d;
     }
