@@ -47,11 +47,19 @@ ngx_http_prodorder_json_plain(const u_char *p, size_t len)
     size_t    i;
     unsigned  n;
 
-    for (i = 0; i < len; i += n) {
+    /* what is not simply itself: control characters, '"', '\\', all above ASCII */
 
-        n = 1;
+    static const uint32_t  special[] = {
+        0xffffffff, 0x00000004, 0x10000000, 0x00000000,
+        0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff
+    };
 
-        if (p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"' && p[i] != '\\') {
+    i = 0;
+
+    while (i < len) {
+
+        if (!(special[p[i] >> 5] & (1U << (p[i] & 0x1f)))) {
+            i++;
             continue;
         }
 
@@ -60,6 +68,8 @@ ngx_http_prodorder_json_plain(const u_char *p, size_t len)
         if (n == 0) {
             break;
         }
+
+        i += n;
     }
 
     return i;
