@@ -204,7 +204,7 @@ GET /products/x1
 --- request
 GET /orders/product/0?limit=1001&cursor=
 --- error_code: 400
---- response_body_like: "errors":\[\{"path":"query/limit","keyword":"maximum","message":"must be <= 1000"\},\{"path":"query/cursor","keyword":"minLength","message":"must have at least 1 character"\},\{"path":"path/productId","keyword":"minimum","message":"must be >= 1"\}\]
+--- response_body_like: "errors":\[\{"path":"path/productId","keyword":"minimum","message":"must be >= 1"\},\{"path":"query/limit","keyword":"maximum","message":"must be <= 1000"\},\{"path":"query/cursor","keyword":"minLength","message":"must have at least 1 character"\}\]
 
 
 === TEST 23: a query parameter twice, and one not encoded well
