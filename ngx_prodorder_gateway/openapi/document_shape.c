@@ -86,12 +86,9 @@ const struct oa_schema *oa_shape_schema(struct oa_loader *loader, const struct o
                                         const struct oa_place *place) {
     bool is_new;
     struct oa_seen *seen = note_seen(loader, node, &schema_shape, &is_new);
-    unsigned before = loader->problem_count;
-    struct oa_schema *schema;
 
     if (seen != NULL && is_new) {
-        schema = oa_schema_compile(loader, node, place);
-        seen->data = loader->problem_count == before ? schema : NULL;
+        seen->data = oa_schema_compile(loader, node, place);
     }
     return seen != NULL ? seen->data : NULL;
 }

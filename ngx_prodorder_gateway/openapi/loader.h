@@ -152,9 +152,6 @@ void check_other_servers(struct oa_loader *loader, const struct oa_json *owner,
 /* Make the tree of all paths. */
 void load_routes(struct oa_loader *loader);
 
-/* The order of literals in the tree. */
-int oa_segment_compare(struct oa_str a, struct oa_str b);
-
 /* A place one step below `parent`. */
 static inline struct oa_place place_key(const struct oa_place *parent, const char *key,
                                         size_t len) {

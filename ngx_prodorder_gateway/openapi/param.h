@@ -54,8 +54,7 @@ struct oa_param_spec {
 extern const char *const oa_location_names[];
 
 /* param_types.c: what `schema` allows. The schema must have been compiled without a mistake. */
-unsigned oa_param_types_of(struct oa_loader *loader, const struct oa_json *schema,
-                           const struct oa_place *place);
+unsigned oa_param_types_of(struct oa_loader *loader, const struct oa_json *schema);
 /* The kind of a parameter, and its types; false after loader_fail(). */
 bool oa_param_load_types(struct oa_loader *loader, const struct oa_json *schema,
                          const struct oa_place *place, struct oa_param_spec *spec);
@@ -105,6 +104,9 @@ struct oa_json *oa_param_pairs(const struct oa_given *given, struct oa_str text)
  */
 bool oa_param_set(const struct oa_given *given, struct oa_json *object, struct oa_str name,
                   struct oa_str text);
+
+/* Make a finished object what the parser would have made of it; false: no memory. */
+bool oa_param_sort(struct oa_report *report, struct oa_json *object);
 
 /* ---- param_query.c ---- */
 

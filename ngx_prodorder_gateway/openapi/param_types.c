@@ -14,7 +14,6 @@ enum {
 /* One look at a schema and at those that it is made of. */
 struct look {
     struct oa_loader *loader;
-    const struct oa_place *place;
     unsigned schemas; /* so far */
 };
 
@@ -85,14 +84,6 @@ static unsigned bits_of_list(struct look *look, const struct oa_json *schema, co
     return bits;
 }
 
-static const struct oa_json *follow(struct look *look, const struct oa_json *schema) {
-    const struct oa_json *reference = oa_json_get(schema, "$ref");
-    struct oa_str pointer;
-
-    return reference != NULL ? loader_resolve(look->loader, reference, look->place, &pointer)
-                             : NULL;
-}
-
 static unsigned types_of(struct look *look, const struct oa_json *schema) {
     const struct oa_json *target;
     unsigned bits;
@@ -100,16 +91,15 @@ static unsigned types_of(struct look *look, const struct oa_json *schema) {
     if (schema->type != OA_OBJECT || look->schemas++ >= SCHEMAS_MAX) {
         return OA_TYPES_ANY;
     }
-    target = follow(look, schema);
+    target = oa_schema_target(look->loader, schema);
     bits = bits_of_keyword(schema, "type") & bits_of_keyword(schema, "enum") &
            bits_of_keyword(schema, "const") & bits_of_list(look, schema, "allOf", true) &
            bits_of_list(look, schema, "anyOf", false) & bits_of_list(look, schema, "oneOf", false);
     return target != NULL ? bits & types_of(look, target) : bits;
 }
 
-unsigned oa_param_types_of(struct oa_loader *loader, const struct oa_json *schema,
-                           const struct oa_place *place) {
-    struct look look = { .loader = loader, .place = place };
+unsigned oa_param_types_of(struct oa_loader *loader, const struct oa_json *schema) {
+    struct look look = { .loader = loader };
 
     return types_of(&look, schema);
 }
@@ -125,7 +115,7 @@ static const struct oa_json *look_for(struct look *look, const struct oa_json *s
         return NULL;
     }
     found = oa_json_get(schema, name);
-    target = found == NULL ? follow(look, schema) : NULL;
+    target = found == NULL ? oa_schema_target(look->loader, schema) : NULL;
     if (target != NULL) {
         found = look_for(look, target, name);
     }
@@ -139,8 +129,8 @@ static const struct oa_json *look_for(struct look *look, const struct oa_json *s
 }
 
 static const struct oa_json *find_keyword(struct oa_loader *loader, const struct oa_json *schema,
-                                          const char *name, const struct oa_place *place) {
-    struct look look = { .loader = loader, .place = place };
+                                          const char *name) {
+    struct look look = { .loader = loader };
 
     return look_for(&look, schema, name);
 }
@@ -148,7 +138,7 @@ static const struct oa_json *find_keyword(struct oa_loader *loader, const struct
 /* Items and properties must be single values: OpenAPI does not say how to write others. */
 static bool load_single(struct oa_loader *loader, const struct oa_json *schema,
                         const struct oa_place *place, const char *what, unsigned *ret) {
-    *ret = schema != NULL ? oa_param_types_of(loader, schema, place) : OA_TYPES_ANY;
+    *ret = schema != NULL ? oa_param_types_of(loader, schema) : OA_TYPES_ANY;
     if (*ret != OA_TYPES_ANY && (*ret & SINGLE) == 0) {
         return loader_fail(loader, place,
                            "%s of a parameter must be single values; describe the parameter by "
@@ -161,8 +151,8 @@ static bool load_single(struct oa_loader *loader, const struct oa_json *schema,
 
 static bool load_array(struct oa_loader *loader, const struct oa_json *schema,
                        const struct oa_place *place, struct oa_param_types *types) {
-    const struct oa_json *prefix = find_keyword(loader, schema, "prefixItems", place);
-    const struct oa_json *items = find_keyword(loader, schema, "items", place);
+    const struct oa_json *prefix = find_keyword(loader, schema, "prefixItems");
+    const struct oa_json *items = find_keyword(loader, schema, "items");
     unsigned *list;
 
     if (!load_single(loader, items, place, "the items", &types->items)) {
@@ -187,16 +177,16 @@ static bool load_property(struct oa_loader *loader, const struct oa_json *schema
                           struct oa_param_property *property) {
     const struct oa_json *items;
 
-    property->is_array = spec->style == OA_STYLE_DEEP && (oa_param_types_of(loader, schema, place) &
-                                                          ~(unsigned)OA_NULL) == OA_ARRAY;
-    items = property->is_array ? find_keyword(loader, schema, "items", place) : schema;
+    property->is_array = spec->style == OA_STYLE_DEEP &&
+                         (oa_param_types_of(loader, schema) & ~(unsigned)OA_NULL) == OA_ARRAY;
+    items = property->is_array ? find_keyword(loader, schema, "items") : schema;
     return load_single(loader, items, place, "the properties", &property->types);
 }
 
 static bool load_object(struct oa_loader *loader, const struct oa_json *schema,
                         const struct oa_place *place, struct oa_param_spec *spec) {
-    const struct oa_json *list = find_keyword(loader, schema, "properties", place);
-    const struct oa_json *others = find_keyword(loader, schema, "additionalProperties", place);
+    const struct oa_json *list = find_keyword(loader, schema, "properties");
+    const struct oa_json *others = find_keyword(loader, schema, "additionalProperties");
     struct oa_param_types *types = &spec->types;
 
     if (!load_single(loader, others, place, "the properties", &types->others)) {
@@ -226,7 +216,7 @@ static bool load_object(struct oa_loader *loader, const struct oa_json *schema,
 
 bool oa_param_load_types(struct oa_loader *loader, const struct oa_json *schema,
                          const struct oa_place *place, struct oa_param_spec *spec) {
-    unsigned own = oa_param_types_of(loader, schema, place);
+    unsigned own = oa_param_types_of(loader, schema);
     unsigned composed = own & (OA_ARRAY | OA_OBJECT);
 
     spec->types.own = own & SINGLE;

@@ -2,19 +2,16 @@
 #include "param.h"
 #include "percent.h"
 
+#include <stdlib.h>
 #include <string.h>
-
-static void *out_of_memory(struct oa_report *report) {
-    report->out_of_memory = true;
-    return NULL;
-}
 
 bool oa_param_decode(struct oa_report *report, struct oa_str text, bool plus, struct oa_str *ret) {
     char *out = oa_alloc(report->arena, text.len + 1);
     size_t n = 0;
 
     if (out == NULL) {
-        return out_of_memory(report);
+        report->out_of_memory = true;
+        return false;
     }
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
@@ -40,11 +37,11 @@ struct oa_json *oa_param_node(struct oa_report *report, enum oa_json_type type) 
     struct oa_json *node = oa_calloc(report->arena, 1, sizeof(*node));
 
     if (node == NULL) {
-        return out_of_memory(report);
+        report->out_of_memory = true;
+        return NULL;
     }
     node->type = type;
     node->raw = (struct oa_str){ "", 0 };
-    node->text = node->raw;
     return node;
 }
 
@@ -329,4 +326,29 @@ struct oa_json *oa_param_pairs(const struct oa_given *given, struct oa_str text)
         }
     }
     return object;
+}
+
+static int compare_keys(const void *a, const void *b) {
+    return oa_str_compare((*(const struct oa_json *const *)a)->key,
+                          (*(const struct oa_json *const *)b)->key);
+}
+
+bool oa_param_sort(struct oa_report *report, struct oa_json *object) {
+    const struct oa_json **sorted;
+    size_t count = 0;
+
+    if (object->count <= OA_JSON_PAIRWISE_MAX) {
+        return true;
+    }
+    sorted = oa_calloc(report->arena, object->count, sizeof(*sorted));
+    if (sorted == NULL) {
+        report->out_of_memory = true;
+        return false;
+    }
+    for (const struct oa_json *member = object->child; member != NULL; member = member->next) {
+        sorted[count++] = member;
+    }
+    qsort(sorted, count, sizeof(*sorted), compare_keys);
+    object->members = sorted;
+    return true;
 }

@@ -31,6 +31,12 @@ static void check_value(const struct oa_given *given, const struct oa_json *valu
     }
 }
 
+static void check_object(const struct oa_given *given, struct oa_json *object) {
+    if (object != NULL && oa_param_sort(given->report, object)) {
+        check_value(given, object);
+    }
+}
+
 /* Where a text may be both a string and something else, either will do. */
 static bool is_valid_scalar(const struct oa_given *given, const struct oa_json *value) {
     struct oa_report quiet;
@@ -67,7 +73,7 @@ static void check_json(const struct oa_given *given, struct oa_str text) {
 
     if (value != NULL) {
         check_value(given, value);
-    } else if (strcmp(error.reason, "out of memory") == 0) {
+    } else if (error.failure == OA_JSON_NO_MEMORY) {
         given->report->out_of_memory = true;
     } else {
         oa_report_add(given->report, &given->place, "json",
@@ -88,7 +94,7 @@ static void check_text(const struct oa_given *given, struct oa_str text) {
         return;
     }
     if (spec->kind == OA_PARAM_OBJECT) {
-        check_value(given, oa_param_pairs(given, text));
+        check_object(given, oa_param_pairs(given, text));
         return;
     }
     if (spec->location != OA_IN_HEADER &&
@@ -156,7 +162,7 @@ static void check_deep(const struct oa_given *given, const struct oa_pairs *pair
     if (object != NULL && object->count == 0) {
         check_absent(given);
     } else {
-        check_value(given, object);
+        check_object(given, object);
     }
 }
 
@@ -196,7 +202,7 @@ static void check_exploded(const struct judge *judge, struct oa_given *given) {
         given->place = own;
         check_absent(given);
     } else {
-        check_value(given, object);
+        check_object(given, object);
     }
 }
 

@@ -49,7 +49,7 @@ static const struct oa_node *find_literal(const struct oa_node *node, struct oa_
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = oa_segment_compare(text, node->items[middle].text);
+        int order = oa_str_compare(text, node->items[middle].text);
 
         if (order == 0) {
             return &node->items[middle];

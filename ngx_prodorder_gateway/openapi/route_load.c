@@ -2,15 +2,6 @@
 #include "loader.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-/* Shorter first: what decides most comparisons without looking at the text. */
-int oa_segment_compare(struct oa_str a, struct oa_str b) {
-    if (a.len != b.len) {
-        return a.len < b.len ? -1 : 1;
-    }
-    return a.len > 0 ? memcmp(a.data, b.data, a.len) : 0;
-}
 
 /* 0: both match the same paths. */
 static int compare_paths(const struct oa_path *a, const struct oa_path *b) {
@@ -22,7 +13,7 @@ static int compare_paths(const struct oa_path *a, const struct oa_path *b) {
         if (x->is_template != y->is_template) {
             return x->is_template ? 1 : -1;
         }
-        order = x->is_template ? 0 : oa_segment_compare(x->text, y->text);
+        order = x->is_template ? 0 : oa_str_compare(x->text, y->text);
         if (order != 0) {
             return order;
         }

@@ -20,13 +20,13 @@ nowhere.json: cannot be opened: No such file or directory
 === TEST 2: a document with a mistake: file, JSON Pointer, reason
 --- user_files
 >>> bad.json
-{"openapi":"3.1.0","paths":{"/a":{"post":{"requestBody":{"content":{"application/json":{"schema":
+{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{"/a":{"post":{"requestBody":{"content":{"application/json":{"schema":
 {"minimun":1}}}},"responses":{"200":{"description":"d"}}}}}}
 --- config
 prodorder_openapi html/bad.json;
 --- must_die
 --- error_log
-html/bad.json: #/paths/~1a/post/requestBody/content/application~1json/schema/minimun: the schema keyword "minimun" is not supported
+html/bad.json: #/paths/~1a/post/requestBody/content/application~1json/schema/minimun: "minimun" is not a member of a schema; did you mean "minimum"?
 
 
 === TEST 3: a document that is not JSON: line and column
