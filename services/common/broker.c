@@ -205,7 +205,8 @@ static bool is_too_large(const struct broker_message *message) {
            strlen(message->routing_key) > BROKER_ROUTING_KEY_BYTES_MAX ||
            strlen(message->message_id) > BROKER_ID_BYTES_MAX ||
            strlen(message->correlation_id) > BROKER_ID_BYTES_MAX ||
-           strlen(message->traceparent) > BROKER_TRACEPARENT_BYTES_MAX;
+           strlen(message->traceparent) > TRACE_PARENT_BYTES_MAX ||
+           strlen(message->tracestate) > TRACE_STATE_BYTES_MAX;
 }
 
 enum err broker_publish(struct broker *broker, const struct broker_message *message,

@@ -18,6 +18,7 @@
 
 #include "err.h"
 #include "loop.h"
+#include "trace.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,21 +35,24 @@ enum {
     BROKER_QUEUES_MAX = 4,
     BROKER_ROUTING_KEY_BYTES_MAX = 255,
     BROKER_ID_BYTES_MAX = 128,
-    BROKER_TRACEPARENT_BYTES_MAX = 55,
     BROKER_BODY_BYTES_MAX = 65536,
     BROKER_QUEUED_BYTES_MAX = 64 * 1024 * 1024, /* of all messages waiting to be sent */
     BROKER_PARK_BODY_BYTES_MAX =
         262144 /* a larger delivery is dead-lettered by the broker itself */
 };
 
-/* An event on its way out or in. Strings are NUL-terminated; "" when absent. */
+/*
+ * An event on its way out or in. Strings are NUL-terminated; "" when absent. In a delivery, a
+ * traceparent or tracestate that is malformed is absent, and there is no state without a parent.
+ */
 struct broker_message {
     const char *routing_key;    /* at most 255 bytes */
     const char *message_id;     /* at most BROKER_ID_BYTES_MAX */
     const char *correlation_id; /* the request id; likewise */
-    const char *traceparent; /* AMQP header "traceparent"; at most BROKER_TRACEPARENT_BYTES_MAX */
-    const char *body;        /* JSON */
-    size_t body_length;      /* at most BROKER_BODY_BYTES_MAX */
+    const char *traceparent;    /* AMQP header of that name; at most TRACE_PARENT_BYTES_MAX */
+    const char *tracestate;     /* likewise; at most TRACE_STATE_BYTES_MAX */
+    const char *body;           /* JSON */
+    size_t body_length;         /* at most BROKER_BODY_BYTES_MAX */
 };
 
 struct broker_delivery {

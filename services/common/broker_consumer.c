@@ -263,19 +263,38 @@ static const char *copy_text(struct arena *arena, bool present, amqp_bytes_t tex
     return arena_copy(arena, text.bytes, text.len);
 }
 
-static amqp_bytes_t find_traceparent(const amqp_basic_properties_t *properties) {
+/* A header that is a text; empty when there is none. */
+static struct str find_header(const amqp_basic_properties_t *properties, struct str name) {
     if ((properties->_flags & AMQP_BASIC_HEADERS_FLAG) != 0) {
         for (int i = 0; i < properties->headers.num_entries; i++) {
             const amqp_table_entry_t *entry = &properties->headers.entries[i];
-            if (entry->key.len == strlen("traceparent") &&
-                memcmp(entry->key.bytes, "traceparent", entry->key.len) == 0 &&
+            if (str_equal((struct str){ entry->key.bytes, entry->key.len }, name) &&
                 (entry->value.kind == AMQP_FIELD_KIND_UTF8 ||
                  entry->value.kind == AMQP_FIELD_KIND_BYTES)) {
-                return entry->value.value.bytes;
+                return (struct str){ entry->value.value.bytes.bytes, entry->value.value.bytes.len };
             }
         }
     }
-    return amqp_empty_bytes;
+    return STR("");
+}
+
+/* False: no memory. */
+static bool copy_trace(struct broker_message *message, struct arena *arena,
+                       const amqp_basic_properties_t *properties) {
+    struct str given = find_header(properties, STR("traceparent"));
+    char parent[TRACE_PARENT_BYTES_MAX + 1];
+    message->traceparent = message->tracestate = "";
+    if (given.length == 0 || !trace_parent_read(given, parent)) {
+        return true;
+    }
+    message->traceparent = arena_copy(arena, parent, TRACE_PARENT_BYTES_MAX);
+    given = find_header(properties, STR("tracestate"));
+    if (given.length > 0) {
+        struct trace_state state = { 0 };
+        trace_state_add(&state, given);
+        message->tracestate = arena_copy(arena, state.text, state.length);
+    }
+    return message->traceparent != NULL && message->tracestate != NULL;
 }
 
 /* Everything but the body's bytes, into the batch. False: no memory. */
@@ -283,22 +302,21 @@ static bool copy_properties(struct broker_consumer_queue *queue, struct arena *a
                             const amqp_frame_t *frame) {
     const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
     amqp_bytes_t raw = frame->payload.properties.raw;
-    amqp_bytes_t trace = find_traceparent(properties);
     struct broker_message *message = &queue->delivery.message;
     message->routing_key = arena_copy(arena, queue->routing_key, strlen(queue->routing_key));
     message->message_id = copy_text(arena, properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG,
                                     properties->message_id, BROKER_ID_BYTES_MAX);
     message->correlation_id = copy_text(arena, properties->_flags & AMQP_BASIC_CORRELATION_ID_FLAG,
                                         properties->correlation_id, BROKER_ID_BYTES_MAX);
-    message->traceparent = copy_text(arena, trace.len > 0, trace, BROKER_TRACEPARENT_BYTES_MAX);
+    bool trace_copied = copy_trace(message, arena, properties);
     queue->origin.properties = arena_copy(arena, raw.bytes, raw.len);
     queue->origin.properties_length = raw.len;
     queue->body = arena_alloc(arena, (size_t)queue->body_length + 1);
     message->body = queue->body;
     message->body_length = (size_t)queue->body_length;
     return message->routing_key != NULL && message->message_id != NULL &&
-           message->correlation_id != NULL && message->traceparent != NULL &&
-           queue->origin.properties != NULL && queue->body != NULL;
+           message->correlation_id != NULL && trace_copied && queue->origin.properties != NULL &&
+           queue->body != NULL;
 }
 
 static enum err finish_delivery(struct broker_consumer *consumer,

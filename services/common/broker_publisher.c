@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-    PROPERTIES_BYTES = 4096,  /* ids, traceparent and fixed properties need less than 1 KiB */
+    PROPERTIES_BYTES = 4096,  /* ids, trace context and fixed properties need less than 2 KiB */
     OUT_BYTES_HIGH = 262144,  /* encode no more until the socket took some */
     REDECLARE_MS_MIN = 30000, /* between two reconnects for the topology's sake */
     CONFIRM_MS_MAX = 60000,   /* the default for how long a message may stay unconfirmed */
@@ -175,9 +175,12 @@ static amqp_bytes_t bytes_of(const char *text) {
 /* The property list of an ordinary message, encoded. */
 static amqp_bytes_t encode_properties(struct broker_publisher *publisher,
                                       const struct broker_message *message) {
-    amqp_table_entry_t trace = {
-        .key = bytes_of("traceparent"),
-        .value = { .kind = AMQP_FIELD_KIND_UTF8, .value.bytes = bytes_of(message->traceparent) },
+    amqp_table_entry_t trace[] = {
+        { .key = bytes_of("traceparent"),
+          .value = { .kind = AMQP_FIELD_KIND_UTF8,
+                     .value.bytes = bytes_of(message->traceparent) } },
+        { .key = bytes_of("tracestate"),
+          .value = { .kind = AMQP_FIELD_KIND_UTF8, .value.bytes = bytes_of(message->tracestate) } },
     };
     amqp_basic_properties_t properties = {
         ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
@@ -187,7 +190,7 @@ static amqp_bytes_t encode_properties(struct broker_publisher *publisher,
         .timestamp = (uint64_t)(clock_unix_ms() / 1000),
         .message_id = bytes_of(message->message_id),
         .correlation_id = bytes_of(message->correlation_id),
-        .headers = { .num_entries = 1, .entries = &trace },
+        .headers = { .num_entries = message->tracestate[0] != '\0' ? 2 : 1, .entries = trace },
     };
     properties._flags |= message->message_id[0] != '\0' ? AMQP_BASIC_MESSAGE_ID_FLAG : 0;
     properties._flags |= message->correlation_id[0] != '\0' ? AMQP_BASIC_CORRELATION_ID_FLAG : 0;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORD_ALIGN = 8, RECORDS_KEPT_BYTES = 1024 * 1024 };
+enum { RECORD_ALIGN = 8, RECORD_TEXTS = 6, RECORDS_KEPT_BYTES = 1024 * 1024 };
 
 /* A record is this header, then the texts with a NUL each, then the properties. */
 struct record {
@@ -17,6 +17,7 @@ struct record {
     uint8_t message_id_length;
     uint8_t correlation_id_length;
     uint8_t traceparent_length;
+    uint16_t tracestate_length;
     uint8_t park_queue;
 };
 
@@ -42,11 +43,13 @@ static struct record record_of(const struct send_item *item) {
         .message_id_length = (uint8_t)strlen(message->message_id),
         .correlation_id_length = (uint8_t)strlen(message->correlation_id),
         .traceparent_length = (uint8_t)strlen(message->traceparent),
+        .tracestate_length = (uint16_t)strlen(message->tracestate),
         .park_queue = item->park_queue,
     };
     size_t bytes = sizeof(record) + record.routing_key_length + record.message_id_length +
-                   record.correlation_id_length + record.traceparent_length + record.body_length +
-                   record.properties_length + 5;
+                   record.correlation_id_length + record.traceparent_length +
+                   record.tracestate_length + record.body_length + record.properties_length +
+                   RECORD_TEXTS;
     record.bytes = (uint32_t)((bytes + RECORD_ALIGN - 1) & ~(size_t)(RECORD_ALIGN - 1));
     return record;
 }
@@ -73,6 +76,7 @@ static enum err append_record(struct buf *records, const struct send_item *item)
     to = put_text(to, message->message_id, record.message_id_length);
     to = put_text(to, message->correlation_id, record.correlation_id_length);
     to = put_text(to, message->traceparent, record.traceparent_length);
+    to = put_text(to, message->tracestate, record.tracestate_length);
     to = put_text(to, message->body, record.body_length);
     if (record.properties_length > 0) {
         memcpy(to, item->properties, record.properties_length);
@@ -155,6 +159,7 @@ bool send_item_next(struct buf *records, struct send_item *item) {
     item->message.message_id = get_text(&from, record.message_id_length);
     item->message.correlation_id = get_text(&from, record.correlation_id_length);
     item->message.traceparent = get_text(&from, record.traceparent_length);
+    item->message.tracestate = get_text(&from, record.tracestate_length);
     item->message.body = get_text(&from, record.body_length);
     item->message.body_length = record.body_length;
     item->properties = record.properties_length > 0 ? from : NULL;

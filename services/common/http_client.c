@@ -152,7 +152,7 @@ static bool is_target(const char *target) {
 }
 
 static void append_header(struct buf *out, const char *name_and_colon, const char *value) {
-    if (value == NULL || value[0] == '\0') {
+    if (value[0] == '\0') {
         return;
     }
     assert(strpbrk(value, "\r\n") == NULL);
@@ -162,14 +162,15 @@ static void append_header(struct buf *out, const char *name_and_colon, const cha
 }
 
 static void write_request(struct buf *out, const struct http_client *client, const char *target,
-                          const char *request_id, const char *traceparent) {
+                          struct trace trace) {
     buf_append_str(out, "GET ");
     buf_append_str(out, target);
     buf_append_str(out, " HTTP/1.1\r\n");
     append_header(out, "Host: ", client->url.authority);
     append_header(out, "Accept: ", "application/json");
-    append_header(out, "X-Request-Id: ", request_id);
-    append_header(out, "traceparent: ", traceparent);
+    append_header(out, "X-Request-Id: ", trace.request_id);
+    append_header(out, "traceparent: ", trace.parent);
+    append_header(out, "tracestate: ", trace.state);
     buf_append_str(out, "\r\n");
 }
 
@@ -188,8 +189,8 @@ static struct http_request *new_request(struct http_client *client, http_client_
     return request;
 }
 
-void http_client_get(struct http_client *client, const char *target, const char *request_id,
-                     const char *traceparent, http_client_fn *fn, void *ctx) {
+void http_client_get(struct http_client *client, const char *target, struct trace trace,
+                     http_client_fn *fn, void *ctx) {
     struct http_request *request = new_request(client, fn, ctx);
     if (++client->pending_count > client->options.connections_max + client->options.queue_max) {
         fail_later(client, request, ERR_BUSY);
@@ -199,7 +200,7 @@ void http_client_get(struct http_client *client, const char *target, const char 
         fail_later(client, request, ERR_INVALID);
         return;
     }
-    write_request(&request->bytes, client, target, request_id, traceparent);
+    write_request(&request->bytes, client, target, trace);
     if (request->bytes.failed) {
         fail_later(client, request, ERR_NO_MEMORY);
         return;

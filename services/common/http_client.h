@@ -13,6 +13,7 @@
 #include "err.h"
 #include "http_server.h"
 #include "loop.h"
+#include "trace.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -58,9 +59,9 @@ void http_client_close(struct http_client *client);
 
 /*
  * GET `target` ("/products/7": visible ASCII from "/", at most HTTP_CLIENT_TARGET_BYTES_MAX).
- * `request_id` and `traceparent` are sent as headers when not NULL or empty; all three are copied.
+ * What of `trace` is not "" goes with it, as X-Request-Id, traceparent and tracestate. All copied.
  */
-void http_client_get(struct http_client *client, const char *target, const char *request_id,
-                     const char *traceparent, http_client_fn *fn, void *ctx);
+void http_client_get(struct http_client *client, const char *target, struct trace trace,
+                     http_client_fn *fn, void *ctx);
 
 #endif

@@ -1,5 +1,5 @@
+#include "http_percent.h"
 #include "http_server_private.h"
-#include "http_trace.h"
 
 #include <assert.h>
 #include <string.h>
@@ -50,14 +50,40 @@ static void reset(struct http_exchange *exchange) {
     exchange->match.param_count = 0;
     exchange->request_id_known = false;
     exchange->traceparent_known = false;
+    exchange->tracestate = NULL;
     exchange->started_us = clock_monotonic_us();
+}
+
+/* Only a path with a '%' needs it. */
+static enum err normalize_path(struct http_exchange *exchange) {
+    struct str path = exchange->path;
+    if (memchr(path.bytes, '%', path.length) == NULL) {
+        return ERR_OK;
+    }
+    size_t length = 0;
+    char *bytes = arena_alloc(&exchange->arena, path.length);
+    if (bytes == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    if (!http_percent_normalize(path, bytes, &length)) {
+        return ERR_INVALID;
+    }
+    exchange->path = (struct str){ bytes, length };
+    return ERR_OK;
 }
 
 void http_exchange_begin(struct http_exchange *exchange) {
     struct http_server *server = http_exchange_connection(exchange)->server;
     reset(exchange);
     split_target(exchange);
-    enum err err =
+    enum err err = normalize_path(exchange);
+    if (err != ERR_OK) {
+        http_reply_error(exchange, err,
+                         err == ERR_INVALID ? "The path has a malformed percent-encoding" : NULL,
+                         NULL);
+        return;
+    }
+    err =
         http_router_match(server->router, http_method(exchange), exchange->path, &exchange->match);
     if (err == ERR_METHOD) {
         char allow[HTTP_ALLOW_BYTES_MAX];
@@ -154,7 +180,7 @@ const char *http_request_id(struct http_exchange *exchange) {
         return exchange->request_id;
     }
     struct str given = single_header(exchange, "X-Request-Id");
-    if (http_request_id_is_valid(given)) {
+    if (trace_request_id_is_valid(given)) {
         memcpy(exchange->request_id, given.bytes, given.length);
         exchange->request_id[given.length] = '\0';
     } else {
@@ -167,10 +193,39 @@ const char *http_request_id(struct http_exchange *exchange) {
 const char *http_traceparent(struct http_exchange *exchange) {
     if (!exchange->traceparent_known) {
         struct str given = single_header(exchange, "traceparent");
-        if (given.bytes == NULL || !http_traceparent_read(given, exchange->traceparent)) {
+        if (given.bytes == NULL || !trace_parent_read(given, exchange->traceparent)) {
             exchange->traceparent[0] = '\0';
         }
         exchange->traceparent_known = true;
     }
     return exchange->traceparent;
+}
+
+static const char *read_tracestate(struct http_exchange *exchange) {
+    const struct http_connection *connection = http_exchange_connection(exchange);
+    const char *bytes = buf_bytes(&connection->in);
+    const struct http_header *header = http_parser_find(&connection->parser, bytes, "tracestate");
+    if (header == NULL || http_traceparent(exchange)[0] == '\0') {
+        return "";
+    }
+    struct trace_state state = { 0 };
+    for (; header != NULL;
+         header = http_parser_find_next(&connection->parser, bytes, "tracestate", header)) {
+        trace_state_add(&state, view(exchange, header->value));
+    }
+    const char *text = arena_copy(&exchange->arena, state.text, state.length);
+    return text == NULL ? "" : text;
+}
+
+const char *http_tracestate(struct http_exchange *exchange) {
+    if (exchange->tracestate == NULL) {
+        exchange->tracestate = read_tracestate(exchange);
+    }
+    return exchange->tracestate;
+}
+
+struct trace http_trace(struct http_exchange *exchange) {
+    return (struct trace){ .request_id = http_request_id(exchange),
+                           .parent = http_traceparent(exchange),
+                           .state = http_tracestate(exchange) };
 }

@@ -120,6 +120,9 @@ enum http_parse_result http_parser_finish(struct http_parser *parser);
 /* Find a header by name (case-insensitive), the first of several; NULL when absent. */
 const struct http_header *http_parser_find(const struct http_parser *parser, const char *bytes,
                                            const char *name);
+/* The next one of that name after `header`; NULL when there is none. */
+const struct http_header *http_parser_find_next(const struct http_parser *parser, const char *bytes,
+                                                const char *name, const struct http_header *header);
 /* True when the name (case-insensitive) is there exactly once: then *ret_header is it. */
 bool http_parser_find_single(const struct http_parser *parser, const char *bytes, const char *name,
                              const struct http_header **ret_header);

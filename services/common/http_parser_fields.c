@@ -229,13 +229,19 @@ const struct http_header *http_parser_find(const struct http_parser *parser, con
     return find_from(parser, 0, bytes, name);
 }
 
+const struct http_header *http_parser_find_next(const struct http_parser *parser, const char *bytes,
+                                                const char *name,
+                                                const struct http_header *header) {
+    return find_from(parser, (size_t)(header - parser->headers) + 1, bytes, name);
+}
+
 bool http_parser_find_single(const struct http_parser *parser, const char *bytes, const char *name,
                              const struct http_header **ret_header) {
     const struct http_header *header = find_from(parser, 0, bytes, name);
     if (header == NULL) {
         return false;
     }
-    if (find_from(parser, (size_t)(header - parser->headers) + 1, bytes, name) != NULL) {
+    if (http_parser_find_next(parser, bytes, name, header) != NULL) {
         return false;
     }
     *ret_header = header;

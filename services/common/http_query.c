@@ -1,32 +1,13 @@
 /* Query parameters: name=value pairs between '&', percent-encoded (RFC 3986 §2.1). */
+#include "http_percent.h"
 #include "http_server.h"
 
 #include <string.h>
 
-static int hex_digit(char byte) {
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0';
-    }
-    char lower = (char)(byte | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-/*
- * Read one byte, decoded, at *position and move on. -1: '%' without two hexadecimal digits, or %00,
- * which no value of ours contains and C strings would hide.
- */
+/* -1 for %00 too, which no value of ours contains and C strings would hide. */
 static int decode_byte(struct str text, size_t *position) {
-    char byte = text.bytes[(*position)++];
-    if (byte != '%') {
-        return (unsigned char)byte;
-    }
-    if (text.length - *position < 2) {
-        return -1;
-    }
-    int high = hex_digit(text.bytes[*position]);
-    int low = hex_digit(text.bytes[*position + 1]);
-    *position += 2;
-    return high < 0 || low < 0 || (high == 0 && low == 0) ? -1 : high * 16 + low;
+    int byte = http_percent_decode(text, position);
+    return byte == 0 ? -1 : byte;
 }
 
 static bool name_is(struct str encoded, const char *name) {

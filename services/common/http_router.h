@@ -1,7 +1,8 @@
 /*
  * The router: method and path to a route. Pure after http_router_open().
  *
- * A path is compared as sent, segment by segment, still percent-encoded. Where several patterns
+ * A path is compared segment by segment; the server has decoded what of it may be decoded
+ * (http_path()), what is still percent-encoded is left so. Where several patterns
  * match, the one whose first differing segment is literal wins. GET routes answer HEAD too, unless
  * HEAD has a route of its own.
  */

@@ -18,6 +18,7 @@
 #include "err.h"
 #include "loop.h"
 #include "str.h"
+#include "trace.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,7 +27,7 @@
 struct http_server;
 struct http_exchange;
 
-enum { HTTP_PATH_PARAMS_MAX = 4, HTTP_REQUEST_ID_BYTES_MAX = 128, HTTP_TRACEPARENT_BYTES_MAX = 55 };
+enum { HTTP_PATH_PARAMS_MAX = 4 };
 
 typedef void http_handler_fn(struct http_exchange *exchange, void *ctx);
 
@@ -81,12 +82,16 @@ size_t http_server_connection_count(const struct http_server *server);
 
 /* The request. Views stay valid until http_reply(). */
 struct str http_method(const struct http_exchange *exchange);
-struct str http_path(const struct http_exchange *exchange);  /* as sent, without the query */
+/*
+ * Without the query; percent-encoded unreserved characters are decoded (RFC 3986 §6.2.2.2), others
+ * are as sent.
+ */
+struct str http_path(const struct http_exchange *exchange);
 struct str http_query(const struct http_exchange *exchange); /* no '?'; empty when absent */
 struct str http_body(const struct http_exchange *exchange);
 /* The first of that name (case-insensitive); .bytes is NULL when absent. */
 struct str http_header(const struct http_exchange *exchange, const char *name);
-/* Still percent-encoded. */
+/* A segment of http_path(). */
 struct str http_path_param(const struct http_exchange *exchange, size_t index);
 const char *http_route_name(const struct http_exchange *exchange);
 /*
@@ -104,6 +109,13 @@ const char *http_request_id(struct http_exchange *exchange);
  * specification says and given as version 00; of the flags only `sampled` stays. NUL-terminated.
  */
 const char *http_traceparent(struct http_exchange *exchange);
+/*
+ * tracestate, several fields as one list (trace.h), else "": without a valid traceparent, malformed,
+ * too long, or no memory for it. In the exchange's arena, NUL-terminated.
+ */
+const char *http_tracestate(struct http_exchange *exchange);
+/* The three together; valid until http_reply(). */
+struct trace http_trace(struct http_exchange *exchange);
 /*
  * Memory that lives until the answer has been handed over: one arena per exchange, at most 8 MiB.
  */

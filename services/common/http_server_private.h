@@ -54,8 +54,9 @@ struct http_exchange {
     struct str path, query;
     struct http_match match;
     bool request_id_known, traceparent_known;
-    char request_id[HTTP_REQUEST_ID_BYTES_MAX + 1];
-    char traceparent[HTTP_TRACEPARENT_BYTES_MAX + 1];
+    char request_id[TRACE_REQUEST_ID_BYTES_MAX + 1];
+    char traceparent[TRACE_PARENT_BYTES_MAX + 1];
+    const char *tracestate; /* NULL: not looked for yet */
     uint64_t started_us;
     struct arena arena;
 };

@@ -10,6 +10,7 @@ enum {
     DELETE_BATCH_MAX = 4000,
     BACKLOG_MAX = 262144, /* ids; what does not even fit here is left to the sweep */
     ARENA_BYTES_MAX = 1024 * 1024,
+    TEXT_COLUMNS = 6,   /* of the table: what OUTBOX_INSERT_SQL takes after the ids */
     FRESH_LEASE_S = 10, /* as in OUTBOX_INSERT_SQL: how long the inserter has the row to itself */
 };
 
@@ -103,11 +104,12 @@ bool outbox_is_idle(const struct outbox *outbox) {
 
 struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *arena,
                                   const struct outbox_event *events, size_t count) {
-    struct pg_call call = { .statement = outbox->options.insert_statement, .param_count = 6 };
+    struct pg_call call = { .statement = outbox->options.insert_statement,
+                            .param_count = 1 + TEXT_COLUMNS };
     int64_t *ids = arena_array(arena, count, sizeof(*ids));
-    struct str *columns[5];
+    struct str *columns[TEXT_COLUMNS];
     bool whole = ids != NULL;
-    for (size_t c = 0; c < 5; c++) {
+    for (size_t c = 0; c < TEXT_COLUMNS; c++) {
         columns[c] = arena_array(arena, count, sizeof(struct str));
         whole = whole && columns[c] != NULL;
     }
@@ -122,10 +124,11 @@ struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *are
         columns[1][i] = event->message_id;
         columns[2][i] = event->correlation_id;
         columns[3][i] = event->traceparent.length > 0 ? event->traceparent : STR("");
-        columns[4][i] = event->body;
+        columns[4][i] = event->tracestate.length > 0 ? event->tracestate : (struct str){ NULL, 0 };
+        columns[5][i] = event->body;
     }
     call.params[0] = pg_int8_array(arena, ids, count);
-    for (size_t c = 0; c < 5; c++) {
+    for (size_t c = 0; c < TEXT_COLUMNS; c++) {
         call.params[c + 1] = pg_text_array(arena, columns[c], count);
     }
     return call;
@@ -145,6 +148,7 @@ static enum err publish_one(struct outbox *outbox, struct arena *arena,
         .message_id = terminated(arena, event->message_id),
         .correlation_id = terminated(arena, event->correlation_id),
         .traceparent = terminated(arena, event->traceparent),
+        .tracestate = terminated(arena, event->tracestate),
         .body = event->body.bytes,
         .body_length = event->body.length,
     };
@@ -245,7 +249,8 @@ static struct outbox_event event_from_row(struct arena *arena, const struct pg_r
         .message_id = pg_get_text(rows, row, 2),
         .correlation_id = pg_get_text(rows, row, 3),
         .traceparent = pg_get_text(rows, row, 4),
-        .body = pg_get_text(rows, row, 5),
+        .tracestate = pg_get_text(rows, row, 5),
+        .body = pg_get_text(rows, row, 6),
     };
 }
 

@@ -17,7 +17,8 @@
  * only.
  *
  * Table:  outbox (id bigint PRIMARY KEY, routing_key text, message_id text, correlation_id text,
- *                 traceparent text, body text, available_at timestamptz)
+ *                 traceparent text, tracestate text (may be NULL), body text,
+ *                 available_at timestamptz)
  */
 #ifndef COMMON_OUTBOX_H
 #define COMMON_OUTBOX_H
@@ -37,17 +38,19 @@
 
 /* The service puts these into its statement table, and their indices into the options. */
 #define OUTBOX_INSERT_SQL                                                                          \
-    "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent, body,"          \
-    " available_at) SELECT *, clock_timestamp() + interval '10 s' FROM unnest($1::bigint[],"       \
-    " $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
+    "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent,"                \
+    " tracestate, body, available_at) SELECT *, clock_timestamp() + interval '10 s' FROM"          \
+    " unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "           \
+    "$7::text[])"
 #define OUTBOX_CLAIM_SQL                                                                           \
     "UPDATE outbox SET available_at = clock_timestamp() + interval '30 s' WHERE id IN"             \
     " (SELECT id FROM outbox WHERE available_at <= clock_timestamp() + $1::bigint * interval '1 "  \
     "s'"                                                                                           \
     " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"                                        \
-    " RETURNING id, routing_key, message_id, correlation_id, traceparent, body"
+    " RETURNING id, routing_key, message_id, correlation_id, traceparent, tracestate, body"
 #define OUTBOX_READ_SQL                                                                            \
-    "SELECT id, routing_key, message_id, correlation_id, traceparent, body FROM outbox"            \
+    "SELECT id, routing_key, message_id, correlation_id, traceparent, tracestate, body FROM "      \
+    "outbox"                                                                                       \
     " WHERE id = ANY ($1::bigint[]) ORDER BY id"
 #define OUTBOX_RELAX_SQL "SELECT set_config('synchronous_commit', 'off', true)"
 #define OUTBOX_DELETE_SQL "DELETE FROM outbox WHERE id = ANY ($1::bigint[])"
@@ -58,6 +61,7 @@ struct outbox_event {
     struct str message_id;
     struct str correlation_id;
     struct str traceparent; /* .length 0: none */
+    struct str tracestate;  /* likewise; only with a traceparent */
     struct str body;
 };
 

@@ -128,7 +128,6 @@ static enum flow_rc find_earlier(struct flow *flow) {
 
 static enum flow_rc find_product(struct flow *flow) {
     struct create_order *self = of(flow);
-    struct http_exchange *exchange = http_flow_exchange(flow);
     if (self->earlier.found) {
         bool same = self->earlier.product_id == self->product_id &&
                     self->earlier.quantity == self->quantity;
@@ -140,8 +139,8 @@ static enum flow_rc find_product(struct flow *flow) {
         metric_add(&order_metrics[M_ORDERS_REPLAYED], 1);
         return FLOW_NEXT;
     }
-    enum err err = product_lookup(flow_wait(flow), self->product_id, http_request_id(exchange),
-                                  http_traceparent(exchange), &self->unit_price_cents);
+    enum err err = product_lookup(flow_wait(flow), self->product_id,
+                                  http_trace(http_flow_exchange(flow)), &self->unit_price_cents);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
@@ -155,8 +154,7 @@ static enum flow_rc store_order(struct flow *flow) {
         .product_id = self->product_id,
         .quantity = self->quantity,
         .unit_price_cents = self->unit_price_cents,
-        .request_id = http_request_id(exchange),
-        .traceparent = http_traceparent(exchange),
+        .trace = http_trace(exchange),
         .idempotency_key = self->key[0] == '\0' ? NULL : self->key,
     };
     enum err err = order_store_insert(flow_wait(flow), &order, &self->order);

@@ -9,8 +9,18 @@
 
 enum { MESSAGE_ID_BYTES = 48 };
 
+/* An empty text needs no memory. */
+static bool copy_text(struct arena *arena, struct str text, struct str *ret_copy) {
+    *ret_copy = (struct str){ NULL, 0 };
+    if (text.length > 0) {
+        *ret_copy = (struct str){ arena_copy(arena, text.bytes, text.length), text.length };
+    }
+    return text.length == 0 || ret_copy->bytes != NULL;
+}
+
 enum err order_created_event(struct arena *arena, const struct order *order, struct str traceparent,
-                             int64_t now_ms, struct outbox_event *ret_event) {
+                             struct str tracestate, int64_t now_ms,
+                             struct outbox_event *ret_event) {
     struct str request_id = str_of(order->request_id);
     struct order_created event = {
         .order_id = order->id,
@@ -26,10 +36,10 @@ enum err order_created_event(struct arena *arena, const struct order *order, str
     char *body_copy = body.failed ? NULL : arena_copy(arena, buf_bytes(&body), length);
     buf_free(&body);
     char *message_id = arena_alloc(arena, MESSAGE_ID_BYTES);
-    char *request_copy = arena_copy(arena, request_id.bytes, request_id.length);
-    char *trace_copy =
-        arena_copy(arena, traceparent.length > 0 ? traceparent.bytes : "", traceparent.length);
-    if (body_copy == NULL || message_id == NULL || request_copy == NULL || trace_copy == NULL) {
+    struct str request_copy, parent_copy, state_copy;
+    if (body_copy == NULL || message_id == NULL || !copy_text(arena, request_id, &request_copy) ||
+        !copy_text(arena, traceparent, &parent_copy) ||
+        !copy_text(arena, tracestate, &state_copy)) {
         return ERR_NO_MEMORY;
     }
     int written = snprintf(message_id, MESSAGE_ID_BYTES, KEY_ORDER_CREATED "-%" PRId64, order->id);
@@ -37,8 +47,9 @@ enum err order_created_event(struct arena *arena, const struct order *order, str
         .id = order->id,
         .routing_key = KEY_ORDER_CREATED,
         .message_id = { message_id, (size_t)written },
-        .correlation_id = { request_copy, request_id.length },
-        .traceparent = { trace_copy, traceparent.length },
+        .correlation_id = request_copy,
+        .traceparent = parent_copy,
+        .tracestate = state_copy,
         .body = { body_copy, length },
     };
     return ERR_OK;

@@ -11,7 +11,7 @@
  * ERR_NO_MEMORY.
  */
 MUST_CHECK enum err order_created_event(struct arena *arena, const struct order *order,
-                                        struct str traceparent, int64_t now_ms,
-                                        struct outbox_event *ret_event);
+                                        struct str traceparent, struct str tracestate,
+                                        int64_t now_ms, struct outbox_event *ret_event);
 
 #endif

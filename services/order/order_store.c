@@ -22,7 +22,8 @@ struct insert_item {
     struct order order;
     bool has_key;
     enum err outcome;
-    char traceparent[TRACEPARENT_BYTES_MAX + 1];
+    char traceparent[TRACE_PARENT_BYTES_MAX + 1];
+    char tracestate[TRACE_STATE_BYTES_MAX + 1];
     char key[IDEMPOTENCY_KEY_BYTES_MAX + 1];
 };
 
@@ -49,8 +50,9 @@ enum err order_store_insert(struct flow_wait wait, const struct new_order *order
                    .status = ORDER_WAITING },
         .has_key = order->idempotency_key != NULL,
     };
-    snprintf(item.order.request_id, sizeof(item.order.request_id), "%s", order->request_id);
-    snprintf(item.traceparent, sizeof(item.traceparent), "%s", order->traceparent);
+    snprintf(item.order.request_id, sizeof(item.order.request_id), "%s", order->trace.request_id);
+    snprintf(item.traceparent, sizeof(item.traceparent), "%s", order->trace.parent);
+    snprintf(item.tracestate, sizeof(item.tracestate), "%s", order->trace.state);
     if (item.has_key) {
         snprintf(item.key, sizeof(item.key), "%s", order->idempotency_key);
     }
@@ -180,19 +182,22 @@ static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
 /* The columns of SQL_ORDER_INSERT. */
 struct insert_columns {
     int64_t *ids, *product_ids, *quantities, *unit_cents, *times;
-    struct str *request_ids, *traceparents, *keys, *message_ids, *bodies;
+    struct str *request_ids, *traceparents, *tracestates, *keys, *message_ids, *bodies;
 };
 
 static bool allocate_columns(struct arena *arena, size_t count, struct insert_columns *columns) {
     int64_t **numbers[] = { &columns->ids, &columns->product_ids, &columns->quantities,
                             &columns->unit_cents, &columns->times };
-    struct str **texts[] = { &columns->request_ids, &columns->traceparents, &columns->keys,
-                             &columns->message_ids, &columns->bodies };
+    struct str **texts[] = { &columns->request_ids, &columns->traceparents, &columns->tracestates,
+                             &columns->keys,        &columns->message_ids,  &columns->bodies };
     bool whole = true;
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         *numbers[i] = arena_array(arena, count, sizeof(int64_t));
+        whole = whole && *numbers[i] != NULL;
+    }
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         *texts[i] = arena_array(arena, count, sizeof(struct str));
-        whole = whole && *numbers[i] != NULL && *texts[i] != NULL;
+        whole = whole && *texts[i] != NULL;
     }
     return whole;
 }
@@ -208,6 +213,7 @@ static void fill_columns(struct batch *batch, struct insert_columns *columns) {
         columns->times[i] = item->order.created_ms;
         columns->request_ids[i] = str_of(item->order.request_id);
         columns->traceparents[i] = str_of(item->traceparent);
+        columns->tracestates[i] = state->events[i].tracestate;
         columns->keys[i] = item->has_key ? str_of(item->key) : (struct str){ NULL, 0 };
         columns->message_ids[i] = state->events[i].message_id;
         columns->bodies[i] = state->events[i].body;
@@ -216,7 +222,7 @@ static void fill_columns(struct batch *batch, struct insert_columns *columns) {
 
 static struct pg_call insert_call(struct batch *batch) {
     struct insert_state *state = batch->state;
-    struct pg_call call = { .statement = SQL_ORDER_INSERT, .param_count = 10 };
+    struct pg_call call = { .statement = SQL_ORDER_INSERT, .param_count = 11 };
     struct arena *arena = &batch->arena;
     struct insert_columns columns;
     if (!allocate_columns(arena, state->span, &columns)) {
@@ -231,9 +237,10 @@ static struct pg_call insert_call(struct batch *batch) {
     call.params[4] = pg_time_array(arena, columns.times, state->span);
     call.params[5] = pg_text_array(arena, columns.request_ids, state->span);
     call.params[6] = pg_text_array(arena, columns.traceparents, state->span);
-    call.params[7] = pg_text_array(arena, columns.keys, state->span);
-    call.params[8] = pg_text_array(arena, columns.message_ids, state->span);
-    call.params[9] = pg_text_array(arena, columns.bodies, state->span);
+    call.params[7] = pg_text_array(arena, columns.tracestates, state->span);
+    call.params[8] = pg_text_array(arena, columns.keys, state->span);
+    call.params[9] = pg_text_array(arena, columns.message_ids, state->span);
+    call.params[10] = pg_text_array(arena, columns.bodies, state->span);
     return call;
 }
 
@@ -247,7 +254,8 @@ static void insert_next(struct batch *batch) {
     for (size_t i = 0; err == ERR_OK && i < state->span; i++) {
         const struct insert_item *item = item_at(batch, state->first + i);
         err = order_created_event(&batch->arena, &item->order, str_of(item->traceparent),
-                                  item->order.created_ms, &state->events[i]);
+                                  str_of(item->tracestate), item->order.created_ms,
+                                  &state->events[i]);
     }
     if (err != ERR_OK) {
         set_outcomes(batch, err);

@@ -4,6 +4,7 @@
 
 #include "common/err.h"
 #include "common/flow.h"
+#include "common/trace.h"
 #include "order.h"
 
 #include <stdint.h>
@@ -12,10 +13,8 @@ struct new_order {
     int64_t product_id;
     int64_t quantity;
     int64_t unit_price_cents;
-    const char *request_id;  /* NUL-terminated; copied, like all strings here */
-    const char *traceparent; /* "" when there is none */
-    const char
-        *idempotency_key; /* NULL when there is none; claimed by the flow, see idempotency.h */
+    struct trace trace;          /* copied, like all strings here */
+    const char *idempotency_key; /* NULL when there is none; claimed by the flow, idempotency.h */
 };
 
 /*

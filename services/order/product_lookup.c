@@ -25,8 +25,7 @@ struct lookup_item {
     struct flow_wait wait;
     int64_t product_id;
     int64_t *ret_price_cents; /* the flow's, written while it waits */
-    const char *request_id;   /* the exchange's, read while it waits */
-    const char *traceparent;
+    struct trace trace;       /* the exchange's, read while it waits */
 };
 
 /* One product on its way from the product service, and everyone who waits for it. */
@@ -39,9 +38,9 @@ struct fetch {
 
 static struct fetch fetches[FETCHES_MAX];
 
-enum err product_lookup(struct flow_wait wait, int64_t product_id, const char *request_id,
-                        const char *traceparent, int64_t *ret_price_cents) {
-    struct lookup_item item = { wait, product_id, ret_price_cents, request_id, traceparent };
+enum err product_lookup(struct flow_wait wait, int64_t product_id, struct trace trace,
+                        int64_t *ret_price_cents) {
+    struct lookup_item item = { wait, product_id, ret_price_cents, trace };
     return batcher_add(&app.lookups, &item);
 }
 
@@ -159,7 +158,7 @@ static void start_fetch(struct fetch *fetch, const struct lookup_item *first) {
     fetch->product_id = first->product_id;
     fetch->epoch = cache_epoch(app.cache);
     metric_add(&order_metrics[M_PRODUCT_FETCHES], 1);
-    http_client_get(app.products, target, first->request_id, first->traceparent, fetched, fetch);
+    http_client_get(app.products, target, first->trace, fetched, fetch);
 }
 
 static void fetch_for(const struct lookup_item *item) {

@@ -151,7 +151,7 @@ static bool is_due(int64_t created_ms) {
 
 static enum err take_row(const struct pg_rows *rows, size_t row) {
     struct order order;
-    bool in_outbox = pg_get_bool(rows, row, ORDER_COLUMN_COUNT + 1);
+    bool in_outbox = pg_get_bool(rows, row, ORDER_COLUMN_COUNT + 2);
     enum err err = order_from_row(rows, row, 0, &order);
     if (err != ERR_OK) {
         return ERR_OK; /* logged there; it cannot be told */
@@ -161,8 +161,9 @@ static enum err take_row(const struct pg_rows *rows, size_t row) {
         return ERR_OK;
     }
     struct str traceparent = pg_get_text(rows, row, ORDER_COLUMN_COUNT);
-    return order_created_event(&reconciler.arena, &order, traceparent, reconciler.now_ms,
-                               &reconciler.events[reconciler.event_count++]);
+    struct str tracestate = pg_get_text(rows, row, ORDER_COLUMN_COUNT + 1);
+    return order_created_event(&reconciler.arena, &order, traceparent, tracestate,
+                               reconciler.now_ms, &reconciler.events[reconciler.event_count++]);
 }
 
 static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {

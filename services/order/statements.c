@@ -16,8 +16,8 @@ const struct pg_statement ORDER_SQL[ORDER_STATEMENTS] = {
     [SQL_ORDER_INSERT] = { "order_insert",
         "WITH input AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[],"
         " $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],"
-        " $9::text[], $10::text[]) AS t (id, product_id, quantity, unit_cents, at, request_id,"
-        " traceparent, key, message_id, body)),"
+        " $9::text[], $10::text[], $11::text[]) AS t (id, product_id, quantity, unit_cents, at,"
+        " request_id, traceparent, tracestate, key, message_id, body)),"
         " keyed AS (INSERT INTO idempotency_keys AS k (key, order_id, product_id, quantity,"
         " created_at) SELECT key, id, product_id, quantity, at FROM input WHERE key IS NOT NULL"
         " ORDER BY key ON CONFLICT (key) DO UPDATE SET order_id = excluded.order_id,"
@@ -27,12 +27,12 @@ const struct pg_statement ORDER_SQL[ORDER_STATEMENTS] = {
         " accepted AS MATERIALIZED (SELECT * FROM input WHERE key IS NULL OR id IN (SELECT order_id"
         " FROM keyed)),"
         " told AS (INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent,"
-        " body, available_at) SELECT id, 'order.created', message_id, request_id, traceparent,"
-        " body, clock_timestamp() + interval '10 s' FROM accepted)"
+        " tracestate, body, available_at) SELECT id, 'order.created', message_id, request_id,"
+        " traceparent, tracestate, body, clock_timestamp() + interval '10 s' FROM accepted)"
         " INSERT INTO orders (id, product_id, quantity, unit_price_cents, total_price_cents,"
-        " created_at, updated_at, request_id, traceparent)"
+        " created_at, updated_at, request_id, traceparent, tracestate)"
         " SELECT id, product_id, quantity, unit_cents, unit_cents * quantity, at, at, request_id,"
-        " traceparent FROM accepted RETURNING id" },
+        " traceparent, tracestate FROM accepted RETURNING id" },
 
     [SQL_ORDER_GET] = { "order_get",
         "SELECT " ORDER_COLUMNS " FROM orders AS o WHERE o.id = ANY ($1::bigint[])" },
@@ -58,7 +58,7 @@ const struct pg_statement ORDER_SQL[ORDER_STATEMENTS] = {
     [SQL_ORDER_LAST_ID] = { "order_last_id", "SELECT coalesce(max(id), 0) FROM orders" },
 
     [SQL_ORDER_WAITING] = { "order_waiting",
-        "SELECT " ORDER_COLUMNS ", o.traceparent,"
+        "SELECT " ORDER_COLUMNS ", o.traceparent, o.tracestate,"
         " EXISTS (SELECT FROM outbox WHERE outbox.id = o.id) FROM orders AS o"
         " WHERE o.id > $1::bigint AND o.id <= $2::bigint AND o.status = 'waiting'"
         " ORDER BY o.id LIMIT $3::bigint" },

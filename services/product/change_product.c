@@ -10,6 +10,7 @@
 #include "common/http_flow.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/trace.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +52,8 @@ struct change_item {
     char name[PRODUCT_NAME_BYTES_MAX];
     char if_match[IF_MATCH_BYTES_MAX + 1];
     char request_id[REQUEST_ID_BYTES_MAX + 1];
-    char traceparent[TRACEPARENT_BYTES_MAX + 1];
+    char traceparent[TRACE_PARENT_BYTES_MAX + 1];
+    char tracestate[TRACE_STATE_BYTES_MAX + 1];
 };
 
 enum { CHANGE_QUEUE_MAX = 1024, CHANGE_BATCH_MAX = 128 };
@@ -132,6 +134,7 @@ static enum flow_rc change(struct flow *flow) {
     }
     snprintf(item.request_id, sizeof(item.request_id), "%s", http_request_id(exchange));
     snprintf(item.traceparent, sizeof(item.traceparent), "%s", http_traceparent(exchange));
+    snprintf(item.tracestate, sizeof(item.tracestate), "%s", http_tracestate(exchange));
     enum err err = batcher_add(&app.changes, &item);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
@@ -228,7 +231,8 @@ static enum err apply_one(struct change_item *item, struct changed_product *row)
         row->product.name_length = change->name.length;
     }
     row->changed = true;
-    row->cause = (struct cause){ str_of(item->request_id), str_of(item->traceparent) };
+    row->cause = (struct cause){ str_of(item->request_id), str_of(item->traceparent),
+                                 str_of(item->tracestate) };
     return ERR_OK;
 }
 

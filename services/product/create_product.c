@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/http_flow.h"
 #include "common/log.h"
+#include "common/trace.h"
 #include "contract/names.h"
 
 #include <inttypes.h>
@@ -36,7 +37,8 @@ struct insert_item {
     struct product product;
     struct product *ret_product; /* the flow's, written while it still waits */
     char request_id[REQUEST_ID_BYTES_MAX + 1];
-    char traceparent[TRACEPARENT_BYTES_MAX + 1];
+    char traceparent[TRACE_PARENT_BYTES_MAX + 1];
+    char tracestate[TRACE_STATE_BYTES_MAX + 1];
 };
 
 enum { INSERT_QUEUE_MAX = 1024, INSERT_BATCH_MAX = PRODUCT_ID_BLOCK };
@@ -81,6 +83,7 @@ static enum flow_rc store(struct flow *flow) {
                                 .ret_product = &self->product };
     snprintf(item.request_id, sizeof(item.request_id), "%s", http_request_id(exchange));
     snprintf(item.traceparent, sizeof(item.traceparent), "%s", http_traceparent(exchange));
+    snprintf(item.tracestate, sizeof(item.tracestate), "%s", http_tracestate(exchange));
     enum err err = batcher_add(&app.inserts, &item);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
@@ -142,7 +145,8 @@ static enum err build_events(struct batch *batch, int64_t first_outbox_id) {
     }
     for (size_t i = 0; i < batch->count; i++) {
         struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
-        struct cause cause = { str_of(item->request_id), str_of(item->traceparent) };
+        struct cause cause = { str_of(item->request_id), str_of(item->traceparent),
+                               str_of(item->tracestate) };
         enum err err = product_outbox_event(&batch->arena, KEY_PRODUCT_CREATED, &item->product,
                                             cause, first_outbox_id + (int64_t)i, &events[i]);
         if (err != ERR_OK) {

@@ -62,7 +62,7 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
         .order = { .order_id = event.order_id,
                    .product_id = event.product_id,
                    .quantity = event.quantity },
-        .cause = { event.request_id, str_of(message->traceparent) },
+        .cause = { event.request_id, str_of(message->traceparent), str_of(message->tracestate) },
     };
     return ERR_OK;
 }
@@ -222,6 +222,7 @@ static enum err build_order_event(struct arena *arena, const struct decision_ite
         .message_id = { message_id, (size_t)written },
         .correlation_id = item->cause.request_id,
         .traceparent = item->cause.traceparent,
+        .tracestate = item->cause.tracestate,
         .body = { copy, length },
     };
     return ERR_OK;

@@ -29,6 +29,7 @@ enum err product_outbox_event(struct arena *arena, const char *routing_key,
         .message_id = { message_id, (size_t)written },
         .correlation_id = cause.request_id,
         .traceparent = cause.traceparent,
+        .tracestate = cause.tracestate,
         .body = { copy, length },
     };
     return ERR_OK;

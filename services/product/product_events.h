@@ -10,6 +10,7 @@
 struct cause {
     struct str request_id;
     struct str traceparent; /* .length 0: none */
+    struct str tracestate;  /* likewise */
 };
 
 /* Fill `ret_event` (id: the outbox row's). Body and message id are in `arena`. ERR_NO_MEMORY. */

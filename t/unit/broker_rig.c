@@ -16,6 +16,7 @@ char states[32];              /* U, B, D in order */
 char fates[MESSAGES_MAX + 1]; /* by cookie: . none, y confirmed, n not, ! more than once */
 char batches[512];            /* "[m1 m2][m3]" */
 size_t last_body_length;
+char last_trace[640]; /* "traceparent|tracestate" */
 bool ack_at_once = true;
 const char *park_id; /* park the delivery with this message id */
 bool is_closed;
@@ -47,6 +48,8 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
         ck_assert_uint_eq(strlen(message->body), message->body_length);
         ck_assert_uint_eq(deliveries[i].queue, queue);
         last_body_length = message->body_length;
+        snprintf(last_trace, sizeof(last_trace), "%s|%s", message->traceparent,
+                 message->tracestate);
         if (park_id != NULL && strcmp(park_id, message->message_id) == 0) {
             broker_park(broker, &deliveries[i], "malformed");
         }
@@ -124,6 +127,7 @@ enum err publish(uint64_t cookie) {
                                       .message_id = id,
                                       .correlation_id = "request-7",
                                       .traceparent = "00-trace",
+                                      .tracestate = cookie == 0 ? "a=1" : "",
                                       .body = "{\"orderId\":1}",
                                       .body_length = 13 };
     return broker_publish(broker, &message, cookie);

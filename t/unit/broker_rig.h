@@ -25,6 +25,7 @@ extern char states[32];              /* of on_state, in order: U(p), B(locked), 
 extern char fates[MESSAGES_MAX + 1]; /* by cookie: . none, y confirmed, n not, ! more than once */
 extern char batches[512];            /* message ids: "[m1 m2][m3]" */
 extern size_t last_body_length;
+extern char last_trace[640];
 extern bool ack_at_once;    /* true unless a test says otherwise */
 extern const char *park_id; /* park the delivery with this message id */
 extern bool is_closed;

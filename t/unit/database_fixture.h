@@ -21,7 +21,8 @@ static struct loop *loop;
 static struct pg *pg;
 static struct arena arena;
 
-static inline void database_clear(void) {
+/* Run a script as the administrator; the test fails when it does. */
+static inline void database_execute(const char *sql) {
     char conninfo[128];
     snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=postgres dbname=postgres",
              database_server.port);
@@ -30,8 +31,9 @@ static inline void database_clear(void) {
         PGconn *admin = PQconnectdb(conninfo);
         bool up = PQstatus(admin) == CONNECTION_OK;
         if (up) {
-            PQclear(PQexec(admin, "SET client_min_messages = error; DROP SCHEMA public CASCADE;"
-                                  "CREATE SCHEMA public"));
+            PGresult *result = PQexec(admin, sql);
+            ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(admin));
+            PQclear(result);
         }
         PQfinish(admin);
         if (up) {
@@ -42,9 +44,12 @@ static inline void database_clear(void) {
     }
 }
 
-/* `statements` and `migrations` of a service. The test fails when they are not taken. */
-static inline void database_open(const struct pg_statement *statements, size_t statement_count,
-                                 const struct pg_migration *migrations, size_t migration_count) {
+/*
+ * `statements` and `migrations` of a service, on the schema as it is. The test fails when they are not
+ * taken.
+ */
+static inline void database_connect(const struct pg_statement *statements, size_t statement_count,
+                                    const struct pg_migration *migrations, size_t migration_count) {
     struct pg_options options = { .host = "127.0.0.1",
                                   .port = database_server.port,
                                   .user = "postgres",
@@ -62,7 +67,6 @@ static inline void database_open(const struct pg_statement *statements, size_t s
                                   .migrations = migrations,
                                   .migration_count = migration_count };
     log_init("test", LOG_ERROR, 2);
-    database_clear();
     arena_init(&arena, 1 << 20);
     ck_assert_int_eq(loop_create(&loop), ERR_OK);
     ck_assert_int_eq(pg_open(loop, &options, &pg), ERR_OK);
@@ -71,6 +75,14 @@ static inline void database_open(const struct pg_statement *statements, size_t s
         ck_assert_msg(clock_monotonic_ms() < end_ms, "migrations or statements are refused");
         loop_tick(loop, 2);
     }
+}
+
+/* The same on an empty schema. */
+static inline void database_open(const struct pg_statement *statements, size_t statement_count,
+                                 const struct pg_migration *migrations, size_t migration_count) {
+    database_execute("SET client_min_messages = error; DROP SCHEMA public CASCADE;"
+                     "CREATE SCHEMA public");
+    database_connect(statements, statement_count, migrations, migration_count);
 }
 
 static inline void database_close(void) {

@@ -535,24 +535,45 @@ void fake_deliver(struct fake_connection *connection, uint16_t channel, uint64_t
     send_content(connection, channel, message_id, body, body_length);
 }
 
+static void put_header(struct writer *table, const char *name, const char *value) {
+    put_short(table, name);
+    put8(table, 'S');
+    put_long(table, value);
+}
+
+static void deliver_with(struct fake_connection *connection, uint16_t channel, uint64_t tag,
+                         const struct writer *table) {
+    enum { FLAG_HEADERS = 1 << 13 };
+    struct writer header = content_header(2, FLAG_HEADERS);
+    put32(&header, (uint32_t)table->length);
+    put(&header, table->bytes, table->length);
+    ck_assert_uint_le(header.length, frame_bytes_max(connection) - 8);
+    send_deliver(connection, channel, tag);
+    send_frame(connection, FRAME_HEADER, channel, header.bytes, header.length);
+    send_frame(connection, FRAME_BODY, channel, "{}", 2);
+}
+
 void fake_deliver_headers(struct fake_connection *connection, uint16_t channel, uint64_t tag,
                           unsigned headers, size_t header_bytes) {
-    enum { FLAG_HEADERS = 1 << 13 };
     struct writer table = { 0 };
     char value[4096] = "";
     memset(value, 'v', header_bytes);
     for (unsigned i = 0; i < headers; i++) {
         char name[16];
         snprintf(name, sizeof(name), "h%u", i);
-        put_short(&table, name);
-        put8(&table, 'S');
-        put_long(&table, value);
+        put_header(&table, name, value);
     }
-    struct writer header = content_header(2, FLAG_HEADERS);
-    put32(&header, (uint32_t)table.length);
-    put(&header, table.bytes, table.length);
-    ck_assert_uint_le(header.length, frame_bytes_max(connection) - 8);
-    send_deliver(connection, channel, tag);
-    send_frame(connection, FRAME_HEADER, channel, header.bytes, header.length);
-    send_frame(connection, FRAME_BODY, channel, "{}", 2);
+    deliver_with(connection, channel, tag, &table);
+}
+
+void fake_deliver_trace(struct fake_connection *connection, uint16_t channel, uint64_t tag,
+                        const char *traceparent, const char *tracestate) {
+    struct writer table = { 0 };
+    if (tracestate != NULL) {
+        put_header(&table, "tracestate", tracestate);
+    }
+    if (traceparent != NULL) {
+        put_header(&table, "traceparent", traceparent);
+    }
+    deliver_with(connection, channel, tag, &table);
 }

@@ -77,5 +77,8 @@ void fake_deliver(struct fake_connection *connection, uint16_t channel, uint64_t
 /* The same with headers "h0", "h1", … of `header_bytes` each, and without an id. */
 void fake_deliver_headers(struct fake_connection *connection, uint16_t channel, uint64_t tag,
                           unsigned headers, size_t header_bytes);
+/* The same with the headers traceparent and tracestate; NULL: without. */
+void fake_deliver_trace(struct fake_connection *connection, uint16_t channel, uint64_t tag,
+                        const char *traceparent, const char *tracestate);
 
 #endif

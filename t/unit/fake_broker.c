@@ -18,6 +18,7 @@ struct broker_delivery fake_delivery(const char *message_id, const char *body) {
                                                   .message_id = message_id,
                                                   .correlation_id = "correlation",
                                                   .traceparent = "",
+                                                  .tracestate = "",
                                                   .body = body,
                                                   .body_length = strlen(body) } };
 }
@@ -42,6 +43,7 @@ enum err broker_publish(struct broker *broker, const struct broker_message *mess
     snprintf(copy->message_id, sizeof(copy->message_id), "%s", message->message_id);
     snprintf(copy->correlation_id, sizeof(copy->correlation_id), "%s", message->correlation_id);
     snprintf(copy->traceparent, sizeof(copy->traceparent), "%s", message->traceparent);
+    snprintf(copy->tracestate, sizeof(copy->tracestate), "%s", message->tracestate);
     snprintf(copy->body, sizeof(copy->body), "%.*s", (int)message->body_length, message->body);
     copy->cookie = cookie;
     return ERR_OK;

@@ -11,6 +11,7 @@ enum { FAKE_BROKER_MESSAGES_MAX = 256, FAKE_BROKER_BODY_BYTES = 2048 };
 
 struct fake_message {
     char routing_key[64], message_id[160], correlation_id[160], traceparent[64];
+    char tracestate[520];
     char body[FAKE_BROKER_BODY_BYTES];
     uint64_t cookie;
 };

@@ -11,14 +11,15 @@ void fake_http_client_reset(void) {
     memset(&fake_http_client, 0, sizeof(fake_http_client));
 }
 
-void http_client_get(struct http_client *client, const char *target, const char *request_id,
-                     const char *traceparent, http_client_fn *fn, void *ctx) {
+void http_client_get(struct http_client *client, const char *target, struct trace trace,
+                     http_client_fn *fn, void *ctx) {
     ck_assert_uint_lt(client->waiting, FAKE_HTTP_GETS_MAX);
     struct fake_get *get = &client->gets[client->waiting++];
     *get = (struct fake_get){ .fn = fn, .ctx = ctx };
     snprintf(get->target, sizeof(get->target), "%s", target);
-    snprintf(get->request_id, sizeof(get->request_id), "%s", request_id);
-    snprintf(get->traceparent, sizeof(get->traceparent), "%s", traceparent);
+    snprintf(get->request_id, sizeof(get->request_id), "%s", trace.request_id);
+    snprintf(get->traceparent, sizeof(get->traceparent), "%s", trace.parent);
+    snprintf(get->tracestate, sizeof(get->tracestate), "%s", trace.state);
     client->asked++;
 }
 

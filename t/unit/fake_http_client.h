@@ -7,7 +7,7 @@
 enum { FAKE_HTTP_GETS_MAX = 32 };
 
 struct fake_get {
-    char target[128], request_id[160], traceparent[64];
+    char target[128], request_id[160], traceparent[64], tracestate[520];
     http_client_fn *fn;
     void *ctx;
 };

@@ -127,6 +127,40 @@ START_TEST(odd_deliveries_are_handed_over_as_far_as_they_can_be) {
 }
 END_TEST
 
+#define PARENT "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+static const struct {
+    const char *traceparent, *tracestate, *read;
+} TRACES[] = {
+    { NULL, NULL, "|" },
+    { "00-" PARENT, NULL, "00-" PARENT "|" },
+    { "00-" PARENT, "a=1 , b=2", "00-" PARENT "|a=1,b=2" },
+    { "01-" PARENT "-more", "a=1", "00-" PARENT "|a=1" },
+    { "00-" PARENT, "A=1", "00-" PARENT "|" },
+    { "00-" PARENT, "", "00-" PARENT "|" },
+    { "00-trace", "a=1", "|" },
+    { NULL, "a=1", "|" },
+};
+static int trace_case;
+
+static void script_trace(void) {
+    accept_both();
+    fake_deliver_trace(consumer, QUEUE_CHANNEL, 1, TRACES[trace_case].traceparent,
+                       TRACES[trace_case].tracestate);
+    expect_ack(1);
+    expect_end();
+}
+
+START_TEST(the_trace_context_is_handed_over_when_it_is_valid) {
+    trace_case = _i;
+    start_script(script_trace);
+    open_broker();
+    until(batches, "[]");
+    ck_assert_str_eq(last_trace, TRACES[_i].read);
+    close_all();
+}
+END_TEST
+
 /* ---- lost connections ---- */
 
 static void script_lose_with_a_batch_out(void) {
@@ -415,6 +449,8 @@ int main(void) {
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, what_arrives_meanwhile_is_the_next_batch);
     tcase_add_test(tcase, odd_deliveries_are_handed_over_as_far_as_they_can_be);
+    tcase_add_loop_test(tcase, the_trace_context_is_handed_over_when_it_is_valid, 0,
+                        UNIT_COUNT(TRACES));
     tcase_add_test(tcase, an_acknowledgement_of_an_earlier_connection_is_not_sent);
     tcase_add_test(tcase, a_deleted_queue_is_declared_again);
     tcase_add_test(tcase, closing_does_not_wait_for_a_batch_that_is_kept);

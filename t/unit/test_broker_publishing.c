@@ -30,7 +30,11 @@ static void script_confirm_two(void) {
     ck_assert(fake_has_property(event, "\x09request-7"));
     ck_assert(fake_has_property(event, "\x0btraceparent"));
     ck_assert(fake_has_property(event, "00-trace"));
-    fake_expect(connection, FAKE_PUBLISH);
+    ck_assert(fake_has_property(event, "\x0atracestate"));
+    ck_assert(fake_has_property(event, "a=1"));
+    event = fake_expect(connection, FAKE_PUBLISH);
+    ck_assert(fake_has_property(event, "\x0btraceparent"));
+    ck_assert(!fake_has_property(event, "tracestate"));
     fake_confirm(connection, 2, true, true);
     fake_expect(connection, FAKE_END);
     fake_close(connection);
@@ -248,21 +252,23 @@ END_TEST
 START_TEST(sizes_are_checked_at_their_edges) {
     static char body[BROKER_BODY_BYTES_MAX + 1];
     static const struct {
-        size_t routing_key, id, traceparent, body;
+        size_t routing_key, id, traceparent, tracestate, body;
         enum err err;
     } cases[] = {
-        { 255, 128, 55, 65536, ERR_OK },   { 256, 1, 1, 1, ERR_TOO_LARGE },
-        { 1, 129, 1, 1, ERR_TOO_LARGE },   { 1, 1, 56, 1, ERR_TOO_LARGE },
-        { 1, 1, 1, 65537, ERR_TOO_LARGE },
+        { 255, 128, 55, 512, 65536, ERR_OK }, { 256, 1, 1, 1, 1, ERR_TOO_LARGE },
+        { 1, 129, 1, 1, 1, ERR_TOO_LARGE },   { 1, 1, 56, 1, 1, ERR_TOO_LARGE },
+        { 1, 1, 1, 513, 1, ERR_TOO_LARGE },   { 1, 1, 1, 1, 65537, ERR_TOO_LARGE },
     };
-    char key[257] = "", id[130] = "", trace[57] = "";
+    char key[257] = "", id[130] = "", trace[57] = "", state[514] = "";
     memset(key, 'k', cases[_i].routing_key);
     memset(id, 'i', cases[_i].id);
     memset(trace, 't', cases[_i].traceparent);
+    memset(state, 's', cases[_i].tracestate);
     struct broker_message message = { .routing_key = key,
                                       .message_id = id,
                                       .correlation_id = id,
                                       .traceparent = trace,
+                                      .tracestate = state,
                                       .body = body,
                                       .body_length = cases[_i].body };
     start_script(script_never_confirm);

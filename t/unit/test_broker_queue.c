@@ -13,6 +13,7 @@ static struct send_item item_of(uint64_t cookie, const char *body, size_t body_l
                      .message_id = "m-1",
                      .correlation_id = "r-1",
                      .traceparent = "",
+                     .tracestate = "a=1",
                      .body = body,
                      .body_length = body_length },
         .cookie = cookie,
@@ -53,6 +54,7 @@ START_TEST(messages_come_out_whole_and_in_order) {
     ck_assert_str_eq(item.message.message_id, "m-1");
     ck_assert_str_eq(item.message.correlation_id, "r-1");
     ck_assert_str_eq(item.message.traceparent, "");
+    ck_assert_str_eq(item.message.tracestate, "a=1");
     ck_assert_str_eq(item.message.body, "{\"a\":1}");
     ck_assert_ptr_null(item.properties);
     ck_assert_uint_eq(item.park_queue, BROKER_NO_PARK);

@@ -166,7 +166,8 @@ static void check_order(const struct stack_answer *answer, int64_t id) {
 
 START_TEST(an_order_is_stored_then_answered_then_told) {
     int fd = post_with("X-Request-Id: my-request\r\ntraceparent: "
-                       "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n",
+                       "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+                       "tracestate: a=1\r\ntracestate: b=2\r\n",
                        BODY);
     answer_lookup();
     answer_ids();
@@ -176,7 +177,8 @@ START_TEST(an_order_is_stored_then_answered_then_told) {
     ck_assert_int_eq(fake_param_int8_at(call, 2, 0), 3);
     ck_assert_int_eq(fake_param_int8_at(call, 3, 0), PRICE_CENTS);
     ck_assert(str_equal(fake_param_text_at(call, 5, 0), STR("my-request")));
-    ck_assert_ptr_null(fake_param_text_at(call, 7, 0).bytes); /* no key */
+    ck_assert(str_equal(fake_param_text_at(call, 7, 0), STR("a=1,b=2")));
+    ck_assert_ptr_null(fake_param_text_at(call, 8, 0).bytes); /* no key */
     ck_assert_uint_eq(fake_broker.published, 0);
     ck_assert(stack_is_silent(fd)); /* not before the commit */
     answer_insert();
@@ -189,13 +191,15 @@ START_TEST(an_order_is_stored_then_answered_then_told) {
     ck_assert_str_eq(message->message_id, "order.created-5000");
     ck_assert_str_eq(message->correlation_id, "my-request");
     ck_assert_int_eq(strncmp(message->traceparent, "00-0af7651916cd43dd8448eb211c80319c-", 36), 0);
+    ck_assert_str_eq(message->tracestate, "a=1,b=2");
     ck_assert_uint_eq(message->cookie, FIRST_ID);
 }
 END_TEST
 
 START_TEST(an_order_with_a_key_stores_the_key) {
     int fd = post_until_insert(KEY);
-    ck_assert(str_equal(fake_param_text_at(insert_call(), 7, 0), STR("k-1")));
+    ck_assert_ptr_null(fake_param_text_at(insert_call(), 7, 0).bytes); /* no tracestate */
+    ck_assert(str_equal(fake_param_text_at(insert_call(), 8, 0), STR("k-1")));
     answer_insert();
     drop_lists();
     check_order(stack_expect(fd, 200), FIRST_ID);
@@ -311,12 +315,15 @@ END_TEST
 
 /* ---- find_product ---- */
 
+#define TRACEPARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 /* 0: empty, 1: down, 2: lost while it is asked, 3: holds rubbish, 4: holds another product */
 static int post_with_cache(int kind) {
     static const char *const HELD[] = { NULL, COPY, COPY, "{\"id\":7", "{}" };
     fake_cache_set("product:7", HELD[kind], 4);
     fake_cache.up = kind != 1;
-    int fd = post_with("X-Request-Id: r\r\n", BODY);
+    int fd =
+        post_with("X-Request-Id: r\r\ntraceparent: " TRACEPARENT "\r\ntracestate: a=1\r\n", BODY);
     if (kind != 1) {
         STACK_WAIT_FOR(fake_cache.op_count > 0);
         if (kind == 2) {
@@ -328,6 +335,8 @@ static int post_with_cache(int kind) {
     STACK_WAIT_FOR(fake_http_client.waiting > 0);
     ck_assert_str_eq(fake_http_client.gets[0].target, "/products/7");
     ck_assert_str_eq(fake_http_client.gets[0].request_id, "r");
+    ck_assert_str_eq(fake_http_client.gets[0].traceparent, TRACEPARENT);
+    ck_assert_str_eq(fake_http_client.gets[0].tracestate, "a=1");
     return fd;
 }
 

@@ -27,6 +27,8 @@ struct outcome {
     char etag[64];
 };
 
+#define NO_TRACE ((struct trace){ "", "", "" })
+
 static struct loop *loop;
 static struct http_client *client;
 static int listener = -1;
@@ -129,7 +131,7 @@ static void open_client(uint32_t deadline_ms, uint32_t idle_timeout_ms) {
 }
 
 static struct outcome *ask(size_t index, const char *target) {
-    http_client_get(client, target, "req-1", NULL, note_outcome, &outcomes[index]);
+    http_client_get(client, target, NO_TRACE, note_outcome, &outcomes[index]);
     ck_assert_msg(outcomes[index].calls == 0, "called from inside http_client_get()");
     return &outcomes[index];
 }
@@ -179,7 +181,8 @@ static void reopen(uint32_t deadline_ms, uint32_t idle_timeout_ms) {
 
 START_TEST(request_is_well_formed_and_answer_is_handed_over) {
     struct outcome *outcome = &outcomes[0];
-    http_client_get(client, "/products/7?x=1", "req-1", "00-trace", note_outcome, outcome);
+    http_client_get(client, "/products/7?x=1", (struct trace){ "req-1", "00-trace", "a=1" },
+                    note_outcome, outcome);
     int fd = server_accept();
     const char *request = server_read(fd);
     char host[64];
@@ -188,6 +191,7 @@ START_TEST(request_is_well_formed_and_answer_is_handed_over) {
     ck_assert_ptr_nonnull(strstr(request, host));
     ck_assert_ptr_nonnull(strstr(request, "\r\nX-Request-Id: req-1\r\n"));
     ck_assert_ptr_nonnull(strstr(request, "\r\ntraceparent: 00-trace\r\n"));
+    ck_assert_ptr_nonnull(strstr(request, "\r\ntracestate: a=1\r\n"));
     server_send(fd, "HTTP/1.1 404 Not Found\r\netag: \"3\"\r\nContent-Length: 4\r\n\r\nnone");
     expect_status(outcome, 404, "none");
     ck_assert_str_eq(outcome->etag, "\"3\"");
@@ -196,11 +200,12 @@ START_TEST(request_is_well_formed_and_answer_is_handed_over) {
 END_TEST
 
 START_TEST(empty_trace_headers_are_left_out) {
-    http_client_get(client, "/", NULL, "", note_outcome, &outcomes[0]);
+    http_client_get(client, "/", NO_TRACE, note_outcome, &outcomes[0]);
     int fd = server_accept();
     const char *request = server_read(fd);
     ck_assert_ptr_null(strcasestr(request, "X-Request-Id"));
     ck_assert_ptr_null(strcasestr(request, "traceparent"));
+    ck_assert_ptr_null(strcasestr(request, "tracestate"));
     server_send(fd, OK_HI);
     expect_status(&outcomes[0], 200, "hi");
     close(fd);

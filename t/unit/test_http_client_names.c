@@ -101,7 +101,7 @@ static void serve(void) {
 static enum err ask(void) {
     uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
     calls = 0;
-    http_client_get(client, "/", NULL, NULL, note, NULL);
+    http_client_get(client, "/", (struct trace){ "", "", "" }, note, NULL);
     while (calls == 0 && clock_monotonic_ms() < end_ms) {
         loop_tick(loop, 2);
         serve();

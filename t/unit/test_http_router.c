@@ -1,6 +1,6 @@
-/* The pure parts of the HTTP server: router, request id, trace context. */
+/* services/common/http_router and http_percent: which route a path means. */
+#include "common/http_percent.h"
 #include "common/http_router.h"
-#include "common/http_trace.h"
 
 #include "unit.h"
 
@@ -115,59 +115,39 @@ START_TEST(router_without_routes_finds_nothing) {
 }
 END_TEST
 
-START_TEST(request_id_has_its_characters_and_its_length) {
-    char id[HTTP_REQUEST_ID_BYTES_MAX + 2];
-    memset(id, 'a', sizeof(id));
-    ck_assert(!http_request_id_is_valid((struct str){ id, 0 }));
-    ck_assert(!http_request_id_is_valid((struct str){ NULL, 0 }));
-    ck_assert(http_request_id_is_valid((struct str){ id, 1 }));
-    ck_assert(http_request_id_is_valid((struct str){ id, HTTP_REQUEST_ID_BYTES_MAX }));
-    ck_assert(!http_request_id_is_valid((struct str){ id, HTTP_REQUEST_ID_BYTES_MAX + 1 }));
-    const char *allowed = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._:-";
-    for (int byte = 0; byte < 256; byte++) {
-        id[1] = (char)byte;
-        bool wanted = byte != 0 && strchr(allowed, byte) != NULL;
-        ck_assert_msg(http_request_id_is_valid((struct str){ id, 3 }) == wanted, "byte %d", byte);
-    }
-}
-END_TEST
-
-#define IDS "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
-
+/* RFC 3986 §6.2.2.2; NULL: refused. */
 static const struct {
-    const char *header;
-    const char *read; /* NULL: refused */
-} TRACES[] = {
-    { "00-" IDS "-01", "00-" IDS "-01" },
-    { "00-" IDS "-00", "00-" IDS "-00" },
-    { "00-" IDS "-ff", "00-" IDS "-01" },
-    { "00-" IDS "-f6", "00-" IDS "-00" },
-    { "01-" IDS "-01", "00-" IDS "-01" },
-    { "fe-" IDS "-03-more.of-it", "00-" IDS "-01" },
-    { "cc-" IDS "-01-", "00-" IDS "-01" },
-    { "00-" IDS "-01-more", NULL },
-    { "00-" IDS "-01 ", NULL },
-    { "cc-" IDS "-01.more", NULL },
-    { "ff-" IDS "-01", NULL },
-    { "0-" IDS "-01", NULL },
-    { "0x-" IDS "-01", NULL },
-    { "00-" IDS "-0", NULL },
-    { "00-" IDS "-0G", NULL },
-    { "00_" IDS "-01", NULL },
-    { "00-" IDS "_01", NULL },
-    { "00-0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331-01", NULL },
-    { "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", NULL },
-    { "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333G-01", NULL },
-    { "00-00000000000000000000000000000000-b7ad6b7169203331-01", NULL },
-    { "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", NULL },
-    { "", NULL },
+    const char *path, *normal;
+} PATHS[] = {
+    { "", "" },
+    { "/products/1", "/products/1" },
+    { "/products/%31", "/products/1" },
+    { "/%6frders/%31%32", "/orders/12" },
+    { "/%6Frders", "/orders" },
+    { "/%41%5a%61%7A%30%39%2d%2E%5f%7E", "/AZaz09-._~" },
+    { "/a%2Fb", "/a%2Fb" }, /* still one segment */
+    { "/a%2fb%00", "/a%2fb%00" },
+    { "/%25%33%31", "/%2531" }, /* decoded once */
+    { "/%c3%a4%20", "/%c3%a4%20" },
+    { "/%60%7b%40%5B%2f%3A", "/%60%7b%40%5B%2f%3A" }, /* the neighbours of letters and digits */
+    { "/%", NULL },
+    { "/%3", NULL },
+    { "/%zz", NULL },
+    { "/%3g", NULL },
+    { "/%%31", NULL },
+    { "/a%+1", NULL },
 };
 
-START_TEST(traceparent_is_read_or_refused) {
-    char read[HTTP_TRACEPARENT_BYTES_MAX + 1] = "untouched";
-    bool ok = http_traceparent_read(str_of(TRACES[_i].header), read);
-    ck_assert_msg(ok == (TRACES[_i].read != NULL), "%s", TRACES[_i].header);
-    ck_assert_str_eq(read, ok ? TRACES[_i].read : "untouched");
+START_TEST(unreserved_characters_are_the_same_encoded) {
+    char out[64];
+    size_t length = 0;
+    struct str path = str_of(PATHS[_i].path);
+    bool ok = http_percent_normalize(path, out, &length);
+    ck_assert_msg(ok == (PATHS[_i].normal != NULL), "%s", PATHS[_i].path);
+    if (ok) {
+        ck_assert_msg(str_equal((struct str){ out, length }, str_of(PATHS[_i].normal)), "%s: %.*s",
+                      PATHS[_i].path, (int)length, out);
+    }
 }
 END_TEST
 
@@ -177,10 +157,7 @@ int main(void) {
     tcase_add_loop_test(router, route_is_found, 0, UNIT_COUNT(MATCHES));
     tcase_add_test(router, allow_lists_what_the_path_can);
     tcase_add_test(router, router_without_routes_finds_nothing);
+    tcase_add_loop_test(router, unreserved_characters_are_the_same_encoded, 0, UNIT_COUNT(PATHS));
     suite_add_tcase(suite, router);
-    TCase *trace = tcase_create("trace");
-    tcase_add_test(trace, request_id_has_its_characters_and_its_length);
-    tcase_add_loop_test(trace, traceparent_is_read_or_refused, 0, UNIT_COUNT(TRACES));
-    suite_add_tcase(suite, trace);
     return unit_run(suite);
 }

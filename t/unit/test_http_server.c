@@ -60,6 +60,12 @@ static const struct {
     { GET("/param/"), "404", "}", false },
     { GET("/param/a/b"), "404", "}", false },
     { GET("/show/"), "404", "}", false },
+    { GET("/%73h%6Fw"), "200", "show|/show||", false },
+    { GET("/show%2F"), "404", "}", false },
+    { GET("/show%00"), "404", "}", false },
+    { GET("/sho%w"), "400", "\"The path has a malformed percent-encoding\"}", false },
+    { GET("/show%"), "400", "}", false },
+    { GET("/%73how?%"), "200", "show|/show|%|", false }, /* the query is not the path's */
     { GET("/"), "404", "{\"statusCode\":404,\"message\":\"Not found\"}", false },
     { "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "404", "}", false },
     { "PUT /show HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx", "405", "}", false },
@@ -386,6 +392,38 @@ START_TEST(media_type_is_recognised) {
 }
 END_TEST
 
+#define TRACEPARENT "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+
+START_TEST(tracestate_goes_with_a_traceparent) {
+    static const struct {
+        const char *headers, *state;
+    } requests[] = {
+        { TRACEPARENT "tracestate: a=1\r\nTraceState: , b=2\t\r\n", "a=1,b=2" },
+        { TRACEPARENT, "" },
+        { TRACEPARENT "tracestate:\r\n", "" },
+        { TRACEPARENT "tracestate: a=1\r\ntracestate: B=2\r\n", "" },
+        { "tracestate: a=1\r\n", "" },
+        { "traceparent: 00-0\r\ntracestate: a=1\r\n", "" },
+        { TRACEPARENT TRACEPARENT "tracestate: a=1\r\n", "" }, /* two parents are none */
+    };
+    int fd = client_open();
+    for (size_t i = 0; i < UNIT_COUNT(requests); i++) {
+        char request[400];
+        held_count = 0;
+        snprintf(request, sizeof(request), "GET /hold HTTP/1.1\r\nHost: a\r\n%s\r\n",
+                 requests[i].headers);
+        hold(fd, request);
+        ck_assert_str_eq(http_tracestate(held[0]), requests[i].state);
+        struct trace trace = http_trace(held[0]);
+        ck_assert_ptr_eq(trace.state, http_tracestate(held[0])); /* read once */
+        ck_assert_ptr_eq(trace.parent, http_traceparent(held[0]));
+        ck_assert_ptr_eq(trace.request_id, http_request_id(held[0]));
+        reply_text(held[0], "", 0);
+    }
+    close(fd);
+}
+END_TEST
+
 START_TEST(trace_context_is_read_once_it_is_valid) {
     int fd = client_open();
     hold(fd, "GET /hold HTTP/1.1\r\nHost: a\r\nTraceparent: "
@@ -464,6 +502,7 @@ int main(void) {
     tcase_add_test(tests, query_parameters_are_decoded_or_refused);
     tcase_add_test(tests, media_type_is_recognised);
     tcase_add_test(tests, trace_context_is_read_once_it_is_valid);
+    tcase_add_test(tests, tracestate_goes_with_a_traceparent);
     tcase_add_test(tests, requests_are_counted_by_route_and_class);
     suite_add_tcase(suite, tests);
     return unit_run(suite);

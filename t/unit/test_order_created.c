@@ -134,6 +134,8 @@ static bool published(const char *key, const char *part) {
 START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
     add_order(1, 7, 3);
     add_order(2, 7, 3);
+    deliveries[1].message.traceparent = "00-trace";
+    deliveries[1].message.tracestate = "a=1";
     add_order(3, 9, 1);
     add_order(4, 7, 2);
     deliver();
@@ -166,6 +168,11 @@ START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
     ck_assert(published("product.updated", "\"id\":7,\"name\":\"thing\",\"price\":19.90,\"qty\":0,"
                                            "\"version\":4"));
     ck_assert_str_eq(fake_broker.messages[0].correlation_id, "r-1");
+    for (size_t i = 0; i < 5; i++) { /* order 2's trace: its own outcome's, nobody else's */
+        bool second = strcmp(fake_broker.messages[i].correlation_id, "r-2") == 0;
+        ck_assert_str_eq(fake_broker.messages[i].traceparent, second ? "00-trace" : "");
+        ck_assert_str_eq(fake_broker.messages[i].tracestate, second ? "a=1" : "");
+    }
     ck_assert_uint_eq(fake_broker.acks[0], 0); /* not before the cache */
     fake_cache_run();
     ck_assert_int_eq(fake_cache_version("product:7"), 4);

@@ -26,15 +26,16 @@ END_TEST
 static struct pg_call insert_of(const int64_t *ids, const char *const *keys, size_t count,
                                 int64_t at_ms) {
     enum { MAX = 8 };
-    struct pg_call call = { .statement = SQL_ORDER_INSERT, .param_count = 10 };
+    struct pg_call call = { .statement = SQL_ORDER_INSERT, .param_count = 11 };
     int64_t products[MAX], quantities[MAX], prices[MAX], times[MAX];
-    struct str texts[MAX], key_texts[MAX];
+    struct str texts[MAX], states[MAX], key_texts[MAX];
     for (size_t i = 0; i < count; i++) {
         products[i] = 7;
         quantities[i] = ids[i] + 1;
         prices[i] = 1990;
         times[i] = at_ms + ids[i];
         texts[i] = STR("text");
+        states[i] = i == 0 ? STR("a=1") : (struct str){ NULL, 0 };
         key_texts[i] = str_of(keys == NULL ? NULL : keys[i]);
     }
     const int64_t *const numbers[] = { ids, products, quantities, prices };
@@ -42,8 +43,8 @@ static struct pg_call insert_of(const int64_t *ids, const char *const *keys, siz
         call.params[c] = pg_int8_array(&arena, numbers[c], count);
     }
     call.params[4] = pg_time_array(&arena, times, count);
-    for (size_t c = 5; c < 10; c++) {
-        call.params[c] = pg_text_array(&arena, c == 7 ? key_texts : texts, count);
+    for (size_t c = 5; c < 11; c++) {
+        call.params[c] = pg_text_array(&arena, c == 8 ? key_texts : c == 7 ? states : texts, count);
     }
     return call;
 }
@@ -74,10 +75,11 @@ START_TEST(orders_and_their_events_are_stored_together) {
     ck_assert_str_eq(database_rows(&claim, "it"), ""); /* the inserter's for ten seconds */
     claim.params[0] = pg_int8(&arena, 10);
     claim.params[1] = pg_int8(&arena, 2);
-    rows = database_rows(&claim, "itttt");
-    ck_assert_ptr_nonnull(strstr(rows, "1 order.created text text text /"));
+    rows = database_rows(&claim, "itttttt");
+    ck_assert_ptr_nonnull(strstr(rows, "1 order.created text text text a=1 text /"));
     ck_assert_ptr_null(strstr(rows, "3 order.created")); /* no more than asked for */
-    ck_assert_ptr_nonnull(strstr(database_rows(&claim, "it"), "3 order.created"));
+    ck_assert_ptr_nonnull(
+        strstr(database_rows(&claim, "itttttt"), "3 order.created text text text - text /"));
     ck_assert_str_eq(database_rows(&claim, "it"), ""); /* claimed */
     struct pg_call delete = ids_call(SQL_OUTBOX_DELETE, IDS, 3);
     ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
@@ -176,9 +178,9 @@ START_TEST(waiting_orders_are_found_with_what_the_outbox_has) {
     waiting.params[0] = pg_int8(&arena, 0);
     waiting.params[1] = pg_int8(&arena, 3);
     waiting.params[2] = pg_int8(&arena, 10);
-    ck_assert_str_eq(database_rows(&waiting, "iiiiittTTttb"),
-                     "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text text 0 / "
-                     "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text 1 / ");
+    ck_assert_str_eq(database_rows(&waiting, "iiiiittTTtttb"),
+                     "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text text a=1 0 / "
+                     "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text - 1 / ");
     waiting.params[2] = pg_int8(&arena, 1);
     ck_assert_str_eq(database_rows(&waiting, "i"), "1 / ");
     waiting.params[0] = pg_int8(&arena, 1); /* after it, up to the other */
@@ -206,6 +208,39 @@ START_TEST(without_orders_the_last_id_is_0) {
 }
 END_TEST
 
+/* As the version before tracestate wrote it, and writes it while another process has migrated. */
+#define OLD_ORDER(id)                                                                              \
+    "INSERT INTO orders (id, product_id, quantity, unit_price_cents, total_price_cents,"           \
+    " created_at, updated_at, request_id, traceparent) VALUES (" id ", 7, 2, 100, 200,"            \
+    " '2026-11-22 17:16:32.123Z', '2026-11-22 17:16:32.123Z', 'old', 'trace');"                    \
+    "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent, body,"          \
+    " available_at) VALUES (" id ", 'order.created', 'm', 'old', 'trace', '{}', now());"
+
+START_TEST(a_database_of_the_version_before_is_taken_over) {
+    size_t migration_count;
+    const struct pg_migration *migrations = order_migrations(&migration_count);
+    database_open(NULL, 0, migrations, 1);
+    database_execute(OLD_ORDER("1"));
+    database_close();
+    database_connect(ORDER_SQL, ORDER_STATEMENTS, migrations, migration_count);
+    database_execute(OLD_ORDER("2"));
+    static const int64_t NEW[] = { 3 };
+    ck_assert_str_eq(insert(NEW, NULL, 1, AT_MS), "3 / ");
+    struct pg_call waiting = { .statement = SQL_ORDER_WAITING, .param_count = 3 };
+    waiting.params[0] = pg_int8(&arena, 0);
+    waiting.params[1] = waiting.params[2] = pg_int8(&arena, 10);
+    ck_assert_str_eq(database_rows(&waiting, "iiiiittTTtttb"),
+                     "1 7 2 100 200 waiting - 1795367792123 1795367792123 old trace - 1 / "
+                     "2 7 2 100 200 waiting - 1795367792123 1795367792123 old trace - 1 / "
+                     "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text a=1 1 / ");
+    struct pg_call read = ids_call(SQL_OUTBOX_READ, IDS, 3);
+    ck_assert_str_eq(database_rows(&read, "itttttt"),
+                     "1 order.created m old trace - {} / 2 order.created m old trace - {} / "
+                     "3 order.created text text text a=1 text / ");
+    database_close();
+}
+END_TEST
+
 START_TEST(ids_come_in_blocks) {
     struct pg_call next = { .statement = SQL_NEXT_ORDER_IDS };
     ck_assert_str_eq(database_rows(&next, "i"), "1 / ");
@@ -221,6 +256,7 @@ int main(void) {
     tcase_set_timeout(together, 60);
     tcase_add_checked_fixture(together, setup, database_close);
     tcase_add_loop_test(alone, each_statement_can_be_prepared, 0, ORDER_STATEMENTS);
+    tcase_add_test(alone, a_database_of_the_version_before_is_taken_over);
     tcase_add_test(together, orders_and_their_events_are_stored_together);
     tcase_add_test(together, a_key_stands_for_one_order);
     tcase_add_test(together, keys_end_after_24_hours);

@@ -27,9 +27,10 @@ static struct loop *loop;
 static struct outbox outbox;
 
 static const struct outbox_event EVENTS[] = {
-    { 101, "order.created", STR("m-101"), STR("request-1"), STR("00-aa-bb-01"), STR("{\"a\":1}") },
-    { 102, "order.updated", STR("m-102"), STR("request-2"), { NULL, 0 }, STR("{}") },
-    { 103, "order.created", STR("m-103"), STR(""), STR(""), STR("{\"c\":\"x\"}") },
+    { 101, "order.created", STR("m-101"), STR("request-1"), STR("00-aa-bb-01"), STR("a=1"),
+      STR("{\"a\":1}") },
+    { 102, "order.updated", STR("m-102"), STR("request-2"), { NULL, 0 }, { NULL, 0 }, STR("{}") },
+    { 103, "order.created", STR("m-103"), STR(""), STR(""), STR(""), STR("{\"c\":\"x\"}") },
 };
 
 static void setup(void) {
@@ -99,7 +100,7 @@ START_TEST(the_insert_names_every_column) {
     arena_init(&arena, 65536);
     struct pg_call call = outbox_insert_call(&outbox, &arena, EVENTS, UNIT_COUNT(EVENTS));
     ck_assert_uint_eq(call.statement, INSERT);
-    ck_assert_uint_eq(call.param_count, 6);
+    ck_assert_uint_eq(call.param_count, 7);
     for (size_t i = 0; i < UNIT_COUNT(EVENTS); i++) {
         const struct outbox_event *event = &EVENTS[i];
         ck_assert_int_eq(fake_param_int8_at(&call, 0, i), event->id);
@@ -108,7 +109,10 @@ START_TEST(the_insert_names_every_column) {
         ck_assert(str_equal(fake_param_text_at(&call, 3, i), event->correlation_id));
         ck_assert_ptr_nonnull(fake_param_text_at(&call, 4, i).bytes); /* NOT NULL in the table */
         ck_assert_uint_eq(fake_param_text_at(&call, 4, i).length, event->traceparent.length);
-        ck_assert(str_equal(fake_param_text_at(&call, 5, i), event->body));
+        ck_assert(str_equal(fake_param_text_at(&call, 5, i), event->tracestate));
+        ck_assert((fake_param_text_at(&call, 5, i).bytes == NULL) ==
+                  (event->tracestate.length == 0)); /* NULL when absent */
+        ck_assert(str_equal(fake_param_text_at(&call, 6, i), event->body));
     }
     arena_done(&arena);
 }
@@ -139,7 +143,9 @@ START_TEST(published_confirmed_deleted) {
         ck_assert_uint_eq(message->cookie, (uint64_t)EVENTS[i].id);
     }
     ck_assert_str_eq(fake_broker.messages[0].traceparent, "00-aa-bb-01");
+    ck_assert_str_eq(fake_broker.messages[0].tracestate, "a=1");
     ck_assert_str_eq(fake_broker.messages[1].traceparent, "");
+    ck_assert_str_eq(fake_broker.messages[1].tracestate, "");
     ck_assert(outbox_is_idle(&outbox)); /* nothing to delete yet */
     outbox_on_published(&outbox, COOKIES, 3, true);
     ck_assert(!outbox_is_idle(&outbox));
@@ -235,9 +241,10 @@ END_TEST
 /* ---- the backlog: the broker's queue is full ---- */
 
 static PGresult *rows_of(int64_t first, size_t count) {
-    PGresult *rows = fake_rows(6);
+    PGresult *rows = fake_rows(7);
     for (size_t i = 0; i < count; i++) {
-        fake_row(rows, "ittttt", first + (int64_t)i, "order.created", "m", "request", "", "{}");
+        fake_row(rows, "itttttt", first + (int64_t)i, "order.created", "m", "request",
+                 "00-aa-bb-01", i == 0 ? "a=1" : NULL, "{}");
     }
     return rows;
 }
@@ -302,12 +309,13 @@ END_TEST
 /* ---- the sweep ---- */
 
 static void answer_sweep(int64_t first, size_t count) {
-    PGresult *rows = fake_rows(6);
+    PGresult *rows = fake_rows(7);
     for (size_t i = 0; i < count; i++) {
         char id[32], body[32];
         snprintf(id, sizeof(id), "m-%lld", (long long)first + (long long)i);
         snprintf(body, sizeof(body), "{\"n\":%zu}", i);
-        fake_row(rows, "ittttt", first + (int64_t)i, "order.created", id, "request", "", body);
+        fake_row(rows, "itttttt", first + (int64_t)i, "order.created", id, "request", "", NULL,
+                 body);
     }
     fake_pg_answer(rows, NULL, NULL);
 }

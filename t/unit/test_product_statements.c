@@ -151,10 +151,10 @@ START_TEST(restocks_belong_to_a_product) {
 END_TEST
 
 START_TEST(events_are_claimed_and_deleted) {
-    struct pg_call insert = { .statement = SQL_OUTBOX_INSERT, .param_count = 6 };
+    struct pg_call insert = { .statement = SQL_OUTBOX_INSERT, .param_count = 7 };
     insert.params[0] = pg_int8_array(&arena, IDS, 3);
-    for (size_t c = 1; c < 6; c++) {
-        insert.params[c] = texts_of("x", "y", "z");
+    for (size_t c = 1; c < 7; c++) {
+        insert.params[c] = c == 5 ? texts_of("a=1", NULL, "b=2") : texts_of("x", "y", "z");
     }
     ck_assert_int_eq(database_run(&insert, NULL, NULL), ERR_OK);
     struct pg_call claim = { .statement = SQL_OUTBOX_CLAIM, .param_count = 2 };
@@ -162,7 +162,7 @@ START_TEST(events_are_claimed_and_deleted) {
     claim.params[1] = pg_int8(&arena, 10);
     ck_assert_str_eq(database_rows(&claim, "i"), "");
     claim.params[0] = pg_int8(&arena, 10);
-    ck_assert_ptr_nonnull(strstr(database_rows(&claim, "itt"), "3 z z / "));
+    ck_assert_ptr_nonnull(strstr(database_rows(&claim, "itttttt"), "3 z z z z b=2 z / "));
     ck_assert_str_eq(database_rows(&claim, "i"), "");
     struct pg_call relax = { .statement = SQL_OUTBOX_RELAX };
     ck_assert_str_eq(database_rows(&relax, "t"), "off / ");
@@ -170,6 +170,27 @@ START_TEST(events_are_claimed_and_deleted) {
     delete.params[0] = numbers_of(1, 2, 3);
     ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
     ck_assert_int_eq(database_run(&insert, NULL, NULL), ERR_OK); /* no duplicates: they are gone */
+}
+END_TEST
+
+/* As the version before tracestate wrote it, and writes it while another process has migrated. */
+#define OLD_EVENT(id)                                                                              \
+    "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent, body,"          \
+    " available_at) VALUES (" id ", 'order.updated', 'm', 'old', 'trace', '{}', now())"
+
+START_TEST(a_database_of_the_version_before_is_taken_over) {
+    size_t migration_count;
+    const struct pg_migration *migrations = product_migrations(&migration_count);
+    database_open(NULL, 0, migrations, 1);
+    database_execute(OLD_EVENT("1"));
+    database_close();
+    database_connect(PRODUCT_SQL, PRODUCT_STATEMENTS, migrations, migration_count);
+    database_execute(OLD_EVENT("2"));
+    struct pg_call read = { .statement = SQL_OUTBOX_READ, .param_count = 1 };
+    read.params[0] = numbers_of(1, 2, 3);
+    ck_assert_str_eq(database_rows(&read, "itttttt"),
+                     "1 order.updated m old trace - {} / 2 order.updated m old trace - {} / ");
+    database_close();
 }
 END_TEST
 
@@ -197,6 +218,7 @@ int main(void) {
     tcase_add_test(together, limits_are_the_table_s_too);
     tcase_add_test(together, the_ledger_takes_an_order_once);
     tcase_add_test(together, restocks_belong_to_a_product);
+    tcase_add_test(alone, a_database_of_the_version_before_is_taken_over);
     tcase_add_test(together, events_are_claimed_and_deleted);
     tcase_add_test(together, ids_come_in_blocks);
     suite_add_tcase(suite, alone);

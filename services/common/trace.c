@@ -1,0 +1,171 @@
+#include "trace.h"
+
+#include <string.h>
+
+static bool is_id_byte(char byte) {
+    return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= 'a' && byte <= 'z') || byte == '.' || byte == '_' || byte == ':' || byte == '-';
+}
+
+bool trace_request_id_is_valid(struct str id) {
+    if (id.length == 0 || id.length > TRACE_REQUEST_ID_BYTES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < id.length; i++) {
+        if (!is_id_byte(id.bytes[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Lower-case hexadecimal; `ret_any` is set when a digit is not 0. */
+static bool is_hex(const char *bytes, size_t length, bool *ret_any) {
+    *ret_any = false;
+    for (size_t i = 0; i < length; i++) {
+        char byte = bytes[i];
+        if (!((byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f'))) {
+            return false;
+        }
+        *ret_any = *ret_any || byte != '0';
+    }
+    return true;
+}
+
+/* 00-<trace id, 32>-<parent id, 16>-<flags, 2> */
+enum { VERSION_AT = 0, TRACE_ID_AT = 3, PARENT_ID_AT = 36, FLAGS_AT = 53 };
+
+bool trace_parent_read(struct str header, char ret_parent[TRACE_PARENT_BYTES_MAX + 1]) {
+    const char *bytes = header.bytes;
+    bool any_version, any_trace_id, any_parent_id, any_flag;
+    if (header.length < TRACE_PARENT_BYTES_MAX || bytes[TRACE_ID_AT - 1] != '-' ||
+        bytes[PARENT_ID_AT - 1] != '-' || bytes[FLAGS_AT - 1] != '-') {
+        return false;
+    }
+    if (!is_hex(bytes + VERSION_AT, 2, &any_version) || memcmp(bytes, "ff", 2) == 0 ||
+        !is_hex(bytes + TRACE_ID_AT, TRACE_ID_BYTES, &any_trace_id) || !any_trace_id ||
+        !is_hex(bytes + PARENT_ID_AT, TRACE_SPAN_ID_BYTES, &any_parent_id) || !any_parent_id ||
+        !is_hex(bytes + FLAGS_AT, 2, &any_flag)) {
+        return false;
+    }
+    if (header.length > TRACE_PARENT_BYTES_MAX &&
+        (!any_version || bytes[TRACE_PARENT_BYTES_MAX] != '-')) {
+        return false;
+    }
+    char last = bytes[FLAGS_AT + 1];
+    int flags = last <= '9' ? last - '0' : last - 'a' + 10;
+    memcpy(ret_parent, bytes, TRACE_PARENT_BYTES_MAX);
+    memcpy(ret_parent + VERSION_AT, "00", 2);
+    memcpy(ret_parent + FLAGS_AT, (flags & 1) != 0 ? "01" : "00", 3);
+    return true;
+}
+
+struct trace_ids trace_ids_of(struct str parent) {
+    struct trace_ids ids = { "", "" };
+    if (parent.length == TRACE_PARENT_BYTES_MAX) {
+        memcpy(ids.trace_id, parent.bytes + TRACE_ID_AT, TRACE_ID_BYTES);
+        memcpy(ids.span_id, parent.bytes + PARENT_ID_AT, TRACE_SPAN_ID_BYTES);
+    }
+    return ids;
+}
+
+/* ---- tracestate ---- */
+
+enum {
+    KEY_BYTES_MAX = 256,    /* of a simple key */
+    TENANT_BYTES_MAX = 241, /* of "tenant@system" */
+    SYSTEM_BYTES_MAX = 14,
+    VALUE_BYTES_MAX = 256,
+};
+
+static bool is_lower(char byte) {
+    return byte >= 'a' && byte <= 'z';
+}
+
+static bool is_digit(char byte) {
+    return byte >= '0' && byte <= '9';
+}
+
+static bool is_space(char byte) {
+    return byte == ' ' || byte == '\t';
+}
+
+/* A letter (a tenant: or a digit), then letters, digits, and "_-*" and "/". */
+static bool is_key_part(const char *bytes, size_t length, size_t length_max, bool is_tenant) {
+    if (length == 0 || length > length_max ||
+        !(is_lower(bytes[0]) || (is_tenant && is_digit(bytes[0])))) {
+        return false;
+    }
+    for (size_t i = 1; i < length; i++) {
+        if (!is_lower(bytes[i]) && !is_digit(bytes[i]) && bytes[i] != '_' && bytes[i] != '-' &&
+            bytes[i] != '*' && bytes[i] != '/') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_key(const char *bytes, size_t length) {
+    const char *at = memchr(bytes, '@', length);
+    if (at == NULL) {
+        return is_key_part(bytes, length, KEY_BYTES_MAX, false);
+    }
+    size_t tenant = (size_t)(at - bytes);
+    return is_key_part(bytes, tenant, TENANT_BYTES_MAX, true) &&
+           is_key_part(at + 1, length - tenant - 1, SYSTEM_BYTES_MAX, false);
+}
+
+/* Printable ASCII without comma and equals sign; the spaces at its end are gone already. */
+static bool is_value(const char *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] < ' ' || bytes[i] > '~' || bytes[i] == '=') {
+            return false;
+        }
+    }
+    return length > 0 && length <= VALUE_BYTES_MAX;
+}
+
+static bool is_member(struct str member) {
+    const char *equals = memchr(member.bytes, '=', member.length);
+    size_t key = equals == NULL ? 0 : (size_t)(equals - member.bytes);
+    return equals != NULL && is_key(member.bytes, key) &&
+           is_value(equals + 1, member.length - key - 1);
+}
+
+static struct str trimmed(struct str text) {
+    while (text.length > 0 && is_space(text.bytes[0])) {
+        text.bytes++;
+        text.length--;
+    }
+    while (text.length > 0 && is_space(text.bytes[text.length - 1])) {
+        text.length--;
+    }
+    return text;
+}
+
+static void add_member(struct trace_state *state, struct str member) {
+    size_t comma = state->length > 0;
+    if (state->members == TRACE_STATE_MEMBERS_MAX || !is_member(member) ||
+        state->length + comma + member.length > TRACE_STATE_BYTES_MAX) {
+        *state = (struct trace_state){ .invalid = true };
+        return;
+    }
+    state->text[state->length] = ',';
+    memcpy(state->text + state->length + comma, member.bytes, member.length);
+    state->length += comma + member.length;
+    state->text[state->length] = '\0';
+    state->members++;
+}
+
+void trace_state_add(struct trace_state *state, struct str field) {
+    while (field.length > 0 && !state->invalid) {
+        const char *comma = memchr(field.bytes, ',', field.length);
+        size_t length = comma == NULL ? field.length : (size_t)(comma - field.bytes);
+        struct str member = trimmed((struct str){ field.bytes, length });
+        if (member.length > 0) {
+            add_member(state, member);
+        }
+        length += comma != NULL;
+        field = (struct str){ field.bytes + length, field.length - length };
+    }
+}

@@ -1,0 +1,60 @@
+/*
+ * What leads through the system: a request's id and its W3C trace context (Trace Context, level 1).
+ * Pure.
+ */
+#ifndef COMMON_TRACE_H
+#define COMMON_TRACE_H
+
+#include "str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    TRACE_REQUEST_ID_BYTES_MAX = 128,
+    TRACE_PARENT_BYTES_MAX = 55,
+    TRACE_STATE_BYTES_MAX = 512, /* a longer tracestate is dropped (§3.3.1.5 allows it) */
+    TRACE_STATE_MEMBERS_MAX = 32,
+    TRACE_ID_BYTES = 32,
+    TRACE_SPAN_ID_BYTES = 16,
+};
+
+/* Carried from hop to hop. NUL-terminated; "" when absent; without a parent there is no state. */
+struct trace {
+    const char *request_id;
+    const char *parent; /* traceparent, version 00 */
+    const char *state;  /* tracestate, as trace_state_add() writes it */
+};
+
+/* ^[A-Za-z0-9._:-]{1,128}$ */
+bool trace_request_id_is_valid(struct str id);
+
+/*
+ * Read a traceparent (§3.2, §4.3). True: `ret_parent` is it as version 00, with the fields and the
+ * flag that version 00 knows, NUL-terminated. False: malformed, nothing is written.
+ */
+bool trace_parent_read(struct str header, char ret_parent[TRACE_PARENT_BYTES_MAX + 1]);
+
+/* A tracestate being put together from its fields; begin with { 0 }. */
+struct trace_state {
+    char text[TRACE_STATE_BYTES_MAX + 1]; /* NUL-terminated */
+    size_t length;
+    unsigned members;
+    bool invalid;
+};
+
+/*
+ * Append the members of one field (§3.3.1), without the white space around them and without empty
+ * ones. A malformed member, more than TRACE_STATE_MEMBERS_MAX of them, or more than
+ * TRACE_STATE_BYTES_MAX characters in all make the whole list void, now and for the fields to come.
+ */
+void trace_state_add(struct trace_state *state, struct str field);
+
+/* For logs: the ids of a traceparent, NUL-terminated; "" when there is none. */
+struct trace_ids {
+    char trace_id[TRACE_ID_BYTES + 1];
+    char span_id[TRACE_SPAN_ID_BYTES + 1];
+};
+struct trace_ids trace_ids_of(struct str parent);
+
+#endif
