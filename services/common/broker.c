@@ -310,6 +310,7 @@ static void park_oversized(struct broker *broker, size_t queue) {
         log_error("delivery too large, parked",
                   LOG_STR("queue", broker->options.queues[queue].name),
                   LOG_STR("messageId", one->message.message_id),
+                  LOG_STR("requestId", one->message.correlation_id),
                   LOG_INT("bodyBytes", one->message.body_length));
         park_one(broker, queue, &one->message, &one->origin, "too_large");
     }

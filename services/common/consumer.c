@@ -1,6 +1,7 @@
 #include "consumer.h"
 
 #include "log.h"
+#include "trace.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -53,9 +54,11 @@ struct arena *consumer_arena(struct consumer *consumer) {
 }
 
 static void park(struct consumer *consumer, struct broker_delivery *delivery, const char *why) {
+    struct trace_ids ids = trace_ids_of(str_of(delivery->message.traceparent));
     log_error("event parked in the dead-letter queue", LOG_STR("consumer", consumer->options.name),
               LOG_STR("messageId", delivery->message.message_id),
-              LOG_STR("requestId", delivery->message.correlation_id), LOG_STR("reason", why));
+              LOG_STR("requestId", delivery->message.correlation_id), LOG_TRACE(ids),
+              LOG_STR("reason", why));
     broker_park(consumer->broker, delivery, why);
 }
 
@@ -121,6 +124,16 @@ static void narrow(struct consumer *consumer, enum err err) {
     advance(consumer);
 }
 
+static void note_wait(const struct consumer *consumer, enum err err) {
+    for (size_t i = 0; i < consumer->span; i++) {
+        const struct broker_message *message = &consumer->deliveries[consumer->first + i]->message;
+        struct trace_ids ids = trace_ids_of(str_of(message->traceparent));
+        log_info("event waits for a retry", LOG_STR("consumer", consumer->options.name),
+                 LOG_STR("requestId", message->correlation_id), LOG_TRACE(ids),
+                 LOG_STR("messageId", message->message_id), LOG_STR("error", err_name(err)));
+    }
+}
+
 void consumer_segment_done(struct consumer *consumer, enum err err) {
     assert(consumer->busy);
     consumer->busy = false;
@@ -145,6 +158,9 @@ void consumer_segment_done(struct consumer *consumer, enum err err) {
         }
         break;
     default: break;
+    }
+    if (consumer->backoff.attempt == 0) { /* once, not with every repetition */
+        note_wait(consumer, err);
     }
     uint32_t wait_ms = backoff_next_ms(&consumer->backoff);
     log_warn("events wait for a retry", LOG_STR("consumer", consumer->options.name),

@@ -142,6 +142,18 @@ void http_reply(struct http_exchange *exchange, const struct http_reply *reply) 
     http_connection_answered(connection);
 }
 
+/* Every error that is answered; successes are the use cases' to log. */
+static void note_refusal(struct http_exchange *exchange, int status, const char *message) {
+    if (!log_enabled(LOG_INFO)) {
+        return;
+    }
+    struct trace_ids ids = trace_ids_of(str_of(http_traceparent(exchange)));
+    log_info("request refused", LOG_STR("requestId", http_request_id(exchange)), LOG_TRACE(ids),
+             LOG_STR("route", http_route_name(exchange)), LOG_INT("status", status),
+             LOG_STR("message", message),
+             LOG_INT("us", clock_monotonic_us() - exchange->started_us));
+}
+
 void http_reply_status(struct http_exchange *exchange, int status, const char *message,
                        const char *errors_json, const char *allow) {
     struct json_writer writer;
@@ -162,6 +174,7 @@ void http_reply_status(struct http_exchange *exchange, int status, const char *m
         .allow = allow,
         .retry_after_s = status == 503 ? RETRY_AFTER_S : 0,
     };
+    note_refusal(exchange, status, message);
     http_reply(exchange, &reply);
     buf_free(&body);
 }

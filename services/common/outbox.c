@@ -2,6 +2,7 @@
 
 #include "log.h"
 #include "metrics.h"
+#include "trace.h"
 
 #include <stdlib.h>
 
@@ -160,6 +161,14 @@ static enum err publish_one(struct outbox *outbox, struct arena *arena,
     return err;
 }
 
+/* What befalls an event off its usual way: memory, broker, deleted. */
+static void note_event(const char *msg, struct arena *arena, const struct outbox_event *event) {
+    struct trace_ids ids = trace_ids_of(event->traceparent);
+    log_info(msg, LOG_STR("requestId", terminated(arena, event->correlation_id)), LOG_TRACE(ids),
+             LOG_STR("messageId", terminated(arena, event->message_id)),
+             LOG_INT("outboxId", event->id));
+}
+
 static void note_levels(const struct outbox *outbox) {
     metric_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight);
     metric_set(&METRICS[M_BACKLOG], (int64_t)outbox->backlog_count);
@@ -175,6 +184,9 @@ static void send_held(struct outbox *outbox, struct arena *arena, const struct o
     if (err == ERR_OK) {
         outbox->inflight++;
         metric_add(&METRICS[metric], 1);
+        if (metric == M_REPUBLISHED) {
+            note_event("event sent by the sweep", arena, event);
+        }
         return;
     }
     if (err == ERR_BUSY && outbox->backlog_count < BACKLOG_MAX) {
@@ -185,6 +197,7 @@ static void send_held(struct outbox *outbox, struct arena *arena, const struct o
     }
     id_set_remove(&outbox->held, event->id);
     metric_add(&METRICS[M_UNSENT], 1);
+    note_event("event waits for the broker", arena, event);
 }
 
 static void publish_all(struct outbox *outbox, const struct outbox_event *events, size_t count,
@@ -212,6 +225,7 @@ void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t 
                          bool confirmed) {
     for (size_t i = 0; i < count; i++) {
         int64_t id = (int64_t)cookies[i];
+        log_debug("event settled", LOG_INT("outboxId", id), LOG_BOOL("confirmed", confirmed));
         outbox->inflight -= id_set_has(&outbox->held, id);
         id_set_remove(&outbox->held, id);
         if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {

@@ -57,4 +57,9 @@ struct trace_ids {
 };
 struct trace_ids trace_ids_of(struct str parent);
 
+/* Two fields of a log line (log.h); null when there is no trace. */
+#define LOG_TRACE(ids)                                                                             \
+    LOG_STR("traceId", (ids).trace_id[0] == '\0' ? NULL : (ids).trace_id),                         \
+        LOG_STR("spanId", (ids).span_id[0] == '\0' ? NULL : (ids).span_id)
+
 #endif

@@ -11,6 +11,8 @@
 
 #include "common/http_flow.h"
 #include "common/json.h"
+#include "common/log.h"
+#include "common/trace.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -126,6 +128,15 @@ static enum flow_rc find_earlier(struct flow *flow) {
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
+static void note_replay(struct flow *flow) {
+    const struct order *order = &of(flow)->order;
+    struct trace trace = http_trace(http_flow_exchange(flow));
+    struct trace_ids ids = trace_ids_of(str_of(trace.parent));
+    metric_add(&order_metrics[M_ORDERS_REPLAYED], 1);
+    log_info("order answered again", LOG_STR("requestId", trace.request_id), LOG_TRACE(ids),
+             LOG_INT("orderId", order->id), LOG_STR("firstRequestId", order->request_id));
+}
+
 static enum flow_rc find_product(struct flow *flow) {
     struct create_order *self = of(flow);
     if (self->earlier.found) {
@@ -136,7 +147,7 @@ static enum flow_rc find_product(struct flow *flow) {
                              "This Idempotency-Key was used with another payload");
         }
         self->order = self->earlier.order;
-        metric_add(&order_metrics[M_ORDERS_REPLAYED], 1);
+        note_replay(flow);
         return FLOW_NEXT;
     }
     enum err err = product_lookup(flow_wait(flow), self->product_id,
@@ -155,6 +166,7 @@ static enum flow_rc store_order(struct flow *flow) {
         .quantity = self->quantity,
         .unit_price_cents = self->unit_price_cents,
         .trace = http_trace(exchange),
+        .started_us = http_started_us(exchange),
         .idempotency_key = self->key[0] == '\0' ? NULL : self->key,
     };
     enum err err = order_store_insert(flow_wait(flow), &order, &self->order);

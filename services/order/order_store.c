@@ -22,6 +22,7 @@ struct insert_item {
     struct order order;
     bool has_key;
     enum err outcome;
+    uint64_t started_us;
     char traceparent[TRACE_PARENT_BYTES_MAX + 1];
     char tracestate[TRACE_STATE_BYTES_MAX + 1];
     char key[IDEMPOTENCY_KEY_BYTES_MAX + 1];
@@ -49,6 +50,7 @@ enum err order_store_insert(struct flow_wait wait, const struct new_order *order
                    .total_price_cents = order->unit_price_cents * order->quantity,
                    .status = ORDER_WAITING },
         .has_key = order->idempotency_key != NULL,
+        .started_us = order->started_us,
     };
     snprintf(item.order.request_id, sizeof(item.order.request_id), "%s", order->trace.request_id);
     snprintf(item.traceparent, sizeof(item.traceparent), "%s", order->trace.parent);
@@ -132,8 +134,16 @@ static void note_stored(struct batch *batch, const struct pg_rows *rows) {
     }
 }
 
+static void note_order(const struct insert_item *item, uint64_t now_us) {
+    struct trace_ids ids = trace_ids_of(str_of(item->traceparent));
+    log_info("order stored", LOG_STR("requestId", item->order.request_id), LOG_TRACE(ids),
+             LOG_INT("orderId", item->order.id), LOG_INT("productId", item->order.product_id),
+             LOG_INT("quantity", item->order.quantity), LOG_INT("us", now_us - item->started_us));
+}
+
 static void tell(struct batch *batch) {
     struct insert_state *state = batch->state;
+    uint64_t now_us = clock_monotonic_us();
     size_t count = 0;
     for (size_t i = 0; i < state->span; i++) {
         const struct insert_item *item = item_at(batch, state->first + i);
@@ -141,9 +151,7 @@ static void tell(struct batch *batch) {
             continue;
         }
         state->events[count++] = state->events[i];
-        log_info("order stored", LOG_STR("requestId", item->order.request_id),
-                 LOG_INT("orderId", item->order.id), LOG_INT("productId", item->order.product_id),
-                 LOG_INT("quantity", item->order.quantity));
+        note_order(item, now_us);
     }
     metric_add(&order_metrics[M_ORDERS_STORED], (int64_t)count);
     outbox_publish(&app.outbox, state->events, count);

@@ -14,6 +14,7 @@ struct new_order {
     int64_t quantity;
     int64_t unit_price_cents;
     struct trace trace;          /* copied, like all strings here */
+    uint64_t started_us;         /* when its request began, for the log */
     const char *idempotency_key; /* NULL when there is none; claimed by the flow, idempotency.h */
 };
 

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/trace.h"
 #include "contract/events.h"
 #include "contract/names.h"
 
@@ -21,10 +22,16 @@ static void update_orders(void *ctx, void *items, size_t count);
 static void updated(void *ctx, enum err err, const struct pg_rows *rows);
 static void lists_dropped(void *ctx, enum err err);
 
+struct update_item {
+    struct order_updated event;
+    struct str traceparent; /* the delivery's, as long as the batch */
+};
+
 /* The segment under way; one at a time. */
 static struct {
-    struct order_updated *items;
+    struct update_item *items;
     size_t count;
+    uint64_t started_us;
 } segment;
 
 static struct consumer *self(void) {
@@ -33,9 +40,11 @@ static struct consumer *self(void) {
 
 static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
                        void *item, const char **ret_why) {
+    struct update_item *update = item;
     (void)ctx;
-    return order_updated_decode(arena, delivery->message.body, delivery->message.body_length, item,
-                                ret_why);
+    update->traceparent = str_of(delivery->message.traceparent);
+    return order_updated_decode(arena, delivery->message.body, delivery->message.body_length,
+                                &update->event, ret_why);
 }
 
 static void update_orders(void *ctx, void *items, size_t count) {
@@ -52,11 +61,13 @@ static void update_orders(void *ctx, void *items, size_t count) {
     }
     segment.items = items;
     segment.count = count;
+    segment.started_us = clock_monotonic_us();
     for (size_t i = 0; i < count; i++) {
-        ids[i] = segment.items[i].order_id;
-        times[i] = segment.items[i].updated_ms;
-        statuses[i] = str_of(order_status_name(segment.items[i].status));
-        reasons[i] = str_of(order_reason_name(segment.items[i].reason));
+        const struct order_updated *event = &segment.items[i].event;
+        ids[i] = event->order_id;
+        times[i] = event->updated_ms;
+        statuses[i] = str_of(order_status_name(event->status));
+        reasons[i] = str_of(order_reason_name(event->reason));
     }
     call.params[0] = pg_int8_array(arena, ids, count);
     call.params[1] = pg_text_array(arena, statuses, count);
@@ -66,15 +77,18 @@ static void update_orders(void *ctx, void *items, size_t count) {
     pg_run(app.pg, &call, 1, updated, NULL);
 }
 
-static void note_outcome(const struct order_updated *event, int64_t now_ms) {
+static void note_outcome(const struct update_item *item, int64_t now_ms, uint64_t now_us) {
+    const struct order_updated *event = &item->event;
+    struct trace_ids ids = trace_ids_of(item->traceparent);
     char request_id[REQUEST_ID_BYTES_MAX + 1];
     bool done = event->status == ORDER_DONE;
     snprintf(request_id, sizeof(request_id), "%.*s", (int)event->request_id.length,
              event->request_id.bytes);
-    log_info("order finished", LOG_STR("requestId", request_id),
+    log_info("order finished", LOG_STR("requestId", request_id), LOG_TRACE(ids),
              LOG_INT("orderId", event->order_id),
              LOG_STR("status", order_status_name(event->status)),
-             LOG_STR("reason", order_reason_name(event->reason)));
+             LOG_STR("reason", order_reason_name(event->reason)),
+             LOG_INT("us", now_us - segment.started_us));
     metric_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
     if (now_ms >= event->updated_ms) {
         metric_observe(&order_metrics[M_FULFILMENT_SECONDS], (now_ms - event->updated_ms) * 1000);
@@ -84,13 +98,14 @@ static void note_outcome(const struct order_updated *event, int64_t now_ms) {
 /* Those that moved; a repeated event moves nothing. The rows come mostly in the order of the events. */
 static void note_outcomes(const struct pg_rows *rows) {
     int64_t now_ms = clock_unix_ms();
+    uint64_t now_us = clock_monotonic_us();
     size_t next = 0;
     for (size_t r = 0; r < rows->count; r++) {
         int64_t id = pg_get_int8(rows, r, 0);
         for (size_t tried = 0; tried < segment.count; tried++) {
-            const struct order_updated *event = &segment.items[(next + tried) % segment.count];
-            if (event->order_id == id) {
-                note_outcome(event, now_ms);
+            const struct update_item *item = &segment.items[(next + tried) % segment.count];
+            if (item->event.order_id == id) {
+                note_outcome(item, now_ms, now_us);
                 next = (next + tried + 1) % segment.count;
                 break;
             }
@@ -145,7 +160,7 @@ enum err order_updated_init(void) {
     struct consumer_options options = {
         .name = "order_updated",
         .queue = ORDER_QUEUE_ORDER_UPDATED,
-        .item_bytes = sizeof(struct order_updated),
+        .item_bytes = sizeof(struct update_item),
         .batch_max = (size_t)order_config.consumer_batch_max,
         .backoff_base_ms = 50,
         .backoff_cap_ms = 2000,

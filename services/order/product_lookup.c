@@ -4,6 +4,7 @@
 #include "config.h"
 #include "metrics.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "contract/events.h"
 #include "contract/names.h"
@@ -34,6 +35,7 @@ struct fetch {
     uint64_t epoch;
     struct lookup_item *waiters;
     size_t waiter_count, waiter_capacity;
+    uint64_t started_us;
 };
 
 static struct fetch fetches[FETCHES_MAX];
@@ -118,6 +120,20 @@ static enum err read_response(const struct http_response *response, int64_t prod
     return err;
 }
 
+/* For everybody who waits: one line for each, as each is a request of its own. */
+static void note_fetch(const struct fetch *fetch, enum err err) {
+    uint64_t took_us = clock_monotonic_us() - fetch->started_us;
+    for (size_t i = 0; i < fetch->waiter_count; i++) {
+        const struct lookup_item *item = &fetch->waiters[i];
+        if (flow_wait_is_live(item->wait)) {
+            struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
+            log_info("product fetched", LOG_STR("requestId", item->trace.request_id),
+                     LOG_TRACE(ids), LOG_INT("productId", fetch->product_id),
+                     LOG_STR("outcome", err_name(err)), LOG_INT("us", took_us));
+        }
+    }
+}
+
 static void fetched(void *ctx, enum err err, const struct http_response *response) {
     struct fetch *fetch = ctx;
     int64_t price_cents = 0;
@@ -126,6 +142,7 @@ static void fetched(void *ctx, enum err err, const struct http_response *respons
     } else if (err == ERR_BUSY || err == ERR_TIMEOUT) {
         err = ERR_UNAVAILABLE; /* for the client: try again later */
     }
+    note_fetch(fetch, err);
     end_fetch(fetch, err, price_cents);
 }
 
@@ -157,6 +174,7 @@ static void start_fetch(struct fetch *fetch, const struct lookup_item *first) {
     snprintf(target, sizeof(target), "/products/%" PRId64, first->product_id);
     fetch->product_id = first->product_id;
     fetch->epoch = cache_epoch(app.cache);
+    fetch->started_us = clock_monotonic_us();
     metric_add(&order_metrics[M_PRODUCT_FETCHES], 1);
     http_client_get(app.products, target, first->trace, fetched, fetch);
 }

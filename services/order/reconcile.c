@@ -20,6 +20,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/trace.h"
 
 enum {
     SLICE_IDS = 20000,
@@ -204,6 +205,12 @@ static void rows_inserted(void *ctx, enum err err, const struct pg_rows *rows) {
         arena_reset(&reconciler.arena);
         end_round(false);
         return;
+    }
+    for (size_t i = 0; i < reconciler.event_count; i++) {
+        const struct outbox_event *event = &reconciler.events[i]; /* its texts: order_events.c */
+        struct trace_ids ids = trace_ids_of(event->traceparent);
+        log_info("order told again", LOG_STR("requestId", event->correlation_id.bytes),
+                 LOG_TRACE(ids), LOG_INT("orderId", event->id));
     }
     reconciler.told += reconciler.event_count;
     outbox_publish(&app.outbox, reconciler.events, reconciler.event_count);

@@ -198,8 +198,10 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < batch->count; i++) {
         struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
         if (item->outcome == ERR_OK) {
+            struct trace_ids ids = trace_ids_of(str_of(item->traceparent));
             log_info(item->change.restock > 0 ? "product restocked" : "product changed",
-                     LOG_STR("requestId", item->request_id), LOG_INT("productId", item->change.id),
+                     LOG_STR("requestId", item->request_id), LOG_TRACE(ids),
+                     LOG_INT("productId", item->change.id),
                      LOG_INT("quantity", item->change.restock));
             metric_add(&product_metrics[M_PRODUCTS_CHANGED], 1);
         }

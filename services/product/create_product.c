@@ -109,7 +109,8 @@ static void finish(struct batch *batch, enum err err) {
     for (size_t i = 0; i < batch->count; i++) {
         struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
         if (err == ERR_OK) {
-            log_info("product created", LOG_STR("requestId", item->request_id),
+            struct trace_ids ids = trace_ids_of(str_of(item->traceparent));
+            log_info("product created", LOG_STR("requestId", item->request_id), LOG_TRACE(ids),
                      LOG_INT("productId", item->product.id), LOG_INT("qty", item->product.qty));
             if (flow_wait_is_live(item->wait)) {
                 *item->ret_product = item->product;

@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/trace.h"
 #include "contract/names.h"
 
 #include <inttypes.h>
@@ -43,6 +44,7 @@ static struct {
     struct outbox_event *events; /* order.updated for each order, then product.updated */
     size_t event_count;
     int64_t now_ms;
+    uint64_t started_us;
 } segment;
 
 enum { MESSAGE_ID_BYTES = 48 };
@@ -82,6 +84,7 @@ static void lock_products(void *ctx, void *items, size_t count) {
     segment.items = decisions;
     segment.count = count;
     segment.now_ms = clock_unix_ms();
+    segment.started_us = clock_monotonic_us();
     for (size_t i = 0; i < count; i++) {
         product_ids[i] = decisions[i].order.product_id;
         order_ids[i] = decisions[i].order.order_id;
@@ -321,6 +324,18 @@ static void count_outcome(const struct decision_item *item) {
     metric_add(&product_metrics[metric], 1);
 }
 
+static void note_outcome(const struct decision_item *item, uint64_t took_us) {
+    struct trace_ids ids = trace_ids_of(item->cause.traceparent);
+    char request_id[REQUEST_ID_BYTES_MAX + 1];
+    snprintf(request_id, sizeof(request_id), "%.*s", (int)item->cause.request_id.length,
+             item->cause.request_id.bytes);
+    log_info("order decided", LOG_STR("requestId", request_id), LOG_TRACE(ids),
+             LOG_INT("orderId", item->order.order_id), LOG_INT("productId", item->order.product_id),
+             LOG_STR("status", order_status_name(item->order.status)),
+             LOG_STR("reason", order_reason_name(item->order.reason)),
+             LOG_BOOL("repeated", item->order.known), LOG_INT("us", took_us));
+}
+
 static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
     (void)rows;
@@ -328,18 +343,10 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
         consumer_segment_done(&app.orders, err);
         return;
     }
+    uint64_t took_us = clock_monotonic_us() - segment.started_us;
     for (size_t i = 0; i < segment.count; i++) {
-        const struct decision_item *item = &segment.items[i];
-        char request_id[REQUEST_ID_BYTES_MAX + 1];
-        snprintf(request_id, sizeof(request_id), "%.*s", (int)item->cause.request_id.length,
-                 item->cause.request_id.bytes);
-        log_info("order decided", LOG_STR("requestId", request_id),
-                 LOG_INT("orderId", item->order.order_id),
-                 LOG_INT("productId", item->order.product_id),
-                 LOG_STR("status", order_status_name(item->order.status)),
-                 LOG_STR("reason", order_reason_name(item->order.reason)),
-                 LOG_BOOL("repeated", item->order.known));
-        count_outcome(item);
+        note_outcome(&segment.items[i], took_us);
+        count_outcome(&segment.items[i]);
     }
     outbox_publish(&app.outbox, segment.events, segment.event_count);
     product_set_cache(consumer_arena(&app.orders), &segment.set, cached, NULL);
