@@ -3,8 +3,8 @@
 help_print() {
     case $1 in
     '') help_all ;;
-    up | down | clean | status | restart | logs | psql | redis | env | test | bench) "help_$1" ;;
-    audit | trace | dlq) not_built_yet "$1" ;;
+    up | down | clean | status | restart | logs | psql | redis | env | trace | test | bench) "help_$1" ;;
+    audit | dlq) not_built_yet "$1" ;;
     *) usage_error "there is no command '$1'" ;;
     esac
 }
@@ -22,6 +22,7 @@ Usage: ./prodorder COMMAND [ARGS]
   psql product|order      the real psql, connected (further arguments are psql's)
   redis product|order     the real redis-cli, connected (further arguments are redis-cli's)
   env NAME                the environment that a process is started with
+  trace REQUEST_ID        the timeline of one request or order
   test [SUITE...]         run the tests on an isolated second stack
   bench [NAME]            run the benchmarks
   help [COMMAND]          this list, or what a command does exactly
@@ -123,6 +124,23 @@ Usage: ./prodorder env NAME
 
 Prints KEY=VALUE lines, passwords included: the environment that the process is started with. To run
 a service in a debugger: env \$(./prodorder env order-service) gdb build/order-service
+END
+}
+
+help_trace() {
+    cat <<END
+Usage: ./prodorder trace [--json] REQUEST_ID|TRACE_ID|order:NUMBER
+
+The timeline of one request through gateway, services, broker and databases: from the logs in
+PRODORDER_HOME/log, and from what is stored of it. TRACE_ID is 32 hexadecimal digits, or a whole
+traceparent. A request id is in every answer: the header X-Request-Id, the member requestId.
+
+Times are UTC, "ms" is the time since the first event. --json prints the same for machines.
+Exit 0: found; 1: nothing is known of it; 2: that is no id.
+
+  curl -si \$URL/orders ... | grep -i x-request-id
+  ./prodorder trace 6de58a79-4041-4285-a7c2-790e5308470f
+  ./prodorder trace order:1001
 END
 }
 

@@ -174,7 +174,8 @@ void http_reply_status(struct http_exchange *exchange, int status, const char *m
         .allow = allow,
         .retry_after_s = status == 503 ? RETRY_AFTER_S : 0,
     };
-    note_refusal(exchange, status, message);
+    /* what is wrong with a body is said in the body's own words: not for the log */
+    note_refusal(exchange, status, errors_json == NULL ? message : err_message(ERR_INVALID));
     http_reply(exchange, &reply);
     buf_free(&body);
 }

@@ -12,7 +12,7 @@ my $home = scratch() . '/home';
 delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
 $ENV{PRODORDER_HOME} = $home;
 
-my @commands = qw(up down clean status restart logs psql redis env test bench);
+my @commands = qw(up down clean status restart logs psql redis env trace test bench);
 
 my $help = run('./prodorder', 'help');
 is($help->{status}, 0, 'help');
@@ -39,7 +39,7 @@ my $unknown = run('./prodorder', 'wibble');
 is($unknown->{status}, 2, 'unknown command: exit 2');
 like($unknown->{err}, qr/there is no command 'wibble'/, 'unknown command: named');
 
-for my $later (qw(audit trace dlq)) {
+for my $later (qw(audit dlq)) {
     my $result = run('./prodorder', $later);
     is($result->{status}, 2, "$later: exit 2");
     like($result->{err}, qr/'$later' is not built yet/, "$later: says that it is not built yet");

@@ -62,6 +62,28 @@ for my $door ([\&product_service, 'product'], [\&order_service, 'order']) {
         "more than 1 MiB is 413 at the $name service");
 }
 
+# RFC 3986, 6.2.2.2: an encoded unreserved character is the character; nothing else is.
+for my $case (
+    [\&product_service, "/products/$product->{id}", 'the product service'],
+    [\&order_service, "/orders/$order->{id}", 'the order service'],
+    [\&gateway, "/products/$product->{id}", 'the gateway'],
+    [\&gateway, "/orders/$order->{id}", 'the gateway'],
+) {
+    my ($request, $path, $where) = @$case;
+    my $encoded = $path =~ s{([a-z0-9])}{sprintf '%%%02x', ord $1}egr;
+    my ($plain, $same) = map { $request->(GET => $_) } $path, $encoded;
+    is($same->{status}, 200, "$encoded is found at $where");
+    is_deeply(_bare($same), _bare($plain), "and is $path");
+    my ($top) = $path =~ m{^(/\w+)};
+    is($request->(GET => $path =~ s{/(?=\d)}{%2F}r)->{status}, 404, "an encoded slash is none at $where");
+    is($request->(GET => "$top/$_")->{status}, 400, "$top/$_ is 400 at $where") for '%2F1', '1%00', '%zz', '1%';
+}
+
+sub _bare {
+    my ($answer) = @_;
+    return $answer->{json}{data} // $answer->{json};
+}
+
 check_rest();
 check_orders($product, [$order->{id}]);
 flow_done();
