@@ -686,7 +686,8 @@ Content-Type: application/json
 --- error_code eval
 [201, 400, 201, 400, 400, 201, 400]
 --- response_body_like eval
-[qr/201/, (qr/column 6: nested too deeply/, qr/201/, qr/column 7: nested too deeply/, qr/column 6/, qr/201/, qr/column 12: nested/)]
+[qr/201/, qr/nested too deeply: at most 1 level/, qr/201/, qr/nested too deeply: at most 2 levels/, qr/at most 1 level/, qr/201/,
+ qr/at most 3 levels/]
 
 
 === TEST 48: prodorder_json_depth: of a server
@@ -722,7 +723,47 @@ prodorder_json_depth 0;
 "prodorder_json_depth" directive must be from 1 to 128
 
 
-=== TEST 51: prodorder_json_values: out of its bounds
+=== TEST 51: prodorder_json_values: each level, at its edge
+--- http_config
+prodorder_openapi html/d.json;
+prodorder_json_values 3;
+--- config
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+location /location { prodorder_json_values 4; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+location /if { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+    if ($arg_x) { prodorder_json_values 5; } }
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval: "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+--- more_headers
+Content-Type: application/json
+--- pipelined_requests eval
+["POST /h\n{\"a\":[1]}", "POST /h\n{\"a\":[1,2]}", "POST /location\n{\"a\":[1,2]}", "POST /location\n{\"a\":[1,2,{}]}",
+ "POST /if\n{\"a\":[1,2]}", "POST /if?x=1\n{\"a\":[1,2,{}]}", "POST /if?x=1\n{\"a\":[1,2,{},[]]}"]
+--- error_code eval
+[201, 400, 201, 400, 400, 201, 400]
+--- response_body_like eval
+[qr/201/, qr/too many values: at most 3 /, qr/201/, qr/at most 4 /, qr/at most 3 /, qr/201/, qr/at most 5 /]
+
+
+=== TEST 52: prodorder_json_values: of a server; the default
+--- http_config
+prodorder_openapi html/d.json;
+server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_2; location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; } }
+--- config
+prodorder_json_values 10000000;
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+location /default { proxy_set_header Content-Type application/json; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_2; }
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval: "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+--- more_headers
+Content-Type: application/json
+--- pipelined_requests eval
+[map { "POST /$_->[0]\n{\"a\":[1" . (",1" x ($_->[1] - 3)) . "]}" } ["h", 65537], ["default", 65536], ["default", 65537]]
+--- error_code eval
+[201, 201, 400]
+
+
+=== TEST 53: prodorder_json_values: out of its bounds
 --- config
 prodorder_json_values 10000001;
 --- must_die
