@@ -122,7 +122,8 @@ sub try_one {
     is($answer->{status}, $status, "$name: $status") or diag $answer->{body} // $answer->{error};
     my ($template, $operation) = find($method, $target);
     my $responses = $operation ? $operation->{responses} : { default => { '$ref' => '#/components/responses/AnyOtherError' } };
-    my $response = resolved($responses->{$status} // $responses->{default} // {});
+    ok($responses->{$status} || !$operation || $status == 414, "$name: $status is described for the operation");
+    my $response = resolved($responses->{$status} // $responses->{default});
     $seen{ ($operation ? "$method $template " : '') . ($responses->{$status} ? $status : 'default') } = 1;
     for my $header (sort keys %{ $response->{headers} // {} }) {
         my $described = resolved($response->{headers}{$header});
