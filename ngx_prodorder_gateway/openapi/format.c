@@ -69,8 +69,13 @@ bool oa_format_check(const struct oa_format *format, const struct oa_json *value
         return format->is_text(value->text);
     }
     if (value->type == OA_NUMBER && format->is_number != NULL) {
-        struct oa_decimal number = oa_decimal_parse(value->raw);
+        struct oa_decimal number;
 
+        /* most are small: within all of the formats */
+        if (value->count != 0 && value->integer >= INT32_MIN && value->integer <= INT32_MAX) {
+            return true;
+        }
+        number = oa_decimal_parse(value->raw);
         return format->is_number(&number);
     }
     return true;

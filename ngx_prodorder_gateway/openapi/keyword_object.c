@@ -54,7 +54,8 @@ static bool check_patterns(struct pass *pass, const struct oa_json *member) {
     for (size_t i = 0; i < pass->object->pattern_count; i++) {
         const struct oa_pattern_property *pattern = &pass->object->patterns[i];
 
-        enum oa_pattern_result result = oa_run_pattern(pass->run, pattern->pattern, member->key);
+        enum oa_pattern_result result =
+            oa_run_pattern(pass->run, pattern->pattern, pattern->source, member->key, pass->place);
 
         if (result == OA_PATTERN_NO_MATCH) {
             continue;

@@ -222,8 +222,10 @@ static bool index_member(struct oa_loader *loader, const struct oa_json *member,
     const struct oa_keyword *keyword = oa_keyword_find(loader->doc->schemas, member->key);
     const struct oa_place *kept;
 
-    if (keyword == NULL || keyword->holds == OA_HOLDS_NONE) {
-        return true;
+    if (keyword == NULL || keyword->holds == OA_HOLDS_NONE ||
+        (keyword->compile != NULL && keyword->holds == OA_HOLDS_SCHEMA &&
+         member->type == OA_ARRAY)) {
+        return true; /* or its keyword says what is wrong */
     }
     kept = oa_place_keep(loader, place_member(place, member));
     if (kept == NULL) {

@@ -197,10 +197,11 @@ bool oa_stop_for_memory(struct oa_run *run);
 
 /*
  * Compare a text with a pattern. When that takes too long or too much memory, the judgement is given
- * up; without a report in the first case.
+ * up; the first is reported for `place`, with the pattern's `source`.
  */
 enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_pattern *pattern,
-                                      struct oa_str text);
+                                      struct oa_str source, struct oa_str text,
+                                      const struct oa_place *place);
 
 /* Counts `steps` of work beside the schemas applied; false when there were too many. */
 bool oa_run_work(struct oa_run *run, size_t steps);

@@ -24,18 +24,6 @@ static bool stop(struct oa_run *run, uint8_t why) {
     return false;
 }
 
-enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_pattern *pattern,
-                                      struct oa_str text) {
-    enum oa_pattern_result result = oa_pattern_match_within(pattern, text, &run->pattern_work);
-
-    if (result == OA_PATTERN_LIMIT) {
-        stop(run, STOP_PATTERN);
-    } else if (result == OA_PATTERN_NO_MEMORY) {
-        stop(run, STOP_MEMORY);
-    }
-    return result;
-}
-
 bool oa_stop_for_memory(struct oa_run *run) {
     return stop(run, STOP_MEMORY);
 }
@@ -64,14 +52,29 @@ bool oa_fail(struct oa_run *run, const struct oa_place *place, const char *keywo
     if (run->mode == OA_COUNTING) {
         run->probe->count++;
     }
-    if (run->mode != OA_REPORTING || oa_report_is_full(run->report)) {
-        return false;
+    if (run->mode != OA_REPORTING || run->stop != STOP_NONE) {
+        return false; /* what follows a stop is no judgement */
     }
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     oa_report_add(run->report, place, keyword, "%s", message);
     return false;
+}
+
+enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_pattern *pattern,
+                                      struct oa_str source, struct oa_str text,
+                                      const struct oa_place *place) {
+    enum oa_pattern_result result = oa_pattern_match_within(pattern, text, &run->pattern_work);
+
+    if (result == OA_PATTERN_LIMIT) {
+        oa_fail(run, place, "pattern", "takes too long to compare with the pattern %.*s",
+                OA_STR(source));
+        stop(run, STOP_PATTERN);
+    } else if (result == OA_PATTERN_NO_MEMORY) {
+        stop(run, STOP_MEMORY);
+    }
+    return result;
 }
 
 static bool has_type(const struct oa_schema *schema, const struct oa_json *value) {

@@ -73,6 +73,14 @@ static struct parts split(struct oa_str uri) {
     return parts;
 }
 
+/* How many dots a segment is made of, when it is "." or ".."; else 0. */
+static unsigned count_dots(const char *segment, size_t len) {
+    if (len == 0 || len > 2 || segment[0] != '.' || segment[len - 1] != '.') {
+        return 0;
+    }
+    return (unsigned)len;
+}
+
 /* Remove "." and ".." segments in place (5.2.4); returns the new length. */
 static size_t remove_dots(char *path, size_t len) {
     size_t in = 0;
@@ -80,31 +88,29 @@ static size_t remove_dots(char *path, size_t len) {
 
     while (in < len) {
         size_t start = in;
-        size_t segment;
+        size_t segment = in + (path[in] == '/');
+        unsigned dots;
 
-        in += path[in] == '/';
-        segment = in;
-        while (in < len && path[in] != '/') {
+        for (in = segment; in < len && path[in] != '/';) {
             in++;
         }
-        if (in - segment == 1 && path[segment] == '.') {
-            if (in == len && segment > start) {
-                path[out++] = '/';
-            }
+        dots = count_dots(path + segment, in - segment);
+        if (dots == 0) {
+            memmove(path + out, path + start, in - start);
+            out += in - start;
             continue;
         }
-        if (in - segment == 2 && path[segment] == '.' && path[segment + 1] == '.') {
+        if (dots == 2) {
             while (out > 0 && path[out - 1] != '/') {
                 out--;
             }
             out -= out > 0; /* the slash before the segment that went */
-            if (in == len && segment > start) {
-                path[out++] = '/';
-            }
-            continue;
         }
-        memmove(path + out, path + start, in - start);
-        out += in - start;
+        if (segment == start) {
+            in += in < len; /* a path that begins with dots does not begin with a slash */
+        } else if (in == len) {
+            path[out++] = '/';
+        }
     }
     return out;
 }

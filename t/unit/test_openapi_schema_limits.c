@@ -1,0 +1,286 @@
+/* What one judgement may take: at each limit, and one beyond. */
+#include "schema_fixture.h"
+
+#include <time.h>
+
+static char *repeat(const char *before, const char *unit, size_t count, const char *after) {
+    size_t size = strlen(before) + strlen(unit) * count + strlen(after) + 1;
+    char *text = malloc(size);
+    size_t len;
+
+    ck_assert_ptr_nonnull(text);
+    len = (size_t)snprintf(text, size, "%s", before);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(text + len, unit, strlen(unit));
+        len += strlen(unit);
+    }
+    snprintf(text + len, size - len, "%s", after);
+    return text;
+}
+
+static char errors[16384];
+
+START_TEST(values_are_limited) {
+    struct oa_schema_limits limits = oa_schema_limits_default;
+    struct oa_schema_document *document = load_schema("{}");
+
+    limits.json.values_max = 4;
+    judge_text(document, "[1,{\"a\":2}]", 11, &limits, errors, sizeof(errors));
+    ck_assert_str_eq(errors, "");
+    judge_text(document, "[1,{\"a\":2},3]", 13, &limits, errors, sizeof(errors));
+    ck_assert_str_eq(errors, " json: JSON has too many values: at most 4 are allowed (line 1, "
+                             "column 12)");
+    oa_schema_document_free(document);
+}
+END_TEST
+
+START_TEST(the_default_of_values_is_kept) {
+    struct oa_schema_document *document = load_schema("{}");
+    char *text = repeat("[0", ",0", OA_JSON_VALUES_MAX - 2, "]");
+
+    judge(document, text, errors, sizeof(errors));
+    ck_assert_str_eq(errors, "");
+    free(text);
+    text = repeat("[0", ",0", OA_JSON_VALUES_MAX - 1, "]");
+    judge(document, text, errors, sizeof(errors));
+    ck_assert_ptr_nonnull(strstr(errors, "at most 65536 are allowed"));
+    free(text);
+    oa_schema_document_free(document);
+}
+END_TEST
+
+START_TEST(levels_are_limited) {
+    struct oa_schema_limits limits = oa_schema_limits_default;
+    struct oa_schema_document *document = load_schema("{}");
+
+    limits.json.depth_max = 2;
+    judge_text(document, "[[]]", 4, &limits, errors, sizeof(errors));
+    ck_assert_str_eq(errors, "");
+    judge_text(document, "[[[]]]", 6, &limits, errors, sizeof(errors));
+    ck_assert_str_eq(errors, " json: JSON at line 1, column 3 is nested too deeply: at most 2 "
+                             "levels are allowed");
+    oa_schema_document_free(document);
+}
+END_TEST
+
+/* Each level asks both branches about the rest: 2 to the power of the depth, without a limit. */
+START_TEST(steps_are_limited) {
+    struct oa_schema_document *document =
+        load_schema("{\"anyOf\":[{\"items\":{\"$ref\":\"#\"},\"maxItems\":0},"
+                    "{\"items\":{\"$ref\":\"#\"},\"maxItems\":0},{\"not\":{\"items\":{\"$ref\":"
+                    "\"#\"}}},{\"const\":1}]}");
+    char *inner = repeat("", "[", 60, "");
+    char *text = repeat(inner, "]", 60, "");
+    clock_t before = clock();
+
+    judge(document, text, errors, sizeof(errors));
+    ck_assert_str_eq(errors, " steps: takes too many steps to compare with its schema");
+    ck_assert_int_lt((clock() - before) / CLOCKS_PER_SEC, 5);
+    free(inner);
+    free(text);
+    oa_schema_document_free(document);
+}
+END_TEST
+
+START_TEST(steps_are_counted_exactly) {
+    struct oa_schema_limits limits = oa_schema_limits_default;
+    struct oa_schema_document *document = load_schema("{\"items\":{\"type\":\"integer\"}}");
+
+    limits.steps_max = 4; /* the array and three items */
+    judge_text(document, "[1,2,3]", 7, &limits, errors, sizeof(errors));
+    ck_assert_str_eq(errors, "");
+    judge_text(document, "[1,2,3,4]", 9, &limits, errors, sizeof(errors));
+    ck_assert_str_eq(errors, " steps: takes too many steps to compare with its schema");
+    oa_schema_document_free(document);
+}
+END_TEST
+
+/* A limit is no "invalid" that "not" could turn into "valid". */
+START_TEST(a_limit_is_not_negated) {
+    struct oa_schema_limits limits = oa_schema_limits_default;
+    struct oa_schema_document *document =
+        load_schema("{\"not\":{\"items\":{\"type\":\"integer\"}}}");
+
+    limits.steps_max = 3;
+    judge_text(document, "[1,2,3]", 7, &limits, errors, sizeof(errors));
+    ck_assert_str_eq(errors, " steps: takes too many steps to compare with its schema");
+    oa_schema_document_free(document);
+}
+END_TEST
+
+/* References that only the dynamic scope turns into a circle cannot be found before. */
+START_TEST(circles_of_the_dynamic_scope_end) {
+    struct oa_schema_document *document = load_schema(
+        "{\"$id\":\"outer\",\"$ref\":\"inner\",\"$defs\":{\"o\":{\"$dynamicAnchor\":\"x\","
+        "\"$ref\":\"inner\"},\"inner\":{\"$id\":\"inner\",\"$dynamicRef\":\"#x\",\"$defs\":{"
+        "\"i\":{\"$dynamicAnchor\":\"x\"}}}}}");
+
+    judge(document, "1", errors, sizeof(errors));
+    ck_assert_str_eq(errors, " depth: leads through more than 1024 schemas inside of each other");
+    oa_schema_document_free(document);
+}
+END_TEST
+
+/* A chain of references at one value: found when the schema is loaded. */
+START_TEST(references_in_a_row_are_limited) {
+    for (int count = OA_SCHEMA_IN_PLACE_MAX - 1; count <= OA_SCHEMA_IN_PLACE_MAX; count++) {
+        char *text = calloc(1, 64 * 1024);
+        size_t len = (size_t)snprintf(text, 64 * 1024, "{\"$defs\":{\"d%d\":true", count - 1);
+        struct oa_schema_document *document;
+
+        for (int i = 0; i < count - 1; i++) {
+            len += (size_t)snprintf(text + len, 64 * 1024 - len,
+                                    ",\"d%d\":{\"$ref\":\"#/$defs/d%d\"}", i, i + 1);
+        }
+        snprintf(text + len, 64 * 1024 - len, "},\"$ref\":\"#/$defs/d0\"}");
+        document = parse_schema(text);
+        ck_assert((document != NULL) == (count < OA_SCHEMA_IN_PLACE_MAX));
+        ck_assert((strstr(problems, "more than 256 schemas apply to the same value") != NULL) ==
+                  (document == NULL));
+        oa_schema_document_free(document);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(regular_expressions_are_limited) {
+    struct oa_schema_limits limits = oa_schema_limits_default;
+    struct oa_schema_document *document =
+        load_schema("{\"items\":{\"pattern\":\"^(a+)+$\"},\"not\":{\"const\":1}}");
+
+    limits.pattern_work_max = 100000;
+    judge_text(document, "[\"aaa\"]", 7, &limits, errors, sizeof(errors));
+    ck_assert_str_eq(errors, "");
+    judge_text(document, "[\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"]", 42, &limits, errors,
+               sizeof(errors));
+    ck_assert_str_eq(errors, "/0 pattern: takes too long to compare with the pattern ^(a+)+$");
+    oa_schema_document_free(document);
+    document = load_schema("{\"not\":{\"pattern\":\"^(a+)+$\"}}");
+    judge_text(document, "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"", 40, &limits, errors,
+               sizeof(errors));
+    ck_assert_str_eq(errors, " pattern: takes too long to compare with a pattern");
+    oa_schema_document_free(document);
+}
+END_TEST
+
+/* 60,000 different items, and members: minutes when each is compared with each. */
+START_TEST(many_items_are_compared_quickly) {
+    struct oa_schema_document *document = load_schema(
+        "{\"uniqueItems\":true,\"items\":{\"uniqueItems\":true,\"const\":{\"none\":1}}}");
+    size_t size = 60000 * 16;
+    char *text = malloc(size);
+    size_t len = (size_t)snprintf(text, size, "[[0");
+    clock_t before = clock();
+
+    for (int i = 1; i < 30000; i++) {
+        len += (size_t)snprintf(text + len, size - len, ",%d", i);
+    }
+    len += (size_t)snprintf(text + len, size - len, "],{\"n\":0");
+    for (int i = 1; i < 30000; i++) {
+        len += (size_t)snprintf(text + len, size - len, ",\"n%d\":0", i);
+    }
+    snprintf(text + len, size - len, "}]");
+    judge(document, text, errors, sizeof(errors));
+    ck_assert_str_eq(errors, "/0 const: must be {\"none\":1}; /1 const: must be {\"none\":1}");
+    ck_assert_int_lt((clock() - before) / CLOCKS_PER_SEC, 2);
+    free(text);
+    oa_schema_document_free(document);
+}
+END_TEST
+
+/* ---- the texts of an error ------------------------------------------------------------------- */
+
+static size_t write_place(const char *key, char *buf, size_t bytes_max) {
+    const struct oa_place root = { .key = { "", 0 } };
+    const struct oa_place place = { .parent = &root, .key = { key, strlen(key) } };
+
+    return oa_place_write(&place, buf, bytes_max);
+}
+
+START_TEST(pointers_are_cut_between_characters) {
+    static const struct {
+        const char *key;
+        const char *pointer; /* in 8 bytes */
+    } cases[] = {
+        { "abcdefg", "/abcdefg" },
+        { "abcdefgh", "/abcd\xe2\x80\xa6" },
+        { "abc/efgh", "/abc\xe2\x80\xa6" }, /* "/abc~1" would not leave room */
+        { "ab~defgh", "/ab~0\xe2\x80\xa6" },
+        { "abc\xc3\xa9\xc3\xa9z", "/abc\xe2\x80\xa6" },
+        { "ab\xc3\xa9\xc3\xa9z", "/ab\xc3\xa9\xc3\xa9z" },
+        { "abcdef~", "/abcd\xe2\x80\xa6" },
+    };
+    char buf[9] = "";
+
+    buf[write_place(cases[_i].key, buf, 8)] = '\0';
+    ck_assert_str_eq(buf, cases[_i].pointer);
+}
+END_TEST
+
+START_TEST(long_texts_of_errors_are_cut) {
+    struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
+    char *text = repeat("{\"", "k", OA_ERROR_PATH_BYTES_MAX - 1, "\":1}");
+    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct oa_report report;
+
+    oa_report_init(&report, arena, 1);
+    oa_schema_check_text(oa_schema_document_root(document), text, strlen(text), NULL, &report);
+    ck_assert_uint_eq(report.first->path.len, OA_ERROR_PATH_BYTES_MAX);
+    ck_assert_ptr_null(strstr(report.first->path.data, "\xe2\x80\xa6"));
+    free(text);
+
+    text = repeat("{\"", "k", OA_ERROR_PATH_BYTES_MAX, "\":1}");
+    oa_report_init(&report, arena, 1);
+    oa_schema_check_text(oa_schema_document_root(document), text, strlen(text), NULL, &report);
+    ck_assert_uint_eq(report.first->path.len, OA_ERROR_PATH_BYTES_MAX);
+    ck_assert_str_eq(report.first->path.data + OA_ERROR_PATH_BYTES_MAX - 3, "\xe2\x80\xa6");
+    ck_assert_uint_lt(report.first->message.len, OA_ERROR_MESSAGE_BYTES_MAX);
+    free(text);
+    oa_arena_close(arena);
+    oa_schema_document_free(document);
+}
+END_TEST
+
+/* A name that is shown in a message is cut between two characters, too. */
+START_TEST(messages_are_valid_utf8) {
+    struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
+    char *text = repeat("{\"x", "\xc3\xa9", 150, "\":1}");
+    struct oa_arena *arena = oa_arena_open(1 << 20);
+    const unsigned char *s;
+    struct oa_report report;
+
+    oa_report_init(&report, arena, 1);
+    oa_schema_check_text(oa_schema_document_root(document), text, strlen(text), NULL, &report);
+    s = (const unsigned char *)report.first->message.data;
+    while (*s != '\0') {
+        unsigned len = oa_utf8_sequence(s, s + strlen((const char *)s));
+
+        ck_assert_uint_gt(len, 0);
+        s += len;
+    }
+    free(text);
+    oa_arena_close(arena);
+    oa_schema_document_free(document);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("openapi_schema_limits");
+    TCase *tcase = tcase_create("all");
+
+    tcase_add_test(tcase, values_are_limited);
+    tcase_add_test(tcase, the_default_of_values_is_kept);
+    tcase_add_test(tcase, levels_are_limited);
+    tcase_add_test(tcase, steps_are_limited);
+    tcase_add_test(tcase, steps_are_counted_exactly);
+    tcase_add_test(tcase, a_limit_is_not_negated);
+    tcase_add_test(tcase, circles_of_the_dynamic_scope_end);
+    tcase_add_test(tcase, references_in_a_row_are_limited);
+    tcase_add_test(tcase, regular_expressions_are_limited);
+    tcase_add_test(tcase, many_items_are_compared_quickly);
+    tcase_add_loop_test(tcase, pointers_are_cut_between_characters, 0, 7);
+    tcase_add_test(tcase, long_texts_of_errors_are_cut);
+    tcase_add_test(tcase, messages_are_valid_utf8);
+    suite_add_tcase(suite, tcase);
+    return unit_run(suite);
+}
