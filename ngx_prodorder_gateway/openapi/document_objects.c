@@ -128,7 +128,7 @@ const struct oa_shape oa_shape_request_body = {
 
 static const struct oa_shape link = {
     .what = "a link",
-    .members = MEMBERS{ URI("operationRef"),
+    .members = MEMBERS{ TEXT("operationRef"),
                         TEXT("operationId"),
                         { "parameters", OA_SHAPE_ANY, OA_SHAPE_MAP, false, NULL },
                         ANY("requestBody"),

@@ -217,6 +217,19 @@ static void load_item(struct oa_loader *loader, const struct oa_json *item,
     load_allow(loader, path);
 }
 
+/* What is wrong with the base path is said once, not for each path. */
+static void check_base(struct oa_loader *loader) {
+    const struct oa_place root = { .key = { "", 0 } };
+    const struct oa_place place = place_text(&root, "servers");
+    struct oa_path base = { .segment_count = 0 };
+
+    base.segments =
+        loader_alloc(loader, count_slashes(loader->doc->base) + 1, sizeof(*base.segments));
+    if (base.segments == NULL || !load_segments(loader, &place, loader->doc->base, &base)) {
+        loader->doc->base.len = 0;
+    }
+}
+
 void load_paths(struct oa_loader *loader) {
     const struct oa_place root = { .key = { "", 0 } };
     const struct oa_place list = place_text(&root, "paths");
@@ -230,6 +243,7 @@ void load_paths(struct oa_loader *loader) {
     if (doc->paths == NULL) {
         return;
     }
+    check_base(loader);
     for (const struct oa_json *item = paths->child; item != NULL; item = item->next) {
         struct oa_place at = place_member(&list, item);
         struct oa_path path = { .template = item->key, .node = item };

@@ -144,6 +144,9 @@ my @cases = (
         ['/servers/0' => { url => '/{v}', variables => { v => { default => 'v1', enum => ['v1', 'v2'] } } }],
         '#/servers/0/url: the variable {v} in the path of a server must have one value only'],
 
+    ['a base path with a bad escape', ['/servers/0/url' => '/v%1'],
+        '#/servers: \'%\' must be followed by two hexadecimal digits'],
+
     # paths
     ['a path without its slash', ['/paths/items' => {}], '#/paths/items: a path must begin with \'/\''],
     ['+a path with a query', ['/paths/~1a?b=c' => {}],

@@ -1,0 +1,290 @@
+/* Which operation a request is for, and how the tree of paths finds it. */
+#include "openapi_fixture.h"
+#include "unit.h"
+
+static const char *const document =
+    "{" INFO ",\"servers\":[{\"url\":\"https://host/api\"}],\"paths\":{"
+    "\"/o\":{\"post\":{" OK "}},"
+    "\"/o/"
+    "{id}\":{\"parameters\":[{\"name\":\"id\",\"in\":\"path\",\"required\":true,\"schema\":{}}],"
+    "\"get\":{\"operationId\":\"one\"," OK "},\"delete\":{" OK "}},"
+    "\"/o/top\":{\"get\":{\"operationId\":\"top\"," OK "},\"options\":{\"operationId\":\"how\"," OK
+    "},"
+    "\"head\":{\"operationId\":\"head\"," OK "}},"
+    "\"/o/top/{x}/end\":{\"get\":{\"operationId\":\"literal\",\"parameters\":[{\"name\":\"x\","
+    "\"in\":\"path\",\"required\":true,\"schema\":{}}]," OK "}},"
+    "\"/o/{id}/mid/{y}\":{\"get\":{\"operationId\":\"template\",\"parameters\":[{\"name\":\"id\","
+    "\"in\":\"path\",\"required\":true,\"schema\":{}},{\"name\":\"y\",\"in\":\"path\","
+    "\"required\":true,\"schema\":{}}]," OK "}},"
+    "\"/slash/\":{\"get\":{\"operationId\":\"slash\"," OK "}},"
+    "\"/a%2Fb/caf%c3%A9:x\":{\"get\":{\"operationId\":\"escaped\"," OK "}},"
+    "\"/\":{\"get\":{\"operationId\":\"root\"," OK "}}}}";
+
+static const struct {
+    const char *method;
+    const char *path;
+    enum oa_route route;
+    const char *what;   /* operation or Allow */
+    const char *values; /* of the templates, with '|' between them */
+} requests[] = {
+    { "GET", "/api/o/7", OA_ROUTE_FOUND, "one", "7" },
+    { "HEAD", "/api/o/7", OA_ROUTE_FOUND, "one", "7" },
+    { "GET", "/api/o/top", OA_ROUTE_FOUND, "top", "" },
+    { "HEAD", "/api/o/top", OA_ROUTE_FOUND, "head", "" },
+    { "OPTIONS", "/api/o/top", OA_ROUTE_FOUND, "how", "" },
+    { "GET", "/api/o/to", OA_ROUTE_FOUND, "one", "to" },
+    { "GET", "/api/o/topp", OA_ROUTE_FOUND, "one", "topp" },
+
+    /* percent-encoding: in a literal it is the character, in a value it stays for the parameter */
+    { "GET", "/api/o/%74%6Fp", OA_ROUTE_FOUND, "top", "" },
+    { "GET", "/%61pi/o/%37", OA_ROUTE_FOUND, "one", "%37" },
+    { "GET", "/api/o/a%2Fb", OA_ROUTE_FOUND, "one", "a%2Fb" },
+    { "GET", "/api/a%2fb/caf\xc3\xa9:x", OA_ROUTE_FOUND, "escaped", "" },
+    { "GET", "/api/a%2fb/caf%C3%a9%3Ax", OA_ROUTE_FOUND, "escaped", "" },
+    { "GET", "/api/a/b/caf%C3%a9:x", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/%zz", OA_ROUTE_FOUND, "one", "%zz" },
+    { "GET", "/api/%6", OA_ROUTE_NO_PATH, NULL, NULL },
+
+    /* the literal first, and back to the template when nothing fits below it */
+    { "GET", "/api/o/top/1/end", OA_ROUTE_FOUND, "literal", "1" },
+    { "GET", "/api/o/top/mid/2", OA_ROUTE_FOUND, "template", "top|2" },
+    { "GET", "/api/o/top/mid/end", OA_ROUTE_FOUND, "literal", "mid" },
+    { "GET", "/api/o/1/mid/2", OA_ROUTE_FOUND, "template", "1|2" },
+    { "GET", "/api/o/1/mid", OA_ROUTE_NO_PATH, NULL, NULL },
+
+    /* methods */
+    { "POST", "/api/o/7", OA_ROUTE_NO_METHOD, "GET, HEAD, DELETE", NULL },
+    { "get", "/api/o/7", OA_ROUTE_NO_METHOD, "GET, HEAD, DELETE", NULL },
+    { "DELETE", "/api/o/top", OA_ROUTE_NO_METHOD, "GET, OPTIONS, HEAD", NULL },
+    { "HEAD", "/api/o", OA_ROUTE_NO_METHOD, "POST", NULL },
+    { "POST", "/api/o", OA_ROUTE_FOUND, "POST /o", "" },
+
+    /* slashes and dots: a path is what is declared, and nothing near it */
+    { "GET", "/api/", OA_ROUTE_FOUND, "root", "" },
+    { "GET", "/api", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/slash/", OA_ROUTE_FOUND, "slash", "" },
+    { "GET", "/api/slash", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/7/", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api//o/7", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "//api/o/7", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o//mid/2", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/.", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/..", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/%2e%2E", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/x/../o/7", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/...", OA_ROUTE_FOUND, "one", "..." },
+    { "GET", "/o/7", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "*", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "api/o/7", OA_ROUTE_NO_PATH, NULL, NULL },
+};
+
+/* The values that the operation's path parameters stand for. */
+static void render_values(const struct oa_match *match, size_t count, char *out, size_t bytes) {
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        len += (size_t)snprintf(out + len, bytes - len, "%s%.*s", i > 0 ? "|" : "",
+                                (int)match->values[i].len, match->values[i].data);
+    }
+}
+
+static size_t count_values(const char *values) {
+    size_t count = values[0] != '\0';
+
+    for (; *values != '\0'; values++) {
+        count += *values == '|';
+    }
+    return count;
+}
+
+START_TEST(routes_are_found) {
+    struct oa_document *doc = load(document);
+    struct oa_match match;
+    char values[100];
+
+    ck_assert_str_eq(message, "");
+    oa_document_route(doc, str(requests[_i].method), str(requests[_i].path), &match);
+    ck_assert_int_eq(match.route, requests[_i].route);
+    if (match.route == OA_ROUTE_FOUND) {
+        ck_assert(oa_str_is(match.operation->id, requests[_i].what));
+        render_values(&match, count_values(requests[_i].values), values, sizeof(values));
+        ck_assert_str_eq(values, requests[_i].values);
+    } else if (match.route == OA_ROUTE_NO_METHOD) {
+        ck_assert(oa_str_is(match.allow, requests[_i].what));
+    }
+    oa_document_free(doc);
+}
+END_TEST
+
+START_TEST(a_document_without_paths_has_no_route) {
+    struct oa_document *doc = load(HEAD "{}}");
+    struct oa_match match;
+
+    ck_assert_str_eq(message, "");
+    oa_document_route(doc, str("GET"), str("/"), &match);
+    ck_assert_int_eq(match.route, OA_ROUTE_NO_PATH);
+    oa_document_free(doc);
+}
+END_TEST
+
+enum { MANY = 1000 };
+
+/* "/s0/t0" to "/s31/t31", each with a template below. */
+static char *many_paths(void) {
+    size_t bytes = MANY * 300;
+    char *text = malloc(bytes);
+    size_t len = (size_t)snprintf(text, bytes, HEAD "{");
+
+    for (unsigned i = 0; i < MANY; i++) {
+        len += (size_t)snprintf(text + len, bytes - len,
+                                "%s\"/s%u/t%u/{id}\":{\"get\":{\"operationId\":\"op%u\","
+                                "\"parameters\":[{\"name\":\"id\",\"in\":\"path\",\"required\":"
+                                "true,\"schema\":{}}]," OK "}}",
+                                i > 0 ? "," : "", i % 32, i, i);
+    }
+    snprintf(text + len, bytes - len, "}}");
+    return text;
+}
+
+START_TEST(each_of_many_paths_is_found) {
+    char *text = many_paths();
+    struct oa_document *doc = load(text);
+    struct oa_match match;
+
+    ck_assert_str_eq(message, "");
+    for (unsigned i = 0; i < MANY; i++) {
+        char path[40];
+        char id[20];
+
+        snprintf(path, sizeof(path), "/s%u/t%u/%u", i % 32, i, i);
+        snprintf(id, sizeof(id), "op%u", i);
+        oa_document_route(doc, str("GET"), str(path), &match);
+        ck_assert_int_eq(match.route, OA_ROUTE_FOUND);
+        ck_assert(oa_str_is(match.operation->id, id));
+        snprintf(path, sizeof(path), "/s%u/t%u/1", (i + 1) % 32, i);
+        oa_document_route(doc, str("GET"), str(path), &match);
+        ck_assert_int_eq(match.route, OA_ROUTE_NO_PATH);
+    }
+    oa_document_free(doc);
+    free(text);
+}
+END_TEST
+
+/* A path of `segments` segments of `bytes` letters, of which `templates` are templates. */
+static struct oa_document *load_path(unsigned segments, unsigned bytes, unsigned templates) {
+    static char text[256 * 1024];
+    char path[64 * 1024];
+    char params[8 * 1024];
+    size_t at = 0;
+    size_t len = 0;
+
+    params[0] = '\0';
+    for (unsigned i = 0; i < segments; i++) {
+        if (i < templates) {
+            at += (size_t)snprintf(path + at, sizeof(path) - at, "/{p%u}", i);
+            len += (size_t)snprintf(params + len, sizeof(params) - len,
+                                    "%s{\"name\":\"p%u\",\"in\":\"path\",\"required\":true,"
+                                    "\"schema\":{}}",
+                                    i > 0 ? "," : "", i);
+            continue;
+        }
+        path[at++] = '/';
+        memset(path + at, 'a', bytes);
+        at += bytes;
+        path[at] = '\0';
+    }
+    snprintf(text, sizeof(text), HEAD "{\"%s\":{\"get\":{\"parameters\":[%s]," OK "}}}}", path,
+             params);
+    return load(text);
+}
+
+START_TEST(limits_of_a_path) {
+    struct oa_document *doc;
+
+    doc = load_path(OA_PATH_SEGMENTS_MAX, 1, 0);
+    ck_assert_str_eq(message, "");
+    oa_document_free(doc);
+    ck_assert_ptr_null(load_path(OA_PATH_SEGMENTS_MAX + 1, 1, 0));
+    ck_assert_ptr_nonnull(strstr(message, ": a path must not have more than 64 segments"));
+
+    doc = load_path(1, OA_LITERAL_BYTES_MAX, 0);
+    ck_assert_str_eq(message, "");
+    oa_document_free(doc);
+    ck_assert_ptr_null(load_path(1, OA_LITERAL_BYTES_MAX + 1, 0));
+    ck_assert_ptr_nonnull(strstr(message, ": a segment is longer than 256 bytes"));
+
+    doc = load_path(OA_PATH_PARAMS_MAX, 1, OA_PATH_PARAMS_MAX);
+    ck_assert_str_eq(message, "");
+    oa_document_free(doc);
+    ck_assert_ptr_null(load_path(OA_PATH_PARAMS_MAX + 1, 1, OA_PATH_PARAMS_MAX + 1));
+    ck_assert_ptr_nonnull(strstr(message, ": a path must not have more than 8 templates"));
+}
+END_TEST
+
+/* The longest literal, all of it encoded, and one byte more. */
+START_TEST(a_long_segment) {
+    struct oa_document *doc = load_path(1, OA_LITERAL_BYTES_MAX, 0);
+    char path[4 * OA_LITERAL_BYTES_MAX];
+    struct oa_match match;
+    size_t len = 1;
+
+    path[0] = '/';
+    for (unsigned i = 0; i < OA_LITERAL_BYTES_MAX; i++, len += 3) {
+        memcpy(path + len, "%61", 3);
+    }
+    oa_document_route(doc, str("GET"), (struct oa_str){ path, len }, &match);
+    ck_assert_int_eq(match.route, OA_ROUTE_FOUND);
+    path[len++] = 'a';
+    oa_document_route(doc, str("GET"), (struct oa_str){ path, len }, &match);
+    ck_assert_int_eq(match.route, OA_ROUTE_NO_PATH);
+    oa_document_free(doc);
+}
+END_TEST
+
+/* Base paths: how servers[0].url begins every path. */
+static const struct {
+    const char *servers;
+    const char *path; /* that leads to "/x" */
+} bases[] = {
+    { "[]", "/x" },
+    { "[{\"url\":\"/\"}]", "/x" },
+    { "[{\"url\":\"https://host\"}]", "/x" },
+    { "[{\"url\":\"https://host/\"}]", "/x" },
+    { "[{\"url\":\"https://host:8080/v1/\"}]", "/v1/x" },
+    { "[{\"url\":\"/v1/v2\"},{\"url\":\"http://other/v1/v2\"}]", "/v1/v2/x" },
+    { "[{\"url\":\"{scheme}://h/{v}/a\",\"variables\":{\"scheme\":{\"default\":\"https\",\"enum\":["
+      "\"http\",\"https\"]},\"v\":{\"default\":\"v7\"}}}]",
+      "/v7/a/x" },
+};
+
+START_TEST(servers_give_a_base_path) {
+    char text[1000];
+    struct oa_document *doc;
+    struct oa_match match;
+
+    snprintf(text, sizeof(text), "{" INFO ",\"servers\":%s,\"paths\":{\"/x\":{\"get\":{" OK "}}}}",
+             bases[_i].servers);
+    doc = load(text);
+    ck_assert_str_eq(message, "");
+    oa_document_route(doc, str("GET"), str(bases[_i].path), &match);
+    ck_assert_int_eq(match.route, OA_ROUTE_FOUND);
+    oa_document_free(doc);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("openapi_route");
+    TCase *tcase = tcase_create("all");
+
+    tcase_add_loop_test(tcase, routes_are_found, 0, (int)UNIT_COUNT(requests));
+    tcase_add_test(tcase, a_document_without_paths_has_no_route);
+    tcase_add_test(tcase, each_of_many_paths_is_found);
+    tcase_add_test(tcase, limits_of_a_path);
+    tcase_add_test(tcase, a_long_segment);
+    tcase_add_loop_test(tcase, servers_give_a_base_path, 0, (int)UNIT_COUNT(bases));
+    suite_add_tcase(suite, tcase);
+    return unit_run(suite);
+}
