@@ -7,7 +7,8 @@
 #include "ngx_http_prodorder.h"
 
 
-static ngx_int_t ngx_http_prodorder_is_token(ngx_str_t *name);
+static ngx_uint_t ngx_http_prodorder_is_token(ngx_str_t *name);
+static ngx_uint_t ngx_http_prodorder_is_taken(ngx_str_t *name);
 
 
 ngx_str_t  ngx_http_prodorder_id_header = ngx_string("X-Request-Id");
@@ -151,6 +152,14 @@ ngx_http_prodorder_set_request_id(ngx_conf_t *cf, ngx_command_t *cmd,
         name.data = value[2].data + sizeof("header=") - 1;
         name.len = value[2].len - (sizeof("header=") - 1);
 
+        if (ngx_http_prodorder_is_taken(&name)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" of \"%V\": HTTP "
+                               "has another use for this header field",
+                               &value[2], &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+
         if (ngx_http_prodorder_is_token(&name)) {
             plcf->id_header = name;
             return NGX_CONF_OK;
@@ -167,7 +176,7 @@ ngx_http_prodorder_set_request_id(ngx_conf_t *cf, ngx_command_t *cmd,
 
 /* RFC 9110, 5.6.2 */
 
-static ngx_int_t
+static ngx_uint_t
 ngx_http_prodorder_is_token(ngx_str_t *name)
 {
     u_char  c;
@@ -187,6 +196,41 @@ ngx_http_prodorder_is_token(ngx_str_t *name)
     }
 
     return 1;
+}
+
+
+/* An id in one of these would break the message, or what the client does. */
+
+static ngx_uint_t
+ngx_http_prodorder_is_taken(ngx_str_t *name)
+{
+    ngx_uint_t  i;
+
+    static ngx_str_t  names[] = {
+        ngx_string("Allow"), ngx_string("Authorization"),
+        ngx_string("Cache-Control"), ngx_string("Connection"),
+        ngx_string("Content-Encoding"), ngx_string("Content-Length"),
+        ngx_string("Content-Range"), ngx_string("Content-Type"),
+        ngx_string("Cookie"), ngx_string("Date"), ngx_string("ETag"),
+        ngx_string("Expect"), ngx_string("Host"), ngx_string("Keep-Alive"),
+        ngx_string("Last-Modified"), ngx_string("Location"),
+        ngx_string("Retry-After"), ngx_string("Server"),
+        ngx_string("Set-Cookie"), ngx_string("TE"), ngx_string("Trailer"),
+        ngx_string("Transfer-Encoding"), ngx_string("Upgrade"),
+        ngx_string("Vary"), ngx_string("WWW-Authenticate"),
+        ngx_string("traceparent"), ngx_string("tracestate")
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+
+        if (names[i].len == name->len
+            && ngx_strncasecmp(names[i].data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -769,3 +769,36 @@ prodorder_json_values 10000001;
 --- must_die
 --- error_log
 "prodorder_json_values" directive must be from 1 to 10000000
+
+
+=== TEST 54: prodorder_request_id: a header that HTTP needs for itself
+--- config
+prodorder_request_id inbound header=content-length;
+--- must_die
+--- error_log
+invalid parameter "header=content-length" of "prodorder_request_id": HTTP has another use for this header field
+
+
+=== TEST 55: prodorder_metrics in an if block and in limit_except, as the location that holds it
+--- config
+location = /a { prodorder_metrics; if ($arg_x) { set $y 1; } }
+location = /b { prodorder_metrics; limit_except GET { allow all; } }
+location = /c { prodorder_metrics; limit_except GET { deny all; } }
+--- pipelined_requests eval
+["GET /a?x=1", "GET /b", "POST /b\nx=1", "POST /c\nx=1"]
+--- error_code eval
+[200, 200, 405, 403]
+--- response_body_like eval
+[qr/^prodorder_gateway_build_info/m, qr/^prodorder_gateway_build_info/m, qr/"statusCode":405/, qr/"statusCode":403/]
+
+
+=== TEST 56: prodorder_metrics without a document: one row
+--- config
+location = /metrics { prodorder_metrics; }
+location / { return 204; }
+--- pipelined_requests eval
+["GET /a", "GET /metrics"]
+--- error_code eval
+[204, 200]
+--- response_body_like eval
+["", qr/\A(?!.*operation="[^"]).*\nprodorder_gateway_requests_total\{operation="",status="204"\} 1\n/s]
