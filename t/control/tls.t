@@ -61,8 +61,10 @@ is($up->{status}, 0, 'up gateway with a certificate') or do {
     exit 1;
 };
 my $answer = get("https://localhost:$tls/livez", '--resolve', "localhost:$tls:127.0.0.1", '-D', "$dir/head");
+unlike(read_file("$dir/head"), qr/^strict-transport-security/mi, 'as localhost it asks for nothing else');
+get("https://127.0.0.1:$tls/livez", '-D', "$dir/head");
 like($answer->{out}, qr/"status":"alive".*\n2 200$/s, 'it answers over TLS with HTTP/2') or diag $answer->{err};
-like(read_file("$dir/head"), qr/^strict-transport-security: max-age=31536000\r$/mi, 'and asks to be called so again');
+like(read_file("$dir/head"), qr/^strict-transport-security: max-age=31536000\r$/mi, 'and asks to be called so again by its other names');
 like(get("http://127.0.0.1:$plain/livez")->{out}, qr/\n1\.1 200$/, 'the plain port still answers');
 like(get("http://127.0.0.1:$tls/livez")->{out}, qr/^\{"statusCode":400,"data":null,.*\n1\.1 400$/s,
     'a plain request at the TLS port is 400, in JSON');
@@ -70,6 +72,13 @@ is(run('./prodorder', 'status')->{out} =~ /^gateway .* healthy/m, 1, 'status: he
 
 is(run('./prodorder', 'restart', 'gateway')->{status}, 0, 'restart without the variables');
 like(get("https://127.0.0.1:$tls/livez")->{out}, qr/\n2 200$/, 'TLS is remembered');
+
+# How the listening line is written depends on nginx's version.
+for my $case ([qw(1.22.1 1)], [qw(1.25.0 1)], [qw(1.25.1 0)], [qw(1.26.3 0)], [qw(2.0.0 0)]) {
+    my ($version, $status) = @$case;
+    is(run('bash', '-c', ". scripts/lib/tls.sh && tls_has_http2_directive $version")->{status}, $status,
+        "nginx $version has " . ($status ? 'no' : 'a') . ' directive http2');
+}
 
 # A renewed certificate, read on reload, by nginx's own means.
 run('cp', "$dir/other.pem", $good[0]);

@@ -104,4 +104,25 @@ $posts = () = $order->received =~ /^POST/mg;
 is($posts, 1, 'was sent once');
 $order->stop;
 
+# Requests in flight outlive a reload, and the end of the gateway.
+$order = Prodorder::Gateway::Mock->start($gateway->port(3002), "$dir/order3.txt", keepalive => 1,
+    reply => sub { [json_reply('200 OK', '{"id":6}') =~ /\A(.*\r\n\r\n)(.*)\z/s] }, delay => 1);
+for my $signal (qw(HUP QUIT)) {
+    my @clients = map { $gateway->client } 1 .. 3;
+    my $body = '{"productId":1,"quantity":1}';
+    $_->send_pieces(0, join("\r\n", 'POST /orders HTTP/1.1', 'Host: x', 'Content-Type: application/json',
+        'Content-Length: ' . length $body, '', $body)) for @clients;
+    sleep 0.3;
+    $gateway->signal($signal);
+    sleep 0.3;
+    if ($signal eq 'HUP') {
+        is($gateway->ask('GET /livez')->{status}, 200, 'HUP: the new workers answer');
+    }
+    is_deeply([map { my $got = $_->read_response('POST'); $got && $got->{status} } @clients], [201, 201, 201],
+        "$signal: what was begun is answered");
+    $_->close for @clients;
+}
+$gateway->ended;
+$order->stop;
+
 $gateway->done;

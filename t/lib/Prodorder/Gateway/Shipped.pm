@@ -85,9 +85,21 @@ sub _exec {
         or POSIX::_exit(127);
 }
 
+sub signal {
+    my ($self, $signal) = @_;
+    kill $signal, $self->{pid};
+    return;
+}
+
 sub stop {
     my ($self) = @_;
-    kill 'QUIT', $self->{pid};
+    $self->signal('QUIT');
+    return $self->ended;
+}
+
+# ended(): wait until it has, after a signal
+sub ended {
+    my ($self) = @_;
     waitpid delete $self->{pid}, 0;
     is($?, 0, 'nginx stopped gracefully');
     return;
