@@ -69,6 +69,8 @@ GET /t
 my $body = qq( {"x":[ ],\n "n":1.50e+01,"u":"\xc3\xa9\\u00e9"}\r\n);
 "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: "
     . length($body) . "\r\n\r\n$body"
+--- response_headers
+Content-Type: application/json
 --- response_body_like eval
 my $data = qq( {"x":[ ],\n "n":1.50e+01,"u":"\xc3\xa9\\u00e9"}\r\n);
 qr/\A\{"statusCode":200,"data":\Q$data\E,"timestamp"/

@@ -425,7 +425,6 @@ Allow: GET, HEAD
 
 === TEST 33: a client that is not allowed
 --- config
-client_max_body_size 1k;
 location /a { deny all; }
 location / { root html; }
 --- raw_request eval
@@ -454,8 +453,7 @@ location / { root html; }
 
 === TEST 36: a body over client_max_body_size
 --- config
-client_max_body_size 1k;
-location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+location / { client_max_body_size 1k; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 --- raw_request eval
 "POST /t HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n"
 --- error_code: 413
@@ -464,8 +462,7 @@ location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 
 === TEST 37: trap: the same in chunks
 --- config
-client_max_body_size 1k;
-location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_9; }
+location / { client_max_body_size 1k; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_9; }
 --- raw_request eval
 "POST /t HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" . ("x" x 2000) . "\r\n0\r\n\r\n"
 --- error_code: 413

@@ -574,7 +574,7 @@ GET /f.json
 === TEST 38: error_page with JSON of the user's own: its message is ours
 --- config
 error_page 404 /sorry.json;
-location / { types { application/json json; } root html; }
+location / { types { application/json json; } sendfile on; root html; }
 --- user_files
 >>> sorry.json
 {"message":"we looked everywhere","other":1}
@@ -676,11 +676,11 @@ upstream timed out
 --- request
 GET /t
 --- tcp_reply eval
-"HTTP/1.1 422 No\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08"
+"HTTP/1.1 422 No\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\nContent-Length: 17\r\n\r\n{\"message\":\"no\"}"
 --- error_code: 422
 --- response_headers
 ! Content-Encoding
---- response_body_like: \A\{"statusCode":422,"data":null,
+--- response_body_like: \A\{"statusCode":422,"data":null,"message":"[^"]{5,}"
 
 
 === TEST 47: 405 of an upstream keeps its Allow
@@ -733,3 +733,22 @@ qr/^X-Request-Id: \Q$id\E\r$/m
 --- response_body_like eval
 my $id = CORE::join("", "a" .. "z", "A" .. "Z", 0 .. 9, "._:-", "9" x 62);
 qr/"requestId":"\Q$id\E"\}\z/
+
+
+=== TEST 50: a body in a file is there for a post_action, too, when the response has been sent
+--- config
+location = /orders {
+    prodorder_openapi $TEST_NGINX_ROOT/openapi.json;
+    client_body_buffer_size 1k;
+    post_action /after;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+}
+location = /after { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- more_headers
+Content-Type: application/json
+--- request eval
+"POST /orders\n{\"productId\":1," . (" " x 5000) . "\"quantity\":1}"
+--- tcp_reply eval
+"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+--- error_code: 201
+--- tcp_query eval: qr/\APOST \/orders .*"quantity":1\}POST \/after .* {5000}"quantity":1\}\z/s
