@@ -202,12 +202,8 @@ void oa_check_security_requirement(struct oa_loader *loader, const struct oa_jso
     (void)seen;
     for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
         struct oa_place at = place_member(place, one);
-        const struct oa_json *scheme = schemes != NULL ? schemes->child : NULL;
 
-        while (scheme != NULL && !oa_str_equal(scheme->key, one->key)) {
-            scheme = scheme->next;
-        }
-        if (scheme == NULL) {
+        if (schemes == NULL || oa_json_member(schemes, one->key) == NULL) {
             loader_fail(loader, &at, "there is no security scheme \"%.*s\" in the components",
                         OA_STR(one->key));
         }

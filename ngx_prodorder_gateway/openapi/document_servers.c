@@ -20,15 +20,7 @@ struct base {
 static const struct oa_json *find_variable(const struct oa_json *server, struct oa_str name) {
     const struct oa_json *variables = oa_json_get(server, "variables");
 
-    if (variables == NULL || variables->type != OA_OBJECT) {
-        return NULL;
-    }
-    for (const struct oa_json *one = variables->child; one != NULL; one = one->next) {
-        if (oa_str_equal(one->key, name)) {
-            return one;
-        }
-    }
-    return NULL;
+    return variables != NULL ? oa_json_member(variables, name) : NULL;
 }
 
 /* The next {name} from `s`, without its braces; false when there is none. */
