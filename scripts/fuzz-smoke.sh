@@ -34,11 +34,12 @@ fi
 
 # run_one NAME: fuzz, and print what libFuzzer says about it to the log.
 run_one() {
-    local corpus=fuzz/corpus/$1 new=$build/fuzz/corpus/$1 log=$findings/$1.log
+    local corpus=fuzz/corpus/$1 new=$build/fuzz/corpus/$1 log=$findings/$1.log words=()
     mkdir -p "$new"
+    [ ! -f "fuzz/$1.dict" ] || words=("-dict=fuzz/$1.dict")
     nice -n 10 "$build/fuzz/fuzz_$1" -max_total_time="$seconds" -timeout=$input_seconds_max \
         -rss_limit_mb=$memory_mb_max -print_final_stats=1 -artifact_prefix="$findings/$1-" \
-        "$new" "$corpus" > "$log" 2>&1
+        "${words[@]}" "$new" "$corpus" > "$log" 2>&1
 }
 
 # show_failure NAME: why, and how to see it again.
