@@ -31,7 +31,8 @@ sub lint {
     my %broken = map { $_ => [] } @files;
     for my $problem (map { @{ $_->{problems} } } @reports) {
         my $place = $problem->{location}[0];
-        my ($file) = grep { $place->{source}{ref} =~ /\Q$_\E$/ } @files;
+        my ($name) = $place->{source}{ref} =~ m{([^/]+)$};
+        my ($file) = grep { m{(?:^|/)\Q$name\E$} } @files;
         push @{ $broken{ $file // $files[0] } }, "$problem->{ruleId} " . ($place->{pointer} // '');
     }
     return \%broken;
