@@ -1,0 +1,146 @@
+/*
+ * What the gateway's validator costs by itself: nanoseconds for one body, with and without parsing it.
+ *
+ * Usage: micro_validator SCHEMA BODY [MILLISECONDS]      (called by bench/validator.sh)
+ *
+ * SCHEMA is a JSON Schema or, when its name ends in "openapi.json", an OpenAPI document whose
+ * POST /orders is used. Prints "TEXT_NS VALUE_NS VALID": text to verdict, parsed value to verdict.
+ */
+#include "openapi/schema_document.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    BODY_BYTES_MAX = 16 * 1024 * 1024,
+    ARENA_BYTES_MAX = 512 * 1024 * 1024,
+    MILLISECONDS_DEFAULT = 300,
+    WARM_UP_ROUNDS = 100
+};
+
+struct subject {
+    struct oa_schema_document *schema;
+    struct oa_document *document;
+    const struct oa_operation *operation;
+    char *body;
+    size_t len;
+    const struct oa_json *value;
+};
+
+static void print_problem(void *user, const char *line) {
+    (void)user;
+    fprintf(stderr, "%s\n", line);
+}
+
+static void *require(const void *pointer, const char *what) {
+    if (pointer == NULL) {
+        fprintf(stderr, "micro_validator: %s\n", what);
+        exit(EXIT_FAILURE);
+    }
+    return (void *)pointer;
+}
+
+static void load_body(struct subject *subject, const char *name) {
+    FILE *file = require(fopen(name, "rb"), "cannot open the body");
+
+    subject->body = require(malloc(BODY_BYTES_MAX), "no memory");
+    subject->len = fread(subject->body, 1, BODY_BYTES_MAX, file);
+    fclose(file);
+}
+
+static void load_schema(struct subject *subject, const char *name) {
+    static const struct oa_schema_options options = { .asserts_formats = true };
+    static const char suffix[] = "openapi.json";
+    size_t len = strlen(name);
+    struct oa_match match;
+
+    if (len < sizeof(suffix) - 1 || strcmp(name + len - (sizeof(suffix) - 1), suffix) != 0) {
+        subject->schema = require(oa_schema_document_load(name, &options, print_problem, NULL),
+                                  "the schema has mistakes");
+        return;
+    }
+    subject->document =
+        require(oa_document_load(name, print_problem, NULL), "the document has mistakes");
+    oa_document_route(subject->document, (struct oa_str){ "POST", 4 },
+                      (struct oa_str){ "/orders", 7 }, &match);
+    subject->operation = require(match.operation, "the document has no POST /orders");
+}
+
+static bool judge_text(const struct subject *subject, struct oa_report *report) {
+    static const struct oa_str media = { "application/json", 16 };
+
+    return subject->operation != NULL
+               ? oa_check_body(subject->operation, media, subject->body, subject->len, NULL, report)
+               : oa_schema_check_text(oa_schema_document_root(subject->schema), subject->body,
+                                      subject->len, NULL, report);
+}
+
+static bool judge_value(const struct subject *subject, struct oa_report *report) {
+    const struct oa_place root = { .key = { "", 0 } };
+    struct oa_run run = { .report = report };
+
+    return oa_schema_run(&run, oa_schema_document_root(subject->schema), subject->value, &root);
+}
+
+static double now_ns(void) {
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+/* The mean of as many calls as fit into the time, in rounds that double. */
+static double measure(const struct subject *subject, double time_ns, bool *ret_valid,
+                      bool (*judge)(const struct subject *subject, struct oa_report *report)) {
+    struct oa_arena *arena = require(oa_arena_open(ARENA_BYTES_MAX), "no memory");
+    struct oa_report report;
+    double begin;
+    double spent = 0;
+    unsigned long calls = 0;
+
+    oa_report_init(&report, arena, OA_ERRORS_MAX_DEFAULT);
+    for (int i = 0; i < WARM_UP_ROUNDS; i++) {
+        *ret_valid = judge(subject, &report);
+    }
+    begin = now_ns();
+    for (unsigned long round = 1; spent < time_ns; round *= 2) {
+        for (unsigned long i = 0; i < round; i++) {
+            judge(subject, &report);
+        }
+        calls += round;
+        spent = now_ns() - begin;
+    }
+    oa_arena_close(arena);
+    return spent / (double)calls;
+}
+
+int main(int argc, char **argv) {
+    struct subject subject = { .len = 0 };
+    struct oa_arena *arena = oa_arena_open(ARENA_BYTES_MAX);
+    struct oa_json_error error;
+    double time_ns = 1e6 * (argc > 3 ? strtod(argv[3], NULL) : MILLISECONDS_DEFAULT);
+    double value_ns = 0;
+    double text_ns;
+    bool valid;
+
+    if (argc < 3 || arena == NULL) {
+        fprintf(stderr, "usage: micro_validator SCHEMA BODY [MILLISECONDS]\n");
+        return EXIT_FAILURE;
+    }
+    load_schema(&subject, argv[1]);
+    load_body(&subject, argv[2]);
+    subject.value = oa_json_parse(arena, subject.body, subject.len, OA_BODY_DEPTH_MAX, &error);
+    require(subject.value, "the body is not JSON");
+    text_ns = measure(&subject, time_ns, &valid, judge_text);
+    if (subject.schema != NULL) {
+        value_ns = measure(&subject, time_ns, &valid, judge_value);
+    }
+    printf("%.1f %.1f %s\n", text_ns, value_ns, valid ? "valid" : "invalid");
+    oa_schema_document_free(subject.schema);
+    oa_document_free(subject.document);
+    oa_arena_close(arena);
+    free(subject.body);
+    return EXIT_SUCCESS;
+}
