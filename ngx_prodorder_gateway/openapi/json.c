@@ -101,12 +101,11 @@ static bool skip_fraction(struct parser *p) {
 
 /* Most numbers are integers that fit: their value is kept. */
 static void note_integer(struct oa_json *node, const char *s, const char *end) {
-    enum { DIGITS_MAX = 18 };
     bool negative = *s == '-';
     int64_t n = 0;
 
     s += negative;
-    if (end - s > DIGITS_MAX) {
+    if (end - s > OA_JSON_INTEGER_DIGITS_MAX) {
         return;
     }
     for (; s < end; s++) {

@@ -18,8 +18,9 @@
 enum {
     OA_JSON_DEPTH_MAX = 128, /* the highest depth_max that may be asked for */
     OA_JSON_BYTES_MAX = 1024 * 1024 * 1024,
-    OA_JSON_VALUES_MAX = 65536, /* default of oa_json_limits.values_max */
-    OA_JSON_PAIRWISE_MAX = 16   /* objects with more members have them sorted, too */
+    OA_JSON_VALUES_MAX = 65536,      /* default of oa_json_limits.values_max */
+    OA_JSON_INTEGER_DIGITS_MAX = 18, /* of oa_json.integer; longer ones are only text */
+    OA_JSON_PAIRWISE_MAX = 16        /* objects with more members have them sorted, too */
 };
 
 /* One bit a type, so that a set of types is a mask. */
@@ -45,7 +46,7 @@ struct oa_json {
     struct oa_str raw; /* the value as it stands in the text */
     union {
         struct oa_str text;             /* string: decoded content; else no text (len 0) */
-        int64_t integer;                /* number with count 1: its value */
+        int64_t integer;                /* number with count 1: its value, of up to 18 digits */
         const struct oa_json **members; /* object of more than OA_JSON_PAIRWISE_MAX: by name */
     };
     struct oa_json *child;

@@ -8,6 +8,9 @@ static int compare(const struct oa_op *op, const struct oa_json *value) {
     if (value->count != 0 && bound->number.count != 0) {
         return (value->integer > bound->number.integer) - (value->integer < bound->number.integer);
     }
+    if (value->count != 0 && bound->beyond != 0) {
+        return -bound->beyond;
+    }
     d = oa_decimal_parse(value->raw);
     return oa_decimal_compare(&d, &bound->decimal);
 }
@@ -73,6 +76,9 @@ static bool compile_bound(struct oa_compiler *c, const struct oa_json *value,
     }
     bound->decimal = oa_decimal_parse(value->raw);
     bound->number = *value;
+    if (bound->decimal.exponent + (int64_t)bound->decimal.digits > OA_JSON_INTEGER_DIGITS_MAX) {
+        bound->beyond = bound->decimal.negative ? -1 : 1;
+    }
     oa_compiler_op(c, keyword, value, OA_NUMBER, check)->u.bound = bound;
     return true;
 }

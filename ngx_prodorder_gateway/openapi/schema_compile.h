@@ -128,6 +128,9 @@ bool oa_schemas_compile(struct oa_loader *loader);
 /* The last step: references that never end, $dynamicRef that depend on the scope. */
 bool oa_schemas_check(struct oa_loader *loader);
 
+/* A part of it: only for documents without mistakes in which no $dynamicRef depends on the scope. */
+void oa_schemas_skip_references(struct oa_schemas *schemas);
+
 /* Helpers of keywords. */
 
 /* A new operation for the keyword; there is room for it. */

@@ -19,7 +19,7 @@ static bool depends_on_scope(const struct oa_schemas *schemas, struct oa_str nam
 }
 
 /* Only where there is a choice do schemas need to note which resources they entered. */
-static void settle_dynamic(struct oa_schemas *schemas) {
+static bool settle_dynamic(struct oa_schemas *schemas) {
     bool has_dynamic = false;
 
     for (struct oa_schema *schema = schemas->first; schema != NULL; schema = schema->next) {
@@ -39,6 +39,7 @@ static void settle_dynamic(struct oa_schemas *schemas) {
     for (struct oa_schema *schema = schemas->first; schema != NULL; schema = schema->next) {
         schema->is_scoped = has_dynamic;
     }
+    return has_dynamic;
 }
 
 /* ---- references that never end --------------------------------------------------------------- */
@@ -123,6 +124,7 @@ static void visit(struct search *search, struct oa_schema *schema) {
 bool oa_schemas_check(struct oa_loader *loader) {
     struct oa_schemas *schemas = loader->doc->schemas;
     bool is_good = true;
+    bool has_dynamic;
 
     for (const struct oa_schema *schema = schemas->first; schema != NULL; schema = schema->next) {
         is_good = is_good && schema->state == OA_COMPILED;
@@ -130,7 +132,7 @@ bool oa_schemas_check(struct oa_loader *loader) {
     if (!is_good) {
         return false; /* its mistakes were reported; programs may be incomplete */
     }
-    settle_dynamic(schemas);
+    has_dynamic = settle_dynamic(schemas);
     for (struct oa_schema *schema = schemas->first; schema != NULL; schema = schema->next) {
         struct search search = { .loader = loader, .is_good = true };
 
@@ -142,6 +144,9 @@ bool oa_schemas_check(struct oa_loader *loader) {
                                          OA_SCHEMA_IN_PLACE_MAX);
         }
         is_good = is_good && search.is_good;
+    }
+    if (is_good && !has_dynamic) {
+        oa_schemas_skip_references(schemas);
     }
     return is_good;
 }

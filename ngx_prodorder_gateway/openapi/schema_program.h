@@ -31,7 +31,8 @@ struct oa_schema_list {
 
 struct oa_bound {
     struct oa_decimal decimal;
-    struct oa_json number; /* the same, for numbers that are small integers */
+    struct oa_json number; /* the same: its integer, when it is a small one */
+    int beyond;            /* 1: above all small integers, -1: below them */
 };
 
 /* The values of "enum"; more than a few are sorted by their hash. */

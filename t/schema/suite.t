@@ -129,7 +129,9 @@ sub run_group {
 }
 
 if (!-d $suite) {
-    plan skip_all => "the JSON Schema Test Suite is not in $suite; set PRODORDER_SCHEMA_SUITE";
+    plan tests => 1;
+    SKIP: { skip "the JSON Schema Test Suite is not in $suite; set PRODORDER_SCHEMA_SUITE", 1 }
+    exit;
 }
 die "$tool is missing: run make openapi\n" if !-x $tool;
 

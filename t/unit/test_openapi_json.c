@@ -189,6 +189,126 @@ START_TEST(equality_is_of_values) {
 }
 END_TEST
 
+START_TEST(equal_values_have_equal_hashes) {
+    static const struct {
+        const char *a;
+        const char *b;
+        bool equal;
+    } cases[] = {
+        { "1", "1.0", true },
+        { "100", "1e2", true },
+        { "-0.0", "0", true },
+        { "1", "-1", false },
+        { "12", "120", false },
+        { "\"1\"", "1", false },
+        { "\"abcdefgh1\"", "\"abcdefgh2\"", false },
+        { "\"a\"", "\"\\u0061\"", true },
+        { "[1,2]", "[2,1]", false },
+        { "[[1],2]", "[1,[2]]", false },
+        { "{\"a\":1,\"b\":[2]}", "{\"b\":[2.0],\"a\":1}", true },
+        { "{\"a\":1,\"b\":2}", "{\"a\":2,\"b\":1}", false },
+        { "true", "false", false },
+    };
+
+    ck_assert((oa_json_hash(parse(cases[_i].a), 7) == oa_json_hash(parse(cases[_i].b), 7)) ==
+              cases[_i].equal);
+    ck_assert_uint_ne(oa_json_hash(parse(cases[_i].a), 7), oa_json_hash(parse(cases[_i].a), 8));
+}
+END_TEST
+
+START_TEST(small_integers_are_known) {
+    static const struct {
+        const char *text;
+        bool is_known;
+        int64_t value;
+    } cases[] = {
+        { "0", true, 0 },
+        { "-0", true, 0 },
+        { "999999999999999999", true, 999999999999999999 },
+        { "-999999999999999999", true, -999999999999999999 },
+        { "1000000000000000000", false, 0 },
+        { "1.0", false, 0 },
+        { "1e1", false, 0 },
+    };
+    const struct oa_json *value = parse(cases[_i].text);
+
+    ck_assert_uint_eq(value->count, cases[_i].is_known);
+    ck_assert_uint_eq(value->text.len, 0); /* of a number there is no text to be misread */
+    if (cases[_i].is_known) {
+        ck_assert_int_eq(value->integer, cases[_i].value);
+    }
+}
+END_TEST
+
+START_TEST(members_are_found) {
+    for (unsigned count = OA_JSON_PAIRWISE_MAX; count <= OA_JSON_PAIRWISE_MAX + 1; count++) {
+        char text[512] = "{\"k0\":0";
+        const struct oa_json *object;
+
+        for (unsigned i = 1; i < count; i++) {
+            size_t len = strlen(text);
+
+            snprintf(text + len, sizeof(text) - len, ",\"k%u\":%u", i, i);
+        }
+        strncat(text, "}", 2);
+        object = parse(text);
+        ck_assert_uint_eq(object->count, count);
+        for (unsigned i = 0; i < count; i++) {
+            char name[8];
+
+            snprintf(name, sizeof(name), "k%u", i);
+            ck_assert_int_eq(oa_json_get(object, name)->integer, i);
+        }
+        ck_assert_ptr_null(oa_json_get(object, "k99"));
+        ck_assert_ptr_null(oa_json_get(object->child, "k0"));
+        ck_assert(oa_json_equal(object, parse(text)));
+    }
+}
+END_TEST
+
+/* Values, at the limit and one beyond; why the text was refused. */
+START_TEST(limits_have_names) {
+    static const struct {
+        const char *text;
+        bool is_good;
+        enum oa_json_failure failure;
+    } cases[] = {
+        { "[1,{\"a\":2}]", true, OA_JSON_MALFORMED },
+        { "[1,{\"a\":2},3]", false, OA_JSON_TOO_MANY },
+        { "[[[1]]]", true, OA_JSON_MALFORMED },
+        { "[[[[]]]]", false, OA_JSON_TOO_DEEP },
+        { "[1,]", false, OA_JSON_MALFORMED },
+    };
+    const struct oa_json_limits limits = { .depth_max = 3, .values_max = 4 };
+    const struct oa_json *value =
+        oa_json_parse_limited(arena, cases[_i].text, strlen(cases[_i].text), &limits, &error);
+
+    ck_assert((value != NULL) == cases[_i].is_good);
+    if (value == NULL) {
+        ck_assert_int_eq(error.failure, cases[_i].failure);
+    }
+}
+END_TEST
+
+/* What fits into the caller's memory takes nothing else; what does not goes on with malloc. */
+START_TEST(scratch_memory_comes_first) {
+    _Alignas(8) char memory[256];
+    struct oa_scratch scratch;
+    char *piece;
+
+    oa_scratch_init(&scratch, memory, sizeof(memory), 8192);
+    piece = oa_alloc(&scratch.arena, 200);
+    ck_assert_ptr_eq(piece, memory);
+    ck_assert_uint_eq(scratch.arena.bytes, 0);
+    piece = oa_alloc(&scratch.arena, 100);
+    ck_assert_ptr_nonnull(piece);
+    ck_assert(piece < memory || piece >= memory + sizeof(memory));
+    memset(piece, 1, 100);
+    ck_assert_ptr_null(oa_alloc(&scratch.arena, 8192));
+    oa_scratch_done(&scratch);
+}
+END_TEST
+
 START_TEST(decimals_compare_exactly) {
     static const struct {
         const char *a;
@@ -254,6 +374,8 @@ START_TEST(multiples_are_exact) {
         { "35", "3.5", true },
         { "1", "123456789012345678", false },
         { "123456789012345678000", "123456789012345678", true },
+        { "999999999999999999999999999999999999", "999999999999999999", true },
+        { "999999999999999999999999999999999998", "999999999999999999", false },
     };
     struct oa_decimal value = oa_decimal_parse(str(cases[_i].value));
     struct oa_decimal divisor = oa_decimal_parse(str(cases[_i].divisor));
@@ -275,9 +397,14 @@ int main(void) {
     tcase_add_test(tcase, duplicates_are_found_among_many);
     tcase_add_test(tcase, memory_is_limited);
     tcase_add_loop_test(tcase, equality_is_of_values, 0, 13);
+    tcase_add_loop_test(tcase, equal_values_have_equal_hashes, 0, 13);
+    tcase_add_loop_test(tcase, small_integers_are_known, 0, 7);
+    tcase_add_test(tcase, members_are_found);
+    tcase_add_loop_test(tcase, limits_have_names, 0, 5);
+    tcase_add_test(tcase, scratch_memory_comes_first);
     tcase_add_loop_test(tcase, decimals_compare_exactly, 0, 13);
     tcase_add_loop_test(tcase, integers_are_recognized, 0, 9);
-    tcase_add_loop_test(tcase, multiples_are_exact, 0, 16);
+    tcase_add_loop_test(tcase, multiples_are_exact, 0, 18);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }
