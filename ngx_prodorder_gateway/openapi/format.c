@@ -8,24 +8,28 @@ struct oa_format {
     bool (*is_number)(const struct oa_decimal *value); /* about numbers */
 };
 
-static bool is_between(const struct oa_decimal *value, const char *min, size_t min_len,
-                       const char *max, size_t max_len) {
-    struct oa_decimal low = oa_decimal_parse((struct oa_str){ min, min_len });
-    struct oa_decimal high = oa_decimal_parse((struct oa_str){ max, max_len });
+/* An integer of at most `limit`'s number of digits, and if of as many, at most `limit`. */
+static bool is_integer_up_to(const struct oa_decimal *value, struct oa_str limit) {
+    const struct oa_decimal high = { .text = limit, .digits = limit.len };
+    struct oa_decimal magnitude = *value;
 
-    return oa_decimal_is_integer(value) && oa_decimal_compare(value, &low) >= 0 &&
-           oa_decimal_compare(value, &high) <= 0;
+    magnitude.negative = false;
+    if (!oa_decimal_is_integer(value)) {
+        return false;
+    }
+    return (int64_t)value->digits + value->exponent < (int64_t)limit.len ||
+           oa_decimal_compare(&magnitude, &high) <= 0;
 }
-
-#define IS_BETWEEN(value, min, max) is_between(value, min, sizeof(min) - 1, max, sizeof(max) - 1)
 
 /* OpenAPI's format registry */
 static bool is_int32(const struct oa_decimal *value) {
-    return IS_BETWEEN(value, "-2147483648", "2147483647");
+    return is_integer_up_to(value, value->negative ? (struct oa_str){ "2147483648", 10 }
+                                                   : (struct oa_str){ "2147483647", 10 });
 }
 
 static bool is_int64(const struct oa_decimal *value) {
-    return IS_BETWEEN(value, "-9223372036854775808", "9223372036854775807");
+    return is_integer_up_to(value, value->negative ? (struct oa_str){ "9223372036854775808", 19 }
+                                                   : (struct oa_str){ "9223372036854775807", 19 });
 }
 
 /*
