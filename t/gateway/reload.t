@@ -5,7 +5,6 @@
 use strict;
 use warnings;
 
-use Cwd qw(getcwd);
 use JSON::PP;
 use POSIX ();
 use Test::More;
@@ -20,7 +19,15 @@ my $SECONDS = 2.5 * $slow;    # of load
 my $nginx = Prodorder::Gateway::Nginx->new;
 my $prefix = $nginx->prefix;
 my $port = Prodorder::Gateway::Nginx::free_port();
-my $document = do { open my $in, '<', 'openapi.json' or die "openapi.json: $!\n"; local $/; <$in> };
+my $document = <<'END';
+{"openapi":"3.1.0","info":{"title":"orders","version":"1"},
+ "paths":{"/orders":{"post":{
+    "requestBody":{"required":true,"content":{"application/json":{"schema":{
+        "type":"object","required":["productId","quantity"],"additionalProperties":false,
+        "properties":{"productId":{"type":"integer","minimum":1},
+                      "quantity":{"type":"integer","minimum":1,"maximum":9}}}}}},
+    "responses":{"201":{"description":"the order"}}}}}}
+END
 
 sub write_document {
     my ($text) = @_;
@@ -54,6 +61,7 @@ END
             proxy_next_upstream off;
             proxy_pass http://service;
         }
+        location = /metrics { prodorder_validate off; prodorder_metrics; }
 END
     my $said = $nginx->start;
     BAIL_OUT("nginx does not start: $said") if defined $said;
@@ -177,8 +185,7 @@ ok(wait_until(10, sub { $nginx->workers == 2 }), 'there are as many as configure
 
 # ---- documents ----------------------------------------------------------------------------------
 
-my $changed = $document =~ s/"maximum"\s*:\s*1000000\b/"maximum": 5/gr;
-isnt($changed, $document, 'the document has the maximum that is changed');
+my $changed = $document =~ s/"maximum":9/"maximum":5/r;
 my $large = order_text('doc', 1) =~ s/"quantity":1/"quantity":6/r;
 is(ask($large)->{status}, 201, 'an order of 6');
 write_document($changed);
@@ -216,6 +223,7 @@ waitpid $_, 0 for values %client;
 is(join("\n", grep { !/the body|is cut|do not end|does not end/ } lines_of('fault')), '', 'and no answer was a wrong one');
 cmp_ok(scalar(lines_of('answered')), '>', 20, 'orders were answered all the time');
 is(ask(order_text('after', 1))->{status}, 201, 'and are after');
+is(ask("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")->{status}, 200, 'trap: nobody holds the lock of the shared zone');
 
 # ---- SIGQUIT ------------------------------------------------------------------------------------
 

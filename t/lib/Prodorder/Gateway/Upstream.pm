@@ -53,7 +53,8 @@ sub _unknown {
     }
     my $requests = $block->pipelined_requests // [];
     return 'pipelined HEAD or DELETE' if grep { /\A(?:HEAD|DELETE)/ } @$requests;
-    return 'one connection to an upstream' if @$requests && (defined $block->tcp_reply || defined $block->tcp_listen);
+    return 'one connection to an upstream'
+        if defined $block->tcp_connections || @$requests && (defined $block->tcp_reply || defined $block->tcp_listen);
     return;
 }
 
