@@ -24,6 +24,13 @@ static bool take_token(const char **s, const char *end, struct oa_str *ret) {
     return ret->len > 0;
 }
 
+bool oa_media_is_token(struct oa_str text) {
+    const char *s = text.data;
+    struct oa_str token;
+
+    return take_token(&s, text.data + text.len, &token) && token.len == text.len;
+}
+
 static bool take_quoted(const char **s, const char *end, struct oa_str *ret) {
     const char *start = ++*s;
 

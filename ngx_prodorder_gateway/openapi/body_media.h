@@ -28,6 +28,9 @@ bool oa_media_matches(const struct oa_media *range, const struct oa_media *media
 /* The more specific of two matching ranges has the higher rank. */
 unsigned oa_media_rank(const struct oa_media *range);
 
+/* One or more letters, digits and some signs (RFC 9110, 5.6.2). */
+bool oa_media_is_token(struct oa_str text);
+
 /* "application/json", "application/problem+json". */
 bool oa_media_is_json(const struct oa_media *media);
 

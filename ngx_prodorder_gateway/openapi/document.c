@@ -28,15 +28,26 @@ static bool check_version(struct oa_loader *loader) {
         return loader_fail(loader, &root, "an OpenAPI document must be an object");
     }
     version = oa_json_get(loader->doc->root, "openapi");
+    if (version == NULL && oa_json_get(loader->doc->root, "swagger") != NULL) {
+        return loader_fail(loader, &root,
+                           "a document of Swagger 2.0 must be converted to OpenAPI "
+                           "3.1");
+    }
     if (version == NULL) {
         return loader_fail(loader, &root, "%s must have the member \"openapi\"",
                            oa_shape_document.what);
     }
-    if (version->type != OA_STRING || version->text.len < 4 ||
+    if (version->type != OA_STRING || version->text.len < 5 ||
         memcmp(version->text.data, "3.1.", 4) != 0) {
         return loader_fail(loader, &at, "must be a version 3.1, for example \"3.1.0\"");
     }
     return true;
+}
+
+/* The first thing in it is a comment, a separator or a plain word: what people write in YAML. */
+static bool is_yaml(const char *text, size_t len) {
+    return len > 1 && (text[0] == '#' || text[0] == '-' || (text[0] >= 'a' && text[0] <= 'z')) &&
+           memchr(text, ':', len) != NULL;
 }
 
 static void load(struct oa_loader *loader, const char *text, size_t len) {
@@ -44,8 +55,9 @@ static void load(struct oa_loader *loader, const char *text, size_t len) {
 
     loader->doc->root = oa_json_parse(loader->doc->arena, text, len, OA_JSON_DEPTH_MAX, &error);
     if (loader->doc->root == NULL) {
-        loader_fail_text(loader, "line %zu, column %zu: %s", error.line, error.column,
-                         error.reason);
+        loader_fail_text(loader, "line %zu, column %zu: %s%s", error.line, error.column,
+                         error.reason,
+                         is_yaml(text, len) ? "; YAML must be converted to JSON" : "");
         return;
     }
     if (!check_version(loader)) {

@@ -31,8 +31,8 @@ enum {
     OA_QUERY_PAIRS_MAX = 1000,    /* name=value in one query; beyond, it is refused */
     OA_PARAM_ITEMS_MAX = 1000,    /* items of an array in one parameter; beyond, it is refused */
     OA_DOCUMENT_BYTES_MAX = 4 * 1024 * 1024,
-    OA_BODY_DEPTH_MAX = 64,      /* levels of arrays and objects in a request body */
-    OA_BODY_VALUES_MAX = 65536   /* values in a request body */
+    OA_BODY_DEPTH_MAX = 64,    /* levels of arrays and objects in a request body */
+    OA_BODY_VALUES_MAX = 65536 /* values in a request body */
 };
 
 struct oa_document;

@@ -109,11 +109,11 @@ static const struct oa_shape media_type = {
 
 const struct oa_shape oa_shape_parameter = {
     .what = "a parameter",
-    .members =
-        MEMBERS{ TEXT_REQUIRED("name"), TEXT_REQUIRED("in"), STRING("description"),
-                 BOOLEAN("required"), BOOLEAN("deprecated"), BOOLEAN("allowEmptyValue"),
-                 TEXT("style"), BOOLEAN("explode"), BOOLEAN("allowReserved"), SCHEMA("schema"),
-                 ANY("example"), MAP("examples", example), MAP("content", media_type), END },
+    .members = MEMBERS{ TEXT_REQUIRED("name"), TEXT_REQUIRED("in"), STRING("description"),
+                        BOOLEAN("required"), BOOLEAN("deprecated"), BOOLEAN("allowEmptyValue"),
+                        TEXT("style"), BOOLEAN("explode"), BOOLEAN("allowReserved"),
+                        SCHEMA("schema"), ANY("example"), MAP("examples", example),
+                        MAP("content", media_type), BOOLEAN("x-prodorder-unchecked"), END },
     .may_refer = true,
     .check = oa_check_parameter,
 };

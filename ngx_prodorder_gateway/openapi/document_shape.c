@@ -186,6 +186,13 @@ static void walk_member(struct oa_loader *loader, const struct oa_json *node,
 
 /* ---- objects ---- */
 
+/* Our own extensions are known, or mistyped. */
+static bool is_ours(struct oa_str name) {
+    static const char prefix[] = "x-prodorder-";
+
+    return name.len >= sizeof(prefix) - 1 && memcmp(name.data, prefix, sizeof(prefix) - 1) == 0;
+}
+
 static void walk_known(struct oa_loader *loader, const struct oa_json *node,
                        const struct oa_place *place, const struct oa_shape *shape) {
     struct oa_nearest nearest = { .name = node->key };
@@ -197,7 +204,7 @@ static void walk_known(struct oa_loader *loader, const struct oa_json *node,
         }
         oa_nearest_offer(&nearest, m->name);
     }
-    if (!oa_shape_is_extension(node->key)) {
+    if (!oa_shape_is_extension(node->key) || is_ours(node->key)) {
         oa_nearest_fail(loader, place, shape->what, &nearest);
     }
 }

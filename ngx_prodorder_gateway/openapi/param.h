@@ -45,7 +45,11 @@ struct oa_param_spec {
     bool is_required;
     bool explodes;
     bool allows_empty;
-    bool is_unchecked;              /* x-prodorder-unchecked: described for the reader only */
+    /*
+     * x-prodorder-unchecked: described for the reader only. For a header of which a malformed value
+     * is replaced or ignored (X-Request-Id, traceparent), never a reason to refuse.
+     */
+    bool is_unchecked;
     const struct oa_schema *schema; /* NULL: anything */
     struct oa_param_types types;
 };

@@ -165,7 +165,7 @@ static bool load_schema_or_content(struct oa_loader *loader, const struct oa_jso
 
 /* ---- parameters ---- */
 
-/* 4.8.12.2: a definition of these would be ignored. */
+/* 4.8.12.2: a definition of these would be ignored. RFC 9110, 5.6.2 and RFC 6265, 4.1.1: tokens. */
 static bool check_name(struct oa_loader *loader, const struct oa_place *place,
                        const struct oa_param_spec *spec) {
     static const char *const described[][2] = {
@@ -175,6 +175,11 @@ static bool check_name(struct oa_loader *loader, const struct oa_place *place,
     };
     struct oa_place at = place_text(place, "name");
 
+    if ((spec->location == OA_IN_HEADER || spec->location == OA_IN_COOKIE) &&
+        !oa_media_is_token(spec->name)) {
+        return loader_fail(loader, &at, "no %s can have this name",
+                           oa_location_names[spec->location]);
+    }
     for (size_t i = 0; spec->location == OA_IN_HEADER && i < 3; i++) {
         if (spec->name.len == strlen(described[i][0]) &&
             strncasecmp(spec->name.data, described[i][0], spec->name.len) == 0) {
@@ -185,27 +190,13 @@ static bool check_name(struct oa_loader *loader, const struct oa_place *place,
     return true;
 }
 
-/*
- * x-prodorder-unchecked: true: the parameter is described for the reader only. For a header of which
- * a malformed value is replaced or ignored (X-Request-Id, traceparent), never a reason to refuse.
- */
-static void load_mark(struct oa_loader *loader, const struct oa_json *node,
-                      const struct oa_place *place, struct oa_param_spec *spec) {
-    const struct oa_json *mark = oa_json_get(node, "x-prodorder-unchecked");
-    struct oa_place at = place_text(place, "x-prodorder-unchecked");
-
-    if (mark != NULL && mark->type != OA_TRUE && mark->type != OA_FALSE) {
-        loader_fail(loader, &at, "must be true or false");
-    }
-    spec->is_unchecked = mark != NULL && mark->type == OA_TRUE;
-}
-
 static void check_flags(struct oa_loader *loader, const struct oa_json *node,
                         const struct oa_place *place, const struct oa_param_spec *spec) {
     static const char *const query_only[] = { "allowEmptyValue", "allowReserved" };
+    const struct oa_json *required = oa_json_get(node, "required");
     struct oa_place at = place_text(place, "required");
 
-    if (spec->location == OA_IN_PATH && !spec->is_required) {
+    if (spec->location == OA_IN_PATH && (required == NULL || required->type == OA_FALSE)) {
         loader_fail(loader, &at, "must be true for a path parameter");
     }
     for (size_t i = 0; spec->location != OA_IN_QUERY && i < 2; i++) {
@@ -229,11 +220,11 @@ void oa_check_parameter(struct oa_loader *loader, const struct oa_json *node,
     is_described = load_schema_or_content(loader, node, place, "a parameter", spec);
     spec->is_required = oa_shape_is_true(node, "required");
     spec->allows_empty = oa_shape_is_true(node, "allowEmptyValue");
+    spec->is_unchecked = oa_shape_is_true(node, "x-prodorder-unchecked");
     if (!oa_shape_text(node, "name", &spec->name) || !load_location(loader, node, place, spec)) {
         return;
     }
     check_flags(loader, node, place, spec);
-    load_mark(loader, node, place, spec);
     if (!check_name(loader, place, spec) || !load_style(loader, node, place, spec) ||
         !is_described) {
         return;

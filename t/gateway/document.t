@@ -255,6 +255,10 @@ my @cases = (
     ['a mark that is no boolean', ["$mode/x-prodorder-unchecked" => 'yes'],
         "#$mode/x-prodorder-unchecked: must be true or false"],
 
+    ['+a mark that nobody knows', ["$ids/x-prodorder-uncheked" => $true],
+        "#$ids/x-prodorder-uncheked: \"x-prodorder-uncheked\" is not a member of a parameter; did you mean \"x-prodorder-unchecked\"?"],
+    ['a header that cannot be', ["$mode/name" => 'X Mode'], "#$mode/name: no header can have this name"],
+
     # bodies
     ['a body without content', ["$body/content" => undef], "#$body: a request body must have the member \"content\""],
     ['a body of no media type', ["$body/content" => {}], "#$body/content: must have from 1 to 32 media types"],

@@ -18,6 +18,10 @@ static const struct {
 } mistakes[] = {
     { "{", "doc.json: line 1, column 2: unexpected end of text" },
     { "{\"a\":1,\n\"a\":2}", "doc.json: line 2, column 5: duplicate member name in an object" },
+    { "openapi: 3.1.0\n",
+      "doc.json: line 1, column 1: expected a value; YAML must be converted to JSON" },
+    { "{\"swagger\":\"2.0\"}",
+      "doc.json: #: a document of Swagger 2.0 must be converted to OpenAPI 3.1" },
     { "[]", "doc.json: #: an OpenAPI document must be an object" },
     { "{\"paths\":{}}", "doc.json: #: an OpenAPI document must have the member \"openapi\"" },
     { "{\"openapi\":\"3.0.3\",\"paths\":{}}",
@@ -158,12 +162,31 @@ START_TEST(a_mistake_is_reported_once) {
                   "\"components\":{\"parameters\":{\"Id\":{\"name\":\"id\",\"in\":\"path\","
                   "\"required\":1,\"schema\":{\"$ref\":\"#/components/schemas/I\"}}},"
                   "\"schemas\":{\"I\":{\"minimum\":\"1\"}}}}"));
-    ck_assert_uint_eq(message_count, 3);
+    ck_assert_uint_eq(message_count, 2);
     ck_assert_ptr_nonnull(
         strstr(message, "doc.json: #/components/parameters/Id/required: must be true or false"));
-    ck_assert_ptr_nonnull(
-        strstr(message, "doc.json: #/components/parameters/Id/required: must be true for a path"));
     ck_assert_ptr_nonnull(strstr(message, "doc.json: #/components/schemas/I/minimum: "));
+}
+END_TEST
+
+/* Four levels of the document, and those of an example. */
+START_TEST(limit_of_depth) {
+    for (unsigned more = 0; more < 2; more++) {
+        char opened[OA_JSON_DEPTH_MAX] = "";
+        char closed[OA_JSON_DEPTH_MAX] = "";
+        char text[1000];
+        struct oa_document *doc;
+
+        memset(opened, '[', OA_JSON_DEPTH_MAX - 4 + more);
+        memset(closed, ']', OA_JSON_DEPTH_MAX - 4 + more);
+        snprintf(text, sizeof(text),
+                 "{" INFO ",\"paths\":{},\"components\":{\"examples\":{\"e\":{\"value\":%s%s}}}}",
+                 opened, closed);
+        doc = load(text);
+        ck_assert((doc != NULL) == (more == 0));
+        oa_document_free(doc);
+    }
+    ck_assert_ptr_nonnull(strstr(message, "nested too deeply"));
 }
 END_TEST
 
@@ -452,6 +475,7 @@ int main(void) {
     tcase_add_test(tcase, a_file_that_is_none);
     tcase_add_test(tcase, limit_of_a_file);
     tcase_add_test(tcase, a_mistake_is_reported_once);
+    tcase_add_test(tcase, limit_of_depth);
     tcase_add_test(tcase, mistakes_are_counted_up_to_the_limit);
     tcase_add_test(tcase, a_long_line_is_cut);
     tcase_add_test(tcase, all_of_openapi_is_accepted);
