@@ -44,6 +44,7 @@ static struct metric METRICS[METRIC_COUNT] = {
 };
 
 static void run_deletion(void *ctx, struct batch *batch);
+static void run_release(void *ctx, struct batch *batch);
 static void on_timer(void *ctx);
 static void sweep(struct outbox *outbox);
 static void read_backlog(struct outbox *outbox);
@@ -58,6 +59,9 @@ enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg, st
                                          .inflight_max = 1,
                                          .run = run_deletion,
                                          .ctx = outbox };
+    struct batcher_options releases = deletions;
+    releases.name = "outbox_release";
+    releases.run = run_release;
     *outbox = (struct outbox){ .loop = loop, .pg = pg, .broker = broker, .options = *options };
     loop_timer_init(&outbox->timer, on_timer, outbox);
     arena_init(&outbox->sweep_arena, ARENA_BYTES_MAX);
@@ -72,6 +76,9 @@ enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg, st
         registered = true;
     }
     enum err err = batcher_init(&outbox->deletions, loop, &deletions);
+    if (err == ERR_OK) {
+        err = batcher_init(&outbox->releases, loop, &releases);
+    }
     if (err == ERR_OK) {
         loop_timer_start(loop, &outbox->timer, options->sweep_interval_ms);
     }
@@ -89,6 +96,7 @@ void outbox_close(struct outbox *outbox) {
     }
     outbox_stop(outbox);
     batcher_done(&outbox->deletions);
+    batcher_done(&outbox->releases);
     id_set_done(&outbox->held);
     arena_done(&outbox->sweep_arena);
     arena_done(&outbox->backlog_arena);
@@ -98,7 +106,8 @@ void outbox_close(struct outbox *outbox) {
 }
 
 bool outbox_is_idle(const struct outbox *outbox) {
-    return batcher_is_idle(&outbox->deletions) && !outbox->sweeping && outbox->reading_count == 0;
+    return batcher_is_idle(&outbox->deletions) && batcher_is_idle(&outbox->releases) &&
+           !outbox->sweeping && outbox->reading_count == 0;
 }
 
 /* ---- into the table ---- */
@@ -161,6 +170,12 @@ static enum err publish_one(struct outbox *outbox, struct arena *arena,
     return err;
 }
 
+/* Whoever sweeps next may have it. If that fails, or finds no room here, the claim ends by itself. */
+static void release(struct outbox *outbox, int64_t id) {
+    enum err err = batcher_add(&outbox->releases, &id);
+    (void)err;
+}
+
 /* What befalls an event off its usual way: memory, broker, deleted. */
 static void note_event(const char *msg, struct arena *arena, const struct outbox_event *event) {
     struct trace_ids ids = trace_ids_of(event->traceparent);
@@ -196,6 +211,9 @@ static void send_held(struct outbox *outbox, struct arena *arena, const struct o
         return;
     }
     id_set_remove(&outbox->held, event->id);
+    if (err == ERR_UNAVAILABLE && metric == M_REPUBLISHED) {
+        release(outbox, event->id);
+    }
     metric_add(&METRICS[M_UNSENT], 1);
     note_event("event waits for the broker", arena, event);
 }
@@ -219,7 +237,7 @@ void outbox_publish(struct outbox *outbox, const struct outbox_event *events, si
     publish_all(outbox, events, count, M_PUBLISHED);
 }
 
-/* ---- confirmed: delete ---- */
+/* ---- confirmed: delete; lost: release ---- */
 
 void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
                          bool confirmed) {
@@ -227,6 +245,12 @@ void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t 
         int64_t id = (int64_t)cookies[i];
         log_debug("event settled", LOG_INT("outboxId", id), LOG_BOOL("confirmed", confirmed));
         outbox->inflight -= id_set_has(&outbox->held, id);
+        if (outbox->lost > 0) {
+            outbox->lost--;
+            if (!confirmed) {
+                release(outbox, id);
+            }
+        }
         id_set_remove(&outbox->held, id);
         if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {
             metric_add(&METRICS[M_UNDELETED], 1); /* the sweep sends it again and deletes it then */
@@ -236,9 +260,9 @@ void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t 
     read_backlog(outbox);
 }
 
-static void deletion_done(void *ctx, enum err err, const struct pg_rows *rows) {
+static void batch_settled(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
-    (void)err; /* rows that stay are swept, sent again and deleted then */
+    (void)err; /* rows that stay are swept, sent again and deleted then; claims end by themselves */
     (void)rows;
     batch_done(batch);
 }
@@ -250,7 +274,14 @@ static void run_deletion(void *ctx, struct batch *batch) {
         { .statement = outbox->options.delete_statement, .param_count = 1 },
     };
     calls[1].params[0] = pg_int8_array(&batch->arena, batch->items, batch->count);
-    pg_run(outbox->pg, calls, 2, deletion_done, batch);
+    pg_run(outbox->pg, calls, 2, batch_settled, batch);
+}
+
+static void run_release(void *ctx, struct batch *batch) {
+    struct outbox *outbox = ctx;
+    struct pg_call call = { .statement = outbox->options.release_statement, .param_count = 1 };
+    call.params[0] = pg_int8_array(&batch->arena, batch->items, batch->count);
+    pg_run(outbox->pg, &call, 1, batch_settled, batch);
 }
 
 /* ---- rows that are read again ---- */
@@ -386,6 +417,7 @@ static void drop_backlog(struct outbox *outbox) {
 void outbox_on_broker_state(struct outbox *outbox, enum broker_state state) {
     if (state == BROKER_DOWN) {
         drop_backlog(outbox);
+        outbox->lost = outbox->inflight;
     }
     if (state != BROKER_UP || outbox->closing) {
         return;

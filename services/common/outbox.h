@@ -13,8 +13,9 @@
  * and no event waits for the sweep.
  *
  * A row is claimed by pushing its `available_at` into the future; FOR UPDATE SKIP LOCKED lets
- * replicas share the sweep. Rows that this process has in hand are not sent again. Loop thread
- * only.
+ * replicas share the sweep. Rows that this process has in hand are not sent again. What a
+ * connection that ended took with it is released, so that it need not wait for the end of its claim;
+ * what the broker refuses is not, or it would be sent over and over. Loop thread only.
  *
  * Table:  outbox (id bigint PRIMARY KEY, routing_key text, message_id text, correlation_id text,
  *                 traceparent text, tracestate text (may be NULL), body text,
@@ -52,6 +53,8 @@
     "SELECT id, routing_key, message_id, correlation_id, traceparent, tracestate, body FROM "      \
     "outbox"                                                                                       \
     " WHERE id = ANY ($1::bigint[]) ORDER BY id"
+#define OUTBOX_RELEASE_SQL                                                                         \
+    "UPDATE outbox SET available_at = clock_timestamp() WHERE id = ANY ($1::bigint[])"
 #define OUTBOX_RELAX_SQL "SELECT set_config('synchronous_commit', 'off', true)"
 #define OUTBOX_DELETE_SQL "DELETE FROM outbox WHERE id = ANY ($1::bigint[])"
 
@@ -66,7 +69,8 @@ struct outbox_event {
 };
 
 struct outbox_options {
-    size_t insert_statement, claim_statement, read_statement, relax_statement, delete_statement;
+    size_t insert_statement, claim_statement, read_statement, release_statement, relax_statement,
+        delete_statement;
     uint32_t sweep_interval_ms;
     size_t sweep_batch_max; /* rows read at once, by sweep and backlog */
     size_t backlog_below;   /* fewer events than this with the broker module: the backlog goes on */
@@ -77,10 +81,11 @@ struct outbox {
     struct pg *pg;
     struct broker *broker;
     struct outbox_options options;
-    struct batcher deletions;
+    struct batcher deletions, releases;
     struct id_set
         held; /* rows that this process has in hand: with the broker module, or in the backlog */
     size_t inflight;  /* those with the broker module */
+    size_t lost;      /* of these, still to be reported: with a connection that has ended */
     int64_t *backlog; /* ring of ids */
     size_t backlog_head, backlog_count;
     int64_t *reading; /* ids of the backlog being read */
@@ -110,7 +115,7 @@ void outbox_on_broker_state(struct outbox *outbox, enum broker_state state);
 
 /* Stop sweeping; nothing more will be published. */
 void outbox_stop(struct outbox *outbox);
-/* No deletion waits or is under way (for the drain). */
+/* No deletion and no release waits or is under way (for the drain). */
 bool outbox_is_idle(const struct outbox *outbox);
 
 #endif

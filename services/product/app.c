@@ -146,6 +146,7 @@ static enum err open_outbox(void) {
         .insert_statement = SQL_OUTBOX_INSERT,
         .claim_statement = SQL_OUTBOX_CLAIM,
         .read_statement = SQL_OUTBOX_READ,
+        .release_statement = SQL_OUTBOX_RELEASE,
         .relax_statement = SQL_OUTBOX_RELAX,
         .delete_statement = SQL_OUTBOX_DELETE,
         .sweep_interval_ms = (uint32_t)product_config.outbox_sweep_ms,

@@ -50,6 +50,7 @@ const struct pg_statement PRODUCT_SQL[PRODUCT_STATEMENTS] = {
     [SQL_OUTBOX_INSERT] = { "outbox_insert", OUTBOX_INSERT_SQL },
     [SQL_OUTBOX_CLAIM] = { "outbox_claim", OUTBOX_CLAIM_SQL },
     [SQL_OUTBOX_READ] = { "outbox_read", OUTBOX_READ_SQL },
+    [SQL_OUTBOX_RELEASE] = { "outbox_release", OUTBOX_RELEASE_SQL },
     [SQL_OUTBOX_RELAX] = { "outbox_relax", OUTBOX_RELAX_SQL },
     [SQL_OUTBOX_DELETE] = { "outbox_delete", OUTBOX_DELETE_SQL },
 };

@@ -81,6 +81,11 @@ START_TEST(orders_and_their_events_are_stored_together) {
     ck_assert_ptr_nonnull(
         strstr(database_rows(&claim, "itttttt"), "3 order.created text text text - text /"));
     ck_assert_str_eq(database_rows(&claim, "it"), ""); /* claimed */
+    struct pg_call release = ids_call(SQL_OUTBOX_RELEASE, &IDS[1], 1);
+    ck_assert_int_eq(database_run(&release, NULL, NULL), ERR_OK);
+    claim.params[0] = pg_int8(&arena, 0);
+    ck_assert_str_eq(database_rows(&claim, "it"), "2 order.created / ");
+    ck_assert_str_eq(database_rows(&claim, "it"), "");
     struct pg_call delete = ids_call(SQL_OUTBOX_DELETE, IDS, 3);
     ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
 }

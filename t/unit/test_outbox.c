@@ -15,6 +15,7 @@ enum {
     INSERT = 3,
     CLAIM,
     READ,
+    RELEASE,
     RELAX,
     DELETE,
     SWEEP_MS = 15,
@@ -37,6 +38,7 @@ static void setup(void) {
     struct outbox_options options = { .insert_statement = INSERT,
                                       .claim_statement = CLAIM,
                                       .read_statement = READ,
+                                      .release_statement = RELEASE,
                                       .relax_statement = RELAX,
                                       .delete_statement = DELETE,
                                       .sweep_interval_ms = SWEEP_MS,
@@ -413,6 +415,74 @@ START_TEST(the_broker_comes_back_during_a_sweep) {
 }
 END_TEST
 
+/* ---- claims whose broker went away ---- */
+
+static void expect_released(const int64_t *ids, size_t count) {
+    loop_tick(loop, 0);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, RELEASE);
+    ck_assert_uint_eq(fake_param_count(&request->calls[0], 0), count);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, i), ids[i]);
+    }
+    ck_assert(!outbox_is_idle(&outbox));
+    fake_pg_answer(NULL, NULL, NULL);
+    ck_assert(outbox_is_idle(&outbox));
+}
+
+START_TEST(what_a_connection_took_with_it_is_released) {
+    static const uint64_t LOST[] = { 7, 101 };
+    static const int64_t RELEASED[] = { 7, 101 };
+    outbox_publish(&outbox, EVENTS, 2);
+    expect_sweep(0);
+    answer_sweep(7, 1);
+    no_sweep();
+    ck_assert_uint_eq(fake_broker.published, 3);
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    confirm(102, true); /* it had come before */
+    outbox_on_published(&outbox, LOST, 2, false);
+    loop_tick(loop, 0);
+    fake_pg_expect(FAKE_PG_RUN, RELAX);
+    fake_pg_answer(NULL, NULL, NULL);
+    expect_released(RELEASED, 2);
+}
+END_TEST
+
+START_TEST(what_the_broker_refuses_is_not_released) {
+    no_sweep();
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    outbox_on_broker_state(&outbox, BROKER_UP);
+    no_sweep();
+    outbox_publish(&outbox, EVENTS, 1);
+    confirm(101, false);
+    loop_tick(loop, 0);
+    ck_assert_uint_eq(fake_pg.asked, 0); /* or it would come again and again */
+}
+END_TEST
+
+START_TEST(a_sweep_that_loses_the_broker_releases_the_rest) {
+    static const int64_t REST[] = { 8, 9 };
+    expect_sweep(0);
+    no_sweep();
+    fake_broker.publish_err = ERR_UNAVAILABLE;
+    fake_broker.publish_ok_left = 1;
+    answer_sweep(7, 3);
+    no_sweep();
+    expect_released(REST, 2);
+}
+END_TEST
+
+START_TEST(a_release_that_fails_is_left_to_the_claims_end) {
+    expect_sweep(0);
+    fake_broker.publish_err = ERR_UNAVAILABLE;
+    answer_sweep(7, 1);
+    no_sweep();
+    loop_tick(loop, 0);
+    fake_pg_expect(FAKE_PG_RUN, RELEASE);
+    fake_pg_fail(ERR_UNAVAILABLE);
+    ck_assert(outbox_is_idle(&outbox));
+}
+END_TEST
+
 /* ---- the end ---- */
 
 START_TEST(after_stop_nothing_is_swept_but_confirms_still_delete) {
@@ -458,6 +528,10 @@ int main(void) {
     tcase_add_loop_test(tcase, no_sweep_without_broker_or_database, 0, 3);
     tcase_add_test(tcase, when_the_broker_comes_back_fresh_rows_are_swept_at_once);
     tcase_add_test(tcase, the_broker_comes_back_during_a_sweep);
+    tcase_add_test(tcase, what_a_connection_took_with_it_is_released);
+    tcase_add_test(tcase, what_the_broker_refuses_is_not_released);
+    tcase_add_test(tcase, a_sweep_that_loses_the_broker_releases_the_rest);
+    tcase_add_test(tcase, a_release_that_fails_is_left_to_the_claims_end);
     tcase_add_test(tcase, after_stop_nothing_is_swept_but_confirms_still_delete);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
