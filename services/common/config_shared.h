@@ -1,6 +1,6 @@
 /*
- * The options that every service of this kind has. A service puts CONFIG_SHARED_MEMBERS into its
- * config struct, defines AT(member) as the offset of a member in it, and puts
+ * The options that every service of this kind has. A service begins its config struct with
+ * CONFIG_SHARED, defines AT(member) as the offset of a member in it, and puts
  * CONFIG_SHARED_OPTIONS() into its table, with its name and, for .env.example, the values that it
  * has on a developer's machine.
  */
@@ -16,7 +16,7 @@ extern const char *const CONFIG_LOG_LEVELS[];
 extern const char *const CONFIG_AMQP_SCHEMES[];
 
 /* clang-format off */
-/* The members that these options fill: CONFIG_SHARED_MEMBERS; inside of the config struct. */
+/* The members that these options fill. */
 #define CONFIG_SHARED_MEMBERS \
     const char *service_name; \
     int64_t log_level; \
@@ -46,6 +46,17 @@ extern const char *const CONFIG_AMQP_SCHEMES[];
     int64_t requests_max; \
     int64_t request_deadline_ms; \
     int64_t drain_timeout_ms
+
+struct config_shared {
+    CONFIG_SHARED_MEMBERS;
+};
+
+/* In a service's config struct: the members, as its own and, in one, as `shared`. */
+#define CONFIG_SHARED \
+    union { \
+        struct config_shared shared; \
+        struct { CONFIG_SHARED_MEMBERS; }; \
+    }
 
 #define CONFIG_SHARED_OPTIONS(name, example_port, example_db_port, example_db, example_redis_port) \
     { "PORT", CONFIG_INT, AT(port), .required = true, .example = example_port, .min = 1, .max = 65535, \

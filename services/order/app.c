@@ -4,26 +4,16 @@
 #include "metrics.h"
 #include "schema.h"
 
+#include "common/backends.h"
 #include "common/health.h"
 #include "common/log.h"
 #include "common/service.h"
 #include "contract/names.h"
 
-#include <string.h>
-
 struct app app;
 
-enum {
-    RECONNECT_BASE_MS = 50,
-    RECONNECT_CAP_MS = 2000,
-    CONNECT_TIMEOUT_MS = 3000,
-    DRAIN_POLL_MS = 10,
-    DRAIN_RESERVE_MS = 3000, /* for the broker, when a consumer's transaction does not end */
-    DRAIN_LAST_MS = 300,     /* a row that is not deleted is sent again, and harmless */
-    SWEEP_BATCH_MAX = 500,
-    DATABASE_REQUESTS_MAX =
-        64, /* the sum of what all batchers and consumers may have under way, and room */
-};
+/* The sum of what all batchers and consumers may have under way, and room. */
+enum { DATABASE_REQUESTS_MAX = 64 };
 
 static const struct http_route ROUTES[] = {
     { "POST", "/orders", "create_order", create_order, NULL },
@@ -71,22 +61,10 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
 }
 
 static enum err open_database(void) {
-    struct pg_options options = {
-        .host = order_config.db_host,
-        .port = (uint16_t)order_config.db_port,
-        .user = order_config.db_user,
-        .password = order_config.db_password,
-        .database = order_config.db_name,
-        .application_name = order_config.service_name,
-        .connections = (size_t)order_config.db_connections,
-        .requests_max = DATABASE_REQUESTS_MAX,
-        .deadline_ms = (uint32_t)order_config.db_deadline_ms,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .backoff_base_ms = RECONNECT_BASE_MS,
-        .backoff_cap_ms = RECONNECT_CAP_MS,
-        .statements = ORDER_SQL,
-        .statement_count = ORDER_STATEMENTS,
-    };
+    struct pg_options options = backends_pg_options(&order_config.shared);
+    options.requests_max = DATABASE_REQUESTS_MAX;
+    options.statements = ORDER_SQL;
+    options.statement_count = ORDER_STATEMENTS;
     options.migrations = order_migrations(&options.migration_count);
     enum err err = pg_open(app.loop, &options, &app.pg);
     if (err == ERR_OK) {
@@ -97,15 +75,8 @@ static enum err open_database(void) {
 
 static enum err open_cache(void) {
     static const char *const PREFIXES[] = { CACHE_PREFIX_PRODUCT, CACHE_PREFIX_ORDERS, NULL };
-    struct cache_options options = {
-        .host = order_config.redis_host,
-        .port = (uint16_t)order_config.redis_port,
-        .deadline_ms = (uint32_t)order_config.redis_deadline_ms,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .backoff_base_ms = RECONNECT_BASE_MS,
-        .backoff_cap_ms = RECONNECT_CAP_MS,
-        .prefixes = PREFIXES,
-    };
+    struct cache_options options = backends_cache_options(&order_config.shared);
+    options.prefixes = PREFIXES;
     return cache_open(app.loop, &options, &app.cache);
 }
 
@@ -115,41 +86,27 @@ static enum err open_broker(void) {
     };
     static const struct broker_callbacks CALLBACKS = { on_broker_state, on_published,
                                                        on_deliveries };
-    struct broker_options options = {
-        .url = order_config.rabbitmq_url,
-        .connection_name = order_config.service_name,
-        .exchange = EXCHANGE_EVENTS,
-        .queues = {
-            [ORDER_QUEUE_ORDER_UPDATED] = { QUEUE_ORDER_UPDATED, { KEY_ORDER_UPDATED, NULL } },
-            [ORDER_QUEUE_PRODUCT_CREATED] = { QUEUE_PRODUCT_CREATED, { KEY_PRODUCT_CREATED, NULL } },
-            [ORDER_QUEUE_PRODUCT_UPDATED] = { QUEUE_PRODUCT_UPDATED, { KEY_PRODUCT_UPDATED, NULL } },
-        },
-        .declare_only = OTHERS,
-        .declare_only_count = sizeof(OTHERS) / sizeof(OTHERS[0]),
-        .heartbeat_s = (uint32_t)order_config.rabbitmq_heartbeat_s,
-        .rpc_timeout_ms = CONNECT_TIMEOUT_MS,
-        .publish_queue_max = (size_t)order_config.publish_queue_max,
-        .publish_inflight_max = (size_t)order_config.publish_inflight_max,
-        .prefetch = (uint16_t)order_config.rabbitmq_prefetch,
-        .batch_max = (size_t)order_config.consumer_batch_max,
-        .backoff_base_ms = RECONNECT_BASE_MS,
-        .backoff_cap_ms = RECONNECT_CAP_MS,
-    };
+    struct broker_options options = backends_broker_options(&order_config.shared);
+    options.exchange = EXCHANGE_EVENTS;
+    options.queues[ORDER_QUEUE_ORDER_UPDATED] =
+        (struct broker_queue){ QUEUE_ORDER_UPDATED, { KEY_ORDER_UPDATED, NULL } };
+    options.queues[ORDER_QUEUE_PRODUCT_CREATED] =
+        (struct broker_queue){ QUEUE_PRODUCT_CREATED, { KEY_PRODUCT_CREATED, NULL } };
+    options.queues[ORDER_QUEUE_PRODUCT_UPDATED] =
+        (struct broker_queue){ QUEUE_PRODUCT_UPDATED, { KEY_PRODUCT_UPDATED, NULL } };
+    options.declare_only = OTHERS;
+    options.declare_only_count = sizeof(OTHERS) / sizeof(OTHERS[0]);
     return broker_open(app.loop, &options, &CALLBACKS, NULL, &app.broker);
 }
 
 static enum err open_outbox(void) {
-    struct outbox_options options = {
-        .insert_statement = SQL_OUTBOX_INSERT,
-        .claim_statement = SQL_OUTBOX_CLAIM,
-        .read_statement = SQL_OUTBOX_READ,
-        .release_statement = SQL_OUTBOX_RELEASE,
-        .relax_statement = SQL_OUTBOX_RELAX,
-        .delete_statement = SQL_OUTBOX_DELETE,
-        .sweep_interval_ms = (uint32_t)order_config.outbox_sweep_ms,
-        .sweep_batch_max = SWEEP_BATCH_MAX,
-        .backlog_below = (size_t)order_config.publish_queue_max / 2,
-    };
+    struct outbox_options options = backends_outbox_options(&order_config.shared);
+    options.insert_statement = SQL_OUTBOX_INSERT;
+    options.claim_statement = SQL_OUTBOX_CLAIM;
+    options.read_statement = SQL_OUTBOX_READ;
+    options.release_statement = SQL_OUTBOX_RELEASE;
+    options.relax_statement = SQL_OUTBOX_RELAX;
+    options.delete_statement = SQL_OUTBOX_DELETE;
     return outbox_open(&app.outbox, app.loop, app.pg, app.broker, &options);
 }
 
@@ -166,18 +123,9 @@ static enum err open_products(void) {
 }
 
 static enum err open_server(void) {
-    struct http_server_options options = {
-        .address = order_config.listen_address,
-        .port = (uint16_t)order_config.port,
-        .routes = ROUTES,
-        .route_count = sizeof(ROUTES) / sizeof(ROUTES[0]),
-        .connections_max = (size_t)order_config.http_connections_max,
-        .header_bytes_max = 16384,
-        .body_bytes_max = (size_t)order_config.http_body_bytes_max,
-        .idle_timeout_ms = (uint32_t)order_config.http_idle_timeout_ms,
-        .request_timeout_ms = (uint32_t)order_config.http_request_timeout_ms,
-        .write_timeout_ms = (uint32_t)order_config.http_request_timeout_ms,
-    };
+    struct http_server_options options = backends_server_options(&order_config.shared);
+    options.routes = ROUTES;
+    options.route_count = sizeof(ROUTES) / sizeof(ROUTES[0]);
     return http_server_open(app.loop, &options, &app.server);
 }
 
@@ -203,60 +151,20 @@ enum err app_start(struct loop *loop) {
     return ERR_OK;
 }
 
-/* ---- drain: no new work → answers → events → confirmed rows deleted → out ---- */
-
-static void wait_for_outbox(void *ctx) {
-    static struct loop_timer timer;
-    (void)ctx;
-    bool idle = outbox_is_idle(&app.outbox) && reconcile_is_idle();
-    if (idle || service_drain_left_ms() < DRAIN_LAST_MS) {
-        service_drained();
-        return;
-    }
-    loop_timer_init(&timer, wait_for_outbox, NULL);
-    loop_timer_start(app.loop, &timer, DRAIN_POLL_MS);
-}
-
-static void close_broker(void *ctx) {
-    (void)ctx;
-    outbox_stop(&app.outbox);
-    /* what the broker does not get in time is in the outbox */
-    broker_close(app.broker, service_drain_left_ms() / 2, wait_for_outbox, NULL);
-}
-
-static bool consumers_are_idle(void) {
-    for (size_t i = 0; i < ORDER_QUEUES; i++) {
-        if (!consumer_is_idle(&app.consumers[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A transaction under way ends, and its batch is acknowledged; no other one begins. */
-static void wait_for_consumers(void *ctx) {
-    static struct loop_timer timer;
-    (void)ctx;
-    if (consumers_are_idle() || service_drain_left_ms() < DRAIN_RESERVE_MS) {
-        close_broker(NULL);
-        return;
-    }
-    loop_timer_init(&timer, wait_for_consumers, NULL);
-    loop_timer_start(app.loop, &timer, DRAIN_POLL_MS);
-}
-
-static void answered(void *ctx) {
-    (void)ctx;
-    for (size_t i = 0; i < ORDER_QUEUES; i++) {
-        consumer_stop(&app.consumers[i]);
-    }
-    reconcile_stop();
-    wait_for_consumers(NULL);
-}
+/* ---- the end ---- */
 
 void app_drain(void) {
     health_set_draining();
-    http_server_drain(app.server, answered, NULL);
+    backends_drain(&(struct backends){
+        .loop = app.loop,
+        .server = app.server,
+        .consumers = app.consumers,
+        .consumer_count = ORDER_QUEUES,
+        .broker = app.broker,
+        .outbox = &app.outbox,
+        .stop = reconcile_stop,
+        .is_idle = reconcile_is_idle,
+    });
 }
 
 void app_stop(void) {

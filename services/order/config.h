@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct order_config {
-    CONFIG_SHARED_MEMBERS;
+    CONFIG_SHARED;
     const char *product_service_url;
     int64_t product_deadline_ms;
     int64_t insert_batch_max;

@@ -4,26 +4,16 @@
 #include "metrics.h"
 #include "schema.h"
 
+#include "common/backends.h"
 #include "common/health.h"
 #include "common/log.h"
 #include "common/service.h"
 #include "contract/names.h"
 
-#include <string.h>
-
 struct app app;
 
-enum {
-    RECONNECT_BASE_MS = 50,
-    RECONNECT_CAP_MS = 2000,
-    CONNECT_TIMEOUT_MS = 3000,
-    DRAIN_POLL_MS = 10,
-    DRAIN_RESERVE_MS = 3000, /* for the broker, when a consumer's transaction does not end */
-    DRAIN_LAST_MS = 300,     /* a row that is not deleted is sent again, and harmless */
-    SWEEP_BATCH_MAX = 500,
-    DATABASE_REQUESTS_MAX =
-        64, /* the sum of what all batchers and consumers may have under way, and room */
-};
+/* The sum of what all batchers and consumers may have under way, and room. */
+enum { DATABASE_REQUESTS_MAX = 64 };
 
 static const struct http_route ROUTES[] = {
     { "POST", "/products", "create_product", create_product, NULL },
@@ -74,22 +64,10 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
 }
 
 static enum err open_database(void) {
-    struct pg_options options = {
-        .host = product_config.db_host,
-        .port = (uint16_t)product_config.db_port,
-        .user = product_config.db_user,
-        .password = product_config.db_password,
-        .database = product_config.db_name,
-        .application_name = product_config.service_name,
-        .connections = (size_t)product_config.db_connections,
-        .requests_max = DATABASE_REQUESTS_MAX,
-        .deadline_ms = (uint32_t)product_config.db_deadline_ms,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .backoff_base_ms = RECONNECT_BASE_MS,
-        .backoff_cap_ms = RECONNECT_CAP_MS,
-        .statements = PRODUCT_SQL,
-        .statement_count = PRODUCT_STATEMENTS,
-    };
+    struct pg_options options = backends_pg_options(&product_config.shared);
+    options.requests_max = DATABASE_REQUESTS_MAX;
+    options.statements = PRODUCT_SQL;
+    options.statement_count = PRODUCT_STATEMENTS;
     options.migrations = product_migrations(&options.migration_count);
     enum err err = pg_open(app.loop, &options, &app.pg);
     if (err == ERR_OK) {
@@ -101,15 +79,8 @@ static enum err open_database(void) {
 
 static enum err open_cache(void) {
     static const char *const PREFIXES[] = { CACHE_PREFIX_PRODUCT, NULL };
-    struct cache_options options = {
-        .host = product_config.redis_host,
-        .port = (uint16_t)product_config.redis_port,
-        .deadline_ms = (uint32_t)product_config.redis_deadline_ms,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .backoff_base_ms = RECONNECT_BASE_MS,
-        .backoff_cap_ms = RECONNECT_CAP_MS,
-        .prefixes = PREFIXES,
-    };
+    struct cache_options options = backends_cache_options(&product_config.shared);
+    options.prefixes = PREFIXES;
     return cache_open(app.loop, &options, &app.cache);
 }
 
@@ -121,54 +92,30 @@ static enum err open_broker(void) {
     };
     static const struct broker_callbacks CALLBACKS = { on_broker_state, on_published,
                                                        on_deliveries };
-    struct broker_options options = {
-        .url = product_config.rabbitmq_url,
-        .connection_name = product_config.service_name,
-        .exchange = EXCHANGE_EVENTS,
-        .queues = { [PRODUCT_QUEUE_ORDER_CREATED] = { QUEUE_ORDER_CREATED,
-                                                      { KEY_ORDER_CREATED, NULL } } },
-        .declare_only = OTHERS,
-        .declare_only_count = sizeof(OTHERS) / sizeof(OTHERS[0]),
-        .heartbeat_s = (uint32_t)product_config.rabbitmq_heartbeat_s,
-        .rpc_timeout_ms = CONNECT_TIMEOUT_MS,
-        .publish_queue_max = (size_t)product_config.publish_queue_max,
-        .publish_inflight_max = (size_t)product_config.publish_inflight_max,
-        .prefetch = (uint16_t)product_config.rabbitmq_prefetch,
-        .batch_max = (size_t)product_config.consumer_batch_max,
-        .backoff_base_ms = RECONNECT_BASE_MS,
-        .backoff_cap_ms = RECONNECT_CAP_MS,
-    };
+    struct broker_options options = backends_broker_options(&product_config.shared);
+    options.exchange = EXCHANGE_EVENTS;
+    options.queues[PRODUCT_QUEUE_ORDER_CREATED] =
+        (struct broker_queue){ QUEUE_ORDER_CREATED, { KEY_ORDER_CREATED, NULL } };
+    options.declare_only = OTHERS;
+    options.declare_only_count = sizeof(OTHERS) / sizeof(OTHERS[0]);
     return broker_open(app.loop, &options, &CALLBACKS, NULL, &app.broker);
 }
 
 static enum err open_outbox(void) {
-    struct outbox_options options = {
-        .insert_statement = SQL_OUTBOX_INSERT,
-        .claim_statement = SQL_OUTBOX_CLAIM,
-        .read_statement = SQL_OUTBOX_READ,
-        .release_statement = SQL_OUTBOX_RELEASE,
-        .relax_statement = SQL_OUTBOX_RELAX,
-        .delete_statement = SQL_OUTBOX_DELETE,
-        .sweep_interval_ms = (uint32_t)product_config.outbox_sweep_ms,
-        .sweep_batch_max = SWEEP_BATCH_MAX,
-        .backlog_below = (size_t)product_config.publish_queue_max / 2,
-    };
+    struct outbox_options options = backends_outbox_options(&product_config.shared);
+    options.insert_statement = SQL_OUTBOX_INSERT;
+    options.claim_statement = SQL_OUTBOX_CLAIM;
+    options.read_statement = SQL_OUTBOX_READ;
+    options.release_statement = SQL_OUTBOX_RELEASE;
+    options.relax_statement = SQL_OUTBOX_RELAX;
+    options.delete_statement = SQL_OUTBOX_DELETE;
     return outbox_open(&app.outbox, app.loop, app.pg, app.broker, &options);
 }
 
 static enum err open_server(void) {
-    struct http_server_options options = {
-        .address = product_config.listen_address,
-        .port = (uint16_t)product_config.port,
-        .routes = ROUTES,
-        .route_count = sizeof(ROUTES) / sizeof(ROUTES[0]),
-        .connections_max = (size_t)product_config.http_connections_max,
-        .header_bytes_max = 16384,
-        .body_bytes_max = (size_t)product_config.http_body_bytes_max,
-        .idle_timeout_ms = (uint32_t)product_config.http_idle_timeout_ms,
-        .request_timeout_ms = (uint32_t)product_config.http_request_timeout_ms,
-        .write_timeout_ms = (uint32_t)product_config.http_request_timeout_ms,
-    };
+    struct http_server_options options = backends_server_options(&product_config.shared);
+    options.routes = ROUTES;
+    options.route_count = sizeof(ROUTES) / sizeof(ROUTES[0]);
     return http_server_open(app.loop, &options, &app.server);
 }
 
@@ -192,47 +139,18 @@ enum err app_start(struct loop *loop) {
     return ERR_OK;
 }
 
-/* ---- drain: no new work → answers → events → confirmed rows deleted → out ---- */
-
-static void wait_for_outbox(void *ctx) {
-    static struct loop_timer timer;
-    (void)ctx;
-    if (outbox_is_idle(&app.outbox) || service_drain_left_ms() < DRAIN_LAST_MS) {
-        service_drained();
-        return;
-    }
-    loop_timer_init(&timer, wait_for_outbox, NULL);
-    loop_timer_start(app.loop, &timer, DRAIN_POLL_MS);
-}
-
-static void close_broker(void *ctx) {
-    (void)ctx;
-    outbox_stop(&app.outbox);
-    /* what the broker does not get in time is in the outbox */
-    broker_close(app.broker, service_drain_left_ms() / 2, wait_for_outbox, NULL);
-}
-
-/* A transaction under way ends, and its batch is acknowledged; no other one begins. */
-static void wait_for_consumer(void *ctx) {
-    static struct loop_timer timer;
-    (void)ctx;
-    if (consumer_is_idle(&app.orders) || service_drain_left_ms() < DRAIN_RESERVE_MS) {
-        close_broker(NULL);
-        return;
-    }
-    loop_timer_init(&timer, wait_for_consumer, NULL);
-    loop_timer_start(app.loop, &timer, DRAIN_POLL_MS);
-}
-
-static void answered(void *ctx) {
-    (void)ctx;
-    consumer_stop(&app.orders);
-    wait_for_consumer(NULL);
-}
+/* ---- the end ---- */
 
 void app_drain(void) {
     health_set_draining();
-    http_server_drain(app.server, answered, NULL);
+    backends_drain(&(struct backends){
+        .loop = app.loop,
+        .server = app.server,
+        .consumers = &app.orders,
+        .consumer_count = 1,
+        .broker = app.broker,
+        .outbox = &app.outbox,
+    });
 }
 
 void app_stop(void) {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct product_config {
-    CONFIG_SHARED_MEMBERS;
+    CONFIG_SHARED;
 };
 
 extern struct product_config product_config;
