@@ -69,13 +69,25 @@ sub usage_error {
     exit 2;
 }
 
+# What logs say is checked before it goes on as an id.
+sub is_request {
+    my ($id) = @_;
+    return defined $id && $id =~ /^[A-Za-z0-9._:-]{1,128}\z/;
+}
+
+sub is_order {
+    my ($id) = @_;
+    return defined $id && $id =~ /^[1-9][0-9]{0,17}\z/;
+}
+
 # What the id may mean: { request => ID, trace => ID } (one of them or both), or { order => NUMBER }.
 sub read_id {
     my ($id) = @_;
-    return { order => $1 } if $id =~ /^order:([1-9][0-9]{0,17})\z/;
+    my ($order) = $id =~ /^order:(\w+)\z/;
+    return { order => $order } if is_order($order);
     return { trace => $1 } if $id =~ /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\z/;
     return { request => $id, trace => $id } if $id =~ /^[0-9a-f]{32}\z/;
-    return { request => $id } if $id =~ /^[A-Za-z0-9._:-]{1,128}\z/;
+    return { request => $id } if is_request($id);
     return;
 }
 
@@ -112,10 +124,10 @@ sub find_request {
     push @lines, wait_for_gateway($logs, \@lines, "Id\":\"$id\"", $is_meant);
     my @own = grep { ($_->{firstRequestId} // '') ne $id } @lines;
     $found->{lines} = \@lines;
-    $found->{requests} = [uniq grep { defined } $wanted->{request}, map { $_->{requestId} } @own];
+    $found->{requests} = [uniq grep { is_request($_) } $wanted->{request}, map { $_->{requestId} } @own];
     $found->{requests} = [grep { $_ ne $id } @{ $found->{requests} }] # it was a trace id
         if $wanted->{trace} && !any { ($_->{requestId} // '') eq $id } @own;
-    $found->{orders} = [uniq grep { defined } map { $_->{orderId} } @own];
+    $found->{orders} = [uniq grep { is_order($_) } map { $_->{orderId} } @own];
     my $lost = !@lines || (!@{ $found->{orders} } && any { made_order($_) } @lines);
     $found->{rows} = Trace::Stores::rows($found, $lost ? $id : undef);
     $found->{orders} = [uniq @{ $found->{orders} }, map { $_->{id} } grep { $_->{table} eq 'orders' } @{ $found->{rows} }];
@@ -134,7 +146,7 @@ sub find_order {
     $found->{orders} = [$order];
     $found->{rows} = Trace::Stores::rows($found);
     my @lines = search_orders($logs, $order);
-    my @placed_by = uniq grep { defined } (map { $_->{request_id} } grep { $_->{table} eq 'orders' } @{ $found->{rows} }),
+    my @placed_by = uniq grep { is_request($_) } (map { $_->{request_id} } grep { $_->{table} eq 'orders' } @{ $found->{rows} }),
         map { $_->{requestId} } grep { !defined $_->{firstRequestId} } @lines;
     $found->{requests} = \@placed_by;
     my %seen = map { $_->{raw} => 1 } @lines;

@@ -80,7 +80,10 @@ subtest 'the traces that it leaves' => sub {
     is(sql_value(product => "SELECT request_id FROM stock_ledger WHERE order_id = $order->{id}"), $REQUEST_ID,
         'the ledger row has the request id');
     for my $name (qw(gateway order-service product-service)) {
-        my @lines = grep { /"requestId":"\Q$REQUEST_ID\E"/ } Prodorder::Stack::log_lines($name);
+        my @lines;
+        wait_until("the log of $name", 3, sub { # the gateway's is written once a second
+            @lines = grep { /"requestId":"\Q$REQUEST_ID\E"/ } Prodorder::Stack::log_lines($name);
+        });
         ok(@lines > 0, "the log of $name has the request id");
         is(scalar(grep { eval { decode_json($_); 1 } } @lines), scalar @lines, "in lines of JSON ($name)");
     }

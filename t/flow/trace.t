@@ -213,6 +213,24 @@ subtest 'an order while the broker is away' => sub {
     is($result->{report}{orders}[0]{status}, 'done', 'and the order is done');
 };
 
+subtest 'an order while the product database is away' => sub {
+    my $back = Prodorder::Stack::away('product-db', 'stopped');
+    my $order = place("$id-retried", $product, 1)->{json}{data};
+    my $result;
+    wait_until('a retry', 10, sub {
+        $result = trace("$id-retried");
+        grep { $_ eq 'product-service event waits for a retry' } steps($result);
+    });
+    is(field($result, 'product-service event waits for a retry', 'messageId'), "order.created-$order->{id}", 'its event is retried');
+    is($result->{report}{orders}[0]{status}, 'waiting', 'it waits');
+    ok((grep { $_->{queue} eq 'order.created.product-service' && $_->{messages} > 0 } @{ $result->{report}{queues} }),
+        'the event is still in the queue');
+    sleep 3;
+    $back->();
+    finished($order);
+    is((grep { $_ eq 'product-service event waits for a retry' } steps(trace("$id-retried"))), 1, 'repetitions are not logged one by one');
+};
+
 subtest 'an event that is no event' => sub {
     rabbitmq(POST => '/exchanges/%2F/events/publish', { routing_key => 'order.created', payload => 'no JSON', payload_encoding => 'string',
         properties => { correlation_id => "$id-parked", message_id => 'm-1', headers => {} } });

@@ -84,7 +84,7 @@ sub _now {
 sub _summary {
     my ($report) = @_;
     my @lines = map { _order_summary($_, $report) } @{ $report->{orders} };
-    push @lines, map { _answer_summary($_) } grep { !@lines || ($_->{status} // 0) >= 400 } @{ $report->{answers} };
+    push @lines, map { _answer_summary($_) } grep { !@lines || ($_->{status} // '') =~ /^[45]\d\d\z/ } @{ $report->{answers} };
     push @lines, sprintf 'total %.0f ms', $report->{total_ms};
     return @lines;
 }
