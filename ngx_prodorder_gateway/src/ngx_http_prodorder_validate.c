@@ -37,7 +37,10 @@ static ngx_int_t ngx_http_prodorder_refuse(ngx_http_request_t *r,
 
 
 /* What the report and the parameters of one request may take. */
-#define NGX_HTTP_PRODORDER_ARENA_MAX  (4 * 1024 * 1024)
+#define NGX_HTTP_PRODORDER_ARENA_MAX    (4 * 1024 * 1024)
+
+/* What a few valid parameters take: for them no chunk of 4 KiB is allocated. */
+#define NGX_HTTP_PRODORDER_ARENA_FIRST  512
 
 
 ngx_int_t
@@ -128,6 +131,14 @@ ngx_http_prodorder_check_request(ngx_http_request_t *r,
 
     oa_arena_init(&ctx->arena, ngx_http_prodorder_grab, r->pool,
                   NGX_HTTP_PRODORDER_ARENA_MAX);
+
+    ctx->arena.pos = ngx_palloc(r->pool, NGX_HTTP_PRODORDER_ARENA_FIRST);
+
+    if (ctx->arena.pos == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->arena.end = ctx->arena.pos + NGX_HTTP_PRODORDER_ARENA_FIRST;
     oa_report_init(&ctx->report, &ctx->arena, (unsigned) plcf->max_errors);
 
     if (ngx_http_prodorder_check_params(r, ctx) != NGX_OK) {
