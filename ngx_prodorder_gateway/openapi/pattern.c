@@ -10,6 +10,7 @@
 enum {
     STEP_COST = 16, /* a callout, in bytes looked at, as measured */
     JIT_STACK_BYTES_START = 64 * 1024,
+    HEAP_PER_STACK = 8,
     ERROR_TOO_MUCH_WORK = -1000 /* ours: PCRE2's end at -70 */
 };
 
@@ -106,7 +107,8 @@ const struct oa_pattern *oa_pattern_compile(struct oa_str source, char *reason,
     }
     pattern->code = code;
     pcre2_set_callout(pattern->context, count_work, NULL);
-    pcre2_set_heap_limit(pattern->context, OA_PATTERN_STACK_BYTES_MAX / 1024);
+    /* only without JIT: a step takes more there */
+    pcre2_set_heap_limit(pattern->context, HEAP_PER_STACK * (OA_PATTERN_STACK_BYTES_MAX / 1024));
     pcre2_set_match_limit(pattern->context, UINT32_MAX); /* count_work() is the limit */
     /* without JIT support matching is slower, not different */
     (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);

@@ -23,7 +23,8 @@ enum {
      * byte that is looked at counts 1. It is used up in less than 0.1 s.
      */
     OA_PATTERN_WORK_MAX = 100 * 1000 * 1000,
-    OA_PATTERN_STACK_BYTES_MAX = 8 * 1024 * 1024 /* for backtracking, in one comparison */
+    /* For backtracking, in one comparison; eight times as much where PCRE2 has no JIT. */
+    OA_PATTERN_STACK_BYTES_MAX = 8 * 1024 * 1024
 };
 
 struct oa_pattern;
