@@ -42,7 +42,7 @@ END
 }
 
 # Programs only for people who work on the C code: never installed by us, only mentioned.
-PACKAGES_DEVELOPER=(clang-format clang-tidy valgrind)
+PACKAGES_DEVELOPER=(clang clang-format clang-tidy valgrind)
 
 # packages_check [NGINX_SRC]: look for everything; sets PACKAGES_MISSING and PACKAGES_TEST_MISSING
 # (Debian packages, in order, once each), PACKAGES_REPORT and PACKAGES_REQUIRED_MISSING (how many things
