@@ -264,6 +264,9 @@ typedef struct {
     size_t                        len;
 } ngx_http_prodorder_json_t;
 
+/* One byte of a string becomes at most this many: \u0000 */
+#define NGX_HTTP_PRODORDER_ESCAPE    6
+
 /* RFC 3339 UTC with milliseconds, "2026-01-31T23:59:59.123Z" */
 #define NGX_HTTP_PRODORDER_TIME_LEN  (sizeof("2026-01-31T23:59:59.123Z") - 1)
 

@@ -14,6 +14,12 @@
 #include "ngx_http_prodorder.h"
 
 
+/* All of the suffix but the path and the request id. */
+#define NGX_HTTP_PRODORDER_SUFFIX                                             \
+    (sizeof(",\"timestamp\":\"\",\"path\":\"\",\"requestId\":\"\"}")            \
+     + NGX_HTTP_PRODORDER_TIME_LEN)
+
+
 static void ngx_http_prodorder_declared_status(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static ngx_buf_t *ngx_http_prodorder_prefix(ngx_http_request_t *r,
@@ -145,16 +151,18 @@ ngx_http_prodorder_suffix(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
     ngx_buf_t                  *b;
     ngx_http_prodorder_json_t   json;
 
-    json.pos = NULL;
-    json.len = 0;
-    ngx_http_prodorder_write_suffix(&json, r, ctx);
+    /* room for a path that is all escapes is cheaper than to measure it */
 
-    b = ngx_create_temp_buf(r->pool, json.len);
+    b = ngx_create_temp_buf(r->pool, NGX_HTTP_PRODORDER_SUFFIX
+                                     + ctx->request_id.len
+                                     + r->unparsed_uri.len
+                                       * NGX_HTTP_PRODORDER_ESCAPE);
     if (b == NULL) {
         return NULL;
     }
 
     json.pos = b->last;
+    json.len = 0;
     ngx_http_prodorder_write_suffix(&json, r, ctx);
 
     b->last = json.pos;

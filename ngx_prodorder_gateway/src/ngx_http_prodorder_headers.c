@@ -303,10 +303,13 @@ ngx_http_prodorder_is_json(ngx_str_t *content_type)
 
     len = p - content_type->data;
 
+    /* nearly all write it so */
+
     if (len == sizeof("application/json") - 1
-        && ngx_strncasecmp(content_type->data, (u_char *) "application/json",
-                           len)
-           == 0)
+        && (ngx_memcmp(content_type->data, "application/json", len) == 0
+            || ngx_strncasecmp(content_type->data,
+                               (u_char *) "application/json", len)
+               == 0))
     {
         return 1;
     }

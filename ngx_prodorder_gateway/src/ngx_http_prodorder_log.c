@@ -18,10 +18,6 @@
 #define NGX_HTTP_PRODORDER_LOG_TRY                                            \
     (NGX_SOCKADDR_STRLEN + NGX_INT_T_LEN + NGX_TIME_T_LEN + 16)
 
-/* One byte becomes at most this many: \u0000 */
-#define NGX_HTTP_PRODORDER_LOG_ESCAPE    6
-
-
 typedef enum {
     NGX_HTTP_PRODORDER_LOG_PEER = 0,
     NGX_HTTP_PRODORDER_LOG_STATUS,
@@ -101,10 +97,10 @@ ngx_http_prodorder_log_size(ngx_http_request_t *r,
     len = NGX_HTTP_PRODORDER_LOG_FIXED + ctx->request_id.len
           + r->connection->addr_text.len
           + (r->method_name.len + r->unparsed_uri.len)
-            * NGX_HTTP_PRODORDER_LOG_ESCAPE;
+            * NGX_HTTP_PRODORDER_ESCAPE;
 
     if (match) {
-        len += match->operation->id.len * NGX_HTTP_PRODORDER_LOG_ESCAPE;
+        len += match->operation->id.len * NGX_HTTP_PRODORDER_ESCAPE;
     }
 
     if (r->upstream_states) {
