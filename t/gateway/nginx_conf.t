@@ -112,9 +112,9 @@ for my $signal (qw(HUP QUIT)) {
     my $body = '{"productId":1,"quantity":1}';
     $_->send_pieces(0, join("\r\n", 'POST /orders HTTP/1.1', 'Host: x', 'Content-Type: application/json',
         'Content-Length: ' . length $body, '', $body)) for @clients;
-    sleep 0.3;
+    sleep 0.5;
     $gateway->signal($signal);
-    sleep 0.3;
+    sleep 0.5;
     if ($signal eq 'HUP') {
         is($gateway->ask('GET /livez')->{status}, 200, 'HUP: the new workers answer');
     }

@@ -6,7 +6,7 @@ use warnings;
 
 use JSON::PP;
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 use Prodorder::Gateway::Mock;
 use Prodorder::Gateway::Shipped;
@@ -115,48 +115,59 @@ for my $client ('203.0.113.7', '172.32.0.1', '172.15.255.255', '192.169.0.1', '1
 
 # ---- limits for each address ----
 
-# burst(N, HEADER...): statuses of N requests on one connection, with the last answer
+# burst(N, HEADER...): statuses of N requests, 200 at a time on one connection, with the last answer of
+# each; stops early when all of 200 were refused.
 sub burst {
     my ($n, @headers) = @_;
     my $client = $gateway->client;
-    $client->send_pieces(0, join("\r\n", 'GET /livez HTTP/1.1', 'Host: x', @headers, '', '') x $n);
     my (%statuses, %last);
-    for (1 .. $n) {
-        my $got = $client->read_response('GET') or last;
-        $statuses{ $got->{status} }++;
-        $last{ $got->{status} } = $got;
+    for (1 .. $n / 200) {
+        my $before = $statuses{200} // 0;
+        $client->send_pieces(0, join("\r\n", 'GET /livez HTTP/1.1', 'Host: x', @headers, '', '') x 200);
+        for (1 .. 200) {
+            my $got = $client->read_response('GET') or last;
+            $statuses{ $got->{status} }++;
+            $last{ $got->{status} } = $got;
+        }
+        last if ($statuses{200} // 0) == $before;
     }
     $client->close;
     return \%statuses, \%last;
 }
 
-my ($statuses, $last) = burst(400, 'X-Test-Client: 203.0.113.8');
+# On a slow machine the rate allows some more while they are sent.
+my $begin = time;
+my ($statuses, $last) = burst(4000, 'X-Test-Client: 203.0.113.8');
+my $seconds = time - $begin;
 cmp_ok($statuses->{200}, '>=', 201, 'a public address may send 200 requests ahead of its rate');
-cmp_ok($statuses->{429} // 0, '>=', 100, 'and is told to wait then');
-is($statuses->{200} + $statuses->{429}, 400, 'nothing else happens to it');
+cmp_ok($statuses->{200}, '<=', 205 + 100 * $seconds, 'and 100 for each second');
+cmp_ok($statuses->{429} // 0, '>=', 1, 'and is told to wait then');
+is_deeply([sort keys %$statuses], [200, 429], 'nothing else happens to it');
 $response = $last->{429};
 is($gateway->header($response, 'Retry-After'), 1, '429 says when to come back');
 is($gateway->header($response, 'Content-Type'), 'application/json', 'in JSON');
 is_deeply([@{ decode_json($response->{body}) }{qw(statusCode data path)}], [429, undef, '/livez'], 'in the envelope of errors');
 check_headers('429', $response, $api_policy);
 is($gateway->ask('GET /livez', @public)->{status}, 200, 'another address is not concerned');
-$response = $gateway->ask('GET /livez', 'X-Test-Client: 203.0.113.8', 'Accept: application/problem+json');
-is($gateway->header($response, 'Content-Type'), 'application/problem+json', 'as problem+json for who wants it')
-    if $response->{status} == 429;
+(undef, $last) = burst(4000, 'X-Test-Client: 203.0.113.8', 'Accept: application/problem+json');
+is($gateway->header($last->{429}, 'Content-Type'), 'application/problem+json', 'as problem+json for who wants it');
 for my $client ('127.0.0.1', '10.1.2.3', '172.20.0.1', '192.168.1.1', '::1', 'fd00::1') {
     ($statuses) = burst(400, "X-Test-Client: $client");
     is_deeply($statuses, { 200 => 400 }, "$client is not limited");
 }
 
-# 100 requests that wait for their answer; one more is too many.
+# 100 requests of which the body has not come yet; one more is too many.
 {
-    my @clients = map { $gateway->client } 1 .. 101;
-    my $post = join("\r\n", 'POST /orders HTTP/1.1', 'Host: x', 'X-Test-Client: 203.0.113.9',
-        'Content-Type: application/json', 'Content-Length: 30', '', '');
-    $_->send_pieces(0, $post) for @clients[0 .. 99];
-    sleep 0.3;
-    $clients[100]->send_pieces(0, $post);
-    $response = $clients[100]->read_response('POST');
+    my @clients = map { $gateway->client } 1 .. 100;
+    my @here = 'X-Test-Client: 203.0.113.9';
+    is($gateway->ask('GET /livez', @here)->{status}, 200, 'an address with no request under way');
+    $_->send_pieces(0, join("\r\n", 'POST /orders HTTP/1.1', 'Host: x', @here, 'Content-Type: application/json',
+        'Content-Length: 30', '', '')) for @clients;
+    for (1 .. 50) {
+        $response = $gateway->ask('GET /livez', @here);
+        last if $response->{status} != 200;
+        sleep 0.1;
+    }
     is($response->{status}, 429, 'more requests at a time than an address may have');
     is($gateway->header($response, 'Retry-After'), 1, 'says when to come back');
     is($gateway->ask('GET /livez', 'X-Test-Client: 203.0.113.10')->{status}, 200, 'another address may');
