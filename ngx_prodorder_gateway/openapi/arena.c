@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 4096, ALIGN_BYTES = 8 };
+enum { ALIGN_BYTES = 8 };
 
 /* A chunk of an arena on malloc; the pieces follow. */
 struct oa_chunk {
     struct oa_chunk *next;
+    size_t bytes;
     max_align_t data[];
 };
 
@@ -18,7 +19,9 @@ struct heap_arena {
 };
 
 void oa_arena_init(struct oa_arena *arena, oa_grab_fn grab, void *owner, size_t bytes_max) {
-    *arena = (struct oa_arena){ .grab = grab, .owner = owner, .bytes_max = bytes_max };
+    *arena = (struct oa_arena){
+        .grab = grab, .owner = owner, .bytes_max = bytes_max, .chunk_bytes = OA_ARENA_CHUNK_BYTES
+    };
 }
 
 static void *heap_grab(void *owner, size_t bytes) {
@@ -32,6 +35,7 @@ static void *heap_grab(void *owner, size_t bytes) {
     if (chunk == NULL) {
         return NULL;
     }
+    chunk->bytes = bytes;
     chunk->next = *chunks;
     *chunks = chunk;
     return chunk->data;
@@ -66,20 +70,52 @@ void oa_arena_close(struct oa_arena *arena) {
     free(heap);
 }
 
+/* Chunks of OA_SCRATCH_CHUNK_BYTES that nobody uses. */
+static _Thread_local struct oa_chunk *kept;
+static _Thread_local unsigned kept_count;
+
+static void *scratch_grab(void *owner, size_t bytes) {
+    struct oa_chunk **chunks = owner;
+    struct oa_chunk *chunk = kept;
+
+    if (bytes != OA_SCRATCH_CHUNK_BYTES || chunk == NULL) {
+        return heap_grab(owner, bytes);
+    }
+    kept = chunk->next;
+    kept_count--;
+    chunk->next = *chunks;
+    *chunks = chunk;
+    return chunk->data;
+}
+
 void oa_scratch_init(struct oa_scratch *scratch, void *memory, size_t bytes, size_t bytes_max) {
     scratch->chunks = NULL;
-    oa_arena_init(&scratch->arena, heap_grab, &scratch->chunks, bytes_max);
+    oa_arena_init(&scratch->arena, scratch_grab, &scratch->chunks, bytes_max);
+    if (bytes_max >= OA_SCRATCH_CHUNK_BYTES) {
+        scratch->arena.chunk_bytes = OA_SCRATCH_CHUNK_BYTES;
+    }
     scratch->arena.pos = memory;
     scratch->arena.end = scratch->arena.pos + bytes;
 }
 
 void oa_scratch_done(struct oa_scratch *scratch) {
-    free_chunks(scratch->chunks);
+    while (scratch->chunks != NULL) {
+        struct oa_chunk *chunk = scratch->chunks;
+
+        scratch->chunks = chunk->next;
+        if (chunk->bytes == OA_SCRATCH_CHUNK_BYTES && kept_count < OA_SCRATCH_KEPT_MAX) {
+            chunk->next = kept;
+            kept = chunk;
+            kept_count++;
+        } else {
+            free(chunk);
+        }
+    }
 }
 
 /* A piece of a quarter of a chunk or more gets its own memory, so that little is wasted. */
 static void *grab_more(struct oa_arena *arena, size_t bytes) {
-    size_t want = bytes >= CHUNK_BYTES / 4 ? bytes : CHUNK_BYTES;
+    size_t want = bytes >= arena->chunk_bytes / 4 ? bytes : arena->chunk_bytes;
     char *memory;
 
     if (want > arena->bytes_max - arena->bytes) {
@@ -90,7 +126,7 @@ static void *grab_more(struct oa_arena *arena, size_t bytes) {
         return NULL;
     }
     arena->bytes += want;
-    if (want == CHUNK_BYTES) {
+    if (want == arena->chunk_bytes) {
         arena->pos = memory + bytes;
         arena->end = memory + want;
     }

@@ -19,6 +19,7 @@ struct oa_arena {
     char *end;
     size_t bytes;     /* taken from grab so far */
     size_t bytes_max; /* oa_alloc() answers NULL rather than go beyond */
+    size_t chunk_bytes;
 };
 
 /* Use `grab`; nothing is allocated yet. The memory belongs to `owner`. */
@@ -30,9 +31,17 @@ struct oa_arena *oa_arena_open(size_t bytes_max);
 /* Free an arena of oa_arena_open() and all its pieces; NULL is allowed. */
 void oa_arena_close(struct oa_arena *arena);
 
+enum {
+    OA_ARENA_CHUNK_BYTES = 4096,
+    OA_SCRATCH_CHUNK_BYTES = 64 * 1024,
+    OA_SCRATCH_KEPT_MAX = 16 /* chunks that a thread keeps: up to 1 MiB */
+};
+
 /*
  * An arena that takes its first pieces from memory of the caller, usually on the stack, and only what
- * does not fit there from malloc: small work allocates nothing.
+ * does not fit there from malloc: small work allocates nothing. What larger work took is kept by the
+ * thread for the next time, for giving memory back to the system and asking for it again would take
+ * longer than the work.
  */
 struct oa_scratch {
     struct oa_arena arena;
@@ -42,7 +51,7 @@ struct oa_scratch {
 /* `memory` is aligned to 8; it may be used until oa_scratch_done(). */
 void oa_scratch_init(struct oa_scratch *scratch, void *memory, size_t bytes, size_t bytes_max);
 
-/* Free what came from malloc. */
+/* Keep or free what came from malloc. */
 void oa_scratch_done(struct oa_scratch *scratch);
 
 /* `bytes` of memory, aligned to 8, not cleared. NULL: no memory, or over the limit. */

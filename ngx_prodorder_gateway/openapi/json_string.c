@@ -1,6 +1,7 @@
 /* Strings: UTF-8, escapes, code points. */
 #include "json_parser.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
@@ -124,9 +125,36 @@ static char *put_utf8(char *out, uint32_t point) {
     return out;
 }
 
-/* Whether a byte of a string is a character that stands for itself. */
-static bool is_plain(unsigned char c) {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/*
+ * The first byte from `s` that is not an ASCII character standing for itself, or `end`; eight at a
+ * time. In each step the bytes of `odd` that are not 0 begin with one that was looked for: a borrow
+ * can only come from there.
+ */
+static const unsigned char *skip_plain(const unsigned char *s, const unsigned char *end) {
+    uint64_t word;
+
+    for (; end - s >= (ptrdiff_t)sizeof(word); s += sizeof(word)) {
+        uint64_t quote;
+        uint64_t backslash;
+        uint64_t odd;
+
+        memcpy(&word, s, sizeof(word));
+        word = le64toh(word);
+        quote = word ^ EACH_BYTE('"');
+        backslash = word ^ EACH_BYTE('\\');
+        odd = ((quote - EACH_BYTE(1)) & ~quote) | ((backslash - EACH_BYTE(1)) & ~backslash) |
+              ((word - EACH_BYTE(0x20)) & ~word) | word;
+        odd &= EACH_BYTE(0x80);
+        if (odd != 0) {
+            return s + __builtin_ctzll(odd) / 8;
+        }
+    }
+    while (s < end && *s >= 0x20 && *s < 0x80 && *s != '"' && *s != '\\') {
+        s++;
+    }
+    return s;
 }
 
 /* Move over characters that stand for themselves; false after parser_fail(). */
@@ -138,9 +166,7 @@ static bool take_plain(struct parser *p, uint32_t *points) {
         const unsigned char *run = s;
         unsigned len;
 
-        while (s < end && is_plain(*s)) {
-            s++;
-        }
+        s = skip_plain(s, end);
         *points += (uint32_t)(s - run);
         if (s == end || *s == '"' || *s == '\\') {
             break;

@@ -309,6 +309,31 @@ START_TEST(scratch_memory_comes_first) {
 }
 END_TEST
 
+/* Up to OA_SCRATCH_KEPT_MAX chunks are there again; more were freed. */
+START_TEST(scratch_memory_is_kept) {
+    struct oa_scratch scratch;
+    char *first[OA_SCRATCH_KEPT_MAX + 4];
+    unsigned same = 0;
+
+    oa_scratch_init(&scratch, NULL, 0, 64 * 1024 * 1024);
+    for (size_t i = 0; i < OA_SCRATCH_KEPT_MAX + 4; i++) {
+        first[i] = oa_alloc(&scratch.arena, OA_SCRATCH_CHUNK_BYTES);
+    }
+    oa_scratch_done(&scratch);
+    oa_scratch_init(&scratch, NULL, 0, 64 * 1024 * 1024);
+    for (size_t i = 0; i < OA_SCRATCH_KEPT_MAX; i++) {
+        char *again = oa_alloc(&scratch.arena, OA_SCRATCH_CHUNK_BYTES);
+
+        for (size_t k = 0; k < OA_SCRATCH_KEPT_MAX + 4; k++) {
+            same += again == first[k];
+        }
+        memset(again, 1, OA_SCRATCH_CHUNK_BYTES);
+    }
+    oa_scratch_done(&scratch);
+    ck_assert_uint_eq(same, OA_SCRATCH_KEPT_MAX);
+}
+END_TEST
+
 START_TEST(decimals_compare_exactly) {
     static const struct {
         const char *a;
@@ -402,6 +427,7 @@ int main(void) {
     tcase_add_test(tcase, members_are_found);
     tcase_add_loop_test(tcase, limits_have_names, 0, 5);
     tcase_add_test(tcase, scratch_memory_comes_first);
+    tcase_add_test(tcase, scratch_memory_is_kept);
     tcase_add_loop_test(tcase, decimals_compare_exactly, 0, 13);
     tcase_add_loop_test(tcase, integers_are_recognized, 0, 9);
     tcase_add_loop_test(tcase, multiples_are_exact, 0, 18);
