@@ -9,6 +9,7 @@
  *   filter              header and body filter: decides between envelope, error and neither
  *   envelope            wraps a JSON success while it streams
  *   error               replaces the body of every response from 400 up
+ *   log, metrics        LOG phase: the access log's line, the counters
  *
  * Everything here runs in a worker's only thread.  Memory comes from the
  * request's pool and lives as long as the request.
