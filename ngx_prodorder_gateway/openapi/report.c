@@ -113,11 +113,19 @@ static size_t write_message(char *buf, const char *format, va_list args) {
     return finish(&text);
 }
 
+/* One error is enough to know the verdict: what does not fit is left out like what is too many. */
+static void stop(struct oa_report *report) {
+    if (report->count == 0) {
+        report->out_of_memory = true;
+    }
+    report->count_max = report->count;
+}
+
 static bool copy(struct oa_report *report, const char *data, size_t len, struct oa_str *ret) {
     char *memory = oa_alloc(report->arena, len + 1);
 
     if (memory == NULL) {
-        report->out_of_memory = true;
+        stop(report);
         return false;
     }
     memcpy(memory, data, len);
@@ -139,7 +147,7 @@ void oa_report_add(struct oa_report *report, const struct oa_place *place, const
     }
     error = oa_calloc(report->arena, 1, sizeof(*error));
     if (error == NULL) {
-        report->out_of_memory = true;
+        stop(report);
         return;
     }
     va_start(args, format);

@@ -40,7 +40,7 @@ struct oa_report {
     struct oa_error *first;
     struct oa_error *last;
     unsigned count;
-    unsigned count_max; /* further errors are not kept */
+    unsigned count_max; /* further errors are not kept; less when memory is used up */
     bool out_of_memory; /* the verdict is unknown: answer with a server error */
 };
 

@@ -241,6 +241,38 @@ START_TEST(long_texts_of_errors_are_cut) {
 }
 END_TEST
 
+/* Without memory for the first error nothing is known; without memory for more, they are left out. */
+START_TEST(memory_for_errors_is_limited) {
+    struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
+    char *key = repeat("", "k", 3000, "");
+    char *text = malloc(16 * 3100);
+    size_t size = 0;
+    unsigned counts[2] = { 0, 0 };
+
+    for (int i = 0; i < 9; i++) {
+        size += (size_t)snprintf(text + size, 3100, "%c\"%s%d\":1", i == 0 ? '{' : ',', key, i);
+    }
+    snprintf(text + size, 2, "}");
+    for (size_t bytes = 0; bytes < 32768; bytes += 1024) {
+        struct oa_arena *arena = oa_arena_open(bytes);
+        struct oa_report report;
+
+        oa_report_init(&report, arena, 32);
+        ck_assert(!oa_schema_check_text(oa_schema_document_root(document), text, strlen(text), NULL,
+                                        &report));
+        ck_assert(report.out_of_memory == (report.count == 0));
+        counts[report.count > 0]++;
+        ck_assert_uint_lt(report.count, 10);
+        oa_arena_close(arena);
+    }
+    ck_assert_uint_gt(counts[0], 0);
+    ck_assert_uint_gt(counts[1], 0);
+    free(key);
+    free(text);
+    oa_schema_document_free(document);
+}
+END_TEST
+
 /* A name that is shown in a message is cut between two characters, too. */
 START_TEST(messages_are_valid_utf8) {
     struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
@@ -280,6 +312,7 @@ int main(void) {
     tcase_add_test(tcase, many_items_are_compared_quickly);
     tcase_add_loop_test(tcase, pointers_are_cut_between_characters, 0, 7);
     tcase_add_test(tcase, long_texts_of_errors_are_cut);
+    tcase_add_test(tcase, memory_for_errors_is_limited);
     tcase_add_test(tcase, messages_are_valid_utf8);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
