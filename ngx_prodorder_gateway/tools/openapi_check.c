@@ -18,6 +18,7 @@ enum {
     BODY_BYTES_DEFAULT = 1024 * 1024,
     BODY_BYTES_MAX = 1024 * 1024 * 1024,
     ERRORS_MAX = 1000,
+    VALUES_MAX = 10000000,
     REPORT_BYTES_MAX = 16 * 1024 * 1024
 };
 
@@ -33,6 +34,8 @@ static const char usage[] =
     "                              (default: Content-Type: application/json)\n"
     "      --body-limit BYTES      prodorder_body_limit (default 1048576)\n"
     "      --max-errors N          prodorder_max_errors, 1 to 1000 (default 32)\n"
+    "      --json-depth N          prodorder_json_depth, 1 to 128 (default 64)\n"
+    "      --json-values N         prodorder_json_values, 1 to 10000000 (default 65536)\n"
     "      --help                  this text\n"
     "\n"
     "Exit status: 0 good or valid, 1 mistakes in the document or a request that is refused,\n"
@@ -55,6 +58,7 @@ struct request {
     size_t header_count;
     size_t body_bytes_max;
     unsigned errors_max;
+    struct oa_limits limits;
     struct oa_arena *arena; /* for the report and joined headers */
 };
 
@@ -98,46 +102,65 @@ static bool add_header(struct request *request, const char *text) {
     return true;
 }
 
-enum { OPTION_BODY_LIMIT = 256, OPTION_MAX_ERRORS, OPTION_HELP };
+enum { OPTION_HELP = 256, OPTION_NUMBERS };
 
-static bool take_option(struct request *request, int option) {
+/* The options that stand for directives of the gateway, with their bounds. */
+static const struct {
+    const char *name;
+    unsigned long min;
+    unsigned long max;
+} numbers[] = {
+    { "body-limit", 1, BODY_BYTES_MAX },
+    { "max-errors", 1, ERRORS_MAX },
+    { "json-depth", 1, OA_JSON_DEPTH_MAX },
+    { "json-values", 1, VALUES_MAX },
+};
+
+static bool take_number(struct request *request, size_t which) {
     unsigned long number;
+    char what[80];
 
-    switch (option) {
-    case 'H': return add_header(request, optarg);
-    case OPTION_BODY_LIMIT:
-        if (!parse_number(optarg, BODY_BYTES_MAX, &number)) {
-            return usage_error("--body-limit must be from 0 to 1073741824", optarg);
-        }
-        request->body_bytes_max = number;
-        return true;
-    case OPTION_MAX_ERRORS:
-        if (!parse_number(optarg, ERRORS_MAX, &number) || number == 0) {
-            return usage_error("--max-errors must be from 1 to 1000", optarg);
-        }
-        request->errors_max = (unsigned)number;
-        return true;
-    default: return usage_error("this option is not known, or lacks its value", NULL);
+    if (!parse_number(optarg, numbers[which].max, &number) || number < numbers[which].min) {
+        snprintf(what, sizeof(what), "--%s must be from %lu to %lu", numbers[which].name,
+                 numbers[which].min, numbers[which].max);
+        return usage_error(what, optarg);
     }
+    switch (which) {
+    case 0: request->body_bytes_max = number; break;
+    case 1: request->errors_max = (unsigned)number; break;
+    case 2: request->limits.depth_max = (unsigned)number; break;
+    default: request->limits.values_max = (uint32_t)number; break;
+    }
+    return true;
 }
 
 static bool parse_arguments(int argc, char **argv, struct request *request) {
     static const struct option options[] = {
         { "header", required_argument, NULL, 'H' },
-        { "body-limit", required_argument, NULL, OPTION_BODY_LIMIT },
-        { "max-errors", required_argument, NULL, OPTION_MAX_ERRORS },
         { "help", no_argument, NULL, OPTION_HELP },
-        { NULL, 0, NULL, 0 }
+        { "body-limit", required_argument, NULL, OPTION_NUMBERS },
+        { "max-errors", required_argument, NULL, OPTION_NUMBERS + 1 },
+        { "json-depth", required_argument, NULL, OPTION_NUMBERS + 2 },
+        { "json-values", required_argument, NULL, OPTION_NUMBERS + 3 },
+        { NULL, 0, NULL, 0 },
     };
     int option;
 
     opterr = 0;
     while ((option = getopt_long(argc, argv, "H:", options, NULL)) != -1) {
+        bool is_good = false;
+
         if (option == OPTION_HELP) {
             fputs(usage, stdout);
             exit(EXIT_VALID);
+        } else if (option == 'H') {
+            is_good = add_header(request, optarg);
+        } else if (option >= OPTION_NUMBERS) {
+            is_good = take_number(request, (size_t)(option - OPTION_NUMBERS));
+        } else {
+            usage_error("this option is not known, or lacks its value", argv[optind - 1]);
         }
-        if (!take_option(request, option)) {
+        if (!is_good) {
             return false;
         }
     }
@@ -230,7 +253,7 @@ static bool judge_body(struct request *request, struct verdict *verdict) {
     } else if (is_encoded(request) || !oa_operation_takes_media(operation, type)) {
         verdict->status = 415;
     } else {
-        oa_check_body(operation, type, body, len, NULL, &verdict->report);
+        oa_check_body(operation, type, body, len, &request->limits, &verdict->report);
     }
     free(body);
     return !verdict->report.out_of_memory;
@@ -355,7 +378,9 @@ static int run(struct request *request) {
 
 int main(int argc, char **argv) {
     static struct request request = { .body_bytes_max = BODY_BYTES_DEFAULT,
-                                      .errors_max = OA_ERRORS_MAX_DEFAULT };
+                                      .errors_max = OA_ERRORS_MAX_DEFAULT,
+                                      .limits = { .depth_max = OA_BODY_DEPTH_MAX,
+                                                  .values_max = OA_BODY_VALUES_MAX } };
     int result;
 
     if (!parse_arguments(argc, argv, &request)) {

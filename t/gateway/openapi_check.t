@@ -9,6 +9,9 @@ use JSON::PP qw(decode_json);
 use Symbol qw(gensym);
 use Test::More;
 
+use Prodorder::Gateway::Http;
+use Prodorder::Gateway::Nginx;
+
 my $tool = ($ENV{PRODORDER_BUILD} // 'build') . '/openapi-check';
 die "$tool does not exist: make openapi\n" if !-x $tool;
 
@@ -107,8 +110,52 @@ my @requests = (
     ['no JSON', '{"name":}', ['PUT', '/v1/items/7'], 400, 'putItem', ' json'],
     ['a body as long as the limit', '{"name":"n"}', ['--body-limit=12', 'PUT', '/v1/items/7'], undef, 'putItem'],
     ['a longer one', '{"name":"n"}', ['--body-limit=11', 'PUT', '/v1/items/7'], 413, 'putItem'],
+    ['as deep as allowed', '[[]]', ['--json-depth=2', 'POST', '/v1/items'], 400, 'addItem', '/0 type'],
+    ['deeper', '[[]]', ['--json-depth=1', 'POST', '/v1/items'], 400, 'addItem', ' json'],
+    ['as many values as allowed', '[null,null]', ['--json-values=3', 'POST', '/v1/items'], 201, 'addItem'],
+    ['more', '[null,null]', ['--json-values=2', 'POST', '/v1/items'], 400, 'addItem', ' json'],
     ['no more errors than asked for', '[1,2,3]', ['--max-errors=2', 'POST', '/v1/items'], 400, 'addItem', '/0 type', '/1 type'],
 );
+
+# The same document in a real gateway, in front of a service that answers everything.
+my $nginx = Prodorder::Gateway::Nginx->new;
+my $service = Prodorder::Gateway::Nginx::free_port();
+my %directive = ('body-limit' => 'prodorder_body_limit', 'max-errors' => 'prodorder_max_errors',
+    'json-depth' => 'prodorder_json_depth', 'json-values' => 'prodorder_json_values');
+
+# What it says to a request with the tool's arguments: status code, errors.
+sub ask_gateway {
+    my ($body, @arguments) = @_;
+    my ($settings, @fields) = ('');
+    my $has_type = 0;
+    for (reverse 0 .. $#arguments) {
+        if ($arguments[$_] eq '-H') {
+            unshift @fields, (splice @arguments, $_, 2)[1];
+        } elsif ($arguments[$_] =~ /^--header=(.*)/) {
+            unshift @fields, $1;
+            splice @arguments, $_, 1;
+        } elsif ($arguments[$_] =~ /^--([a-z-]+)=(.*)/) {
+            $settings .= "$directive{$1} $2;";
+            splice @arguments, $_, 1;
+        }
+    }
+    push @fields, 'Content-Type: application/json' if !grep { /^content-type:/i } @fields;
+    push @fields, 'Content-Length: ' . length $body if length $body;
+    $nginx->stop;
+    $nginx->write_conf(main => '', http => <<"END", server => <<"END2");
+server { listen 127.0.0.1:$service; prodorder_gateway off; default_type application/json; location / { return 200 '{}'; } }
+END
+prodorder_openapi $good;
+$settings
+location / { proxy_pass http://127.0.0.1:$service; }
+END2
+    die $_ for grep { defined } $nginx->start;
+    my $client = Prodorder::Gateway::Http->new($nginx->port, 10);
+    $client->send_pieces(0, join "\r\n", "$arguments[0] $arguments[1] HTTP/1.1", 'Host: h', 'Connection: close', @fields, '', $body);
+    my $response = $client->read_response($arguments[0]);
+    $client->close;
+    return ($response->{status}, decode_json($response->{body} || '{}')->{errors} // []);
+}
 
 for my $request (@requests) {
     my ($name, $body, $arguments, $code, $operation, @errors) = @$request;
@@ -122,7 +169,11 @@ for my $request (@requests) {
     is($verdict->{valid} ? 1 : 0, $is_valid ? 1 : 0, "$name: valid");
     is_deeply([sort map { "$_->{path} $_->{keyword}" } @{ $verdict->{errors} }], [sort @errors], "$name: errors");
     is($err, '', "$name: no complaint");
+    my ($answered, $errors) = ask_gateway($body, @$arguments);
+    is($answered, $code // 200, "$name: the gateway's status code");
+    is_deeply($errors, $verdict->{errors}, "$name: the gateway's errors");
 }
+$nginx->stop;
 ($status, $out) = check('', $good, 'DELETE', '/v1/items/1');
 is(decode_json($out)->{allow}, 'GET, HEAD, PUT', '405 says which methods there are');
 
@@ -133,8 +184,13 @@ for my $case (
     [['-H', 'Accept', $good, 'GET', '/'], 'a header must be written NAME: VALUE: Accept'],
     [['--max-errors=0', $good], '--max-errors must be from 1 to 1000: 0'],
     [['--max-errors=1001', $good], '--max-errors must be from 1 to 1000: 1001'],
-    [['--body-limit=-1', $good], '--body-limit must be from 0 to 1073741824: -1'],
-    [['--fast', $good], 'this option is not known, or lacks its value'],
+    [['--body-limit=0', $good], '--body-limit must be from 1 to 1073741824: 0'],
+    [['--body-limit=-1', $good], '--body-limit must be from 1 to 1073741824: -1'],
+    [['--body-limit=1k', $good], '--body-limit must be from 1 to 1073741824: 1k'],
+    [['--json-depth=129', $good], '--json-depth must be from 1 to 128: 129'],
+    [['--json-values=10000001', $good], '--json-values must be from 1 to 10000000: 10000001'],
+    [['--fast', $good], 'this option is not known, or lacks its value: --fast'],
+    [[$good, '--header'], 'this option is not known, or lacks its value: --header'],
 ) {
     ($status, $out, $err) = check(undef, @{ $case->[0] });
     is($status, 2, "wrong usage: $case->[1]");
@@ -142,6 +198,6 @@ for my $case (
 }
 ($status, $out, $err) = check(undef, '--help');
 is($status, 0, '--help');
-like($out, qr/^Usage: openapi-check .*--header.*--body-limit.*--max-errors/s, 'lists every option');
+like($out, qr/^Usage: openapi-check .*--header.*--body-limit.*--max-errors.*--json-depth.*--json-values/s, 'lists every option');
 
 done_testing();
