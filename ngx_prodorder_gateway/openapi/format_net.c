@@ -78,7 +78,7 @@ bool oa_is_ipv4(struct oa_str text) {
     const char *end = s + text.len;
 
     for (int part = 0; part < 4; part++) {
-        const char *start = s;
+        const char *start;
         int n = 0;
 
         if (part > 0 && (s == end || *s++ != '.')) {

@@ -119,7 +119,7 @@ static bool parse_capturing_group(struct pattern_parser *parser, const char *sta
 }
 
 static bool parse_named_group(struct pattern_parser *parser, const char *start) {
-    struct oa_str name;
+    struct oa_str name = { "", 0 };
 
     if (!take_name(parser, &name)) {
         return false;
@@ -186,7 +186,7 @@ static bool put_reference(struct pattern_parser *parser, unsigned number) {
 }
 
 bool pattern_parse_reference(struct pattern_parser *parser, const char *start) {
-    struct oa_str name;
+    struct oa_str name = { "", 0 };
     unsigned number;
 
     if (take_text(parser, "k")) {
