@@ -24,7 +24,7 @@ enum { OA_INTEGER = 128, OA_ANY = 127 };
 
 enum {
     /* Schemas applied inside of each other while one value is judged, references included. */
-    OA_SCHEMA_DEPTH_MAX = 1024,
+    OA_SCHEMA_DEPTH_MAX = 2048,
     /* The same, at the same value: more in a document is a mistake of it. */
     OA_SCHEMA_IN_PLACE_MAX = 256,
     /* Default of oa_schema_limits.steps_max: schemas applied for one body or parameter. */

@@ -116,7 +116,7 @@ START_TEST(circles_of_the_dynamic_scope_end) {
         "\"i\":{\"$dynamicAnchor\":\"x\"}}}}}");
 
     judge(document, "1", errors, sizeof(errors));
-    ck_assert_str_eq(errors, " depth: leads through more than 1024 schemas inside of each other");
+    ck_assert_str_eq(errors, " depth: leads through more than 2048 schemas inside of each other");
     oa_schema_document_free(document);
 }
 END_TEST
