@@ -83,7 +83,8 @@ static void check(struct oa_loader *loader, struct oa_arena *arena, const struct
     size_t len = 0;
 
     oa_report_init(&report, arena, ERRORS_MAX);
-    if (loader->problem_count > OA_PROBLEMS_MAX || oa_check_value(schema, value, &root, &report)) {
+    if (loader->problem_count > OA_PROBLEMS_MAX || !oa_schema_is_sound(loader, schema) ||
+        oa_check_value(schema, value, &root, &report)) {
         return;
     }
     (void)write_pointer(loader->doc->root, value, &root, pointer, sizeof(pointer), &len);
@@ -124,8 +125,12 @@ static void check_schema(struct oa_loader *loader, void *user, const struct oa_s
 
 void oa_examples_check(struct oa_loader *loader) {
     const struct oa_place root = { .key = { "", 0 } };
-    struct oa_arena *arena = oa_arena_open(ARENA_BYTES_MAX);
+    struct oa_arena *arena;
 
+    if (loader->doc->schemas == NULL) {
+        return; /* there was no memory for them, and that was said */
+    }
+    arena = oa_arena_open(ARENA_BYTES_MAX);
     if (arena == NULL) {
         loader_fail(loader, &root, "out of memory");
         return;

@@ -75,6 +75,12 @@ struct oa_schema *oa_schema_compile(struct oa_loader *loader, const struct oa_js
  */
 bool oa_schema_check_loops(struct oa_loader *loader);
 
+/*
+ * Whether a schema can be run: it and all that it may apply have no mistakes. For a document with
+ * mistakes elsewhere, after oa_schema_check_loops().
+ */
+bool oa_schema_is_sound(struct oa_loader *loader, const struct oa_schema *schema);
+
 /* What the $ref of the schema at `node` leads to; NULL: it has none, or `node` is no good schema. */
 const struct oa_json *oa_schema_target(struct oa_loader *loader, const struct oa_json *node);
 

@@ -55,8 +55,18 @@ struct oa_slot {
     struct oa_schema *schema;
 };
 
+enum oa_soundness {
+    OA_SOUND_SOME, /* some schemas have mistakes */
+    OA_SOUND_ALL,
+    OA_SOUND_NONE /* references never end: no schema is run */
+};
+
 /* All schemas of a document. */
 struct oa_schemas {
+    enum oa_soundness soundness;
+    const struct oa_schema **sound_queue; /* of schema_sound.c */
+    uint32_t sound_mark;
+    uint32_t sound_steps;
     bool is_strict;       /* an unknown keyword, or what nothing can satisfy, is a mistake */
     bool asserts_formats; /* else "format" is an annotation */
     bool has_metaschema;

@@ -70,7 +70,7 @@ static void visit_target(struct search *search, struct oa_schema *schema, const 
                          const struct oa_schema *target) {
     struct oa_schema *next = (struct oa_schema *)target;
 
-    if (next == NULL) {
+    if (next == NULL || next->state != OA_COMPILED) {
         return;
     }
     if (next->visit == VISITING) {
@@ -124,18 +124,21 @@ static void visit(struct search *search, struct oa_schema *schema) {
 bool oa_schemas_check(struct oa_loader *loader) {
     struct oa_schemas *schemas = loader->doc->schemas;
     bool is_good = true;
-    bool has_dynamic;
+    bool has_loops = false;
+    bool has_dynamic = false;
 
     for (const struct oa_schema *schema = schemas->first; schema != NULL; schema = schema->next) {
         is_good = is_good && schema->state == OA_COMPILED;
     }
-    if (!is_good) {
-        return false; /* its mistakes were reported; programs may be incomplete */
+    if (is_good) {
+        has_dynamic = settle_dynamic(schemas);
     }
-    has_dynamic = settle_dynamic(schemas);
     for (struct oa_schema *schema = schemas->first; schema != NULL; schema = schema->next) {
         struct search search = { .loader = loader, .is_good = true };
 
+        if (schema->state != OA_COMPILED) {
+            continue; /* its mistakes were reported, its program may be incomplete */
+        }
         visit(&search, schema);
         if (schema->height > OA_SCHEMA_IN_PLACE_MAX) {
             search.is_good = loader_fail(loader, schema->place,
@@ -143,8 +146,14 @@ bool oa_schemas_check(struct oa_loader *loader) {
                                          "inside of the other",
                                          OA_SCHEMA_IN_PLACE_MAX);
         }
-        is_good = is_good && search.is_good;
+        has_loops = has_loops || !search.is_good;
     }
+    if (has_loops) {
+        schemas->soundness = OA_SOUND_NONE;
+    } else if (is_good) {
+        schemas->soundness = OA_SOUND_ALL;
+    }
+    is_good = is_good && !has_loops;
     if (is_good && !has_dynamic) {
         oa_schemas_skip_references(schemas);
     }

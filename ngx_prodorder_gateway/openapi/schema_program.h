@@ -151,6 +151,7 @@ struct oa_schema {
     bool is_false;    /* the schema false */
     uint8_t state;    /* enum oa_schema_state */
     uint8_t visit;    /* used while looking for endless references */
+    uint32_t mark;    /* used while looking for what a schema may apply */
     uint16_t height;  /* schemas below it that apply to the same value */
     uint16_t op_count;
     const struct oa_op *ops;

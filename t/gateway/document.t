@@ -286,6 +286,15 @@ my @cases = (
     ['+a default', ["$new/properties/quantity/default" => 1.5],
         "#$new/properties/quantity/default: the default does not match its schema: must be integer"],
     ['a schema that is none', ["$mode/schema" => 1], "#$mode/schema: a schema must be an object, true or false"],
+    ['+a schema, while examples of others are checked', ['/components/schemas/Bad' => { type => 'strin' }],
+        '#/components/schemas/Bad/type: "strin" is not a type; types are null, boolean, object, array, number, string and integer'],
+    ['+a keyword that is none', ['/components/schemas/Typo' => { minimun => 1 }],
+        '#/components/schemas/Typo/minimun: "minimun" is not a member of a schema; did you mean "minimum"?'],
+    ['an example of a schema with a mistake',
+        ["$new/properties/other" => { '$ref' => '#/components/schemas/Bad' }, '/components/schemas/Bad' => { minLength => -1 },
+        "$new/properties/quantity/default" => 0, "$media/examples/one/value" => 1],
+        "#$new/properties/quantity/default: the default does not match its schema: must be >= 1",
+        '#/components/schemas/Bad/minLength: must be an integer from 0 to 999999999999999'],
 );
 
 my $nginx = Prodorder::Gateway::Nginx->new;
