@@ -151,6 +151,7 @@ bool oa_decimal_is_multiple(const struct oa_decimal *value, const struct oa_deci
         return false;
     }
     d = next_digits(divisor, &at, divisor->digits, &scale);
+    assert(d > 0); /* it has a digit that is not 0 */
     at = 0;
     for (size_t left = value->digits; left > 0;) {
         size_t count = left < OA_DIVISOR_DIGITS_MAX ? left : OA_DIVISOR_DIGITS_MAX;

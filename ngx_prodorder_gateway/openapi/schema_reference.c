@@ -16,8 +16,8 @@ static struct oa_resource *find_resource(const struct oa_schemas *schemas, struc
 static struct oa_resource *load_metaschema(struct oa_loader *loader) {
     static const struct oa_place place = { .key = { OA_METASCHEMA_URI,
                                                     sizeof(OA_METASCHEMA_URI) - 1 } };
-    static struct oa_resource outside = { .uri = { "", 0 } };
     struct oa_schemas *schemas = loader->doc->schemas;
+    struct oa_resource *outside; /* what the metaschema's own $id is resolved against */
     struct oa_json_error error;
     const struct oa_json *root;
 
@@ -25,11 +25,12 @@ static struct oa_resource *load_metaschema(struct oa_loader *loader) {
         schemas->has_metaschema = true;
         root = oa_json_parse(loader->doc->arena, oa_metaschema, oa_metaschema_len,
                              OA_JSON_DEPTH_MAX, &error);
-        if (root == NULL) {
+        outside = loader_alloc(loader, 1, sizeof(*outside));
+        if (root == NULL || outside == NULL) {
             loader_fail(loader, &place, "out of memory");
             return NULL;
         }
-        oa_index_schema(loader, root, &place, &outside);
+        oa_index_schema(loader, root, &place, outside);
     }
     return find_resource(schemas, (struct oa_str){ place.key.data, place.key.len });
 }
