@@ -20,8 +20,10 @@
 #include <stdint.h>
 
 enum {
-    OA_PROBLEMS_MAX = 100,        /* mistakes of one document that are reported */
-    OA_PROBLEM_BYTES_MAX = 1000,  /* of one line about a mistake, with its zero byte */
+    OA_PROBLEMS_MAX = 100,       /* mistakes of one document that are reported */
+    OA_PROBLEM_BYTES_MAX = 1000, /* of one line about a mistake, with its zero byte */
+    OA_BASE_BYTES_MAX = 256,     /* of the path of a server's URL */
+    OA_TAGS_MAX = 1000,
     OA_PATH_PARAMS_MAX = 8,       /* {templates} in one path */
     OA_PATH_SEGMENTS_MAX = 64,    /* of one path, the base path's included */
     OA_LITERAL_BYTES_MAX = 256,   /* of one segment of a path, decoded */

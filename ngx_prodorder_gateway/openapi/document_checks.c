@@ -70,6 +70,7 @@ void oa_check_components(struct oa_loader *loader, const struct oa_json *node,
 
 /* ---- the document ---- */
 
+/* Each with each: there are at most OA_TAGS_MAX. */
 static void check_tags(struct oa_loader *loader, const struct oa_json *tags,
                        const struct oa_place *place) {
     size_t index = 0;
@@ -103,9 +104,6 @@ static void check_dialect(struct oa_loader *loader, const struct oa_place *place
     }
 }
 
-/* Enough for any honest list, and few enough to compare each with each. */
-enum { TAGS_MAX = 1000 };
-
 void oa_check_document(struct oa_loader *loader, const struct oa_json *node,
                        const struct oa_place *place, struct oa_seen *seen) {
     const struct oa_json *tags = oa_json_get(node, "tags");
@@ -116,8 +114,8 @@ void oa_check_document(struct oa_loader *loader, const struct oa_json *node,
     if (oa_shape_text(node, "jsonSchemaDialect", &dialect)) {
         check_dialect(loader, place, dialect);
     }
-    if (tags != NULL && tags->type == OA_ARRAY && tags->count > TAGS_MAX) {
-        loader_fail(loader, &tags_at, "there must be at most %d tags", TAGS_MAX);
+    if (tags != NULL && tags->type == OA_ARRAY && tags->count > OA_TAGS_MAX) {
+        loader_fail(loader, &tags_at, "there must be at most %d tags", OA_TAGS_MAX);
     } else if (tags != NULL && tags->type == OA_ARRAY) {
         check_tags(loader, tags, &tags_at);
     }

@@ -9,11 +9,8 @@
 
 #include <string.h>
 
-/* A base path is short; a longer one is a mistake. */
-enum { BASE_BYTES_MAX = 256 };
-
 struct base {
-    char path[BASE_BYTES_MAX]; /* "" or "/v1" */
+    char path[OA_BASE_BYTES_MAX]; /* "" or "/v1" */
     size_t len;
 };
 
@@ -130,8 +127,9 @@ static bool put_path(struct oa_loader *loader, const struct oa_json *server,
         } else {
             next = s + 1;
         }
-        if (piece.len > BASE_BYTES_MAX - base->len) {
-            return loader_fail(loader, place, "the path is longer than %d bytes", BASE_BYTES_MAX);
+        if (piece.len > OA_BASE_BYTES_MAX - base->len) {
+            return loader_fail(loader, place, "the path is longer than %d bytes",
+                               OA_BASE_BYTES_MAX);
         }
         memcpy(base->path + base->len, piece.data, piece.len);
         base->len += piece.len;

@@ -190,6 +190,25 @@ START_TEST(limit_of_depth) {
 }
 END_TEST
 
+START_TEST(limit_of_tags) {
+    for (unsigned more = 0; more < 2; more++) {
+        static char text[64 * 1024];
+        size_t len = (size_t)snprintf(text, sizeof(text), "{" INFO ",\"paths\":{},\"tags\":[");
+        struct oa_document *doc;
+
+        for (unsigned i = 0; i < OA_TAGS_MAX + more; i++) {
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s{\"name\":\"t%u\"}",
+                                    i > 0 ? "," : "", i);
+        }
+        snprintf(text + len, sizeof(text) - len, "]}");
+        doc = load(text);
+        ck_assert((doc != NULL) == (more == 0));
+        oa_document_free(doc);
+    }
+    ck_assert_str_eq(message, "doc.json: #/tags: there must be at most 1000 tags");
+}
+END_TEST
+
 START_TEST(mistakes_are_counted_up_to_the_limit) {
     for (unsigned more = 0; more < 2; more++) {
         static char text[32 * 1024];
@@ -476,6 +495,7 @@ int main(void) {
     tcase_add_test(tcase, limit_of_a_file);
     tcase_add_test(tcase, a_mistake_is_reported_once);
     tcase_add_test(tcase, limit_of_depth);
+    tcase_add_test(tcase, limit_of_tags);
     tcase_add_test(tcase, mistakes_are_counted_up_to_the_limit);
     tcase_add_test(tcase, a_long_line_is_cut);
     tcase_add_test(tcase, all_of_openapi_is_accepted);

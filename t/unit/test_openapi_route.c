@@ -275,6 +275,23 @@ START_TEST(servers_give_a_base_path) {
 }
 END_TEST
 
+START_TEST(limit_of_a_base_path) {
+    for (unsigned more = 0; more < 2; more++) {
+        char base[OA_BASE_BYTES_MAX + 2] = "/";
+        char text[1000];
+        struct oa_document *doc;
+
+        memset(base + 1, 'b', OA_BASE_BYTES_MAX - 1 + more);
+        snprintf(text, sizeof(text), "{" INFO ",\"servers\":[{\"url\":\"%s\"}],\"paths\":{}}",
+                 base);
+        doc = load(text);
+        ck_assert((doc != NULL) == (more == 0));
+        oa_document_free(doc);
+    }
+    ck_assert_str_eq(message, "doc.json: #/servers/0/url: the path is longer than 256 bytes");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("openapi_route");
     TCase *tcase = tcase_create("all");
@@ -284,6 +301,7 @@ int main(void) {
     tcase_add_test(tcase, each_of_many_paths_is_found);
     tcase_add_test(tcase, limits_of_a_path);
     tcase_add_test(tcase, a_long_segment);
+    tcase_add_test(tcase, limit_of_a_base_path);
     tcase_add_loop_test(tcase, servers_give_a_base_path, 0, (int)UNIT_COUNT(bases));
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
