@@ -14,6 +14,8 @@ use IPC::Open3 qw(open3);
 use JSON::PP;
 use Test::More;
 
+binmode $_, ':utf8' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
+
 my $root  = dirname(__FILE__) . '/../..';
 my $suite = ($ENV{PRODORDER_SCHEMA_SUITE} || "$root/../shared/json-schema-suite") . '/draft2020-12';
 my $build = $ENV{PRODORDER_BUILD} || "$root/build";
