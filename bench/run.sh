@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # ./prodorder bench [NAME...]: measure the whole system on a stack of its own, and keep the figures.
 #
-# Benchmarks: latency, orders, order-port, product, order-list, gateway (default: all of them).
+# Benchmarks: latency, orders, order-port, product, order-list, gateway, validator (default: all of them).
 # gateway: bench/gateway.sh, with and without the module in turn; BENCH_PAIRS (7), BENCH_PAIR_SECONDS (6).
+# validator: bench/validator.sh, beside ajv; needs no stack and prints a table of its own.
 # Environment: BENCH_SECONDS (30), BENCH_CONNECTIONS (64), BENCH_PORT_OFFSET (11000),
 #              BENCH_HOME (var/bench), BENCH_KEEP=1 leaves the stack running.
 #
@@ -19,11 +20,11 @@ export PRODORDER_HOME=${BENCH_HOME:-$PWD/var/bench} PRODORDER_PORT_OFFSET=$OFFSE
 export PRODORDER_LISTEN=127.0.0.1
 GATEWAY=http://127.0.0.1:$((4000 + OFFSET))
 ORDER_SERVICE=http://127.0.0.1:$((3002 + OFFSET))
-ALL=(latency orders order-port product order-list gateway)
+ALL=(latency orders order-port product order-list gateway validator)
 RESULTS=bench/results/$(date -u +%Y-%m-%dT%H%M%SZ)-$(git rev-parse --short HEAD 2> /dev/null || echo none).jsonl
 
 usage() {
-    sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 die() {
@@ -133,6 +134,10 @@ bench_gateway() {
     record gateway-post "$(bench/gateway.sh /orders bench/orders.lua)"
 }
 
+bench_validator() {
+    bench/validator.sh
+}
+
 table() {
     jq -rs '
         def n: if . == null then "-" else tostring end;
@@ -154,6 +159,10 @@ main() {
         [[ " ${ALL[*]} " == *" $name "* ]] || die "there is no benchmark '$name'; there are: ${ALL[*]}"
     done
     command -v wrk > /dev/null || die "wrk is not installed: ./configure.sh --install-deps"
+    if [ "${names[*]}" = validator ]; then
+        bench/validator.sh
+        return
+    fi
     mkdir -p bench/results
     stack_up
     for name in "${names[@]}"; do

@@ -163,9 +163,17 @@ END
 
 help_bench() {
     cat <<END
-Usage: ./prodorder bench [NAME]
+Usage: ./prodorder bench [NAME]...
 
-Runs the benchmarks; results are printed and kept in bench/results/.
+Runs the benchmarks on a stack of their own; results are printed and kept in bench/results/.
+
+  latency      one order at a time on an idle stack: its answer, and until it is done
+  orders       orders through the gateway     order-port   at the order-service's own port
+  product      one product                    order-list   the first page of 50,000 orders
+  gateway      with its module and without, in turn: what the module costs
+  validator    the validator alone, beside ajv; needs no stack
+
+Without a name: all. bench/README.md has figures, "bench --help" the variables.
 END
 }
 
