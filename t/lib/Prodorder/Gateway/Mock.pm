@@ -24,7 +24,7 @@ sub start {
         eval { _serve($listen, $file, %option); 1 } or warn $@;
         POSIX::_exit(0);
     }
-    return bless { pid => $pid, file => $file }, $class;
+    return bless { pid => $pid, file => $file, owner => $$ }, $class;
 }
 
 # Everything that it received so far; waits a moment for the last request to be written.
@@ -41,8 +41,17 @@ sub received {
 
 sub stop {
     my ($self) = @_;
-    kill 'KILL', $self->{pid};
-    waitpid $self->{pid}, 0;
+    my $pid = delete $self->{pid} or return;
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+    return;
+}
+
+# A test that dies leaves no upstream behind.
+sub DESTROY {
+    my ($self) = @_;
+    local ($?, $!, $@);
+    $self->stop if $self->{owner} == $$;
     return;
 }
 
