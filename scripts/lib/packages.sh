@@ -34,6 +34,7 @@ module   zlib             zlib1g-dev         nginx's headers need it
 module   check            check              unit tests
 perl     Test::Base       libtest-base-perl  gateway tests
 perl     Test::More       perl               tests
+program  openssl          openssl            certificates for tests over TLS
 file     /etc/ssl/certs/ca-certificates.crt ca-certificates downloads over TLS
 optional wrk              wrk                ./prodorder bench
 optional npm              npm                the page at /docs/ on which requests can be tried
