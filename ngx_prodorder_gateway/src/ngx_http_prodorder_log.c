@@ -18,6 +18,10 @@
 #define NGX_HTTP_PRODORDER_LOG_TRY                                            \
     (NGX_SOCKADDR_STRLEN + NGX_INT_T_LEN + NGX_TIME_T_LEN + 16)
 
+/* The reason of an error is cut at this many bytes. */
+#define NGX_HTTP_PRODORDER_LOG_REASON    512
+
+
 typedef enum {
     NGX_HTTP_PRODORDER_LOG_PEER = 0,
     NGX_HTTP_PRODORDER_LOG_STATUS,
@@ -32,6 +36,8 @@ static void ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
     struct oa_match *match);
 static void ngx_http_prodorder_log_upstream(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_log_upstream_e what);
+static void ngx_http_prodorder_log_reason(ngx_http_prodorder_json_t *json,
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_log_seconds(ngx_http_prodorder_json_t *json,
     ngx_msec_int_t ms);
 static ngx_msec_int_t ngx_http_prodorder_log_duration(ngx_http_request_t *r);
@@ -107,6 +113,10 @@ ngx_http_prodorder_log_size(ngx_http_request_t *r,
         len += r->upstream_states->nelts * NGX_HTTP_PRODORDER_LOG_TRY;
     }
 
+    if (ctx->report.first || ctx->message.len) {
+        len += NGX_HTTP_PRODORDER_LOG_REASON * NGX_HTTP_PRODORDER_ESCAPE;
+    }
+
     return len;
 }
 
@@ -176,7 +186,47 @@ ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_log_upstream(json, r, NGX_HTTP_PRODORDER_LOG_STATUS);
     ngx_http_prodorder_json_text(json, "\",\"upstreamS\":\"");
     ngx_http_prodorder_log_upstream(json, r, NGX_HTTP_PRODORDER_LOG_TIME);
-    ngx_http_prodorder_json_text(json, "\"}");
+    ngx_http_prodorder_json_text(json, "\"");
+    ngx_http_prodorder_log_reason(json, r, ctx);
+    ngx_http_prodorder_json_text(json, "}");
+}
+
+
+/*
+ * Only where there is one: the first thing wrong with the request, else what
+ * an error's answer said.
+ */
+
+static void
+ngx_http_prodorder_log_reason(ngx_http_prodorder_json_t *json,
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
+{
+    u_char            buf[NGX_HTTP_PRODORDER_LOG_REASON], *p;
+    struct oa_error  *error;
+
+    error = ctx->report.first;
+
+    if (error && error->path.len) {
+        p = ngx_snprintf(buf, sizeof(buf), "%*s: %*s",
+                         ngx_min(error->path.len, sizeof(buf) / 2),
+                         error->path.data, error->message.len,
+                         error->message.data);
+
+    } else if (error) {
+        p = ngx_snprintf(buf, sizeof(buf), "%*s", error->message.len,
+                         error->message.data);
+
+    } else if (ctx->message.len
+               && ngx_http_prodorder_sent_status(r) >= NGX_HTTP_BAD_REQUEST)
+    {
+        p = ngx_snprintf(buf, sizeof(buf), "%V", &ctx->message);
+
+    } else {
+        return;
+    }
+
+    ngx_http_prodorder_json_text(json, ",\"reason\":");
+    ngx_http_prodorder_json_string(json, buf, p - buf);
 }
 
 
