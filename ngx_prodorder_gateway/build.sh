@@ -66,9 +66,14 @@ output=$(cd "$output" && pwd)
 tree=$output/nginx
 stamp=$tree/.configured
 
-# What decides the configuration; a change starts afresh.
+# One build at a time in one directory.
+exec {lock}> "$output/.nginx.lock"
+flock "$lock"
+
+# What decides the configuration; a change starts afresh. All headers: an update of a distribution can
+# change a structure and keep the version.
 wanted="$nginx_src
-$(cksum < "$nginx_src/src/core/nginx.h")
+$(find "$nginx_src/src" -name '*.h' -print0 | sort -z | xargs -0 cat | cksum)
 $cc_opt
 $ld_opt
 $(cd "$module_dir" && cat config && ls src openapi)"

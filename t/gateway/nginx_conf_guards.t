@@ -150,6 +150,10 @@ is_deeply([@{ decode_json($response->{body}) }{qw(statusCode data path)}], [429,
 check_headers('429', $response, $api_policy);
 is($gateway->ask('GET /livez', @public)->{status}, 200, 'another address is not concerned');
 (undef, $last) = burst(4000, 'X-Test-Client: 203.0.113.8', 'Accept: application/problem+json');
+burst(2000, 'X-Test-Client: 2001:db8:1:2::3');
+($statuses) = burst(300, 'X-Test-Client: 2001:db8:1:2:ffff::4');
+cmp_ok($statuses->{429} // 0, '>=', 1, 'the addresses of one IPv6 network are one client');
+is($gateway->ask('GET /livez', 'X-Test-Client: 2001:db8:1:3::3')->{status}, 200, 'those of another are not');
 is($gateway->header($last->{429}, 'Content-Type'), 'application/problem+json', 'as problem+json for who wants it');
 for my $client ('127.0.0.1', '10.1.2.3', '172.20.0.1', '192.168.1.1', '::1', 'fd00::1') {
     ($statuses) = burst(400, "X-Test-Client: $client");
