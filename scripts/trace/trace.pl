@@ -4,7 +4,8 @@
 #
 #     trace.pl [--json] ID
 #
-# ID is a request id, a trace id (32 hexadecimal digits), a whole traceparent, or order:NUMBER.
+# ID is a request id, a trace id (32 hexadecimal digits), a whole traceparent, or order:NUMBER. What begins
+# with "order:" is always taken as an order.
 # Environment: TRACE_HOME, the stack's directory; TRACE_ORDER_PG* and TRACE_PRODUCT_PG*, libpq's
 # variables, for the databases that run; TRACE_RABBITMQ, the management API's address, if it runs.
 # Exit: 0 found, 1 not found, 2 wrong usage.
@@ -37,8 +38,7 @@ exit main(@ARGV);
 sub main {
     my ($as_json, @given) = read_options(@_);
     usage_error('trace needs one id') if @given != 1;
-    my $wanted = read_id($given[0])
-        // usage_error('that is neither a request id (1 to 128 of A-Z a-z 0-9 . _ : -) nor a trace id nor order:NUMBER');
+    my $wanted = read_id($given[0]);
     if (!-d "$ENV{TRACE_HOME}/log") {
         print STDERR "prodorder: nothing has been started in $ENV{TRACE_HOME}: there are no logs\n$ANOTHER_STACK";
         return 1;
@@ -83,12 +83,15 @@ sub is_order {
 # What the id may mean: { request => ID, trace => ID } (one of them or both), or { order => NUMBER }.
 sub read_id {
     my ($id) = @_;
-    my ($order) = $id =~ /^order:(\w+)\z/;
-    return { order => $order } if is_order($order);
-    return { trace => $1 } if $id =~ /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\z/;
-    return { request => $id, trace => $id } if $id =~ /^[0-9a-f]{32}\z/;
+    if ($id =~ /^order:(.*)\z/s) {
+        return { order => $1 } if is_order($1);
+        usage_error("'" . Trace::Report::printable($id) . "' is no order's id: that is order: and a number from 1 on, of at most"
+            . ' 18 digits, such as order:1001');
+    }
+    return { trace => lc $1 } if $id =~ /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\z/i;
+    return { request => $id, trace => lc $id } if $id =~ /^[0-9a-f]{32}\z/i;
     return { request => $id } if is_request($id);
-    return;
+    return usage_error('that is neither a request id (1 to 128 of A-Z a-z 0-9 . _ : -) nor a trace id nor order:NUMBER');
 }
 
 # Lines and rows, and the requests and orders that they are about.
@@ -100,11 +103,6 @@ sub find {
     } else {
         find_request($logs, \%found, $wanted);
     }
-    for my $ids (@found{qw(requests orders)}) {
-        next if @$ids <= IDS_MAX;
-        push @{ $found{notes} }, 'only the first ' . IDS_MAX . ' of ' . @$ids . ' requests or orders are shown';
-        $#$ids = IDS_MAX - 1;
-    }
     find_orphans($logs, \%found);
     if (any { Trace::Timeline::is_unfinished($_, \%found) } @{ $found{orders} }) {
         $found{broker} = Trace::Stores::broker($found{notes});
@@ -113,23 +111,37 @@ sub find {
     return \%found;
 }
 
+# cut(FOUND, 'requests' or 'orders'): to IDS_MAX of them; returns the others.
+sub cut {
+    my ($found, $kind) = @_;
+    my $ids = $found->{$kind};
+    return if @$ids <= IDS_MAX;
+    push @{ $found->{notes} }, 'only the first ' . IDS_MAX . ' of ' . @$ids . " $kind are shown";
+    return splice @$ids, IDS_MAX;
+}
+
 sub find_request {
     my ($logs, $found, $wanted) = @_;
-    my $id = $wanted->{request} // $wanted->{trace};
+    my $id = $wanted->{request} // '';
+    my @needles = uniq map { "Id\":\"$_\"" } values %$wanted;
     my $is_meant = sub {
         my ($line) = @_;
-        return any { ($line->{$_} // '') eq $id } 'requestId', 'firstRequestId', ($wanted->{trace} ? 'traceId' : ());
+        return 1 if defined $wanted->{trace} && ($line->{traceId} // '') eq $wanted->{trace};
+        return any { ($line->{$_} // '') eq $id } 'requestId', 'firstRequestId';
     };
-    my @lines = grep { $is_meant->($_) } $logs->search("Id\":\"$id\"");
-    push @lines, wait_for_gateway($logs, \@lines, "Id\":\"$id\"", $is_meant);
-    my @own = grep { ($_->{firstRequestId} // '') ne $id } @lines;
-    $found->{lines} = \@lines;
+    my @lines = grep { $is_meant->($_) } $logs->search(@needles);
+    push @lines, wait_for_gateway($logs, \@lines, \@needles, $is_meant);
+    my @own = grep { $id eq '' || ($_->{firstRequestId} // '') ne $id } @lines;
     $found->{requests} = [uniq grep { is_request($_) } $wanted->{request}, map { $_->{requestId} } @own];
     $found->{requests} = [grep { $_ ne $id } @{ $found->{requests} }] # it was a trace id
         if $wanted->{trace} && !any { ($_->{requestId} // '') eq $id } @own;
+    my %is_cut = map { $_ => 1 } cut($found, 'requests');
+    @$_ = grep { !$is_cut{ $_->{requestId} // '' } } @$_ for \@lines, \@own;
+    $found->{lines} = \@lines;
     $found->{orders} = [uniq grep { is_order($_) } map { $_->{orderId} } @own];
+    cut($found, 'orders');
     my $lost = !@lines || (!@{ $found->{orders} } && any { made_order($_) } @lines);
-    $found->{rows} = Trace::Stores::rows($found, $lost ? $id : undef);
+    $found->{rows} = Trace::Stores::rows($found, $lost ? $wanted : undef);
     $found->{orders} = [uniq @{ $found->{orders} }, map { $_->{id} } grep { $_->{table} eq 'orders' } @{ $found->{rows} }];
     return;
 }
@@ -149,10 +161,11 @@ sub find_order {
     my @placed_by = uniq grep { is_request($_) } (map { $_->{request_id} } grep { $_->{table} eq 'orders' } @{ $found->{rows} }),
         map { $_->{requestId} } grep { !defined $_->{firstRequestId} } @lines;
     $found->{requests} = \@placed_by;
+    cut($found, 'requests');
     my %seen = map { $_->{raw} => 1 } @lines;
-    for my $id (@placed_by[0 .. ($#placed_by < IDS_MAX ? $#placed_by : IDS_MAX - 1)]) {
+    for my $id (@placed_by) {
         my @more = grep { ($_->{requestId} // '') eq $id } $logs->search("Id\":\"$id\"");
-        push @lines, grep { !$seen{ $_->{raw} }++ } @more, wait_for_gateway($logs, \@more, "Id\":\"$id\"", sub { 1 });
+        push @lines, grep { !$seen{ $_->{raw} }++ } @more, wait_for_gateway($logs, \@more, ["Id\":\"$id\""], sub { 1 });
     }
     $found->{lines} = \@lines;
     return;
@@ -174,13 +187,13 @@ sub find_orphans {
 }
 
 sub wait_for_gateway {
-    my ($logs, $lines, $needle, $is_meant) = @_;
+    my ($logs, $lines, $needles, $is_meant) = @_;
     my $end = time + GATEWAY_WAIT_S;
     return if any { $_->{service} eq 'gateway' } @$lines;
     return if @$lines && max(map { $_->{at_ms} } @$lines) < time * 1000 - FRESH_MS;
     while (time < $end) {
         sleep POLL_S;
-        my @new = grep { $is_meant->($_) } $logs->appended('gateway', $needle);
+        my @new = grep { $is_meant->($_) } $logs->appended('gateway', @$needles);
         return @new if @new;
     }
     return;

@@ -84,9 +84,31 @@ subtest 'an order' => sub {
     like($trace->{trace}, qr/^[0-9a-f]{32}$/, 'it has a trace id');
     is_deeply([steps(trace($trace->{trace}))], [steps($result)], 'which leads to the same');
     is_deeply([steps(trace("order:$order->{id}"))], [steps($result)], 'as does the order');
+    my $said = _run('--json', "order:$order->{id}");
+    my @texts = grep { !/"upstream(?:S|Status)"/ } $said =~ /^ +("\w+" : "[0-9.]+"),?$/mg;
+    is_deeply(\@texts, [], 'numbers are numbers, from logs and databases alike');
     my $text = _run($id);
     like($text, qr/^order $order->{id} is done, \d+ ms after its request came$/m, 'the text says how it ended');
     like($text, qr/order-db  outbox  empty/, 'and that no event waits');
+};
+
+subtest 'orders of one trace' => sub {
+    my $shared = sprintf '%016x%016x', $$, 1 + int(1e9 * rand);
+    my @ids = map { "$id-of-trace-$_" } 1 .. 5;
+    my %order = map { $_ => place($_, $product, 1, traceparent => "00-$shared-b7ad6b7169203331-01")->{json}{data} } @ids;
+    finished($_) for values %order;
+    my $result = trace(uc $shared);
+    is_deeply([sort @{ $result->{report}{requests} }], [sort @ids], 'all are found, by its id in upper case');
+    my %steps;
+    push @{ $steps{ $_->{requestId} } }, "$_->{component} $_->{event}" for @{ $result->{report}{events} };
+    is_deeply([sort keys %steps], [sort @ids], 'each event names its request');
+    for my $one (@ids) {
+        is_deeply($steps{$one}, [steps(trace($one))], 'and these are those of its own trace');
+        is_deeply([@{ $steps{$one} }[0, 1]], ['gateway request received: POST /orders', 'order-service request received'],
+            'the gateway\'s receipt first');
+    }
+    my @headings = _run($shared) =~ /^request (\S+)  span [0-9a-f]{16}$/mg;
+    is_deeply(\@headings, \@ids, 'the text has a heading for each');
 };
 
 subtest 'a rejected order' => sub {

@@ -6,8 +6,10 @@ package Trace::Logs;
 use strict;
 use warnings;
 
-use JSON::PP ();
+use List::Util qw(any);
 use Time::Local qw(timegm);
+
+use Trace::Values;
 
 use constant {
     LINES_MAX => 2000,      # for each needle and file; more is cut, and said
@@ -15,7 +17,6 @@ use constant {
 };
 
 my @NAMES = qw(gateway order-service product-service);
-my $json = JSON::PP->new->utf8->allow_nonref(0);
 
 sub new {
     my ($class, $dir) = @_;
@@ -70,37 +71,36 @@ sub _grep {
     return $out;
 }
 
-# appended(NAME, NEEDLE): what has come to the end of that log since new() or the last call.
+# appended(NAME, NEEDLE...): what has come to the end of that log since new() or the last call.
 sub appended {
-    my ($self, $name, $needle) = @_;
+    my ($self, $name, @needles) = @_;
     open my $in, '<:raw', "$self->{dir}/$name.log" or return;
     $self->{size}{$name} = 0 if $self->{size}{$name} > -s $in; # begun anew
     seek $in, $self->{size}{$name}, 0;
     read $in, my $bytes, BYTES_MAX;
     my $end = rindex($bytes, "\n") + 1; # the rest of a line comes later
     $self->{size}{$name} += $end;
-    return map { $self->_decode($name, $_) } grep { index($_, $needle) >= 0 } split /^/, substr $bytes, 0, $end;
+    return map { $self->_decode($name, $_) } grep { my $raw = $_; any { index($raw, $_) >= 0 } @needles } split /^/, substr $bytes, 0, $end;
 }
 
 # A line that is no JSON object with a time is counted and left out.
 sub _decode {
     my ($self, $name, $raw) = @_;
-    my $line = eval { $json->decode($raw) };
-    my $at_ms = ref $line eq 'HASH' && !ref($line->{ts} // []) ? time_ms($line->{ts}) : undef;
+    my $line = Trace::Values::decode($raw);
+    my $at_ms = $line ? time_ms($line->{ts} // '') : undef;
     if (!defined $at_ms) {
         $self->{unreadable}++;
         return;
     }
-    $line->{$_} = undef for grep { ref $line->{$_} && !JSON::PP::is_bool($line->{$_}) } keys %$line;
     return { %$line, service => $name, at_ms => $at_ms, raw => $raw };
 }
 
-# time_ms(RFC 3339 or PostgreSQL's JSON, in UTC): milliseconds since 1970; undef: not a time.
+# time_ms(RFC 3339 or PostgreSQL's JSON, in UTC): whole milliseconds since 1970, cut; undef: not a time.
 sub time_ms {
     my ($text) = @_;
-    $text =~ /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:Z|\+00(?::?00)?)\z/ or return;
+    $text =~ /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|\+00(?::?00)?)\z/ or return;
     my $seconds = eval { timegm($6, $5, $4, $3, $2 - 1, $1) };
-    return defined $seconds ? $seconds * 1000 + 1000 * ($7 // 0) : undef;
+    return defined $seconds ? $seconds * 1000 + substr(($7 // '') . '000', 0, 3) : undef;
 }
 
 # What the reader should know about the search.

@@ -10,6 +10,8 @@ use HTTP::Tiny;
 use IPC::Open3 qw(open3);
 use JSON::PP ();
 
+use Trace::Values;
+
 use constant { CONNECT_S => 3, STATEMENT_MS => 10_000, HTTP_S => 3 };
 
 # Rows come as JSON objects, one a line. Ids reach psql as variables, which it quotes.
@@ -20,7 +22,7 @@ SELECT row_to_json(t) FROM (SELECT 'orders' AS "table", * FROM orders WHERE id =
 END
         by_request => <<'END',
 SELECT row_to_json(t) FROM (SELECT 'orders' AS "table", * FROM orders
-    WHERE request_id = :'lost' OR substr(traceparent, 4, 32) = :'lost' LIMIT 20) AS t;
+    WHERE request_id = :'lost_request' OR substr(traceparent, 4, 32) = :'lost_trace' LIMIT 20) AS t;
 END
         outbox => <<'END',
 SELECT row_to_json(t) FROM (SELECT 'outbox' AS "table", message_id, available_at FROM outbox
@@ -40,14 +42,14 @@ END
     },
 );
 
-# rows(FOUND, LOST): of FOUND's orders and requests; LOST: a request or trace id that the logs do not
-# know, to be looked for among all orders (no index has it: that takes long in a large table).
+# rows(FOUND, LOST): of FOUND's orders and requests; LOST: { request, trace }, ids that the logs do not know,
+# to be looked for among all orders (no index has them: that takes long in a large table).
 sub rows {
     my ($found, $lost) = @_;
     my %variables = (requests => _array(@{ $found->{requests} }), orders => _array(@{ $found->{orders} }));
     my @rows;
     if (defined $lost) {
-        @rows = _ask('order', $QUERY{order}{by_request}, { %variables, lost => $lost }, $found->{notes});
+        @rows = _ask('order', $QUERY{order}{by_request}, { %variables, lost_request => $lost->{request} // '', lost_trace => $lost->{trace} // '' }, $found->{notes});
         $variables{orders} = _array(map { $_->{id} } @rows);
     } elsif (@{ $found->{orders} }) {
         @rows = _ask('order', $QUERY{order}{by_id}, \%variables, $found->{notes});
@@ -85,8 +87,7 @@ sub _ask {
         _note($notes, "$side-db: $why");
         return;
     }
-    my $json = JSON::PP->new->utf8;
-    return map { { %{ $json->decode($_) }, side => $side } } @said;
+    return map { { %$_, side => $side } } map { Trace::Values::decode($_) // () } @said;
 }
 
 sub _note {
