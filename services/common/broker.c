@@ -276,7 +276,6 @@ static void report_parks(struct broker *broker) {
 }
 
 static void report_fates(struct broker *broker) {
-    fates_take(&broker->publisher.fates, &broker->fates);
     for (int confirmed = 0; confirmed < 2; confirmed++) {
         struct fate_list *list = &broker->fates.lists[confirmed];
         broker->outstanding -= list->count;
@@ -285,6 +284,16 @@ static void report_fates(struct broker *broker) {
         }
     }
     report_parks(broker);
+}
+
+/*
+ * The publisher sets its state and then posts the fates of what its connection took with it. So they
+ * are taken before the state is read: whoever hears that a message is lost has heard BROKER_DOWN.
+ */
+static void report_news(struct broker *broker) {
+    fates_take(&broker->publisher.fates, &broker->fates);
+    report_state(broker);
+    report_fates(broker);
 }
 
 /* Why a delivery is parked is logged by who decides it; here only that it did not work. */
@@ -333,8 +342,7 @@ static void take_batch(struct broker *broker, size_t queue) {
 
 static void on_wakeup(void *ctx) {
     struct broker *broker = ctx;
-    report_state(broker);
-    report_fates(broker);
+    report_news(broker);
     for (size_t queue = 0; queue < broker->consumer.queue_count && !broker->closing; queue++) {
         take_batch(broker, queue);
     }
@@ -426,8 +434,7 @@ static void continue_close(struct broker *broker) {
         return;
     }
     loop_timer_stop(broker->loop, &broker->close_timer);
-    report_state(broker);
-    report_fates(broker);
+    report_news(broker);
     loop_fn *on_closed = broker->on_closed;
     broker->on_closed = NULL;
     on_closed(broker->on_closed_ctx);

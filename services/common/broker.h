@@ -67,7 +67,10 @@ enum broker_state { BROKER_DOWN, BROKER_UP, BROKER_BLOCKED };
 struct broker_callbacks {
     /* Publishing connection: down, up, or blocked by the broker (memory or disk alarm). */
     void (*on_state)(void *ctx, enum broker_state state);
-    /* The fate of messages, in batches: `confirmed` or not (nack, return, connection lost). */
+    /*
+     * The fate of messages, in batches: `confirmed` or not (nack, return, connection lost). That of
+     * what a connection took with it comes after on_state(BROKER_DOWN).
+     */
     void (*on_published)(void *ctx, const uint64_t *cookies, size_t count, bool confirmed);
     /*
      * A batch of deliveries, in arrival order, all of queue `queue`. The array and its messages

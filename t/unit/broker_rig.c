@@ -14,18 +14,30 @@ static char url[128];
 /* What the callbacks said. */
 char states[32];              /* U, B, D in order */
 char fates[MESSAGES_MAX + 1]; /* by cookie: . none, y confirmed, n not, ! more than once */
+char told[64];                /* U, B, D, y, n in order */
 char batches[512];            /* "[m1 m2][m3]" */
 size_t last_body_length;
 char last_trace[640]; /* "traceparent|tracestate" */
 bool ack_at_once = true;
 const char *park_id; /* park the delivery with this message id */
 bool is_closed;
+void (*during_state)(enum broker_state state);
 _Atomic unsigned up_count;
+
+static void tell(char what) {
+    size_t length = strlen(told);
+    ck_assert_uint_lt(length, sizeof(told) - 1);
+    told[length] = what;
+}
 
 static void on_state(void *ctx, enum broker_state state) {
     (void)ctx;
     states[strlen(states)] = "DUB"[state];
+    tell("DUB"[state]);
     up_count += state == BROKER_UP;
+    if (during_state != NULL) {
+        during_state(state);
+    }
 }
 
 static void on_published(void *ctx, const uint64_t *cookies, size_t count, bool confirmed) {
@@ -33,6 +45,7 @@ static void on_published(void *ctx, const uint64_t *cookies, size_t count, bool 
     for (size_t i = 0; i < count; i++) {
         ck_assert_uint_lt(cookies[i], MESSAGES_MAX);
         fates[cookies[i]] = fates[cookies[i]] != '.' ? '!' : confirmed ? 'y' : 'n';
+        tell(confirmed ? 'y' : 'n');
     }
 }
 

@@ -23,12 +23,14 @@ extern struct broker_options options; /* sane after set_up(); a test may change 
 
 extern char states[32];              /* of on_state, in order: U(p), B(locked), D(own) */
 extern char fates[MESSAGES_MAX + 1]; /* by cookie: . none, y confirmed, n not, ! more than once */
+extern char told[64];         /* both in the order they came: U, B, D, and y, n per message */
 extern char batches[512];            /* message ids: "[m1 m2][m3]" */
 extern size_t last_body_length;
 extern char last_trace[640];
 extern bool ack_at_once;    /* true unless a test says otherwise */
 extern const char *park_id; /* park the delivery with this message id */
 extern bool is_closed;
+extern void (*during_state)(enum broker_state state); /* called inside on_state; may be NULL */
 extern _Atomic unsigned up_count; /* for scripts: how often the loop saw BROKER_UP */
 
 void set_up(void);     /* a checked fixture */

@@ -10,6 +10,7 @@
  *       t/unit/broker_rig.c t/unit/fake_amqp.c */
 /* services/common/broker, publishing: every turn that a connection can take, every fate once. */
 #include "broker_rig.h"
+#include "common/broker_private.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -162,6 +163,42 @@ START_TEST(a_blocked_broker_keeps_what_was_sent_and_takes_nothing_new) {
     until(states, "UBU");
     close_broker(2000);
     end_script();
+}
+END_TEST
+
+static _Atomic bool is_reporting; /* the loop is inside on_state(BROKER_BLOCKED) */
+
+static void script_block_then_end(void) {
+    struct fake_connection *connection = fake_accept(&server);
+    fake_expect(connection, FAKE_PUBLISH);
+    fake_expect(connection, FAKE_PUBLISH);
+    fake_block(connection, "low on memory");
+    while (!is_reporting) {
+        usleep(1000);
+    }
+    fake_close(connection);
+}
+
+/* The loop is held between its looks at the state and at the fates until the connection has ended. */
+static void wait_for_two_fates(enum broker_state state) {
+    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    is_reporting = state == BROKER_BLOCKED;
+    while (is_reporting && broker_metrics[M_UNCONFIRMED].value < 2) {
+        ck_assert_uint_lt(clock_monotonic_ms(), end_ms);
+        usleep(1000);
+    }
+}
+
+START_TEST(whoever_hears_that_a_message_is_lost_has_heard_of_the_connections_end) {
+    during_state = wait_for_two_fates;
+    start_script(script_block_then_end);
+    open_broker();
+    until(states, "U");
+    publish_all(0, 2);
+    until(fates, "nn..............................");
+    end_script();
+    close_broker(1000);
+    ck_assert_str_eq(told, "UBDnn");
 }
 END_TEST
 
@@ -430,6 +467,7 @@ int main(void) {
     tcase_add_test(tcase, a_confirm_for_nothing_ends_the_connection);
     tcase_add_test(tcase, a_blocked_broker_keeps_what_was_sent_and_takes_nothing_new);
     tcase_add_test(tcase, a_broker_that_does_not_confirm_is_connected_to_anew);
+    tcase_add_test(tcase, whoever_hears_that_a_message_is_lost_has_heard_of_the_connections_end);
     tcase_add_test(tcase, a_blocked_broker_may_take_its_time_for_confirms);
     tcase_add_test(tcase, the_window_and_the_queue_are_bounded);
     tcase_add_loop_test(tcase, sizes_are_checked_at_their_edges, 0, 5);
