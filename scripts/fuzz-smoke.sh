@@ -9,6 +9,13 @@
 set -euo pipefail
 export LC_ALL=C.UTF-8
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+usage() {
+    sed -n '2,/^set /s/^# \{0,1\}//p' scripts/fuzz-smoke.sh
+}
+case ${1:-} in
+--help | -h) usage; exit ;;
+'' | -*) usage >&2; exit 2 ;;
+esac
 build=$1
 shift
 seconds=${FUZZ_SECONDS:-20}

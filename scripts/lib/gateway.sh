@@ -1,96 +1,61 @@
 # The gateway: nginx with our module, configured by the repository's nginx.conf.
 #
 # STACK_HOME/gateway is nginx's prefix, laid out like the repository (nginx.conf, openapi.json,
-# conf/tls.conf, build/MODULE, build/docs), so that relative paths mean the same there. The copy of
-# nginx.conf has this stack's addresses in the place of those that the original names, and our own
-# directives for how nginx runs. The module is a copy too: building anew must not overwrite a file that
-# a running nginx has mapped.
+# conf/*.conf, build/MODULE, build/docs), so that relative paths mean the same there. How its files are
+# made, tested and replaced: gateway_next.sh. A running gateway takes them over with a reload, by which
+# no connection is refused; a module that was built anew needs a restart.
 
 GATEWAY_START_LIMIT_S=20
 GATEWAY_STOP_LIMIT_S=15
+GATEWAY_RELOAD_LIMIT_S=15
 GATEWAY_MODULE=ngx_http_prodorder_gateway_module.so
-
-# What nginx.conf refers to by a relative path, and where it is, one pair a line.
-gateway_files() {
-    echo "openapi.json $ROOT/openapi.json"
-    [ ! -d "$STACK_BUILD/docs" ] || echo "build/docs $STACK_BUILD/docs"
-}
 
 gateway_ports() {
     echo gateway
     ! tls_is_on || echo gateway-tls
 }
 
-gateway_start() {
-    local dir
-    gateway_prepare
-    dir=$RET_DIR
-    gateway_render "$dir" > "$dir/nginx.conf"
-    gateway_copy_files "$dir"
-    gateway_write_tls "$dir"
-    gateway_preload
-    gateway_check_conf "$dir"
-    process_start gateway '' nginx -p "$dir/" -e stderr -c "$dir/nginx.conf"
-}
-
-# The master runs as the caller; when that is root, the workers are www-data.
+# gateway_prepare: before anything is stopped. Its next configuration, if nginx accepts it; else the end.
 gateway_prepare() {
-    local dir
     [ -f "$ROOT/nginx.conf" ] || die "gateway: $ROOT/nginx.conf is missing"
+    [ -f "$ROOT/openapi.json" ] || die "gateway: $ROOT/openapi.json is missing"
     [ -f "$STACK_BUILD/$GATEWAY_MODULE" ] ||
         die "gateway: $STACK_BUILD/$GATEWAY_MODULE does not exist" "Build it: make gateway"
+    gateway_directory
+    gateway_next_make "$RET_DIR/next"
+    gateway_next_test "$RET_DIR/next"
+    gateway_require_tls_port "$RET_DIR"
+}
+
+# gateway_directory: nginx's prefix (sets RET_DIR). The master runs as the caller; when that is root, the
+# workers are www-data: they read all of it, and write only to temp/. The master loads the rest.
+gateway_directory() {
     dirs_user www-data
     dirs_server gateway "$RET_USER"
-    dir=$RET_DIR
-    mkdir -p "$dir/temp" "$dir/build" "$dir/conf" "$dir/logs"
+    mkdir -p "$RET_DIR/temp" "$RET_DIR/logs"
     if [ -n "$RET_USER" ]; then
-        # The workers read all of it, and write only to temp/: the master, root, loads the rest.
-        chown root: "$dir"
-        chmod 755 "$dir"
-        chown "$RET_USER:" "$dir/temp"
+        chown root: "$RET_DIR"
+        chmod 755 "$RET_DIR"
+        chown "$RET_USER:" "$RET_DIR/temp"
     fi
 }
 
-# What the configuration refers to, replaced as whole files.
-gateway_copy_files() {
-    local dir=$1 file from
-    cp "$STACK_BUILD/$GATEWAY_MODULE" "$dir/build/$GATEWAY_MODULE.new"
-    mv -f "$dir/build/$GATEWAY_MODULE.new" "$dir/build/$GATEWAY_MODULE"
-    while read -r file from; do
-        rm -rf "${dir:?}/$file"
-        cp -R "$from" "$dir/$file"
-    done < <(gateway_files)
+# TLS that is switched on while the gateway runs: the port is free, or the old gateway goes on.
+gateway_require_tls_port() {
+    ! process_pid gateway || [ -f "$1/conf/tls.conf" ] || ! tls_is_on || (ports_require gateway-tls) ||
+        die "$(gateway_refused_hint)"
 }
 
-gateway_write_tls() {
+gateway_start() {
+    local dir
+    gateway_directory
+    dir=$RET_DIR
+    gateway_next_install "$dir/next" "$dir"
+    rm -rf "$dir/next"
     tls_keep
-    rm -f "$1/conf/tls.conf"
-    [ -z "$TLS_CERT" ] || tls_render > "$1/conf/tls.conf"
-}
-
-# gateway_render DIR: nginx.conf for this stack, on standard output.
-gateway_render() {
-    local listen product order kind
-    settings_port gateway
-    listen=$STACK_LISTEN:$RET_PORT
-    settings_port product-service
-    product=127.0.0.1:$RET_PORT
-    settings_port order-service
-    order=127.0.0.1:$RET_PORT
-    dirs_user www-data
-    echo "# Made by ./prodorder from $ROOT/nginx.conf at every start."
-    [ -z "$RET_USER" ] || echo "user $RET_USER;"
-    echo "daemon off;"
-    echo "pid $1/nginx.pid;"
-    sed -E \
-        -e '/^(daemon|pid|user|lock_file)[[:space:]]/d' \
-        -e '/^[[:space:]]*(client_body|proxy|fastcgi|uwsgi|scgi)_temp_path[[:space:]]/d' \
-        -e "s#127\\.0\\.0\\.1:4000\\b#$listen#g" \
-        -e "s#127\\.0\\.0\\.1:3001\\b#$product#g" \
-        -e "s#127\\.0\\.0\\.1:3002\\b#$order#g" \
-        -e "/^http[[:space:]]*\\{/a\\$(for kind in client_body proxy fastcgi uwsgi scgi; do
-            printf '    %s_temp_path %s/temp/%s;\\n' "$kind" "$1" "$kind"
-        done)" "$ROOT/nginx.conf"
+    gateway_preload
+    PROCESS_ERRORS=gateway-errors
+    process_start gateway '' nginx -p "$dir/" -e stderr -c "$dir/nginx.conf"
 }
 
 # A module built with AddressSanitizer needs its runtime in the nginx that loads it.
@@ -104,15 +69,6 @@ gateway_preload() {
     esac
 }
 
-gateway_check_conf() {
-    local said
-    said=$(env ${PROCESS_ENV[@]+"${PROCESS_ENV[@]}"} nginx -t -q -p "$1/" -e stderr -c "$1/nginx.conf" 2>&1) || {
-        ui_bad gateway failed
-        die "nginx refuses the gateway's configuration:" "$said" \
-            "It was made from $ROOT/nginx.conf. After an upgrade of nginx: make clean, then ./prodorder up"
-    }
-}
-
 # Alive is enough: whether the services behind it are ready is theirs to say (/readyz asks them).
 gateway_ready() {
     http_ok "$(settings_url gateway)/livez"
@@ -122,17 +78,68 @@ gateway_after_start() {
     :
 }
 
-# The module, the contract or the configuration changed since it was started.
+# It needs a restart: the module that it has loaded is another one.
 gateway_outdated() {
-    local dir file from
     process_pid gateway || return 1
-    dir=$(readlink -f "$STACK_HOME/gateway")
-    while read -r file from; do
-        diff -rq "$from" "$dir/$file" > /dev/null 2>&1 || return 0
-    done < <(gateway_files)
-    ! cmp -s "$STACK_BUILD/$GATEWAY_MODULE" "$dir/build/$GATEWAY_MODULE" ||
-        ! cmp -s <(gateway_render "$dir") "$dir/nginx.conf" ||
-        ! cmp -s <(tls_render) <(cat "$dir/conf/tls.conf" 2> /dev/null)
+    gateway_directory
+    ! cmp -s "$RET_DIR/next/build/$GATEWAY_MODULE" "$RET_DIR/build/$GATEWAY_MODULE"
+}
+
+# gateway_take_over: while it runs, what else has changed. When nginx does not accept it after all (an
+# address to listen on that is not free, say), its files are again what it runs with.
+gateway_take_over() {
+    local dir said
+    gateway_directory
+    dir=$RET_DIR
+    if gateway_next_differs "$dir/next" "$dir"; then
+        ui_step gateway "its configuration changed: reloading it"
+        gateway_next_copy "$dir" "$dir/previous"
+        gateway_next_install "$dir/next" "$dir"
+        said=$(gateway_reload) || {
+            gateway_next_install "$dir/previous" "$dir"
+            ui_bad gateway "not reloaded"
+            die "nginx did not take over the gateway's configuration:" "$(gateway_originals "$dir" "$said")" \
+                "$(gateway_refused_hint)" "To stop it and start it with the new one: ./prodorder restart gateway"
+        }
+    fi
+    tls_keep
+    rm -rf "$dir/next" "$dir/previous"
+}
+
+# gateway_reload: until no worker takes new connections that has the old configuration. Fails when that
+# takes too long, or when nginx refuses the new one; says why on standard output.
+gateway_reload() {
+    local log=$STACK_HOME/log/gateway-errors.log pid workers size begin_ms
+    process_pid gateway || { echo "it does not run any more"; return 1; }
+    pid=$RET_PID
+    process_tree "$pid"
+    workers=$RET_PIDS
+    size=$(stat -c %s "$log" 2> /dev/null) || size=0
+    process_signal gateway "$pid" HUP
+    ui_now_ms
+    begin_ms=$RET_MS
+    while gateway_any_serves "$pid" "$workers"; do
+        # It tries for some seconds to listen on an address that is taken, before it gives up.
+        ! tail -c "+$((size + 1))" "$log" 2> /dev/null | grep -F '[emerg]' | grep -v ' bind() to ' || return 1
+        ui_now_ms
+        if [ $((RET_MS - begin_ms)) -gt $((GATEWAY_RELOAD_LIMIT_S * 1000)) ]; then
+            echo "it has not done so within $GATEWAY_RELOAD_LIMIT_S s"
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+# gateway_any_serves MASTER PIDS: does one of these, MASTER apart, still take new connections? A worker
+# that does not says so in its title.
+gateway_any_serves() {
+    local one title
+    for one in $2; do
+        [ "$one" != "$1" ] && process_started_at "$one" || continue
+        title=$(tr '\0' ' ' 2> /dev/null < "/proc/$one/cmdline") || continue
+        [ -z "$title" ] || [[ $title == *'shutting down'* ]] || return 0
+    done
+    return 1
 }
 
 # QUIT lets requests in flight end.
@@ -142,4 +149,5 @@ gateway_stop() {
 
 gateway_env() {
     printf '%s\n' "PRODORDER_GATEWAY_URL=$(settings_url gateway)"
+    ! tls_is_on || printf '%s\n' "PRODORDER_GATEWAY_TLS_URL=$(tls_url)"
 }

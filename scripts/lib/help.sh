@@ -48,6 +48,9 @@ creates the databases, starts everything, waits until it is ready, and loads moc
 there are no products. Running it again is harmless and fast: it starts what has died, and restarts
 our own programs when they have been built anew. With names, starts only these.
 
+nginx.conf, openapi.json, conf/ and a renewed certificate are applied with a reload: no connection is
+refused. When nginx refuses them, nothing is stopped or started, and a running gateway keeps what it has.
+
 Exit 0 only when an order can be placed (with names: when these are ready).
 Names: ${STACK_ALL[*]}
 END
@@ -83,7 +86,8 @@ help_restart() {
     cat <<END
 Usage: ./prodorder restart NAME...
 
-Stops the processes gracefully, starts them again and waits until they are ready.
+Stops the processes gracefully, starts them again and waits until they are ready. Nothing is stopped
+when nginx refuses the gateway's configuration.
 Names: ${STACK_ALL[*]}
 END
 }
@@ -96,7 +100,9 @@ The last 100 lines of the logs in PRODORDER_HOME/log; -f follows them. Without a
 own programs: ${STACK_OURS[*]}. They write one JSON object a line:
 ./prodorder logs order-service | jq .
 
-Names: ${STACK_ALL[*]} all
+gateway is the gateway's access log; nginx's own messages are text, in gateway-errors.
+
+Names: ${STACK_ALL[*]} gateway-errors all
 END
 }
 
@@ -133,9 +139,11 @@ Usage: ./prodorder trace [--json] REQUEST_ID|TRACE_ID|order:NUMBER
 
 The timeline of one request through gateway, services, broker and databases: from the logs in
 PRODORDER_HOME/log, and from what is stored of it. TRACE_ID is 32 hexadecimal digits, or a whole
-traceparent. A request id is in every answer: the header X-Request-Id, the member requestId.
+traceparent, in lower or upper case. A request id is in every answer: the header X-Request-Id, the
+member requestId. What begins with order: is always taken as an order.
 
-Times are UTC, "ms" is the time since the first event. --json prints the same for machines.
+Times are UTC, "ms" is the time since the first event. Several requests have a heading each. Where a
+service began is computed from how long it took, to within 2 ms. --json prints the same for machines.
 Exit 0: found; 1: nothing is known of it; 2: that is no id.
 
   curl -si \$URL/orders ... | grep -i x-request-id

@@ -43,6 +43,31 @@ ports_require() {
     done
 }
 
+# ports_ephemeral: where the kernel takes the ports of outgoing connections from (sets RET_FROM, RET_TO).
+ports_ephemeral() {
+    RET_FROM=32768 RET_TO=60999
+    [ ! -r /proc/sys/net/ipv4/ip_local_port_range ] ||
+        read -r RET_FROM RET_TO < /proc/sys/net/ipv4/ip_local_port_range
+}
+
+# ports_warn_ephemeral: when it is the offset that puts ports there, any program may have one of them just
+# when we want to listen on it.
+ports_warn_ephemeral() {
+    local name base top=0 moved=()
+    ports_ephemeral
+    for name in "${!SETTINGS_PORTS[@]}"; do
+        base=${SETTINGS_PORTS[$name]}
+        [ "$base" -lt "$RET_FROM" ] || continue
+        [ "$base" -lt "$top" ] || top=$base
+        settings_port "$name"
+        [ "$RET_PORT" -lt "$RET_FROM" ] || [ "$RET_PORT" -gt "$RET_TO" ] || moved+=("$RET_PORT ($name)")
+    done
+    [ ${#moved[@]} -gt 0 ] || return 0
+    [ ${#moved[@]} -eq 1 ] || moved[0]+=" and $((${#moved[@]} - 1)) more"
+    ui_warn "PRODORDER_PORT_OFFSET=$STACK_OFFSET puts port ${moved[0]} where outgoing connections take theirs" \
+        "($RET_FROM-$RET_TO): it may be in use when it is needed. Offsets below $((RET_FROM - top)) avoid that."
+}
+
 # ports_free_offset FIRST: the first port offset from FIRST on, in steps of 50, where every port is
 # free (sets RET_OFFSET). Ports stay below 32768, where outgoing connections begin.
 ports_free_offset() {

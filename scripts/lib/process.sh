@@ -12,14 +12,17 @@ PROCESS_FILES_MAX=65536
 PROCESS_REMAINS_LIMIT_S=5
 
 # process_start NAME USER COMMAND...: as USER (empty: the caller), with PROCESS_ENV (KEY=VALUE...) in
-# its environment, its output appended to log/NAME.log. It inherits no descriptor of ours.
+# its environment, its output appended to log/NAME.log, its standard error to log/PROCESS_ERRORS.log when
+# that is set. It inherits no descriptor of ours.
 process_start() {
-    local name=$1 user=$2 log=$STACK_HOME/log/$1.log runner=() pid
+    local name=$1 user=$2 log=$STACK_HOME/log/$1.log errors runner=() pid
     shift 2
+    errors=$STACK_HOME/log/${PROCESS_ERRORS:-$name}.log
     process_rotate_log "$log"
+    process_rotate_log "$errors"
     [ -z "$user" ] || runner=(setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups)
     (
-        exec < /dev/null >> "$log" 2>&1
+        exec < /dev/null >> "$log" 2>> "$errors"
         process_close_descriptors
         process_raise_limit
         cd /

@@ -37,10 +37,15 @@ stack_require_backends() {
         die "$* cannot become ready: not running: ${missing[*]}" "Start everything: ./prodorder up"
 }
 
-# stack_up NAME...: start those that do not run, in stages, and wait for each stage.
+# stack_prepare NAME...: what can be refused is tested before anything is stopped.
+stack_prepare() {
+    stack_require_backends "$@"
+    [[ " $* " != *" gateway "* ]] || gateway_prepare
+}
+
+# stack_up NAME...: start those that do not run, in stages, and wait for each stage. After stack_prepare.
 stack_up() {
     local stage name names
-    stack_require_backends "$@"
     stack_restart_outdated "$@"
     stack_require_ports "$@"
     for stage in backends services gateway; do
@@ -60,7 +65,7 @@ stack_stage() {
     esac
 }
 
-# Programs, or the gateway's configuration, that changed since they were started.
+# Programs, or the gateway's module, that changed since they were started.
 stack_restart_outdated() {
     local name
     for name; do
@@ -91,7 +96,10 @@ stack_start_stage() {
     for name; do
         kind_of "$name"
         if process_pid "$name"; then
-            [ "$RET_KIND" != rabbitmq ] || rabbitmq_start_epmd
+            case $RET_KIND in
+            rabbitmq) rabbitmq_start_epmd ;;
+            gateway) gateway_take_over ;;
+            esac
             continue
         fi
         set -m
@@ -166,7 +174,7 @@ stack_check_starting() {
 
 # stack_explain NAME REASON: the error, and the end of the log that may tell why.
 stack_explain() {
-    local log=$STACK_HOME/log/$1.log
+    local log
     ui_error "$2"
     {
         case $1 in
@@ -176,10 +184,11 @@ stack_explain() {
             echo
             ;;
         esac
-        if [ -s "$log" ]; then
+        for log in "$STACK_HOME/log/$1.log" "$STACK_HOME/log/$1-errors.log"; do
+            [ -s "$log" ] || continue
             echo "  The last lines of $log:"
             tail -n 12 "$log" | sed 's/^/    /'
-        fi
+        done
         echo "  To try: ./prodorder logs $1, then ./prodorder restart $1"
     } >&2
 }

@@ -39,7 +39,7 @@ tls_is_on() {
     [ -n "$TLS_CERT" ] && [ -n "$TLS_KEY" ]
 }
 
-# tls_keep: remember what the gateway is started with.
+# tls_keep: remember what the gateway runs with; for a pair that nginx has accepted.
 tls_keep() {
     if tls_is_on; then
         printf '%s\n' "$TLS_CERT" "$TLS_KEY" > "$STACK_HOME/run/tls"
@@ -48,20 +48,22 @@ tls_keep() {
     fi
 }
 
-# tls_render: conf/tls.conf for this stack, on standard output; nothing when TLS is off.
+# tls_render: conf/tls.conf for this stack, on standard output; nothing when TLS is off. Lines keep their
+# numbers. The certificate's hash makes a renewed one a changed configuration.
 tls_render() {
     local version
     tls_is_on || return 0
     settings_port gateway-tls
-    echo "# Made by ./prodorder from $ROOT/conf/tls.conf.example at every start."
     sed -e "s#127\\.0\\.0\\.1:4443\\b#$STACK_LISTEN:$RET_PORT#" \
         -e "s#^ssl_certificate .*#ssl_certificate $TLS_CERT;#" \
         -e "s#^ssl_certificate_key .*#ssl_certificate_key $TLS_KEY;#" "$ROOT/conf/tls.conf.example" |
         if version=$(nginx -v 2>&1) && tls_has_http2_directive "${version##*/}"; then
-            sed 's/^\(listen .*\) http2\(.*\)$/\1\2\nhttp2 on;/'
+            sed 's/^\(listen .*\) http2\(.*\)$/\1\2 http2 on;/'
         else
             cat
         fi
+    echo "# Made by ./prodorder from $ROOT/conf/tls.conf.example. SHA-256 of the certificate's file:"
+    sha256sum < "$TLS_CERT" | sed 's/^/# /'
 }
 
 # tls_has_http2_directive VERSION: from nginx 1.25.1 on, "listen … http2" is deprecated.

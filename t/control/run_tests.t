@@ -55,4 +55,10 @@ chmod 0755, "$build/unit/test_a";
 }
 is(read_file($totals), "12 4\n", '--totals adds to the file');
 
+my $usage = run('scripts/fuzz-smoke.sh', '--help');
+is($usage->{status}, 0, 'fuzz-smoke.sh --help');
+like($usage->{out}, qr/^Usage: fuzz-smoke\.sh BUILD_DIR.*FUZZ_SECONDS/ms, 'prints its usage');
+unlike($usage->{out}, qr/^set |^#/m, 'and nothing else');
+is(run('scripts/fuzz-smoke.sh')->{status}, 2, 'fuzz-smoke.sh without a build directory: exit 2');
+
 done_testing();
