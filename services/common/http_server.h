@@ -110,8 +110,8 @@ const char *http_request_id(struct http_exchange *exchange);
  */
 const char *http_traceparent(struct http_exchange *exchange);
 /*
- * tracestate, several fields as one list (trace.h), else "": without a valid traceparent, malformed,
- * too long, or no memory for it. In the exchange's arena, NUL-terminated.
+ * tracestate, several fields as one list, cut when it is too long (trace.h), else "": without a
+ * valid traceparent, malformed, or no memory for it. In the exchange's arena, NUL-terminated.
  */
 const char *http_tracestate(struct http_exchange *exchange);
 /* The three together; valid until http_reply(). */

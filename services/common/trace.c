@@ -143,18 +143,59 @@ static struct str trimmed(struct str text) {
     return text;
 }
 
+/* Take out the last member of more than TRACE_STATE_LONG_BYTES characters; false: there is none. */
+static bool drop_last_long(struct trace_state *state) {
+    size_t from = 0, length = 0; /* of that member */
+    for (size_t at = 0; at < state->length;) {
+        const char *comma = memchr(state->text + at, ',', state->length - at);
+        size_t end = comma == NULL ? state->length : (size_t)(comma - state->text);
+        if (end - at > TRACE_STATE_LONG_BYTES) {
+            from = at;
+            length = end - at;
+        }
+        at = end + 1;
+    }
+    if (length == 0) {
+        return false;
+    }
+    if (length < state->length) { /* with the comma before it, else behind it */
+        from -= from > 0;
+        length++;
+    }
+    memmove(state->text + from, state->text + from + length, state->length - from - length + 1);
+    state->length -= length;
+    return true;
+}
+
+/* Room for a member behind what there is, at the cost of what may go first. */
+static bool make_room(struct trace_state *state, size_t length) {
+    bool fits;
+    for (;;) {
+        fits = state->length + (state->length > 0) + length <= TRACE_STATE_BYTES_MAX;
+        if (fits || length > TRACE_STATE_LONG_BYTES || !drop_last_long(state)) {
+            break;
+        }
+    }
+    return fits;
+}
+
+/* Cutting member by member gives what cutting the whole list would: it keeps to the same order. */
 static void add_member(struct trace_state *state, struct str member) {
-    size_t comma = state->length > 0;
-    if (state->members == TRACE_STATE_MEMBERS_MAX || !is_member(member) ||
-        state->length + comma + member.length > TRACE_STATE_BYTES_MAX) {
+    if (state->members == TRACE_STATE_MEMBERS_MAX || !is_member(member)) {
         *state = (struct trace_state){ .invalid = true };
         return;
     }
-    state->text[state->length] = ',';
-    memcpy(state->text + state->length + comma, member.bytes, member.length);
-    state->length += comma + member.length;
-    state->text[state->length] = '\0';
     state->members++;
+    if (state->full || !make_room(state, member.length)) {
+        state->full = state->full || member.length <= TRACE_STATE_LONG_BYTES;
+        return;
+    }
+    if (state->length > 0) {
+        state->text[state->length++] = ',';
+    }
+    memcpy(state->text + state->length, member.bytes, member.length);
+    state->length += member.length;
+    state->text[state->length] = '\0';
 }
 
 void trace_state_add(struct trace_state *state, struct str field) {

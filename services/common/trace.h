@@ -13,7 +13,8 @@
 enum {
     TRACE_REQUEST_ID_BYTES_MAX = 128,
     TRACE_PARENT_BYTES_MAX = 55,
-    TRACE_STATE_BYTES_MAX = 512, /* a longer tracestate is dropped (§3.3.1.5 allows it) */
+    TRACE_STATE_BYTES_MAX = 512,  /* a longer tracestate is cut (§3.3.1.5) */
+    TRACE_STATE_LONG_BYTES = 128, /* longer members go first then */
     TRACE_STATE_MEMBERS_MAX = 32,
     TRACE_ID_BYTES = 32,
     TRACE_SPAN_ID_BYTES = 16,
@@ -39,14 +40,17 @@ bool trace_parent_read(struct str header, char ret_parent[TRACE_PARENT_BYTES_MAX
 struct trace_state {
     char text[TRACE_STATE_BYTES_MAX + 1]; /* NUL-terminated */
     size_t length;
-    unsigned members;
+    unsigned members; /* read, whether kept or not */
+    bool full;        /* the end of the list is being cut off */
     bool invalid;
 };
 
 /*
  * Append the members of one field (§3.3.1), without the white space around them and without empty
- * ones. A malformed member, more than TRACE_STATE_MEMBERS_MAX of them, or more than
- * TRACE_STATE_BYTES_MAX characters in all make the whole list void, now and for the fields to come.
+ * ones. A malformed member, or more than TRACE_STATE_MEMBERS_MAX of them, makes the whole list void,
+ * now and for the fields to come. What is longer than TRACE_STATE_BYTES_MAX characters in all loses
+ * whole members until it fits: first those longer than TRACE_STATE_LONG_BYTES, then any, each time
+ * the last one.
  */
 void trace_state_add(struct trace_state *state, struct str field);
 

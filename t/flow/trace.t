@@ -185,7 +185,7 @@ for my $case (
     ['of one field', ['k1=v1,tenant@sys=v 2'], 'k1=v1,tenant@sys=v 2'],
     ['with white space', ["a=1 \t, b=2,,"], 'a=1,b=2'],
     ['of 512 characters', ['a=' . 'x' x 254 . ',b=' . 'y' x 253], 'a=' . 'x' x 254 . ',b=' . 'y' x 253],
-    ['of 513 characters', ['a=' . 'x' x 254 . ',b=' . 'y' x 254], undef],
+    ['of 513 characters', ['a=' . 'x' x 254 . ',b=' . 'y' x 254], 'a=' . 'x' x 254],
     ['that is malformed', ['a=1,NOT'], undef],
     ['that is absent', [], undef],
 ) {

@@ -172,11 +172,92 @@ START_TEST(tracestate_has_its_limits) {
     trace_state_add(&state, str_of(state_of(1, 256)));
     trace_state_add(&state, str_of(state_of(1, 255)));
     ck_assert_uint_eq(state.length, TRACE_STATE_BYTES_MAX); /* 256 + comma + 255 */
+}
+END_TEST
+
+/* ---- a tracestate that is too long ---- */
+
+static const struct {
+    const char
+        *members; /* a key each: a small one, or in upper case a large one (its key is not) */
+    size_t small, large; /* their lengths */
+    const char *kept;
+} CUTS[] = {
+    { "aBc", 127, 256, "aBc" }, /* 512 in all */
+    { "aBc", 127, 257, "ac" },  /* 513: the long one goes */
+    { "Bac", 127, 257, "ac" },  /* wherever it is */
+    { "acB", 127, 257, "ac" },
+    { "abcde", 101, 0, "abcde" }, /* 509 */
+    { "abcde", 102, 0, "abcd" },  /* 514: from the end, when none is long */
+    { "abcdefgh", 102, 0, "abcd" },
+    { "Abcd", 128, 128, "Abc" },  /* 128 is not long */
+    { "Abcd", 127, 129, "bcd" },  /* 129 is */
+    { "abcdeF", 102, 3, "abcd" }, /* what stands behind the cut does not slip in */
+    { "abcdeF", 102, 200, "abcd" },
+    { "ABCD", 0, 129, "ABC" },        /* of several long ones the last first */
+    { "ABCdefg", 60, 129, "ABdefg" }, /* no more of them than must go */
+    { "ABCdefg", 100, 129, "defg" },
+    { "dAeBfCg", 100, 129, "defg" },
+    { "dAeBfCghi", 100, 129, "defgh" },
+};
+
+/* Append the members that `keys` names, with commas. */
+static void put_members(char *text, const char *keys, size_t small, size_t large) {
+    size_t length = 0;
+    for (const char *key = keys; *key != '\0'; key++) {
+        size_t bytes = *key <= 'Z' ? large : small;
+        if (key > keys) {
+            text[length++] = ',';
+        }
+        memset(text + length, 'v', bytes);
+        text[length] = (char)(*key | 0x20); /* lower case */
+        text[length + 1] = '=';
+        length += bytes;
+    }
+    text[length] = '\0';
+}
+
+START_TEST(a_long_tracestate_is_cut_by_whole_members) {
+    char text[2048], kept[2048], member[512], key[2] = "";
+    struct trace_state whole = { 0 }, by_field = { 0 };
+    put_members(text, CUTS[_i].members, CUTS[_i].small, CUTS[_i].large);
+    put_members(kept, CUTS[_i].kept, CUTS[_i].small, CUTS[_i].large);
+    trace_state_add(&whole, str_of(text));
+    ck_assert_str_eq(whole.text, kept);
+    ck_assert_uint_eq(whole.length, strlen(kept));
+    ck_assert_uint_le(whole.length, TRACE_STATE_BYTES_MAX);
+    for (const char *at = CUTS[_i].members; *at != '\0'; at++) {
+        key[0] = *at;
+        put_members(member, key, CUTS[_i].small, CUTS[_i].large);
+        trace_state_add(&by_field, str_of(member));
+    }
+    ck_assert_str_eq(by_field.text, kept);
+}
+END_TEST
+
+START_TEST(a_member_longer_than_all_may_be_is_left_out) {
+    struct trace_state state = { 0 };
+    trace_state_add(&state, STR(LONG_240 TEN "aaaaaa=" LONG_240 TEN "aaaaaa")); /* 513 */
+    ck_assert_str_eq(state.text, "");
+    trace_state_add(&state, STR("a=1"));
+    ck_assert_str_eq(state.text, "a=1");
+}
+END_TEST
+
+START_TEST(what_is_cut_counts_and_must_be_well_formed) {
+    struct trace_state state = { 0 };
+    char text[1024];
+    put_members(text, "abcdef", 102, 0);
+    trace_state_add(&state, str_of(text));
+    ck_assert_uint_gt(state.length, 0);
+    trace_state_add(&state, str_of(state_of(TRACE_STATE_MEMBERS_MAX - 6, 0)));
+    ck_assert_uint_gt(state.length, 0);
+    trace_state_add(&state, STR("x=1")); /* the 33rd */
+    ck_assert_str_eq(state.text, "");
     state = (struct trace_state){ 0 };
-    trace_state_add(&state, str_of(state_of(1, 256)));
-    trace_state_add(&state, str_of(state_of(1, 256)));
-    ck_assert_uint_eq(state.length, 0);
-    ck_assert(state.invalid);
+    trace_state_add(&state, str_of(text));
+    trace_state_add(&state, STR("X=1"));
+    ck_assert_str_eq(state.text, "");
 }
 END_TEST
 
@@ -190,6 +271,9 @@ int main(void) {
     tcase_add_loop_test(states, tracestate_is_read_or_dropped, 0, UNIT_COUNT(STATES));
     tcase_add_test(states, several_fields_are_one_list);
     tcase_add_test(states, tracestate_has_its_limits);
+    tcase_add_loop_test(states, a_long_tracestate_is_cut_by_whole_members, 0, UNIT_COUNT(CUTS));
+    tcase_add_test(states, a_member_longer_than_all_may_be_is_left_out);
+    tcase_add_test(states, what_is_cut_counts_and_must_be_well_formed);
     suite_add_tcase(suite, states);
     return unit_run(suite);
 }
