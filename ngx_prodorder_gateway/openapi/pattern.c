@@ -17,6 +17,8 @@ enum {
 struct oa_pattern {
     pcre2_code *code;
     pcre2_match_context *context; /* read-only after compiling */
+    unsigned step_cost;           /* a callout and what may follow it uncounted */
+    unsigned reference_cost;      /* for each byte of the longest group; 0: no back-references */
 };
 
 /* What the running comparison may still cost. PCRE2 calls back before each item of a pattern. */
@@ -25,12 +27,30 @@ static _Thread_local struct meter {
     size_t position; /* in the text, at the last call */
 } meter;
 
-static int count_work(pcre2_callout_block *block, void *user) {
-    size_t position = block->current_position;
-    uint64_t cost = STEP_COST + (position > meter.position ? position - meter.position
-                                                           : meter.position - position);
+/* What a back-reference may compare before it fails. */
+static uint64_t longest_group(const pcre2_callout_block *block) {
+    uint64_t longest = 0;
 
-    (void)user;
+    for (uint32_t i = 1; i < block->capture_top; i++) {
+        size_t start = block->offset_vector[2 * (size_t)i];
+        size_t end = block->offset_vector[2 * (size_t)i + 1];
+
+        if (start != PCRE2_UNSET && end != PCRE2_UNSET && end > start && end - start > longest) {
+            longest = end - start;
+        }
+    }
+    return longest;
+}
+
+static int count_work(pcre2_callout_block *block, void *user) {
+    const struct oa_pattern *pattern = user;
+    size_t position = block->current_position;
+    uint64_t cost = pattern->step_cost + (position > meter.position ? position - meter.position
+                                                                    : meter.position - position);
+
+    if (pattern->reference_cost > 0) {
+        cost += block->capture_top + longest_group(block) * pattern->reference_cost;
+    }
     meter.position = position;
     if (cost > meter.left) {
         meter.left = 0;
@@ -58,27 +78,47 @@ bool oa_pattern_is_valid(struct oa_str source) {
     return valid;
 }
 
-static pcre2_code *compile(const struct pattern_parser *parser, char *reason, size_t reason_bytes) {
+static pcre2_code *compile(const struct pattern_parser *parser, int *ret_error) {
     uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF |
                        PCRE2_AUTO_CALLOUT | (parser->has_references ? 0U : PCRE2_NO_AUTO_CAPTURE);
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     pcre2_code *code = NULL;
-    PCRE2_UCHAR text[120];
     PCRE2_SIZE offset;
-    int error = PCRE2_ERROR_NOMEMORY;
 
+    *ret_error = PCRE2_ERROR_NOMEMORY;
     if (context != NULL) {
         /* \ud800 alone is an expression that never matches */
         pcre2_set_compile_extra_options(context, PCRE2_EXTRA_ALLOW_SURROGATE_ESCAPES);
-        code = pcre2_compile((PCRE2_SPTR)parser->out, parser->out_len, options, &error, &offset,
+        code = pcre2_compile((PCRE2_SPTR)parser->out, parser->out_len, options, ret_error, &offset,
                              context);
+    }
+    pcre2_compile_context_free(context);
+    return code;
+}
+
+/* With its repetitions in chunks; when PCRE2 refuses that, as it is. NULL: `reason` says why. */
+static pcre2_code *translate_and_compile(struct pattern_parser *parser, char *reason,
+                                         size_t reason_bytes) {
+    struct oa_str source = parser->source;
+    PCRE2_UCHAR text[120];
+    pcre2_code *code = NULL;
+    int error = 0;
+
+    for (int i = 0; i < 2 && code == NULL; i++) {
+        free(parser->out);
+        *parser = (struct pattern_parser){ .source = source, .is_compact = i == 1 };
+        if (!pattern_translate(parser)) {
+            snprintf(reason, reason_bytes, "not a regular expression, at character %u: %s",
+                     mistake_column(parser), parser->reason);
+            return NULL;
+        }
+        code = compile(parser, &error);
     }
     if (code == NULL) {
         pcre2_get_error_message(error, text, sizeof(text));
         snprintf(reason, reason_bytes, "this regular expression is not supported: %s",
                  (const char *)text);
     }
-    pcre2_compile_context_free(context);
     return code;
 }
 
@@ -86,14 +126,9 @@ const struct oa_pattern *oa_pattern_compile(struct oa_str source, char *reason,
                                             size_t reason_bytes) {
     struct pattern_parser parser = { .source = source };
     struct oa_pattern *pattern = NULL;
-    pcre2_code *code = NULL;
+    pcre2_code *code;
 
-    if (pattern_translate(&parser)) {
-        code = compile(&parser, reason, reason_bytes);
-    } else {
-        snprintf(reason, reason_bytes, "not a regular expression, at character %u: %s",
-                 mistake_column(&parser), parser.reason);
-    }
+    code = translate_and_compile(&parser, reason, reason_bytes);
     free(parser.out);
     if (code == NULL) {
         return NULL;
@@ -106,7 +141,11 @@ const struct oa_pattern *oa_pattern_compile(struct oa_str source, char *reason,
         return NULL;
     }
     pattern->code = code;
-    pcre2_set_callout(pattern->context, count_work, NULL);
+    pattern->step_cost = STEP_COST + parser.unseen_max;
+    pattern->reference_cost = !parser.has_references             ? 0
+                              : parser.unseen_references_max > 0 ? parser.unseen_references_max
+                                                                 : 1;
+    pcre2_set_callout(pattern->context, count_work, pattern);
     /* only without JIT: a step takes more there */
     pcre2_set_heap_limit(pattern->context, HEAP_PER_STACK * (OA_PATTERN_STACK_BYTES_MAX / 1024));
     pcre2_set_match_limit(pattern->context, UINT32_MAX); /* count_work() is the limit */

@@ -35,6 +35,13 @@ struct pattern_group {
     unsigned number;
 };
 
+/* What a quantifier can stand behind. */
+enum pattern_atom {
+    PATTERN_CHARACTER, /* or a class */
+    PATTERN_REFERENCE,
+    PATTERN_GROUP
+};
+
 struct pattern_parser {
     struct oa_str source;
     const char *pos;
@@ -48,8 +55,11 @@ struct pattern_parser {
     unsigned lookbehinds; /* that pos is in */
     unsigned depth;       /* of groups, where pos is */
     bool has_references;  /* a back-reference was seen */
-    const char *reason;   /* static text; NULL: all is well */
-    const char *at;       /* what the reason is about */
+    bool is_compact;      /* repetitions stay as they are: set it before pattern_translate() */
+    unsigned unseen_max;  /* characters that a repetition takes between two callouts, at most */
+    unsigned unseen_references_max; /* the same of comparisons with a group */
+    const char *reason;             /* static text; NULL: all is well */
+    const char *at;                 /* what the reason is about */
 };
 
 /* Translate all of parser->source, whose other members are zero. The caller frees parser->out. */
@@ -67,8 +77,16 @@ bool pattern_put_number(struct pattern_parser *parser, const char *before, unsig
 /* Take the next byte if it is `c`. */
 bool pattern_take(struct pattern_parser *parser, char c);
 
+bool pattern_is_digit_next(const struct pattern_parser *parser);
+
 /* Take the digits that come next; saturates. */
 unsigned pattern_take_number(struct pattern_parser *parser);
+
+/*
+ * pattern_repeat.c: the quantifier at pos, or none. `atom` is where the translation of what it
+ * repeats begins in parser->out.
+ */
+bool pattern_parse_quantifier(struct pattern_parser *parser, enum pattern_atom kind, size_t atom);
 
 /* pattern_translate.c: up to the end or a ')'. */
 bool pattern_parse_disjunction(struct pattern_parser *parser);

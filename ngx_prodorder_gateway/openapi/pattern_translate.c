@@ -67,7 +67,7 @@ bool pattern_take(struct pattern_parser *parser, char c) {
     return true;
 }
 
-static bool is_digit_next(const struct pattern_parser *parser) {
+bool pattern_is_digit_next(const struct pattern_parser *parser) {
     return parser->pos < parser->end && *parser->pos >= '0' && *parser->pos <= '9';
 }
 
@@ -75,68 +75,10 @@ static bool is_digit_next(const struct pattern_parser *parser) {
 unsigned pattern_take_number(struct pattern_parser *parser) {
     unsigned n = 0;
 
-    for (; is_digit_next(parser); parser->pos++) {
+    for (; pattern_is_digit_next(parser); parser->pos++) {
         n = n < NUMBER_MAX ? n * 10 + (unsigned)(*parser->pos - '0') : NUMBER_MAX;
     }
     return n < NUMBER_MAX ? n : NUMBER_MAX;
-}
-
-static bool parse_braces(struct pattern_parser *parser) {
-    const char *start = parser->pos;
-    unsigned min;
-
-    parser->pos++;
-    if (!is_digit_next(parser)) {
-        return pattern_fail(parser, start, "a '{' that begins no quantifier must be escaped");
-    }
-    min = pattern_take_number(parser);
-    if (!pattern_put_number(parser, "{", min, "")) {
-        return false;
-    }
-    if (pattern_take(parser, ',')) {
-        if (!pattern_put(parser, ",")) {
-            return false;
-        }
-        if (is_digit_next(parser)) {
-            unsigned max = pattern_take_number(parser);
-
-            if (max < min) {
-                return pattern_fail(parser, start, "the numbers of a quantifier are out of order");
-            }
-            if (!pattern_put_number(parser, "", max, "")) {
-                return false;
-            }
-        }
-    }
-    if (!pattern_take(parser, '}')) {
-        return pattern_fail(parser, start, "a quantifier without its '}'");
-    }
-    return pattern_put(parser, "}");
-}
-
-static bool parse_quantifier(struct pattern_parser *parser) {
-    if (parser->pos == parser->end) {
-        return true;
-    }
-    switch (*parser->pos) {
-    case '*':
-    case '+':
-    case '?': {
-        const char text[] = { *parser->pos++, '\0' };
-
-        if (!pattern_put(parser, text)) {
-            return false;
-        }
-        break;
-    }
-    case '{':
-        if (!parse_braces(parser)) {
-            return false;
-        }
-        break;
-    default: return true;
-    }
-    return !pattern_take(parser, '?') || pattern_put(parser, "?");
 }
 
 static bool parse_escape(struct pattern_parser *parser, bool *ret_repeatable) {
@@ -184,13 +126,21 @@ static bool parse_atom(struct pattern_parser *parser, bool *ret_repeatable) {
     }
 }
 
+static bool is_reference(const char *s, const char *end) {
+    return end - s >= 2 && *s == '\\' && (s[1] == 'k' || (s[1] >= '1' && s[1] <= '9'));
+}
+
 static bool parse_term(struct pattern_parser *parser) {
+    size_t atom = parser->out_len;
+    enum pattern_atom kind = *parser->pos == '('                      ? PATTERN_GROUP
+                             : is_reference(parser->pos, parser->end) ? PATTERN_REFERENCE
+                                                                      : PATTERN_CHARACTER;
     bool repeatable = true;
 
     if (!parse_atom(parser, &repeatable)) {
         return false;
     }
-    return !repeatable || parse_quantifier(parser);
+    return !repeatable || pattern_parse_quantifier(parser, kind, atom);
 }
 
 bool pattern_parse_disjunction(struct pattern_parser *parser) {

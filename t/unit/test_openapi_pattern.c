@@ -235,6 +235,86 @@ START_TEST(work_is_bounded) {
 }
 END_TEST
 
+/* What PCRE2 does between two of its callbacks is counted, too: comparing with a group, repeating. */
+static const struct {
+    const char *source;
+    const char *unit; /* the text: `repeats` times the unit `count` times and then `last` */
+    size_t count;
+    const char *last;
+    size_t repeats;
+} unseen[] = {
+    { "^(a*d).*\\1c", "a", 40000, "d", 1 },
+    { "^(a*b).*\\1{3}c", "a", 40000, "b", 1 },
+    { "^(a{9}).*\\1{1000}bc", "a", 90000, "b", 1 },
+    { "a{65535}", "a", 65534, "b", 15 },
+    { "a{65535,}", "a", 65534, "b", 15 },
+    { "[a-z]{4096}", "a", 4095, "1", 250 },
+    { "[^0-9]{4096}?", "\xc3\xa9", 4095, "1", 125 },
+    { "(?:[a-z]{500}){9}", "a", 4499, "1", 230 },
+    { "(?:[a-z]{9000}){7}", "a", 62999, "1", 16 },
+};
+
+START_TEST(work_between_callbacks_is_bounded) {
+    size_t unit = strlen(unseen[_i].unit);
+    size_t size = (unit * unseen[_i].count + strlen(unseen[_i].last)) * unseen[_i].repeats;
+    char *text = malloc(4 * size + 1);
+    size_t len = 0;
+    struct timespec begin;
+    struct timespec end;
+
+    ck_assert_ptr_nonnull(text);
+    for (size_t i = 0; i < unseen[_i].repeats; i++) {
+        for (size_t k = 0; k < unseen[_i].count; k++, len += unit) {
+            memcpy(text + len, unseen[_i].unit, unit);
+        }
+        memcpy(text + len, unseen[_i].last, strlen(unseen[_i].last));
+        len += strlen(unseen[_i].last);
+    }
+    if (unseen[_i].repeats == 1) { /* what the group is compared with, again and again */
+        memset(text + len, 'a', 3 * unseen[_i].count);
+        len += 3 * unseen[_i].count;
+        text[len++] = 'c';
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+    ck_assert_int_eq(match(unseen[_i].source, (struct oa_str){ text, len }), OA_PATTERN_LIMIT);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    ck_assert_int_lt(end.tv_sec - begin.tv_sec, 3); /* see work_is_bounded */
+    free(text);
+}
+END_TEST
+
+static const struct {
+    const char *source;
+    size_t yes[3]; /* as many times 'a' match, and others do not */
+    size_t no[3];
+} repetitions[] = {
+    { "^a{64}$", { 64, 64, 64 }, { 63, 65, 0 } },
+    { "^a{33}$", { 33, 33, 33 }, { 32, 34, 64 } },
+    { "^a{100,}$", { 100, 101, 9999 }, { 99, 32, 0 } },
+    { "^[a-c]{100,130}$", { 100, 115, 130 }, { 99, 131, 260 } },
+    { "^(?:a{40}){2}$", { 80, 80, 80 }, { 79, 81, 40 } },
+    { "^a{65535}$", { 65535, 65535, 65535 }, { 65534, 65536, 0 } },
+    { "^(?:a{3000}){21}$", { 63000, 63000, 63000 }, { 62999, 63001, 0 } },
+    { "^(a)\\1{50}$", { 51, 51, 51 }, { 50, 52, 0 } },
+    { "^(a)\\1{2,4}?$", { 3, 4, 5 }, { 2, 6, 0 } },
+    { "^a{0}$", { 0, 0, 0 }, { 1, 2, 3 } },
+};
+
+START_TEST(long_repetitions_mean_what_they_say) {
+    static char text[65537];
+    const struct oa_pattern *pattern = compile(repetitions[_i].source);
+
+    memset(text, 'a', sizeof(text));
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(oa_pattern_match(pattern, (struct oa_str){ text, repetitions[_i].yes[i] }),
+                         OA_PATTERN_MATCH);
+        ck_assert_int_eq(oa_pattern_match(pattern, (struct oa_str){ text, repetitions[_i].no[i] }),
+                         OA_PATTERN_NO_MATCH);
+    }
+    oa_pattern_free(pattern);
+}
+END_TEST
+
 START_TEST(linear_work_on_a_long_text_is_done) {
     static const char *const sources[] = { "^[a-z]*$", "^(?:a|b)*$", "a$", "^\\S+$", "^(a+b?)+$" };
     size_t len = 128 * 1024;
@@ -278,6 +358,8 @@ int main(void) {
     tcase_add_test(tcase, sources_are_limited);
     tcase_add_test(tcase, groups_are_nested_to_a_limit);
     tcase_add_loop_test(tcase, work_is_bounded, 0, 6);
+    tcase_add_loop_test(tcase, work_between_callbacks_is_bounded, 0, UNIT_COUNT(unseen));
+    tcase_add_loop_test(tcase, long_repetitions_mean_what_they_say, 0, UNIT_COUNT(repetitions));
     tcase_add_loop_test(tcase, linear_work_on_a_long_text_is_done, 0, 5);
     tcase_add_test(tcase, an_allowance_is_shared);
     suite_add_tcase(suite, tcase);
