@@ -257,6 +257,9 @@ write_logs('gateway' => gateway_line('32.150Z', 'bad', %refused, reason => '/qua
 $result = trace('bad');
 like($result->{out}, qr/^answered 400 by the gateway: \/quantity: must be >= 1; no service saw it$/m, 'with the first mistake, when the log has it');
 like($result->{out}, qr/gateway +answered 400 +reason=\/quantity: must be >= 1$/m, 'also in the timeline');
+write_logs('gateway' => gateway_line('32.150Z', 'bad', status => 404, upstreamStatus => '404', reason => 'Not found'));
+like(trace('bad')->{out}, qr/^answered 404: Not found$/m, 'a refusal of a service is not called the gateway\'s');
+write_logs('gateway' => gateway_line('32.150Z', 'bad', %refused, reason => '/quantity: must be >= 1'));
 is($json->decode(trace('--json', 'bad')->{out})->{answers}[0]{reason}, '/quantity: must be >= 1', 'and in --json');
 
 # ---- hostile and damaged logs ----

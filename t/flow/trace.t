@@ -85,7 +85,7 @@ subtest 'an order' => sub {
     is_deeply([steps(trace($trace->{trace}))], [steps($result)], 'which leads to the same');
     is_deeply([steps(trace("order:$order->{id}"))], [steps($result)], 'as does the order');
     my $said = _run('--json', "order:$order->{id}");
-    my @texts = grep { !/"upstream(?:S|Status)"/ } $said =~ /^ +("\w+" : "[0-9.]+"),?$/mg;
+    my @texts = grep { !/"upstream(?:S|Status)"/ } $said =~ /^ +("\w+" : "[0-9]+(?:\.[0-9]+)?"),?$/mg;
     is_deeply(\@texts, [], 'numbers are numbers, from logs and databases alike');
     my $text = _run($id);
     like($text, qr/^order $order->{id} is done, \d+ ms after its request came$/m, 'the text says how it ended');
@@ -139,11 +139,13 @@ subtest 'requests that are refused' => sub {
     my $result = trace("$id-invalid");
     is_deeply([steps($result)], ['gateway request received: POST /orders', 'gateway answered 400'], 'reached no service');
     is(field($result, 'gateway request received: POST /orders', 'validation'), 'invalid', 'because it is invalid');
-    like(_run("$id-invalid"), qr/answered 400 by the gateway; no service saw it/, 'as the text says');
+    is(field($result, 'gateway answered 400', 'reason'), '/quantity: must be >= 1', 'with what is wrong with it');
+    like(_run("$id-invalid"), qr{^answered 400 by the gateway: /quantity: must be >= 1; no service saw it$}m, 'as the text says');
 
     is(place("$id-unknown", 999_999_999, 1)->{status}, 404, 'an order of an unknown product');
     $result = trace("$id-unknown");
     is(field($result, 'order-service request refused', 'message'), 'There is no such product', 'is refused by the order service');
+    like(_run("$id-unknown"), qr/^answered 404: There is no such product$/m, 'as the summary says');
     is(field($result, 'order-service product fetched', 'outcome'), 'not_found', 'which asked the other one');
     is(field($result, 'product-service request refused', 'status'), 404, 'which logged the same id');
 
@@ -155,6 +157,9 @@ subtest 'requests that are refused' => sub {
 };
 
 subtest 'an id that nobody has' => sub {
+    my $untraced = order_service(POST => '/orders', order_body($product, 1), { 'X-Request-Id' => "$id-untraced" })->{json};
+    finished($untraced);
+    is(sql_value(order => "SELECT length(traceparent) FROM orders WHERE id = $untraced->{id}"), 0, 'although there is an order without a trace');
     my $begin = time;
     open my $stderr, '>&', \*STDERR or die;
     open STDERR, '>', '/dev/null' or die;

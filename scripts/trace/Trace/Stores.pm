@@ -22,7 +22,7 @@ SELECT row_to_json(t) FROM (SELECT 'orders' AS "table", * FROM orders WHERE id =
 END
         by_request => <<'END',
 SELECT row_to_json(t) FROM (SELECT 'orders' AS "table", * FROM orders
-    WHERE request_id = :'lost_request' OR substr(traceparent, 4, 32) = :'lost_trace' LIMIT 20) AS t;
+    WHERE request_id = nullif(:'lost_request', '') OR substr(traceparent, 4, 32) = nullif(:'lost_trace', '') LIMIT 20) AS t;
 END
         outbox => <<'END',
 SELECT row_to_json(t) FROM (SELECT 'outbox' AS "table", message_id, available_at FROM outbox
