@@ -281,6 +281,8 @@ isnt(pid(), $pid, 'another nginx');
 edit('nginx.conf', sub { s/server_tokens off;/server_tokens off/ });
 is(prodorder('down')->{status}, 0, 'down');
 like(prodorder('up', 'gateway')->{err}, qr/The gateway does not run/, 'refused when none runs: does not claim that one does');
+is(prodorder('up', 'product-redis', 'gateway')->{status}, 1, 'up of more than the gateway: exit 1');
+ok(!-e "$home/run/product-redis.pid", 'nothing else was started either');
 edit('nginx.conf', sub { s/server_tokens off$/server_tokens off;/m });
 
 # ---- the two logs ----
