@@ -12,7 +12,7 @@ static size_t home_of(int64_t id, size_t capacity) {
 /* The slot that holds `id`, or the free one where it would go. */
 static size_t find(const struct id_set *set, int64_t id) {
     size_t slot = home_of(id, set->capacity);
-    while (set->slots[slot] != 0 && set->slots[slot] != id) {
+    while (set->slots[slot].id != 0 && set->slots[slot].id != id) {
         slot = (slot + 1) & (set->capacity - 1);
     }
     return slot;
@@ -26,8 +26,8 @@ static enum err grow(struct id_set *set) {
         return ERR_NO_MEMORY;
     }
     for (size_t i = 0; i < set->capacity; i++) {
-        if (set->slots[i] != 0) {
-            bigger.slots[find(&bigger, set->slots[i])] = set->slots[i];
+        if (set->slots[i].id != 0) {
+            bigger.slots[find(&bigger, set->slots[i].id)] = set->slots[i];
         }
     }
     free(set->slots);
@@ -35,7 +35,7 @@ static enum err grow(struct id_set *set) {
     return ERR_OK;
 }
 
-enum err id_set_add(struct id_set *set, int64_t id) {
+enum err id_set_add(struct id_set *set, int64_t id, int64_t mark) {
     assert(id > 0);
     if ((set->count + 1) * 2 > set->capacity) {
         enum err err = grow(set);
@@ -44,8 +44,8 @@ enum err id_set_add(struct id_set *set, int64_t id) {
         }
     }
     size_t slot = find(set, id);
-    if (set->slots[slot] == 0) {
-        set->slots[slot] = id;
+    if (set->slots[slot].id == 0) {
+        set->slots[slot] = (struct id_set_slot){ id, mark };
         set->count++;
     }
     return ERR_OK;
@@ -56,25 +56,29 @@ void id_set_remove(struct id_set *set, int64_t id) {
         return;
     }
     size_t hole = find(set, id);
-    if (set->slots[hole] == 0) {
+    if (set->slots[hole].id == 0) {
         return;
     }
-    set->slots[hole] = 0;
+    set->slots[hole].id = 0;
     set->count--;
     /* close the gap: whoever probed past the hole moves into it (Knuth 6.4, algorithm R) */
     size_t mask = set->capacity - 1;
-    for (size_t slot = (hole + 1) & mask; set->slots[slot] != 0; slot = (slot + 1) & mask) {
-        size_t home = home_of(set->slots[slot], set->capacity);
+    for (size_t slot = (hole + 1) & mask; set->slots[slot].id != 0; slot = (slot + 1) & mask) {
+        size_t home = home_of(set->slots[slot].id, set->capacity);
         if (((slot - home) & mask) >= ((slot - hole) & mask)) {
             set->slots[hole] = set->slots[slot];
-            set->slots[slot] = 0;
+            set->slots[slot].id = 0;
             hole = slot;
         }
     }
 }
 
 bool id_set_has(const struct id_set *set, int64_t id) {
-    return set->capacity > 0 && set->slots[find(set, id)] == id;
+    return set->capacity > 0 && set->slots[find(set, id)].id == id;
+}
+
+int64_t id_set_mark(const struct id_set *set, int64_t id) {
+    return id_set_has(set, id) ? set->slots[find(set, id)].mark : 0;
 }
 
 void id_set_done(struct id_set *set) {

@@ -43,6 +43,11 @@ static struct metric METRICS[METRIC_COUNT] = {
                     "Events that wait for room in the broker's queue" },
 };
 
+/* A row to be released, by the claim that was held. */
+struct given_up {
+    int64_t id, claim;
+};
+
 static void run_deletion(void *ctx, struct batch *batch);
 static void run_release(void *ctx, struct batch *batch);
 static void on_timer(void *ctx);
@@ -61,6 +66,7 @@ enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg, st
                                          .ctx = outbox };
     struct batcher_options releases = deletions;
     releases.name = "outbox_release";
+    releases.item_bytes = sizeof(struct given_up);
     releases.run = run_release;
     *outbox = (struct outbox){ .loop = loop, .pg = pg, .broker = broker, .options = *options };
     loop_timer_init(&outbox->timer, on_timer, outbox);
@@ -170,9 +176,12 @@ static enum err publish_one(struct outbox *outbox, struct arena *arena,
     return err;
 }
 
-/* Whoever sweeps next may have it. If that fails, or finds no room here, the claim ends by itself. */
-static void release(struct outbox *outbox, int64_t id) {
-    enum err err = batcher_add(&outbox->releases, &id);
+/*
+ * Whoever sweeps next may have it. If that fails, or finds no room here, the claim ends by itself.
+ */
+static void release(struct outbox *outbox, int64_t id, int64_t claim) {
+    struct given_up item = { id, claim };
+    enum err err = batcher_add(&outbox->releases, &item);
     (void)err;
 }
 
@@ -212,7 +221,7 @@ static void send_held(struct outbox *outbox, struct arena *arena, const struct o
     }
     id_set_remove(&outbox->held, event->id);
     if (err == ERR_UNAVAILABLE && metric == M_REPUBLISHED) {
-        release(outbox, event->id);
+        release(outbox, event->id, event->claim);
     }
     metric_add(&METRICS[M_UNSENT], 1);
     note_event("event waits for the broker", arena, event);
@@ -225,7 +234,7 @@ static void publish_all(struct outbox *outbox, const struct outbox_event *events
     for (size_t i = 0; i < count; i++) {
         arena_reset(&arena);
         if (!id_set_has(&outbox->held, events[i].id) &&
-            id_set_add(&outbox->held, events[i].id) == ERR_OK) {
+            id_set_add(&outbox->held, events[i].id, events[i].claim) == ERR_OK) {
             send_held(outbox, &arena, &events[i], metric);
         }
     }
@@ -248,7 +257,7 @@ void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t 
         if (outbox->lost > 0) {
             outbox->lost--;
             if (!confirmed) {
-                release(outbox, id);
+                release(outbox, id, id_set_mark(&outbox->held, id));
             }
         }
         id_set_remove(&outbox->held, id);
@@ -279,8 +288,20 @@ static void run_deletion(void *ctx, struct batch *batch) {
 
 static void run_release(void *ctx, struct batch *batch) {
     struct outbox *outbox = ctx;
-    struct pg_call call = { .statement = outbox->options.release_statement, .param_count = 1 };
-    call.params[0] = pg_int8_array(&batch->arena, batch->items, batch->count);
+    struct pg_call call = { .statement = outbox->options.release_statement, .param_count = 2 };
+    const struct given_up *items = batch->items;
+    int64_t *ids = arena_array(&batch->arena, batch->count, sizeof(*ids));
+    int64_t *claims = arena_array(&batch->arena, batch->count, sizeof(*claims));
+    if (ids == NULL || claims == NULL) {
+        batch_done(batch);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        ids[i] = items[i].id;
+        claims[i] = items[i].claim;
+    }
+    call.params[0] = pg_int8_array(&batch->arena, ids, batch->count);
+    call.params[1] = pg_int8_array(&batch->arena, claims, batch->count);
     pg_run(outbox->pg, &call, 1, batch_settled, batch);
 }
 
@@ -365,6 +386,7 @@ static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < count && !outbox->closing; i++) {
         arena_reset(&outbox->sweep_arena);
         struct outbox_event event = event_from_row(&outbox->sweep_arena, &rows[0], i);
+        event.claim = pg_get_int8(&rows[0], i, 7);
         publish_all(outbox, &event, 1, M_REPUBLISHED);
     }
     arena_reset(&outbox->sweep_arena);

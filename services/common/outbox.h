@@ -14,8 +14,9 @@
  *
  * A row is claimed by pushing its `available_at` into the future; FOR UPDATE SKIP LOCKED lets
  * replicas share the sweep. Rows that this process has in hand are not sent again. What a
- * connection that ended took with it is released, so that it need not wait for the end of its claim;
- * what the broker refuses is not, or it would be sent over and over. Loop thread only.
+ * connection that ended took with it is released, so that it need not wait for the end of its
+ * claim, unless another claim has followed. What the broker refuses is not released, or it would be
+ * sent over and over. Loop thread only.
  *
  * Table:  outbox (id bigint PRIMARY KEY, routing_key text, message_id text, correlation_id text,
  *                 traceparent text, tracestate text (may be NULL), body text,
@@ -43,18 +44,27 @@
     " tracestate, body, available_at) SELECT *, clock_timestamp() + interval '10 s' FROM"          \
     " unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "           \
     "$7::text[])"
+/* The last column names the claim: when it ends, in microseconds. */
 #define OUTBOX_CLAIM_SQL                                                                           \
     "UPDATE outbox SET available_at = clock_timestamp() + interval '30 s' WHERE id IN"             \
-    " (SELECT id FROM outbox WHERE available_at <= clock_timestamp() + $1::bigint * interval '1 "  \
-    "s'"                                                                                           \
+    " (SELECT id FROM outbox WHERE available_at <="                                                \
+    " clock_timestamp() + $1::bigint * interval '1 s'"                                             \
     " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"                                        \
-    " RETURNING id, routing_key, message_id, correlation_id, traceparent, tracestate, body"
+    " RETURNING id, routing_key, message_id, correlation_id, traceparent, tracestate, body,"       \
+    " (extract(epoch FROM available_at) * 1000000)::bigint"
 #define OUTBOX_READ_SQL                                                                            \
-    "SELECT id, routing_key, message_id, correlation_id, traceparent, tracestate, body FROM "      \
-    "outbox"                                                                                       \
-    " WHERE id = ANY ($1::bigint[]) ORDER BY id"
+    "SELECT id, routing_key, message_id, correlation_id, traceparent, tracestate, body"            \
+    " FROM outbox WHERE id = ANY ($1::bigint[]) ORDER BY id"
+/*
+ * Only while the claim is still the one that is given up. Claim 0 is the inserter's: it ends within
+ * 10 s from now, which a sweep's claim does not before it is 20 s old.
+ */
 #define OUTBOX_RELEASE_SQL                                                                         \
-    "UPDATE outbox SET available_at = clock_timestamp() WHERE id = ANY ($1::bigint[])"
+    "UPDATE outbox SET available_at = clock_timestamp()"                                           \
+    " FROM unnest($1::bigint[], $2::bigint[]) AS held (id, claim)"                                 \
+    " WHERE outbox.id = held.id AND CASE held.claim"                                               \
+    " WHEN 0 THEN available_at <= clock_timestamp() + interval '10 s'"                             \
+    " ELSE (extract(epoch FROM available_at) * 1000000)::bigint = held.claim END"
 #define OUTBOX_RELAX_SQL "SELECT set_config('synchronous_commit', 'off', true)"
 #define OUTBOX_DELETE_SQL "DELETE FROM outbox WHERE id = ANY ($1::bigint[])"
 
@@ -66,6 +76,7 @@ struct outbox_event {
     struct str traceparent; /* .length 0: none */
     struct str tracestate;  /* likewise; only with a traceparent */
     struct str body;
+    int64_t claim; /* 0: as inserted; for the sweep */
 };
 
 struct outbox_options {
@@ -82,11 +93,11 @@ struct outbox {
     struct broker *broker;
     struct outbox_options options;
     struct batcher deletions, releases;
-    struct id_set
-        held; /* rows that this process has in hand: with the broker module, or in the backlog */
-    size_t inflight;  /* those with the broker module */
-    size_t lost;      /* of these, still to be reported: with a connection that has ended */
-    int64_t *backlog; /* ring of ids */
+    struct id_set held; /* rows that this process has in hand: with the broker module, or in the
+                           backlog; their claims (OUTBOX_CLAIM_SQL) are the marks */
+    size_t inflight;    /* those with the broker module */
+    size_t lost;        /* of these, still to be reported: with a connection that has ended */
+    int64_t *backlog;   /* ring of ids */
     size_t backlog_head, backlog_count;
     int64_t *reading; /* ids of the backlog being read */
     size_t reading_count;

@@ -19,25 +19,28 @@ static void teardown(void) {
 
 START_TEST(empty_set) {
     ck_assert(!id_set_has(&set, 1));
+    ck_assert_int_eq(id_set_mark(&set, 1), 0);
     id_set_remove(&set, 1);
     ck_assert_uint_eq(set.count, 0);
 }
 END_TEST
 
 START_TEST(adding_twice_and_removing_twice) {
-    ck_assert_int_eq(id_set_add(&set, 7), ERR_OK);
-    ck_assert_int_eq(id_set_add(&set, 7), ERR_OK);
+    ck_assert_int_eq(id_set_add(&set, 7, 5), ERR_OK);
+    ck_assert_int_eq(id_set_add(&set, 7, 1), ERR_OK);
     ck_assert_uint_eq(set.count, 1);
+    ck_assert_int_eq(id_set_mark(&set, 7), 5);
     id_set_remove(&set, 7);
     id_set_remove(&set, 7);
     ck_assert_uint_eq(set.count, 0);
     ck_assert(!id_set_has(&set, 7));
+    ck_assert_int_eq(id_set_mark(&set, 7), 0);
 }
 END_TEST
 
 START_TEST(extremes) {
-    ck_assert_int_eq(id_set_add(&set, INT64_MAX), ERR_OK);
-    ck_assert_int_eq(id_set_add(&set, 1), ERR_OK);
+    ck_assert_int_eq(id_set_add(&set, INT64_MAX, 0), ERR_OK);
+    ck_assert_int_eq(id_set_add(&set, 1, 0), ERR_OK);
     ck_assert(id_set_has(&set, INT64_MAX) && id_set_has(&set, 1));
     ck_assert(!id_set_has(&set, INT64_MAX - 1));
 }
@@ -59,7 +62,7 @@ START_TEST(random_operations_agree_with_the_model) {
         int64_t id = id_of(i, STRIDES[_i]);
         bool grow = round % 50000 < 25000;
         if ((state >> 24) % 4 < (grow ? 3u : 1u)) {
-            ck_assert_int_eq(id_set_add(&set, id), ERR_OK);
+            ck_assert_int_eq(id_set_add(&set, id, -id), ERR_OK);
             count += !model[i];
             model[i] = true;
         } else {
@@ -69,6 +72,7 @@ START_TEST(random_operations_agree_with_the_model) {
         }
         ck_assert_uint_eq(set.count, count);
         ck_assert(id_set_has(&set, id) == model[i]);
+        ck_assert_int_eq(id_set_mark(&set, id), model[i] ? -id : 0);
         if (round % 20000 == 0) {
             for (size_t k = 0; k < IDS; k++) {
                 ck_assert(id_set_has(&set, id_of(k, STRIDES[_i])) == model[k]);

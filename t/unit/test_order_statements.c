@@ -81,13 +81,63 @@ START_TEST(orders_and_their_events_are_stored_together) {
     ck_assert_ptr_nonnull(
         strstr(database_rows(&claim, "itttttt"), "3 order.created text text text - text /"));
     ck_assert_str_eq(database_rows(&claim, "it"), ""); /* claimed */
-    struct pg_call release = ids_call(SQL_OUTBOX_RELEASE, &IDS[1], 1);
-    ck_assert_int_eq(database_run(&release, NULL, NULL), ERR_OK);
-    claim.params[0] = pg_int8(&arena, 0);
-    ck_assert_str_eq(database_rows(&claim, "it"), "2 order.created / ");
-    ck_assert_str_eq(database_rows(&claim, "it"), "");
     struct pg_call delete = ids_call(SQL_OUTBOX_DELETE, IDS, 3);
     ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
+}
+END_TEST
+
+/* Rows that were claimed: their ids as text, and the claims. */
+struct claims {
+    char ids[64];
+    int64_t claims[8];
+};
+
+static void note_claims(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct claims *claimed = ctx;
+    (void)err;
+    size_t length = 0;
+    for (size_t i = 0; i < rows[0].count && i < UNIT_COUNT(claimed->claims); i++) {
+        length += (size_t)snprintf(claimed->ids + length, sizeof(claimed->ids) - length, "%lld ",
+                                   (long long)pg_get_int8(rows, i, 0));
+        claimed->claims[i] = pg_get_int8(rows, i, 7);
+    }
+}
+
+static struct claims claim_all(int64_t lease_s) {
+    struct claims claimed = { 0 };
+    struct pg_call call = { .statement = SQL_OUTBOX_CLAIM, .param_count = 2 };
+    call.params[0] = pg_int8(&arena, lease_s);
+    call.params[1] = pg_int8(&arena, 10);
+    ck_assert_int_eq(database_run(&call, note_claims, &claimed), ERR_OK);
+    return claimed;
+}
+
+static void release(const int64_t *ids, const int64_t *claims, size_t count) {
+    struct pg_call call = ids_call(SQL_OUTBOX_RELEASE, ids, count);
+    call.param_count = 2;
+    call.params[1] = pg_int8_array(&arena, claims, count);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
+}
+
+START_TEST(a_release_gives_up_its_own_claim_only) {
+    static const int64_t INSERTERS[3] = { 0 };
+    insert(IDS, NULL, 3, AT_MS);
+    release(&IDS[1], INSERTERS, 1);
+    ck_assert_str_eq(claim_all(0).ids, "2 ");
+    release(IDS, INSERTERS, 2); /* 2 has been claimed anew */
+    struct claims first = claim_all(0);
+    ck_assert_str_eq(first.ids, "1 ");
+    release(IDS, first.claims, 1);
+    struct claims second = claim_all(0);
+    ck_assert_str_eq(second.ids, "1 ");
+    release(IDS, first.claims, 1); /* late: the row is somebody else's */
+    ck_assert_str_eq(claim_all(0).ids, "");
+    release(IDS, second.claims, 1);
+    ck_assert_str_eq(claim_all(0).ids, "1 ");
+    database_execute("UPDATE outbox SET available_at = now() + interval '10100 ms' WHERE id = 3");
+    release(IDS, INSERTERS, 3); /* nobody's who inserted */
+    ck_assert_str_eq(claim_all(0).ids, "");
+    ck_assert_str_eq(claim_all(11).ids, "3 ");
 }
 END_TEST
 
@@ -263,6 +313,7 @@ int main(void) {
     tcase_add_loop_test(alone, each_statement_can_be_prepared, 0, ORDER_STATEMENTS);
     tcase_add_test(alone, a_database_of_the_version_before_is_taken_over);
     tcase_add_test(together, orders_and_their_events_are_stored_together);
+    tcase_add_test(together, a_release_gives_up_its_own_claim_only);
     tcase_add_test(together, a_key_stands_for_one_order);
     tcase_add_test(together, keys_end_after_24_hours);
     tcase_add_test(together, the_status_moves_forward_once);

@@ -29,9 +29,16 @@ static struct outbox outbox;
 
 static const struct outbox_event EVENTS[] = {
     { 101, "order.created", STR("m-101"), STR("request-1"), STR("00-aa-bb-01"), STR("a=1"),
-      STR("{\"a\":1}") },
-    { 102, "order.updated", STR("m-102"), STR("request-2"), { NULL, 0 }, { NULL, 0 }, STR("{}") },
-    { 103, "order.created", STR("m-103"), STR(""), STR(""), STR(""), STR("{\"c\":\"x\"}") },
+      STR("{\"a\":1}"), 0 },
+    { 102,
+      "order.updated",
+      STR("m-102"),
+      STR("request-2"),
+      { NULL, 0 },
+      { NULL, 0 },
+      STR("{}"),
+      0 },
+    { 103, "order.created", STR("m-103"), STR(""), STR(""), STR(""), STR("{\"c\":\"x\"}"), 0 },
 };
 
 static void setup(void) {
@@ -310,14 +317,17 @@ END_TEST
 
 /* ---- the sweep ---- */
 
+/* A sweep's claim to the row `id`. */
+#define CLAIM_OF(id) ((id) + 1000)
+
 static void answer_sweep(int64_t first, size_t count) {
-    PGresult *rows = fake_rows(7);
+    PGresult *rows = fake_rows(8);
     for (size_t i = 0; i < count; i++) {
         char id[32], body[32];
         snprintf(id, sizeof(id), "m-%lld", (long long)first + (long long)i);
         snprintf(body, sizeof(body), "{\"n\":%zu}", i);
-        fake_row(rows, "itttttt", first + (int64_t)i, "order.created", id, "request", "", NULL,
-                 body);
+        fake_row(rows, "itttttti", first + (int64_t)i, "order.created", id, "request", "", NULL,
+                 body, CLAIM_OF(first + (int64_t)i));
     }
     fake_pg_answer(rows, NULL, NULL);
 }
@@ -417,12 +427,13 @@ END_TEST
 
 /* ---- claims whose broker went away ---- */
 
-static void expect_released(const int64_t *ids, size_t count) {
+static void expect_released(const int64_t *ids, const int64_t *claims, size_t count) {
     loop_tick(loop, 0);
     const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, RELEASE);
     ck_assert_uint_eq(fake_param_count(&request->calls[0], 0), count);
     for (size_t i = 0; i < count; i++) {
         ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, i), ids[i]);
+        ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 1, i), claims[i]);
     }
     ck_assert(!outbox_is_idle(&outbox));
     fake_pg_answer(NULL, NULL, NULL);
@@ -431,7 +442,7 @@ static void expect_released(const int64_t *ids, size_t count) {
 
 START_TEST(what_a_connection_took_with_it_is_released) {
     static const uint64_t LOST[] = { 7, 101 };
-    static const int64_t RELEASED[] = { 7, 101 };
+    static const int64_t RELEASED[] = { 7, 101 }, CLAIMS[] = { CLAIM_OF(7), 0 };
     outbox_publish(&outbox, EVENTS, 2);
     expect_sweep(0);
     answer_sweep(7, 1);
@@ -443,7 +454,7 @@ START_TEST(what_a_connection_took_with_it_is_released) {
     loop_tick(loop, 0);
     fake_pg_expect(FAKE_PG_RUN, RELAX);
     fake_pg_answer(NULL, NULL, NULL);
-    expect_released(RELEASED, 2);
+    expect_released(RELEASED, CLAIMS, 2);
 }
 END_TEST
 
@@ -460,14 +471,32 @@ START_TEST(what_the_broker_refuses_is_not_released) {
 END_TEST
 
 START_TEST(a_sweep_that_loses_the_broker_releases_the_rest) {
-    static const int64_t REST[] = { 8, 9 };
+    static const int64_t REST[] = { 8, 9 }, CLAIMS[] = { CLAIM_OF(8), CLAIM_OF(9) };
     expect_sweep(0);
     no_sweep();
     fake_broker.publish_err = ERR_UNAVAILABLE;
     fake_broker.publish_ok_left = 1;
     answer_sweep(7, 3);
     no_sweep();
-    expect_released(REST, 2);
+    expect_released(REST, CLAIMS, 2);
+}
+END_TEST
+
+START_TEST(a_release_names_the_claim_that_was_lost) {
+    static const uint64_t LOST[] = { 101 };
+    static const int64_t RELEASED[] = { 101 }, FIRST[] = { 0 }, SECOND[] = { CLAIM_OF(101) };
+    no_sweep();
+    outbox_publish(&outbox, EVENTS, 1);
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    outbox_on_published(&outbox, LOST, 1, false);
+    expect_released(RELEASED, FIRST, 1);
+    outbox_on_broker_state(&outbox, BROKER_UP);
+    expect_sweep(10);
+    answer_sweep(101, 1);
+    no_sweep();
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    outbox_on_published(&outbox, LOST, 1, false);
+    expect_released(RELEASED, SECOND, 1);
 }
 END_TEST
 
@@ -531,6 +560,7 @@ int main(void) {
     tcase_add_test(tcase, what_a_connection_took_with_it_is_released);
     tcase_add_test(tcase, what_the_broker_refuses_is_not_released);
     tcase_add_test(tcase, a_sweep_that_loses_the_broker_releases_the_rest);
+    tcase_add_test(tcase, a_release_names_the_claim_that_was_lost);
     tcase_add_test(tcase, a_release_that_fails_is_left_to_the_claims_end);
     tcase_add_test(tcase, after_stop_nothing_is_swept_but_confirms_still_delete);
     suite_add_tcase(suite, tcase);
