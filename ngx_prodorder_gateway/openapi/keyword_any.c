@@ -91,6 +91,9 @@ static bool has_choice(const struct oa_choices *choices, const struct oa_json *v
 static bool check_enum(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
                        const struct oa_place *place, struct oa_marks *marks) {
     (void)marks;
+    if (!oa_run_read(run, value)) {
+        return false;
+    }
     if (has_choice(op->u.choices, value)) {
         return true;
     }
@@ -130,6 +133,9 @@ static bool compile_enum(struct oa_compiler *c, const struct oa_json *value,
 static bool check_const(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
                         const struct oa_place *place, struct oa_marks *marks) {
     (void)marks;
+    if (!oa_run_read(run, value)) {
+        return false;
+    }
     if (oa_json_equal(op->u.value, value)) {
         return true;
     }

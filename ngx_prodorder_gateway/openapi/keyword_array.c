@@ -117,6 +117,9 @@ static bool check_unique(struct oa_run *run, const struct oa_array *array,
     uint32_t count = 0;
     bool is_valid;
 
+    if (!oa_run_work(run, value->count + value->raw.len / 64)) {
+        return false;
+    }
     if (value->count > PAIRWISE_MAX) {
         items = malloc(value->count * sizeof(*items));
         if (items == NULL) {

@@ -20,25 +20,28 @@ static bool compile_ref(struct oa_compiler *c, const struct oa_json *value,
     return true;
 }
 
-/* The outermost resource on the way here that has this $dynamicAnchor. */
-static const struct oa_schema *find_dynamic(const struct oa_run *run,
-                                            const struct oa_dynamic *dynamic) {
+/* The outermost resource on the way here with this $dynamicAnchor; NULL: too many steps. */
+static const struct oa_schema *find_dynamic(struct oa_run *run, const struct oa_dynamic *dynamic) {
     const struct oa_schema *found = dynamic->target;
+    size_t steps = 0;
 
     for (const struct oa_scope *scope = run->scope; scope != NULL; scope = scope->outer) {
         const struct oa_anchor *anchor = oa_anchor_find(scope->resource, dynamic->anchor);
 
+        steps++;
         if (anchor != NULL && anchor->is_dynamic) {
             found = anchor->schema;
         }
     }
-    return found;
+    return oa_run_work(run, steps) ? found : NULL;
 }
 
 static bool check_dynamic_ref(struct oa_run *run, const struct oa_op *op,
                               const struct oa_json *value, const struct oa_place *place,
                               struct oa_marks *marks) {
-    return oa_apply(run, find_dynamic(run, op->u.dynamic), value, place, marks);
+    const struct oa_schema *schema = find_dynamic(run, op->u.dynamic);
+
+    return schema != NULL && oa_apply(run, schema, value, place, marks);
 }
 
 static bool compile_dynamic_ref(struct oa_compiler *c, const struct oa_json *value,

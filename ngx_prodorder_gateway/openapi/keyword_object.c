@@ -223,6 +223,9 @@ bool oa_check_object(struct oa_run *run, const struct oa_op *op, const struct oa
     struct pass pass = { .run = run, .object = op->u.object, .place = place, .is_valid = true };
     struct oa_marks seen;
 
+    if (!oa_run_work(run, value->count / 8 + pass.object->name_count / 512)) {
+        return false;
+    }
     if (!oa_marks_open(&seen, pass.object->name_count)) {
         return oa_stop_for_memory(run);
     }

@@ -43,7 +43,9 @@ static bool is_valid_scalar(const struct oa_given *given, const struct oa_json *
     bool is_valid;
 
     oa_report_init(&quiet, given->report->arena, 1);
+    memcpy(quiet.spent, given->report->spent, sizeof(quiet.spent));
     is_valid = oa_check_value(given->spec->schema, value, &given->place, &quiet);
+    memcpy(given->report->spent, quiet.spent, sizeof(quiet.spent));
     given->report->out_of_memory = given->report->out_of_memory || quiet.out_of_memory;
     return is_valid;
 }

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 enum {
-    STEP_COST = 16, /* a callout, in bytes looked at, as measured */
+    START_COST = 64, /* of a comparison, in bytes looked at, as measured */
+    STEP_COST = 16,  /* of a callout */
+    SCAN_COST = 32,  /* bytes that cost one when PCRE2 looks for where a match can begin */
     JIT_STACK_BYTES_START = 64 * 1024,
     HEAP_PER_STACK = 8,
     ERROR_TOO_MUCH_WORK = -1000 /* ours: PCRE2's end at -70 */
@@ -194,9 +196,14 @@ static int match_on_big_stack(const struct oa_pattern *pattern, struct oa_str te
 
 enum oa_pattern_result oa_pattern_match_within(const struct oa_pattern *pattern, struct oa_str text,
                                                uint64_t *work) {
+    uint64_t cost = START_COST + text.len / SCAN_COST;
     int rc;
 
-    meter.left = *work;
+    if (cost > *work) {
+        *work = 0;
+        return OA_PATTERN_LIMIT;
+    }
+    meter.left = *work - cost;
     rc = match(pattern, pattern->context, text);
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
         rc = match_on_big_stack(pattern, text);

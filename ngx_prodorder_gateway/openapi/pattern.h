@@ -19,8 +19,8 @@ enum {
     OA_PATTERN_SOURCE_BYTES_MAX = 4096,
     OA_PATTERN_GROUPS_DEPTH_MAX = 100,
     /*
-     * What one comparison may cost, unless the caller sets another allowance: a step counts 16 (more
-     * in an expression with long repetitions), a byte that is looked at counts 1, and a step of an
+     * What one comparison may cost, unless the caller sets another allowance: a comparison counts
+     * 64 and one for each 32 bytes of the text, a step counts 16 (more in an expression with long repetitions), a byte that is looked at counts 1, and a step of an
      * expression with back-references also what the longest group holds. It is used up in less than
      * 0.1 s.
      */

@@ -35,6 +35,12 @@ struct oa_error {
     struct oa_str message; /* "must be >= 1" */
 };
 
+/* What the judgements of one request have cost so far. */
+struct oa_spent {
+    uint32_t steps;
+    uint64_t pattern_work;
+};
+
 struct oa_report {
     struct oa_arena *arena;
     struct oa_error *first;
@@ -42,6 +48,9 @@ struct oa_report {
     unsigned count;
     unsigned count_max; /* further errors are not kept; less when memory is used up */
     bool out_of_memory; /* the verdict is unknown: answer with a server error */
+
+    /* of schema_run.c, whose limits are for all values of the request together */
+    struct oa_spent spent[2]; /* to know whether they are valid, and to say why not */
 };
 
 void oa_report_init(struct oa_report *report, struct oa_arena *arena, unsigned count_max);

@@ -27,14 +27,22 @@ enum {
     OA_SCHEMA_DEPTH_MAX = 2048,
     /* The same, at the same value: more in a document is a mistake of it. */
     OA_SCHEMA_IN_PLACE_MAX = 256,
-    /* Default of oa_schema_limits.steps_max: schemas applied for one body or parameter. */
+    /* Default of oa_schema_limits.steps_max. */
     OA_SCHEMA_STEPS_MAX = 2000000
 };
 
-/* What the judgement of one body may take. */
+/*
+ * What the judgement of one request may take: of all values whose errors go to one report. Finding
+ * the errors of what is invalid may take the same once more.
+ */
 struct oa_schema_limits {
     struct oa_json_limits json;
-    uint32_t steps_max; /* schemas applied; branches of anyOf can make it many for one value */
+    /*
+     * A schema applied to a value is a step; branches of anyOf can make it many for one value. So is
+     * what its keywords read beyond that: 64 bytes of a text, of a number, of a value compared with
+     * "const" or "enum", 8 members of an object, an item of "uniqueItems".
+     */
+    uint32_t steps_max;
     /* all comparisons with regular expressions together; see OA_PATTERN_WORK_MAX */
     uint64_t pattern_work_max;
 };
@@ -54,8 +62,10 @@ struct oa_run {
 
     /* of schema_run.c */
     uint32_t steps_left;
+    uint32_t steps_unused; /* what was left when the judgement was given up */
     uint32_t depth_left;
     uint64_t pattern_work;
+    struct oa_str pattern; /* that took too long */
     uint8_t mode;
     uint8_t stop;
     struct oa_probe *probe;

@@ -199,7 +199,8 @@ bool oa_stop_for_memory(struct oa_run *run);
 
 /*
  * Compare a text with a pattern. When that takes too long or too much memory, the judgement is given
- * up; the first is reported for `place`, with the pattern's `source`.
+ * up; the first is reported for `place` (in quiet mode, for the whole value), with the pattern's
+ * `source`.
  */
 enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_pattern *pattern,
                                       struct oa_str source, struct oa_str text,
@@ -207,6 +208,11 @@ enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_patter
 
 /* Counts `steps` of work beside the schemas applied; false when there were too many. */
 bool oa_run_work(struct oa_run *run, size_t steps);
+
+/* Counts reading all of a value; a text or number is paid for by oa_apply(). */
+static inline bool oa_run_read(struct oa_run *run, const struct oa_json *value) {
+    return value->child == NULL || oa_run_work(run, value->raw.len / 64);
+}
 
 /* A child of a value. In quiet mode no place is built. */
 static inline bool oa_apply_member(struct oa_run *run, const struct oa_schema *schema,

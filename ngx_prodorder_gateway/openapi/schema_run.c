@@ -19,6 +19,7 @@ enum { PROBE_COUNT_MAX = 64 };
 static bool stop(struct oa_run *run, uint8_t why) {
     if (run->stop == STOP_NONE) {
         run->stop = why;
+        run->steps_unused = why == STOP_STEPS ? 0 : run->steps_left;
     }
     run->steps_left = 0; /* nothing is applied any more */
     return false;
@@ -70,6 +71,7 @@ enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_patter
     if (result == OA_PATTERN_LIMIT) {
         oa_fail(run, place, "pattern", "takes too long to compare with the pattern %.*s",
                 OA_STR(source));
+        run->pattern = source;
         stop(run, STOP_PATTERN);
     } else if (result == OA_PATTERN_NO_MEMORY) {
         stop(run, STOP_MEMORY);
@@ -179,15 +181,16 @@ static bool run_scoped(struct oa_run *run, const struct oa_schema *schema,
 
 bool oa_apply(struct oa_run *run, const struct oa_schema *schema, const struct oa_json *value,
               const struct oa_place *place, struct oa_marks *marks) {
+    uint32_t steps = 1 + (value->child == NULL ? (uint32_t)(value->raw.len / 64) : 0);
     bool is_valid;
 
-    if (run->steps_left == 0) {
+    if (run->steps_left < steps) {
         return stop(run, STOP_STEPS);
     }
     if (run->depth_left == 0) {
         return stop(run, STOP_DEPTH);
     }
-    run->steps_left--;
+    run->steps_left -= steps;
     run->depth_left--;
     if (schema->is_scoped) {
         is_valid = run_scoped(run, schema, value, place, marks);
@@ -216,21 +219,31 @@ static bool start(struct oa_run *run, uint8_t mode, const struct oa_schema *sche
     const struct oa_schema_limits *limits =
         run->limits != NULL ? run->limits : &oa_schema_limits_default;
 
+    struct oa_spent *spent = &run->report->spent[mode == OA_REPORTING];
+    bool is_valid;
+
     run->mode = mode;
     run->stop = STOP_NONE;
-    run->steps_left = limits->steps_max;
-    run->pattern_work = limits->pattern_work_max;
+    run->steps_left = limits->steps_max > spent->steps ? limits->steps_max - spent->steps : 0;
+    run->pattern_work = limits->pattern_work_max > spent->pattern_work
+                            ? limits->pattern_work_max - spent->pattern_work
+                            : 0;
     run->depth_left = OA_SCHEMA_DEPTH_MAX;
     run->scope = NULL;
     run->probe = NULL;
-    return oa_apply(run, schema, value, place, NULL) && run->stop == STOP_NONE;
+    is_valid = oa_apply(run, schema, value, place, NULL) && run->stop == STOP_NONE;
+    spent->steps =
+        limits->steps_max - (run->stop != STOP_NONE ? run->steps_unused : run->steps_left);
+    spent->pattern_work = limits->pattern_work_max - run->pattern_work;
+    return is_valid;
 }
 
 /* The value is invalid, and no schema has said why: the judgement was given up. */
 static void report_stop(struct oa_run *run, const struct oa_place *place) {
     switch (run->stop) {
     case STOP_PATTERN:
-        oa_report_add(run->report, place, "pattern", "takes too long to compare with a pattern");
+        oa_report_add(run->report, place, "pattern",
+                      "takes too long to compare with the pattern %.*s", OA_STR(run->pattern));
         break;
     case STOP_DEPTH:
         oa_report_add(run->report, place, "depth",
@@ -252,7 +265,7 @@ bool oa_schema_run(struct oa_run *run, const struct oa_schema *schema, const str
     if (start(run, OA_QUIET, schema, value, NULL)) {
         return true;
     }
-    if (run->stop != STOP_MEMORY) {
+    if (run->stop != STOP_MEMORY && run->stop != STOP_PATTERN) {
         start(run, OA_REPORTING, schema, value, place);
     }
     if (run->stop == STOP_MEMORY) {

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <strings.h>
+#include <time.h>
 
 #define Q(name, schema) "{\"name\":\"" name "\",\"in\":\"query\",\"schema\":" schema "}"
 #define QX(name, more, schema)                                                                     \
@@ -431,6 +432,43 @@ START_TEST(errors_end_at_the_limit) {
 }
 END_TEST
 
+/* Whatever the number of parameters: the work of their patterns is limited together. */
+START_TEST(limit_of_the_work) {
+    static char params[8192];
+    static char query[8192];
+    size_t params_len = 0;
+    size_t query_len = 0;
+    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct oa_report report;
+    struct oa_match match;
+    struct oa_document *doc;
+    clock_t before;
+
+    for (unsigned i = 0; i < OA_PARAMS_MAX; i++) {
+        params_len += (size_t)snprintf(
+            params + params_len, sizeof(params) - params_len,
+            "%s{\"name\":\"q%u\",\"in\":\"query\",\"schema\":{\"type\":[\"integer\","
+            "\"string\"],\"pattern\":\"^(a+)+$\"}}",
+            i > 0 ? "," : "", i);
+        query_len += (size_t)snprintf(query + query_len, sizeof(query) - query_len,
+                                      "%sq%u=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
+                                      i > 0 ? "&" : "", i);
+    }
+    doc = load_params("/a", params);
+    before = clock();
+    oa_report_init(&report, arena, OA_PARAMS_MAX);
+    oa_document_route(doc, str("GET"), str("/a"), &match);
+    ck_assert(!oa_check_params(&match, str(query), find_header, NULL, &report));
+    ck_assert_uint_eq(report.count, OA_PARAMS_MAX);
+    ck_assert_str_eq(report.last->path.data, "query/q31");
+    ck_assert_str_eq(report.last->message.data,
+                     "takes too long to compare with the pattern ^(a+)+$");
+    ck_assert_int_lt((clock() - before) / (CLOCKS_PER_SEC / 10), 8); /* 0.06 s here */
+    oa_arena_close(arena);
+    oa_document_free(doc);
+}
+END_TEST
+
 /* Too little memory is no verdict. */
 START_TEST(no_memory_is_said) {
     struct oa_document *doc = load_params("/a", Q("q", STRINGS));
@@ -464,6 +502,7 @@ int main(void) {
     tcase_add_test(tcase, limit_of_properties);
     tcase_add_test(tcase, an_operation_overrides_its_path_item);
     tcase_add_test(tcase, errors_end_at_the_limit);
+    tcase_add_test(tcase, limit_of_the_work);
     tcase_add_test(tcase, no_memory_is_said);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
