@@ -31,7 +31,7 @@ die() {
 render() {
     local listen=$((4000 + ${PRODORDER_PORT_OFFSET:-0}))
     sed -e "s|$STACK_GATEWAY/|$DIR/|g; s|127\\.0\\.0\\.1:$listen\\b|127.0.0.1:$FULL_PORT|g" \
-        -e '/^[[:space:]]*include conf/d' "$STACK_GATEWAY/nginx.conf" | sed '$d'
+        -e '/^[[:space:]]*include conf/d' "$STACK_GATEWAY/nginx.conf" | head -n -2 # the last brace, and who made it
     cat <<CONF
     server {
         listen 127.0.0.1:$PLAIN_PORT backlog=4096;

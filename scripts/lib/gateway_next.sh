@@ -37,9 +37,8 @@ gateway_render() {
     sed -E \
         -e '/^(daemon|pid|user|lock_file)[[:space:]]/s/.*//' \
         -e '/^[[:space:]]*(client_body|proxy|fastcgi|uwsgi|scgi)_temp_path[[:space:]]/s/.*//' \
-        -e "s#127\\.0\\.0\\.1:4000\\b#$listen#g" \
-        -e "s#127\\.0\\.0\\.1:3001\\b#$product#g" \
-        -e "s#127\\.0\\.0\\.1:3002\\b#$order#g" \
+        -e 's#127\.0\.0\.1:(4000|3001|3002)\b#@\1@#g' \
+        -e "s#@4000@#$listen#g; s#@3001@#$product#g; s#@3002@#$order#g" \
         -e "s#^http[[:space:]]*\\{#&$temp#" \
         -e "1s#^#$run#" "$ROOT/nginx.conf"
     echo "# Made by ./prodorder from $ROOT/nginx.conf."

@@ -28,8 +28,8 @@ tls_check() {
 }
 
 tls_check_file() {
-    [[ $2 != *[[:space:]\'\"\;\$\{\}\\#]* ]] ||
-        die "$1 '$2' has a space, quote, brace, dollar, backslash, number sign or semicolon in its path"
+    [[ $2 != *[[:space:]\'\"\;\$\{\}\\#\&]* ]] ||
+        die "$1 '$2' has a space, quote, brace, dollar, backslash, number sign, ampersand or semicolon in its path"
     [ -f "$2" ] || die "$1: there is no file $2"
     [ -r "$2" ] || die "$1: user $(id -un), who starts nginx, may not read $2"
 }

@@ -38,6 +38,7 @@ sub get {
 certificate($_) for qw(localhost other);
 my @good = ("$dir/localhost.pem", "$dir/localhost.key");
 write_file("$dir/with space.pem", 'x');
+write_file("$dir/a&b.pem", 'x');
 
 for my $case (
     [[$good[0], ''],           qr/PRODORDER_TLS_CERT and PRODORDER_TLS_KEY belong together/, 'a certificate without a key'],
@@ -45,6 +46,7 @@ for my $case (
     [["$dir/none", $good[1]],  qr{PRODORDER_TLS_CERT: there is no file \Q$dir\E/none},       'a certificate that is not there'],
     [[$good[0], $dir],         qr{PRODORDER_TLS_KEY: there is no file},                      'a key that is a directory'],
     [["$dir/with space.pem", $good[1]], qr/has a space, quote/,                              'a path with a space'],
+    [["$dir/a&b.pem", $good[1]], qr/has a space, quote/, 'an ampersand'],
 ) {
     my ($files, $message, $what) = @$case;
     my $up = with($files, './prodorder', 'up', 'gateway');
