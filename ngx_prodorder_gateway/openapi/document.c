@@ -1,6 +1,6 @@
 #include "document_shape.h"
+#include "file.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,63 +128,19 @@ struct oa_counts oa_document_count(const struct oa_document *doc) {
     return counts;
 }
 
-/* The whole file, to be freed; NULL with `reason` set, which has room for 200 bytes. */
-static char *read_file(const char *file, size_t *ret_len, char *reason) {
-    FILE *stream = fopen(file, "rb");
-    char *text = NULL;
-    size_t len;
-
-    if (stream == NULL) {
-        snprintf(reason, 200, "cannot be opened: %s", strerror(errno));
-        return NULL;
-    }
-    text = malloc(OA_DOCUMENT_BYTES_MAX + 1);
-    if (text == NULL) {
-        snprintf(reason, 200, "out of memory");
-        goto failed;
-    }
-    len = fread(text, 1, OA_DOCUMENT_BYTES_MAX + 1, stream);
-    if (ferror(stream)) {
-        snprintf(reason, 200, "cannot be read: %s", strerror(errno));
-        goto failed;
-    }
-    if (len > OA_DOCUMENT_BYTES_MAX) {
-        snprintf(reason, 200, "larger than %d bytes", OA_DOCUMENT_BYTES_MAX);
-        goto failed;
-    }
-    fclose(stream);
-    *ret_len = len;
-    return text;
-
-failed:
-    free(text);
-    fclose(stream);
-    return NULL;
-}
-
 struct oa_document *oa_document_load(const char *file, oa_problem_fn problem, void *user) {
-    char line[OA_PROBLEM_BYTES_MAX];
-    char reason[200];
     size_t len;
-    char *text = read_file(file, &len, reason);
+    char *text = oa_file_read(file, &len, problem, user);
     struct oa_document *doc;
-    char *kept;
 
     if (text == NULL) {
-        snprintf(line, sizeof(line), "%s: %s", file, reason);
-        problem(user, line);
         return NULL;
     }
-    /* the tree points into the text: the document keeps a copy of the right size */
-    kept = realloc(text, len + 1);
-    if (kept == NULL) {
-        kept = text;
-    }
-    doc = oa_document_parse(file, kept, len, problem, user);
+    doc = oa_document_parse(file, text, len, problem, user); /* points into the text */
     if (doc == NULL) {
-        free(kept);
+        free(text);
         return NULL;
     }
-    doc->text = kept;
+    doc->text = text;
     return doc;
 }

@@ -1,10 +1,8 @@
 #include "schema_document.h"
+#include "file.h"
 #include "schema_compile.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct oa_schema_document {
     struct oa_document *doc;
@@ -54,40 +52,12 @@ struct oa_schema_document *oa_schema_document_parse(const char *name, const char
     return document;
 }
 
-/* The whole file, to be freed; NULL after a report. */
-static char *read_file(const char *file, size_t *ret_len, oa_problem_fn problem, void *user) {
-    char line[OA_PROBLEM_BYTES_MAX];
-    FILE *stream = fopen(file, "rb");
-    char *text = malloc(OA_DOCUMENT_BYTES_MAX + 1);
-    size_t len = 0;
-
-    errno = stream != NULL && text == NULL ? ENOMEM : errno;
-    if (stream != NULL && text != NULL) {
-        len = fread(text, 1, OA_DOCUMENT_BYTES_MAX + 1, stream);
-    }
-    if (stream == NULL || text == NULL || ferror(stream)) {
-        snprintf(line, sizeof(line), "%s: cannot be read: %s", file, strerror(errno));
-    } else if (len > OA_DOCUMENT_BYTES_MAX) {
-        snprintf(line, sizeof(line), "%s: larger than %d bytes", file, OA_DOCUMENT_BYTES_MAX);
-    } else {
-        fclose(stream);
-        *ret_len = len;
-        return text;
-    }
-    problem(user, line);
-    free(text);
-    if (stream != NULL) {
-        fclose(stream);
-    }
-    return NULL;
-}
-
 struct oa_schema_document *oa_schema_document_load(const char *file,
                                                    const struct oa_schema_options *options,
                                                    oa_problem_fn problem, void *user) {
     struct oa_schema_document *document;
     size_t len;
-    char *text = read_file(file, &len, problem, user);
+    char *text = oa_file_read(file, &len, problem, user);
 
     if (text == NULL) {
         return NULL;

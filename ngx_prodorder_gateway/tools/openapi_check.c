@@ -1,7 +1,8 @@
 /*
  * openapi-check: whether an OpenAPI document is good, and what the gateway would say to a request.
  */
-#include "openapi/document.h"
+#include "openapi/file.h"
+#include "tools/tool.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -39,7 +40,7 @@ static const char usage[] =
     "      --help                  this text\n"
     "\n"
     "Exit status: 0 good or valid, 1 mistakes in the document or a request that is refused,\n"
-    "2 wrong usage, or a request and a document with mistakes.\n"
+    "2 wrong usage, a request and a document with mistakes, or what cannot be read or written.\n"
     "\n"
     "  openapi-check openapi.json\n"
     "  echo '{\"productId\":1,\"quantity\":0}' | openapi-check openapi.json POST /orders\n"
@@ -66,14 +67,25 @@ struct verdict {
     unsigned status; /* 0: whatever the service answers */
     struct oa_match match;
     struct oa_report report;
+    const char *reason; /* of a status that no error explains, or NULL */
 };
 
 /* ---- the command line ---- */
+
+enum { OPTION_HELP = 256, OPTION_NUMBERS };
 
 static bool usage_error(const char *what, const char *value) {
     fprintf(stderr, "openapi-check: %s%s%s\nTry openapi-check --help\n", what,
             value != NULL ? ": " : "", value != NULL ? value : "");
     return false;
+}
+
+/* getopt says which letter of several it did not like, but not which word. */
+static bool usage_option_error(const char *word) {
+    const char letter[] = { '-', (char)optopt, '\0' };
+
+    return usage_error("this option is not known, or lacks its value",
+                       strncmp(word, "--", 2) == 0 ? word : letter);
 }
 
 static bool parse_number(const char *text, unsigned long max, unsigned long *ret) {
@@ -101,8 +113,6 @@ static bool add_header(struct request *request, const char *text) {
     request->header_count++;
     return true;
 }
-
-enum { OPTION_HELP = 256, OPTION_NUMBERS };
 
 /* The options that stand for directives of the gateway, with their bounds. */
 static const struct {
@@ -152,13 +162,13 @@ static bool parse_arguments(int argc, char **argv, struct request *request) {
 
         if (option == OPTION_HELP) {
             fputs(usage, stdout);
-            exit(EXIT_VALID);
+            exit(tool_flush("openapi-check") ? EXIT_VALID : EXIT_UNUSABLE);
         } else if (option == 'H') {
             is_good = add_header(request, optarg);
         } else if (option >= OPTION_NUMBERS) {
             is_good = take_number(request, (size_t)(option - OPTION_NUMBERS));
         } else {
-            usage_error("this option is not known, or lacks its value", argv[optind - 1]);
+            usage_option_error(argv[optind - 1]);
         }
         if (!is_good) {
             return false;
@@ -209,14 +219,29 @@ static struct oa_str find_header(void *user, struct oa_str name, unsigned *ret_c
     return found;
 }
 
-/* The body, to be freed; NULL: no memory. *ret_len is more than body_bytes_max when it is longer. */
+static bool fail(const char *what, const char *why) {
+    fprintf(stderr, "openapi-check: %s%s%s\n", what, why != NULL ? ": " : "",
+            why != NULL ? why : "");
+    return false;
+}
+
+/* The body, to be freed; NULL: it was said why. *ret_len is more than body_bytes_max when it is longer. */
 static char *read_body(const struct request *request, size_t *ret_len) {
     size_t room = request->body_bytes_max + 1;
     char *body = malloc(room);
 
     *ret_len = 0;
-    if (body != NULL && !isatty(STDIN_FILENO)) {
+    if (body == NULL) {
+        fail("out of memory", NULL);
+        return NULL;
+    }
+    if (!isatty(STDIN_FILENO)) {
         *ret_len = fread(body, 1, room, stdin);
+    }
+    if (ferror(stdin)) {
+        fail("the body cannot be read", strerror(errno));
+        free(body);
+        return NULL;
     }
     return body;
 }
@@ -229,7 +254,7 @@ static bool is_encoded(struct request *request) {
     return count > 0 && !(encoding.len == 8 && strncasecmp(encoding.data, "identity", 8) == 0);
 }
 
-/* false: no memory. */
+/* false: there is no verdict, and it was said why. */
 static bool judge_body(struct request *request, struct verdict *verdict) {
     const struct oa_operation *operation = verdict->match.operation;
     const struct oa_place root = { .key = { "", 0 } };
@@ -246,20 +271,25 @@ static bool judge_body(struct request *request, struct verdict *verdict) {
     }
     if (len > request->body_bytes_max) {
         verdict->status = 413;
+        verdict->reason = "the body is longer than the limit";
     } else if (len == 0) {
         if (operation->body_required) {
             oa_report_add(&verdict->report, &root, "required", "a request body is required");
         }
-    } else if (is_encoded(request) || !oa_operation_takes_media(operation, type)) {
+    } else if (is_encoded(request)) {
         verdict->status = 415;
+        verdict->reason = "the body has a Content-Encoding, which is not supported";
+    } else if (!oa_operation_takes_media(operation, type)) {
+        verdict->status = 415;
+        verdict->reason = "the operation takes no body of this Content-Type";
     } else {
         oa_check_body(operation, type, body, len, &request->limits, &verdict->report);
     }
     free(body);
-    return !verdict->report.out_of_memory;
+    return !verdict->report.out_of_memory || fail("out of memory", NULL);
 }
 
-/* As the gateway does it; false: no memory. */
+/* As the gateway does it; false: there is no verdict, and it was said why. */
 static bool judge(struct request *request, const struct oa_document *doc, struct verdict *verdict) {
     const char *question = strchr(request->target, '?');
     size_t path_len =
@@ -271,12 +301,17 @@ static bool judge(struct request *request, const struct oa_document *doc, struct
                       (struct oa_str){ request->target, path_len }, &verdict->match);
     oa_report_init(&verdict->report, request->arena, request->errors_max);
     if (verdict->match.route != OA_ROUTE_FOUND) {
-        verdict->status = verdict->match.route == OA_ROUTE_NO_PATH ? 404 : 405;
+        bool has_path = verdict->match.route == OA_ROUTE_NO_METHOD;
+
+        verdict->status = has_path ? 405 : 404;
+        verdict->reason = has_path ? "the path has no such method" : "no path of the document fits";
         return true;
     }
     oa_check_params(&verdict->match, query, find_header, request, &verdict->report);
-    if (verdict->report.out_of_memory ||
-        (verdict->match.operation->takes_body && !judge_body(request, verdict))) {
+    if (verdict->report.out_of_memory) {
+        return fail("out of memory", NULL);
+    }
+    if (verdict->match.operation->takes_body && !judge_body(request, verdict)) {
         return false;
     }
     if (verdict->status == 413 || verdict->status == 415) {
@@ -290,35 +325,6 @@ static bool judge(struct request *request, const struct oa_document *doc, struct
 
 /* ---- output ---- */
 
-static void print_string(struct oa_str text) {
-    putchar('"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-
-        if (c < 0x20 || c == 0x7f) {
-            printf("\\u%04x", c);
-        } else {
-            if (c == '"' || c == '\\') {
-                putchar('\\');
-            }
-            putchar(c);
-        }
-    }
-    putchar('"');
-}
-
-static void print_errors(const struct oa_report *report) {
-    for (const struct oa_error *error = report->first; error != NULL; error = error->next) {
-        fputs(error == report->first ? "{\"path\":" : ",{\"path\":", stdout);
-        print_string(error->path);
-        fputs(",\"keyword\":", stdout);
-        print_string(error->keyword);
-        fputs(",\"message\":", stdout);
-        print_string(error->message);
-        putchar('}');
-    }
-}
-
 static bool print_verdict(const struct verdict *verdict) {
     bool is_valid = verdict->status < 400;
 
@@ -328,16 +334,18 @@ static bool print_verdict(const struct verdict *verdict) {
         fputs("{\"statusCode\":null,\"operation\":", stdout);
     }
     if (verdict->match.operation != NULL) {
-        print_string(verdict->match.operation->id);
+        tool_print_text(verdict->match.operation->id);
     } else {
         fputs("null", stdout);
     }
-    printf(",\"valid\":%s,\"errors\":[", is_valid ? "true" : "false");
-    print_errors(&verdict->report);
-    putchar(']');
+    printf(",\"valid\":%s,\"errors\":", is_valid ? "true" : "false");
+    tool_print_errors(&verdict->report);
+    if (verdict->reason != NULL) {
+        printf(",\"message\":\"%s\"", verdict->reason);
+    }
     if (verdict->status == 405) {
         fputs(",\"allow\":", stdout);
-        print_string(verdict->match.allow);
+        tool_print_text(verdict->match.allow);
     }
     puts("}");
     return is_valid;
@@ -357,22 +365,29 @@ static void print_summary(const struct request *request, const struct oa_documen
 }
 
 static int run(struct request *request) {
-    struct oa_document *doc = oa_document_load(request->document, print_problem, NULL);
     struct verdict verdict = { .status = 0 };
+    struct oa_document *doc;
     int result = EXIT_VALID;
+    size_t len;
+    char *text = oa_file_read(request->document, &len, print_problem, NULL);
 
+    if (text == NULL) {
+        return EXIT_UNUSABLE;
+    }
+    doc = oa_document_parse(request->document, text, len, print_problem, NULL);
     if (doc == NULL) {
+        free(text);
         return request->method != NULL ? EXIT_UNUSABLE : EXIT_REFUSED;
     }
     if (request->method == NULL) {
         print_summary(request, doc);
     } else if (!judge(request, doc, &verdict)) {
-        fprintf(stderr, "openapi-check: out of memory\n");
         result = EXIT_UNUSABLE;
     } else {
         result = print_verdict(&verdict) ? EXIT_VALID : EXIT_REFUSED;
     }
     oa_document_free(doc);
+    free(text);
     return result;
 }
 
@@ -388,10 +403,10 @@ int main(int argc, char **argv) {
     }
     request.arena = oa_arena_open(REPORT_BYTES_MAX);
     if (request.arena == NULL) {
-        fprintf(stderr, "openapi-check: out of memory\n");
+        fail("out of memory", NULL);
         return EXIT_UNUSABLE;
     }
     result = run(&request);
     oa_arena_close(request.arena);
-    return result;
+    return tool_flush("openapi-check") ? result : EXIT_UNUSABLE;
 }

@@ -5,7 +5,9 @@
  * once, so that another program can ask and wait for the answer.
  */
 #include "openapi/schema_document.h"
+#include "tools/tool.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,35 +44,10 @@ static void print_problem(void *user, const char *line) {
     fprintf(stderr, "schema-check: %s\n", line);
 }
 
-/* The texts are valid UTF-8: only quotes, backslashes and control characters need an escape. */
-static void print_text(struct oa_str text) {
-    putchar('"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-
-        if (c == '"' || c == '\\') {
-            printf("\\%c", c);
-        } else if (c < 0x20) {
-            printf("\\u%04x", c);
-        } else {
-            putchar(c);
-        }
-    }
-    putchar('"');
-}
-
 static void print_verdict(bool is_valid, const struct oa_report *report) {
-    printf("{\"valid\":%s,\"errors\":[", is_valid ? "true" : "false");
-    for (const struct oa_error *error = report->first; error != NULL; error = error->next) {
-        printf("%s{\"path\":", error == report->first ? "" : ",");
-        print_text(error->path);
-        printf(",\"keyword\":");
-        print_text(error->keyword);
-        printf(",\"message\":");
-        print_text(error->message);
-        putchar('}');
-    }
-    printf("]}\n");
+    printf("{\"valid\":%s,\"errors\":", is_valid ? "true" : "false");
+    tool_print_errors(report);
+    puts("}");
 }
 
 static bool fail(const char *what) {
@@ -101,7 +78,7 @@ static bool check_line(const struct oa_schema *schema, const char *line, size_t 
     if (report.out_of_memory) {
         return fail("out of memory");
     }
-    return fflush(stdout) == 0 || fail("the answer cannot be written");
+    return tool_flush("schema-check");
 }
 
 /*
@@ -147,29 +124,56 @@ static bool check_input(const struct oa_schema *schema) {
     return is_good && (!ferror(stdin) || fail("the input cannot be read"));
 }
 
+static void usage_error(const char *word) {
+    fprintf(stderr, "schema-check: %s: not expected; see schema-check --help\n", word);
+}
+
+/* The schema's file; NULL: there is nothing to do but to exit with *ret_status. */
+static const char *parse_arguments(int argc, char **argv, struct oa_schema_options *ret_options,
+                                   int *ret_status) {
+    static const struct option options[] = {
+        { "format", no_argument, NULL, 'f' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    int option;
+
+    *ret_status = EXIT_MISTAKE;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        const char letter[] = { '-', (char)optopt, '\0' };
+
+        if (option == 'h') {
+            fputs(usage, stdout);
+            *ret_status = tool_flush("schema-check") ? EXIT_SUCCESS : EXIT_MISTAKE;
+            return NULL;
+        }
+        if (option != 'f') {
+            usage_error(strncmp(argv[optind - 1], "--", 2) == 0 ? argv[optind - 1] : letter);
+            return NULL;
+        }
+        ret_options->asserts_formats = true;
+    }
+    if (argc - optind == 1) {
+        return argv[optind];
+    }
+    if (argc == optind) {
+        fputs(usage, stderr);
+    } else {
+        usage_error(argv[optind + 1]);
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv) {
     struct oa_schema_options options = { .asserts_formats = false };
     struct oa_schema_document *document;
-    const char *file = NULL;
+    int status;
+    const char *file = parse_arguments(argc, argv, &options, &status);
     bool is_good;
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            fputs(usage, stdout);
-            return EXIT_SUCCESS;
-        }
-        if (strcmp(argv[i], "--format") == 0) {
-            options.asserts_formats = true;
-        } else if (argv[i][0] == '-' || file != NULL) {
-            fprintf(stderr, "schema-check: %s: not expected; see schema-check --help\n", argv[i]);
-            return EXIT_MISTAKE;
-        } else {
-            file = argv[i];
-        }
-    }
     if (file == NULL) {
-        fputs(usage, stderr);
-        return EXIT_MISTAKE;
+        return status;
     }
     document = oa_schema_document_load(file, &options, print_problem, NULL);
     if (document == NULL) {

@@ -57,8 +57,11 @@ is($status, 2, 'a request and a document with mistakes');
 is($out, '', 'no verdict');
 
 ($status, $out, $err) = check(undef, "$dir/no.json");
-is($status, 1, 'a document that is not there');
+is($status, 2, 'a document that is not there');
 is($err, "$dir/no.json: cannot be opened: No such file or directory\n", 'is named');
+($status, $out, $err) = check(undef, "$dir");
+is($status, 2, 'a directory is no document');
+is($err, "$dir: cannot be read: Is a directory\n", 'and it says so');
 
 my $good = write_document('good.json', <<'END');
 {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "servers": [{"url": "http://h/v1"}],
@@ -177,6 +180,36 @@ $nginx->stop;
 ($status, $out) = check('', $good, 'DELETE', '/v1/items/1');
 is(decode_json($out)->{allow}, 'GET, HEAD, PUT', '405 says which methods there are');
 
+# A refusal without errors says in words what it is about.
+for my $case (
+    ['no such path', '', ['GET', '/items'], 'no path of the document fits'],
+    ['no such method', '', ['POST', '/v1/items/7'], 'the path has no such method'],
+    ['a long body', '{"name":"n"}', ['--body-limit=11', 'PUT', '/v1/items/7'], 'the body is longer than the limit'],
+    ['another type', '{}', ['-H', 'Content-Type: text/html', 'PUT', '/v1/items/7'],
+        'the operation takes no body of this Content-Type'],
+    ['an encoding', '{}', ['-H', 'Content-Encoding: gzip', 'PUT', '/v1/items/7'],
+        'the body has a Content-Encoding, which is not supported'],
+    ['a wrong body', '{}', ['-H', 'Content-Type: application/json', 'PUT', '/v1/items/7'], undef],
+) {
+    my ($name, $body, $arguments, $message) = @$case;
+    ($status, $out) = check($body, $good, @$arguments);
+    is(decode_json($out)->{message}, $message, "$name: the message");
+}
+
+# An answer that nobody gets, and a body that cannot be read, are no verdict.
+for my $case (
+    ["$good > /dev/full", 'the answer cannot be written'],
+    ["$good >&-", 'the answer cannot be written'],
+    ["$good GET /v1/items/7 > /dev/full", 'the answer cannot be written'],
+    ['--help > /dev/full', 'the answer cannot be written'],
+    ["$good POST /v1/items < $dir", 'the body cannot be read: Is a directory'],
+    ["$good POST /v1/items <&-", 'the body cannot be read: Bad file descriptor'],
+) {
+    my $said = `{ $tool $case->[0]; } 2>&1`;
+    is($? >> 8, 2, "$case->[1]: exit status");
+    is($said, "openapi-check: $case->[1]\n", "$case->[1]: said");
+}
+
 for my $case (
     [[], 'needs DOCUMENT, or DOCUMENT METHOD TARGET'],
     [[$good, 'GET'], 'needs DOCUMENT, or DOCUMENT METHOD TARGET'],
@@ -190,6 +223,8 @@ for my $case (
     [['--json-depth=129', $good], '--json-depth must be from 1 to 128: 129'],
     [['--json-values=10000001', $good], '--json-values must be from 1 to 10000000: 10000001'],
     [['--fast', $good], 'this option is not known, or lacks its value: --fast'],
+    [['-xH', $good], 'this option is not known, or lacks its value: -x'],
+    [[$good, '-H'], 'this option is not known, or lacks its value: -H'],
     [[$good, '--header'], 'this option is not known, or lacks its value: --header'],
 ) {
     ($status, $out, $err) = check(undef, @{ $case->[0] });

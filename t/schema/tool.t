@@ -78,9 +78,17 @@ like($lines[2], qr{#/properties/b/\$ref: "http://x/y" is remote}, 'a remote refe
 
 ($status, $out, $err) = run_tool('', "$dir/no-such-file");
 is($status, 2, 'exit 2 when there is no such file');
-like($err, qr/no-such-file: cannot be read: No such file/, 'and it is named');
+like($err, qr/no-such-file: cannot be opened: No such file/, 'and it is named');
 ($status, $out, $err) = run_tool('', $dir);
 is($status, 2, 'exit 2 for a directory');
+like($err, qr/cannot be read: Is a directory/, 'and it says so');
+for my $arguments ('--help', "'$order'") {
+    my $said = `echo '{}' | '$tool' $arguments 2>&1 > /dev/full`;
+    is($? >> 8, 2, "exit 2 when the answer cannot be written: $arguments");
+    is($said, "schema-check: the answer cannot be written\n", 'and it says so');
+}
+($status, $out) = run_tool("{}\n", '--format', '--', $order);
+is($status, 0, '-- ends the options');
 
 ($status, $out, $err) = run_tool('', '--help');
 is($status, 0, '--help');
@@ -88,7 +96,7 @@ like($out, qr/^usage: schema-check \[--format\] SCHEMA/, 'says how it is used');
 ($status, $out, $err) = run_tool('');
 is($status, 2, 'exit 2 without arguments');
 like($err, qr/^usage: /, 'with the usage');
-for my $arguments (['--no-such-option', $order], [$order, $order]) {
+for my $arguments (['--no-such-option', $order], [$order, $order], ['-xy', $order, '--format']) {
     ($status, $out, $err) = run_tool('', @$arguments);
     is($status, 2, "exit 2: @{[ scalar @$arguments ]} arguments that make no sense");
     like($err, qr/not expected; see schema-check --help/, 'and it says so');
