@@ -57,8 +57,11 @@ struct pg_options {
     uint32_t backoff_base_ms, backoff_cap_ms;
     const struct pg_statement *statements; /* must stay, as must the strings above */
     size_t statement_count;
-    const struct pg_migration
-        *migrations; /* applied once, under an advisory lock, before anything else */
+    /*
+     * Applied once, under an advisory lock, before anything else. One that waits for a table longer
+     * than 2 s is undone with all before it; after a pause they are tried again, without end.
+     */
+    const struct pg_migration *migrations;
     size_t migration_count;
 };
 
@@ -85,8 +88,8 @@ struct pg_rows {
 typedef void pg_fn(void *ctx, enum err err, const struct pg_rows *rows);
 
 /*
- * ERR_NO_MEMORY. A host whose name does not resolve, or a server that is not there, is no error: it is
- * tried again, one address of the name after the other (resolve.h).
+ * ERR_NO_MEMORY. A host whose name does not resolve, or a server that is not there, is no error: it
+ * is tried again, one address of the name after the other (resolve.h).
  */
 MUST_CHECK enum err pg_open(struct loop *loop, const struct pg_options *options,
                             struct pg **ret_pg);

@@ -7,7 +7,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-enum { MIGRATION_TIMEOUT_MS = 600000 };
+enum {
+    MIGRATION_TIMEOUT_MS = 600000,
+    MIGRATION_PAUSE_MS = 2000, /* and the backoff: others run at least as long as it held them up */
+};
 
 static void connect_poll(struct pg_conn *conn);
 static void start_migrating(struct pg_conn *conn);
@@ -314,7 +317,20 @@ static void take_result(struct pg_conn *conn, PGresult *result) {
     }
 }
 
+static void pause_migrating(struct pg_conn *conn) {
+    uint32_t pause_ms = MIGRATION_PAUSE_MS + backoff_next_ms(&conn->backoff);
+    conn->state = PG_CONN_PAUSING;
+    log_warn("schema not migrated yet, trying again", LOG_STR("host", conn->pg->options.host),
+             LOG_INT("port", conn->pg->options.port),
+             LOG_STR("database", conn->pg->options.database), LOG_INT("retryMs", pause_ms));
+    loop_timer_start(conn->pg->loop, &conn->timer, pause_ms);
+}
+
 static void migration_done(struct pg_conn *conn) {
+    if (conn->err == ERR_TIMEOUT && PQstatus(conn->libpq) == CONNECTION_OK) {
+        pause_migrating(conn);
+        return;
+    }
     if (conn->err != ERR_OK) {
         pg_conn_drop(conn, ERR_INTERNAL, "the schema could not be migrated");
         return;
@@ -327,7 +343,8 @@ static void migration_done(struct pg_conn *conn) {
 static void read_results(struct pg_conn *conn) {
     PGconn *libpq = conn->libpq;
     while (conn->libpq == libpq && PQisBusy(libpq) == 0) {
-        if (conn->state == PG_CONN_IDLE || conn->state == PG_CONN_HELD) {
+        if (conn->state == PG_CONN_IDLE || conn->state == PG_CONN_HELD ||
+            conn->state == PG_CONN_PAUSING) {
             return;
         }
         PGresult *result = PQgetResult(libpq);
@@ -437,6 +454,8 @@ static void on_timer(void *ctx) {
     struct pg_conn *conn = ctx;
     if (conn->state == PG_CONN_DOWN) {
         pg_conn_start(conn);
+    } else if (conn->state == PG_CONN_PAUSING) {
+        start_migrating(conn);
     } else if (conn->broken) {
         pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
     } else {

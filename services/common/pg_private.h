@@ -32,6 +32,7 @@ enum pg_conn_state {
     PG_CONN_DOWN,       /* waits for its backoff timer */
     PG_CONN_CONNECTING, /* libpq's handshake */
     PG_CONN_MIGRATING,  /* the migration script runs */
+    PG_CONN_PAUSING,    /* it could not have a lock: until it runs again */
     PG_CONN_PREPARING,  /* the statements are prepared */
     PG_CONN_IDLE,
     PG_CONN_BUSY,         /* a request is under way */

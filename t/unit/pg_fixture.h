@@ -46,11 +46,16 @@ static const struct pg_statement SQL[STATEMENTS] = {
     [S_DIVIDE] = { "divide", "SELECT 1 / $1::bigint" },
 };
 
+#define THINGS                                                                                     \
+    {                                                                                              \
+        1, "CREATE TABLE things (id bigint PRIMARY KEY, name text UNIQUE DEFERRABLE INITIALLY"     \
+           " DEFERRED);"                                                                           \
+           "CREATE FUNCTION fail_with(state text) RETURNS bigint LANGUAGE plpgsql AS"              \
+           " $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = state; END $$"                  \
+    }
+
 static const struct pg_migration MIGRATIONS[] = {
-    { 1,
-      "CREATE TABLE things (id bigint PRIMARY KEY, name text UNIQUE DEFERRABLE INITIALLY DEFERRED);"
-      "CREATE FUNCTION fail_with(state text) RETURNS bigint LANGUAGE plpgsql AS"
-      " $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = state; END $$" },
+    THINGS,
     { 2, "CREATE TABLE later (id bigint); INSERT INTO later VALUES (1)" },
 };
 

@@ -6,6 +6,9 @@
 #include "fake_names.h"
 #include "pg_fixture.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 /* ---- transactions ---- */
 
 START_TEST(calls_of_a_request_are_one_transaction) {
@@ -377,6 +380,65 @@ START_TEST(migrations_are_applied_once_whoever_comes_first) {
 }
 END_TEST
 
+static const struct pg_migration WIDER[] = {
+    THINGS,
+    { 2, "ALTER TABLE things ADD COLUMN more text" },
+};
+
+/* While somebody reads `things` in a transaction that does not end, others go on reading it. */
+START_TEST(a_migration_that_cannot_have_its_table_lets_others_pass) {
+    char text[8192] = "";
+    int log_file = memfd_create("log", MFD_CLOEXEC);
+    struct pg_call count = call_of(S_COUNT);
+    struct pg_options options = options_of(1, LONG_MS);
+    struct pg *other;
+    options.migrations = WIDER;
+    options.migration_count = 2;
+    log_init("test", LOG_WARN, log_file);
+    admin_ask("SET application_name = 'report'");
+    admin_ask("BEGIN");
+    admin_ask("SELECT count(*) FROM things");
+    ck_assert_int_eq(pg_open(loop, &options, &other), ERR_OK);
+    WAIT_FOR(admin_ask("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1);
+    uint64_t begin_ms = clock_monotonic_ms();
+    ck_assert_int_eq(run_one(count)->err, ERR_OK);
+    ck_assert_uint_lt(clock_monotonic_ms() - begin_ms, 4000); /* it gave up, and pauses */
+    ck_assert(!pg_is_ready(other));
+    WAIT_FOR(admin_ask("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1); /* again */
+    admin_ask("COMMIT");
+    WAIT_FOR(pg_is_ready(other));
+    ck_assert_int_eq(admin_ask("SELECT count(more) FROM things"), 0);
+    pg_close(other);
+    log_flush();
+    ck_assert_int_gt(pread(log_file, text, sizeof(text) - 1, 0), 0);
+    ck_assert_ptr_nonnull(strstr(text, "migration 2 waits for a table"));
+    ck_assert_ptr_nonnull(strstr(text, "(report), since "));
+    ck_assert_ptr_nonnull(strstr(text, "schema not migrated yet, trying again"));
+    close(log_file);
+}
+END_TEST
+
+/* A server that goes away during the pause is found again. */
+START_TEST(a_connection_lost_while_a_migration_pauses_comes_back) {
+    struct pg_options options = options_of(1, LONG_MS);
+    struct pg *other;
+    options.migrations = WIDER;
+    options.migration_count = 2;
+    options.application_name = "other";
+    admin_ask("BEGIN");
+    admin_ask("SELECT count(*) FROM things");
+    ck_assert_int_eq(pg_open(loop, &options, &other), ERR_OK);
+    WAIT_FOR(admin_ask("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1);
+    WAIT_FOR(admin_ask("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0);
+    admin_ask("COMMIT");
+    ck_assert_int_eq(admin_ask("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                               " WHERE application_name = 'other'"),
+                     1);
+    WAIT_FOR(pg_is_ready(other));
+    pg_close(other);
+}
+END_TEST
+
 static Suite *pg_suite(void) {
     Suite *suite = suite_create("pg");
     TCase *one = add_case(suite, "one", setup_one);
@@ -409,6 +471,8 @@ static Suite *pg_suite(void) {
     tcase_add_test(patient, closing_ends_what_is_under_way_and_what_waits);
     tcase_add_test(patient, closing_while_a_session_is_held);
     tcase_add_test(one, migrations_are_applied_once_whoever_comes_first);
+    tcase_add_test(patient, a_migration_that_cannot_have_its_table_lets_others_pass);
+    tcase_add_test(patient, a_connection_lost_while_a_migration_pauses_comes_back);
     return suite;
 }
 
