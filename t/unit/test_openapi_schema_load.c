@@ -72,7 +72,7 @@ END_TEST
 START_TEST(a_file_that_is_not_there) {
     problems[0] = '\0';
     ck_assert_ptr_null(oa_schema_document_load("/no/such/file", NULL, note_problem, NULL));
-    ck_assert_str_eq(problems, "/no/such/file: cannot be read: No such file or directory");
+    ck_assert_str_eq(problems, "/no/such/file: cannot be opened: No such file or directory");
 }
 END_TEST
 
