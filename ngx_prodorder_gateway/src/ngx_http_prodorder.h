@@ -91,6 +91,7 @@ typedef enum {
 typedef struct {
     ngx_str_t                     name;
     ngx_str_t                     uri;
+    ngx_str_t                     args;
 } ngx_http_prodorder_component_t;
 
 
@@ -212,6 +213,14 @@ void ngx_http_prodorder_random(u_char *buf, size_t n);
 
 ngx_int_t ngx_http_prodorder_validate_handler(ngx_http_request_t *r);
 
+/*
+ * The whole body in one piece, without a copy when nginx has it in one buffer;
+ * else the copy is the caller's to free.
+ * NGX_DECLINED: it is larger than prodorder_body_limit.
+ */
+ngx_int_t ngx_http_prodorder_body_text(ngx_http_request_t *r, ngx_str_t *ret,
+    u_char **copy);
+
 
 ngx_int_t ngx_http_prodorder_filter_init(ngx_conf_t *cf);
 
@@ -285,6 +294,13 @@ ngx_http_prodorder_json_raw(ngx_http_prodorder_json_t *json, const void *data,
 /* Quotes and escapes; a byte that is not UTF-8 is written as %XX. */
 void ngx_http_prodorder_json_string(ngx_http_prodorder_json_t *json,
     const u_char *data, size_t len);
+/*
+ * The same without quotes, as far as max bytes are enough for what is written:
+ * cut between two characters, never inside an escape.  Returns how many of
+ * data's bytes that were.
+ */
+size_t ngx_http_prodorder_json_part(ngx_http_prodorder_json_t *json,
+    const u_char *data, size_t len, size_t max);
 void ngx_http_prodorder_json_uint(ngx_http_prodorder_json_t *json,
     ngx_uint_t n);
 void ngx_http_prodorder_json_time(ngx_http_prodorder_json_t *json);

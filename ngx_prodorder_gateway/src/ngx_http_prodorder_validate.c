@@ -24,14 +24,14 @@ static ngx_int_t ngx_http_prodorder_check_media(ngx_http_request_t *r,
 static void ngx_http_prodorder_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_check_body(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
-static ngx_int_t ngx_http_prodorder_body_text(ngx_http_request_t *r,
-    ngx_str_t *ret);
-static ngx_int_t ngx_http_prodorder_copy_body(ngx_http_request_t *r,
-    u_char *p);
+static ngx_int_t ngx_http_prodorder_check_text(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_str_t *text);
 static ngx_int_t ngx_http_prodorder_verdict(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
+static char *ngx_http_prodorder_cut_report(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_log_invalid(ngx_http_request_t *r,
-    struct oa_report *report);
+    ngx_http_prodorder_ctx_t *ctx, char *more);
 static ngx_int_t ngx_http_prodorder_refuse(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, ngx_uint_t status, char *message);
 
@@ -139,7 +139,10 @@ ngx_http_prodorder_check_request(ngx_http_request_t *r,
     }
 
     ctx->arena.end = ctx->arena.pos + NGX_HTTP_PRODORDER_ARENA_FIRST;
-    oa_report_init(&ctx->report, &ctx->arena, (unsigned) plcf->max_errors);
+
+    /* one more than is answered tells whether there are more */
+
+    oa_report_init(&ctx->report, &ctx->arena, (unsigned) plcf->max_errors + 1);
 
     if (ngx_http_prodorder_check_params(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -286,6 +289,7 @@ ngx_http_prodorder_body_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_prodorder_verdict(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
+    char             *message;
     ngx_int_t         rc;
     struct oa_error  *error;
 
@@ -306,16 +310,79 @@ ngx_http_prodorder_verdict(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    error = ctx->report.first;
+    message = ngx_http_prodorder_cut_report(r, ctx);
 
-    ngx_http_prodorder_log_invalid(r, &ctx->report);
+    if (message == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     /* a body that is not JSON says it all at once; the texts end with a zero byte */
 
-    return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_BAD_REQUEST,
-                                     oa_str_is(error->keyword, "json")
-                                         ? (char *) error->message.data
-                                         : "the request is not valid");
+    error = ctx->report.first;
+
+    if (oa_str_is(error->keyword, "json")) {
+        message = (char *) error->message.data;
+    }
+
+    return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_BAD_REQUEST, message);
+}
+
+
+/*
+ * Takes the error beyond prodorder_max_errors out of the report, and logs and
+ * says, when there is one, that there are more.  NULL: no memory.
+ */
+
+static char *
+ngx_http_prodorder_cut_report(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    u_char                         *text;
+    ngx_uint_t                      n, is_cut;
+    struct oa_error                *error;
+    struct oa_report               *report;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+    report = &ctx->report;
+
+    /* the report lowers its own limit when an error found no memory */
+
+    is_cut = report->count > plcf->max_errors
+             || report->count_max <= plcf->max_errors;
+
+    if (report->count > plcf->max_errors) {
+        error = report->first;
+
+        for (n = 1; n < plcf->max_errors; n++) {
+            error = error->next;
+        }
+
+        error->next = NULL;
+        report->last = error;
+        report->count = (unsigned) plcf->max_errors;
+    }
+
+    ngx_http_prodorder_log_invalid(r, ctx, is_cut ? " or more" : "");
+
+    if (!is_cut) {
+        return "the request is not valid";
+    }
+
+    if (report->count == 1) {
+        return "the request is not valid; the first error is listed";
+    }
+
+#define NGX_HTTP_PRODORDER_CUT  "the request is not valid; the first %ui errors are listed"
+
+    text = ngx_pnalloc(r->pool, sizeof(NGX_HTTP_PRODORDER_CUT) + NGX_INT_T_LEN);
+
+    if (text) {
+        ngx_sprintf(text, NGX_HTTP_PRODORDER_CUT "%Z",
+                    (ngx_uint_t) report->count);
+    }
+
+    return (char *) text;
 }
 
 
@@ -323,12 +390,11 @@ static ngx_int_t
 ngx_http_prodorder_check_body(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
-    ngx_int_t                       rc;
-    ngx_str_t                       text;
-    struct oa_limits                limits;
-    ngx_http_prodorder_loc_conf_t  *plcf;
+    u_char     *copy;
+    ngx_int_t   rc;
+    ngx_str_t   text;
 
-    rc = ngx_http_prodorder_body_text(r, &text);
+    rc = ngx_http_prodorder_body_text(r, &text, &copy);
 
     if (rc == NGX_DECLINED) {
         return ngx_http_prodorder_refuse(r, ctx,
@@ -340,7 +406,27 @@ ngx_http_prodorder_check_body(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (text.len == 0) {
+    rc = ngx_http_prodorder_check_text(r, ctx, &text);
+
+    /* the upstream may take its time; what the report says, it has copied */
+
+    if (copy) {
+        (void) ngx_pfree(r->pool, copy);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_check_text(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_str_t *text)
+{
+    ngx_int_t                       rc;
+    struct oa_limits                limits;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    if (text->len == 0) {
 
         if (ctx->match.operation->body_required) {
             struct oa_place  root = { NULL, { "", 0 }, 0 };
@@ -364,98 +450,8 @@ ngx_http_prodorder_check_body(ngx_http_request_t *r,
     limits.values_max = (uint32_t) plcf->json_values;
 
     (void) oa_check_body(ctx->match.operation,
-                         ngx_http_prodorder_media_type(r), (char *) text.data,
-                         text.len, &limits, &ctx->report);
-
-    return NGX_OK;
-}
-
-
-/*
- * The whole body in one piece, without a copy when nginx has it in one buffer.
- * NGX_DECLINED: it is larger than prodorder_body_limit.
- */
-
-static ngx_int_t
-ngx_http_prodorder_body_text(ngx_http_request_t *r, ngx_str_t *ret)
-{
-    off_t                           size;
-    u_char                         *p;
-    ngx_chain_t                    *cl, *bufs;
-    ngx_http_prodorder_loc_conf_t  *plcf;
-
-    ngx_str_null(ret);
-
-    if (r->request_body == NULL || r->request_body->bufs == NULL) {
-        return NGX_OK;
-    }
-
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
-
-    bufs = r->request_body->bufs;
-    size = 0;
-
-    for (cl = bufs; cl; cl = cl->next) {
-        size += ngx_buf_size(cl->buf);
-    }
-
-    if (size > (off_t) plcf->body_limit) {
-        return NGX_DECLINED;
-    }
-
-    if (bufs->next == NULL && ngx_buf_in_memory(bufs->buf)) {
-        ret->data = bufs->buf->pos;
-        ret->len = (size_t) size;
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(r->pool, (size_t) size + 1);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ret->data = p;
-    ret->len = (size_t) size;
-
-    return ngx_http_prodorder_copy_body(r, p);
-}
-
-
-/* A buffer is in memory, or a part of the temporary file. */
-
-static ngx_int_t
-ngx_http_prodorder_copy_body(ngx_http_request_t *r, u_char *p)
-{
-    size_t        size;
-    ssize_t       n;
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
-
-    for (cl = r->request_body->bufs; cl; cl = cl->next) {
-        b = cl->buf;
-
-        if (ngx_buf_in_memory(b)) {
-            p = ngx_cpymem(p, b->pos, b->last - b->pos);
-            continue;
-        }
-
-        if (!b->in_file) {
-            continue;
-        }
-
-        size = (size_t) (b->file_last - b->file_pos);
-
-        n = ngx_read_file(b->file, p, size, b->file_pos);
-
-        if (n != (ssize_t) size) {
-            ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
-                          "prodorder: read %z of %uz bytes of the request "
-                          "body from \"%V\"", n, size, &b->file->name);
-            return NGX_ERROR;
-        }
-
-        p += size;
-    }
+                         ngx_http_prodorder_media_type(r), (char *) text->data,
+                         text->len, &limits, &ctx->report);
 
     return NGX_OK;
 }
@@ -464,7 +460,8 @@ ngx_http_prodorder_copy_body(ngx_http_request_t *r, u_char *p)
 /* Path and message hold names that the client chose: a line stays one line. */
 
 static void
-ngx_http_prodorder_log_invalid(ngx_http_request_t *r, struct oa_report *report)
+ngx_http_prodorder_log_invalid(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, char *more)
 {
     ngx_uint_t                      pass, level;
     struct oa_error                *error;
@@ -476,11 +473,13 @@ ngx_http_prodorder_log_invalid(ngx_http_request_t *r, struct oa_report *report)
     level = plcf->validate == NGX_HTTP_PRODORDER_VALIDATE_LOG ? NGX_LOG_WARN
                                                               : NGX_LOG_INFO;
 
-    if (r->connection->log->log_level < level) {
+    if (r->connection->log->log_level < level
+        || ngx_http_prodorder_request_id(r, ctx) != NGX_OK)
+    {
         return;
     }
 
-    error = report->first;
+    error = ctx->report.first;
     json.pos = NULL;
 
     for (pass = 0; pass < 2; pass++) {
@@ -502,8 +501,9 @@ ngx_http_prodorder_log_invalid(ngx_http_request_t *r, struct oa_report *report)
 
     ngx_log_error(level, r->connection->log, 0,
                   "prodorder: client sent an invalid request: "
-                  "%ui error(s), the first at %*s",
-                  (ngx_uint_t) report->count, json.len, json.pos - json.len);
+                  "%ui error(s)%s, the first at %*s, request id \"%V\"",
+                  (ngx_uint_t) ctx->report.count, more,
+                  json.len, json.pos - json.len, &ctx->request_id);
 }
 
 
@@ -523,9 +523,15 @@ ngx_http_prodorder_refuse(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx,
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
     if (plcf->validate == NGX_HTTP_PRODORDER_VALIDATE_LOG) {
+
+        if (ngx_http_prodorder_request_id(r, ctx) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "prodorder: invalid request is let pass instead of "
-                      "being answered with %ui", status);
+                      "being answered with %ui, request id \"%V\"",
+                      status, &ctx->request_id);
         return NGX_DECLINED;
     }
 

@@ -310,14 +310,16 @@ prodorder_max_errors 2;
 POST /orders
 {"a":1,"b":2,"c":3}
 --- error_code: 400
---- response_body_like: "errors":\[(?:\{[^}]*\}),(?:\{[^}]*\})\],
+--- response_body_like: "message":"the request is not valid; the first 2 errors are listed","errors":\[(?:\{[^}]*\}),(?:\{[^}]*\})\],
+--- error_log
+client sent an invalid request: 2 error(s) or more, the first at
 
 
 === TEST 36: thirty-two are the default
 --- request eval
 "POST /orders\n{" . CORE::join(",", map { "\"x$_\":1" } 1 .. 100) . "}"
 --- error_code: 400
---- response_body_like: "errors":\[(?:\{[^}]*\},){31}\{[^}]*\}\],
+--- response_body_like: "message":"the request is not valid; the first 32 errors are listed","errors":\[(?:\{[^}]*\},){31}\{[^}]*\}\],
 
 
 === TEST 37: Expect: 100-continue, a body that is welcome
@@ -537,3 +539,105 @@ location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
 "POST /orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     . "1d\r\n {\"productId\":1,\"quantity\":1}\r\n0\r\n\r\n"
 --- error_code: 413
+
+
+=== TEST 60: exactly as many errors as are kept: there are no more, and nobody says so
+--- http_config
+prodorder_openapi $TEST_NGINX_ROOT/openapi.json;
+prodorder_max_errors 5;
+--- request
+POST /orders
+{"a":1,"b":2,"c":3}
+--- error_code: 400
+--- response_body_like: "message":"the request is not valid","errors":\[(?:\{[^}]*\},){4}\{[^}]*\}\],
+--- error_log
+client sent an invalid request: 5 error(s), the first at
+
+
+=== TEST 61: one error of many, in the parameters already, as a problem
+--- http_config
+prodorder_openapi $TEST_NGINX_ROOT/openapi.json;
+prodorder_max_errors 1;
+--- more_headers
+Content-Type: application/json
+Accept: application/problem+json
+--- request
+PATCH /products/0
+{"price":1.234}
+--- error_code: 400
+--- response_body_like: "detail":"the request is not valid; the first error is listed",.*"errors":\[\{"path":"path/id",[^}]*\}\],
+
+
+=== TEST 62: one error, and room for one: JSON that is none says what it is
+--- http_config
+prodorder_openapi $TEST_NGINX_ROOT/openapi.json;
+prodorder_max_errors 1;
+--- pipelined_requests eval
+["POST /orders\n{\"productId\":1,\"quantity\":0}", "POST /orders\n{"]
+--- error_code eval
+[400, 400]
+--- response_body_like eval
+[qr/"message":"the request is not valid","errors":\[\{[^}]*\}\]/, qr/"message":"malformed JSON at line 1, column 2/]
+
+
+=== TEST 63: the error log leads to the access log
+--- http_config
+prodorder_openapi $TEST_NGINX_ROOT/openapi.json;
+--- config
+prodorder_validate log;
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- more_headers
+Content-Type: application/json
+X-Request-Id: me-1
+--- request
+POST /orders
+{"productId":1,"quantity":0}
+--- error_code: 201
+--- error_log eval
+[qr/\[warn\].*: 1 error\(s\), the first at "\/quantity": "must be >= 1", request id "me-1",/,
+ qr/\[warn\].*: invalid request is let pass instead of being answered with 400, request id "me-1",/]
+
+
+=== TEST 64: the line of a refused request has its id, too
+--- request
+POST /orders
+{"productId":1,"quantity":0}
+--- more_headers
+Content-Type: application/json
+X-Request-Id: me-2
+--- error_code: 400
+--- error_log
+the first at "/quantity": "must be >= 1", request id "me-2"
+
+
+=== TEST 65: nginx itself refuses a body that the validator reads: the error's page is not validated
+--- config
+client_max_body_size 100;
+error_page 413 /large.json;
+location /orders { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+location = /large.json { types { application/json json; } root html; }
+--- user_files
+>>> large.json
+{"message":"that is too much for us"}
+--- raw_request_middle_delay: 0.05
+--- raw_request eval
+["POST /orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+ "40\r\n" . (" " x 64) . "\r\n", "40\r\n" . (" " x 64) . "\r\n0\r\n\r\n"]
+--- error_code: 413
+--- response_body_like: \A\{"statusCode":413,"data":null,"message":"that is too much for us",
+
+
+=== TEST 66: the same when the whole body is there at once
+--- config
+client_max_body_size 100;
+error_page 413 /large.json;
+location /orders { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+location = /large.json { types { application/json json; } root html; }
+--- user_files
+>>> large.json
+{"message":"that is too much for us"}
+--- raw_request eval
+"POST /orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    . "80\r\n" . (" " x 128) . "\r\n0\r\n\r\n"
+--- error_code: 413
+--- response_body_like: \A\{"statusCode":413,"data":null,"message":"that is too much for us",
