@@ -17,6 +17,8 @@
 
 static ngx_int_t ngx_http_prodorder_probe(ngx_http_request_t *r,
     ngx_http_prodorder_probe_t *probe);
+static ngx_int_t ngx_http_prodorder_probe_headers(ngx_http_request_t *r,
+    ngx_http_request_t *sr);
 static ngx_int_t ngx_http_prodorder_probe_done(ngx_http_request_t *r,
     void *data, ngx_int_t rc);
 static void ngx_http_prodorder_probe_report(ngx_http_request_t *r,
@@ -25,6 +27,12 @@ static ngx_uint_t ngx_http_prodorder_is_probe(ngx_http_request_t *r);
 static void ngx_http_prodorder_health_done(ngx_http_request_t *r);
 static ngx_http_prodorder_health_t *ngx_http_prodorder_take_health(
     ngx_http_request_t *r);
+static char *ngx_http_prodorder_add_component(ngx_conf_t *cf,
+    ngx_array_t *components, ngx_str_t *value);
+
+
+/* More in one location are a mistake; each is a connection at the same time. */
+#define NGX_HTTP_PRODORDER_COMPONENTS_MAX  50
 
 
 ngx_int_t
@@ -118,9 +126,9 @@ ngx_http_prodorder_probe(ngx_http_request_t *r,
     ps->handler = ngx_http_prodorder_probe_done;
     ps->data = probe;
 
-    if (ngx_http_subrequest(r, &probe->component->uri, NULL, &sr, ps,
-                            NGX_HTTP_SUBREQUEST_IN_MEMORY
-                            |NGX_HTTP_SUBREQUEST_BACKGROUND)
+    if (ngx_http_subrequest(r, &probe->component->uri, &probe->component->args,
+                            &sr, ps, NGX_HTTP_SUBREQUEST_IN_MEMORY
+                                     |NGX_HTTP_SUBREQUEST_BACKGROUND)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -129,6 +137,50 @@ ngx_http_prodorder_probe(ngx_http_request_t *r,
     sr->filter_need_in_memory = 1;
     sr->method = NGX_HTTP_GET;
     sr->method_name = ngx_http_core_get_method;
+
+    return ngx_http_prodorder_probe_headers(r, sr);
+}
+
+
+/*
+ * nginx gives a subrequest the client's headers and body.  A probe has neither:
+ * a Content-Length without its body would have the component take the next
+ * request on the connection for it; and whether a component is ready does not
+ * depend on conditions, ranges or credentials of who asks.  Host stays, since
+ * configurations make use of it.
+ */
+
+static ngx_int_t
+ngx_http_prodorder_probe_headers(ngx_http_request_t *r, ngx_http_request_t *sr)
+{
+    ngx_table_elt_t  *host;
+
+    sr->request_body = NULL;
+
+    ngx_memzero(&sr->headers_in, sizeof(ngx_http_headers_in_t));
+
+    sr->headers_in.content_length_n = -1;
+    sr->headers_in.keep_alive_n = -1;
+    sr->headers_in.server = r->headers_in.server;
+
+    if (ngx_list_init(&sr->headers_in.headers, r->pool, 1,
+                      sizeof(ngx_table_elt_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (r->headers_in.host == NULL) {
+        return NGX_OK;
+    }
+
+    host = ngx_list_push(&sr->headers_in.headers);
+    if (host == NULL) {
+        return NGX_ERROR;
+    }
+
+    *host = *r->headers_in.host;
+    sr->headers_in.host = host;
 
     return NGX_OK;
 }
@@ -319,11 +371,10 @@ ngx_http_prodorder_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_prodorder_loc_conf_t *plcf = conf;
 
-    u_char                          *p;
-    ngx_str_t                       *value;
-    ngx_uint_t                       i;
-    ngx_http_core_loc_conf_t        *clcf;
-    ngx_http_prodorder_component_t  *component;
+    char                      *rv;
+    ngx_str_t                 *value;
+    ngx_uint_t                 i;
+    ngx_http_core_loc_conf_t  *clcf;
 
     if (plcf->components) {
         return "is duplicate";
@@ -335,31 +386,82 @@ ngx_http_prodorder_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (cf->args->nelts - 1 > NGX_HTTP_PRODORDER_COMPONENTS_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%ui components of \"%V\": at most %d are possible",
+                           cf->args->nelts - 1, &cmd->name,
+                           NGX_HTTP_PRODORDER_COMPONENTS_MAX);
+        return NGX_CONF_ERROR;
+    }
+
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        p = (u_char *) ngx_strchr(value[i].data, '=');
+        rv = ngx_http_prodorder_add_component(cf, plcf->components, &value[i]);
 
-        if (p == NULL || p == value[i].data || p[1] != '/') {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\": expected NAME=/URI",
-                               &value[i]);
-            return NGX_CONF_ERROR;
+        if (rv != NGX_CONF_OK) {
+            return rv;
         }
-
-        component = ngx_array_push(plcf->components);
-        if (component == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        component->name.data = value[i].data;
-        component->name.len = p - value[i].data;
-        component->uri.data = p + 1;
-        component->uri.len = value[i].data + value[i].len - component->uri.data;
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_prodorder_health_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+/* NAME=/URI or NAME=/URI?ARGS */
+
+static char *
+ngx_http_prodorder_add_component(ngx_conf_t *cf, ngx_array_t *components,
+    ngx_str_t *value)
+{
+    u_char                          *p, *args, *last;
+    ngx_str_t                        name;
+    ngx_uint_t                       i;
+    ngx_http_prodorder_component_t  *component;
+
+    last = value->data + value->len;
+    p = ngx_strlchr(value->data, last, '=');
+
+    if (p == NULL || p == value->data || p + 1 == last || p[1] != '/') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\": expected NAME=/URI",
+                           value);
+        return NGX_CONF_ERROR;
+    }
+
+    name.data = value->data;
+    name.len = p++ - value->data;
+
+    component = components->elts;
+
+    for (i = 0; i < components->nelts; i++) {
+
+        if (component[i].name.len == name.len
+            && ngx_strncmp(component[i].name.data, name.data, name.len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\": there is a "
+                               "component of the name \"%V\" already",
+                               value, &name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    component = ngx_array_push(components);
+    if (component == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    args = ngx_strlchr(p, last, '?');
+
+    component->name = name;
+    component->uri.data = p;
+    component->uri.len = (args ? args : last) - p;
+    component->args.data = args ? args + 1 : last;
+    component->args.len = last - component->args.data;
 
     return NGX_CONF_OK;
 }

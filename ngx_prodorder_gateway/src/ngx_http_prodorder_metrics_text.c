@@ -438,6 +438,10 @@ ngx_http_prodorder_scrape_send(ngx_http_request_t *r,
     s->buf->last_buf = (r == r->main);
     s->buf->last_in_chain = 1;
 
+    /* what is true of this moment has not been seen before */
+
+    r->disable_not_modified = 1;
+
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = s->len;
     ngx_str_set(&r->headers_out.content_type, "text/plain; version=0.0.4");

@@ -322,3 +322,133 @@ page
 GET /page
 --- response_body
 page
+
+
+=== TEST 21: what is true of this moment does not depend on conditions
+--- config
+location = /livez { prodorder_health; }
+location = /readyz { prodorder_health one=/-/one; }
+location = /-/one { internal; default_type application/json; return 200 '{"status":"ready"}'; }
+location = /off { prodorder_gateway off; prodorder_health one=/-/one; }
+location = /unready { prodorder_health one=/-/two; }
+--- more_headers
+If-None-Match: *
+--- pipelined_requests eval
+["GET /livez", "GET /readyz", "GET /off", "GET /unready", "HEAD /livez"]
+--- error_code eval
+[200, 200, 200, 503, 200]
+--- response_body_like eval
+[qr/\{"status":"alive"\}/, qr/"one":\{"status":"ready"\}/, qr/"one":\{"status":"ready"\}/, qr/"unreachable"/, qr/\A\z/]
+
+
+=== TEST 22: on one that fails
+--- config
+location = /livez { prodorder_health; }
+location = /readyz { prodorder_health one=/-/one; }
+location = /-/one { internal; default_type application/json; return 200 '{"status":"ready"}'; }
+location = /off { prodorder_gateway off; prodorder_health one=/-/one; }
+location = /unready { prodorder_health one=/-/two; }
+--- more_headers
+If-Match: "x"
+--- pipelined_requests eval
+["GET /livez", "GET /readyz", "GET /off", "GET /unready", "HEAD /livez"]
+--- error_code eval
+[200, 200, 200, 503, 200]
+--- response_body_like eval
+[qr/\{"status":"alive"\}/, qr/"one":\{"status":"ready"\}/, qr/"one":\{"status":"ready"\}/, qr/"unreachable"/, qr/\A\z/]
+
+
+=== TEST 23: on dates
+--- config
+location = /livez { prodorder_health; }
+location = /readyz { prodorder_health one=/-/one; }
+location = /-/one { internal; default_type application/json; return 200 '{"status":"ready"}'; }
+location = /off { prodorder_gateway off; prodorder_health one=/-/one; }
+location = /unready { prodorder_health one=/-/two; }
+--- more_headers
+If-Unmodified-Since: Thu, 01 Jan 1970 00:00:01 GMT
+If-Modified-Since: Thu, 01 Jan 2037 00:00:00 GMT
+--- pipelined_requests eval
+["GET /livez", "GET /readyz", "GET /off", "GET /unready", "HEAD /livez"]
+--- error_code eval
+[200, 200, 200, 503, 200]
+--- response_body_like eval
+[qr/\{"status":"alive"\}/, qr/"one":\{"status":"ready"\}/, qr/"one":\{"status":"ready"\}/, qr/"unreachable"/, qr/\A\z/]
+
+
+=== TEST 24: and has no parts
+--- config
+location = /livez { prodorder_health; }
+location = /readyz { prodorder_health one=/-/one; }
+location = /-/one { internal; default_type application/json; return 200 '{"status":"ready"}'; }
+location = /off { prodorder_gateway off; prodorder_health one=/-/one; }
+location = /unready { prodorder_health one=/-/two; }
+--- more_headers
+Range: bytes=0-1
+--- pipelined_requests eval
+["GET /livez", "GET /readyz", "GET /off", "GET /unready", "HEAD /livez"]
+--- error_code eval
+[200, 200, 200, 503, 200]
+--- response_body_like eval
+[qr/\{"status":"alive"\}/, qr/"one":\{"status":"ready"\}/, qr/"one":\{"status":"ready"\}/, qr/"unreachable"/, qr/\A\z/]
+
+
+=== TEST 25: two components of one name
+--- config
+location = /readyz { prodorder_health one=/-/one two=/-/two one=/-/three; }
+--- must_die
+--- error_log
+invalid parameter "one=/-/three": there is a component of the name "one" already
+
+
+=== TEST 26: names that only begin alike
+--- config
+location = /readyz { prodorder_health one=/-/1 on=/-/1 one2=/-/1; }
+location /-/ { internal; default_type application/json; alias html/; try_files /r.json =404; }
+--- user_files
+>>> r.json
+{}
+--- request
+GET /readyz
+--- response_body_like: "components":\{"one":\{"status":"ready"\},"on":\{"status":"ready"\},"one2":\{"status":"ready"\}\}
+
+
+=== TEST 27: a name without a URI
+--- config
+location = /readyz { prodorder_health one=; }
+--- must_die
+--- error_log
+invalid parameter "one=": expected NAME=/URI
+
+
+=== TEST 28: arguments of a component's URI
+--- http_config
+server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_3; prodorder_gateway off; default_type application/json;
+    location / { return 200 '{"status":"ready","target":"$request_uri"}'; }
+}
+--- config
+location = /readyz { prodorder_health one=/-/one?a=b=c&d two=/-/two? three=/-/three; }
+location /-/ { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_3/; }
+--- request
+GET /readyz?e
+--- response_body_like: "one":\{"status":"ready","target":"/one\?a=b=c&d"\},"two":\{"status":"ready","target":"/two"\},"three":\{"status":"ready","target":"/three"\}
+
+
+=== TEST 29: as many components as there may be
+--- config eval
+"location = /readyz { prodorder_health " . CORE::join(" ", map { "c$_=/-/one" } 1 .. 50) . "; }
+location = /-/one { internal; default_type application/json; return 200 '{\"status\":\"ready\"}'; }"
+--- pipelined_requests eval
+["GET /readyz", "GET /readyz"]
+--- error_code eval
+[200, 200]
+--- response_body_like eval
+[(qr/"c1":\{"status":"ready"\},.*"c50":\{"status":"ready"\}\}\}/) x 2]
+
+
+=== TEST 30: and one more
+--- config eval
+"location = /readyz { prodorder_health " . CORE::join(" ", map { "c$_=/-/one" } 1 .. 51) . "; }"
+--- must_die
+--- error_log
+51 components of "prodorder_health": at most 50 are possible

@@ -148,6 +148,9 @@ is($response->{status}, 200, 'HEAD');
 cmp_ok((Prodorder::Gateway::Http::values_of($response, 'Content-Length'))[0], '>', 1000, 'has the length of GET');
 $response = get('POST', '/metrics', '{}');
 is($response->{status}, 405, 'POST is no way to ask');
+for my $condition ('If-None-Match: *', 'If-Match: "x"', 'If-Unmodified-Since: Thu, 01 Jan 1970 00:00:01 GMT', 'Range: bytes=0-1') {
+    is(get('GET', '/metrics', undef, $condition)->{status}, 200, "a scrape does not depend on $condition");
+}
 
 # ---- requests, validation
 
