@@ -8,34 +8,62 @@
 
 
 static size_t ngx_http_prodorder_json_plain(const u_char *p, size_t len);
-static void ngx_http_prodorder_json_escape(ngx_http_prodorder_json_t *json,
-    u_char c);
+static size_t ngx_http_prodorder_json_escape(u_char *buf, u_char c);
 
 
 void
 ngx_http_prodorder_json_string(ngx_http_prodorder_json_t *json,
     const u_char *data, size_t len)
 {
-    size_t         n;
-    const u_char  *end;
-
-    end = data + len;
-
     ngx_http_prodorder_json_text(json, "\"");
+    (void) ngx_http_prodorder_json_part(json, data, len, (size_t) -1);
+    ngx_http_prodorder_json_text(json, "\"");
+}
 
-    while (data < end) {
-        n = ngx_http_prodorder_json_plain(data, end - data);
+
+size_t
+ngx_http_prodorder_json_part(ngx_http_prodorder_json_t *json,
+    const u_char *data, size_t len, size_t max)
+{
+    u_char  escape[NGX_HTTP_PRODORDER_ESCAPE];
+    size_t  i, n;
+
+    i = 0;
+
+    while (i < len) {
+        n = ngx_http_prodorder_json_plain(data + i, len - i);
+
+        if (n > max) {
+
+            /* back to the first byte of the character that has no room */
+
+            for (n = max; n && (data[i + n] & 0xc0) == 0x80; n--) {
+                /* void */
+            }
+
+            ngx_http_prodorder_json_raw(json, data + i, n);
+            return i + n;
+        }
 
         if (n) {
-            ngx_http_prodorder_json_raw(json, data, n);
-            data += n;
+            ngx_http_prodorder_json_raw(json, data + i, n);
+            i += n;
+            max -= n;
             continue;
         }
 
-        ngx_http_prodorder_json_escape(json, *data++);
+        n = ngx_http_prodorder_json_escape(escape, data[i]);
+
+        if (n > max) {
+            return i;
+        }
+
+        ngx_http_prodorder_json_raw(json, escape, n);
+        i++;
+        max -= n;
     }
 
-    ngx_http_prodorder_json_text(json, "\"");
+    return i;
 }
 
 
@@ -76,10 +104,12 @@ ngx_http_prodorder_json_plain(const u_char *p, size_t len)
 }
 
 
-static void
-ngx_http_prodorder_json_escape(ngx_http_prodorder_json_t *json, u_char c)
+/* Into buf, which has room for any; returns the length. */
+
+static size_t
+ngx_http_prodorder_json_escape(u_char *buf, u_char c)
 {
-    u_char  buf[6], *p;
+    u_char  *p;
 
     switch (c) {
 
@@ -107,7 +137,7 @@ ngx_http_prodorder_json_escape(ngx_http_prodorder_json_t *json, u_char c)
                      : ngx_sprintf(buf, "%%%02Xd", (int) c);
     }
 
-    ngx_http_prodorder_json_raw(json, buf, p - buf);
+    return p - buf;
 }
 
 

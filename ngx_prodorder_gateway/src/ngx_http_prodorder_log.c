@@ -4,22 +4,47 @@
  *
  * A log_format of the same members costs nginx three times as much: each of
  * its variables is looked up, measured and escaped on its own.  Here the line
- * is written once, into memory for the longest line that it can become.
+ * is written once, into memory for the longest line that there can be.
+ *
+ * With its line feed that has 4096 bytes: what a pipe takes at once (PIPE_BUF),
+ * so that lines of several workers do not mix, and what fits in a buffer=4k,
+ * past which nginx writes longer ones piece by piece.  Each value has its share,
+ * counted as it is written, with escapes; what is longer is cut.
  */
 
 
 #include "ngx_http_prodorder.h"
 
 
+/* Without the line feed, which nginx adds. */
+#define NGX_HTTP_PRODORDER_LOG_LINE      4095
+
 /* Names and punctuation of all members, and the values whose size is fixed. */
 #define NGX_HTTP_PRODORDER_LOG_FIXED     640
 
-/* An address, a status and a time of one try of an upstream. */
-#define NGX_HTTP_PRODORDER_LOG_TRY                                            \
-    (NGX_SOCKADDR_STRLEN + NGX_INT_T_LEN + NGX_TIME_T_LEN + 16)
-
-/* The reason of an error is cut at this many bytes. */
+#define NGX_HTTP_PRODORDER_LOG_OPERATION 256
+#define NGX_HTTP_PRODORDER_LOG_METHOD    32
+#define NGX_HTTP_PRODORDER_LOG_TARGET    1024
 #define NGX_HTTP_PRODORDER_LOG_REASON    512
+
+/* Of the reason, where the mistake is. */
+#define NGX_HTTP_PRODORDER_LOG_PATH      256
+
+/* An address, a status and a time of one try, with what separates them. */
+#define NGX_HTTP_PRODORDER_LOG_TRY                                            \
+    (NGX_SOCKADDR_STRLEN + NGX_INT_T_LEN + NGX_TIME_T_LEN                     \
+     + sizeof(".999") - 1 + 3 * (sizeof(" : ") - 1))
+
+/* The last ones are written: the client got the last one's answer. */
+#define NGX_HTTP_PRODORDER_LOG_TRIES     8
+
+_Static_assert(NGX_HTTP_PRODORDER_LOG_FIXED + NGX_HTTP_PRODORDER_ID_MAX
+               + NGX_HTTP_PRODORDER_LOG_OPERATION
+               + NGX_HTTP_PRODORDER_LOG_METHOD + NGX_HTTP_PRODORDER_LOG_TARGET
+               + NGX_HTTP_PRODORDER_LOG_REASON + NGX_SOCKADDR_STRLEN
+               + NGX_HTTP_PRODORDER_LOG_TRY * NGX_HTTP_PRODORDER_LOG_TRIES
+               <= NGX_HTTP_PRODORDER_LOG_LINE,
+               "the shares of the values are larger than the line");
 
 
 typedef enum {
@@ -29,13 +54,16 @@ typedef enum {
 } ngx_http_prodorder_log_upstream_e;
 
 
-static size_t ngx_http_prodorder_log_size(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx, struct oa_match *match);
 static void ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx,
     struct oa_match *match);
+static void ngx_http_prodorder_log_target(ngx_http_prodorder_json_t *json,
+    ngx_str_t *target);
+static void ngx_http_prodorder_log_tries(ngx_http_prodorder_json_t *json,
+    ngx_http_request_t *r);
 static void ngx_http_prodorder_log_upstream(ngx_http_prodorder_json_t *json,
-    ngx_http_request_t *r, ngx_http_prodorder_log_upstream_e what);
+    ngx_http_upstream_state_t *state, ngx_uint_t n,
+    ngx_http_prodorder_log_upstream_e what);
 static void ngx_http_prodorder_log_reason(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_log_seconds(ngx_http_prodorder_json_t *json,
@@ -47,7 +75,7 @@ ngx_int_t
 ngx_http_prodorder_log_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                         *p;
+    u_char                          line[NGX_HTTP_PRODORDER_LOG_LINE];
     struct oa_match                *match;
     ngx_http_prodorder_ctx_t       *ctx;
     ngx_http_prodorder_json_t       json;
@@ -73,51 +101,22 @@ ngx_http_prodorder_log_variable(ngx_http_request_t *r,
         match = NULL;
     }
 
-    p = ngx_pnalloc(r->pool, ngx_http_prodorder_log_size(r, ctx, match));
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    json.pos = p;
+    json.pos = line;
     json.len = 0;
     ngx_http_prodorder_log_write(&json, r, ctx, match);
 
-    v->data = p;
+    v->data = ngx_pnalloc(r->pool, json.len);
+    if (v->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(v->data, line, json.len);
     v->len = json.len;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
 
     return NGX_OK;
-}
-
-
-static size_t
-ngx_http_prodorder_log_size(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx, struct oa_match *match)
-{
-    size_t  len;
-
-    /* request ids and addresses are of characters that need no escape */
-
-    len = NGX_HTTP_PRODORDER_LOG_FIXED + ctx->request_id.len
-          + r->connection->addr_text.len
-          + (r->method_name.len + r->unparsed_uri.len)
-            * NGX_HTTP_PRODORDER_ESCAPE;
-
-    if (match) {
-        len += match->operation->id.len * NGX_HTTP_PRODORDER_ESCAPE;
-    }
-
-    if (r->upstream_states) {
-        len += r->upstream_states->nelts * NGX_HTTP_PRODORDER_LOG_TRY;
-    }
-
-    if (ctx->report.first || ctx->message.len) {
-        len += NGX_HTTP_PRODORDER_LOG_REASON * NGX_HTTP_PRODORDER_ESCAPE;
-    }
-
-    return len;
 }
 
 
@@ -149,26 +148,25 @@ ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
                                     sizeof(ctx->trace.parent_id));
     }
 
-    ngx_http_prodorder_json_text(json, "\",\"operation\":");
+    ngx_http_prodorder_json_text(json, "\",\"operation\":\"");
 
     if (match) {
-        ngx_http_prodorder_json_string(json,
-                                       (u_char *) match->operation->id.data,
-                                       match->operation->id.len);
-    } else {
-        ngx_http_prodorder_json_text(json, "\"\"");
+        (void) ngx_http_prodorder_json_part(json,
+                                        (u_char *) match->operation->id.data,
+                                        match->operation->id.len,
+                                        NGX_HTTP_PRODORDER_LOG_OPERATION);
     }
 
     validation = ngx_http_prodorder_verdict_name(ctx->verdict);
 
-    ngx_http_prodorder_json_text(json, ",\"validation\":\"");
+    ngx_http_prodorder_json_text(json, "\",\"validation\":\"");
     ngx_http_prodorder_json_raw(json, validation->data, validation->len);
-    ngx_http_prodorder_json_text(json, "\",\"method\":");
-    ngx_http_prodorder_json_string(json, r->method_name.data,
-                                   r->method_name.len);
-    ngx_http_prodorder_json_text(json, ",\"target\":");
-    ngx_http_prodorder_json_string(json, r->unparsed_uri.data,
-                                   r->unparsed_uri.len);
+    ngx_http_prodorder_json_text(json, "\",\"method\":\"");
+    (void) ngx_http_prodorder_json_part(json, r->method_name.data,
+                                        r->method_name.len,
+                                        NGX_HTTP_PRODORDER_LOG_METHOD);
+    ngx_http_prodorder_json_text(json, "\",\"target\":\"");
+    ngx_http_prodorder_log_target(json, &r->unparsed_uri);
     ngx_http_prodorder_json_text(json, ",\"status\":");
     ngx_http_prodorder_json_uint(json, ngx_http_prodorder_sent_status(r));
     ngx_http_prodorder_json_text(json, ",\"durationS\":");
@@ -179,14 +177,9 @@ ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_json_uint(json, r->connection->sent);
     ngx_http_prodorder_json_text(json, ",\"remote\":\"");
     ngx_http_prodorder_json_raw(json, r->connection->addr_text.data,
-                                r->connection->addr_text.len);
-    ngx_http_prodorder_json_text(json, "\",\"upstream\":\"");
-    ngx_http_prodorder_log_upstream(json, r, NGX_HTTP_PRODORDER_LOG_PEER);
-    ngx_http_prodorder_json_text(json, "\",\"upstreamStatus\":\"");
-    ngx_http_prodorder_log_upstream(json, r, NGX_HTTP_PRODORDER_LOG_STATUS);
-    ngx_http_prodorder_json_text(json, "\",\"upstreamS\":\"");
-    ngx_http_prodorder_log_upstream(json, r, NGX_HTTP_PRODORDER_LOG_TIME);
-    ngx_http_prodorder_json_text(json, "\"");
+                                ngx_min(r->connection->addr_text.len,
+                                        NGX_SOCKADDR_STRLEN));
+    ngx_http_prodorder_log_tries(json, r);
     ngx_http_prodorder_log_reason(json, r, ctx);
     ngx_http_prodorder_json_text(json, "}");
 }
@@ -201,32 +194,96 @@ static void
 ngx_http_prodorder_log_reason(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
-    u_char            buf[NGX_HTTP_PRODORDER_LOG_REASON], *p;
+    size_t            start;
+    ngx_str_t         message;
     struct oa_error  *error;
 
     error = ctx->report.first;
 
-    if (error && error->path.len) {
-        p = ngx_snprintf(buf, sizeof(buf), "%*s: %*s",
-                         ngx_min(error->path.len, sizeof(buf) / 2),
-                         error->path.data, error->message.len,
-                         error->message.data);
+    if (error) {
+        message.data = (u_char *) error->message.data;
+        message.len = error->message.len;
 
-    } else if (error) {
-        p = ngx_snprintf(buf, sizeof(buf), "%*s", error->message.len,
-                         error->message.data);
-
-    } else if (ctx->message.len
-               && ngx_http_prodorder_sent_status(r) >= NGX_HTTP_BAD_REQUEST)
-    {
-        p = ngx_snprintf(buf, sizeof(buf), "%V", &ctx->message);
+    } else if (ngx_http_prodorder_sent_status(r) >= NGX_HTTP_BAD_REQUEST) {
+        message = ctx->message;
 
     } else {
         return;
     }
 
-    ngx_http_prodorder_json_text(json, ",\"reason\":");
-    ngx_http_prodorder_json_string(json, buf, p - buf);
+    if (message.len == 0) {
+        return;
+    }
+
+    ngx_http_prodorder_json_text(json, ",\"reason\":\"");
+    start = json->len;
+
+    if (error && error->path.len) {
+        (void) ngx_http_prodorder_json_part(json, (u_char *) error->path.data,
+                                            error->path.len,
+                                            NGX_HTTP_PRODORDER_LOG_PATH);
+        ngx_http_prodorder_json_text(json, ": ");
+    }
+
+    (void) ngx_http_prodorder_json_part(json, message.data, message.len,
+                                        NGX_HTTP_PRODORDER_LOG_REASON
+                                        - (json->len - start));
+    ngx_http_prodorder_json_text(json, "\"");
+}
+
+
+/* targetBytes: only when it was cut */
+
+static void
+ngx_http_prodorder_log_target(ngx_http_prodorder_json_t *json,
+    ngx_str_t *target)
+{
+    size_t  n;
+
+    n = ngx_http_prodorder_json_part(json, target->data, target->len,
+                                     NGX_HTTP_PRODORDER_LOG_TARGET);
+    ngx_http_prodorder_json_text(json, "\"");
+
+    if (n < target->len) {
+        ngx_http_prodorder_json_text(json, ",\"targetBytes\":");
+        ngx_http_prodorder_json_uint(json, target->len);
+    }
+}
+
+
+/* upstreamTries: only when not all of them are written */
+
+static void
+ngx_http_prodorder_log_tries(ngx_http_prodorder_json_t *json,
+    ngx_http_request_t *r)
+{
+    ngx_uint_t                  n, written;
+    ngx_http_upstream_state_t  *state;
+
+    n = r->upstream_states ? r->upstream_states->nelts : 0;
+    written = ngx_min(n, NGX_HTTP_PRODORDER_LOG_TRIES);
+    state = NULL;
+
+    if (n) {
+        state = r->upstream_states->elts;
+        state += n - written;
+    }
+
+    ngx_http_prodorder_json_text(json, "\",\"upstream\":\"");
+    ngx_http_prodorder_log_upstream(json, state, written,
+                                    NGX_HTTP_PRODORDER_LOG_PEER);
+    ngx_http_prodorder_json_text(json, "\",\"upstreamStatus\":\"");
+    ngx_http_prodorder_log_upstream(json, state, written,
+                                    NGX_HTTP_PRODORDER_LOG_STATUS);
+    ngx_http_prodorder_json_text(json, "\",\"upstreamS\":\"");
+    ngx_http_prodorder_log_upstream(json, state, written,
+                                    NGX_HTTP_PRODORDER_LOG_TIME);
+    ngx_http_prodorder_json_text(json, "\"");
+
+    if (written < n) {
+        ngx_http_prodorder_json_text(json, ",\"upstreamTries\":");
+        ngx_http_prodorder_json_uint(json, n);
+    }
 }
 
 
@@ -238,18 +295,12 @@ ngx_http_prodorder_log_reason(ngx_http_prodorder_json_t *json,
 
 static void
 ngx_http_prodorder_log_upstream(ngx_http_prodorder_json_t *json,
-    ngx_http_request_t *r, ngx_http_prodorder_log_upstream_e what)
+    ngx_http_upstream_state_t *state, ngx_uint_t n,
+    ngx_http_prodorder_log_upstream_e what)
 {
-    ngx_uint_t                  i;
-    ngx_http_upstream_state_t  *state;
+    ngx_uint_t  i;
 
-    if (r->upstream_states == NULL) {
-        return;
-    }
-
-    state = r->upstream_states->elts;
-
-    for (i = 0; i < r->upstream_states->nelts; i++) {
+    for (i = 0; i < n; i++) {
 
         if (state[i].peer == NULL) {
             ngx_http_prodorder_json_text(json, " : ");
