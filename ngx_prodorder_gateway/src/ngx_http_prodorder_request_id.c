@@ -15,6 +15,7 @@
 
 static ngx_uint_t ngx_http_prodorder_id_is_valid(ngx_str_t *id);
 static u_char *ngx_http_prodorder_uuid(u_char *p);
+static void ngx_http_prodorder_entropy(u_char *p, size_t n);
 
 
 ngx_int_t
@@ -123,17 +124,48 @@ ngx_http_prodorder_random(u_char *buf, size_t n)
         left = sizeof(store);
         owner = ngx_pid;
 
-        if (getrandom(store, sizeof(store), 0) != (ssize_t) sizeof(store)) {
-
-            /* no entropy yet, or a kernel without the call */
-
-            for (left = 0; left < sizeof(store); left++) {
-                store[left] = (u_char) (ngx_random() >> 7);
-            }
-        }
+        ngx_http_prodorder_entropy(store, sizeof(store));
     }
 
     left -= n;
     ngx_memcpy(buf, store + left, n);
     ngx_memzero(store + left, n);
+}
+
+
+/* A signal may cut the kernel's answer short, or come before it. */
+
+static void
+ngx_http_prodorder_entropy(u_char *p, size_t n)
+{
+    ssize_t  got;
+
+    static ngx_uint_t  logged;
+
+    while (n) {
+        got = getrandom(p, n, 0);
+
+        if (got >= 0) {
+            p += got;
+            n -= got;
+            continue;
+        }
+
+        if (ngx_errno == NGX_EINTR) {
+            continue;
+        }
+
+        if (!logged) {
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, ngx_errno,
+                          "prodorder: getrandom() failed, ids are made "
+                          "of random() from here on");
+            logged = 1;
+        }
+
+        /* a kernel, or a sandbox, without the call */
+
+        for ( /* void */ ; n; n--) {
+            *p++ = (u_char) (ngx_random() >> 7);
+        }
+    }
 }
