@@ -8,6 +8,7 @@
 #define OA_SCHEMA_COMPILE_H
 
 #include "loader.h"
+#include "schema_names.h"
 #include "schema_program.h"
 
 /* Where the value of a keyword holds schemas. */
@@ -74,8 +75,10 @@ struct oa_schemas {
     struct oa_schema *first; /* in the order they were found */
     struct oa_schema *last;
     struct oa_schema *compiled_up_to; /* the last one that was tried, or NULL */
-    struct oa_resource *resources;
-    struct oa_resource *document; /* what has no $id; NULL: nothing was compiled yet */
+    struct oa_names uris;             /* of struct oa_resource */
+    struct oa_names anchors;          /* of struct oa_anchor, by resource */
+    struct oa_names dynamic_anchors;  /* of unsigned: how many resources have it */
+    struct oa_resource *document;     /* what has no $id; NULL: nothing was compiled yet */
     struct oa_pattern_code *patterns;
     struct oa_slot *slots; /* a hash table by node */
     size_t slot_count;     /* a power of two, or 0 */
@@ -131,6 +134,9 @@ struct oa_schema *oa_reference_find(struct oa_loader *loader, const struct oa_sc
 
 /* The anchor of that name in a resource, or NULL. */
 const struct oa_anchor *oa_anchor_find(const struct oa_resource *resource, struct oa_str name);
+
+/* How many resources have this $dynamicAnchor; NULL: none. */
+unsigned *oa_dynamic_anchors(const struct oa_schemas *schemas, struct oa_str name);
 
 /* Compile every schema that was noted and not yet compiled. */
 bool oa_schemas_compile(struct oa_loader *loader);

@@ -8,14 +8,9 @@ enum { NOT_VISITED, VISITING, VISITED };
 /* ---- $dynamicRef ----------------------------------------------------------------------------- */
 
 static bool depends_on_scope(const struct oa_schemas *schemas, struct oa_str name) {
-    unsigned count = 0;
+    const unsigned *count = oa_dynamic_anchors(schemas, name);
 
-    for (const struct oa_resource *r = schemas->resources; r != NULL; r = r->next) {
-        const struct oa_anchor *anchor = oa_anchor_find(r, name);
-
-        count += anchor != NULL && anchor->is_dynamic;
-    }
-    return count > 1;
+    return count != NULL && *count > 1;
 }
 
 /* Only where there is a choice do schemas need to note which resources they entered. */

@@ -97,21 +97,19 @@ struct oa_resource *oa_index_resource(struct oa_loader *loader, const struct oa_
     struct oa_schemas *schemas = loader->doc->schemas;
     struct oa_resource *resource;
 
-    for (const struct oa_resource *r = schemas->resources; r != NULL; r = r->next) {
-        if (oa_str_equal(r->uri, uri)) {
-            struct oa_place at = place_text(place, "$id");
+    if (oa_names_find(&schemas->uris, NULL, uri) != NULL) {
+        struct oa_place at = place_text(place, "$id");
 
-            loader_fail(loader, &at, "the URI \"%.*s\" is given twice", OA_STR(uri));
-            return NULL;
-        }
+        loader_fail(loader, &at, "the URI \"%.*s\" is given twice", OA_STR(uri));
+        return NULL;
     }
     resource = loader_alloc(loader, 1, sizeof(*resource));
-    if (resource != NULL) {
-        *resource = (struct oa_resource){
-            .next = schemas->resources, .uri = uri, .node = node, .place = place
-        };
-        schemas->resources = resource;
+    if (resource == NULL || !oa_names_set(loader, &schemas->uris, NULL, uri, resource)) {
+        return NULL;
     }
+    *resource = (struct oa_resource){
+        .uri = uri, .node = node, .place = place, .anchors = &schemas->anchors
+    };
     return resource;
 }
 
@@ -144,12 +142,25 @@ static struct oa_resource *add_id(struct oa_loader *loader, const struct oa_json
 }
 
 const struct oa_anchor *oa_anchor_find(const struct oa_resource *resource, struct oa_str name) {
-    const struct oa_anchor *anchor = resource->anchors;
+    return oa_names_find(resource->anchors, resource, name);
+}
 
-    while (anchor != NULL && !oa_str_equal(anchor->name, name)) {
-        anchor = anchor->next;
+unsigned *oa_dynamic_anchors(const struct oa_schemas *schemas, struct oa_str name) {
+    return oa_names_find(&schemas->dynamic_anchors, NULL, name);
+}
+
+static bool count_dynamic(struct oa_loader *loader, struct oa_str name) {
+    struct oa_schemas *schemas = loader->doc->schemas;
+    unsigned *count = oa_dynamic_anchors(schemas, name);
+
+    if (count == NULL) {
+        count = loader_alloc(loader, 1, sizeof(*count));
+        if (count == NULL || !oa_names_set(loader, &schemas->dynamic_anchors, NULL, name, count)) {
+            return false;
+        }
     }
-    return anchor;
+    (*count)++;
+    return true;
 }
 
 static bool is_anchor_name(struct oa_str name) {
@@ -187,12 +198,10 @@ static bool add_anchor(struct oa_loader *loader, struct oa_schema *schema, const
     if (anchor == NULL) {
         return false;
     }
-    *anchor = (struct oa_anchor){ .next = schema->resource->anchors,
-                                  .name = value->text,
-                                  .schema = schema,
-                                  .is_dynamic = is_dynamic };
-    schema->resource->anchors = anchor;
-    return true;
+    *anchor = (struct oa_anchor){ .name = value->text, .schema = schema, .is_dynamic = is_dynamic };
+    return oa_names_set(loader, &loader->doc->schemas->anchors, schema->resource, value->text,
+                        anchor) &&
+           (!is_dynamic || count_dynamic(loader, value->text));
 }
 
 /* ---- the walk -------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 struct oa_op;
+struct oa_names;
 
 /*
  * Judge one value. False: it is invalid, and (unless run->mode is OA_QUIET) oa_fail() was called.
@@ -127,7 +128,6 @@ struct oa_array {
 };
 
 struct oa_anchor {
-    struct oa_anchor *next;
     struct oa_str name;
     const struct oa_schema *schema;
     bool is_dynamic;
@@ -135,11 +135,10 @@ struct oa_anchor {
 
 /* A schema with a URI of its own, and what lies in it up to the next such schema. */
 struct oa_resource {
-    struct oa_resource *next;
     struct oa_str uri; /* without fragment; "" for the document itself */
     const struct oa_json *node;
     const struct oa_place *place;
-    struct oa_anchor *anchors;
+    const struct oa_names *anchors; /* of all resources */
 };
 
 enum oa_schema_state { OA_INDEXED, OA_COMPILED, OA_FAILED };

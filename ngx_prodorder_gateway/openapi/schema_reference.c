@@ -4,12 +4,7 @@
 #include "schema_uri.h"
 
 static struct oa_resource *find_resource(const struct oa_schemas *schemas, struct oa_str uri) {
-    struct oa_resource *resource = schemas->resources;
-
-    while (resource != NULL && !oa_str_equal(resource->uri, uri)) {
-        resource = resource->next;
-    }
-    return resource;
+    return oa_names_find(&schemas->uris, NULL, uri);
 }
 
 /* The one document that is not in the document: the draft's metaschema, when somebody asks for it. */
@@ -30,6 +25,7 @@ static struct oa_resource *load_metaschema(struct oa_loader *loader) {
             loader_fail(loader, &place, "out of memory");
             return NULL;
         }
+        outside->anchors = &schemas->anchors;
         oa_index_schema(loader, root, &place, outside);
     }
     return find_resource(schemas, (struct oa_str){ place.key.data, place.key.len });
