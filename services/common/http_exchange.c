@@ -93,7 +93,8 @@ void http_exchange_begin(struct http_exchange *exchange) {
     }
     if (err != ERR_OK) {
         exchange->match.param_count = 0;
-        http_reply_error(exchange, err, NULL, NULL);
+        http_reply_error(exchange, err,
+                         err == ERR_NOT_FOUND ? "There is no such resource" : NULL, NULL);
         return;
     }
     const struct http_route *route = &server->options.routes[exchange->match.route];

@@ -29,6 +29,13 @@ void http_flow_fail(struct flow *flow) {
     }
 }
 
+void http_flow_fail_missing(struct flow *flow, const char *missing) {
+    if (flow->err == ERR_NOT_FOUND && flow->message == NULL) {
+        flow->message = missing;
+    }
+    http_flow_fail(flow);
+}
+
 void http_flow_problem(struct flow *flow, const char *path, const char *keyword,
                        const char *message) {
     struct http_flow *self = of(flow);

@@ -71,10 +71,7 @@ static void release_claim(struct create_order *self) {
 
 static void fail(struct flow *flow) {
     release_claim(of(flow));
-    if (flow->err == ERR_NOT_FOUND) {
-        flow->message = "There is no such product";
-    }
-    http_flow_fail(flow);
+    http_flow_fail_missing(flow, "There is no such product");
 }
 
 /* ---- the steps ---- */

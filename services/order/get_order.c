@@ -22,11 +22,15 @@ struct get_order {
     struct order order;
 };
 
+static void fail(struct flow *flow) {
+    http_flow_fail_missing(flow, "There is no such order");
+}
+
 static struct flow_kind KIND = {
     .name = "get_order",
     .steps = STEPS,
     .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
-    .fail = http_flow_fail,
+    .fail = fail,
     .flow_bytes = sizeof(struct get_order),
 };
 

@@ -58,11 +58,15 @@ struct change_item {
 
 enum { CHANGE_QUEUE_MAX = 1024, CHANGE_BATCH_MAX = 128 };
 
+static void fail(struct flow *flow) {
+    http_flow_fail_missing(flow, "There is no such product");
+}
+
 static struct flow_kind KIND = {
     .name = "change_product",
     .steps = STEPS,
     .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
-    .fail = http_flow_fail,
+    .fail = fail,
     .flow_bytes = sizeof(struct change_product),
 };
 

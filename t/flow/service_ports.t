@@ -42,11 +42,13 @@ for my $door ([\&product_service, 'product'], [\&order_service, 'order']) {
     $answer = $request->(GET => "/$plural/999999999999");
     is($answer->{status}, 404, "an unknown $name is 404");
     is($answer->{json}{statusCode}, 404, "and says so in its body ($name)");
-    ok(length($answer->{json}{message} // ''), "with a message ($name)");
+    is($answer->{json}{message}, "There is no such $name", "and what there is not ($name)");
     for my $id (qw(0 -1 abc 1.5 01 9223372036854775808)) {
         is($request->(GET => "/$plural/$id")->{status}, 400, "GET /$plural/$id is 400");
     }
-    is($request->(GET => '/nowhere')->{status}, 404, "an unknown path is 404 at the $name service");
+    $answer = $request->(GET => '/nowhere');
+    is($answer->{status}, 404, "an unknown path is 404 at the $name service");
+    is($answer->{json}{message}, 'There is no such resource', 'and says so');
     $answer = $request->(DELETE => "/$plural/1");
     is($answer->{status}, 405, "DELETE is 405 at the $name service");
     like($answer->{headers}{allow} // '', qr/\bGET\b/, "and Allow names GET ($name)");

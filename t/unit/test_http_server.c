@@ -66,7 +66,7 @@ static const struct {
     { GET("/sho%w"), "400", "\"The path has a malformed percent-encoding\"}", false },
     { GET("/show%"), "400", "}", false },
     { GET("/%73how?%"), "200", "show|/show|%|", false }, /* the query is not the path's */
-    { GET("/"), "404", "{\"statusCode\":404,\"message\":\"Not found\"}", false },
+    { GET("/"), "404", "{\"statusCode\":404,\"message\":\"There is no such resource\"}", false },
     { "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "404", "}", false },
     { "PUT /show HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx", "405", "}", false },
     { "get /show HTTP/1.1\r\nHost: a\r\n\r\n", "405", "}", false },
@@ -126,7 +126,7 @@ END_TEST
 START_TEST(head_is_get_without_its_body) {
     int fd = client_open();
     client_send(fd, "HEAD /show HTTP/1.1\r\nHost: a\r\n\r\n" GET("/nothing"));
-    expect_answer(fd, "200", "Not found");
+    expect_answer(fd, "200", "There is no such resource");
     ck_assert(has("Content-Length: 12\r\n") && has("\r\n\r\nHTTP/1.1 404"));
     close(fd);
 }
@@ -256,7 +256,7 @@ START_TEST(pipelined_requests_are_answered_in_order_in_one_write) {
     expect_answer(fd, "200", "show|/show|4|");
     const char *first = strstr(answer, "show|/show|1|");
     const char *second = strstr(answer, "\r\n\r\n2HTTP");
-    const char *third = strstr(answer, "Not found");
+    const char *third = strstr(answer, "There is no such resource");
     ck_assert(first != NULL && second > first && third > second);
     close(fd);
 }
@@ -462,7 +462,7 @@ static bool rendered(const char *line) {
 START_TEST(requests_are_counted_by_route_and_class) {
     int fd = client_open();
     client_send(fd, GET("/show") GET("/show") GET("/fail") GET("/nothing"));
-    expect_answer(fd, "200", "Not found");
+    expect_answer(fd, "200", "There is no such resource");
     ck_assert(rendered("\nprodorder_http_requests_total{route=\"show\",class=\"2xx\"} 2\n"));
     ck_assert(rendered("\nprodorder_http_requests_total{route=\"fail\",class=\"5xx\"} 1\n"));
     ck_assert(rendered("\nprodorder_http_requests_total{route=\"none\",class=\"4xx\"} 1\n"));

@@ -250,7 +250,8 @@ START_TEST(an_unknown_product_is_not_found) {
     answer_cache();
     (void)next_request();
     fake_pg_answer(fake_rows(7), NULL, NULL);
-    stack_expect(fd, 404);
+    const struct stack_answer *answer = stack_expect(fd, 404);
+    ck_assert_ptr_nonnull(strstr(answer->body, "There is no such product"));
 }
 END_TEST
 
@@ -365,9 +366,9 @@ static const struct {
     int status;
     const char *part;
 } REFUSED[] = {
-    { "PATCH", "/products/8", "", "{\"price\":1}", 404, "Not found" },
+    { "PATCH", "/products/8", "", "{\"price\":1}", 404, "There is no such product" },
     { "PATCH", "/products/7", "If-Match: \"2\"\r\n", "{\"price\":1}", 412, "If-Match" },
-    { "POST", "/products/8/restock", "", "{\"quantity\":1}", 404, "Not found" },
+    { "POST", "/products/8/restock", "", "{\"quantity\":1}", 404, "There is no such product" },
     { "POST", "/products/7/restock", "", "{\"quantity\":1000000}", 400, "\"/quantity\"" },
 };
 
