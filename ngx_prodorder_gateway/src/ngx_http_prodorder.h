@@ -274,6 +274,9 @@ typedef struct {
     size_t                        len;
 } ngx_http_prodorder_json_t;
 
+/* A target up to this length is given room for the worst, a longer one measured. */
+#define NGX_HTTP_PRODORDER_TARGET_SHORT  512
+
 /* One byte of a string becomes at most this many: \u0000 */
 #define NGX_HTTP_PRODORDER_ESCAPE    6
 
@@ -301,6 +304,12 @@ void ngx_http_prodorder_json_string(ngx_http_prodorder_json_t *json,
  */
 size_t ngx_http_prodorder_json_part(ngx_http_prodorder_json_t *json,
     const u_char *data, size_t len, size_t max);
+/*
+ * The request target as it was received, quoted.  "http://host?query" has no
+ * path, which means "/" (RFC 9110, 4.2.3).  Empty: it could not be read.
+ */
+void ngx_http_prodorder_json_target(ngx_http_prodorder_json_t *json,
+    ngx_http_request_t *r);
 void ngx_http_prodorder_json_uint(ngx_http_prodorder_json_t *json,
     ngx_uint_t n);
 void ngx_http_prodorder_json_time(ngx_http_prodorder_json_t *json);
@@ -339,8 +348,8 @@ ngx_uint_t ngx_http_prodorder_is_json(ngx_str_t *content_type);
  * the response is equivalent, not identical, so the tag is weakened.
  */
 ngx_int_t ngx_http_prodorder_weaken_etag(ngx_http_request_t *r);
-/* In a 304: weakens the tag when the client holds the weak one. */
-ngx_int_t ngx_http_prodorder_known_etag(ngx_http_request_t *r);
+/* Gives a 304 the validators that the 200 has. */
+ngx_int_t ngx_http_prodorder_not_modified(ngx_http_request_t *r);
 
 
 /* Content handler of prodorder_health. */

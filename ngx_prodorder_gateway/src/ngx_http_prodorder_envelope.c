@@ -14,9 +14,9 @@
 #include "ngx_http_prodorder.h"
 
 
-/* All of the suffix but the path and the request id. */
+/* All of the suffix but the path and the request id; a slash for no path. */
 #define NGX_HTTP_PRODORDER_SUFFIX                                             \
-    (sizeof(",\"timestamp\":\"\",\"path\":\"\",\"requestId\":\"\"}")            \
+    (sizeof(",\"timestamp\":\"\",\"path\":\"/\",\"requestId\":\"\"}")           \
      + NGX_HTTP_PRODORDER_TIME_LEN)
 
 
@@ -151,18 +151,26 @@ ngx_http_prodorder_suffix(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
     ngx_buf_t                  *b;
     ngx_http_prodorder_json_t   json;
 
-    /* room for a path that is all escapes is cheaper than to measure it */
+    json.pos = NULL;
+    json.len = 0;
 
-    b = ngx_create_temp_buf(r->pool, NGX_HTTP_PRODORDER_SUFFIX
-                                     + ctx->request_id.len
-                                     + r->unparsed_uri.len
-                                       * NGX_HTTP_PRODORDER_ESCAPE);
+    if (r->unparsed_uri.len > NGX_HTTP_PRODORDER_TARGET_SHORT) {
+        ngx_http_prodorder_write_suffix(&json, r, ctx);
+
+    } else {
+
+        /* room for a path that is all escapes is cheaper than to measure it */
+
+        json.len = NGX_HTTP_PRODORDER_SUFFIX + ctx->request_id.len
+                   + r->unparsed_uri.len * NGX_HTTP_PRODORDER_ESCAPE;
+    }
+
+    b = ngx_create_temp_buf(r->pool, json.len);
     if (b == NULL) {
         return NULL;
     }
 
     json.pos = b->last;
-    json.len = 0;
     ngx_http_prodorder_write_suffix(&json, r, ctx);
 
     b->last = json.pos;
@@ -181,8 +189,7 @@ ngx_http_prodorder_write_suffix(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_json_text(json, ",\"timestamp\":\"");
     ngx_http_prodorder_json_time(json);
     ngx_http_prodorder_json_text(json, "\",\"path\":");
-    ngx_http_prodorder_json_string(json, r->unparsed_uri.data,
-                                   r->unparsed_uri.len);
+    ngx_http_prodorder_json_target(json, r);
     ngx_http_prodorder_json_text(json, ",\"requestId\":\"");
     ngx_http_prodorder_json_raw(json, ctx->request_id.data,
                                 ctx->request_id.len);

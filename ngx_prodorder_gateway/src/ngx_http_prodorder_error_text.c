@@ -78,8 +78,7 @@ ngx_http_prodorder_write_envelope(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_json_text(json, ",\"timestamp\":\"");
     ngx_http_prodorder_json_time(json);
     ngx_http_prodorder_json_text(json, "\",\"path\":");
-    ngx_http_prodorder_json_string(json, r->unparsed_uri.data,
-                                   r->unparsed_uri.len);
+    ngx_http_prodorder_json_target(json, r);
     ngx_http_prodorder_json_text(json, ",\"requestId\":");
     ngx_http_prodorder_json_string(json, ctx->request_id.data,
                                    ctx->request_id.len);
@@ -102,8 +101,7 @@ ngx_http_prodorder_write_problem(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_json_text(json, ",\"detail\":");
     ngx_http_prodorder_write_message(json, r, ctx);
     ngx_http_prodorder_json_text(json, ",\"instance\":");
-    ngx_http_prodorder_json_string(json, r->unparsed_uri.data,
-                                   r->unparsed_uri.len);
+    ngx_http_prodorder_json_target(json, r);
 
     ngx_http_prodorder_write_details(json, r, ctx);
 

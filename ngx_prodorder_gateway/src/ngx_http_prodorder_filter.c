@@ -76,7 +76,7 @@ ngx_http_prodorder_header_filter(ngx_http_request_t *r)
 
         if (r->headers_out.status == NGX_HTTP_NOT_MODIFIED) {
 
-            if (ngx_http_prodorder_known_etag(r) != NGX_OK) {
+            if (ngx_http_prodorder_not_modified(r) != NGX_OK) {
                 return NGX_ERROR;
             }
 

@@ -352,40 +352,31 @@ ngx_http_prodorder_weaken_etag(ngx_http_request_t *r)
 
 
 /*
- * A 304 names the tag that the 200 had.  What type of body that was, and so
- * whether it was in an envelope, is not known here, but the client says which
- * form of the tag it holds.
+ * A 304 has the validators of the 200 (RFC 9110, 15.4.5), which lost some if
+ * it has an envelope.  An upstream's 304 does not say what type the 200 has:
+ * a weak tag is right then, too.  A cache takes it for the tag that it holds,
+ * weak or strong, but a strong one only for the same strong one (RFC 9111,
+ * 4.3.4).
  */
 
 ngx_int_t
-ngx_http_prodorder_known_etag(ngx_http_request_t *r)
+ngx_http_prodorder_not_modified(ngx_http_request_t *r)
 {
-    u_char           *p, *last;
-    ngx_str_t         held;
-    ngx_table_elt_t  *etag;
+    ngx_str_t  type;
 
-    static ngx_str_t  name = ngx_string("If-None-Match");
+    /* nginx, when it makes a 304 of a 200, empties the type but not this length */
 
-    etag = r->headers_out.etag;
+    type.data = r->headers_out.content_type.data;
+    type.len = r->headers_out.content_type_len;
 
-    if (etag == NULL || etag->hash == 0 || etag->value.len == 0) {
-        return NGX_OK;
-    }
+    if (type.data && type.len) {
 
-    if (ngx_http_prodorder_join_headers_in(r, &name, &held) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    last = held.data + held.len;
-
-    for (p = held.data; (size_t) (last - p) >= etag->value.len + 2; p++) {
-
-        if (p[0] == 'W' && p[1] == '/'
-            && ngx_memcmp(p + 2, etag->value.data, etag->value.len) == 0)
-        {
-            return ngx_http_prodorder_weaken_etag(r);
+        if (!ngx_http_prodorder_is_json(&type)) {
+            return NGX_OK;
         }
+
+        ngx_http_clear_last_modified(r);
     }
 
-    return NGX_OK;
+    return ngx_http_prodorder_weaken_etag(r);
 }

@@ -21,6 +21,22 @@ ngx_http_prodorder_json_string(ngx_http_prodorder_json_t *json,
 }
 
 
+void
+ngx_http_prodorder_json_target(ngx_http_prodorder_json_t *json,
+    ngx_http_request_t *r)
+{
+    ngx_http_prodorder_json_text(json, "\"");
+
+    if (r->unparsed_uri.len && r->unparsed_uri.data[0] == '?') {
+        ngx_http_prodorder_json_text(json, "/");
+    }
+
+    (void) ngx_http_prodorder_json_part(json, r->unparsed_uri.data,
+                                        r->unparsed_uri.len, (size_t) -1);
+    ngx_http_prodorder_json_text(json, "\"");
+}
+
+
 size_t
 ngx_http_prodorder_json_part(ngx_http_prodorder_json_t *json,
     const u_char *data, size_t len, size_t max)

@@ -395,3 +395,104 @@ GET /t
 location = /t { default_type application/json; return 200 '{}'; }
 --- request
 GET /t
+
+
+=== TEST 30: a 304 has the weak tag of the 200, whatever the client asked with
+--- config
+location /a { types { } default_type application/json; root html; }
+location /b { types { } default_type text/plain; root html; }
+--- user_files
+>>> a.json
+[1]
+>>> b.txt
+1
+--- pipelined_requests eval
+["GET /a.json", "GET /b.txt"]
+--- more_headers
+If-None-Match: *
+--- error_code eval
+[304, 304]
+--- raw_response_headers_like eval
+[qr/^ETag: W\/"[^"]+"\r$/m, qr/^ETag: "[^"]+"\r$/m]
+
+
+=== TEST 31: and Last-Modified only if the 200 has it
+--- config
+location /a { types { } default_type application/json; root html; }
+location /b { types { } default_type text/plain; root html; }
+--- user_files
+>>> a.json
+[1]
+>>> b.txt
+1
+--- pipelined_requests eval
+["GET /a.json", "GET /b.txt"]
+--- more_headers
+If-None-Match: *
+--- error_code eval
+[304, 304]
+--- raw_response_headers_like eval
+[qr/\A(?!.*Last-Modified)/s, qr/^Last-Modified: /m]
+
+
+=== TEST 32: an upstream's 304 has the weak tag, too
+--- config
+location /t { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request
+GET /t
+--- more_headers
+If-None-Match: "6", "7"
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval
+"HTTP/1.1 304 Not Modified\r\nETag: \"7\"\r\n\r\n"
+--- error_code: 304
+--- response_headers
+ETag: W/"7"
+
+
+=== TEST 33: unless it says that it is no JSON
+--- config
+location /t { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request
+GET /t
+--- more_headers
+If-None-Match: "7"
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval
+"HTTP/1.1 304 Not Modified\r\nContent-Type: text/css\r\nETag: \"7\"\r\n\r\n"
+--- error_code: 304
+--- response_headers
+ETag: "7"
+
+
+=== TEST 34: a target without a path has the path /
+--- config
+location / { default_type application/json; return 200 '{}'; }
+--- raw_request eval
+"GET http://x?" . ('"' x 100) . " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+--- response_body_like eval: qr/"path":"\/\?(?:\\"){100}","requestId":"[^"]+"\}\z/
+
+
+=== TEST 35: a long target does not take six times its size
+--- config
+location / {
+    error_log logs/error.log debug;
+    default_type application/json;
+    return 200 '{}';
+}
+--- request eval
+"GET /?" . 'x' x 8000
+--- response_body_like eval: qr/"path":"\/\?x{8000}","requestId":"[^"]+"\}\z/
+--- no_error_log eval
+qr/malloc: [0-9A-F]+:[2-9]\d{4}\b/
+
+
+=== TEST 36: targets of the lengths where the room for them is reckoned otherwise
+--- config
+location / { default_type application/json; return 200 '{}'; }
+--- pipelined_requests eval
+[map { "GET /?" . "\xff" x ($_ - 2) } 511 .. 513]
+--- response_body_like eval
+[map { my $n = $_ - 2; qr/"path":"\/\?(?:%FF){$n}","requestId":"[^"]+"\}\z/ } 511 .. 513]
+--- error_code eval
+[200, 200, 200]

@@ -283,7 +283,7 @@ location /n { default_type application/json; return 200 '[]'; }
 [qr/\A\z/, qr/"data":\[\],/, qr/\A\z/, qr/"data":\[\],/]
 
 
-=== TEST 16: trap: a 304 names the tag as the client holds it: the weak one of an envelope
+=== TEST 16: trap: a 304 names the tag that the 200 in its envelope has: the weak one
 --- request
 GET /t
 --- more_headers
@@ -295,7 +295,7 @@ If-None-Match: "6", W/"7"
 ETag: W/"7"
 
 
-=== TEST 17: trap: or the strong one of what had no envelope
+=== TEST 17: trap: also when the client asks with the strong one
 --- request
 GET /t
 --- more_headers
@@ -304,7 +304,7 @@ If-None-Match: "7"
 "HTTP/1.1 304 Not Modified\r\nETag: \"7\"\r\n\r\n"
 --- error_code: 304
 --- response_headers
-ETag: "7"
+ETag: W/"7"
 
 
 === TEST 18: trap: HEAD whose upstream sends a body all the same
