@@ -253,9 +253,15 @@ ngx_buf_t *ngx_http_prodorder_error_build(ngx_http_request_t *r,
 void ngx_http_prodorder_error_parse(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 
-/* The reason phrase, and the message used when nobody has a better one. */
+/* The reason phrase; of a status that nobody has registered, its class. */
 ngx_str_t *ngx_http_prodorder_status_title(ngx_uint_t status);
-ngx_str_t *ngx_http_prodorder_status_message(ngx_http_request_t *r);
+
+/*
+ * The message used when nobody has a better one; it names the limit or the
+ * cause where the request shows it.
+ */
+ngx_str_t ngx_http_prodorder_status_message(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
 
 /* Whether the client prefers application/problem+json. */
 ngx_uint_t ngx_http_prodorder_wants_problem(ngx_http_request_t *r);

@@ -9,11 +9,9 @@
 
 
 static void ngx_http_prodorder_write_envelope(ngx_http_prodorder_json_t *json,
-    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx, ngx_str_t *message);
 static void ngx_http_prodorder_write_problem(ngx_http_prodorder_json_t *json,
-    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
-static void ngx_http_prodorder_write_message(ngx_http_prodorder_json_t *json,
-    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx, ngx_str_t *message);
 static void ngx_http_prodorder_write_details(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_write_report(ngx_http_prodorder_json_t *json,
@@ -29,6 +27,7 @@ ngx_http_prodorder_error_build(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, ngx_uint_t problem)
 {
     ngx_buf_t                  *b;
+    ngx_str_t                   message;
     ngx_uint_t                  pass;
     ngx_http_prodorder_json_t   json;
 
@@ -36,13 +35,16 @@ ngx_http_prodorder_error_build(ngx_http_request_t *r,
     json.len = 0;
     b = NULL;
 
+    message = ctx->message.len ? ctx->message
+                               : ngx_http_prodorder_status_message(r, ctx);
+
     for (pass = 0; pass < 2; pass++) {
 
         if (problem) {
-            ngx_http_prodorder_write_problem(&json, r, ctx);
+            ngx_http_prodorder_write_problem(&json, r, ctx, &message);
 
         } else {
-            ngx_http_prodorder_write_envelope(&json, r, ctx);
+            ngx_http_prodorder_write_envelope(&json, r, ctx, &message);
         }
 
         if (pass == 0) {
@@ -66,12 +68,12 @@ ngx_http_prodorder_error_build(ngx_http_request_t *r,
 
 static void
 ngx_http_prodorder_write_envelope(ngx_http_prodorder_json_t *json,
-    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx, ngx_str_t *message)
 {
     ngx_http_prodorder_json_text(json, "{\"statusCode\":");
     ngx_http_prodorder_json_uint(json, r->headers_out.status);
     ngx_http_prodorder_json_text(json, ",\"data\":null,\"message\":");
-    ngx_http_prodorder_write_message(json, r, ctx);
+    ngx_http_prodorder_json_string(json, message->data, message->len);
 
     ngx_http_prodorder_write_details(json, r, ctx);
 
@@ -88,7 +90,7 @@ ngx_http_prodorder_write_envelope(ngx_http_prodorder_json_t *json,
 
 static void
 ngx_http_prodorder_write_problem(ngx_http_prodorder_json_t *json,
-    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx, ngx_str_t *message)
 {
     ngx_str_t  *title;
 
@@ -99,7 +101,7 @@ ngx_http_prodorder_write_problem(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_json_text(json, ",\"status\":");
     ngx_http_prodorder_json_uint(json, r->headers_out.status);
     ngx_http_prodorder_json_text(json, ",\"detail\":");
-    ngx_http_prodorder_write_message(json, r, ctx);
+    ngx_http_prodorder_json_string(json, message->data, message->len);
     ngx_http_prodorder_json_text(json, ",\"instance\":");
     ngx_http_prodorder_json_target(json, r);
 
@@ -111,22 +113,6 @@ ngx_http_prodorder_write_problem(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_json_string(json, ctx->request_id.data,
                                    ctx->request_id.len);
     ngx_http_prodorder_json_text(json, "}");
-}
-
-
-static void
-ngx_http_prodorder_write_message(ngx_http_prodorder_json_t *json,
-    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
-{
-    ngx_str_t  *message;
-
-    message = &ctx->message;
-
-    if (message->len == 0) {
-        message = ngx_http_prodorder_status_message(r);
-    }
-
-    ngx_http_prodorder_json_string(json, message->data, message->len);
 }
 
 

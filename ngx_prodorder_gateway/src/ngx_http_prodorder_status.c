@@ -1,10 +1,12 @@
 
 /*
- * What a status is called, and what to say when nobody said more.
+ * What a status is called, and what to say when nobody said more: the cause,
+ * or the limit, where the request shows it.
  */
 
 
 #include "ngx_http_prodorder.h"
+#include "../openapi/body_media.h"
 
 
 typedef struct {
@@ -16,15 +18,25 @@ typedef struct {
 
 static ngx_http_prodorder_status_t *ngx_http_prodorder_status(
     ngx_uint_t status);
+static ngx_str_t ngx_http_prodorder_malformed(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_prodorder_is_header_too_large(
     ngx_http_request_t *r);
+static ngx_uint_t ngx_http_prodorder_is_certificate(ngx_http_request_t *r);
+static ngx_str_t ngx_http_prodorder_certificate(ngx_http_request_t *r);
+static ngx_str_t ngx_http_prodorder_body_too_large(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static ngx_str_t ngx_http_prodorder_line_too_long(ngx_http_request_t *r);
+static ngx_str_t ngx_http_prodorder_media(ngx_http_request_t *r);
+static ngx_str_t ngx_http_prodorder_text_of_limit(ngx_http_request_t *r,
+    char *text, off_t limit);
 
 
-/* Titles: the registry of RFC 9110.  The first is the answer for any other. */
+/* Titles: the registry of RFC 9110.  The first two are for any other. */
 
 static ngx_http_prodorder_status_t  ngx_http_prodorder_statuses[] = {
 
-    { 0, ngx_string("Error"), ngx_string("the request failed") },
+    { 0, ngx_string("Server Error"), ngx_string("the request failed") },
+    { 0, ngx_string("Client Error"), ngx_string("the request failed") },
 
     { 400, ngx_string("Bad Request"),
       ngx_string("the request is malformed") },
@@ -41,6 +53,8 @@ static ngx_http_prodorder_status_t  ngx_http_prodorder_statuses[] = {
                  "the Allow header lists those that it does") },
     { 406, ngx_string("Not Acceptable"),
       ngx_string("no representation matches the request's Accept headers") },
+    { 407, ngx_string("Proxy Authentication Required"),
+      ngx_string("authentication with the proxy is required") },
     { 408, ngx_string("Request Timeout"),
       ngx_string("the request did not arrive in time") },
     { 409, ngx_string("Conflict"),
@@ -56,8 +70,7 @@ static ngx_http_prodorder_status_t  ngx_http_prodorder_statuses[] = {
     { 414, ngx_string("URI Too Long"),
       ngx_string("the request target is too long") },
     { 415, ngx_string("Unsupported Media Type"),
-      ngx_string("the request body's media type is not supported: "
-                 "send Content-Type: application/json") },
+      ngx_string("the request body's media type is not supported") },
     { 416, ngx_string("Range Not Satisfiable"),
       ngx_string("the requested range cannot be served") },
     { 417, ngx_string("Expectation Failed"),
@@ -66,11 +79,25 @@ static ngx_http_prodorder_status_t  ngx_http_prodorder_statuses[] = {
       ngx_string("this server does not answer for the requested host") },
     { 422, ngx_string("Unprocessable Content"),
       ngx_string("the request is well-formed but cannot be followed") },
+    { 423, ngx_string("Locked"),
+      ngx_string("the resource is locked") },
+    { 424, ngx_string("Failed Dependency"),
+      ngx_string("another action failed that this one needs") },
+    { 425, ngx_string("Too Early"),
+      ngx_string("the request may be a replay: send it again after the TLS "
+                 "handshake") },
+    { 426, ngx_string("Upgrade Required"),
+      ngx_string("the server wants another protocol: see the Upgrade "
+                 "header") },
+    { 428, ngx_string("Precondition Required"),
+      ngx_string("the request needs a condition, such as If-Match") },
     { 429, ngx_string("Too Many Requests"),
       ngx_string("too many requests: try again after the time in "
                  "Retry-After") },
     { 431, ngx_string("Request Header Fields Too Large"),
       ngx_string("the request's header fields are too large") },
+    { 451, ngx_string("Unavailable For Legal Reasons"),
+      ngx_string("the resource is not available for legal reasons") },
     { 500, ngx_string("Internal Server Error"),
       ngx_string("an internal error occurred") },
     { 501, ngx_string("Not Implemented"),
@@ -85,8 +112,17 @@ static ngx_http_prodorder_status_t  ngx_http_prodorder_statuses[] = {
       ngx_string("the service behind the gateway did not answer in time") },
     { 505, ngx_string("HTTP Version Not Supported"),
       ngx_string("the request's HTTP version is not supported") },
+    { 506, ngx_string("Variant Also Negotiates"),
+      ngx_string("the server's content negotiation goes round in circles") },
     { 507, ngx_string("Insufficient Storage"),
-      ngx_string("there is no room to store the request") }
+      ngx_string("there is no room to store the request") },
+    { 508, ngx_string("Loop Detected"),
+      ngx_string("the request goes round in circles") },
+    { 510, ngx_string("Not Extended"),
+      ngx_string("the request lacks an extension that the server wants") },
+    { 511, ngx_string("Network Authentication Required"),
+      ngx_string("the network wants authentication before it lets requests "
+                 "pass") }
 };
 
 
@@ -98,13 +134,13 @@ ngx_http_prodorder_status(ngx_uint_t status)
     n = sizeof(ngx_http_prodorder_statuses)
         / sizeof(ngx_http_prodorder_statuses[0]);
 
-    for (i = 1; i < n; i++) {
+    for (i = 2; i < n; i++) {
         if (ngx_http_prodorder_statuses[i].status == status) {
             return &ngx_http_prodorder_statuses[i];
         }
     }
 
-    return &ngx_http_prodorder_statuses[0];
+    return &ngx_http_prodorder_statuses[status < 500 ? 1 : 0];
 }
 
 
@@ -115,28 +151,81 @@ ngx_http_prodorder_status_title(ngx_uint_t status)
 }
 
 
-ngx_str_t *
-ngx_http_prodorder_status_message(ngx_http_request_t *r)
+/*
+ * A status from a configuration ("return 413") or from an upstream has causes
+ * of its own: the text that fits any is left for it.  An empty text: likewise.
+ */
+
+ngx_str_t
+ngx_http_prodorder_status_message(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
 {
-    static ngx_str_t  plain = ngx_string(
-        "this port speaks HTTPS: use https:// instead of http://");
-    static ngx_str_t  large = ngx_string(
-        "the request's header fields are too large");
+    ngx_str_t   text;
+    ngx_uint_t  status;
 
-    if (r->headers_out.status == NGX_HTTP_BAD_REQUEST && r->upstream == NULL) {
+    ngx_str_null(&text);
 
-        /* nginx's own statuses 497 and 494 have become 400 on their way here */
+    status = r->headers_out.status;
 
-        if (r->http_connection->ssl && r->connection->ssl == NULL) {
-            return &plain;
-        }
-
-        if (ngx_http_prodorder_is_header_too_large(r)) {
-            return &large;
-        }
+    if (r->upstream && r->upstream->headers_in.status_n == status) {
+        return ngx_http_prodorder_status(status)->message;
     }
 
-    return &ngx_http_prodorder_status(r->headers_out.status)->message;
+    switch (status) {
+
+    case NGX_HTTP_BAD_REQUEST:
+        text = ngx_http_prodorder_malformed(r);
+        break;
+
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+        text = ngx_http_prodorder_body_too_large(r, ctx);
+        break;
+
+    case NGX_HTTP_REQUEST_URI_TOO_LARGE:
+        text = ngx_http_prodorder_line_too_long(r);
+        break;
+
+    case NGX_HTTP_UNSUPPORTED_MEDIA_TYPE:
+        if (ctx->refused == status) {
+            text = ngx_http_prodorder_media(r);
+        }
+
+        break;
+
+    case NGX_HTTP_NOT_IMPLEMENTED:
+        if (r->headers_in.transfer_encoding && !r->headers_in.chunked) {
+            ngx_str_set(&text, "the transfer coding is not supported: send "
+                               "chunked, or a Content-Length");
+        }
+
+        break;
+    }
+
+    return text.len ? text : ngx_http_prodorder_status(status)->message;
+}
+
+
+/* nginx's own statuses 494 to 497 have become 400 on their way here. */
+
+static ngx_str_t
+ngx_http_prodorder_malformed(ngx_http_request_t *r)
+{
+    ngx_str_t  text;
+
+    ngx_str_null(&text);
+
+    if (r->http_connection->ssl && r->connection->ssl == NULL) {
+        ngx_str_set(&text, "this port speaks HTTPS: use https:// instead of "
+                           "http://");
+
+    } else if (ngx_http_prodorder_is_header_too_large(r)) {
+        ngx_str_set(&text, "the request's header fields are too large");
+
+    } else if (ngx_http_prodorder_is_certificate(r)) {
+        text = ngx_http_prodorder_certificate(r);
+    }
+
+    return text;
 }
 
 
@@ -151,4 +240,186 @@ ngx_http_prodorder_is_header_too_large(ngx_http_request_t *r)
     return r->lingering_close
            && r->headers_in.content_length_n <= 0
            && !r->headers_in.chunked;
+}
+
+
+/*
+ * Between the whole header and the first phase, nginx looks at the header's
+ * framing and then at the client's certificate.
+ */
+
+static ngx_uint_t
+ngx_http_prodorder_is_certificate(ngx_http_request_t *r)
+{
+    ngx_http_headers_in_t  *in;
+
+    in = &r->headers_in;
+
+    if (!r->http_connection->ssl || r->valid_location
+        || r->http_state != NGX_HTTP_PROCESS_REQUEST_STATE)
+    {
+        return 0;
+    }
+
+    if (in->host == NULL && r->http_version > NGX_HTTP_VERSION_10) {
+        return 0;
+    }
+
+    if (in->content_length && in->content_length_n < 0) {
+        return 0;
+    }
+
+    /* over HTTP/2, a body may be shorter than its length */
+
+    if (r->stream && in->content_length_n > 0) {
+        return 0;
+    }
+
+    return in->transfer_encoding == NULL
+           || (in->chunked && in->content_length == NULL);
+}
+
+
+static ngx_str_t
+ngx_http_prodorder_certificate(ngx_http_request_t *r)
+{
+    ngx_str_t                   text;
+    ngx_http_variable_value_t  *verify;
+
+    static ngx_str_t  name = ngx_string("ssl_client_verify");
+
+    ngx_str_null(&text);
+
+    verify = ngx_http_get_variable(r, &name,
+                                   ngx_hash_key(name.data, name.len));
+
+    if (verify == NULL || verify->not_found) {
+        return text;
+    }
+
+    if (verify->len == sizeof("NONE") - 1
+        && ngx_strncmp(verify->data, "NONE", sizeof("NONE") - 1) == 0)
+    {
+        ngx_str_set(&text, "a TLS client certificate is required");
+
+    } else if (verify->len > sizeof("FAILED") - 1
+               && ngx_strncmp(verify->data, "FAILED", sizeof("FAILED") - 1)
+                  == 0)
+    {
+        ngx_str_set(&text, "the TLS client certificate is not accepted");
+    }
+
+    return text;
+}
+
+
+static ngx_str_t
+ngx_http_prodorder_body_too_large(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    off_t                           limit;
+    ngx_str_t                       none;
+    ngx_table_elt_t                *h;
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    if (ctx->refused == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+        plcf = ngx_http_get_module_loc_conf(r,
+                                            ngx_http_prodorder_gateway_module);
+        limit = (off_t) plcf->body_limit;
+
+    } else {
+        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+        limit = clcf->client_max_body_size;
+
+        /* larger by its length, or by what has been read of it */
+
+        h = r->headers_in.content_length;
+
+        if (limit == 0
+            || ((h == NULL || ngx_atoof(h->value.data, h->value.len) <= limit)
+                && (r->request_body == NULL
+                    || r->request_body->post_handler == NULL)))
+        {
+            ngx_str_null(&none);
+            return none;
+        }
+    }
+
+    return ngx_http_prodorder_text_of_limit(r, "the request body is larger "
+                                               "than the limit of %O bytes",
+                                            limit);
+}
+
+
+/* The target of a line that is too long is not known. */
+
+static ngx_str_t
+ngx_http_prodorder_line_too_long(ngx_http_request_t *r)
+{
+    ngx_str_t                  none;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    if (r->unparsed_uri.len) {
+        ngx_str_null(&none);
+        return none;
+    }
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+
+    return ngx_http_prodorder_text_of_limit(r, "the request line is longer "
+                                               "than the limit of %O bytes",
+                                 (off_t) cscf->large_client_header_buffers.size);
+}
+
+
+/* Not enough memory: an empty text. */
+
+static ngx_str_t
+ngx_http_prodorder_text_of_limit(ngx_http_request_t *r, char *text,
+    off_t limit)
+{
+    size_t     size;
+    ngx_str_t  ret;
+
+    ngx_str_null(&ret);
+
+    size = ngx_strlen(text) + NGX_OFF_T_LEN;
+
+    ret.data = ngx_pnalloc(r->pool, size);
+
+    if (ret.data) {
+        ret.len = ngx_snprintf(ret.data, size, text, limit) - ret.data;
+    }
+
+    return ret;
+}
+
+
+static ngx_str_t
+ngx_http_prodorder_media(ngx_http_request_t *r)
+{
+    ngx_str_t         text;
+    struct oa_str     type;
+    struct oa_media   media;
+    ngx_table_elt_t  *h;
+
+    ngx_str_set(&text, "the request body's media type is not supported: "
+                       "send Content-Type: application/json");
+
+    h = r->headers_in.content_type;
+
+    if (h) {
+        type.data = (char *) h->value.data;
+        type.len = h->value.len;
+
+        if (oa_media_parse(type, &media) && oa_media_is_json(&media)
+            && oa_media_has_other_charset(&media))
+        {
+            ngx_str_set(&text, "the request body's charset is not supported: "
+                               "send JSON in UTF-8");
+        }
+    }
+
+    return text;
 }
