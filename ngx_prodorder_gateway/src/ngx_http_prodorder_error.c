@@ -16,6 +16,7 @@ static ngx_int_t ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
 static void ngx_http_prodorder_error_clear_headers(ngx_http_request_t *r);
 static void ngx_http_prodorder_error_connection(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_error_retry_after(ngx_http_request_t *r);
+static ngx_int_t ngx_http_prodorder_error_no_store(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_error_allow(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_error_status_line(ngx_http_request_t *r);
@@ -25,6 +26,8 @@ static ngx_int_t ngx_http_prodorder_collect(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, ngx_buf_t *b);
 static ngx_int_t ngx_http_prodorder_error_send_body(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
+static ngx_uint_t ngx_http_prodorder_is_unfinished(ngx_http_upstream_t *u);
+static void ngx_http_prodorder_error_end_upstream(ngx_http_upstream_t *u);
 static ngx_uint_t ngx_http_prodorder_format(ngx_http_request_t *r);
 
 
@@ -77,6 +80,13 @@ ngx_http_prodorder_error_header(ngx_http_request_t *r,
     json = ngx_http_prodorder_is_json(&r->headers_out.content_type);
 
     if (!json || encoded || r->headers_out.content_length_n == 0) {
+
+        /* our body need not wait until a buffer of the upstream's is full */
+
+        if (ngx_http_prodorder_is_unfinished(r->upstream)) {
+            r->upstream->buffering = 0;
+        }
+
         return ngx_http_prodorder_error_send_header(r, ctx);
     }
 
@@ -110,7 +120,8 @@ ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
     if (ngx_http_prodorder_error_retry_after(r) != NGX_OK
-        || ngx_http_prodorder_error_allow(r, ctx) != NGX_OK)
+        || ngx_http_prodorder_error_allow(r, ctx) != NGX_OK
+        || ngx_http_prodorder_error_no_store(r) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -180,8 +191,11 @@ ngx_http_prodorder_error_clear_headers(ngx_http_request_t *r)
     static ngx_str_t  names[] = {
         ngx_string("Content-Language"),
         ngx_string("Content-Disposition"),
+        ngx_string("Content-Location"),
         ngx_string("X-Powered-By")
     };
+
+    static ngx_str_t  range = ngx_string("Content-Range");
 
     ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);
@@ -196,6 +210,13 @@ ngx_http_prodorder_error_clear_headers(ngx_http_request_t *r)
     if (r->headers_out.content_encoding) {
         r->headers_out.content_encoding->hash = 0;
         r->headers_out.content_encoding = NULL;
+    }
+
+    /* in a 416 it says how long the resource is */
+
+    if (r->headers_out.status != NGX_HTTP_RANGE_NOT_SATISFIABLE) {
+        ngx_http_prodorder_clear_header_out(r, &range);
+        r->headers_out.content_range = NULL;
     }
 }
 
@@ -282,7 +303,29 @@ ngx_http_prodorder_error_allow(ngx_http_request_t *r,
 }
 
 
-/* nginx knows no reason phrase for some statuses, and an upstream's is dropped. */
+/*
+ * A cache may keep a 404, 405, 410, 414 or 501 that does not say for how long
+ * (RFC 9110, 15.1): an error is over when its cause is.
+ */
+
+static ngx_int_t
+ngx_http_prodorder_error_no_store(ngx_http_request_t *r)
+{
+    static ngx_str_t  name = ngx_string("Cache-Control");
+    static ngx_str_t  expires = ngx_string("Expires");
+    static ngx_str_t  value = ngx_string("no-store");
+
+    if (ngx_http_prodorder_header_out(r, &name)
+        || ngx_http_prodorder_header_out(r, &expires))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_prodorder_add_header_out(r, &name, &value);
+}
+
+
+/* nginx has older phrases, or none, and an upstream's is dropped. */
 
 static void
 ngx_http_prodorder_error_status_line(ngx_http_request_t *r)
@@ -292,9 +335,7 @@ ngx_http_prodorder_error_status_line(ngx_http_request_t *r)
 
     r->headers_out.status_line.len = 0;
 
-    if (r->headers_out.status < 417 || r->headers_out.status == 429
-        || r->headers_out.status >= NGX_HTTP_INTERNAL_SERVER_ERROR)
-    {
+    if (r->http_version >= NGX_HTTP_VERSION_20) {
         return;
     }
 
@@ -431,7 +472,40 @@ ngx_http_prodorder_error_send_body(ngx_http_request_t *r,
 
     ngx_free_chain(r->pool, out);
 
+    ngx_http_prodorder_error_end_upstream(r->upstream);
+
     return rc;
+}
+
+
+/* A response that nobody but this client waits for, and more of it may come. */
+
+static ngx_uint_t
+ngx_http_prodorder_is_unfinished(ngx_http_upstream_t *u)
+{
+    return u && u->cleanup && !u->cacheable && !u->store;
+}
+
+
+/*
+ * The client has its whole answer: what the upstream goes on sending is not
+ * waited for.  nginx, when it is back from here, finds the response complete
+ * and closes a connection on which something is left.
+ */
+
+static void
+ngx_http_prodorder_error_end_upstream(ngx_http_upstream_t *u)
+{
+    if (!ngx_http_prodorder_is_unfinished(u)) {
+        return;
+    }
+
+    if (u->buffering) {
+        u->pipe->upstream_done = 1;
+
+    } else {
+        u->length = 0;
+    }
 }
 
 

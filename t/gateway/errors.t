@@ -591,3 +591,115 @@ GET /t
 --- tcp_reply eval: "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 --- error_code: 502
 --- response_body_like: \A\{"statusCode":502,"data":null,
+
+
+=== TEST 48: what described the body of an upstream's error does not describe ours
+--- config
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request
+GET /t
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval
+"HTTP/1.1 500 Oops\r\nContent-Type: application/json\r\nAccept-Ranges: bytes\r\nContent-Range: bytes 0-1/9\r\n"
+    . "Content-Location: /other\r\nContent-Length: 2\r\n\r\n{}"
+--- error_code: 500
+--- response_headers
+! Accept-Ranges
+! Content-Range
+! Content-Location
+
+
+=== TEST 49: but in a 416, Content-Range says how long the resource is
+--- config
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request
+GET /t
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval
+"HTTP/1.1 416 No\r\nContent-Type: text/html\r\nContent-Range: bytes */9\r\nContent-Length: 0\r\n\r\n"
+--- error_code: 416
+--- response_headers
+Content-Range: bytes */9
+
+
+=== TEST 50: an upstream's own Cache-Control stays
+--- config
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request
+GET /t
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval
+"HTTP/1.1 404 No\r\nContent-Type: text/html\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n"
+--- error_code: 404
+--- response_headers
+Cache-Control: max-age=60
+
+
+=== TEST 51: its Expires, too
+--- config
+location / { proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request
+GET /t
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval
+"HTTP/1.1 404 No\r\nContent-Type: text/html\r\nExpires: Mon, 01 Jan 2024 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n"
+--- error_code: 404
+--- response_headers
+! Cache-Control
+
+
+=== TEST 52: a target without a path has the path /
+--- config
+location / { root html; }
+--- raw_request eval
+"GET http://x?y=\"1\" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+--- error_code: 403
+--- response_body_like: "path":"/\?y=\\"1\\"","requestId"
+
+
+=== TEST 53: the same in a problem
+--- config
+prodorder_error_format problem;
+location / { root html; }
+--- raw_request eval
+"GET http://x?y HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+--- error_code: 403
+--- response_body_like: "instance":"/\?y","timestamp"
+
+
+=== TEST 54: a request line that cannot be read has none
+--- config
+location / { root html; }
+--- raw_request eval
+"BAD REQUEST LINE HERE\r\n\r\n"
+--- error_code: 400
+--- response_body_like: "path":"","requestId"
+
+
+=== TEST 55: an upstream's own 413, 415 and 501 name no limit and no cause of ours
+--- config
+location / { client_max_body_size 1; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1; }
+--- request
+POST /t
+x
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply eval
+"HTTP/1.1 413 Large\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n"
+--- error_code: 413
+--- response_body_like: "message":"the request body is larger than the limit","timestamp"
+
+
+=== TEST 56: a body whose limit is found while the upstream has a part of it
+--- config
+location / {
+    client_max_body_size 1k; proxy_http_version 1.1; proxy_request_buffering off;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+}
+--- tcp_listen: $TEST_NGINX_RAND_PORT_1
+--- tcp_reply_delay: 0.5
+--- tcp_reply eval: ["", "late"]
+--- raw_request eval
+["POST /t HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nxxxxx\r\n", "7d0\r\n" . ("x" x 2000) . "\r\n0\r\n\r\n"]
+--- raw_request_middle_delay: 0.1
+--- error_code: 413
+--- response_body_like: "message":"the request body is larger than the limit of 1024 bytes","timestamp"

@@ -22,6 +22,11 @@ my %port = map { $_ => Prodorder::Gateway::Nginx::free_port() } qw(h2 tls mtls u
 # no 408: nginx closes the connection then
 my @returned = (400 .. 406, 409 .. 417, 421, 422, 424, 425, 426, 428, 429, 431, 451,
     500 .. 508, 510, 511, 599);
+# where nginx's own phrase is an older one, or none
+my %phrase = (
+    405 => 'Method Not Allowed', 413 => 'Content Too Large', 414 => 'URI Too Long',
+    416 => 'Range Not Satisfiable', 418 => 'Client Error', 503 => 'Service Unavailable', 599 => 'Server Error',
+);
 my %accept = (
     'no Accept'    => undef,
     'browser'      => 'text/html,application/xhtml+xml,*/*;q=0.8',
@@ -94,14 +99,20 @@ sub write_file {
     return;
 }
 
+sub make_certificate {
+    my ($name) = @_;
+    system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$name -keyout $prefix/$name-key.pem"
+        . " -out $prefix/$name-cert.pem 2> $prefix/openssl.log") == 0 or die "openssl failed\n";
+    return;
+}
+
 sub start {
     make_path("$prefix/html/dir", "$prefix/dav");
     write_file('html/f.txt', 'text');
     write_file('html/sorry.html', '<html>nginx is sorry</html>');
     write_file('passwd', "user:{PLAIN}secret\n");
-    system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout $prefix/key.pem"
-        . " -out $prefix/cert.pem 2> $prefix/openssl.log") == 0 or die "openssl failed\n";
-    my $tls = 'ssl_certificate cert.pem; ssl_certificate_key key.pem;';
+    make_certificate('own');
+    my $tls = 'ssl_certificate own-cert.pem; ssl_certificate_key own-key.pem;';
     $nginx->write_conf(main => '', http2 => 0, server => $server, http => <<"END");
     limit_req_zone \$server_name zone=requests:1m rate=1r/m;
     limit_conn_zone \$server_name zone=connections:1m;
@@ -111,7 +122,7 @@ sub start {
 $server
     }
     server { listen 127.0.0.1:$port{tls} ssl; $tls }
-    server { listen 127.0.0.1:$port{mtls} ssl; $tls ssl_client_certificate cert.pem; ssl_verify_client on; }
+    server { listen 127.0.0.1:$port{mtls} ssl; $tls ssl_client_certificate own-cert.pem; ssl_verify_client on; }
 END
     my $said = $nginx->start;
     BAIL_OUT("nginx does not start: $said") if defined $said;
@@ -143,7 +154,7 @@ sub answer {
 # ---- the provocations ---------------------------------------------------------------------------
 
 # NAME, STATUS, "METHOD TARGET", { headers, body, has => fields of the answer, bare => the target ends
-# it all, so that nobody reads Accept }
+# it all, so that nobody reads Accept; message }
 sub requests {
     my $json = [['Content-Type', 'application/json']];
     return (
@@ -177,7 +188,9 @@ sub requests {
         ['limit_req 503', 503, 'GET /requests-503', { has => { 'retry-after' => 1 } }],
         ['limit_conn', 503, 'GET /connections', { has => { 'retry-after' => 1 } }],
         ['TRACE', 405, 'TRACE /', { has => { allow => 'GET, HEAD' } }],
-        ['a body over the limit', 413, 'POST /body', { body => 'x' x 3000 }],
+        ['a body over the limit', 413, 'POST /body', { body => 'x' x 3000, message => qr/ limit of 2048 bytes\z/ }],
+        ['a status by configuration, with a body', 413, 'POST /return/413', { body => 'x', message => qr/ the limit\z/ }],
+        ['another by configuration', 414, 'GET /return/414?x', { message => qr/ target is too long\z/ }],
         ['an unknown host', 502, 'GET /dead-host'],
         ['a refused connection', 502, 'GET /refused'],
         ['a group with nobody alive', 502, 'GET /dead-group'],
@@ -200,15 +213,19 @@ sub requests {
         ['DAV: DELETE of nothing', 404, 'DELETE /dav/none'],
         ['DAV: PUT to a collection', 409, 'PUT /dav/', { body => 'x' }],
         ['DAV: MKCOL without a parent', 409, 'MKCOL /dav/a/b/'],
-        ['DAV: MKCOL with a body', 415, 'MKCOL /dav/c/', { body => 'x' }],
+        ['DAV: MKCOL with a body', 415, 'MKCOL /dav/c/', { body => 'x', message => qr/ not supported\z/ }],
         ['DAV: COPY to nowhere', 400, 'COPY /dav/x'],
         ['validation', 400, 'POST /orders', { headers => $json, body => '{}' }],
         ['malformed JSON', 400, 'POST /orders', { headers => $json, body => '{<html>' }],
         ['a parameter', 400, 'GET /products/%3Chtml%3E'],
         ['an unknown route', 404, 'GET /orders/1/2'],
         ['another method', 405, 'DELETE /orders', { has => { allow => 'POST' } }],
-        ['another media type', 415, 'POST /orders', { headers => [['Content-Type', 'text/html']], body => '<html>' }],
-        ['a validated body over the limit', 413, 'POST /orders', { headers => $json, body => ' ' x 1500 }],
+        ['another media type', 415, 'POST /orders', { headers => [['Content-Type', 'text/html']], body => '<html>',
+            message => qr/ media type .*: send Content-Type: application\/json\z/ }],
+        ['another charset', 415, 'POST /orders', { body => '{}', message => qr/ charset .* UTF-8\z/,
+            headers => [['Content-Type', 'application/json; charset=latin1']] }],
+        ['a validated body over the limit', 413, 'POST /orders', { headers => $json, body => ' ' x 1500,
+            message => qr/ limit of 1024 bytes\z/ }],
         ['a valid order, the service gone', 502, 'POST /orders',
             { headers => $json, body => '{"productId":1,"quantity":1}' }],
     );
@@ -224,7 +241,8 @@ sub raw_requests {
         ['a method in small letters', 400, "get / $head\r\n", { bare => 1, versions => ['1.1'] }],
         ['a version that is none', 400, "GET / HTTP/x\r\n\r\n", { bare => 1, versions => ['1.1'] }],
         ['version 3.0', 505, "GET / HTTP/3.0\r\n\r\n", { bare => 1, versions => ['1.1'] }],
-        ['a target that is too long', 414, 'GET /' . 'x' x 5000 . " $head\r\n", { bare => 1 }],
+        ['a target that is too long', 414, 'GET /' . 'x' x 5000 . " $head\r\n",
+            { bare => 1, message => qr/ limit of 2048 bytes\z/ }],
         ['a header that is too large', 400, "GET / ${head}X: " . 'x' x 5000 . "\r\n\r\n",
             { message => qr/header fields are too large/ }],
         ['headers that are too many', 400, "GET / $head" . join('', map { "X$_: " . 'x' x 1000 . "\r\n" } 1 .. 9) . "\r\n",
@@ -236,12 +254,16 @@ sub raw_requests {
         ['two lengths', 400, "${post}Content-Length: 1\r\nContent-Length: 2\r\n\r\nx"],
         ['a length that is none', 400, "${post}Content-Length: x\r\n\r\n"],
         ['a length and chunks', 400, "${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", $only],
-        ['an unknown transfer coding', 501, "${post}Transfer-Encoding: gzip\r\n\r\n", $only],
+        ['an unknown transfer coding', 501, "${post}Transfer-Encoding: gzip\r\n\r\n",
+            { %$only, message => qr/transfer coding is not supported/ }],
         ['chunks in HTTP/1.0', 400, "${post}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", { versions => ['1.0'] }],
         ['a chunk that is none', 400, "${post}Transfer-Encoding: chunked\r\n\r\nxyz\r\n", $only],
-        ['chunks over the limit', 413, "${post}Transfer-Encoding: chunked\r\n\r\nbb8\r\n" . 'x' x 3000 . "\r\n0\r\n\r\n", $only],
+        ['chunks over the limit', 413, "${post}Transfer-Encoding: chunked\r\n\r\nbb8\r\n" . 'x' x 3000 . "\r\n0\r\n\r\n",
+            { %$only, message => qr/ limit of 2048 bytes\z/ }],
         ['CONNECT', 405, "CONNECT /x $head\r\n", $only],
         ['Expect, and refused', 413, "${post}Expect: 100-continue\r\nContent-Length: 3000\r\n\r\n", $only],
+        ['Expect, and refused by the validator', 415,
+            "POST /orders ${head}Content-Type: text/html\r\nExpect: 100-continue\r\nContent-Length: 6\r\n\r\n", $only],
         ['plain HTTP to a TLS port', 400, "GET / $head\r\n", { port => 'tls', message => qr/HTTPS/ }],
     );
 }
@@ -311,11 +333,16 @@ sub faults {
     my $type = $header{'content-type'} // 'none';
     push @wrong, "type $type" if $type ne ($is_problem ? 'application/problem+json' : 'application/json');
     push @wrong, 'a Server header' if exists $header{server};
+    push @wrong, '100 Continue first' if $response->{continued};
+    push @wrong, 'Cache-Control: ' . ($header{'cache-control'} // 'none') if ($header{'cache-control'} // '') ne 'no-store';
+    my ($phrase) = ($response->{head} // '') =~ m{\AHTTP/1\.\d \d+ (.*?)\r\n};
+    push @wrong, "phrase '$phrase'" if defined $phrase && $phrase{$status} && $phrase ne $phrase{$status};
     push @wrong, "HTML or nginx: $response->{head}$response->{body}"
         if "$response->{head}$response->{body}" =~ /<html|nginx|main\.c/i;
     my $json = eval { JSON::PP->new->utf8->decode($response->{body}) };
     return (@wrong, "no JSON: $response->{body}") if ref $json ne 'HASH';
     push @wrong, 'another status in the body' if ($json->{$is_problem ? 'status' : 'statusCode'} // 0) != $status;
+    push @wrong, "title '$json->{title}', phrase '$phrase'" if $is_problem && defined $phrase && $json->{title} ne $phrase;
     push @wrong, 'data' if !$is_problem && (!exists $json->{data} || defined $json->{data});
     push @wrong, 'no text' if !length($json->{$is_problem ? 'detail' : 'message'} // '');
     push @wrong, 'another id in the body' if ($json->{requestId} // '') ne ($header{'x-request-id'} // 'none');
@@ -359,14 +386,26 @@ for my $row (raw_requests()) {
     provoke($row, map { my $version = $_; [$version, sub { ask_raw($version, $row, @_) }] } @versions);
 }
 
-# Over TLS, without the certificate that the server wants.
-my $row = ['no client certificate', 400];
-my $text = `curl -sik --max-time 10 https://127.0.0.1:$port{mtls}/`;
-my ($head, $body) = split /\r\n\r\n/, $text, 2;
-my @fields = map { [split /: /, $_, 2] } grep { /:/ } split /\r\n/, $head;
-my ($status) = $head =~ m{\AHTTP/1.1 (\d+)};
-is(join("\n", judge('TLS', $row, 'no Accept', { head => $head, headers => \@fields, body => $body, status => $status })),
-    '', '400 no client certificate');
+# Over TLS, without the certificate that the server wants, and with another one.
+sub provoke_tls {
+    my ($name, $message, $option) = @_;
+    my $text = `curl -sik --max-time 10 $option https://127.0.0.1:$port{mtls}/`;
+    my ($head, $body) = split /\r\n\r\n/, $text, 2;
+    my @fields = map { [split /: /, $_, 2] } grep { /:/ } split /\r\n/, $head;
+    my ($status) = $head =~ m{\AHTTP/1.1 (\d+)};
+    my %response = (head => "$head\r\n", headers => \@fields, body => $body, status => $status);
+    is(join("\n", judge('TLS', [$name, 400, undef, { message => $message }], 'no Accept', \%response)), '', "400 $name");
+    return;
+}
+
+make_certificate('other');
+provoke_tls('no client certificate', qr/client certificate is required/, '');
+provoke_tls('another client certificate', qr/client certificate is not accepted/,
+    "--cert $prefix/other-cert.pem --key $prefix/other-key.pem");
+provoke_tls('no client certificate, no Host', qr/malformed/, "-H 'Host:'");
+provoke_tls('no client certificate, no length', qr/malformed/, "-H 'Content-Length: x'");
+provoke_tls('no client certificate, a length and chunks', qr/malformed/,
+    "-X POST -H 'Content-Length: 1' -H 'Transfer-Encoding: chunked'");
 
 cmp_ok(scalar keys %provoked, '>=', 30, scalar(keys %provoked) . " provocations, $answers answers");
 

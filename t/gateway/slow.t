@@ -17,6 +17,7 @@ use Prodorder::Gateway::Nginx;
 my $is_instrumented = $ENV{TEST_NGINX_USE_VALGRIND} || $ENV{PRODORDER_TEST_PRELOAD};
 my $nginx = Prodorder::Gateway::Nginx->new;
 my $upstream = Prodorder::Gateway::Nginx::free_port();
+my $endless = Prodorder::Gateway::Nginx::free_port();
 
 # JSON whose every line says where it is, so that a buffer that is used twice shows.
 my %body = map { $_ => '[' . join(",\n", map { sprintf '"%08d %s"', $_, 'x' x 40 } 1 .. $_) . ']' } 2000, 40_000;
@@ -50,6 +51,8 @@ sub start {
     location /file/ { $pass }
     location /direct/ { proxy_buffering off; $pass }
     location /gzip/ { gzip on; proxy_max_temp_file_size 0; $pass }
+    location /endless { proxy_pass http://127.0.0.1:$endless; }
+    location /endless/direct { proxy_buffering off; proxy_pass http://127.0.0.1:$endless; }
     location /rate/ { limit_rate 400k; proxy_max_temp_file_size 0; $pass }
 END
     my $said = $nginx->start;
@@ -170,6 +173,35 @@ for my $where (qw(memory file direct rate)) {
     my $text = read_all(slow_client('/memory/error/40000'));
     like($text, qr/\r\n\r\n\{"statusCode":500,"data":null,"message":"[^"]+","timestamp"[^}]+\}\z/, 'a large error');
     is(settles_at($sockets, \&sockets), $sockets, 'leaves no socket');
+}
+
+# An error whose body goes on for ten seconds, or does not begin: our answer is whole before.
+sub drip {
+    my ($request) = @_;
+    my $head = "HTTP/1.1 500 Oops\r\nContent-Type: " . ($request =~ /json/ ? 'application/json' : 'text/html') . "\r\n";
+    $head .= "Transfer-Encoding: chunked\r\n" if $request =~ /chunks/;
+    return ["$head\r\n", ('') x 50] if $request =~ /nothing/;
+    my $piece = 'x' x ($request =~ /json/ ? 70_000 : 100);
+    $piece = sprintf "%x\r\n%s\r\n", length $piece, $piece if $request =~ /chunks/;
+    return ["$head\r\n$piece", ($piece) x 50];
+}
+
+{
+    my $drip = Prodorder::Gateway::Mock->start($endless, $nginx->prefix . '/drip.txt', reply => \&drip, delay => 0.2);
+    for my $path (qw(html html/chunks direct/html direct/chunks json json/chunks direct/json nothing)) {
+        my $client = Prodorder::Gateway::Http->new($nginx->port, 5);
+        my $since = time;
+        $client->send_pieces(0, "GET /endless/$path HTTP/1.1\r\nHost: x\r\n\r\n");
+        my $response = $client->read_response('GET');
+        is($response->{problem} // $response->{status}, 500, "an endless error, $path: a whole answer");
+        $client->send_pieces(0, "GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        my $next = $client->read_response('GET') // {};
+        is($next->{status}, 404, 'and the next on the connection');
+        cmp_ok(time - $since, '<', 3, 'soon');
+        $client->close;
+        is(settles_at($sockets, \&sockets), $sockets, 'no socket is left');
+    }
+    $drip->stop;
 }
 
 $mock->stop;
