@@ -38,12 +38,14 @@ sub answer {
         if $kind eq 'reset';
     return ["HTTP/1.1 500 Oops\r\nContent-Type: application/json\r\nContent-Length: " . length($body) . "\r\n\r\n$body"]
         if $kind eq 'error';
+    return "HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\nContent-Length: " . length($body) . "\r\n\r\n$body"
+        if $kind eq 'html';
     return "${head}\r\n$body";
 }
 
 sub start {
     my $pass = "proxy_pass http://127.0.0.1:$upstream;";
-    $nginx->write_conf(main => '', http2 => 0, http => '', server => <<"END");
+    $nginx->write_conf(main => '', http2 => 0, http => 'proxy_cache_path cache keys_zone=cache:1m;', server => <<"END");
     proxy_http_version 1.1;
     proxy_buffer_size 4k; proxy_buffers 4 4k; proxy_busy_buffers_size 8k;
     gzip_types application/json; gzip_proxied any;
@@ -51,6 +53,8 @@ sub start {
     location /file/ { $pass }
     location /direct/ { proxy_buffering off; $pass }
     location /gzip/ { gzip on; proxy_max_temp_file_size 0; $pass }
+    location /cached/ { proxy_cache cache; proxy_cache_key \$uri; proxy_cache_valid any 1m; $pass
+        if (\$http_x_raw) { prodorder_gateway off; add_header X-Cache \$upstream_cache_status always; } }
     location /endless { proxy_pass http://127.0.0.1:$endless; }
     location /endless/direct { proxy_buffering off; proxy_pass http://127.0.0.1:$endless; }
     location /rate/ { limit_rate 400k; proxy_max_temp_file_size 0; $pass }
@@ -173,6 +177,14 @@ for my $where (qw(memory file direct rate)) {
     my $text = read_all(slow_client('/memory/error/40000'));
     like($text, qr/\r\n\r\n\{"statusCode":500,"data":null,"message":"[^"]+","timestamp"[^}]+\}\z/, 'a large error');
     is(settles_at($sockets, \&sockets), $sockets, 'leaves no socket');
+}
+
+# But what nginx caches is whole.
+for my $kind (qw(error html)) {
+    like(read_all(slow_client("/cached/$kind/40000")), qr/\AHTTP\S+ 500 .*\r\n\r\n\{"statusCode":500/s, "cached: $kind");
+    my $text = read_all(slow_client("/cached/$kind/40000", 'X-Raw: 1'));
+    like($text, qr/^X-Cache: HIT\r$/m, "cached: $kind: a hit");
+    is(length +(split /\r\n\r\n/, $text, 2)[1], length $body{40_000}, "cached: $kind: the whole body");
 }
 
 # An error whose body goes on for ten seconds, or does not begin: our answer is whole before.
