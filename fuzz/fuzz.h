@@ -41,8 +41,8 @@ static inline struct piece fuzz_take(struct piece *rest, char separator) {
 }
 
 /*
- * A copy that ends where its memory ends, so that a sanitizer sees an overrun by one byte. The caller
- * frees it.
+ * A copy that ends where its memory ends, so that a sanitizer sees an overrun by one byte. The
+ * caller frees it.
  */
 static inline char *fuzz_copy(struct piece piece) {
     char *copy = malloc(piece.len > 0 ? piece.len : 1);

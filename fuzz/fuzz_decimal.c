@@ -1,11 +1,12 @@
 /* link: services/common/json_read.c services/common/json_scan.c services/common/json_get.c
  *       services/common/json_write.c services/common/decimal.c services/common/utf8.c
- *       services/common/arena.c services/common/buf.c services/common/clock.c services/common/err.c */
+ *       services/common/arena.c services/common/buf.c services/common/clock.c
+ *       services/common/err.c */
 /*
  * Fuzz target: decimals. The input's first byte chooses the scale, the rest is the text.
  *
- * Only JSON numbers are taken; what is taken agrees with the C library's long double as far as that is
- * exact; and writing the value and reading it again gives the value.
+ * Only JSON numbers are taken; what is taken agrees with the C library's long double as far as that
+ * is exact; and writing the value and reading it again gives the value.
  */
 #include "common/decimal.h"
 #include "common/json.h"

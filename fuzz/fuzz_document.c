@@ -2,9 +2,9 @@
  * Fuzz target: OpenAPI documents and requests to them. The input is a document and, each behind a
  * byte 0x1e, requests: a line "METHOD TARGET", header lines, an empty line, the body.
  *
- * A document loads, or each of its mistakes is one line, never more than the limit; with other white
- * space and escapes it is the same document. A request's report is well-formed and leads into the
- * body, a shorter report has the same verdict, and so has the body in another spelling.
+ * A document loads, or each of its mistakes is one line, never more than the limit; with other
+ * white space and escapes it is the same document. A request's report is well-formed and leads into
+ * the body, a shorter report has the same verdict, and so has the body in another spelling.
  */
 #include "openapi/document.h"
 #include "openapi_checks.h"

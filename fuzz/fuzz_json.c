@@ -1,11 +1,13 @@
 /* link: services/common/json_read.c services/common/json_scan.c services/common/json_get.c
  *       services/common/json_write.c services/common/decimal.c services/common/utf8.c
- *       services/common/arena.c services/common/buf.c services/common/clock.c services/common/err.c */
+ *       services/common/arena.c services/common/buf.c services/common/clock.c
+ *       services/common/err.c */
 /*
  * Fuzz target: the JSON reader, against json-c's tokener and against itself.
  *
- * What the reader takes, json-c's lenient tokener must take too, with the same tree; and writing the
- * tree and reading it again must give the same tree. What it refuses has a place inside the input.
+ * What the reader takes, json-c's lenient tokener must take too, with the same tree; and writing
+ * the tree and reading it again must give the same tree. What it refuses has a place inside the
+ * input.
  */
 #include "common/json.h"
 

@@ -3,8 +3,8 @@
  * one a line.
  *
  * The templates become an OpenAPI document; for each request path the route is compared with what a
- * simple model says: split at '/', decode each segment, compare with each template, and take the one
- * that is literal where the other is a template, from the left. "." and ".." are no segments.
+ * simple model says: split at '/', decode each segment, compare with each template, and take the
+ * one that is literal where the other is a template, from the left. "." and ".." are no segments.
  */
 #include "openapi/document.h"
 #include "openapi/percent.h"

@@ -3,8 +3,8 @@
  * is the text.
  *
  * What compiles is valid, and what does not is invalid or said to be not supported; the verdict is
- * the same again, in a group, as one of two alternatives, and turned around by a negative lookahead;
- * and the work is within what was allowed.
+ * the same again, in a group, as one of two alternatives, and turned around by a negative
+ * lookahead; and the work is within what was allowed.
  */
 #include "openapi/pattern.h"
 #include "openapi_checks.h"

@@ -1,10 +1,11 @@
 /*
  * Fuzz target: JSON Schemas. The input's first line is a schema, each following line an instance.
  *
- * A schema compiles, or each of its mistakes is one line; in another spelling it is the same schema.
- * The report of an instance is well-formed and leads into the instance; with room for one error the
- * verdict is the same, and in another spelling the same errors are found. The schema inside of "not"
- * turns the verdict around, and inside of "allOf" and "anyOf" it does not change it.
+ * A schema compiles, or each of its mistakes is one line; in another spelling it is the same
+ * schema. The report of an instance is well-formed and leads into the instance; with room for one
+ * error the verdict is the same, and in another spelling the same errors are found. The schema
+ * inside of "not" turns the verdict around, and inside of "allOf" and "anyOf" it does not change
+ * it.
  */
 #include "openapi/schema_document.h"
 #include "openapi_checks.h"

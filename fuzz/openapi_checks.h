@@ -11,9 +11,9 @@ enum { FUZZ_ARENA_BYTES_MAX = 256 * 1024 * 1024 };
 bool fuzz_is_utf8(struct piece piece);
 
 /*
- * A report is no longer than it may be; each error has a keyword, a message and a path: a JSON Pointer
- * that leads to a value of `body` (or to where a member is missing), or one into a parameter when
- * `body` is NULL. All are valid UTF-8 and end with a zero byte.
+ * A report is no longer than it may be; each error has a keyword, a message and a path: a JSON
+ * Pointer that leads to a value of `body` (or to where a member is missing), or one into a
+ * parameter when `body` is NULL. All are valid UTF-8 and end with a zero byte.
  */
 void fuzz_check_report(const struct oa_report *report, const struct oa_json *body);
 
@@ -21,8 +21,8 @@ void fuzz_check_report(const struct oa_report *report, const struct oa_json *bod
 void fuzz_check_same_reports(const struct oa_report *a, const struct oa_report *b);
 
 /*
- * Write `value` as JSON with other white space, and member names and strings with other escapes. The
- * caller frees the text, which is *ret_len long and not terminated.
+ * Write `value` as JSON with other white space, and member names and strings with other escapes.
+ * The caller frees the text, which is *ret_len long and not terminated.
  */
 char *fuzz_respell(const struct oa_json *value, size_t *ret_len);
 

@@ -1,7 +1,7 @@
 /*
- * What every service of this kind opens alike: the options of its database, cache, broker, outbox and
- * HTTP server, as the shared part of its configuration says. The service adds what is its own. And
- * how all of it comes to an end.
+ * What every service of this kind opens alike: the options of its database, cache, broker, outbox
+ * and HTTP server, as the shared part of its configuration says. The service adds what is its own.
+ * And how all of it comes to an end.
  */
 #ifndef COMMON_BACKENDS_H
 #define COMMON_BACKENDS_H
@@ -25,7 +25,9 @@ struct outbox_options backends_outbox_options(const struct config_shared *config
 /* To be added: routes. */
 struct http_server_options backends_server_options(const struct config_shared *config);
 
-/* What a drain is about; all of it stays until the service has drained. The functions may be NULL. */
+/*
+ * What a drain is about; all of it stays until the service has drained. The functions may be NULL.
+ */
 struct backends {
     struct loop *loop;
     struct http_server *server;
@@ -39,7 +41,8 @@ struct backends {
 
 /*
  * No new work → answers → the consumers' transactions → events → deletion of confirmed rows →
- * service_drained(), within the time that service_drain_left_ms() leaves. Once; `backends` is copied.
+ * service_drained(), within the time that service_drain_left_ms() leaves. Once; `backends` is
+ * copied.
  */
 void backends_drain(const struct backends *backends);
 

@@ -67,8 +67,8 @@ MUST_CHECK enum err batcher_add(struct batcher *batcher, const void *item);
 void batch_done(struct batch *batch);
 
 /*
- * Keep only the items for which `keep` returns true, in their order; returns how many are left. For a
- * runner's first line: what nobody waits for any more is not begun.
+ * Keep only the items for which `keep` returns true, in their order; returns how many are left. For
+ * a runner's first line: what nobody waits for any more is not begun.
  */
 size_t batch_filter(struct batch *batch, bool (*keep)(void *item));
 

@@ -287,8 +287,9 @@ static void report_fates(struct broker *broker) {
 }
 
 /*
- * The publisher sets its state and then posts the fates of what its connection took with it. So they
- * are taken before the state is read: whoever hears that a message is lost has heard BROKER_DOWN.
+ * The publisher sets its state and then posts the fates of what its connection took with it. So
+ * they are taken before the state is read: whoever hears that a message is lost has heard
+ * BROKER_DOWN.
  */
 static void report_news(struct broker *broker) {
     fates_take(&broker->publisher.fates, &broker->fates);

@@ -23,7 +23,9 @@ enum { VERSION_DIGITS_MAX = 16 }; /* Lua's numbers are exact so far */
 #define LUA_GENERATION                                                                             \
     "if ARGV[#ARGV] ~= '' and tonumber(ARGV[#ARGV]) ~= number(KEYS[#KEYS]) then return 0 end "
 
-/* KEYS: generation; ARGV: a number that it never was, for when there is none; returns the next one */
+/*
+ * KEYS: generation; ARGV: a number that it never was, for when there is none; returns the next one
+ */
 static const char NEXT_GENERATION[] =
     LUA_NUMBER "local next = number(KEYS[1]) + 1 "
                "if next == 1 then next = tonumber(ARGV[1]) end "

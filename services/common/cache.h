@@ -60,7 +60,9 @@ struct cache_put {
     uint32_t ttl_s;
 };
 
-/* `values` (valid during the callback) has one entry per key when err is ERR_OK, else it is NULL. */
+/*
+ * `values` (valid during the callback) has one entry per key when err is ERR_OK, else it is NULL.
+ */
 typedef void cache_get_fn(void *ctx, enum err err, const struct cache_value *values);
 typedef void cache_done_fn(void *ctx, enum err err);
 

@@ -237,8 +237,8 @@ static void generation_begun(redisAsyncContext *redis, void *reply_void, void *p
 }
 
 /*
- * First of all, so that whoever began to fill before this, in any process, comes too late or has its
- * value dropped: what this process could not write meanwhile, nobody else knows of.
+ * First of all, so that whoever began to fill before this, in any process, comes too late or has
+ * its value dropped: what this process could not write meanwhile, nobody else knows of.
  */
 static void next_generation(struct cache *cache) {
     char fresh[CACHE_NUMBER_BYTES];

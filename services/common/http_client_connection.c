@@ -42,7 +42,10 @@ static int begin_connect(const char *address, uint16_t port) {
     return fd;
 }
 
-/* To the address whose turn it is, or the next that does not fail at once. NULL, or why there is none. */
+/*
+ * To the address whose turn it is, or the next that does not fail at once. NULL, or why there is
+ * none.
+ */
 static const char *connect_somewhere(struct http_client_connection *connection) {
     struct http_client *client = connection->client;
     const char *reason = "the name of the host is not resolved";

@@ -67,10 +67,10 @@ uint16_t http_server_port(const struct http_server *server);
  * Stop accepting; let exchanges finish. The last answer on each connection carries Connection:
  * close: requests that are already in the buffers come before it. Idle connections are closed after
  * HTTP_DRAIN_GRACE_MS (half a second), so that a request that is on its way to us is not lost.
- * Handlers have all the time that they need; clients have two seconds from now to send the rest of a
- * request (else 408) and to take their answers, or half a second for each when that is later.
- * `on_drained(ctx)` runs once when no connection is left: within three and a half seconds, or one and
- * a half after the last handler's answer.
+ * Handlers have all the time that they need; clients have two seconds from now to send the rest of
+ * a request (else 408) and to take their answers, or half a second for each when that is later.
+ * `on_drained(ctx)` runs once when no connection is left: within three and a half seconds, or one
+ * and a half after the last handler's answer.
  */
 void http_server_drain(struct http_server *server, loop_fn *on_drained, void *ctx);
 /*

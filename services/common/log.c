@@ -39,7 +39,7 @@ static const char *const LEVELS[LOG_LEVELS] = {
 enum log_output {
     LOG_OUTPUT_PLAIN,  /* write() does not wait long: a file, or our own description of a pipe */
     LOG_OUTPUT_SOCKET, /* MSG_DONTWAIT */
-    LOG_OUTPUT_POLLED, /* a pipe that could not be opened anew: little at a time, when it has room */
+    LOG_OUTPUT_POLLED, /* a pipe that could not be opened anew: little at a time, if it has room */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards all below but the level */
@@ -66,8 +66,8 @@ static void close_output(int fd) {
 }
 
 /*
- * O_NONBLOCK belongs to the open file description, which other processes may share: a pipe is opened
- * anew rather than changed.
+ * O_NONBLOCK belongs to the open file description, which other processes may share: a pipe is
+ * opened anew rather than changed.
  */
 static void open_output(int fd) {
     struct stat status;

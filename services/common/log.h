@@ -9,8 +9,9 @@
  * Any thread may log; a line is never torn. The lines of the thread that called log_init() are
  * collected in a buffer that log_flush() writes (the service flushes at the end of each tick);
  * warnings, errors and the lines of other threads are written at once. When the descriptor takes
- * nothing (full pipe or socket, full disk), up to 256 KiB wait for it; then new lines are dropped, and
- * their number is logged later. No call but log_close() waits for the reader of a pipe or a socket.
+ * nothing (full pipe or socket, full disk), up to 256 KiB wait for it; then new lines are dropped,
+ * and their number is logged later. No call but log_close() waits for the reader of a pipe or a
+ * socket.
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H

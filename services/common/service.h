@@ -8,9 +8,9 @@
  * calls service_drained() when it has finished; exit 0. A drain that takes over drain_timeout_ms is
  * logged and ends with exit 1; so does a process that is still there SERVICE_STOP_MS later, because
  * the loop or stop() hangs: SIGALRM ends it, without any further clean-up. A second signal changes
- * nothing; one that comes during start() waits until the loop runs. SIGTERM and SIGINT are blocked in
- * every thread and read from a signalfd; SIGPIPE is ignored; ITIMER_REAL is taken. The log is flushed
- * at the end of each tick, so loop_on_tick_end() is taken.
+ * nothing; one that comes during start() waits until the loop runs. SIGTERM and SIGINT are blocked
+ * in every thread and read from a signalfd; SIGPIPE is ignored; ITIMER_REAL is taken. The log is
+ * flushed at the end of each tick, so loop_on_tick_end() is taken.
  * Loop thread only.
  */
 #ifndef COMMON_SERVICE_H

@@ -47,10 +47,10 @@ struct trace_state {
 
 /*
  * Append the members of one field (§3.3.1), without the white space around them and without empty
- * ones. A malformed member, or more than TRACE_STATE_MEMBERS_MAX of them, makes the whole list void,
- * now and for the fields to come. What is longer than TRACE_STATE_BYTES_MAX characters in all loses
- * whole members until it fits: first those longer than TRACE_STATE_LONG_BYTES, then any, each time
- * the last one.
+ * ones. A malformed member, or more than TRACE_STATE_MEMBERS_MAX of them, makes the whole list
+ * void, now and for the fields to come. What is longer than TRACE_STATE_BYTES_MAX characters in all
+ * loses whole members until it fits: first those longer than TRACE_STATE_LONG_BYTES, then any, each
+ * time the last one.
  */
 void trace_state_add(struct trace_state *state, struct str field);
 

@@ -26,8 +26,8 @@ struct order {
 enum { ORDER_COLUMN_COUNT = 10 };
 
 /*
- * The columns ORDER_COLUMNS of a row, from column `first` on. ERR_INTERNAL (logged with the id): the
- * row holds what this program would not have written.
+ * The columns ORDER_COLUMNS of a row, from column `first` on. ERR_INTERNAL (logged with the id):
+ * the row holds what this program would not have written.
  */
 MUST_CHECK enum err order_from_row(const struct pg_rows *rows, size_t row, int first,
                                    struct order *ret_order);

@@ -293,7 +293,9 @@ static void ids_arrived(void *ctx, enum err err) {
     run_insert(NULL, ctx);
 }
 
-/* Whoever was answered 503 at its deadline may have asked again: its order must not be stored now. */
+/*
+ * Whoever was answered 503 at its deadline may have asked again: its order must not be stored now.
+ */
 static bool is_still_wanted(void *item_void) {
     struct insert_item *item = item_void;
     bool wanted = flow_wait_is_live(item->wait);

@@ -95,7 +95,10 @@ static void note_outcome(const struct update_item *item, int64_t now_ms, uint64_
     }
 }
 
-/* Those that moved; a repeated event moves nothing. The rows come mostly in the order of the events. */
+/*
+ * Those that moved; a repeated event moves nothing. The rows come mostly in the order of the
+ * events.
+ */
 static void note_outcomes(const struct pg_rows *rows) {
     int64_t now_ms = clock_unix_ms();
     uint64_t now_us = clock_monotonic_us();

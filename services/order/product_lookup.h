@@ -16,8 +16,8 @@
 
 /*
  * Wake the flow with *ret_price_cents set (while it still waits), or with ERR_NOT_FOUND,
- * ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_BAD_REPLY. `trace` is passed on; its strings must stay while the
- * flow waits. ERR_BUSY when too many wait.
+ * ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_BAD_REPLY. `trace` is passed on; its strings must stay while
+ * the flow waits. ERR_BUSY when too many wait.
  */
 MUST_CHECK enum err product_lookup(struct flow_wait wait, int64_t product_id, struct trace trace,
                                    int64_t *ret_price_cents);

@@ -16,7 +16,8 @@ enum order_statement {
     SQL_ORDER_PAGE,        /* product id, before time, before id, limit → order rows */
     SQL_ORDER_FINISH, /* ids, statuses, reasons, times → id, product id of those that moved */
     SQL_ORDER_LAST_ID,
-    SQL_ORDER_WAITING, /* after id, up to id, limit → order rows, traceparent, tracestate, in outbox */
+    SQL_ORDER_WAITING, /* after id, up to id, limit → order rows, traceparent, tracestate,
+                          in outbox */
     SQL_KEY_FIND,      /* keys → key, product id, quantity of the request, order row */
     SQL_KEY_EXPIRE,
     SQL_OUTBOX_INSERT,

@@ -102,7 +102,10 @@ static void lock_products(void *ctx, void *items, size_t count) {
 
 /* ---- decide ---- */
 
-/* ERR_REJECTED_DATA: the ledger's order is another one, or unreadable; the consumer isolates and parks it. */
+/*
+ * ERR_REJECTED_DATA: the ledger's order is another one, or unreadable; the consumer isolates and
+ * parks it.
+ */
 static enum err take_ledger_row(const struct pg_rows *rows, size_t row) {
     int64_t order_id = pg_get_int8(rows, row, 0);
     for (size_t i = 0; i < segment.count; i++) {

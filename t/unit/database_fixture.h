@@ -1,6 +1,6 @@
 /*
- * For the tests of a service's SQL: its migrations on a real PostgreSQL, its statements through pg.h.
- * main() starts the server; each test begins with an empty schema.
+ * For the tests of a service's SQL: its migrations on a real PostgreSQL, its statements through
+ * pg.h. main() starts the server; each test begins with an empty schema.
  */
 #ifndef DATABASE_FIXTURE_H
 #define DATABASE_FIXTURE_H
@@ -45,8 +45,8 @@ static inline void database_execute(const char *sql) {
 }
 
 /*
- * `statements` and `migrations` of a service, on the schema as it is. The test fails when they are not
- * taken.
+ * `statements` and `migrations` of a service, on the schema as it is. The test fails when they are
+ * not taken.
  */
 static inline void database_connect(const struct pg_statement *statements, size_t statement_count,
                                     const struct pg_migration *migrations, size_t migration_count) {

@@ -1,4 +1,6 @@
-/* common/http_client.h faked at link time: requests wait until the test answers them, oldest first. */
+/*
+ * common/http_client.h faked at link time: requests wait until the test answers them, oldest first.
+ */
 #ifndef FAKE_HTTP_CLIENT_H
 #define FAKE_HTTP_CLIENT_H
 

@@ -1,6 +1,6 @@
 /*
- * A getaddrinfo() that knows the names of a test, at link time; others it asks the real one for. Its
- * addresses are changed from the test's thread while no lookup is under way, or is held.
+ * A getaddrinfo() that knows the names of a test, at link time; others it asks the real one for.
+ * Its addresses are changed from the test's thread while no lookup is under way, or is held.
  */
 #ifndef FAKE_NAMES_H
 #define FAKE_NAMES_H

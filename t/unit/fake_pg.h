@@ -1,7 +1,7 @@
 /*
- * common/pg.h faked at link time: requests wait in a list until the test answers them, oldest first.
- * Parameters and rows are the real ones (pg_param.c, libpq's PGresult), so that what a statement is
- * given can be read, and ASan sees memory that was given back too early.
+ * common/pg.h faked at link time: requests wait in a list until the test answers them, oldest
+ * first. Parameters and rows are the real ones (pg_param.c, libpq's PGresult), so that what a
+ * statement is given can be read, and ASan sees memory that was given back too early.
  *
  * Link with fake_pg.c and services/common/pg_param.c instead of pg.c, pg_conn.c and pg_migrate.c.
  */
@@ -40,7 +40,9 @@ extern struct pg fake_pg;
 /* Ready, and nothing waits. */
 void fake_pg_reset(void);
 
-/* The oldest request; the test fails unless its first statement is `statement` and its kind `kind`. */
+/*
+ * The oldest request; the test fails unless its first statement is `statement` and its kind `kind`.
+ */
 const struct fake_pg_request *fake_pg_expect(enum fake_pg_kind kind, size_t statement);
 
 /* Rows, `columns` wide. One letter a column: i int8, t text (const char *, NULL is SQL NULL),

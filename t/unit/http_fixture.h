@@ -1,6 +1,6 @@
 /*
- * For the tests of the HTTP server: a server with a few routes on a loop that the test drives, and a
- * client that is nothing but a socket. Everything is in one process and one thread.
+ * For the tests of the HTTP server: a server with a few routes on a loop that the test drives, and
+ * a client that is nothing but a socket. Everything is in one process and one thread.
  */
 #ifndef HTTP_FIXTURE_H
 #define HTTP_FIXTURE_H
@@ -190,7 +190,10 @@ static inline int client_open(void) {
     return fd;
 }
 
-/* One that takes little at a time, so that a large answer cannot disappear into the kernel's buffers. */
+/*
+ * One that takes little at a time, so that a large answer cannot disappear into the kernel's
+ * buffers.
+ */
 static inline int client_open_small(void) {
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_port = htons(http_server_port(server)),
@@ -206,7 +209,10 @@ static inline void client_send(int fd, const char *text) {
     ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
 }
 
-/* Drive the loop and receive until `until` is in the answer (NULL: until the server closes). False: it never came. */
+/*
+ * Drive the loop and receive until `until` is in the answer (NULL: until the server closes). False:
+ * it never came.
+ */
 static inline bool receive(int fd, const char *until) {
     uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
     answer_length = 0;

@@ -1,6 +1,6 @@
 /*
- * For the tests of common/pg: a real PostgreSQL, a pool of one or two connections with a few statements,
- * and a second pair of eyes.
+ * For the tests of common/pg: a real PostgreSQL, a pool of one or two connections with a few
+ * statements, and a second pair of eyes.
  */
 #ifndef PG_FIXTURE_H
 #define PG_FIXTURE_H

@@ -355,8 +355,8 @@ START_TEST(a_failed_copy_makes_the_delivery_come_again) {
 END_TEST
 
 /*
- * The smallest frames there are, and headers that fill them: 0: many, of which most stay; 1: one, that
- * cannot.
+ * The smallest frames there are, and headers that fill them: 0: many, of which most stay; 1: one,
+ * that cannot.
  */
 static int small_frames_case;
 

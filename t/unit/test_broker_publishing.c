@@ -179,7 +179,9 @@ static void script_block_then_end(void) {
     fake_close(connection);
 }
 
-/* The loop is held between its looks at the state and at the fates until the connection has ended. */
+/*
+ * The loop is held between its looks at the state and at the fates until the connection has ended.
+ */
 static void wait_for_two_fates(enum broker_state state) {
     uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
     is_reporting = state == BROKER_BLOCKED;

@@ -1,4 +1,6 @@
-/* services/common/config: every type at its edges, all problems in one run, no secret ever printed. */
+/*
+ * services/common/config: every type at its edges, all problems in one run, no secret ever printed.
+ */
 #include "common/config.h"
 
 #include "unit.h"

@@ -1,5 +1,7 @@
 /* link: t/unit/fake_broker.c */
-/* services/common/consumer: each event exactly as often as it takes. An item is a number: its body. */
+/*
+ * services/common/consumer: each event exactly as often as it takes. An item is a number: its body.
+ */
 #include "common/clock.h"
 #include "common/consumer.h"
 #include "common/log.h"

@@ -3,8 +3,9 @@
  *       services/order/metrics.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
  *       t/unit/fake_http_client.c t/unit/fake_stack.c */
 /*
- * POST /orders, step by step: parse → find_earlier → find_product → store_order → reply, and at each
- * of them everything that its dependency can do. The product is in the cache unless a test says so.
+ * POST /orders, step by step: parse → find_earlier → find_product → store_order → reply, and at
+ * each of them everything that its dependency can do. The product is in the cache unless a test
+ * says so.
  */
 #include "order/app.h"
 #include "order/config.h"

@@ -1,4 +1,7 @@
-/* The HTTP server, connection by connection: clients that leave, stall or come in crowds; deadlines; drain. */
+/*
+ * The HTTP server, connection by connection: clients that leave, stall or come in crowds;
+ * deadlines; drain.
+ */
 #include "http_fixture.h"
 
 #include <fcntl.h>
@@ -393,7 +396,9 @@ START_TEST(drain_finishes_what_is_under_way) {
 }
 END_TEST
 
-/* Requests that the kernel has but the server has not seen, on an old connection and on a new one. */
+/*
+ * Requests that the kernel has but the server has not seen, on an old connection and on a new one.
+ */
 START_TEST(drain_answers_what_is_in_the_buffers) {
     int old = client_open();
     client_send(old, GET("/show"));
@@ -428,7 +433,9 @@ START_TEST(drain_does_not_wait_long_for_a_client_that_says_nothing) {
 }
 END_TEST
 
-/* A client that stalls or dawdles has two seconds and half of one for each step, whatever it does. */
+/*
+ * A client that stalls or dawdles has two seconds and half of one for each step, whatever it does.
+ */
 START_TEST(drain_does_not_wait_for_slow_clients) {
     int half = client_open(), dripping = client_open(), lingering = client_open();
     int deaf = client_open_small(), sipping = client_open_small(), busy = client_open();

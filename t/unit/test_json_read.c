@@ -1,4 +1,6 @@
-/* services/common/json: what the strict reader takes, what it refuses and where, the typed members. */
+/*
+ * services/common/json: what the strict reader takes, what it refuses and where, the typed members.
+ */
 #include "common/json.h"
 
 #include "unit.h"
@@ -203,7 +205,10 @@ START_TEST(nul_bytes_are_refused_everywhere) {
 }
 END_TEST
 
-/* Every beginning of a valid document, and every one with a byte replaced, ends well or with a place. */
+/*
+ * Every beginning of a valid document, and every one with a byte replaced, ends well or with a
+ * place.
+ */
 START_TEST(damaged_documents_never_crash) {
     static const char DOCUMENT[] = "{\"a\":[1,-2.5e+3,true,false,null,"
                                    "\"x\\u00e9\\ud83d\\ude00\\n\xc3\xa9\"],\"b\":{\"c\":\"\"}}";

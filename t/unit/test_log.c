@@ -289,8 +289,8 @@ static void open_slow_output(enum slow_output output) {
 }
 
 /*
- * The descriptor fills up while nobody reads: no call waits, no line is torn, lines lost are counted
- * exactly.
+ * The descriptor fills up while nobody reads: no call waits, no line is torn, lines lost are
+ * counted exactly.
  */
 START_TEST(a_slow_reader_loses_whole_lines_and_is_told_how_many) {
     enum { LINES = 20000 };

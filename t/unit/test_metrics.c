@@ -138,7 +138,10 @@ START_TEST(bucket_bounds_grow) {
 }
 END_TEST
 
-/* Every line is a comment or `name[{labels}] value`, and every family is declared before its samples. */
+/*
+ * Every line is a comment or `name[{labels}] value`, and every family is declared before its
+ * samples.
+ */
 START_TEST(every_line_is_well_formed) {
     char *text = strdup(render());
     char family[128] = "";

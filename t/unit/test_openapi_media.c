@@ -3,7 +3,9 @@
 #include "openapi_fixture.h"
 #include "unit.h"
 
-/* Ranges that overlap; each schema asks for another member, so that errors tell which one it was. */
+/*
+ * Ranges that overlap; each schema asks for another member, so that errors tell which one it was.
+ */
 static const char *const document =
     HEAD "{\"/a\":{\"post\":{" OK ",\"requestBody\":{\"content\":{"
          "\"*/*\":{\"schema\":{\"required\":[\"any\"]}},"

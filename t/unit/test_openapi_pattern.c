@@ -179,7 +179,9 @@ START_TEST(what_ecma_262_refuses_is_refused) {
 }
 END_TEST
 
-/* Right, but more than PCRE2 can do: the format "regex" takes it, the keyword "pattern" does not. */
+/*
+ * Right, but more than PCRE2 can do: the format "regex" takes it, the keyword "pattern" does not.
+ */
 START_TEST(what_is_not_supported_is_said) {
     static const char *const cases[] = { "(?<=a+)b", "a{65536}", "\\p{CWKCF}" };
     char reason[200] = "";

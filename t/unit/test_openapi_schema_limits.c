@@ -336,7 +336,9 @@ START_TEST(long_texts_of_errors_are_cut) {
 }
 END_TEST
 
-/* Without memory for the first error nothing is known; without memory for more, they are left out. */
+/*
+ * Without memory for the first error nothing is known; without memory for more, they are left out.
+ */
 START_TEST(memory_for_errors_is_limited) {
     struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
     char *key = repeat("", "k", 3000, "");

@@ -1,4 +1,6 @@
-/* Mistakes of a schema: all of them, each where it is; in OpenAPI documents also what is not known. */
+/*
+ * Mistakes of a schema: all of them, each where it is; in OpenAPI documents also what is not known.
+ */
 #include "openapi/document.h"
 #include "schema_fixture.h"
 

@@ -1,5 +1,6 @@
 /*
- * W3C Trace Context: the header cases of the recommendation, 3.2 (traceparent) and 3.3 (tracestate).
+ * W3C Trace Context: the header cases of the recommendation, 3.2 (traceparent) and 3.3
+ * (tracestate).
  */
 #include "openapi/traceparent.h"
 

@@ -3,8 +3,8 @@
  *       services/product/product.c services/product/stock.c services/product/metrics.c
  *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c */
 /*
- * services/product/order_created: a batch of orders becomes one transaction; whatever goes wrong, an
- * order is decided once and told as often as it takes.
+ * services/product/order_created: a batch of orders becomes one transaction; whatever goes wrong,
+ * an order is decided once and told as often as it takes.
  */
 #include "product/app.h"
 #include "product/config.h"
@@ -353,7 +353,9 @@ START_TEST(redis_may_be_gone) {
 }
 END_TEST
 
-/* A reader may have cached the version before: the committed one must reach the new connection too. */
+/*
+ * A reader may have cached the version before: the committed one must reach the new connection too.
+ */
 START_TEST(redis_comes_back_during_the_transaction) {
     add_order(1, 7, 3);
     deliver();

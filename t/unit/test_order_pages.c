@@ -1,7 +1,9 @@
 /* link: services/order/list_orders.c services/order/order_pages.c services/order/get_order.c
  *       services/order/order.c services/order/metrics.c t/unit/fake_pg.c t/unit/fake_cache.c
  *       t/unit/fake_broker.c t/unit/fake_stack.c */
-/* GET /orders/{id} and GET /orders/product/{productId}: pages, their cache, and what can go wrong. */
+/*
+ * GET /orders/{id} and GET /orders/product/{productId}: pages, their cache, and what can go wrong.
+ */
 #include "order/app.h"
 #include "order/config.h"
 #include "order/schema.h"

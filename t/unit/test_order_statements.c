@@ -1,5 +1,8 @@
 /* link: services/order/statements.c services/order/migrations.c */
-/* The order service's SQL on a real PostgreSQL: each statement alone, and what they promise together. */
+/*
+ * The order service's SQL on a real PostgreSQL: each statement alone, and what they promise
+ * together.
+ */
 #include "order/schema.h"
 
 #include "database_fixture.h"

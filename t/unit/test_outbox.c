@@ -1,5 +1,8 @@
 /* link: t/unit/fake_broker.c t/unit/fake_pg.c */
-/* services/common/outbox: inserted, published, confirmed, deleted; and what is left behind is swept. */
+/*
+ * services/common/outbox: inserted, published, confirmed, deleted; and what is left behind is
+ * swept.
+ */
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"

@@ -1,7 +1,8 @@
 /* link: t/unit/fake_names.c */
 /*
- * services/common/pg against a real PostgreSQL that this program starts: transactions, error classes,
- * sessions, and connections that are lost in every state. (test_pg_types.c: what goes through them.)
+ * services/common/pg against a real PostgreSQL that this program starts: transactions, error
+ * classes, sessions, and connections that are lost in every state. (test_pg_types.c: what goes
+ * through them.)
  */
 #include "fake_names.h"
 #include "pg_fixture.h"
@@ -348,7 +349,9 @@ static void roll_back_held(void *ctx, enum err err, const struct pg_rows *rows) 
     pg_rollback(held_session);
 }
 
-/* What order_created.c does when its ids cannot be fetched: the session ends in another's callback. */
+/*
+ * What order_created.c does when its ids cannot be fetched: the session ends in another's callback.
+ */
 START_TEST(closing_while_a_session_is_held) {
     struct pg_call count = call_of(S_COUNT);
     held_session = begin_with(insert_of(1, "a"));

@@ -1,6 +1,9 @@
 /* link: services/order/reconcile.c services/order/order.c services/order/order_events.c
  *       services/order/metrics.c t/unit/fake_pg.c t/unit/fake_broker.c */
-/* services/order/reconcile: a waiting order is told again when its age has doubled, whatever happened. */
+/*
+ * services/order/reconcile: a waiting order is told again when its age has doubled, whatever
+ * happened.
+ */
 #include "order/app.h"
 #include "order/config.h"
 #include "order/schema.h"

@@ -321,7 +321,10 @@ START_TEST(nothing_is_left_of_a_drain_that_timed_out) {
 }
 END_TEST
 
-/* 0: the loop hangs in drain(); 1: stop() hangs after the timeout; 2: after a drain that was in time. */
+/*
+ * 0: the loop hangs in drain(); 1: stop() hangs after the timeout; 2: after a drain that was in
+ * time.
+ */
 START_TEST(what_hangs_at_the_end_is_ended_with_1) {
     drain_hangs = _i == 0;
     work_never_ends = _i == 1;

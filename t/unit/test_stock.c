@@ -24,7 +24,9 @@ struct want {
 #define UNKNOWN                                                                                    \
     { ORDER_REJECTED, REASON_PRODUCT_NOT_FOUND }
 
-/* {order, product, quantity, known}, then what is wanted; product 1 has `qty`, product 2 has 100. */
+/*
+ * {order, product, quantity, known}, then what is wanted; product 1 has `qty`, product 2 has 100.
+ */
 static const struct {
     const char *name;
     int64_t qty;

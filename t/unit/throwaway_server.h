@@ -1,7 +1,7 @@
 /*
- * A real PostgreSQL or Redis for one test program: in a directory of its own under /tmp, on a port that
- * the kernel chose, on loopback only, gone with the test. It dies with the process that started it.
- * PostgreSQL refuses to run as root: it then runs as its package's user.
+ * A real PostgreSQL or Redis for one test program: in a directory of its own under /tmp, on a port
+ * that the kernel chose, on loopback only, gone with the test. It dies with the process that
+ * started it. PostgreSQL refuses to run as root: it then runs as its package's user.
  */
 #ifndef THROWAWAY_SERVER_H
 #define THROWAWAY_SERVER_H
