@@ -8,6 +8,7 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 
 FILE_LINES_MAX=700
 FUNCTION_LINES_MAX=70
+COLUMNS_MAX=100 # not for nginx code, which keeps nginx's own layout
 violations=0
 
 violation() {
@@ -51,6 +52,10 @@ violations_from < <(awk -v lines_max=$FILE_LINES_MAX -v function_max=$FUNCTION_L
 
 violations_from < <(grep -HnE '(^|[^A-Za-z0-9_>.])(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|strtok)[[:space:]]*\(' \
     "${files[@]}" | grep -vE ':[[:space:]]*(/?\*|//)' | sed 's/$/   <- not used here: no bound or no error/')
+
+mapfile -t files < <(sources | grep -v '^ngx_prodorder_gateway/src/')
+[ ${#files[@]} -eq 0 ] || violations_from < <(grep -HnE "^.{$((COLUMNS_MAX + 1)),}" "${files[@]}" |
+    sed -E "s/^([^:]*:[0-9]+):.*/\1: more than $COLUMNS_MAX columns/")
 
 mapfile -t files < <(texts)
 violations_from < <(grep -HnE '\b(TODO|FIXME|XXX|HACK)\b' "${files[@]}" | sed 's/$/   <- finish it or open an issue/')

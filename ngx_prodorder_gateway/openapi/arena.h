@@ -9,7 +9,9 @@
 
 #include <stddef.h>
 
-/* Returns memory aligned for any type, which lives at least as long as the arena is used, or NULL. */
+/*
+ * Returns memory aligned for any type, which lives at least as long as the arena is used, or NULL.
+ */
 typedef void *(*oa_grab_fn)(void *owner, size_t bytes);
 
 struct oa_arena {
@@ -38,10 +40,10 @@ enum {
 };
 
 /*
- * An arena that takes its first pieces from memory of the caller, usually on the stack, and only what
- * does not fit there from malloc: small work allocates nothing. What larger work took is kept by the
- * thread for the next time, for giving memory back to the system and asking for it again would take
- * longer than the work.
+ * An arena that takes its first pieces from memory of the caller, usually on the stack, and only
+ * what does not fit there from malloc: small work allocates nothing. What larger work took is kept
+ * by the thread for the next time, for giving memory back to the system and asking for it again
+ * would take longer than the work.
  */
 struct oa_scratch {
     struct oa_arena arena;

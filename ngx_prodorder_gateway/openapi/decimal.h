@@ -31,7 +31,9 @@ int oa_decimal_compare(const struct oa_decimal *a, const struct oa_decimal *b);
 /* The most significant digits that a divisor of oa_decimal_is_multiple() may have. */
 enum { OA_DIVISOR_DIGITS_MAX = 18 };
 
-/* Whether value / divisor is an integer. `divisor` > 0 with at most OA_DIVISOR_DIGITS_MAX digits. */
+/*
+ * Whether value / divisor is an integer. `divisor` > 0 with at most OA_DIVISOR_DIGITS_MAX digits.
+ */
 bool oa_decimal_is_multiple(const struct oa_decimal *value, const struct oa_decimal *divisor);
 
 #endif

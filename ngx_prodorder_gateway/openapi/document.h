@@ -2,9 +2,9 @@
  * An OpenAPI 3.1 document, ready to judge requests.
  *
  * Loading does everything that can fail: syntax, references, schemas. What is not supported (a
- * parameter style, a reference to another file) is an error of the document, never silently ignored;
- * README.md in this directory lists it. A loaded document is read-only: any number of threads may
- * use it.
+ * parameter style, a reference to another file) is an error of the document, never silently
+ * ignored; README.md in this directory lists it. A loaded document is read-only: any number of
+ * threads may use it.
  *
  * Source: OpenAPI Specification 3.1.0, JSON Schema draft 2020-12.
  */
@@ -87,7 +87,9 @@ struct oa_document *oa_document_parse(const char *name, const char *text, size_t
 void oa_document_route(const struct oa_document *doc, struct oa_str method, struct oa_str path,
                        struct oa_match *ret_match);
 
-/* Call `visit` with each operation, once; it may set `number` while nobody else uses the document. */
+/*
+ * Call `visit` with each operation, once; it may set `number` while nobody else uses the document.
+ */
 void oa_document_visit(struct oa_document *doc,
                        void (*visit)(void *user, struct oa_operation *operation), void *user);
 

@@ -1,4 +1,6 @@
-/* What the tables of document_objects.c cannot say: which members go together, which values exist. */
+/*
+ * What the tables of document_objects.c cannot say: which members go together, which values exist.
+ */
 #include "document_shape.h"
 
 #include <string.h>

@@ -17,7 +17,9 @@ static unsigned min3(unsigned a, unsigned b, unsigned c) {
     return least < c ? least : c;
 }
 
-/* Letters to add, drop, change or swap with their neighbour; small and capital ones are the same. */
+/*
+ * Letters to add, drop, change or swap with their neighbour; small and capital ones are the same.
+ */
 static unsigned distance(struct oa_str a, struct oa_str b) {
     unsigned rows[3][NAME_BYTES_MAX + 1]; /* the row before the last, the last, this one */
     unsigned *before = rows[0];

@@ -3,8 +3,9 @@
  * where a value stands in the text.
  *
  * Refused beyond the grammar: text that is not UTF-8, unpaired surrogates, duplicate members, more
- * levels or values than the limits allow, a byte order mark. The tree points into the text, which must outlive it;
- * a string with escapes is decoded into the arena. Pure: no input or output, any thread.
+ * levels or values than the limits allow, a byte order mark. The tree points into the text, which
+ * must outlive it; a string with escapes is decoded into the arena. Pure: no input or output, any
+ * thread.
  */
 #ifndef OA_JSON_H
 #define OA_JSON_H
@@ -90,8 +91,8 @@ const struct oa_json *oa_json_get(const struct oa_json *object, const char *name
 const struct oa_json *oa_json_member(const struct oa_json *object, struct oa_str name);
 
 /*
- * Deep equality as JSON Schema defines it: 1 equals 1.0, members in any order. Linear in the size of
- * the values.
+ * Deep equality as JSON Schema defines it: 1 equals 1.0, members in any order. Linear in the size
+ * of the values.
  */
 bool oa_json_equal(const struct oa_json *a, const struct oa_json *b);
 

@@ -1,7 +1,7 @@
 /*
  * Objects, judged: properties, patternProperties, additionalProperties, propertyNames, required,
- * dependentRequired, dependentSchemas, minProperties, maxProperties, unevaluatedProperties. How they
- * are compiled is in keyword_object_compile.c.
+ * dependentRequired, dependentSchemas, minProperties, maxProperties, unevaluatedProperties. How
+ * they are compiled is in keyword_object_compile.c.
  *
  * One pass over the members finds each in the table of names and notes it as seen: what is required
  * and what depends on what is then looked up by index.

@@ -20,9 +20,9 @@ enum {
     OA_PATTERN_GROUPS_DEPTH_MAX = 100,
     /*
      * What one comparison may cost, unless the caller sets another allowance: a comparison counts
-     * 64 and one for each 32 bytes of the text, a step counts 16 (more in an expression with long repetitions), a byte that is looked at counts 1, and a step of an
-     * expression with back-references also what the longest group holds. It is used up in less than
-     * 0.1 s.
+     * 64 and one for each 32 bytes of the text, a step counts 16 (more in an expression with long
+     * repetitions), a byte that is looked at counts 1, and a step of an expression with
+     * back-references also what the longest group holds. It is used up in less than 0.1 s.
      */
     OA_PATTERN_WORK_MAX = 100 * 1000 * 1000,
     /* For backtracking, in one comparison; eight times as much where PCRE2 has no JIT. */

@@ -1,8 +1,9 @@
 /*
  * Quantifiers: ECMA-262, 22.2.1, with the flag u.
  *
- * PCRE2 calls back between two items, and X{1000} is one of them: 1,000 characters would be compared
- * without being counted. So it becomes (?:X{32}){31}X{8}, unless that makes the expression too long.
+ * PCRE2 calls back between two items, and X{1000} is one of them: 1,000 characters would be
+ * compared without being counted. So it becomes (?:X{32}){31}X{8}, unless that makes the expression
+ * too long.
  */
 #include "pattern_parser.h"
 

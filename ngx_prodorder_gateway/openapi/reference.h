@@ -13,8 +13,8 @@
 struct oa_str oa_fragment_decode(struct oa_arena *arena, struct oa_str fragment);
 
 /*
- * Take the next token of a pointer that begins with '/': *pointer is shortened by it. The token's ~0
- * and ~1 are decoded in the pointer's own memory.
+ * Take the next token of a pointer that begins with '/': *pointer is shortened by it. The token's
+ * ~0 and ~1 are decoded in the pointer's own memory.
  */
 struct oa_str oa_pointer_next(struct oa_str *pointer);
 

@@ -38,9 +38,9 @@ enum {
 struct oa_schema_limits {
     struct oa_json_limits json;
     /*
-     * A schema applied to a value is a step; branches of anyOf can make it many for one value. So is
-     * what its keywords read beyond that: 64 bytes of a text, of a number, of a value compared with
-     * "const" or "enum", 8 members of an object, an item of "uniqueItems".
+     * A schema applied to a value is a step; branches of anyOf can make it many for one value. So
+     * is what its keywords read beyond that: 64 bytes of a text, of a number, of a value compared
+     * with "const" or "enum", 8 members of an object, an item of "uniqueItems".
      */
     uint32_t steps_max;
     /* all comparisons with regular expressions together; see OA_PATTERN_WORK_MAX */
@@ -91,7 +91,9 @@ bool oa_schema_check_loops(struct oa_loader *loader);
  */
 bool oa_schema_is_sound(struct oa_loader *loader, const struct oa_schema *schema);
 
-/* What the $ref of the schema at `node` leads to; NULL: it has none, or `node` is no good schema. */
+/*
+ * What the $ref of the schema at `node` leads to; NULL: it has none, or `node` is no good schema.
+ */
 const struct oa_json *oa_schema_target(struct oa_loader *loader, const struct oa_json *node);
 
 /* Visit all schemas of a document that has no mistakes so far. */
@@ -105,8 +107,9 @@ bool oa_schema_run(struct oa_run *run, const struct oa_schema *schema, const str
                    const struct oa_place *place);
 
 /*
- * Parse `text` and judge it; `schema` may be NULL: anything is valid. Malformed JSON and too much of
- * it are one error with keyword "json". `limits` may be NULL: oa_schema_limits_default. A small text takes no memory but the stack.
+ * Parse `text` and judge it; `schema` may be NULL: anything is valid. Malformed JSON and too much
+ * of it are one error with keyword "json". `limits` may be NULL: oa_schema_limits_default. A small
+ * text takes no memory but the stack.
  */
 bool oa_schema_check_text(const struct oa_schema *schema, const char *text, size_t len,
                           const struct oa_schema_limits *limits, struct oa_report *report);

@@ -1,6 +1,6 @@
 /*
- * Schemas that are nothing but a reference are skipped: what applies them applies what they refer to.
- * Most members of an OpenAPI document's bodies are of this kind.
+ * Schemas that are nothing but a reference are skipped: what applies them applies what they refer
+ * to. Most members of an OpenAPI document's bodies are of this kind.
  */
 #include "schema_compile.h"
 

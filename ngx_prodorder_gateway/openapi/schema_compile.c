@@ -213,7 +213,9 @@ bool oa_schemas_compile(struct oa_loader *loader) {
     }
 }
 
-/* The document's own resource; when it is opened, all schemas of an OpenAPI document are compiled. */
+/*
+ * The document's own resource; when it is opened, all schemas of an OpenAPI document are compiled.
+ */
 static struct oa_resource *open_document(struct oa_loader *loader) {
     const struct oa_place root = { .key = { "", 0 } };
     struct oa_schemas *schemas = oa_schemas_of(loader);

@@ -102,8 +102,8 @@ struct oa_schemas *oa_schemas_of(struct oa_loader *loader);
 struct oa_schema *oa_index_find(const struct oa_schemas *schemas, const struct oa_json *node);
 
 /*
- * Note the schema at `node` and all schemas in it, with their identifiers. `place` must live as long
- * as the document. False after loader_fail().
+ * Note the schema at `node` and all schemas in it, with their identifiers. `place` must live as
+ * long as the document. False after loader_fail().
  */
 bool oa_index_schema(struct oa_loader *loader, const struct oa_json *node,
                      const struct oa_place *place, struct oa_resource *resource);
@@ -125,8 +125,8 @@ extern const size_t oa_metaschema_len;
 #define OA_METASCHEMA_URI "https://json-schema.org/draft/2020-12/schema"
 
 /*
- * The schema that a $ref or $dynamicRef of `from` names; NULL after loader_fail(). *ret_anchor is the
- * anchor that the reference ends in, data NULL when it ends in none.
+ * The schema that a $ref or $dynamicRef of `from` names; NULL after loader_fail(). *ret_anchor is
+ * the anchor that the reference ends in, data NULL when it ends in none.
  */
 struct oa_schema *oa_reference_find(struct oa_loader *loader, const struct oa_schema *from,
                                     const struct oa_json *reference, const struct oa_place *place,
@@ -144,7 +144,9 @@ bool oa_schemas_compile(struct oa_loader *loader);
 /* The last step: references that never end, $dynamicRef that depend on the scope. */
 bool oa_schemas_check(struct oa_loader *loader);
 
-/* A part of it: only for documents without mistakes in which no $dynamicRef depends on the scope. */
+/*
+ * A part of it: only for documents without mistakes in which no $dynamicRef depends on the scope.
+ */
 void oa_schemas_skip_references(struct oa_schemas *schemas);
 
 /* Helpers of keywords. */

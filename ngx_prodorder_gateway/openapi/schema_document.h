@@ -17,8 +17,8 @@ struct oa_schema_options {
 };
 
 /*
- * Load `file` (at most OA_DOCUMENT_BYTES_MAX). NULL: every mistake, up to OA_PROBLEMS_MAX, was handed
- * to `problem` as a line "FILE: #POINTER: REASON". `options` may be NULL. Free with
+ * Load `file` (at most OA_DOCUMENT_BYTES_MAX). NULL: every mistake, up to OA_PROBLEMS_MAX, was
+ * handed to `problem` as a line "FILE: #POINTER: REASON". `options` may be NULL. Free with
  * oa_schema_document_free(), which allows NULL.
  */
 struct oa_schema_document *oa_schema_document_load(const char *file,

@@ -20,7 +20,9 @@ struct oa_names {
 /* NULL: there is none. */
 void *oa_names_find(const struct oa_names *names, const void *scope, struct oa_str name);
 
-/* Add a value, or replace the one that is there; false after loader_fail(). The name is not copied. */
+/*
+ * Add a value, or replace the one that is there; false after loader_fail(). The name is not copied.
+ */
 bool oa_names_set(struct oa_loader *loader, struct oa_names *names, const void *scope,
                   struct oa_str name, void *value);
 

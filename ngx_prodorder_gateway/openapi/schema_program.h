@@ -197,9 +197,9 @@ __attribute__((format(printf, 4, 5))) bool oa_fail(struct oa_run *run, const str
 bool oa_stop_for_memory(struct oa_run *run);
 
 /*
- * Compare a text with a pattern. When that takes too long or too much memory, the judgement is given
- * up; the first is reported for `place` (in quiet mode, for the whole value), with the pattern's
- * `source`.
+ * Compare a text with a pattern. When that takes too long or too much memory, the judgement is
+ * given up; the first is reported for `place` (in quiet mode, for the whole value), with the
+ * pattern's `source`.
  */
 enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_pattern *pattern,
                                       struct oa_str source, struct oa_str text,

@@ -7,7 +7,9 @@ static struct oa_resource *find_resource(const struct oa_schemas *schemas, struc
     return oa_names_find(&schemas->uris, NULL, uri);
 }
 
-/* The one document that is not in the document: the draft's metaschema, when somebody asks for it. */
+/*
+ * The one document that is not in the document: the draft's metaschema, when somebody asks for it.
+ */
 static struct oa_resource *load_metaschema(struct oa_loader *loader) {
     static const struct oa_place place = { .key = { OA_METASCHEMA_URI,
                                                     sizeof(OA_METASCHEMA_URI) - 1 } };

@@ -1,8 +1,8 @@
 /*
  * Which schemas of a document with mistakes can be run: those that lead to none of the mistakes.
  *
- * What a schema may apply are the schemas within it and the targets of references; they are followed
- * by a queue, so that the stack stays small whatever the document.
+ * What a schema may apply are the schemas within it and the targets of references; they are
+ * followed by a queue, so that the stack stays small whatever the document.
  */
 #include "schema_compile.h"
 

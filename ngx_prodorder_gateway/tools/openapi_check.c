@@ -225,7 +225,10 @@ static bool fail(const char *what, const char *why) {
     return false;
 }
 
-/* The body, to be freed; NULL: it was said why. *ret_len is more than body_bytes_max when it is longer. */
+/*
+ * The body, to be freed; NULL: it was said why. *ret_len is more than body_bytes_max when it is
+ * longer.
+ */
 static char *read_body(const struct request *request, size_t *ret_len) {
     size_t room = request->body_bytes_max + 1;
     char *body = malloc(room);

@@ -28,6 +28,15 @@ is(check_source(function_of(40) . "struct a {\n    int b;\n};\n" . function_of(4
 is(check_source("int a;\n" x 700)->{status}, 0, 'a file of 700 lines');
 is(check_source("int a;\n" x 701)->{status}, 1, 'a file of 701 lines');
 
+is(check_source('/* ' . 'x' x 94 . " */\n")->{status}, 0, 'a line of 100 columns');
+my $wide = check_source("int a;\n/* " . 'x' x 95 . " */\n");
+is($wide->{status}, 1, 'a line of 101 columns');
+like($wide->{err}, qr{services/common/a\.c:2: more than 100 columns}, 'file and line are named');
+is(check_source('/* ' . "\x{c2}\x{a7}" x 94 . " */\n")->{status}, 0, 'columns are characters, not bytes');
+my $nginx = scratch();
+write_file("$nginx/ngx_prodorder_gateway/src/a.c", '/* ' . 'x' x 95 . " */\n");
+is(run('scripts/check-style.sh', $nginx)->{status}, 0, "nginx code has nginx's own layout");
+
 for my $call (qw(strcpy strcat sprintf vsprintf gets atoi atol strtok)) {
     my $result = check_source("int a;\nint b = $call(x);\n");
     is($result->{status}, 1, "$call() is refused");

@@ -237,7 +237,9 @@ START_TEST(work_is_bounded) {
 }
 END_TEST
 
-/* What PCRE2 does between two of its callbacks is counted, too: comparing with a group, repeating. */
+/*
+ * What PCRE2 does between two of its callbacks is counted, too: comparing with a group, repeating.
+ */
 static const struct {
     const char *source;
     const char *unit; /* the text: `repeats` times the unit `count` times and then `last` */

@@ -83,8 +83,8 @@ START_TEST(steps_are_limited) {
 END_TEST
 
 /*
- * Work that is linear in a value, again and again: each level asks two branches about what is in it,
- * so the innermost value is judged 2^18 times.
+ * Work that is linear in a value, again and again: each level asks two branches about what is in
+ * it, so the innermost value is judged 2^18 times.
  */
 static const struct {
     const char *schema; /* of the innermost value: */
