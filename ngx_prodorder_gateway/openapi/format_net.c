@@ -6,6 +6,7 @@
  * The labels of an internationalized domain are not looked up in the tables of RFC 5892: any
  * character beyond ASCII is taken in an idn-email, and an A-label is only letters and digits.
  */
+#include "ascii.h"
 #include "format_checks.h"
 
 #include <string.h>
@@ -18,16 +19,8 @@ enum {
     IPV6_GROUPS = 8
 };
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-static bool is_hex(char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 static bool is_letter_or_digit(char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return oa_is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 static bool is_wide(char c) {
@@ -84,7 +77,7 @@ bool oa_is_ipv4(struct oa_str text) {
         if (part > 0 && (s == end || *s++ != '.')) {
             return false;
         }
-        for (start = s; s < end && is_digit(*s) && s - start < 3; s++) {
+        for (start = s; s < end && oa_is_digit(*s) && s - start < 3; s++) {
             n = n * 10 + (*s - '0');
         }
         /* a leading zero would be read as octal by some */
@@ -104,7 +97,7 @@ static int count_groups(struct oa_str text, bool ipv4_allowed) {
     while (s < end) {
         const char *start = s;
 
-        while (s < end && is_hex(*s) && s - start < 4) {
+        while (s < end && oa_is_hex(*s) && s - start < 4) {
             s++;
         }
         if (ipv4_allowed && s < end && *s == '.') {
@@ -162,13 +155,16 @@ static size_t quoted_length(struct oa_str text, bool wide) {
         return 0;
     }
     for (size_t i = 1; i < text.len; i++) {
+        unsigned char c;
+
         if (text.data[i] == '"') {
             return i + 1;
         }
         if (text.data[i] == '\\' && (++i == text.len || is_wide(text.data[i]))) {
             return 0;
         }
-        if ((text.data[i] < ' ' && !(wide && is_wide(text.data[i]))) || text.data[i] == 0x7f) {
+        c = (unsigned char)text.data[i];
+        if (c < ' ' || c == 0x7f || (c >= 0x80 && !wide)) {
             return 0;
         }
     }

@@ -2,16 +2,9 @@
  * uuid (RFC 9562, 4: any version), json-pointer (RFC 6901, 3), relative-json-pointer
  * (draft-bhutton-relative-json-pointer-00, 3) and regex (ECMA-262, 22.2.1, with the flag u).
  */
+#include "ascii.h"
 #include "format_checks.h"
 #include "pattern.h"
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-static bool is_hex(char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 bool oa_is_uuid(struct oa_str text) {
     if (text.len != 36) {
@@ -20,7 +13,7 @@ bool oa_is_uuid(struct oa_str text) {
     for (size_t i = 0; i < text.len; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-        if (dash ? text.data[i] != '-' : !is_hex(text.data[i])) {
+        if (dash ? text.data[i] != '-' : !oa_is_hex(text.data[i])) {
             return false;
         }
     }
@@ -44,7 +37,7 @@ bool oa_is_relative_json_pointer(struct oa_str text) {
     size_t digits = 0;
     struct oa_str rest;
 
-    while (digits < text.len && is_digit(text.data[digits])) {
+    while (digits < text.len && oa_is_digit(text.data[digits])) {
         digits++;
     }
     if (digits == 0 || (text.data[0] == '0' && digits > 1)) {

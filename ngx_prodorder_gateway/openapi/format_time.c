@@ -1,11 +1,8 @@
 /* RFC 3339: date, time, date-time (5.6), leap seconds (5.7), duration (appendix A). */
+#include "ascii.h"
 #include "format_checks.h"
 
 enum { LAST_MINUTE = 23 * 60 + 59, MINUTES_A_DAY = 24 * 60 };
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 /* Takes `digits` digits of *s; -1: they are not there. */
 static int take_number(struct oa_str *s, unsigned digits) {
@@ -15,7 +12,7 @@ static int take_number(struct oa_str *s, unsigned digits) {
         return -1;
     }
     for (unsigned i = 0; i < digits; i++) {
-        if (!is_digit(s->data[i])) {
+        if (!oa_is_digit(s->data[i])) {
             return -1;
         }
         n = n * 10 + (s->data[i] - '0');
@@ -137,7 +134,7 @@ bool oa_is_date_time(struct oa_str text) {
 static int take_units(struct oa_str *s, const char *units) {
     int count = 0;
 
-    while (s->len > 0 && is_digit(*s->data)) {
+    while (s->len > 0 && oa_is_digit(*s->data)) {
         while (take_number(s, 1) >= 0) {
         }
         while (count == 0 && *units != '\0' && s->len > 0 && *s->data != *units) {

@@ -2,6 +2,7 @@
  * uri, uri-reference (RFC 3986, appendix A), iri, iri-reference (RFC 3987, 2.2) and uri-template
  * (RFC 6570, 2, with its errata). Syntax only: no scheme has rules of its own here.
  */
+#include "ascii.h"
 #include "format_checks.h"
 #include "utf8.h"
 
@@ -51,20 +52,8 @@ static const uint8_t classes[128] = {
     ['?'] = QUESTION,
 };
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_hex(char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 static bool is_percent_encoded(const char *s, const char *end) {
-    return end - s >= 3 && s[0] == '%' && is_hex(s[1]) && is_hex(s[2]);
+    return end - s >= 3 && s[0] == '%' && oa_is_hex(s[1]) && oa_is_hex(s[2]);
 }
 
 static bool is_private(uint32_t c) {
@@ -113,7 +102,7 @@ static bool is_ip_literal(const char *s, const char *end) {
     if (s == end || (*s != 'v' && *s != 'V')) {
         return oa_is_ipv6((struct oa_str){ s, (size_t)(end - s) });
     }
-    for (dot = s + 1; dot < end && is_hex(*dot); dot++) {
+    for (dot = s + 1; dot < end && oa_is_hex(*dot); dot++) {
     }
     if (dot == s + 1 || dot == end || *dot != '.' || dot + 1 == end ||
         memchr(s, '%', (size_t)(end - s)) != NULL) {
@@ -142,7 +131,7 @@ static bool is_authority(const char *s, const char *end, unsigned wide) {
         host_end = skip(s, end, UNRESERVED | SUB_DELIM | wide);
     }
     if (host_end < end && *host_end == ':') {
-        for (host_end++; host_end < end && is_digit(*host_end); host_end++) {
+        for (host_end++; host_end < end && oa_is_digit(*host_end); host_end++) {
         }
     }
     return host_end == end;
@@ -150,10 +139,11 @@ static bool is_authority(const char *s, const char *end, unsigned wide) {
 
 /* Where the scheme's ':' stands; NULL: there is no scheme. */
 static const char *find_scheme_end(const char *s, const char *end) {
-    if (s == end || !is_letter(*s)) {
+    if (s == end || !oa_is_letter(*s)) {
         return NULL;
     }
-    while (s < end && (is_letter(*s) || is_digit(*s) || *s == '+' || *s == '-' || *s == '.')) {
+    while (s < end &&
+           (oa_is_letter(*s) || oa_is_digit(*s) || *s == '+' || *s == '-' || *s == '.')) {
         s++;
     }
     return s < end && *s == ':' ? s : NULL;
@@ -217,7 +207,7 @@ static const char *skip_variable_name(const char *s, const char *end) {
     for (; s < end; s++) {
         if (is_percent_encoded(s, end)) {
             s += 2;
-        } else if (*s == '.' ? after_dot : !is_letter(*s) && !is_digit(*s) && *s != '_') {
+        } else if (*s == '.' ? after_dot : !oa_is_letter(*s) && !oa_is_digit(*s) && *s != '_') {
             break;
         }
         after_dot = *s == '.';
@@ -236,7 +226,7 @@ static const char *skip_variable(const char *s, const char *end) {
     } else if (*s == ':') {
         const char *digits = ++s;
 
-        while (s < end && is_digit(*s)) {
+        while (s < end && oa_is_digit(*s)) {
             s++;
         }
         if (s == digits || *digits == '0' || s - digits > TEMPLATE_PREFIX_MAX_DIGITS) {

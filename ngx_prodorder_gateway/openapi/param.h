@@ -57,9 +57,10 @@ struct oa_param_spec {
 /* The names of locations in messages and documents: "path", ... */
 extern const char *const oa_location_names[];
 
-/* param_types.c: what `schema` allows. The schema must have been compiled without a mistake. */
-unsigned oa_param_types_of(struct oa_loader *loader, const struct oa_json *schema);
-/* The kind of a parameter, and its types; false after loader_fail(). */
+/*
+ * param_types.c: the kind of a parameter, and its types; false after loader_fail(). The schema must
+ * have been compiled without a mistake.
+ */
 bool oa_param_load_types(struct oa_loader *loader, const struct oa_json *schema,
                          const struct oa_place *place, struct oa_param_spec *spec);
 
@@ -88,9 +89,6 @@ struct oa_given {
     struct oa_place place; /* for errors: "query/limit" */
     struct oa_report *report;
 };
-
-/* One item or property value: decoded, then the scalar that fits, else a string. */
-struct oa_json *oa_param_item(const struct oa_given *given, struct oa_str text, unsigned types);
 
 /* Each text as an item ("id=1&id=2"); NULL after an error in the report. */
 struct oa_json *oa_param_array(const struct oa_given *given, const struct oa_str *texts,

@@ -98,7 +98,7 @@ static unsigned types_of(struct look *look, const struct oa_json *schema) {
     return target != NULL ? bits & types_of(look, target) : bits;
 }
 
-unsigned oa_param_types_of(struct oa_loader *loader, const struct oa_json *schema) {
+static unsigned types_of_schema(struct oa_loader *loader, const struct oa_json *schema) {
     struct look look = { .loader = loader };
 
     return types_of(&look, schema);
@@ -138,7 +138,7 @@ static const struct oa_json *find_keyword(struct oa_loader *loader, const struct
 /* Items and properties must be single values: OpenAPI does not say how to write others. */
 static bool load_single(struct oa_loader *loader, const struct oa_json *schema,
                         const struct oa_place *place, const char *what, unsigned *ret) {
-    *ret = schema != NULL ? oa_param_types_of(loader, schema) : OA_TYPES_ANY;
+    *ret = schema != NULL ? types_of_schema(loader, schema) : OA_TYPES_ANY;
     if (*ret != OA_TYPES_ANY && (*ret & SINGLE) == 0) {
         return loader_fail(loader, place,
                            "%s of a parameter must be single values; describe the parameter by "
@@ -178,7 +178,7 @@ static bool load_property(struct oa_loader *loader, const struct oa_json *schema
     const struct oa_json *items;
 
     property->is_array = spec->style == OA_STYLE_DEEP &&
-                         (oa_param_types_of(loader, schema) & ~(unsigned)OA_NULL) == OA_ARRAY;
+                         (types_of_schema(loader, schema) & ~(unsigned)OA_NULL) == OA_ARRAY;
     items = property->is_array ? find_keyword(loader, schema, "items") : schema;
     return load_single(loader, items, place, "the properties", &property->types);
 }
@@ -216,7 +216,7 @@ static bool load_object(struct oa_loader *loader, const struct oa_json *schema,
 
 bool oa_param_load_types(struct oa_loader *loader, const struct oa_json *schema,
                          const struct oa_place *place, struct oa_param_spec *spec) {
-    unsigned own = oa_param_types_of(loader, schema);
+    unsigned own = types_of_schema(loader, schema);
     unsigned composed = own & (OA_ARRAY | OA_OBJECT);
 
     spec->types.own = own & SINGLE;

@@ -78,7 +78,7 @@ struct oa_json *oa_param_string(struct oa_report *report, struct oa_str text) {
     return node;
 }
 
-/* An integer is written in digits only: no fraction, no exponent, no leading zero. */
+/* An integer is written in digits, maybe behind a minus: no fraction, no exponent, no leading zero. */
 static bool is_plain_integer(struct oa_str text) {
     size_t i = text.len > 0 && text.data[0] == '-';
 
@@ -120,7 +120,9 @@ static bool refuse(const struct oa_given *given, const char *keyword, const char
     return false;
 }
 
-struct oa_json *oa_param_item(const struct oa_given *given, struct oa_str text, unsigned types) {
+/* One item or property value: decoded, then the scalar that fits, else a string. */
+static struct oa_json *param_item(const struct oa_given *given, struct oa_str text,
+                                  unsigned types) {
     enum oa_location location = given->spec->location;
     struct oa_json *node = NULL;
 
@@ -213,7 +215,7 @@ struct oa_json *oa_param_array(const struct oa_given *given, const struct oa_str
     for (size_t i = 0; array != NULL && i < count; i++) {
         unsigned types = item_types(&given->spec->types, i);
 
-        if (!append(given, array, &link, oa_param_item(given, texts[i], types))) {
+        if (!append(given, array, &link, param_item(given, texts[i], types))) {
             return NULL;
         }
     }
@@ -229,7 +231,7 @@ struct oa_json *oa_param_list(const struct oa_given *given, struct oa_str text) 
         struct oa_str piece = next_piece(given, &text, &more);
         unsigned types = item_types(&given->spec->types, array->count);
 
-        if (!append(given, array, &link, oa_param_item(given, piece, types))) {
+        if (!append(given, array, &link, param_item(given, piece, types))) {
             return NULL;
         }
     }
@@ -256,7 +258,7 @@ static bool append_to_property(const struct oa_given *given, struct oa_json *arr
     while (*link != NULL) {
         link = &(*link)->next;
     }
-    return append(given, array, &link, oa_param_item(given, text, types));
+    return append(given, array, &link, param_item(given, text, types));
 }
 
 bool oa_param_set(const struct oa_given *given, struct oa_json *object, struct oa_str name,
@@ -274,7 +276,7 @@ bool oa_param_set(const struct oa_given *given, struct oa_json *object, struct o
         return is_array ? append_to_property(given, *link, text, types)
                         : refuse(given, "style", "must give each property only once");
     }
-    value = is_array ? oa_param_node(given->report, OA_ARRAY) : oa_param_item(given, text, types);
+    value = is_array ? oa_param_node(given->report, OA_ARRAY) : param_item(given, text, types);
     if (!append(given, object, &link, value)) {
         return false;
     }
@@ -285,7 +287,7 @@ bool oa_param_set(const struct oa_given *given, struct oa_json *object, struct o
 /* The name is decoded as its value is. */
 static bool set_encoded(const struct oa_given *given, struct oa_json *object, struct oa_str name,
                         struct oa_str text) {
-    struct oa_json *key = oa_param_item(given, name, OA_STRING);
+    struct oa_json *key = param_item(given, name, OA_STRING);
 
     return key != NULL && oa_param_set(given, object, key->text, text);
 }

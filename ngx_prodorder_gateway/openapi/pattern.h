@@ -49,7 +49,10 @@ const struct oa_pattern *oa_pattern_compile(struct oa_str source, char *reason,
                                             size_t reason_bytes);
 void oa_pattern_free(const struct oa_pattern *pattern);
 
-/* `text` must be valid UTF-8; the expression may match anywhere in it. */
+/*
+ * `text` must be valid UTF-8; the expression may match anywhere in it. The work may be up to
+ * OA_PATTERN_WORK_MAX: for one comparison that shares its allowance with no other.
+ */
 enum oa_pattern_result oa_pattern_match(const struct oa_pattern *pattern, struct oa_str text);
 
 /* The same with an allowance that many comparisons share: *work is less by what this one cost. */

@@ -40,10 +40,6 @@ static size_t scheme_length(struct oa_str uri) {
     return 0;
 }
 
-bool oa_uri_is_absolute(struct oa_str uri) {
-    return scheme_length(uri) > 0;
-}
-
 /* The first `len` bytes of *rest, which it is shortened by. */
 static struct oa_str take(struct oa_str *rest, size_t len) {
     struct oa_str taken = { rest->data, len };

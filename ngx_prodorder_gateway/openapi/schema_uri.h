@@ -10,9 +10,6 @@
 /* What stands before and behind the first '#'; `fragment.data` is NULL when there is none. */
 void oa_uri_split(struct oa_str reference, struct oa_str *ret_uri, struct oa_str *ret_fragment);
 
-/* Whether it begins with a scheme. */
-bool oa_uri_is_absolute(struct oa_str uri);
-
 /*
  * `reference` (without fragment) as seen from `base`, in the arena; data NULL: no memory. With the
  * empty base, or another that is relative, the result is relative, too.

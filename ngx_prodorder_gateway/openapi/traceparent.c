@@ -1,4 +1,5 @@
 #include "traceparent.h"
+#include "ascii.h"
 
 #include <string.h>
 
@@ -18,10 +19,6 @@ static bool is_lower(char c) {
     return c >= 'a' && c <= 'z';
 }
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 static bool is_space(char c) {
     return c == ' ' || c == '\t';
 }
@@ -39,7 +36,7 @@ static struct oa_str trim(struct oa_str text) {
 
 static bool is_hex(const char *s, size_t digits) {
     for (size_t i = 0; i < digits; i++) {
-        if (!is_digit(s[i]) && !(s[i] >= 'a' && s[i] <= 'f')) {
+        if (!oa_is_digit(s[i]) && !(s[i] >= 'a' && s[i] <= 'f')) {
             return false;
         }
     }
@@ -85,7 +82,7 @@ bool oa_traceparent_parse(struct oa_str value, struct oa_traceparent *ret_parent
     memcpy(ret_parent->trace_id, s + TRACE_ID_AT, OA_TRACE_ID_BYTES);
     memcpy(ret_parent->parent_id, s + PARENT_ID_AT, OA_PARENT_ID_BYTES);
     last = s[FLAGS_AT + 1];
-    ret_parent->sampled = ((is_digit(last) ? last - '0' : last - 'a' + 10) & FLAG_SAMPLED) != 0;
+    ret_parent->sampled = ((oa_is_digit(last) ? last - '0' : last - 'a' + 10) & FLAG_SAMPLED) != 0;
     return true;
 }
 
@@ -99,7 +96,8 @@ void oa_traceparent_write(const struct oa_traceparent *parent, char *buf) {
 
 static bool is_key_rest(const char *s, size_t len) {
     for (size_t i = 0; i < len; i++) {
-        if (!is_lower(s[i]) && !is_digit(s[i]) && (s[i] == '\0' || strchr("_-*/", s[i]) == NULL)) {
+        if (!is_lower(s[i]) && !oa_is_digit(s[i]) &&
+            (s[i] == '\0' || strchr("_-*/", s[i]) == NULL)) {
             return false;
         }
     }
@@ -119,7 +117,7 @@ static bool is_key(struct oa_str key) {
     tenant = (struct oa_str){ key.data, (size_t)(at - key.data) };
     system = (struct oa_str){ at + 1, key.len - tenant.len - 1 };
     return tenant.len >= 1 && tenant.len <= TENANT_BYTES_MAX &&
-           (is_lower(tenant.data[0]) || is_digit(tenant.data[0])) &&
+           (is_lower(tenant.data[0]) || oa_is_digit(tenant.data[0])) &&
            is_key_rest(tenant.data, tenant.len) && system.len >= 1 &&
            system.len <= SYSTEM_BYTES_MAX && is_lower(system.data[0]) &&
            is_key_rest(system.data, system.len);
