@@ -72,7 +72,9 @@ static struct verdict judge(const struct schema *schema, struct piece instance,
 /* It was too much work, not right or wrong. */
 static bool is_undecided(const struct verdict *verdict) {
     for (const struct oa_error *error = verdict->report.first; error != NULL; error = error->next) {
-        if (memmem(error->message.data, error->message.len, "too ", 4) != NULL) {
+        if (oa_str_is(error->keyword, "steps") || oa_str_is(error->keyword, "depth") ||
+            (oa_str_is(error->keyword, "pattern") &&
+             strncmp(error->message.data, "takes too long", 14) == 0)) {
             return true;
         }
     }

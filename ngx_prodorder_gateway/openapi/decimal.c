@@ -2,8 +2,8 @@
 
 #include <assert.h>
 
-/* Far beyond any text's digits, far below overflow when two are added. */
-#define EXPONENT_MAX (INT64_MAX / 2)
+/* Where exponents end: far beyond any text's digits, far below overflow when two are added. */
+#define EXPONENT_END (INT64_MAX / 4)
 
 static int64_t parse_exponent(const char *s, const char *end) {
     int64_t n = 0;
@@ -13,7 +13,7 @@ static int64_t parse_exponent(const char *s, const char *end) {
         negative = *s++ == '-';
     }
     for (; s < end; s++) {
-        n = n < EXPONENT_MAX / 16 ? n * 10 + (*s - '0') : EXPONENT_MAX / 2;
+        n = n < EXPONENT_END / 10 ? n * 10 + (*s - '0') : EXPONENT_END;
     }
     return negative ? -n : n;
 }

@@ -2,7 +2,8 @@
  * Exact decimal numbers, straight from JSON text: no binary floating point, no rounding.
  *
  * A decimal is sign * digits * 10^exponent, where digits has neither leading nor trailing zeros
- * (none at all for zero). The digits stay in the text they came from.
+ * (none at all for zero). The digits stay in the text they came from. Exponents beyond
+ * about +-2.3e18 are all taken for that one, so that a greater number never compares as less.
  */
 #ifndef OA_DECIMAL_H
 #define OA_DECIMAL_H
@@ -15,7 +16,7 @@
 struct oa_decimal {
     struct oa_str text; /* from the first to the last significant digit; may contain a point */
     size_t digits;      /* significant digits in it; 0: the number is zero */
-    int64_t exponent;   /* of the last significant digit; saturates near +-4e18 */
+    int64_t exponent;   /* of the last significant digit; none is beyond about +-2.3e18 */
     bool negative;      /* false for zero */
 };
 

@@ -39,15 +39,20 @@ static void remember(struct oa_loader *loader, struct oa_str line) {
     loader->problems = problem;
 }
 
+/* A name may hold any character, a line may not: not even a zero byte. */
+static void hide_controls(char *text, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == '\x7f') {
+            text[i] = '?';
+        }
+    }
+}
+
 static void report(struct oa_loader *loader, char *line) {
     struct oa_str text = { line, strlen(line) };
     char more[OA_PROBLEM_BYTES_MAX];
 
-    for (char *c = line; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ' || *c == '\x7f') {
-            *c = '?';
-        }
-    }
+    hide_controls(line, text.len);
     if (loader->problem_count > OA_PROBLEMS_MAX || is_known(loader, text)) {
         return;
     }
@@ -98,6 +103,7 @@ bool loader_fail(struct oa_loader *loader, const struct oa_place *place, const c
     size_t len = oa_place_write(place, pointer, sizeof(pointer));
     va_list args;
 
+    hide_controls(pointer, len);
     if (len >= sizeof(pointer) - 4) {
         mark_cut(pointer, sizeof(pointer), (int)sizeof(pointer));
     } else {

@@ -8,14 +8,17 @@ struct oa_format {
     bool (*is_number)(const struct oa_decimal *value); /* about numbers */
 };
 
-/* An integer of at most `limit`'s number of digits, and if of as many, at most `limit`. */
+/*
+ * An integer of at most `limit`'s number of digits, and if of as many, at most `limit`. What is no
+ * integer is up to "type".
+ */
 static bool is_integer_up_to(const struct oa_decimal *value, struct oa_str limit) {
     const struct oa_decimal high = { .text = limit, .digits = limit.len };
     struct oa_decimal magnitude = *value;
 
     magnitude.negative = false;
     if (!oa_decimal_is_integer(value)) {
-        return false;
+        return true;
     }
     return (int64_t)value->digits + value->exponent < (int64_t)limit.len ||
            oa_decimal_compare(&magnitude, &high) <= 0;
@@ -58,6 +61,28 @@ static const struct oa_format formats[] = {
     { "int32", NULL, is_int32 },
     { "int64", NULL, is_int64 },
 };
+
+/* Of OpenAPI's format registry, beside those above: all annotations. */
+static const char *const annotations[] = {
+    "base64url",  "binary",       "byte",       "char",       "commonmark",  "date-time-local",
+    "decimal",    "decimal128",   "double",     "double-int", "float",       "html",
+    "http-date",  "idn-hostname", "int8",       "int16",      "media-range", "password",
+    "sf-binary",  "sf-boolean",   "sf-decimal", "sf-integer", "sf-string",   "sf-token",
+    "time-local", "uint8",        "uint16",     "uint32",     "uint64",      "unixtime",
+};
+
+bool oa_format_is_annotation(struct oa_str name) {
+    for (size_t i = 0; i < sizeof(annotations) / sizeof(annotations[0]); i++) {
+        if (oa_str_is(name, annotations[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *oa_format_name(size_t index) {
+    return index < sizeof(formats) / sizeof(formats[0]) ? formats[index].name : NULL;
+}
 
 const struct oa_format *oa_format_find(struct oa_str name) {
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {

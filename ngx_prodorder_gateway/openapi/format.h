@@ -16,6 +16,12 @@ struct oa_format;
 /* NULL: nothing is known about this name, it never asserts. */
 const struct oa_format *oa_format_find(struct oa_str name);
 
+/* Whether it is a name that OpenAPI's registry has, and that asserts nothing here. */
+bool oa_format_is_annotation(struct oa_str name);
+
+/* The names that oa_format_find() knows, one after the other; NULL: there are no more. */
+const char *oa_format_name(size_t index);
+
 /* Whether `value` has the format; true for a value of a type that the format is not about. */
 bool oa_format_check(const struct oa_format *format, const struct oa_json *value);
 

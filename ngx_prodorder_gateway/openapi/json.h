@@ -68,7 +68,7 @@ enum oa_json_failure {
 
 struct oa_json_error {
     enum oa_json_failure failure;
-    const char *reason; /* static text, for example "expected ':' after a member name" */
+    const char *reason; /* "expected ':' after a member name": static, or in the arena */
     size_t offset;      /* of the first byte that does not fit */
     size_t line;        /* from 1 */
     size_t column;      /* from 1, in code points */

@@ -1,7 +1,9 @@
 /* Members of objects: duplicates, look-up, equality. */
 #include "decimal.h"
 #include "json_parser.h"
+#include "schema.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +27,16 @@ static int compare_keys(const void *a, const void *b) {
                           (*(const struct oa_json *const *)b)->key);
 }
 
+/* The reason names the member, as long as there is memory for that. */
 static struct oa_json *duplicate(struct parser *p, const struct oa_json *member) {
-    return parser_fail(p, member->raw.data, "duplicate member name in an object");
+    enum { REASON_BYTES = 256 };
+    char *reason = oa_alloc(p->arena, REASON_BYTES);
+
+    if (reason == NULL) {
+        return parser_fail(p, member->raw.data, "duplicate member name");
+    }
+    snprintf(reason, REASON_BYTES, "duplicate member name \"%.*s\"", OA_STR(member->key));
+    return parser_fail(p, member->raw.data, reason);
 }
 
 static struct oa_json *check_sorted(struct parser *p, struct oa_json *object) {

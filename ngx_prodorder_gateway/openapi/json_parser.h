@@ -16,7 +16,10 @@ struct parser {
     const char *at;
 };
 
-/* Note the first error; always NULL, so that it can be returned as a node. */
+/*
+ * Note the first error; `reason` is static or in the arena. Always NULL, so that it can be returned
+ * as a node.
+ */
 struct oa_json *parser_fail(struct parser *p, const char *at, const char *reason);
 
 /* The same for a limit or for memory. */

@@ -157,12 +157,32 @@ static bool check_format(struct oa_run *run, const struct oa_op *op, const struc
            oa_fail(run, place, "format", "must be a valid %.*s", OA_STR(op->text));
 }
 
+/* Any name is allowed, but one that is nearly a known one is nearly always a typing mistake. */
+static bool check_format_name(struct oa_compiler *c, struct oa_str name,
+                              const struct oa_place *place) {
+    struct oa_nearest nearest = { .name = name };
+    const char *known;
+
+    if (!c->schemas->is_strict || oa_format_find(name) != NULL || oa_format_is_annotation(name)) {
+        return true;
+    }
+    for (size_t i = 0; (known = oa_format_name(i)) != NULL; i++) {
+        oa_nearest_offer(&nearest, known);
+    }
+    return nearest.known == NULL ||
+           loader_fail(c->loader, place, "the format \"%.*s\" is not known; did you mean \"%s\"?",
+                       OA_STR(name), nearest.known);
+}
+
 static bool compile_format(struct oa_compiler *c, const struct oa_json *value,
                            const struct oa_place *place) {
     const struct oa_format *format;
 
     if (value->type != OA_STRING) {
         return loader_fail(c->loader, place, "must be a format's name");
+    }
+    if (!check_format_name(c, value->text, place)) {
+        return false;
     }
     format = c->schemas->asserts_formats ? oa_format_find(value->text) : NULL;
     if (format != NULL) {

@@ -89,6 +89,8 @@ static void check_additional(struct pass *pass, const struct oa_json *member) {
 /* The schema speaks of the name as of a value; the message, of the name. */
 static void check_name(struct pass *pass, const struct oa_json *member) {
     struct oa_json name = { .type = OA_STRING, .raw = member->key, .text = member->key };
+    struct oa_str why = { "is not allowed", 14 };
+    struct oa_place at;
     struct oa_report reasons;
     struct oa_report *report = pass->run->report;
     const unsigned char *s = (const unsigned char *)member->key.data;
@@ -107,12 +109,15 @@ static void check_name(struct pass *pass, const struct oa_json *member) {
     }
     oa_report_init(&reasons, report->arena, 1);
     pass->run->report = &reasons;
-    oa_apply(pass->run, pass->object->name_schema, &name, pass->place, NULL);
+    at = (struct oa_place){ .parent = pass->place, .key = member->key };
+    oa_apply(pass->run, pass->object->name_schema, &name, &at, NULL);
     pass->run->report = report;
     report->out_of_memory = report->out_of_memory || reasons.out_of_memory;
+    if (reasons.count > 0 && !pass->object->name_schema->is_false) {
+        why = reasons.first->message;
+    }
     oa_fail(pass->run, pass->place, "propertyNames", "the property name '%.*s' %.*s",
-            OA_STR(member->key), reasons.count > 0 ? oa_str_shown(reasons.first->message) : 14,
-            reasons.count > 0 ? reasons.first->message.data : "is not allowed");
+            OA_STR(member->key), OA_STR(why));
 }
 
 /* Every member once; false when going on is pointless. */

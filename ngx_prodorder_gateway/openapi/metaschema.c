@@ -1,6 +1,8 @@
 /*
  * The metaschema of draft 2020-12: what every schema must look like. One object instead of the
- * draft's eight documents; it says the same. An extension of it may replace "meta" for itself.
+ * draft's eight documents. It says the same of all keywords of the draft; the form of what is only
+ * deprecated ("$recursiveRef", "$recursiveAnchor") is not looked at. An extension of it may replace
+ * "meta" for itself.
  */
 #include "schema_compile.h"
 

@@ -78,7 +78,7 @@ struct oa_json *oa_param_string(struct oa_report *report, struct oa_str text) {
     return node;
 }
 
-/* An integer is written in digits, maybe behind a minus: no fraction, no exponent, no leading zero. */
+/* Digits, maybe behind a minus: no fraction, no exponent, no leading zero. */
 static bool is_plain_integer(struct oa_str text) {
     size_t i = text.len > 0 && text.data[0] == '-';
 

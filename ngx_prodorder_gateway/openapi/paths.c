@@ -123,6 +123,15 @@ static size_t count_slashes(struct oa_str text) {
     return count;
 }
 
+static bool has_control(struct oa_str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.data[i] < ' ' || text.data[i] == '\x7f') {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool load_template(struct oa_loader *loader, const struct oa_place *place,
                           struct oa_path *path) {
     struct oa_str base = loader->doc->base;
@@ -131,6 +140,10 @@ static bool load_template(struct oa_loader *loader, const struct oa_place *place
 
     if (t.len == 0 || t.data[0] != '/') {
         return loader_fail(loader, place, "a path must begin with '/'");
+    }
+    if (has_control(t)) {
+        return loader_fail(loader, place,
+                           "a path must not have control characters; they can be written as %%XX");
     }
     if (memchr(t.data, '?', t.len) != NULL || memchr(t.data, '#', t.len) != NULL) {
         return loader_fail(loader, place,

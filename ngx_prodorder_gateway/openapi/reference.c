@@ -8,9 +8,12 @@
 /* References from one to the next; a longer chain is taken for an endless one. */
 enum { FOLLOW_MAX = 16 };
 
-struct oa_str oa_fragment_decode(struct oa_arena *arena, struct oa_str fragment) {
+struct oa_str oa_fragment_decode(struct oa_arena *arena, struct oa_str fragment,
+                                 bool *ret_malformed) {
     char *out = oa_alloc(arena, fragment.len + 1);
     size_t len = 0;
+
+    *ret_malformed = false;
 
     for (size_t i = 0; out != NULL && i < fragment.len; i++) {
         char c = fragment.data[i];
@@ -19,6 +22,7 @@ struct oa_str oa_fragment_decode(struct oa_arena *arena, struct oa_str fragment)
             int byte = oa_percent_byte(fragment.data + i, fragment.data + fragment.len);
 
             if (byte < 0) {
+                *ret_malformed = true;
                 return (struct oa_str){ NULL, 0 };
             }
             c = (char)byte;
@@ -75,17 +79,22 @@ const struct oa_json *loader_resolve(struct oa_loader *loader, const struct oa_j
     const struct oa_json *node = loader->doc->root;
     struct oa_str text = reference->text;
     struct oa_str pointer;
+    bool is_malformed;
 
     if (reference->type != OA_STRING || text.len == 0 || text.data[0] != '#' ||
         (text.len > 1 && text.data[1] != '/')) {
         loader_fail(loader, place, "only references within the document (\"#/...\") are supported");
         return NULL;
     }
-    pointer =
-        oa_fragment_decode(loader->doc->arena, (struct oa_str){ text.data + 1, text.len - 1 });
+    pointer = oa_fragment_decode(loader->doc->arena, (struct oa_str){ text.data + 1, text.len - 1 },
+                                 &is_malformed);
     if (pointer.data == NULL) {
-        loader_fail(loader, place, "the reference \"%.*s\" is not correctly percent-encoded",
-                    OA_STR(text));
+        if (is_malformed) {
+            loader_fail(loader, place, "the reference \"%.*s\" is not correctly percent-encoded",
+                        OA_STR(text));
+        } else {
+            loader_fail(loader, place, "out of memory");
+        }
         return NULL;
     }
     while (node != NULL && pointer.len > 0) {

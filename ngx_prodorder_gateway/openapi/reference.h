@@ -8,9 +8,11 @@
 #include "json.h"
 
 /*
- * Decode the %XX of a fragment; a copy in the arena. data NULL: malformed, or no memory.
+ * Decode the %XX of a fragment; a copy in the arena. data NULL: no memory or, with *ret_malformed,
+ * not correctly percent-encoded.
  */
-struct oa_str oa_fragment_decode(struct oa_arena *arena, struct oa_str fragment);
+struct oa_str oa_fragment_decode(struct oa_arena *arena, struct oa_str fragment,
+                                 bool *ret_malformed);
 
 /*
  * Take the next token of a pointer that begins with '/': *pointer is shortened by it. The token's

@@ -85,14 +85,35 @@ static void put_place(struct text *text, const struct oa_place *place) {
     }
 }
 
-int oa_str_shown(struct oa_str s) {
-    enum { SHOWN_BYTES_MAX = 200 };
-    size_t len = s.len < SHOWN_BYTES_MAX ? s.len : SHOWN_BYTES_MAX;
+/* How much of a text is shown, up to a whole character. */
+static size_t shown_len(struct oa_str s) {
+    size_t len = s.len < OA_STR_SHOWN_BYTES_MAX ? s.len : OA_STR_SHOWN_BYTES_MAX;
 
     while (len > 0 && len < s.len && ((unsigned char)s.data[len] & 0xc0) == 0x80) {
         len--;
     }
-    return (int)len;
+    return len;
+}
+
+int oa_str_shown_len(struct oa_str s) {
+    size_t len = shown_len(s);
+
+    return (int)(len < s.len ? len + sizeof(CUT) - 1 : len);
+}
+
+const char *oa_str_shown_text(struct oa_str s) {
+    static _Thread_local char texts[OA_STR_SHOWN][OA_STR_SHOWN_BYTES_MAX + sizeof(CUT)];
+    static _Thread_local unsigned next;
+    size_t len = shown_len(s);
+    char *text;
+
+    if (len == s.len) {
+        return s.data;
+    }
+    text = texts[next++ % OA_STR_SHOWN];
+    memcpy(text, s.data, len);
+    memcpy(text + len, CUT, sizeof(CUT));
+    return text;
 }
 
 size_t oa_place_write(const struct oa_place *place, char *buf, size_t bytes_max) {

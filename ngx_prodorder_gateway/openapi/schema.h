@@ -117,8 +117,13 @@ bool oa_schema_check_text(const struct oa_schema *schema, const char *text, size
 /* Frees what lies outside of the arena (compiled patterns); NULL is allowed. */
 void oa_schema_free_all(struct oa_schemas *schemas);
 
-/* Text for printf's "%.*s", cut between two characters when it is long. */
-#define OA_STR(s) oa_str_shown(s), (s).data
-int oa_str_shown(struct oa_str s);
+/*
+ * Text for printf's "%.*s"; when it is long, cut between two characters and then ended by "…". The
+ * text of a cut one lives until the thread has shown OA_STR_SHOWN others.
+ */
+enum { OA_STR_SHOWN = 4, OA_STR_SHOWN_BYTES_MAX = 200 };
+#define OA_STR(s) oa_str_shown_len(s), oa_str_shown_text(s)
+int oa_str_shown_len(struct oa_str s);
+const char *oa_str_shown_text(struct oa_str s);
 
 #endif

@@ -8,7 +8,9 @@ static bool check_false(struct oa_run *run, const struct oa_op *op, const struct
     (void)op;
     (void)value;
     (void)marks;
-    return oa_fail(run, place, "false", "must not be present");
+    return oa_fail(run, place, "false", "%s",
+                   place != NULL && place->parent == NULL ? "no value is allowed"
+                                                          : "must not be present");
 }
 
 /* ---- helpers of keywords --------------------------------------------------------------------- */

@@ -91,15 +91,18 @@ static bool follow_pointer(struct oa_loader *loader, struct oa_str pointer, stru
     return true;
 }
 
+/* False: it leads nowhere or, with target->node NULL, there is no memory. */
 static bool follow_fragment(struct oa_loader *loader, struct oa_str fragment, struct target *target,
                             struct oa_str *ret_anchor) {
     struct oa_str text = { "", 0 };
     const struct oa_anchor *anchor;
+    bool is_malformed = false;
 
     if (fragment.len > 0) {
-        text = oa_fragment_decode(loader->doc->arena, fragment);
+        text = oa_fragment_decode(loader->doc->arena, fragment, &is_malformed);
     }
     if (text.data == NULL) {
+        target->node = is_malformed ? target->node : NULL;
         return false;
     }
     if (text.len == 0 || text.data[0] == '/') {
@@ -135,7 +138,12 @@ struct oa_schema *oa_reference_find(struct oa_loader *loader, const struct oa_sc
     target.node = target.resource->node;
     target.place = target.resource->place;
     if (!follow_fragment(loader, fragment, &target, ret_anchor)) {
-        loader_fail(loader, place, "the reference \"%.*s\" leads nowhere", OA_STR(reference->text));
+        if (target.node == NULL) {
+            loader_fail(loader, place, "out of memory");
+        } else {
+            loader_fail(loader, place, "the reference \"%.*s\" leads nowhere",
+                        OA_STR(reference->text));
+        }
         return NULL;
     }
     if (oa_index_find(loader->doc->schemas, target.node) != NULL) {

@@ -17,7 +17,7 @@ static const struct {
     const char *message;
 } mistakes[] = {
     { "{", "doc.json: line 1, column 2: unexpected end of text" },
-    { "{\"a\":1,\n\"a\":2}", "doc.json: line 2, column 5: duplicate member name in an object" },
+    { "{\"a\":1,\n\"a\":2}", "doc.json: line 2, column 5: duplicate member name \"a\"" },
     { "openapi: 3.1.0\n",
       "doc.json: line 1, column 1: expected a value; YAML must be converted to JSON" },
     { "{\"swagger\":\"2.0\"}",
@@ -28,6 +28,11 @@ static const struct {
       "doc.json: #/openapi: must be a version 3.1, for example \"3.1.0\"" },
     { "{" INFO "}", "doc.json: #: an OpenAPI document must have the member \"paths\"" },
     { HEAD "{\"a\":{}}}", "doc.json: #/paths/a: a path must begin with '/'" },
+    { HEAD "{\"a\\u0000\\n\\u007fb\":{}}}", "doc.json: #/paths/a???b: a path must begin with '/'" },
+    { HEAD "{\"/a\\u0000\":{}}}", "doc.json: #/paths/~1a?: a path must not have control "
+                                  "characters; they can be written as %XX" },
+    { HEAD "{\"/{\\u001fa}\":{}}}", "doc.json: #/paths/~1{?a}: a path must not have control "
+                                    "characters; they can be written as %XX" },
     { HEAD "{\"/x{id}\":{}}}",
       "doc.json: #/paths/~1x{id}: a template must be a whole segment between slashes: {name}" },
     { HEAD "{\"/{}\":{}}}",
@@ -396,7 +401,9 @@ static const struct {
     const char *errors;
 } bodies[] = {
     { "true", "1", "" },
-    { "false", "1", " false: must not be present" },
+    { "false", "1", " false: no value is allowed" },
+    { "{\"properties\":{\"a\":false}}", "{\"a\":1}", "/a false: must not be present" },
+    { "{\"type\":\"integer\",\"format\":\"int32\"}", "2.5", " type: must be integer" },
     { "{}", "{\"a\":[]}", "" },
     { "{\"type\":\"integer\"}", "1.0", "" },
     { "{\"type\":\"integer\"}", "1.5", " type: must be integer" },

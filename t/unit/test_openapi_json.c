@@ -79,8 +79,8 @@ START_TEST(mistakes_are_located) {
         { "{\"a\" 1}", "expected ':' after a member name", 1, 6 },
         { "{\"a\":1,}", "expected a member name in double quotes", 1, 8 },
         { "{a:1}", "expected a member name in double quotes", 1, 2 },
-        { "{\n\"a\":1,\n \"a\":2}", "duplicate member name in an object", 3, 6 },
-        { "{\"a\":1,\"\\u0061\":2}", "duplicate member name in an object", 1, 17 },
+        { "{\n\"a\":1,\n \"a\":2}", "duplicate member name \"a\"", 3, 6 },
+        { "{\"a\":1,\"\\u0061\":2}", "duplicate member name \"a\"", 1, 17 },
         { "01", "a number must not begin with 0", 1, 2 },
         { "-", "unexpected end of text", 1, 2 },
         { "1.", "unexpected end of text", 1, 3 },
@@ -143,7 +143,7 @@ START_TEST(duplicates_are_found_among_many) {
     text[strlen(text) - 1] = '\0';
     strncat(text, ",\"k77\":1}", sizeof(text) - strlen(text) - 1);
     ck_assert_ptr_null(parse(text));
-    ck_assert_str_eq(error.reason, "duplicate member name in an object");
+    ck_assert_str_eq(error.reason, "duplicate member name \"k77\"");
 }
 END_TEST
 

@@ -22,7 +22,10 @@ static const struct {
     { "{\"format\":\"ipv4\"}", "\"1.2.3\"", " format: must be a valid ipv4" },
     { "{\"format\":\"ipv4\"}", "1", "" },
     { "{\"format\":\"no-such-format\"}", "\"x\"", "" },
-    { "false", "1", " false: must not be present" },
+    { "{\"propertyNames\":{\"allOf\":[false]}}", "{\"a\":1}",
+      " propertyNames: the property name 'a' must not be present" },
+    { "{\"minimum\":1e2800000000000000000}", "1e28000000000000000000", "" },
+    { "false", "1", " false: no value is allowed" },
     { "true", "1", "" },
     /* numbers */
     { "{\"minimum\":1}", "1", "" },
@@ -80,7 +83,7 @@ static const struct {
       " propertyNames: the property name 'abc' must have at most 2 characters;  propertyNames: the "
       "property name '' must match the pattern ^a" },
     { "{\"propertyNames\":false}", "{\"a\":1}",
-      " propertyNames: the property name 'a' must not be present" },
+      " propertyNames: the property name 'a' is not allowed" },
     { "{\"minProperties\":1}", "{}", " minProperties: must have at least 1 property" },
     { "{\"maxProperties\":0}", "{\"a\":1}", " maxProperties: must have at most 0 properties" },
     { "{\"dependentRequired\":{\"a\":[\"b\",\"c\"]}}", "{\"a\":1,\"c\":1}",

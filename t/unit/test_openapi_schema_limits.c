@@ -370,16 +370,19 @@ START_TEST(memory_for_errors_is_limited) {
 }
 END_TEST
 
-/* A name that is shown in a message is cut between two characters, too. */
+/* A name that is shown in a message is cut between two characters, too, and one sees that. */
 START_TEST(messages_are_valid_utf8) {
     struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
     char *text = repeat("{\"x", "\xc3\xa9", 150, "\":1}");
+    char *shown = repeat("must NOT have additional property 'x", "\xc3\xa9", 99, "\xe2\x80\xa6'");
     struct oa_arena *arena = oa_arena_open(1 << 20);
     const unsigned char *s;
     struct oa_report report;
 
     oa_report_init(&report, arena, 1);
     oa_schema_check_text(oa_schema_document_root(document), text, strlen(text), NULL, &report);
+    ck_assert_str_eq(report.first->message.data, shown);
+    free(shown);
     s = (const unsigned char *)report.first->message.data;
     while (*s != '\0') {
         unsigned len = oa_utf8_sequence(s, s + strlen((const char *)s));
@@ -390,6 +393,23 @@ START_TEST(messages_are_valid_utf8) {
     free(text);
     oa_arena_close(arena);
     oa_schema_document_free(document);
+}
+END_TEST
+
+START_TEST(several_texts_are_shown) {
+    char *text = repeat("", "a", OA_STR_SHOWN_BYTES_MAX + 1, "");
+    struct oa_str a = { text, OA_STR_SHOWN_BYTES_MAX };
+    struct oa_str b = { text, OA_STR_SHOWN_BYTES_MAX + 1 };
+    struct oa_str c = { "c\xc3\xa9", 3 };
+    char got[1000];
+    char expected[1000];
+
+    snprintf(got, sizeof(got), "%.*s|%.*s|%.*s|%.*s", OA_STR(a), OA_STR(b), OA_STR(c), OA_STR(b));
+    text[OA_STR_SHOWN_BYTES_MAX] = '\0';
+    snprintf(expected, sizeof(expected), "%s|%s\xe2\x80\xa6|c\xc3\xa9|%s\xe2\x80\xa6", text, text,
+             text);
+    ck_assert_str_eq(got, expected);
+    free(text);
 }
 END_TEST
 
@@ -414,6 +434,7 @@ int main(void) {
     tcase_add_test(tcase, long_texts_of_errors_are_cut);
     tcase_add_test(tcase, memory_for_errors_is_limited);
     tcase_add_test(tcase, messages_are_valid_utf8);
+    tcase_add_test(tcase, several_texts_are_shown);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }

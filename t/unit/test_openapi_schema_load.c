@@ -110,6 +110,10 @@ static const struct {
       "/required: \"a\" is required, but not in \"properties\", and \"additionalProperties\" is "
       "false: no object is valid" },
     { "{\"enum\":[]}", "/enum: must be an array with at least one value" },
+    { "{\"format\":\"emial\"}",
+      "/format: the format \"emial\" is not known; did you mean \"email\"?" },
+    { "{\"format\":\"datetime\"}",
+      "/format: the format \"datetime\" is not known; did you mean \"date-time\"?" },
 };
 
 static void parse_openapi(const char *schema) {
@@ -143,6 +147,7 @@ START_TEST(openapi_documents_without_mistakes) {
         "{\"minContains\":2,\"maxContains\":1}",
         "{\"required\":[\"a\"],\"additionalProperties\":false,\"patternProperties\":{\"a\":{}}}",
         "{\"required\":[\"a\"],\"additionalProperties\":{}}",
+        "{\"anyOf\":[{\"format\":\"int16\"},{\"format\":\"uint32\"},{\"format\":\"phone\"}]}",
         "{\"x-own\":1,\"xml\":{},\"externalDocs\":{},\"discriminator\":{},\"example\":1}",
     };
 
@@ -211,7 +216,7 @@ int main(void) {
     tcase_add_test(tcase, a_pattern_that_is_none);
     tcase_add_test(tcase, a_file_that_is_not_there);
     tcase_add_loop_test(tcase, openapi_documents_are_read_strictly, 0, (int)UNIT_COUNT(strict));
-    tcase_add_loop_test(tcase, openapi_documents_without_mistakes, 0, 8);
+    tcase_add_loop_test(tcase, openapi_documents_without_mistakes, 0, 9);
     tcase_add_test(tcase, identifiers_are_known_in_the_whole_document);
     tcase_add_loop_test(tcase, many_identifiers_are_found_quickly, 0, 3);
     suite_add_tcase(suite, tcase);
