@@ -2,7 +2,8 @@
  * What our HTTP costs by itself: `micro_http parser` prints nanoseconds per request; `micro_http
  * server PORT` answers GET /products/{id} on 127.0.0.1 with a constant, until it is ended.
  *
- *   cc -std=c11 -D_GNU_SOURCE -O2 -Iservices -o build/micro_http bench/micro_http.c build/libcommon.a
+ *   cc -std=c11 -D_GNU_SOURCE -O2 -Iservices -o build/micro_http \
+ *       bench/micro_http.c build/libcommon.a
  *   build/micro_http parser
  *   build/micro_http server 18080 & wrk -t1 -c64 -d5 http://127.0.0.1:18080/products/7
  */

@@ -1,5 +1,5 @@
 /*
- * What the gateway's validator costs by itself: nanoseconds for one body, with and without parsing it.
+ * What the gateway's validator costs by itself: nanoseconds for one body, with and without parsing.
  *
  * Usage: micro_validator SCHEMA BODY [MILLISECONDS]      (called by bench/validator.sh)
  *
