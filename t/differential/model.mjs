@@ -207,7 +207,8 @@ const rules = {
     minLength: (limit, v) => !isString(v) || [...v].length >= limit,
     maxLength: (limit, v) => !isString(v) || [...v].length <= limit,
     pattern: (limit, v) => !isString(v) || matches(limit, v),
-    format: (limit, v) => hasFormat(fullFormats[limit], v),
+    // int32 says how large an integer may be; that it must be one, only "type" says
+    format: (limit, v) => (limit === 'int32' && !Number.isInteger(v)) || hasFormat(fullFormats[limit], v),
     minItems: (limit, v) => !Array.isArray(v) || v.length >= limit,
     maxItems: (limit, v) => !Array.isArray(v) || v.length <= limit,
     uniqueItems: (limit, v) => !limit || !Array.isArray(v) ||
