@@ -159,7 +159,7 @@ static enum http_parse_result version(struct http_parser *parser, const char *by
             parser->state = parser->is_response ? STATE_STATUS_SPACE : STATE_REQUEST_LINE_CR;
             return HTTP_PARSE_MORE;
         }
-        if (byte != wanted) {
+        if (byte != wanted || wanted == 'n') {
             return wanted == '1' && is_digit(byte)
                        ? http_parser_fail(parser, 505, "Only HTTP/1.0 and HTTP/1.1 are spoken here")
                        : http_parser_fail(parser, 400, "The HTTP version is malformed");
