@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
+# Usage: cpu.sh < NAMES
+#
 # Standard input: lines "NAME PID". Output: "NAME SECONDS", the processor time of each process and of all
 # its descendants, ended ones included, so far.
 set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 tick=$(getconf CLK_TCK)
 stats=$(cat /proc/[0-9]*/stat 2> /dev/null || true)
 while read -r name pid; do

@@ -9,6 +9,7 @@
 # The halves of a pair run one after the other, in turn with the other half first; what is reported
 # is the median of the pairs' ratios, so that a machine that is slow for a minute does not decide.
 set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C.UTF-8
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

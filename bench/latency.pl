@@ -1,12 +1,17 @@
 #!/usr/bin/env perl
-# latency.pl URL COUNT: one order at a time through the gateway; how long until the answer, and until
-# the order is done (asked every 2 ms). One line of JSON.
+# One order at a time through the gateway; how long until the answer, and until the order is done (asked
+# every 2 ms). One line of JSON.
 use strict;
 use warnings;
 use IO::Socket::INET;
 use JSON::PP qw(decode_json encode_json);
 use Time::HiRes qw(time sleep);
 
+if (@ARGV && $ARGV[0] =~ /^(?:-h|--help)$/) {
+    print "Usage: latency.pl http://HOST:PORT COUNT\n\n",
+        "One order at a time through the gateway; one line of JSON with what it took.\n";
+    exit 0;
+}
 my ($url, $count) = @ARGV;
 die "usage: latency.pl http://HOST:PORT COUNT\n"
     unless $url && $url =~ m{^http://([^/:]+):(\d+)$} && $count && $count > 0;

@@ -8,6 +8,7 @@
 # verdict, for ajv JSON.parse() of a string and then validating; "value" is validating alone, what was
 # parsed being there already. Without Node.js or npm only ours is measured.
 set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C.UTF-8
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/packages.sh

@@ -13,8 +13,12 @@
 
 set -euo pipefail
 
+help() {
+    sed -n '3,9s/^# \{0,1\}//p' "$0"
+}
+
 usage() {
-    sed -n '3,9s/^# \{0,1\}//p' "$0" >&2
+    help >&2
     exit 2
 }
 
@@ -30,6 +34,7 @@ while [ $# -gt 0 ]; do
         --with-nginx-src=*) nginx_src=${1#*=} ;;
         --sanitize=*) sanitize=${1#*=} ;;
         --debug) debug=yes ;;
+        -h | --help) help; exit ;;
         -*) usage ;;
         *) [ -z "$output" ] || usage; output=$1 ;;
     esac

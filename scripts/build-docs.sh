@@ -7,6 +7,7 @@
 # here. Without npm or its registry, the page is a table of the operations that says so; that is an error
 # only with --require. What was fetched is kept in BUILD/docs-npm.
 set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C.UTF-8
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

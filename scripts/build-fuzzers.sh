@@ -9,6 +9,7 @@
 # Objects are kept in BUILD_DIR/fuzz/obj and compiled again when the source or any header is newer.
 # Run one with its corpus:  build/fuzz/fuzz_http_parser fuzz/corpus/http_parser
 set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C.UTF-8
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/packages.sh

@@ -7,6 +7,7 @@
 #   the gateway includes nothing of services/, and its openapi/ nothing of nginx
 #   libpq only in services/common/pg*, hiredis only in cache*, rabbitmq-c only in broker*
 set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C.UTF-8
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 violations=0

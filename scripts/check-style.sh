@@ -3,6 +3,7 @@
 #
 # Usage: check-style.sh [DIR]      (DIR: top of the sources, default this repository)
 set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C.UTF-8
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 

@@ -3,6 +3,7 @@
 #
 # Usage: coverage.sh BUILD_DIR
 set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C.UTF-8
 build=$1
 find "$build/obj/services" "$build/obj/ngx_prodorder_gateway" -name '*.gcda' -print0 2> /dev/null |

@@ -7,6 +7,7 @@
 # are told not to create a cluster. Both are put back as they were. Servers that were not there before
 # are then disabled: prodorder starts private instances of its own.
 set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
 policy=/usr/sbin/policy-rc.d

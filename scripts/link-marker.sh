@@ -6,6 +6,7 @@
 #     /* link: services/order/create_order.c
 #      *       t/unit/fake_pg.c */
 set -eu
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 name=$(basename "$1" .c)
 sources=$(awk '
     !inside && NR > 10 { exit }

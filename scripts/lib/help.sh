@@ -186,25 +186,40 @@ END
 }
 
 help_after_up() {
-    local gateway management
+    local gateway management self
     gateway=$(settings_url gateway)
     settings_port rabbitmq-management
     management=$RET_PORT
+    help_self
+    self=$RET_SELF
     cat <<END
 
-${UI_BOLD}prodorder is ready.${UI_RESET}
+$UI_GREEN${UI_BOLD}prodorder is ready.$UI_RESET
 
-  API               $gateway$(! tls_is_on || printf ', %s' "$(tls_url)")
-  to read and try   $gateway/docs/
-  product-service   $(settings_url product-service)
-  order-service     $(settings_url order-service)
-  RabbitMQ UI       http://127.0.0.1:$management   (guest / guest)
+  API               $(help_url "$gateway")$(! tls_is_on || printf ', %s' "$(help_url "$(tls_url)")")
+  read and try it   $(help_url "$gateway/docs/")
+  product-service   $(help_url "$(settings_url product-service)")
+  order-service     $(help_url "$(settings_url order-service)")
+  RabbitMQ UI       $(help_url "http://127.0.0.1:$management")   (guest / guest)
   data and logs     $STACK_HOME
 
-Place an order:
+${UI_BOLD}Place an order, see what became of it, and what runs:$UI_RESET
 
   curl -s $gateway/orders -H 'Content-Type: application/json' -d '{"productId":1,"quantity":2}'
+  $self trace order:1
+  $self status
 
-Then: ./prodorder status, ./prodorder logs -f, ./prodorder psql order, ./prodorder down
+${UI_BOLD}To stop:$UI_RESET $self down   (data stays; $self clean deletes it)
 END
+}
+
+help_url() {
+    printf '%s' "$UI_CYAN$1$UI_RESET"
+}
+
+# help_self: this script as its user would call it again for this stack (sets RET_SELF).
+help_self() {
+    RET_SELF=./prodorder
+    [ "$PWD" = "$ROOT" ] || RET_SELF=$ROOT/prodorder
+    [ -z "${PRODORDER_HOME:-}" ] || RET_SELF="PRODORDER_HOME=$STACK_HOME $RET_SELF"
 }

@@ -149,14 +149,37 @@ packages_install() {
             "Install what these Debian packages contain, then run ./configure.sh again:" "$*"
     ui_say "installing: $*"
     if [ "$(id -u)" -eq 0 ]; then
-        scripts/install-packages.sh "$@" >&2 || packages_install_failed "$@"
+        packages_install_run scripts/install-packages.sh "$@" || packages_install_failed "$@"
     elif command -v sudo > /dev/null; then
         ui_say "(sudo may ask for your password)"
-        sudo scripts/install-packages.sh "$@" >&2 || packages_install_failed "$@"
+        packages_install_run sudo scripts/install-packages.sh "$@" || packages_install_failed "$@"
     else
         die "installing packages needs root, and there is no sudo here" \
             "As root, run: apt-get update && apt-get install --no-install-recommends $*"
     fi
+}
+
+# packages_install_run COMMAND...: apt-get says hundreds of lines. On a terminal the last one is shown while
+# it works, and the end of them when it has failed; else all of them.
+packages_install_run() {
+    local said begin_ms
+    if [ -z "$UI_CLEAR" ]; then
+        "$@" >&2
+        return
+    fi
+    said=$(mktemp)
+    ui_now_ms
+    begin_ms=$RET_MS
+    if "$@" 2>&1 | tee "$said" | ui_follow packages; then
+        ui_now_ms
+        ui_good packages "installed in $(ui_seconds $((RET_MS - begin_ms)))"
+        rm -f "$said"
+        return
+    fi
+    ui_bad packages failed
+    tail -n 25 "$said" | sed 's/^/    /' >&2
+    rm -f "$said"
+    return 1
 }
 
 packages_install_failed() {

@@ -9,9 +9,9 @@ if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ]; then
 fi
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
-    UI_BOLD=$'\e[1m' UI_RED=$'\e[31m' UI_GREEN=$'\e[32m' UI_YELLOW=$'\e[33m' UI_RESET=$'\e[0m'
+    UI_BOLD=$'\e[1m' UI_RED=$'\e[31m' UI_GREEN=$'\e[32m' UI_YELLOW=$'\e[33m' UI_CYAN=$'\e[36m' UI_RESET=$'\e[0m'
 else
-    UI_BOLD='' UI_RED='' UI_GREEN='' UI_YELLOW='' UI_RESET=''
+    UI_BOLD='' UI_RED='' UI_GREEN='' UI_YELLOW='' UI_CYAN='' UI_RESET=''
 fi
 
 ui_say() {
