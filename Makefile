@@ -14,7 +14,7 @@ DESTDIR ?=
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that must work on a machine where nothing is configured yet.
-UNCONFIGURED := help clean format asan ubsan tsan cov test
+UNCONFIGURED := help clean format asan ubsan tsan cov test diagrams
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -77,11 +77,12 @@ SERVICES    := $(if $(PRODUCT_C),$(BUILD)/product-service) $(if $(ORDER_C),$(BUI
 TOOLS       := $(foreach c,$(TOOLS_C),$(BUILD)/$(subst _,-,$(basename $(notdir $(c)))))
 GATEWAY     := $(BUILD)/ngx_http_prodorder_gateway_module.so
 DOCS        := $(if $(wildcard docs/ui/index.html),$(BUILD)/docs/index.html)
+DIAGRAMS    := $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
 UNIT        := $(UNIT_C:t/unit/%.c=$(BUILD)/unit/%)
 
 # ---- targets that people call -----------------------------------------------------------------
 
-.PHONY: help all services gateway openapi docs-ui unit check check-unit test asan ubsan tsan fuzz fuzz-smoke cov \
+.PHONY: help all services gateway openapi docs-ui diagrams unit check check-unit test asan ubsan tsan fuzz fuzz-smoke cov \
         tidy format style install clean compile_commands.json FORCE
 
 help: ## this list
@@ -101,6 +102,8 @@ docs-ui: ## the docs page in build/docs; fails when npm cannot fetch what it is 
 	scripts/build-docs.sh --require $(BUILD)
 
 unit: $(UNIT) ## build the unit tests (run them with ./prodorder test unit)
+
+diagrams: $(DIAGRAMS) ## docs/*.svg from docs/*.dot (needs Graphviz)
 
 check: style all unit ## style rules, unit and gateway tests (no running stack needed)
 	PRODORDER_BUILD=$(BUILD) scripts/run-tests unit control gateway
@@ -236,6 +239,12 @@ $(GATEWAY): $(GATEWAY_SRC) $(BUILD)/flags
 $(DOCS): $(wildcard docs/ui/*) scripts/build-docs.sh openapi.json
 	$(call say,DOCS,$(@D))scripts/build-docs.sh $(BUILD)
 	@touch $@
+
+# The source's hash in the picture lets a test see that they belong together, whatever Graphviz drew it.
+docs/%.svg: docs/%.dot
+	$(call say,DOT,$@)dot -Tsvg $< > $@.new && \
+	    sed "1a <!-- Made by make diagrams from $(<F), sha256 $$(sha256sum < $< | cut -d' ' -f1) -->" $@.new > $@ && \
+	    rm -f $@.new
 
 # ---- unit tests -------------------------------------------------------------------------------
 #

@@ -1,0 +1,94 @@
+#!/usr/bin/perl
+# Every Markdown page: links lead somewhere, command blocks can be parsed, and the commands, targets and files that
+# they name are there. The pictures belong to their sources.
+use strict;
+use warnings;
+use utf8;
+
+use FindBin;
+use lib "$FindBin::Bin/../control";
+use Control qw($ROOT run read_file);
+use Digest::SHA qw(sha256_hex);
+use Encode qw(decode encode);
+use File::Basename qw(dirname);
+use File::Find qw(find);
+use Test::More;
+
+use Prodorder::Docs;
+
+binmode Test::More->builder->$_, ':encoding(UTF-8)' for qw(output failure_output todo_output);
+chdir $ROOT or die;
+
+my @pages;
+find({
+    no_chdir => 1,
+    wanted   => sub {
+        $File::Find::prune = 1 if m{/(?:node_modules|\.git|build|var)$};
+        push @pages, s{^\./}{}r if /\.md$/;
+    },
+}, '.');
+@pages = sort @pages;
+cmp_ok(scalar @pages, '>=', 20, 'pages were found');
+
+# The names by which headings are linked to.
+my %anchors;
+sub anchors {
+    my ($page) = @_;
+    return $anchors{$page} //= do {
+        my $text = decode('UTF-8', read_file($page)) =~ s/^```.*?^```//gmsr;
+        +{ map { (lc($_) =~ s/`|\*|[^\w\s-]//gr =~ s/ /-/gr) => 1 } $text =~ /^#+ +(.+?) *$/mg };
+    };
+}
+
+sub wrong_links {
+    my ($page, $text) = @_;
+    my @wrong;
+    my $prose = $text =~ s/^```.*?^```//gmsr =~ s/`[^`\n]*`//gr;
+    while ($prose =~ /\]\(([^)\s]+)\)/g) {
+        my ($file, $anchor) = $1 =~ /^([^#]*)(?:#(.*))?$/;
+        next if $file =~ m{^(?:https?|mailto):};
+        my $path = $file eq '' ? $page : dirname($page) . '/' . $file =~ s/%20/ /gr;
+        $path =~ s{^\./}{};
+        push @wrong, "$file is not there" if !-e $path;
+        push @wrong, "$file has no heading #$anchor" if defined $anchor && -f $path && !anchors($path)->{$anchor};
+    }
+    return @wrong;
+}
+
+my %targets = map { $_ => 1 } read_file('Makefile') =~ /^([a-z_-]+(?: [a-z_-]+)*):/mg;
+%targets = map { $_ => 1 } map { split / / } keys %targets;
+my %commands = map { $_ => 1 } run('./prodorder', 'help')->{out} =~ /^  ([a-z]+)\b/mg;
+
+# What command lines name: ./prodorder COMMAND, make TARGET, scripts and files of the repository.
+sub wrong_commands {
+    my ($code) = @_;
+    my @wrong;
+    my $syntax = run('bash', '-n', '-c', encode('UTF-8', $code));
+    push @wrong, "bash cannot read it: $syntax->{err}" if $syntax->{status} != 0;
+    push @wrong, map { "./prodorder has no command $_" } grep { !$commands{$_} } $code =~ m{(?:^|[\s;(])\./prodorder ([a-z]\w*)}mg;
+    push @wrong, map { "make has no target $_" } grep { !$targets{$_} } $code =~ /(?:^|&& )make ([a-z][\w-]*)/mg;
+    push @wrong, map { "$_ is not there" } grep { !-e } $code =~ m{(?:^|[\s'"])((?:\./)?(?:scripts|bench|k6|docker|fuzz|mock|t)/[\w./-]*\w)}mg;
+    return @wrong;
+}
+
+for my $page (@pages) {
+    my $text = decode('UTF-8', read_file($page));
+    is(join("\n", wrong_links($page, $text)), '', "$page: its links lead somewhere");
+    my @blocks = eval { Prodorder::Docs::blocks($text) };
+    is($@, '', "$page: its blocks are closed");
+    is(join("\n", map { my $line = $_->{line}; map { "line $line: $_" } wrong_commands($_->{code}) } @blocks), '',
+        "$page: its commands are there") if @blocks;
+}
+
+# These mistakes are found.
+is(scalar(wrong_links('README.md', '[x](docs/nowhere.md) [y](#nothing) [z](docs/gateway.md#the-logs)')), 2, 'broken links are found');
+for my $code ("./prodorder upp\n", "make everything\n", "scripts/nothing.sh\n", "echo 'x\n") {
+    is(scalar(wrong_commands($code)), 1, 'a wrong command is found: ' . $code =~ s/\n//r);
+}
+
+for my $source (glob 'docs/*.dot') {
+    my $picture = $source =~ s/\.dot$/.svg/r;
+    my ($hash) = read_file($picture) =~ /Made by make diagrams from \S+, sha256 ([0-9a-f]{64})/;
+    is($hash, sha256_hex(read_file($source)), "$picture is made of $source as it is (else: make diagrams)");
+}
+done_testing();
