@@ -8,7 +8,7 @@ dirs_prepare() {
         die "PRODORDER_HOME $STACK_HOME is not empty and was not made by prodorder" \
             "Choose an empty or a new directory."
     fi
-    (umask 022 && mkdir -p "$STACK_HOME" "$STACK_HOME/run" "$STACK_HOME/log") ||
+    (umask 022 && mkdir -p "$STACK_HOME" && mkdir -p "$STACK_HOME/run" "$STACK_HOME/log") ||
         die "cannot create $STACK_HOME" "Set PRODORDER_HOME to a directory that you can write to."
     (umask 077 && mkdir -p "$STACK_HOME/secrets")
     [ -e "$STACK_HOME/$STACK_MARKER" ] || : > "$STACK_HOME/$STACK_MARKER"
@@ -84,6 +84,9 @@ dirs_require_ours() {
 # dirs_secret NAME: a password kept in STACK_HOME/secrets (sets RET_SECRET).
 dirs_secret() {
     local file=$STACK_HOME/secrets/$1
+    if [ ! -s "$file" ] && [ -e "$STACK_HOME/${1%-admin}/data/prodorder.conf" ]; then
+        die "the password for $1 is gone: $file" "Restore that file, or start anew, without the data: ./prodorder clean"
+    fi
     [ -s "$file" ] || die "there is no password for $1 yet: $file" "It is made by ./prodorder up"
     RET_SECRET=$(< "$file")
 }

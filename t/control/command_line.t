@@ -98,6 +98,14 @@ for my $args (['psql', 'order'], ['redis', 'order']) {
     like($result->{err}, qr/order-(db|redis) does not run/, "@$args without a stack: says so");
 }
 
+# A place where nothing can be made: one message, with what to do.
+{
+    local $ENV{PRODORDER_HOME} = '/proc/prodorder';
+    my $result = run('./prodorder', 'up');
+    is($result->{status}, 1, 'up in a place where nothing can be made: exit 1');
+    like($result->{err}, qr/\A(?:mkdir: .*\n)?prodorder: cannot create \/proc\/prodorder\n  Set PRODORDER_HOME to /, 'and one message');
+}
+
 # Reading makes nothing.
 for my $args (['env', 'order-service'], ['env', 'product-db'], ['logs'], ['logs', 'all']) {
     is(run('./prodorder', @$args)->{status}, 1, "@$args without a stack: exit 1");

@@ -90,6 +90,14 @@ isnt(pid('product-db'),    $database, 'another database server');
 isnt(pid('rabbitmq-epmd'), $epmd,     'another port mapper');
 is(sql('SELECT answer FROM kept')->{out}, "42\n", 'what was committed is there');
 
+# Passwords of a database that is there cannot be made again.
+is(rename("$home/secrets/product-db-admin", "$home/kept"), 1, 'a password is lost');
+my $lost = run('./prodorder', 'up', 'product-db');
+is($lost->{status}, 1, 'up without it: exit 1');
+like($lost->{err}, qr/the password for product-db-admin is gone: \S+\n  Restore that file, or start anew, without the data: \.\/prodorder clean/,
+    'it says what is gone, and what to do');
+rename "$home/kept", "$home/secrets/product-db-admin" or die;
+
 is(run('./prodorder', 'down')->{status}, 0, 'down');
 is(scalar(addresses($port{$_})), 0, "down: $_ does not listen") for sort keys %port;
 is(scalar(grep { (readlink($_) // '') =~ m{^\Q$home\E/} } glob '/proc/[0-9]*/cwd'), 0, 'no process is left');
