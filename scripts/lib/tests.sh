@@ -5,10 +5,10 @@ TESTS_ALL=(unit control gateway flow fault e2e)
 declare -A TESTS_ABOUT=(
     [unit]="the C unit tests"
     [control]="the tests of this script and of configure.sh"
-    [gateway]="the nginx module with mock upstreams, openapi.json, the schema engine"
+    [gateway]="the nginx module with mock upstreams, openapi.json, the schema engine, the pages' links and tables"
     [flow]="the whole stack"
     [fault]="things are killed                 (long)"
-    [e2e]="the docs page in a browser        (long)"
+    [e2e]="README.md's commands, the Postman collection, the docs page in a browser  (long)"
 )
 TESTS_OFFSET_FIRST=10100
 
@@ -44,7 +44,7 @@ tests_available() {
 tests_exist() {
     case $1 in
     unit) compgen -G "$ROOT/t/unit/test_*.c" ;;
-    e2e) compgen -G "$ROOT/t/e2e/*.t" || compgen -G "$ROOT/t/browser/*.t" ;;
+    e2e) compgen -G "$ROOT/t/docs/*.t" || compgen -G "$ROOT/t/e2e/*.t" || compgen -G "$ROOT/t/browser/*.t" ;;
     *) compgen -G "$ROOT/t/$1/*.t" ;;
     esac > /dev/null
 }
