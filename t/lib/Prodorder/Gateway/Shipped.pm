@@ -3,7 +3,7 @@ package Prodorder::Gateway::Shipped;
 # The repository's own nginx.conf, conf/tls.conf.example and openapi.json, with other ports, run as
 # ./prodorder runs them: the stack's own addresses in the place of the default ones.
 #
-#     my $gateway = Prodorder::Gateway::Shipped->new;
+#     my $gateway = Prodorder::Gateway::Shipped->new;         # or new(3001 => PORT, 3002 => PORT): of services that run
 #     $gateway->start;                        # or start(EXTRA): more directives in its http block
 #     my $answer = $gateway->ask("POST /orders\n{}", 'X-Request-Id: a');
 #     $gateway->done;
@@ -22,9 +22,9 @@ use Prodorder::Gateway::Http;
 use Prodorder::Gateway::Nginx;
 
 sub new {
-    my ($class) = @_;
+    my ($class, %given) = @_;
     my $dir = File::Temp->newdir('prodorder-conf-XXXXXX', TMPDIR => 1);
-    my %port = map { $_ => Prodorder::Gateway::Nginx::free_port() } 4000, 4443, 3001, 3002;
+    my %port = map { $_ => $given{$_} // Prodorder::Gateway::Nginx::free_port() } 4000, 4443, 3001, 3002;
     mkdir "$dir/$_" for qw(logs temp conf build build/docs);
     symlink getcwd() . '/openapi.json', "$dir/openapi.json";
     return bless { dir => $dir, port => \%port }, $class;
