@@ -30,7 +30,7 @@ function exampleOf(request, { code, status, header, body }) {
     status,
     code,
     _postman_previewlanguage: type.endsWith('json') ? 'json' : type === 'text/html' ? 'html' : 'text',
-    header,
+    header: header.map(({ key, value }) => ({ key, value })),
     cookie: [],
     body: isLong ? shortened(body, type) : body,
   };

@@ -1,0 +1,125 @@
+#!/usr/bin/perl
+# The Postman collection beside openapi.json: a request, an assertion and an example for each status of each
+# operation, nothing that the contract does not have, and examples as the contract describes them.
+use strict;
+use warnings;
+
+use JSON::PP;
+use Test::More;
+
+use Prodorder::Collection;
+
+my $json = JSON::PP->new->utf8->canonical;
+
+sub text_of {
+    my ($file) = @_;
+    open my $in, '<', $file or die "$file: $!\n";
+    local $/;
+    return scalar <$in>;
+}
+
+my $contract = $json->decode(text_of('openapi.json'));
+my $text = text_of('docs/Product Order.postman_collection.json');
+
+# look(CHANGE): the collection, after a change
+sub look {
+    my ($change) = @_;
+    my $collection = $json->decode($text);
+    $change->($collection) if $change;
+    return Prodorder::Collection->new($collection, $contract);
+}
+
+sub form_mistakes {
+    my ($collection) = @_;
+    return Prodorder::Collection::judge($json->decode(text_of('t/lint/collection.schema.json')),
+        [['the collection', $json->encode($collection)]]);
+}
+
+my $seen = look();
+is_deeply([form_mistakes($seen->{collection})], [], 'it has the form of a Postman collection, v2.1');
+is_deeply([$seen->mistakes], [], 'it covers the contract');
+is_deeply([$seen->example_mistakes], [], 'its examples are as the contract describes them');
+
+my ($covered, $all) = $seen->coverage;
+my $operations = () = $seen->operations;
+my $requests = () = $seen->requests;
+is($covered, $all, "coverage: $operations of $operations operations, $covered of $all statuses, $requests requests");
+cmp_ok($all, '>=', 100, 'statuses were looked at');
+
+my $environment = $json->decode(text_of('docs/Product Order.postman_environment.json'));
+is($environment->{name}, 'Product Order (local)', 'the environment has its name');
+my %variable = map { $_->{key} => $_->{value} } @{ $seen->{collection}{variable} };
+is_deeply({ map { $_->{key} => $_->{value} } @{ $environment->{values} } },
+    { map { $_ => $variable{$_} } qw(gateway productService orderService condition) },
+    'and the values that the collection has without an environment');
+is_deeply([@variable{qw(gateway productService orderService condition)}],
+    [map({ "http://127.0.0.1:$_" } 4000, 3001, 3002), ''], 'which are the default ports, and no condition');
+unlike($text =~ s{http://127\.0\.0\.1:(?:4000|3001|3002)\b}{}gr, qr{\d+\.\d+\.\d+\.\d+:\d|/(?:home|root|tmp|work)/},
+    'it has no other address, and no path of a machine');
+
+# ---- the rules are there: each of these mistakes is found ----
+
+# item(COLLECTION, NAME...): the item of that name, from folder to folder
+sub item {
+    my ($collection, @names) = @_;
+    my $item = $collection;
+    for my $name (@names) {
+        ($item) = grep { $_->{name} eq $name } @{ $item->{item} } or die "there is no '$name'\n";
+    }
+    return $item;
+}
+
+sub remove {
+    my ($collection, @names) = @_;
+    my $name = pop @names;
+    my $folder = item($collection, @names);
+    $folder->{item} = [grep { $_->{name} ne $name } @{ $folder->{item} }];
+    return;
+}
+
+my @PLACED = ('Orders', 'Place an order');
+my @KEY = ('Outages', 'An Idempotency-Key in flight: 409', 'Place an order whose key is in flight');
+my @LONG = ('Unknown paths and methods', '414 Targets that are too long', 'GET /docs/, too long');
+
+my @mistakes = (
+    ['a request is removed', sub { remove($_[0], @KEY) }, qr{^POST /orders 409: no request}m],
+    ['that of default is removed', sub { remove($_[0], @LONG) }, qr{^GET /docs/ default: no request}m],
+    ['an example is removed', sub { item($_[0], @KEY)->{response} = [] }, qr{key is in flight: it has no example}],
+    ['its status is not covered', sub { item($_[0], @KEY)->{response} = [] }, qr{^POST /orders 409: no request}m],
+    ['an example has another status', sub { item($_[0], @PLACED)->{response}[0]{code} = 200 }, qr{Place an order: an example has status 200}],
+    ['an example is another request\'s', sub { item($_[0], @PLACED)->{request}{body}{raw} = '{}' }, qr{the answer to another request}],
+    ['no status is expected', sub { item($_[0], @PLACED)->{event}[0]{script}{exec}[0] = '' }, qr{Place an order: its tests must expect one}],
+    ['another status is expected', sub { s/201/200/g for item($_[0], @PLACED)->{event}[0]{script}{exec}[0] }, qr{an example has status 201}],
+    ['a path is unknown', sub { s{/orders}{/order} for item($_[0], @PLACED)->{request}{url}{raw} }, qr{the contract does not have this path}],
+    ['a URL has two meanings', sub { item($_[0], @PLACED)->{request}{url}{path} = ['products'] }, qr{says one thing as text}],
+    ['a variable is unknown', sub { item($_[0], @PLACED)->{request}{body}{raw} = '{{produktId}}' }, qr{^the variable produktId}m],
+    ['a name stands twice', sub { my $list = item($_[0], 'Orders')->{item}; push @$list, $list->[0] }, qr{more than one request}],
+    ['a path has no 405', sub { remove($_[0], 'Unknown paths and methods', '405 Methods that a path does not have', 'POST /docs/') },
+        qr{^/docs/: no request expects 405}m],
+    ['an operation has no request', sub { remove($_[0], 'Health & docs'); remove($_[0], 'Outages'); remove($_[0], @LONG) },
+        qr{^GET /docs/: there is no request}m],
+);
+for my $case (@mistakes) {
+    my ($what, $change, $mistake) = @$case;
+    like(join("\n", look($change)->mistakes), $mistake, "found when $what");
+}
+
+my @wrong = (
+    ['a body', sub { s/"waiting"/"ready"/ for item($_[0], @PLACED)->{response}[0]{body} }, qr{Place an order: body: /data/status}],
+    ['a header', sub { $_->{value} = 'a b"' for grep { $_->{key} eq 'ETag' } @{ item($_[0], 'Products', 'Add a product')->{response}[0]{header} } },
+        qr{Add a product: ETag: }],
+    ['no header', sub { @$_ = grep { $_->{key} ne 'Location' } @$_ for item($_[0], @PLACED)->{response}[0]{header} },
+        qr{Place an order: its example has no header Location}],
+    ['another media type', sub { $_->{value} = 'text/html' for grep { $_->{key} eq 'Content-Type' } @{ item($_[0], @PLACED)->{response}[0]{header} } },
+        qr{Place an order: its example is 'text/html'}],
+    ['an envelope at a service\'s own port', sub { $_->{body} = qq({"data":$_->{body}})
+            for item($_[0], "The services' own ports", 'order-service (3002)', 'Place an order there')->{response}[0] },
+        qr{Place an order there: body: }],
+);
+for my $case (@wrong) {
+    my ($what, $change, $mistake) = @$case;
+    like(join("\n", look($change)->example_mistakes), $mistake, "found when an example has $what");
+}
+my $misspelt = look(sub { $_[0]{item}[0]{descripton} = 'a member that is misspelt' })->{collection};
+like(join("\n", form_mistakes($misspelt)), qr/descripton/, 'found when a member is misspelt');
+done_testing();
