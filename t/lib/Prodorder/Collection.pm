@@ -136,7 +136,8 @@ sub _unknown_variables {
     my $text = $json->encode($self->{collection});
     my %known = map { $_->{key} => 1 } @{ $self->{collection}{variable} };
     $known{$1} = 1 while $text =~ /variables\.set\('(\w+)'/g;
-    my %unknown = map { $_ => 1 } grep { !$known{$_} } $text =~ /\{\{(\w+)\}\}/g, $text =~ /ariables\.get\('(\w+)'/g;
+    my @used = ($text =~ /\{\{(\w+)\}\}/g, $text =~ /ariables\.get\('(\w+)'/g);
+    my %unknown = map { $_ => 1 } grep { !$known{$_} } @used;
     return map { "the variable $_ is neither the collection's nor set by a script" } sort keys %unknown;
 }
 
@@ -145,12 +146,17 @@ sub _unknown_variables {
 sub operations {
     my ($self) = @_;
     my $paths = $self->{contract}{paths};
-    return map { my $path = $_; map { [$_, $path, $paths->{$path}{$_}] } grep { $paths->{$path}{$_} } @METHODS } sort keys %$paths;
+    my @all;
+    for my $path (sort keys %$paths) {
+        push @all, map { [$_, $path, $paths->{$path}{$_}] } grep { $paths->{$path}{$_} } @METHODS;
+    }
+    return @all;
 }
 
 sub _operations_without_request {
     my ($self) = @_;
-    my %has = map { ("$_->{method} $_->{path}" => 1) } grep { $_->{operation} && $_->{base} eq 'gateway' } $self->requests;
+    my @ours = grep { $_->{operation} && $_->{base} eq 'gateway' } $self->requests;
+    my %has = map { ("$_->{method} $_->{path}" => 1) } @ours;
     return map { uc($_->[0]) . " $_->[1]" } grep { !$has{"$_->[0] $_->[1]"} } $self->operations;
 }
 
@@ -172,8 +178,10 @@ sub described {
 
 sub _statuses {
     my ($self) = @_;
-    return map { my ($method, $path, $operation) = @$_; map { uc($method) . " $path $_" } sort keys %{ $operation->{responses} } }
-        $self->operations;
+    return map {
+        my ($method, $path, $operation) = @$_;
+        map { uc($method) . " $path $_" } sort keys %{ $operation->{responses} };
+    } $self->operations;
 }
 
 sub _missing {
@@ -183,7 +191,8 @@ sub _missing {
         next if $one->{base} ne 'gateway' || !$one->{operation} || !$one->{status};
         my ($name) = $self->described($one);
         next if $name eq 'default' && $one->{status} < 400;
-        $seen{ uc($one->{method}) . " $one->{path} $name" } = 1 if grep { $_->{code} == $one->{status} } @{ $one->{examples} };
+        next if !grep { $_->{code} == $one->{status} } @{ $one->{examples} };
+        $seen{ uc($one->{method}) . " $one->{path} $name" } = 1;
     }
     return grep { !$seen{$_} } $self->_statuses;
 }
@@ -231,7 +240,8 @@ sub _judge {
     }
     my ($media) = ($header{'content-type'} // '') =~ /^([^;]*)/;
     return (@mistakes, "its example is '$media'") if !$content->{$media};
-    push @{ $instances->{ $json->encode($content->{$media}{schema}) } }, ["$one->{place}: body", _instance($media, $example->{body})];
+    push @{ $instances->{ $json->encode($content->{$media}{schema}) } },
+        ["$one->{place}: body", _instance($media, $example->{body})];
     return @mistakes;
 }
 
@@ -262,7 +272,8 @@ sub _judge_bare {
 
 sub _judge_all {
     my ($self, $schema, $instances) = @_;
-    return judge({ allOf => [$schema], components => { schemas => $self->{contract}{components}{schemas} } }, $instances);
+    my $components = { schemas => $self->{contract}{components}{schemas} };
+    return judge({ allOf => [$schema], components => $components }, $instances);
 }
 
 # judge(SCHEMA, [[WHAT, JSON text on one line]...]): a mistake for each that does not keep it
