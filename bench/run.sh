@@ -4,6 +4,8 @@
 # Benchmarks: latency, orders, order-port, product, order-list, gateway, validator (default: all of them).
 # gateway: bench/gateway.sh, with and without the module in turn; BENCH_PAIRS (7), BENCH_PAIR_SECONDS (6).
 # validator: bench/validator.sh, beside ajv; needs no stack and prints a table of its own.
+# k6-profile NAME...: script, steady, mixed, spike, soak of k6/ without k6, with their thresholds; exit 1 when
+#   one is broken. BENCH_SECONDS compresses a profile to so many seconds; RATE, STOCK, … are in k6/README.md.
 # Environment: BENCH_SECONDS (30), BENCH_CONNECTIONS (64), BENCH_PORT_OFFSET (11000),
 #              BENCH_HOME (var/bench), BENCH_KEEP=1 leaves the stack running.
 #
@@ -21,10 +23,11 @@ export PRODORDER_LISTEN=127.0.0.1
 GATEWAY=http://127.0.0.1:$((4000 + OFFSET))
 ORDER_SERVICE=http://127.0.0.1:$((3002 + OFFSET))
 ALL=(latency orders order-port product order-list gateway validator)
+K6_PROFILES=(script steady mixed spike soak)
 RESULTS=bench/results/$(date -u +%Y-%m-%dT%H%M%SZ)-$(git rev-parse --short HEAD 2> /dev/null || echo none).jsonl
 
 usage() {
-    sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 die() {
@@ -138,6 +141,43 @@ bench_validator() {
     bench/validator.sh
 }
 
+k6_profile() { # ARGS of bench/k6_profile/main.mjs
+    BASE_URL=$ORDER_SERVICE GATEWAY_URL=$GATEWAY bench/k6_profile/main.mjs \
+        ${BENCH_SECONDS:+--seconds "$BENCH_SECONDS"} "$@"
+}
+
+# One profile, with its table; the status is that of its thresholds.
+bench_k6_profile() { # NAME
+    local cpu_before started status=0 result CONNECTIONS
+    result=$(mktemp)
+    cpu_before=$(cpu_now)
+    started=$(now)
+    k6_profile --json "$result" "$1" || status=$?
+    if [ -s "$result" ]; then
+        CONNECTIONS=$(jq .connections "$result")
+        record "k6-$1" "$(jq -c --argjson cpu "$(cpu_between "$cpu_before" "$(cpu_now)" \
+            "$(awk "BEGIN { print $(now) - $started }")")" 'del(.connections) + {cores: $cpu}' "$result")"
+    fi
+    rm -f "$result"
+    return "$status"
+}
+
+k6_profiles() {
+    local name status=0
+    [ $# -gt 0 ] || die "k6-profile: which one? ${K6_PROFILES[*]}"
+    command -v node > /dev/null || die "k6-profile needs Node.js: apt-get install nodejs"
+    for name; do
+        [[ " ${K6_PROFILES[*]} " == *" $name "* ]] || die "k6-profile: there is no '$name'; there are: ${K6_PROFILES[*]}"
+        k6_profile --check "$name" || return
+    done
+    stack_up
+    for name; do
+        bench_k6_profile "$name" || status=$?
+    done
+    echo "kept in $RESULTS" >&2
+    return "$status"
+}
+
 table() {
     jq -rs '
         def n: if . == null then "-" else tostring end;
@@ -155,15 +195,22 @@ main() {
     local name names=("$@")
     case ${1:-} in -h | --help) usage; return ;; esac
     [ $# -gt 0 ] || names=("${ALL[@]}")
-    for name in "${names[@]}"; do
-        [[ " ${ALL[*]} " == *" $name "* ]] || die "there is no benchmark '$name'; there are: ${ALL[*]}"
-    done
+    if [ "${names[0]}" != k6-profile ]; then
+        for name in "${names[@]}"; do
+            [[ " ${ALL[*]} " == *" $name "* ]] ||
+                die "there is no benchmark '$name'; there are: ${ALL[*]}, and k6-profile NAME"
+        done
+    fi
     command -v wrk > /dev/null || die "wrk is not installed: ./configure.sh --install-deps"
     if [ "${names[*]}" = validator ]; then
         bench/validator.sh
         return
     fi
     mkdir -p bench/results
+    if [ "${names[0]}" = k6-profile ]; then
+        k6_profiles "${names[@]:1}"
+        return
+    fi
     stack_up
     for name in "${names[@]}"; do
         echo "== $name" >&2

@@ -24,7 +24,7 @@ Usage: ./prodorder COMMAND [ARGS]
   env NAME                the environment that a process is started with
   trace REQUEST_ID        the timeline of one request or order
   test [SUITE...]         run the tests on an isolated second stack
-  bench [NAME]            run the benchmarks
+  bench [NAME]            run the benchmarks, or a script of k6/ without k6
   help [COMMAND]          this list, or what a command does exactly
 
 Names: ${STACK_ALL[*]}
@@ -180,8 +180,10 @@ Runs the benchmarks on a stack of their own; results are printed and kept in ben
   product      one product                    order-list   the first page of 50,000 orders
   gateway      with its module and without, in turn: what the module costs
   validator    the validator alone, beside ajv; needs no stack
+  k6-profile script|steady|mixed|spike|soak
+               a script of k6/ without k6, with its thresholds: exit 1 when one is broken
 
-Without a name: all. bench/README.md has figures, "bench --help" the variables.
+Without a name: all but the last. bench/README.md has figures, "bench --help" the variables.
 END
 }
 

@@ -1,0 +1,83 @@
+// When each iteration of a scenario is due, from k6's options.
+
+export const ARRIVALS_MAX = 500000;
+const UNIT_S = { ms: 0.001, s: 1, m: 60, h: 3600 };
+
+// seconds('1m30s'): 90. k6 also takes a number, of milliseconds.
+export function seconds(duration) {
+    if (typeof duration === 'number') {
+        return duration / 1000;
+    }
+    if (!/^([0-9.]+(ms|h|m|s))+$/.test(duration)) {
+        throw new Error(`'${duration}' is not a duration`);
+    }
+    return [...duration.matchAll(/([0-9.]+)(ms|h|m|s)/g)].reduce((sum, [, n, unit]) => sum + n * UNIT_S[unit], 0);
+}
+
+// The one scenario of the script, as { connections, phases: [{ name, from, to, seconds }] in arrivals a second },
+// or { connections, iterations } when all are due at once.
+function phasesOf(scenario) {
+    const perSecond = (rate) => rate / seconds(scenario.timeUnit ?? '1s');
+    switch (scenario.executor) {
+    case 'constant-arrival-rate': {
+        const rate = perSecond(scenario.rate);
+        return { connections: scenario.preAllocatedVUs,
+            phases: [{ from: rate, to: rate, seconds: seconds(scenario.duration) }] };
+    }
+    case 'ramping-arrival-rate': {
+        let from = perSecond(scenario.startRate ?? 0);
+        const phases = scenario.stages.map((stage) => {
+            const phase = { from, to: perSecond(stage.target), seconds: seconds(stage.duration) };
+            from = phase.to;
+            return phase;
+        });
+        return { connections: scenario.preAllocatedVUs, phases };
+    }
+    case 'shared-iterations':
+        return { connections: scenario.vus ?? 1, iterations: scenario.iterations ?? 1,
+            seconds: seconds(scenario.maxDuration ?? '10m') };
+    default:
+        throw new Error(`the executor '${scenario.executor}' cannot be driven by wrk`);
+    }
+}
+
+// The arrivals of a phase: the n-th is due when the integral of the rate has reached n.
+function* arrivalsIn({ from, to, seconds: length }, begin) {
+    const slope = (to - from) / length;
+    const total = ((from + to) / 2) * length;
+    for (let n = 0; n < total - 1e-6; n++) {
+        yield begin + (n === 0 ? 0 : (2 * n) / (from + Math.sqrt(Math.max(0, from * from + 2 * slope * n))));
+    }
+}
+
+// scheduleOf(OPTIONS, SECONDS or undefined): { connections, openLoop, seconds, due: seconds from the begin of
+// each arrival, phases: [{ from, to, begin, end, first, arrivals }] }. SECONDS compresses the whole profile.
+export function scheduleOf(options, wanted) {
+    const scenarios = Object.values(options.scenarios ?? {});
+    if (scenarios.length !== 1) {
+        throw new Error(`a script with one scenario is needed, not with ${scenarios.length}`);
+    }
+    const { connections, phases, iterations, seconds: limit } = phasesOf(scenarios[0]);
+    const full = phases ? phases.reduce((sum, phase) => sum + phase.seconds, 0) : limit;
+    const expected = iterations ?? phases.reduce((sum, { from, to, seconds: s }) => sum + ((from + to) / 2) * s, 0)
+        * ((wanted ?? full) / full);
+    if (expected > ARRIVALS_MAX) {
+        throw new Error(`${Math.round(expected)} requests are more than can be driven without k6 (${ARRIVALS_MAX}): ` +
+            'shorten it (BENCH_SECONDS, DURATION), or use k6');
+    }
+    if (iterations) {
+        return { connections, openLoop: false, seconds: full, due: new Array(iterations).fill(0), phases: [] };
+    }
+    const due = [];
+    let begin = 0;
+    for (const phase of phases) {
+        phase.seconds *= (wanted ?? full) / full;
+        Object.assign(phase, { begin, end: begin + phase.seconds, first: due.length });
+        for (const at of arrivalsIn(phase, begin)) {
+            due.push(at);
+        }
+        phase.arrivals = due.length - phase.first;
+        begin = phase.end;
+    }
+    return { connections, openLoop: true, seconds: begin, due, phases };
+}
