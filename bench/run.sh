@@ -168,7 +168,7 @@ k6_profiles() {
     command -v node > /dev/null || die "k6-profile needs Node.js: apt-get install nodejs"
     for name; do
         [[ " ${K6_PROFILES[*]} " == *" $name "* ]] || die "k6-profile: there is no '$name'; there are: ${K6_PROFILES[*]}"
-        k6_profile --check "$name" || return
+        k6_profile --plan "$name" > /dev/null || return
     done
     stack_up
     for name; do

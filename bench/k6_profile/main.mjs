@@ -3,10 +3,10 @@
  * Runs a script of k6/ without k6: its options, requests, checks, metrics and thresholds, and its setup() and
  * teardown(), are taken out of the script itself; wrk sends the requests.
  *
- * Usage: main.mjs [--check] [--seconds N] [--json FILE] NAME
+ * Usage: main.mjs [--plan] [--seconds N] [--json FILE] NAME
  *
  *   NAME          script, steady, mixed, spike, soak; or the file of a script
- *   --check       only read the script and the environment
+ *   --plan        send nothing, print what would be sent and how it would be judged: one line of JSON
  *   --seconds N   compress the whole profile to N seconds, rates unchanged
  *   --json FILE   append the result, one line of JSON
  *
@@ -35,15 +35,15 @@ function usage() {
 }
 
 function parse(args) {
-    const given = { name: null, seconds: undefined, json: null, check: false };
+    const given = { name: null, seconds: undefined, json: null, plan: false };
     for (let n = 0; n < args.length; n++) {
         if (args[n] === '--seconds') {
             given.seconds = Number(args[++n]);
             if (!(given.seconds >= 1 && given.seconds <= 86400)) {
                 throw new Error(`--seconds (BENCH_SECONDS) must be a number from 1 to 86400, not '${args[n]}'`);
             }
-        } else if (args[n] === '--check') {
-            given.check = true;
+        } else if (args[n] === '--plan') {
+            given.plan = true;
         } else if (args[n] === '--json' && args[n + 1]) {
             given.json = args[++n];
         } else if (given.name === null && !args[n].startsWith('-')) {
@@ -84,6 +84,12 @@ async function prepare() {
     return { ...given, script, thresholds, schedule: scheduleOf(script.options, given.seconds) };
 }
 
+function planOf({ name, script, schedule }) {
+    const { connections, openLoop, seconds, due, phases } = schedule;
+    return { profile: name, connections, open_loop: openLoop, seconds, requests: due.length, phases,
+        thresholds: script.options.thresholds, scenarios: script.options.scenarios };
+}
+
 async function run({ name, script, schedule, thresholds }) {
     const made = script.setup ? world.live(script.setup) : undefined;
     const data = () => (made === undefined ? undefined : JSON.parse(JSON.stringify(made)));
@@ -112,7 +118,8 @@ async function main() {
         return 0;
     }
     const prepared = await prepare().catch(refuse);
-    if (prepared.check) {
+    if (prepared.plan) {
+        console.log(JSON.stringify(planOf(prepared)));
         return 0;
     }
     const result = await run(prepared);

@@ -1,6 +1,7 @@
 // When each iteration of a scenario is due, from k6's options.
 
 export const ARRIVALS_MAX = 500000;
+const ROUNDING = 1e-6;
 const UNIT_S = { ms: 0.001, s: 1, m: 60, h: 3600 };
 
 // seconds('1m30s'): 90. k6 also takes a number, of milliseconds.
@@ -41,12 +42,15 @@ function phasesOf(scenario) {
     }
 }
 
-// The arrivals of a phase: the n-th is due when the integral of the rate has reached n.
-function* arrivalsIn({ from, to, seconds: length }, begin) {
+// The arrivals of a phase: the n-th of all is due when the integral of the rate, `before` at its begin, has
+// reached n.
+function* arrivalsIn({ from, to, seconds: length }, begin, before) {
     const slope = (to - from) / length;
-    const total = ((from + to) / 2) * length;
-    for (let n = 0; n < total - 1e-6; n++) {
-        yield begin + (n === 0 ? 0 : (2 * n) / (from + Math.sqrt(Math.max(0, from * from + 2 * slope * n))));
+    const after = before + ((from + to) / 2) * length;
+    for (let n = Math.ceil(before - ROUNDING); n < after - ROUNDING; n++) {
+        const part = Math.max(0, n - before);
+        const rate = Math.sqrt(Math.max(0, from * from + 2 * slope * part));
+        yield begin + (part === 0 ? 0 : (2 * part) / (from + rate));
     }
 }
 
@@ -69,15 +73,16 @@ export function scheduleOf(options, wanted) {
         return { connections, openLoop: false, seconds: full, due: new Array(iterations).fill(0), phases: [] };
     }
     const due = [];
-    let begin = 0;
+    let [begin, before] = [0, 0];
     for (const phase of phases) {
         phase.seconds *= (wanted ?? full) / full;
         Object.assign(phase, { begin, end: begin + phase.seconds, first: due.length });
-        for (const at of arrivalsIn(phase, begin)) {
+        for (const at of arrivalsIn(phase, begin, before)) {
             due.push(at);
         }
         phase.arrivals = due.length - phase.first;
         begin = phase.end;
+        before += ((phase.from + phase.to) / 2) * phase.seconds;
     }
     return { connections, openLoop: true, seconds: begin, due, phases };
 }

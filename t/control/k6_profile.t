@@ -1,0 +1,114 @@
+#!/usr/bin/perl
+# The scripts of k6/ as bench/k6_profile/main.mjs reads them, without k6 and without a stack: what would be
+# sent when, how it would be judged, and what is refused.
+use strict;
+use warnings;
+
+use File::Temp ();
+use JSON::PP;
+use Test::More;
+
+my $version = `node --version 2>/dev/null` || '';
+plan skip_all => 'Node.js is missing (Debian package: nodejs)' if $version !~ /^v(\d+)/;
+plan skip_all => "Node.js $1 is too old: 18 is needed" if $1 < 18;
+
+delete @ENV{qw(BASE_URL GATEWAY_URL PRODUCT_IDS RATE DURATION STOCK ORDERS BUYERS WAIT)};
+
+# profile({ VARIABLE => VALUE }, ARGS...): what main.mjs says, and its exit status
+sub profile {
+    my ($environment, @arguments) = @_;
+    my $pid = open(my $out, '-|') // die "cannot fork: $!\n";
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        @ENV{ keys %$environment } = values %$environment;
+        exec 'node', 'bench/k6_profile/main.mjs', @arguments or exit 127;
+    }
+    my $said = do { local $/; <$out> } // '';
+    close $out;
+    return ($said, $? >> 8);
+}
+
+sub planned {
+    my ($environment, @arguments) = @_;
+    my ($said, $status) = profile($environment, '--plan', @arguments);
+    is($status, 0, "@arguments can be planned") or diag $said;
+    return decode_json($said);
+}
+
+my $script = planned({}, 'script');
+is_deeply($script->{thresholds}, {
+    errors => ['count<1000'], http_req_duration => ['p(95)<1000'],
+    http_req_failed => ['rate<0.05'], latency_ms => ['p(95)<1000'],
+}, 'script.js: its thresholds');
+is_deeply([map { [@$_{qw(from to seconds arrivals)}] } @{ $script->{phases} }],
+    [[200, 1000, 30, 18000], [1000, 1000, 60, 60000], [1000, 0, 20, 10000]],
+    'it rises from 200/s to 1,000/s in 30 s, stays there for 60 s, and ends in 20 s');
+is("$script->{requests} requests, $script->{connections} connections, $script->{seconds} s",
+    '88000 requests, 500 connections, 110 s', 'that is as many requests as the integral of the rate');
+my ($scenario) = values %{ $script->{scenarios} };
+is("$scenario->{executor} $scenario->{preAllocatedVUs} $scenario->{maxVUs}", 'ramping-arrival-rate 500 1500',
+    'with the executor and the users that were agreed');
+
+my $short = planned({}, '--seconds', '11', 'script');
+is_deeply([map { $_->{to} } @{ $short->{phases} }], [1000, 1000, 0], 'compressed, its rates are the same');
+is("$short->{requests} requests, $short->{seconds} s", '8800 requests, 11 s', 'in a tenth of the time');
+
+my %requests = (steady => 60000, mixed => 30000, spike => 2000, soak => 360000);
+is(planned({}, $_)->{requests}, $requests{$_}, "$_.js: $requests{$_} requests") for sort keys %requests;
+is(planned({ RATE => 20, DURATION => '1m5s' }, $_)->{requests}, 1300, "$_.js takes RATE and DURATION")
+    for qw(steady mixed soak);
+is_deeply(planned({ STOCK => 3, ORDERS => 9, BUYERS => 4 }, 'spike')->{thresholds}{orders_done}, ['count==3'],
+    'spike.js takes STOCK');
+
+# Refused before anything is sent, with the name of what is wrong: [{ environment }, [arguments], message]
+my @refused = (
+    [{ BASE_URL => 'localhost:3002' }, ['script'], qr/BASE_URL must be an address like \S+, not 'localhost:3002'/],
+    [{ BASE_URL => 'http://127.0.0.1:3002/orders' }, ['steady'], qr/BASE_URL must be/],
+    [{ GATEWAY_URL => 'ftp://127.0.0.1' }, ['mixed'], qr/GATEWAY_URL must be/],
+    [{ PRODUCT_IDS => '1,,2' }, ['script'], qr/PRODUCT_IDS must be product ids .*, not '1,,2'/],
+    [{ PRODUCT_IDS => '0' }, ['mixed'], qr/PRODUCT_IDS must be/],
+    [{ RATE => '1e3' }, ['steady'], qr/RATE must be a whole number from 1 to 100000, not '1e3'/],
+    [{ RATE => '0' }, ['soak'], qr/RATE must be .*, not 0/],
+    [{ DURATION => '60' }, ['soak'], qr/DURATION must be a duration like 90s, 10m or 1h30m, not '60'/],
+    [{ DURATION => '0s' }, ['steady'], qr/DURATION must be/],
+    [{ STOCK => '-1' }, ['spike'], qr/STOCK must be/],
+    [{ STOCK => '10', ORDERS => '10' }, ['spike'], qr/ORDERS must be more than STOCK/],
+    [{ BUYERS => '1501' }, ['spike'], qr/BUYERS must be .* to 1500, not 1501/],
+    [{ DURATION => '10h' }, ['soak'], qr/7200000 requests are more than can be driven without k6 .*use k6/],
+    [{}, ['--seconds', 'x', 'script'], qr/--seconds \(BENCH_SECONDS\) must be a number/],
+    [{}, ['nothing'], qr/there is no script \S*nothing\.js/],
+    [{}, ['--nothing', 'script'], qr/no option '--nothing'/],
+    [{}, [], qr/which profile\?/],
+);
+for my $case (@refused) {
+    my ($environment, $arguments, $message) = @$case;
+    my ($said, $status) = profile($environment, @$arguments);
+    my $what = join ' ', (map { "$_=$environment->{$_}" } sort keys %$environment), @$arguments;
+    ok($status == 2 && $said =~ $message, "refused: $what") or diag "exit $status: $said";
+}
+
+# A script that cannot be run this way is refused, too: [what it says, message]
+my $default = 'export default function () {}';
+my $rate = "executor: 'constant-arrival-rate', rate: 1, duration: '1s', preAllocatedVUs: 1";
+my @scripts = (
+    ["import ws from 'k6/ws'; $default", qr/has no 'k6\/ws'/],
+    ["export const options = { vus: 1 }; $default", qr/one scenario is needed, not with 0/],
+    ["export const options = { scenarios: { a: { executor: 'per-vu-iterations' } } }; $default",
+        qr/'per-vu-iterations' cannot be driven by wrk/],
+    ["export const options = { scenarios: { a: { $rate } }, thresholds: { nothing: ['rate<1'] } }; $default",
+        qr/there is no metric 'nothing'/],
+    ["export const options = { scenarios: { a: { $rate } }, thresholds: { checks: ['p(95)<1'] } }; $default",
+        qr/'p\(95\)<1' is no expression for checks, which is a rate/],
+    ["import http from 'k6/http'; http.get('http://127.0.0.1:9/'); $default", qr/requests are possible in setup/],
+);
+for my $case (@scripts) {
+    my ($text, $message) = @$case;
+    my $dir = File::Temp->newdir;
+    open my $out, '>', "$dir/one.js" or die "$dir: $!\n";
+    print {$out} "$text\n";
+    close $out;
+    my ($said, $status) = profile({}, '--plan', "$dir/one.js");
+    ok($status == 2 && $said =~ $message, "refused: $text") or diag "exit $status: $said";
+}
+like((profile({}, '--help'))[0], qr/\ARuns a script .*^Usage: main\.mjs .*^Exit 0:/ms, '--help');
+done_testing();
