@@ -10,9 +10,10 @@ const round = (number, digits = 2) => (Number.isFinite(number) ? Number(number.t
 // How the load was driven in each phase: requests a second that were due and that were sent, and how late.
 function pacing(schedule, results) {
     return schedule.phases.map(({ from, to, begin, end, first, arrivals }) => {
-        const inPhase = results.slice(first, first + arrivals).filter((result) => result.sent !== undefined);
         const sentWithin = results.filter(({ sent }) => sent >= begin && sent < end).length;
-        const late = inPhase.map((result, n) => (result.sent - schedule.due[first + n]) * 1000).sort((a, b) => a - b);
+        const late = results.slice(first, first + arrivals)
+            .map(({ sent }, n) => (sent - schedule.due[first + n]) * 1000)
+            .filter((ms) => !Number.isNaN(ms)).sort((a, b) => a - b);
         return { from: round(from, 0), to: round(to, 0), seconds: round(end - begin), due: arrivals,
             due_per_s: round(arrivals / (end - begin), 1), sent_per_s: round(sentWithin / (end - begin), 1),
             late_p99_ms: round(late[Math.floor(late.length * 0.99)] ?? NaN) };

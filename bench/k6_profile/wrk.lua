@@ -5,6 +5,8 @@
 -- delay() until it is due; wrk's clock for that has milliseconds, which is enough for a few thousand a second.
 -- As long as one connection is free, no arrival is late because an earlier request is slow (open loop). An
 -- arrival that was due while every connection was busy is dropped, as k6 does when it has no VU left.
+-- A connection that breaks is made anew, one that is refused is lost for the rest of the run: wrk does not try
+-- again. What it should have sent is counted as failed.
 --
 -- Arguments: DIRECTORY COUNT LATE_MAX_US
 --   plan     lines "DUE_US LENGTH ID", ID being the request's X-Request-Id
