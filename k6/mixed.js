@@ -165,8 +165,8 @@ export function setup() {
     const make = (operation, n) => {
         const answer = send(operation, `mixed-${run}-setup-${n}`);
         if (answer.status !== operation.status) {
-            throw new Error(`${operation.name} at ${GATEWAY_URL} was answered with ${answer.status} ` +
-                `${answer.error}${answer.body}: is the stack running? (./prodorder up)`);
+            throw new Error(`${operation.name} at ${GATEWAY_URL}: ${answer.status} ${answer.error || answer.body}; ` +
+                'is the stack running? (./prodorder up)');
         }
         return envelopeOf(answer).data.id;
     };

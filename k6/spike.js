@@ -48,7 +48,7 @@ export const options = {
     scenarios: {
         sale: {
             executor: 'shared-iterations',
-            vus: BUYERS,
+            vus: Math.min(BUYERS, ORDERS),
             iterations: ORDERS,
             maxDuration: '5m',
         },
@@ -72,7 +72,7 @@ export const options = {
 function read(path) {
     const answer = http.get(GATEWAY_URL + path, { tags: { name: 'verify' } });
     if (answer.status !== 200) {
-        throw new Error(`GET ${path} was answered with ${answer.status} ${answer.error}${answer.body}`);
+        throw new Error(`GET ${path}: ${answer.status} ${answer.error || answer.body}`);
     }
     return { data: answer.json('data'), link: answer.headers['Link'] || '' };
 }
@@ -113,8 +113,8 @@ export function setup() {
     const product = { name: `Flash sale ${new Date().toISOString()}`, price: 9.99, qty: STOCK };
     const answer = http.post(`${GATEWAY_URL}/products`, JSON.stringify(product), { headers: HEADERS });
     if (answer.status !== 201) {
-        throw new Error(`POST /products at ${GATEWAY_URL} was answered with ${answer.status} ` +
-            `${answer.error}${answer.body}: is the stack running? (./prodorder up)`);
+        throw new Error(`POST /products at ${GATEWAY_URL}: ${answer.status} ${answer.error || answer.body}; ` +
+            'is the stack running? (./prodorder up)');
     }
     return { productId: /** @type {number} */ (answer.json('data.id')) };
 }
