@@ -52,6 +52,7 @@ is("$scenario->{executor} $scenario->{preAllocatedVUs} $scenario->{maxVUs}", 'ra
 my $short = planned({}, '--seconds', '11', 'script');
 is_deeply([map { $_->{to} } @{ $short->{phases} }], [1000, 1000, 0], 'compressed, its rates are the same');
 is("$short->{requests} requests, $short->{seconds} s", '8800 requests, 11 s', 'in a tenth of the time');
+is(planned({}, '--seconds', '4', 'script')->{requests}, 3200, 'phases that end between two requests add none');
 
 my %requests = (steady => 60000, mixed => 30000, spike => 2000, soak => 360000);
 is(planned({}, $_)->{requests}, $requests{$_}, "$_.js: $requests{$_} requests") for sort keys %requests;
@@ -110,5 +111,18 @@ for my $case (@scripts) {
     my ($said, $status) = profile({}, '--plan', "$dir/one.js");
     ok($status == 2 && $said =~ $message, "refused: $text") or diag "exit $status: $said";
 }
+# A run in which too little was sent is no success, whatever its thresholds say: of 100 arrivals 5, then 6 are dropped.
+my $summary = <<'END';
+import { summarize } from './bench/k6_profile/report.mjs';
+import { DROPPED } from './bench/k6_profile/drive.mjs';
+import { world } from './bench/k6_profile/world.mjs';
+const at = Array.from({ length: 100 }, (_, n) => n / 100);
+const schedule = { connections: 1, openLoop: true, seconds: 1, due: at, phases: [] };
+console.log(JSON.stringify([5, 6].map((dropped) => summarize({ name: 'none', schedule, world, thresholds: [], wrk: {},
+    results: at.map((sent, n) => (n < dropped ? DROPPED : { sent, received: sent })) }).ok)));
+END
+open my $node, '-|', 'node', '--input-type=module', '-e', $summary or die "cannot run node: $!\n";
+is(scalar <$node>, "[true,false]\n", 'a run of which less than 95 % could be sent has failed');
+close $node;
 like((profile({}, '--help'))[0], qr/\ARuns a script .*^Usage: main\.mjs .*^Exit 0:/ms, '--help');
 done_testing();
