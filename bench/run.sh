@@ -167,7 +167,8 @@ k6_profiles() {
     [ $# -gt 0 ] || die "k6-profile: which one? ${K6_PROFILES[*]}"
     command -v node > /dev/null || die "k6-profile needs Node.js: apt-get install nodejs"
     for name; do
-        [[ " ${K6_PROFILES[*]} " == *" $name "* ]] || die "k6-profile: there is no '$name'; there are: ${K6_PROFILES[*]}"
+        [[ " ${K6_PROFILES[*]} " == *" $name "* ]] ||
+            die "k6-profile: there is no '$name'; there are: ${K6_PROFILES[*]}"
         k6_profile --plan "$name" > /dev/null || return
     done
     stack_up

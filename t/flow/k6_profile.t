@@ -13,7 +13,8 @@ use Prodorder::Flow;
 
 for my $program (qw(node wrk)) {
     my $package = $program eq 'node' ? 'nodejs' : $program;
-    plan skip_all => "$program is missing (Debian package: $package)" if !grep { -x "$_/$program" } split /:/, $ENV{PATH};
+    plan skip_all => "$program is missing (Debian package: $package)"
+        if !grep { -x "$_/$program" } split /:/, $ENV{PATH};
 }
 
 my ($door, $gate) = (Prodorder::Stack::url('order'), Prodorder::Stack::url('gateway'));
@@ -62,7 +63,8 @@ my $steady = $result->{pacing}[1];
 cmp_ok(abs($steady->{sent_per_s} - 1000), '<', 50, "in the middle 1,000 are sent a second ($steady->{sent_per_s})");
 cmp_ok(abs($result->{p95_ms} - $result->{wrk_p95_ms}), '<', 1 + $result->{wrk_p95_ms} * 0.1,
     "the 95th percentile is what wrk has measured ($result->{p95_ms} and $result->{wrk_p95_ms} ms)");
-like($run->{said}, qr/✓ errors count<1000\.+: 0\n.*✓ http_req_duration p\(95\)<1000\.+: \d+\.\d\d ms\n/s, 'the table has it');
+like($run->{said}, qr/✓ errors count<1000\.+: 0\n.*✓ http_req_duration p\(95\)<1000\.+: \d+\.\d\d ms\n/s,
+    'the table has it');
 
 $run = profile({ PRODUCT_IDS => $product->{id}, RATE => 200, DURATION => '2s' }, 'mixed');
 is($run->{status}, 0, 'mixed.js: every threshold holds') or diag $run->{said};
