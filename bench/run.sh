@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
-# ./prodorder bench [NAME...]: measure the whole system on a stack of its own, and keep the figures.
+# Usage: ./prodorder bench [NAME...]
+#        ./prodorder bench k6-profile NAME...
+#
+# Measure the whole system on a stack of its own, and keep the figures.
 #
 # Benchmarks: latency, orders, order-port, product, order-list, gateway, validator (default: all of them).
 # gateway: bench/gateway.sh, with and without the module in turn; BENCH_PAIRS (7), BENCH_PAIR_SECONDS (6).
@@ -27,7 +30,7 @@ K6_PROFILES=(script steady mixed spike soak)
 RESULTS=bench/results/$(date -u +%Y-%m-%dT%H%M%SZ)-$(git rev-parse --short HEAD 2> /dev/null || echo none).jsonl
 
 usage() {
-    sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed '1d; /^#/!Q; s/^# \{0,1\}//' "${BASH_SOURCE[0]}"
 }
 
 die() {
