@@ -15,7 +15,9 @@ needs, and writes build/config.mk for make. Without --install-deps nothing is in
 
   --install-deps         install what is missing with apt-get (through sudo when not root); no
                          service of an installed package is started or enabled
-  --install-test-deps    the same, and what only some of the tests need: a browser (400 MB)
+  --install-test-deps    the same, and what only some of the tests need: a browser (400 MB), docker-compose
+  --only=PART            look for, and install, no more than building this part needs (for container
+                         images): services, gateway or docs
   --prefix=DIR           where `make install` puts things (default /usr/local)
   --sanitize=LIST        build with sanitizers: address, undefined, thread; a comma may join
                          address and undefined
@@ -29,7 +31,7 @@ Environment: CC, the compiler (default gcc).
 END
 }
 
-prefix=/usr/local sanitize='' debug='' nginx_src='' build_dir=build install='' install_test='' quiet=''
+prefix=/usr/local sanitize='' debug='' nginx_src='' only='' build_dir=build install='' install_test='' quiet=''
 
 parse_options() {
     local arg
@@ -37,7 +39,7 @@ parse_options() {
         arg=$1
         shift
         case $arg in
-        --prefix | --sanitize | --with-nginx-src | --build-dir)
+        --prefix | --sanitize | --with-nginx-src | --build-dir | --only)
             [ $# -gt 0 ] || usage_error "$arg needs a value: $arg=..."
             arg=$arg=$1
             shift
@@ -51,6 +53,7 @@ parse_options() {
         --debug) debug=yes ;;
         --with-nginx-src=*) nginx_src=${arg#*=} ;;
         --build-dir=*) build_dir=${arg#*=} ;;
+        --only=*) only=${arg#*=} ;;
         --quiet) quiet=yes ;;
         --help | -h) usage; exit 0 ;;
         *) usage_error "unknown option $arg" ;;
@@ -68,6 +71,10 @@ check_options() {
     [[ $prefix == /* ]] || usage_error "--prefix must be an absolute path, not '$prefix'"
     [[ $build_dir =~ ^[A-Za-z0-9._/-]+$ ]] ||
         usage_error "--build-dir '$build_dir': only letters, digits, and . _ - / are possible"
+    case $only in
+    '' | services | gateway | docs) ;;
+    *) usage_error "--only knows services, gateway and docs, not '$only'" ;;
+    esac
     for one in ${sanitize//,/ }; do
         case $one in
         address | undefined | thread) ;;
@@ -88,12 +95,21 @@ options_given() {
     printf '%s ' "--prefix=$prefix"
     [ -z "$sanitize" ] || printf '%s ' "--sanitize=$sanitize"
     [ -z "$debug" ] || printf '%s ' --debug
+    [ -z "$only" ] || printf '%s ' "--only=$only"
     [ -z "$nginx_src" ] || printf '%s ' "--with-nginx-src=$nginx_src"
 }
 
-# Library headers are not ours to warn about.
-cflags_of() {
-    pkg-config --cflags "$@" | sed 's/-I/-isystem /g'
+# flags_of NAME MODULE...: NAME_CFLAGS and NAME_LIBS, empty for modules that the part that --only names does
+# without. Library headers are not ours to warn about.
+flags_of() {
+    local name=$1
+    shift
+    if [ -n "$only" ] && ! pkg-config --exists "$@" 2> /dev/null; then
+        printf '%s\n' "${name}_CFLAGS :=" "${name}_LIBS :="
+        return
+    fi
+    echo "${name}_CFLAGS := $(pkg-config --cflags "$@" | sed 's/-I/-isystem /g')"
+    echo "${name}_LIBS := $(pkg-config --libs "$@")"
 }
 
 write_config() {
@@ -106,12 +122,9 @@ write_config() {
         echo "SANITIZE := $sanitize"
         echo "DEBUG := $debug"
         echo "NGINX_SRC := $nginx_src"
-        echo "SERVICE_CFLAGS := $(cflags_of "${SERVICE_MODULES[@]}")"
-        echo "SERVICE_LIBS := $(pkg-config --libs "${SERVICE_MODULES[@]}")"
-        echo "OPENAPI_CFLAGS := $(cflags_of "${OPENAPI_MODULES[@]}")"
-        echo "OPENAPI_LIBS := $(pkg-config --libs "${OPENAPI_MODULES[@]}")"
-        echo "CHECK_CFLAGS := $(cflags_of check)"
-        echo "CHECK_LIBS := $(pkg-config --libs check)"
+        flags_of SERVICE "${SERVICE_MODULES[@]}"
+        flags_of OPENAPI "${OPENAPI_MODULES[@]}"
+        flags_of CHECK check
     } > "$build_dir/config.mk.new"
     mv "$build_dir/config.mk.new" "$build_dir/config.mk"
 }
@@ -121,11 +134,11 @@ packages_require_path "$PWD"
 check_options
 [ -z "$quiet" ] || exec {UI_OUT}> /dev/null
 
-packages_check "$nginx_src"
+packages_check "$nginx_src" "$only"
 [ -z "$install_test" ] || PACKAGES_MISSING+=(${PACKAGES_TEST_MISSING[@]+"${PACKAGES_TEST_MISSING[@]}"})
 if [ -n "$install" ] && [ ${#PACKAGES_MISSING[@]} -gt 0 ]; then
     packages_install "${PACKAGES_MISSING[@]}"
-    packages_check "$nginx_src"
+    packages_check "$nginx_src" "$only"
 fi
 if [ "$PACKAGES_REQUIRED_MISSING" -gt 0 ]; then
     packages_explain_missing

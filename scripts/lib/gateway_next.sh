@@ -22,7 +22,7 @@ gateway_next_make() {
 
 # gateway_render: nginx.conf for this stack, on standard output.
 gateway_render() {
-    local listen product order run temp='' kind
+    local listen product order
     settings_port gateway
     listen=$STACK_LISTEN:$RET_PORT
     settings_port product-service
@@ -30,17 +30,7 @@ gateway_render() {
     settings_port order-service
     order=127.0.0.1:$RET_PORT
     dirs_user www-data
-    run="daemon off; pid nginx.pid; ${RET_USER:+user $RET_USER; }"
-    for kind in client_body proxy fastcgi uwsgi scgi; do
-        temp+=" ${kind}_temp_path temp/$kind;"
-    done
-    sed -E \
-        -e '/^(daemon|pid|user|lock_file)[[:space:]]/s/.*//' \
-        -e '/^[[:space:]]*(client_body|proxy|fastcgi|uwsgi|scgi)_temp_path[[:space:]]/s/.*//' \
-        -e 's#127\.0\.0\.1:(4000|3001|3002)\b#@\1@#g' \
-        -e "s#@4000@#$listen#g; s#@3001@#$product#g; s#@3002@#$order#g" \
-        -e "s#^http[[:space:]]*\\{#&$temp#" \
-        -e "1s#^#$run#" "$ROOT/nginx.conf"
+    gateway_render_conf "$ROOT/nginx.conf" "$listen" "$product" "$order" "$RET_USER"
     echo "# Made by ./prodorder from $ROOT/nginx.conf."
 }
 

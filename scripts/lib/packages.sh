@@ -3,6 +3,13 @@
 SERVICE_MODULES=(libpq hiredis librabbitmq json-c)
 OPENAPI_MODULES=(libpcre2-8 json-c)
 
+# What one part of the build needs of the list below, by what is looked for: for ./configure.sh --only=PART.
+declare -A PACKAGES_OF_PART=(
+    [services]='gcc make pkg-config jq libpq hiredis librabbitmq json-c'
+    [gateway]='gcc make pkg-config json-c libpcre2-8 openssl zlib'
+    [docs]='jq npm'
+)
+
 # One requirement a line: kind, what is looked for, Debian packages, what it is for.
 # Kinds: program (in PATH or /usr/sbin), module (pkg-config), perl, postgres (a server program
 # that Debian keeps out of PATH), file, optional (a program that something can do without), and testing
@@ -39,25 +46,27 @@ file     /etc/ssl/certs/ca-certificates.crt ca-certificates downloads over TLS
 optional wrk              wrk                ./prodorder bench
 optional npm              npm                the page at /docs/ on which requests can be tried
 testing  chromium         chromium           the browser test of that page
+testing  docker-compose   docker-compose     the test of docker-compose.yml
 END
 }
 
 # Programs only for people who work on the C code: never installed by us, only mentioned.
 PACKAGES_DEVELOPER=(clang clang-format clang-tidy valgrind)
 
-# packages_check [NGINX_SRC]: look for everything; sets PACKAGES_MISSING and PACKAGES_TEST_MISSING
+# packages_check NGINX_SRC [PART]: look for everything, or for what PART needs; sets PACKAGES_MISSING and PACKAGES_TEST_MISSING
 # (Debian packages, in order, once each), PACKAGES_REPORT and PACKAGES_REQUIRED_MISSING (how many things
 # we cannot do without).
 packages_check() {
-    local kind what debian purpose nginx_src=${1:-}
+    local kind what debian purpose nginx_src=$1 part=${2:-}
     PACKAGES_MISSING=() PACKAGES_TEST_MISSING=() PACKAGES_REPORT=() PACKAGES_REQUIRED_MISSING=0
     while read -r kind what debian purpose; do
+        [ -z "$part" ] || [[ " ${PACKAGES_OF_PART[$part]} " == *" $what "* ]] || continue
         packages_check_one "$kind" "$what" "$debian" "$purpose"
     done < <(packages_requirements)
-    if [ -z "$nginx_src" ]; then
+    if [ -z "$nginx_src" ] && [[ $part =~ ^(gateway)?$ ]]; then
         packages_check_one file /usr/share/nginx/src/configure nginx-dev "building nginx modules"
     fi
-    packages_report_developer
+    [ -n "$part" ] || packages_report_developer
 }
 
 # packages_require_path DIR: can the repository be built where it is?

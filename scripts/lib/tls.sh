@@ -51,19 +51,24 @@ tls_keep() {
 # tls_render: conf/tls.conf for this stack, on standard output; nothing when TLS is off. Lines keep their
 # numbers. The certificate's hash makes a renewed one a changed configuration.
 tls_render() {
-    local version
     tls_is_on || return 0
     settings_port gateway-tls
-    sed -e "s#127\\.0\\.0\\.1:4443\\b#$STACK_LISTEN:$RET_PORT#" \
+    tls_render_conf "$ROOT/conf/tls.conf.example" "$STACK_LISTEN:$RET_PORT"
+    echo "# Made by ./prodorder from $ROOT/conf/tls.conf.example. SHA-256 of the certificate's file:"
+    sha256sum < "$TLS_CERT" | sed 's/^/# /'
+}
+
+# tls_render_conf FILE LISTEN: FILE for this address and for the files that tls_load found.
+tls_render_conf() {
+    local version
+    sed -e "s#127\\.0\\.0\\.1:4443\\b#$2#" \
         -e "s#^ssl_certificate .*#ssl_certificate $TLS_CERT;#" \
-        -e "s#^ssl_certificate_key .*#ssl_certificate_key $TLS_KEY;#" "$ROOT/conf/tls.conf.example" |
+        -e "s#^ssl_certificate_key .*#ssl_certificate_key $TLS_KEY;#" "$1" |
         if version=$(nginx -v 2>&1) && tls_has_http2_directive "${version##*/}"; then
             sed 's/^\(listen .*\) http2\(.*\)$/\1\2 http2 on;/'
         else
             cat
         fi
-    echo "# Made by ./prodorder from $ROOT/conf/tls.conf.example. SHA-256 of the certificate's file:"
-    sha256sum < "$TLS_CERT" | sed 's/^/# /'
 }
 
 # tls_has_http2_directive VERSION: from nginx 1.25.1 on, "listen … http2" is deprecated.
