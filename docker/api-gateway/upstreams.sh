@@ -1,0 +1,35 @@
+# Where the services are now, and the gateway's configuration that says so.
+#
+# nginx looks names up only when it reads its configuration, and does not start with one that has no address.
+# So its configuration has addresses: those that the names have, and a server that is down for a name
+# without one (502, as for a service that is not there). watch-names makes it anew when they change.
+#
+# ROOT is where the repository's files are, RUN_DIRECTORY nginx's prefix.
+
+LOOKUP_LIMIT_S=5
+
+# upstream_servers HOST:PORT: what stands behind "server" in nginx.conf, all addresses of the name; nothing
+# when it has none.
+upstream_servers() {
+    local port=${1##*:} address servers=''
+    while read -r address; do
+        [[ $address != *:* ]] || address=[$address]
+        servers+="${servers:+; server }$address:$port"
+    done < <(timeout "$LOOKUP_LIMIT_S" getent ahosts "${1%:*}" | sed -n 's/ *STREAM.*//p' | sort -u)
+    printf '%s' "$servers"
+}
+
+# upstreams_find [PRODUCT ORDER]: sets RET_PRODUCT and RET_ORDER; a name that has no address, as that of a
+# stopped container has none, keeps the earlier one.
+upstreams_find() {
+    RET_PRODUCT=$(upstream_servers "$PRODUCT_SERVICE_ADDRESS") || RET_PRODUCT=
+    RET_ORDER=$(upstream_servers "$ORDER_SERVICE_ADDRESS") || RET_ORDER=
+    : "${RET_PRODUCT:=${1:-127.0.0.1:1 down}}" "${RET_ORDER:=${2:-127.0.0.1:1 down}}"
+}
+
+# upstreams_write PRODUCT ORDER: nginx.conf in RUN_DIRECTORY, replaced at once.
+upstreams_write() {
+    gateway_render_conf "$ROOT/nginx.conf" "$LISTEN_ADDRESS:$PORT" "$1" "$2" > "$RUN_DIRECTORY/nginx.conf.new" &&
+        mv -f "$RUN_DIRECTORY/nginx.conf.new" "$RUN_DIRECTORY/nginx.conf" &&
+        printf '%s\n' "$1" "$2" > "$RUN_DIRECTORY/upstreams"
+}
