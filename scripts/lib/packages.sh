@@ -7,7 +7,7 @@ OPENAPI_MODULES=(libpcre2-8 json-c)
 declare -A PACKAGES_OF_PART=(
     [services]='gcc make pkg-config jq libpq hiredis librabbitmq json-c'
     [gateway]='gcc make pkg-config json-c libpcre2-8 openssl zlib'
-    [docs]='jq npm'
+    [docs]='jq npm /etc/ssl/certs/ca-certificates.crt'
 )
 
 # One requirement a line: kind, what is looked for, Debian packages, what it is for.

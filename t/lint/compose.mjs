@@ -1,0 +1,137 @@
+// docker-compose.yml, as docker-compose config prints it, against the contract: names, ports, what each
+// container may do; and .env.example against the variables that docker-compose.yml has.
+//
+// Usage: docker-compose --profile load config | node t/lint/compose.mjs ROOT
+//
+// Prints a line for each mistake; exit 1 when there is one.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const { parse } = createRequire(import.meta.url)('yaml');
+
+// Published port: port in the container.
+const PORTS = {
+    'product-db': { 5433: 5432 },
+    'order-db': { 5434: 5432 },
+    'product-redis': { 6379: 6379 },
+    'order-redis': { 6380: 6379 },
+    rabbitmq: { 5672: 5672, 15672: 15672 },
+    'product-service': { 3001: 3001 },
+    'order-service': { 3002: 3002 },
+    'api-gateway': { 4000: 4000 },
+    catalogue: {},
+    k6: {},
+};
+const OURS = ['product-service', 'order-service', 'api-gateway', 'catalogue'];
+const ONE_SHOT = ['catalogue', 'k6'];
+const KEPT = { 'product-db': '/var/lib/postgresql/data', 'order-db': '/var/lib/postgresql/data', rabbitmq: '/var/lib/rabbitmq' };
+const WAITS = {
+    'product-service': { 'product-db': 'service_healthy', 'product-redis': 'service_healthy', rabbitmq: 'service_healthy' },
+    'order-service': { 'order-db': 'service_healthy', 'order-redis': 'service_healthy', rabbitmq: 'service_healthy', 'product-service': 'service_healthy' },
+    'api-gateway': { 'product-service': 'service_healthy', 'order-service': 'service_healthy' },
+    catalogue: { 'product-service': 'service_healthy' },
+    k6: { 'api-gateway': 'service_healthy', catalogue: 'service_completed_successfully' },
+};
+const ENVIRONMENT = {
+    'product-service': { PORT: 3001, LISTEN_ADDRESS: '0.0.0.0', DB_HOST: 'product-db', DB_PORT: 5432, DB_NAME: 'product', REDIS_HOST: 'product-redis', REDIS_PORT: 6379, RABBITMQ_URL: 'amqp://guest:guest@rabbitmq:5672/' },
+    'order-service': { PORT: 3002, LISTEN_ADDRESS: '0.0.0.0', DB_HOST: 'order-db', DB_PORT: 5432, DB_NAME: 'order', REDIS_HOST: 'order-redis', REDIS_PORT: 6379, RABBITMQ_URL: 'amqp://guest:guest@rabbitmq:5672/', PRODUCT_SERVICE_URL: 'http://product-service:3001' },
+    'api-gateway': { PORT: 4000, LISTEN_ADDRESS: '0.0.0.0', PRODUCT_SERVICE_ADDRESS: 'product-service:3001', ORDER_SERVICE_ADDRESS: 'order-service:3002' },
+    k6: { BASE_URL: 'http://order-service:3002', GATEWAY_URL: 'http://api-gateway:4000' },
+};
+const DRAIN_S = 10;
+
+const [root] = process.argv.slice(2);
+let mistakes = 0;
+
+function mistake(message) {
+    console.log(`docker-compose.yml: ${message}`);
+    mistakes++;
+}
+
+function same(what, got, wanted) {
+    const [a, b] = [got, wanted].map((one) => JSON.stringify(one ?? null));
+    if (a !== b) mistake(`${what} is ${a}, not ${b}`);
+}
+
+function sorted(object) {
+    return Object.fromEntries(Object.entries(object ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function checkPorts(name, ports = []) {
+    const published = {};
+    for (const one of ports) {
+        const [, address, outside, inside] = `${one}`.match(/^(.*):(\d+):(\d+)\/tcp$/) ?? [, '', one, NaN];
+        same(`${name}: port ${outside} is published where that`, address, '127.0.0.1');
+        published[outside] = Number(inside);
+    }
+    same(`${name}: what is published`, sorted(published), sorted(PORTS[name]));
+}
+
+function checkService(name, service) {
+    checkPorts(name, service.ports);
+    same(`${name}: depends_on`, sorted(Object.fromEntries(Object.entries(service.depends_on ?? {}).map(([on, { condition }]) => [on, condition]))),
+        sorted(WAITS[name]));
+    for (const [variable, value] of Object.entries(ENVIRONMENT[name] ?? {})) {
+        same(`${name}: ${variable}`, `${service.environment?.[variable]}`, `${value}`);
+    }
+    same(`${name}: restart`, service.restart, ONE_SHOT.includes(name) ? 'no' : 'unless-stopped');
+    same(`${name}: security_opt`, service.security_opt, ['no-new-privileges:true']);
+    same(`${name}: the log's max-file`, service.logging?.options?.['max-file'], '3');
+    same(`${name}: the log's max-size`, service.logging?.options?.['max-size'], '10m');
+    if (!(service.cpus > 0 && service.cpus <= 1)) mistake(`${name}: cpus is ${service.cpus}: more than a machine may have, or no limit`);
+    if (!/^\d+m$/.test(service.mem_limit ?? '')) mistake(`${name}: mem_limit is ${service.mem_limit}`);
+    if (service.privileged || service.network_mode) mistake(`${name}: it is privileged, or in another's network`);
+    if (OURS.includes(name)) checkOurs(name, service);
+    else if (!ONE_SHOT.includes(name) && !service.healthcheck) mistake(`${name}: it has no healthcheck`);
+    if (KEPT[name]) {
+        const volume = (service.volumes ?? []).find((one) => one.split(':')[1] === KEPT[name]) ?? 'none';
+        same(`${name}: the volume of its data`, volume.split(':')[0], name);
+    }
+}
+
+function checkOurs(name, service) {
+    same(`${name}: read_only`, service.read_only, true);
+    same(`${name}: cap_drop`, service.cap_drop, ['ALL']);
+    if (!(parseInt(service.stop_grace_period) > DRAIN_S)) mistake(`${name}: stop_grace_period ${service.stop_grace_period} is within the drain's ${DRAIN_S} s`);
+    const image = name === 'catalogue' ? 'product-service' : name;
+    same(`${name}: its Dockerfile`, service.build?.dockerfile, `docker/${image}/Dockerfile`);
+    same(`${name}: its image`, service.image, `prodorder/${image}:latest`);
+}
+
+function checkBackends(services) {
+    for (const name of ['product-redis', 'order-redis']) {
+        const command = services[name].command.join(' ');
+        for (const wanted of ['--save  ', '--appendonly no', '--maxmemory 128mb', '--maxmemory-policy allkeys-lru']) {
+            if (!command.includes(wanted)) mistake(`${name}: its command has no ${wanted}`);
+        }
+    }
+    for (const name of ['product-db', 'order-db']) {
+        if (services[name].command.some((one) => /=(off|0)$/.test(one) && !/jit=/.test(one)) || !services[name].command.includes('-cfsync=on')) {
+            mistake(`${name}: what is committed must be on disk`);
+        }
+    }
+    if (!services.rabbitmq.hostname) mistake('rabbitmq: without a hostname, a new container does not find its data');
+}
+
+// Every variable of docker-compose.yml is in .env.example, with the same default, and no other is.
+function checkVariables() {
+    const compose = readFileSync(`${root}/docker-compose.yml`, 'utf8').replace(/^\s*#.*$/gm, '').replace(/\$\$/g, '');
+    const used = {};
+    for (const [whole, name, value] of compose.matchAll(/\$\{?(\w+)(?::-([^}]*))?\}?/g)) {
+        if (value === undefined) mistake(`${whole} has no default`);
+        if (name in used && used[name] !== value) mistake(`${name} has two defaults: ${used[name]} and ${value}`);
+        used[name] = value;
+    }
+    const listed = Object.fromEntries([...readFileSync(`${root}/.env.example`, 'utf8').matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]));
+    for (const name of new Set([...Object.keys(used), ...Object.keys(listed)])) {
+        same(`${name}: its default in .env.example`, listed[name], used[name]);
+    }
+}
+
+const config = parse(readFileSync(0, 'utf8'));
+same('the services', Object.keys(config.services).sort(), Object.keys(PORTS).sort());
+same('the volumes', Object.keys(config.volumes ?? {}).sort(), Object.keys(KEPT).sort());
+for (const name of Object.keys(PORTS).filter((one) => config.services[one])) checkService(name, config.services[name]);
+checkBackends(config.services);
+checkVariables();
+process.exit(mistakes ? 1 : 0);
