@@ -24,7 +24,7 @@ sub path_without {
 my $help = run('./configure.sh', '--help');
 is($help->{status}, 0, '--help');
 like($help->{out}, qr/$_/, "--help tells of $_")
-    for qw(--install-deps --install-test-deps --prefix --sanitize --debug --with-nginx-src);
+    for qw(--install-deps --install-test-deps --only --prefix --sanitize --debug --with-nginx-src);
 
 for my $bad (
     ['--wibble',                 qr/unknown option --wibble/],
@@ -33,6 +33,7 @@ for my $bad (
     ['--prefix=relative',        qr/absolute path, not 'relative'/],
     ['--with-nginx-src=/nowhere', qr{/nowhere has no src/core/nginx\.h}],
     ['--prefix',                 qr/--prefix needs a value/],
+    ['--only=tests',             qr/--only knows services, gateway and docs, not 'tests'/],
 ) {
     my ($option, $message) = @$bad;
     my $result = run('./configure.sh', $option);
@@ -60,11 +61,28 @@ like($config, qr/^SERVICE_LIBS := .*-lpq.*-lhiredis.*-lrabbitmq.*-ljson-c/m, 'co
 like($config, qr/^CONFIGURE_OPTIONS := .*--sanitize=address,undefined/m, 'config.mk: the options, for make');
 
 my $plain = do {
-    local $ENV{PATH} = path_without('npm', 'chromium');
+    local $ENV{PATH} = path_without('npm', 'chromium', 'docker-compose');
     run('./configure.sh', "--build-dir=$dir/plain");
 };
 is($plain->{status}, 0, 'neither npm nor a browser is needed');
 like($plain->{out}, qr{^\s+npm\s+missing \(only for the page at /docs/.*Debian package: npm\)$}m, 'what is lacking without npm');
 like($plain->{out}, qr/^\s+chromium\s+missing \(only for .*--install-test-deps\)$/m, 'and without a browser');
+like($plain->{out}, qr/^\s+docker-compose\s+missing \(only for .*--install-test-deps\)$/m, 'and without docker-compose');
+
+# A part of the build, as in a container image: no servers, no other part's libraries.
+my $services = do {
+    local $ENV{PATH} = path_without(qw(nginx redis-server redis-cli rabbitmq-server npm curl prove));
+    run('./configure.sh', '--only=services', "--build-dir=$dir/services");
+};
+is($services->{status}, 0, '--only=services') or diag $services->{err};
+unlike($services->{out}, qr/nginx|redis-|rabbitmq-server|npm|check|zlib/, 'looks for nothing else');
+like(read_file("$dir/services/config.mk"), qr/^CONFIGURE_OPTIONS := .*--only=services/m, 'config.mk: the option, for make');
+my $docs = do {
+    local $ENV{PATH} = path_without(qw(pkg-config gcc nginx));
+    run('./configure.sh', '--only=docs', "--build-dir=$dir/docs");
+};
+is($docs->{status}, 0, '--only=docs needs neither compiler nor pkg-config') or diag $docs->{err};
+is($docs->{err}, '', 'and says nothing of them');
+like(read_file("$dir/docs/config.mk"), qr/^SERVICE_LIBS :=\n/m, 'config.mk: libraries that are not there');
 
 done_testing();
