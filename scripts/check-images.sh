@@ -45,7 +45,8 @@ usage_error() {
 }
 
 check_full() {
-    [ "$(id -u)" -eq 0 ] || die "check-images: must run as root: debootstrap and mounts" "Or: scripts/check-images.sh --quick"
+    [ "$(id -u)" -eq 0 ] ||
+        die "check-images: must run as root: debootstrap and mounts" "Or: scripts/check-images.sh --quick"
     build_require
     trap check_end EXIT
     trap 'exit 130' INT

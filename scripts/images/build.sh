@@ -32,7 +32,7 @@ build_mirror() {
 build_base() {
     local root=$WORK/base container log=$WORK/base.log
     build_step base debootstrap --variant=minbase bookworm "$root" "$(build_mirror)"
-    rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/log/* "$root"/usr/share/{doc,man,info,locale}/*
+    rm -rf "$root"/var/{cache/apt,lib/apt/lists,log}/* "$root"/usr/share/{doc,man,info,locale}/*
     [ ! -d /usr/local/share/ca-certificates ] ||
         cp -R /usr/local/share/ca-certificates "$root/usr/local/share/"
     container=$(build_buildah from scratch)
@@ -46,7 +46,8 @@ build_images() {
     local name
     for name in "${BUILD_IMAGES[@]}"; do
         build_step "$name" build_buildah build --pull-never --layers=false --format docker --isolation chroot \
-            --network host --build-arg "VERSION=$(build_version)" -f "docker/$name/Dockerfile" -t "prodorder/$name" "$ROOT"
+            --network host --build-arg "VERSION=$(build_version)" -f "docker/$name/Dockerfile" \
+            -t "prodorder/$name" "$ROOT"
         ! grep '^docs page: ' "$WORK/$name.log" || true
     done
     build_sizes
@@ -86,8 +87,8 @@ build_step() {
     "$@" > "$log" 2>&1 || {
         ui_bad "$name" failed
         tail -n 30 "$log" | sed 's/^/    /' >&2
-        die "check-images: $name could not be built (see above)"
+        die "check-images: $name failed (see above)"
     }
     ui_now_ms
-    ui_good "$name" "built in $(ui_seconds $((RET_MS - begin_ms)))"
+    ui_good "$name" "done in $(ui_seconds $((RET_MS - begin_ms)))"
 }

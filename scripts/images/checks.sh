@@ -1,6 +1,6 @@
 # The images at work: a stack of ./prodorder without its services and gateway, containers in their place.
 
-CHECKS_OFFSET_FIRST=18100
+CHECKS_OFFSET_FIRST=12100
 CHECKS_BACKENDS=(product-db order-db product-redis order-redis rabbitmq)
 checks_passed=0 checks_failed=0
 
@@ -68,7 +68,8 @@ checks_ports() {
     . scripts/lib/process.sh
     . scripts/lib/ports.sh
     STACK_OFFSET=0
-    ports_free_offset "$CHECKS_OFFSET_FIRST" || die "check-images: no free ports" "Choose them: PRODORDER_PORT_OFFSET=2000"
+    ports_free_offset "$CHECKS_OFFSET_FIRST" ||
+        die "check-images: no free ports" "Choose them: PRODORDER_PORT_OFFSET=2000 scripts/check-images.sh"
     export PRODORDER_PORT_OFFSET=$RET_OFFSET
 }
 
@@ -76,8 +77,9 @@ checks_ports() {
 checks_refused() {
     check "product-service without settings: exit 2, and the variable's name" \
         checks_refuses product-service DB_HOST /usr/local/bin/product-service
-    check "api-gateway with a port that is none: exit 2, and the variable's name" \
-        checks_refuses api-gateway PRODUCT_SERVICE_ADDRESS env PRODUCT_SERVICE_ADDRESS=nowhere /opt/prodorder/docker/api-gateway/entrypoint
+    check "api-gateway with an address that is none: exit 2, and the variable's name" \
+        checks_refuses api-gateway PRODUCT_SERVICE_ADDRESS env PRODUCT_SERVICE_ADDRESS=nowhere \
+        /opt/prodorder/docker/api-gateway/entrypoint
 }
 
 checks_refuses() {
@@ -106,14 +108,15 @@ checks_version() {
     local said
     said=$(container_exec "$1" "/usr/local/bin/$1" --version)
     echo "$said"
-    [ "$said" = "$1 $(build_version)" ] && [ "$(container_of "$1" '.Labels["org.opencontainers.image.version"]')" = "$(build_version)" ]
+    [ "$said" = "$1 $(build_version)" ] &&
+        [ "$(container_of "$1" '.Labels["org.opencontainers.image.version"]')" = "$(build_version)" ]
 }
 
 # checks_catalogue TEXT: the loader, as docker-compose.yml starts it.
 checks_catalogue() {
     local said
     said=$(container_run product-service env "PRODUCT_SERVICE_URL=http://localhost:$port_product" \
-        /opt/prodorder/docker/product-service/load-catalogue /opt/prodorder/products.jsonl) || { echo "$said"; return 1; }
+        /opt/prodorder/docker/product-service/load-catalogue /opt/prodorder/products.jsonl) || said+=" (it failed)"
     echo "$said"
     [[ $said == *"$1" ]]
 }
@@ -122,9 +125,17 @@ checks_catalogue() {
 checks_confined() {
     local status=/proc/${CONTAINER_PID[$1]}/status
     check "$1: it is not root, and has no capabilities" \
-        bash -c 'grep -P "^Uid:\t10001\t10001\t" "$1" && grep -P "^CapEff:\t0+$" "$1" && grep -P "^CapBnd:\t0+$" "$1"' bash "$status"
-    check "$1: it is process 1" grep -P '^NSpid:.*\t1$' "$status"
+        checks_has "$status" '^Uid:\t10001\t10001\t' '^CapEff:\t0+$' '^CapBnd:\t0+$'
+    check "$1: it is process 1" checks_has "$status" '^NSpid:.*\t1$'
     check "$1: its root is read-only" checks_cannot_write "$1"
+}
+
+# checks_has FILE PATTERN...: FILE has a line for each.
+checks_has() {
+    local pattern
+    for pattern in "${@:2}"; do
+        grep -P "$pattern" "$1" || { echo "no line of $1 is $pattern"; return 1; }
+    done
 }
 
 checks_cannot_write() {
@@ -147,7 +158,8 @@ checks_gateway() {
     check "api-gateway: its health check succeeds" within 10 container_health api-gateway
     checks_confined api-gateway
     check "api-gateway: /openapi.json and /docs/" checks_pages
-    check "api-gateway: nginx warns of nothing" not grep -E '\[(warn|error|alert|emerg|crit)\]' <(grep -v 'no live upstreams' "$WORK/api-gateway.out")
+    grep -v 'no live upstreams' "$WORK/api-gateway.out" > "$WORK/said" || true
+    check "api-gateway: nginx warns of nothing else" not grep -E '\[(warn|error|alert|emerg|crit)\]' "$WORK/said"
 }
 
 container_health_path() {
@@ -163,17 +175,20 @@ checks_answer() {
 }
 
 checks_pages() {
-    checks_answer 200 /openapi.json > "$WORK/openapi.json" && jq -e .openapi "$WORK/openapi.json" && checks_answer 200 /docs/ | grep -i '<title>'
+    checks_answer 200 /openapi.json > "$WORK/openapi.json" && jq -e .openapi "$WORK/openapi.json" &&
+        checks_answer 200 /docs/ | grep -i '<title>'
 }
 
 checks_order() {
     local order
-    order=$(checks_answer 201 /orders -H 'Content-Type: application/json' -d '{"productId":1,"quantity":2}' | jq -r .data.id) || order=none
+    order=$(checks_answer 201 /orders -H 'Content-Type: application/json' -d '{"productId":1,"quantity":2}' |
+        jq -r .data.id) || order=none
     check "an order through the three containers becomes done" within 20 checks_order_is_done "$order"
 }
 
 checks_order_is_done() {
-    checks_answer 200 "/orders/$1" > "$WORK/order" && cat "$WORK/order" && [ "$(jq -r .data.status "$WORK/order")" = done ]
+    checks_answer 200 "/orders/$1" > "$WORK/order" && cat "$WORK/order" &&
+        [ "$(jq -r .data.status "$WORK/order")" = done ]
 }
 
 # Frozen, it takes connections and answers nothing.
@@ -190,7 +205,7 @@ checks_frozen() {
 
 checks_stop() {
     container_stop "$1"
-    check "$1: $(container_of "$1" .StopSignal) ends it with code 0 (it was $RET_STATUS) within 10 s (it was $RET_MS ms)" \
+    check "$1: $(container_of "$1" .StopSignal) ends it with code 0 ($RET_STATUS) within 10 s ($RET_MS ms)" \
         test "$RET_STATUS" = 0 -a "$RET_MS" -lt "$CONTAINER_STOP_LIMIT_MS"
 }
 

@@ -61,7 +61,8 @@ container_find() {
             return
         done
         ui_now_ms
-        [ $((RET_MS - begin_ms)) -lt $CONTAINER_UP_LIMIT_MS ] || die "check-images: $1 did not start" "$(cat "$WORK/$1.out")"
+        [ $((RET_MS - begin_ms)) -lt $CONTAINER_UP_LIMIT_MS ] ||
+            die "check-images: $1 did not start" "$(cat "$WORK/$1.out")"
         sleep 0.05
     done
 }

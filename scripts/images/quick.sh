@@ -118,7 +118,8 @@ quick_same() {
 }
 
 quick_shell() {
-    command -v shellcheck > /dev/null || { quick_skip shell "shellcheck is missing (Debian package: shellcheck)"; return; }
+    command -v shellcheck > /dev/null ||
+        { quick_skip shell "shellcheck is missing (Debian package: shellcheck)"; return; }
     (cd "$root" && shellcheck --severity=warning -x -P docker/api-gateway:docker/product-service:docker -P . \
         docker/health docker/product-service/load-catalogue docker/api-gateway/{entrypoint,watch-names})
 }

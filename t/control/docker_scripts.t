@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
-use Control qw($ROOT run scratch write_file read_file free_offset eventually);
+use Control qw($ROOT run scratch write_file read_file free_offset listen_somewhere eventually);
 use IO::Socket::INET;
 use JSON::PP;
 use POSIX ();
@@ -47,7 +47,8 @@ sub serve {
         my ($method, $path) = split / /, $head;
         my ($status, $answer) = $handler->($method, $path, $body);
         print {$client} defined $answer
-            ? "HTTP/1.1 $status X\r\nContent-Type: application/json\r\nContent-Length: " . length($answer) . "\r\nConnection: close\r\n\r\n$answer"
+            ? "HTTP/1.1 $status X\r\nContent-Type: application/json\r\nContent-Length: " . length($answer)
+                . "\r\nConnection: close\r\n\r\n$answer"
             : $status;
         close $client;
     }
@@ -72,7 +73,8 @@ sub health {
 is(health()->{status}, 1, 'health: nothing listens: 1');
 for my $case (
     [[200, '{}'],                          0, qr/^$/,                                         '200'],
-    [[503, '{"status":"starting"}'],       1, qr{^health: /readyz answers 503: \{"status":"starting"\}$}, '503, with what was answered'],
+    [[503, '{"status":"starting"}'],       1,
+        qr{^health: /readyz answers 503: \{"status":"starting"\}$}, '503, with what was answered'],
     ["SSH-2.0-x\r\n",                      1, qr/no complete answer.*not HTTP: SSH-2\.0/,     'no HTTP'],
     ['',                                   1, qr/no complete answer.*no status line/,         'closed at once'],
     ["HTTP/1.1 200 OK\r\nContent-Le",      1, qr/its header does not end/,                    'half a header'],
@@ -91,7 +93,7 @@ for my $case (
     is(health('livez')->{status}, 1, 'health: what is no path');
     is(run('docker/health')->{status}, 1, 'health: without PORT');
     stop($server);
-    my $frozen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $product_port, Listen => 1, ReuseAddr => 1);
+    my $frozen = listen_somewhere($product_port);
     my $begin = time;
     is(health()->{status}, 1, 'health: a server that answers nothing');
     cmp_ok(time - $begin, '<', 3.9, 'health: sooner than the 4 s that HEALTHCHECK gives');
@@ -129,7 +131,8 @@ sub load {
 {
     my $server = catalogue(2);
     my $loaded = load();
-    is($loaded->{status}, 0, 'load-catalogue: a service that is just being started is waited for') or diag $loaded->{err};
+    is($loaded->{status}, 0, 'load-catalogue: a service that is just being started is waited for')
+        or diag $loaded->{err};
     like($loaded->{out}, qr/: 25 products loaded$/, 'load-catalogue: it says how many');
     is(read_file("$dir/posted.jsonl"), $products, 'load-catalogue: each product once, in order, byte for byte');
     my $again = load();
@@ -140,7 +143,8 @@ sub load {
     $server = catalogue(0, 3);
     my $refused = load();
     is($refused->{status}, 1, 'load-catalogue: a product is refused: 1');
-    like($refused->{err}, qr/product 3 of \S+ is refused with 400: \{"name":"Running shoe.*: \{"message":"no"\}/, 'load-catalogue: which, and why');
+    like($refused->{err}, qr/product 3 of \S+ is refused with 400: \{"name":"Running shoe.*: \{"message":"no"\}/,
+        'load-catalogue: which, and why');
     stop($server);
     $server = catalogue(1000);
     my $late = load(LOAD_WAIT_S => 1);
@@ -206,7 +210,8 @@ sub start {
 # get(PATH): the status of the gateway's answer, and the name in it
 sub get {
     my ($path) = @_;
-    my ($json, $status) = run('curl', '-s', '-m', '10', '-w', "\n%{http_code}", "http://127.0.0.1:$port$path")->{out} =~ /\A(.*)\n(\d+)\z/s;
+    my $said = run('curl', '-s', '-m', '10', '-w', "\n%{http_code}", "http://127.0.0.1:$port$path")->{out};
+    my ($json, $status) = $said =~ /\A(.*)\n(\d+)\z/s;
     my $answer = eval { decode_json($json) };
     my $name = $answer && $answer->{data} && $answer->{data}{name};
     return ($status // '000') . (defined $name ? " $name" : '');
@@ -224,7 +229,8 @@ sub reloads {
 
 write_file("$dir/names", "order-service 127.0.0.1\n");
 my $gateway = start();
-ok(eventually(10, sub { get('/livez') =~ /^200/ }), 'entrypoint: the gateway answers when a name has no address') or diag read_file("$dir/err");
+ok(eventually(10, sub { get('/livez') =~ /^200/ }), 'entrypoint: the gateway answers when a name has no address')
+    or diag read_file("$dir/err");
 is(get('/products/1'), '502', 'entrypoint: that service is 502');
 like(read_file("/proc/$gateway/cmdline"), qr/^nginx: master/, 'entrypoint: it became nginx');
 my $first = serve('127.0.0.5', $product_port, product('first'));
@@ -244,12 +250,14 @@ ok(eventually(10, sub { my %seen = map { get('/products/1') => 1 } 1 .. 4; $seen
 write_file("$dir/names", "product-service 127.0.0.5 127.0.0.6\norder-service 127.0.0.1\n");
 sleep 3;
 is(reloads(), 3, 'watch-names: their order is no change');
-my ($watcher) = grep { read_file("/proc/$_/cmdline") =~ /watch-names/ } split ' ', read_file("/proc/$gateway/task/$gateway/children");
+my ($watcher) = grep { read_file("/proc/$_/cmdline") =~ /watch-names/ }
+    split ' ', read_file("/proc/$gateway/task/$gateway/children");
 ok($watcher, 'watch-names: it is a child of nginx');
 kill QUIT => $gateway;
 waitpid $gateway, 0;
 is($?, 0, 'entrypoint: QUIT ends it with code 0');
-ok(eventually(5, sub { !-e "/proc/$watcher" || read_file("/proc/$watcher/cmdline") eq '' }), 'watch-names: it ends with nginx');
+ok(eventually(5, sub { !-e "/proc/$watcher" || read_file("/proc/$watcher/cmdline") eq '' }),
+    'watch-names: it ends with nginx');
 unlike(read_file("$dir/err"), qr/\[(?:alert|emerg|crit)\]/, 'nginx: no alert');
 
 # ---- TLS, and a second start in the same directory ----
@@ -257,13 +265,14 @@ unlike(read_file("$dir/err"), qr/\[(?:alert|emerg|crit)\]/, 'nginx: no alert');
 run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
     '-subj', '/CN=localhost', '-keyout', "$dir/key.pem", '-out', "$dir/cert.pem");
 $gateway = start(PRODORDER_TLS_CERT => "$dir/cert.pem", PRODORDER_TLS_KEY => "$dir/key.pem", TLS_PORT => $tls_port);
-ok(eventually(10, sub { run('curl', '-sk', '-m', '5', "https://127.0.0.1:$tls_port/livez")->{status} == 0 }), 'entrypoint: TLS')
+my @tls = ('curl', '-sk', '-m', '5', "https://127.0.0.1:$tls_port/livez");
+ok(eventually(10, sub { run(@tls)->{status} == 0 }), 'entrypoint: TLS')
     or diag read_file("$dir/err");
 kill QUIT => $gateway;
 waitpid $gateway, 0;
 $gateway = start();
 ok(eventually(10, sub { get('/livez') =~ /^200/ }), 'entrypoint: a start without TLS after one with it');
-isnt(run('curl', '-sk', '-m', '5', "https://127.0.0.1:$tls_port/livez")->{status}, 0, 'entrypoint: nothing listens for TLS');
+isnt(run(@tls)->{status}, 0, 'entrypoint: nothing listens for TLS');
 kill QUIT => $gateway;
 waitpid $gateway, 0;
 stop($_) for my @left = @servers;

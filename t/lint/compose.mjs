@@ -24,18 +24,48 @@ const PORTS = {
 };
 const OURS = ['product-service', 'order-service', 'api-gateway', 'catalogue'];
 const ONE_SHOT = ['catalogue', 'k6'];
-const KEPT = { 'product-db': '/var/lib/postgresql/data', 'order-db': '/var/lib/postgresql/data', rabbitmq: '/var/lib/rabbitmq' };
-const WAITS = {
-    'product-service': { 'product-db': 'service_healthy', 'product-redis': 'service_healthy', rabbitmq: 'service_healthy' },
-    'order-service': { 'order-db': 'service_healthy', 'order-redis': 'service_healthy', rabbitmq: 'service_healthy', 'product-service': 'service_healthy' },
-    'api-gateway': { 'product-service': 'service_healthy', 'order-service': 'service_healthy' },
-    catalogue: { 'product-service': 'service_healthy' },
-    k6: { 'api-gateway': 'service_healthy', catalogue: 'service_completed_successfully' },
+const KEPT = {
+    'product-db': '/var/lib/postgresql/data',
+    'order-db': '/var/lib/postgresql/data',
+    rabbitmq: '/var/lib/rabbitmq',
 };
+const HEALTHY = 'service_healthy';
+const WAITS = {
+    'product-service': { 'product-db': HEALTHY, 'product-redis': HEALTHY, rabbitmq: HEALTHY },
+    'order-service': { 'order-db': HEALTHY, 'order-redis': HEALTHY, rabbitmq: HEALTHY, 'product-service': HEALTHY },
+    'api-gateway': { 'product-service': HEALTHY, 'order-service': HEALTHY },
+    catalogue: { 'product-service': HEALTHY },
+    k6: { 'api-gateway': HEALTHY, catalogue: 'service_completed_successfully' },
+};
+const RABBITMQ_URL = 'amqp://guest:guest@rabbitmq:5672/';
 const ENVIRONMENT = {
-    'product-service': { PORT: 3001, LISTEN_ADDRESS: '0.0.0.0', DB_HOST: 'product-db', DB_PORT: 5432, DB_NAME: 'product', REDIS_HOST: 'product-redis', REDIS_PORT: 6379, RABBITMQ_URL: 'amqp://guest:guest@rabbitmq:5672/' },
-    'order-service': { PORT: 3002, LISTEN_ADDRESS: '0.0.0.0', DB_HOST: 'order-db', DB_PORT: 5432, DB_NAME: 'order', REDIS_HOST: 'order-redis', REDIS_PORT: 6379, RABBITMQ_URL: 'amqp://guest:guest@rabbitmq:5672/', PRODUCT_SERVICE_URL: 'http://product-service:3001' },
-    'api-gateway': { PORT: 4000, LISTEN_ADDRESS: '0.0.0.0', PRODUCT_SERVICE_ADDRESS: 'product-service:3001', ORDER_SERVICE_ADDRESS: 'order-service:3002' },
+    'product-service': {
+        PORT: 3001,
+        LISTEN_ADDRESS: '0.0.0.0',
+        DB_HOST: 'product-db',
+        DB_PORT: 5432,
+        DB_NAME: 'product',
+        REDIS_HOST: 'product-redis',
+        REDIS_PORT: 6379,
+        RABBITMQ_URL,
+    },
+    'order-service': {
+        PORT: 3002,
+        LISTEN_ADDRESS: '0.0.0.0',
+        DB_HOST: 'order-db',
+        DB_PORT: 5432,
+        DB_NAME: 'order',
+        REDIS_HOST: 'order-redis',
+        REDIS_PORT: 6379,
+        RABBITMQ_URL,
+        PRODUCT_SERVICE_URL: 'http://product-service:3001',
+    },
+    'api-gateway': {
+        PORT: 4000,
+        LISTEN_ADDRESS: '0.0.0.0',
+        PRODUCT_SERVICE_ADDRESS: 'product-service:3001',
+        ORDER_SERVICE_ADDRESS: 'order-service:3002',
+    },
     k6: { BASE_URL: 'http://order-service:3002', GATEWAY_URL: 'http://api-gateway:4000' },
 };
 const DRAIN_S = 10;
@@ -69,8 +99,8 @@ function checkPorts(name, ports = []) {
 
 function checkService(name, service) {
     checkPorts(name, service.ports);
-    same(`${name}: depends_on`, sorted(Object.fromEntries(Object.entries(service.depends_on ?? {}).map(([on, { condition }]) => [on, condition]))),
-        sorted(WAITS[name]));
+    const waits = Object.entries(service.depends_on ?? {}).map(([on, { condition }]) => [on, condition]);
+    same(`${name}: depends_on`, sorted(Object.fromEntries(waits)), sorted(WAITS[name]));
     for (const [variable, value] of Object.entries(ENVIRONMENT[name] ?? {})) {
         same(`${name}: ${variable}`, `${service.environment?.[variable]}`, `${value}`);
     }
@@ -78,7 +108,9 @@ function checkService(name, service) {
     same(`${name}: security_opt`, service.security_opt, ['no-new-privileges:true']);
     same(`${name}: the log's max-file`, service.logging?.options?.['max-file'], '3');
     same(`${name}: the log's max-size`, service.logging?.options?.['max-size'], '10m');
-    if (!(service.cpus > 0 && service.cpus <= 1)) mistake(`${name}: cpus is ${service.cpus}: more than a machine may have, or no limit`);
+    if (!(service.cpus > 0 && service.cpus <= 1)) {
+        mistake(`${name}: cpus is ${service.cpus}: more than a machine may have, or no limit`);
+    }
     if (!/^\d+m$/.test(service.mem_limit ?? '')) mistake(`${name}: mem_limit is ${service.mem_limit}`);
     if (service.privileged || service.network_mode) mistake(`${name}: it is privileged, or in another's network`);
     if (OURS.includes(name)) checkOurs(name, service);
@@ -92,7 +124,8 @@ function checkService(name, service) {
 function checkOurs(name, service) {
     same(`${name}: read_only`, service.read_only, true);
     same(`${name}: cap_drop`, service.cap_drop, ['ALL']);
-    if (!(parseInt(service.stop_grace_period) > DRAIN_S)) mistake(`${name}: stop_grace_period ${service.stop_grace_period} is within the drain's ${DRAIN_S} s`);
+    const grace = service.stop_grace_period;
+    if (!(parseInt(grace) > DRAIN_S)) mistake(`${name}: stop_grace_period ${grace} is within the drain's ${DRAIN_S} s`);
     const image = name === 'catalogue' ? 'product-service' : name;
     same(`${name}: its Dockerfile`, service.build?.dockerfile, `docker/${image}/Dockerfile`);
     same(`${name}: its image`, service.image, `prodorder/${image}:latest`);
@@ -106,8 +139,9 @@ function checkBackends(services) {
         }
     }
     for (const name of ['product-db', 'order-db']) {
-        if (services[name].command.some((one) => /=(off|0)$/.test(one) && !/jit=/.test(one)) || !services[name].command.includes('-cfsync=on')) {
-            mistake(`${name}: what is committed must be on disk`);
+        for (const wanted of ['-cfsync=on', '-csynchronous_commit=on', '-cfull_page_writes=on']) {
+            const { command } = services[name];
+            if (!command.includes(wanted)) mistake(`${name}: no ${wanted}: what is committed must be on disk`);
         }
     }
     if (!services.rabbitmq.hostname) mistake('rabbitmq: without a hostname, a new container does not find its data');
@@ -122,7 +156,8 @@ function checkVariables() {
         if (name in used && used[name] !== value) mistake(`${name} has two defaults: ${used[name]} and ${value}`);
         used[name] = value;
     }
-    const listed = Object.fromEntries([...readFileSync(`${root}/.env.example`, 'utf8').matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]));
+    const lines = readFileSync(`${root}/.env.example`, 'utf8').matchAll(/^(\w+)=(.*)$/gm);
+    const listed = Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
     for (const name of new Set([...Object.keys(used), ...Object.keys(listed)])) {
         same(`${name}: its default in .env.example`, listed[name], used[name]);
     }

@@ -65,7 +65,9 @@ function checkCopies(report, stage) {
     for (const copy of all(stage, 'COPY')) {
         if (copy.getFlags().some((flag) => flag.getName() === 'from')) continue;
         const sources = copy.getArguments().slice(0, -1).map((one) => one.getValue());
-        for (const source of sources.filter((one) => !existsSync(`${root}/${one}`))) report(`COPY ${source}: there is no such file`);
+        for (const source of sources.filter((one) => !existsSync(`${root}/${one}`))) {
+            report(`COPY ${source}: there is no such file`);
+        }
     }
 }
 
@@ -82,14 +84,15 @@ function checkImage(report, stage, { port, stop }) {
         }
     }
     if (argumentsOf(stage, 'STOPSIGNAL') !== stop) report(`STOPSIGNAL is not ${stop}`);
-    if (!new RegExp(`(^|\\s)PORT=${port}(\\s|$)`).test(argumentsOf(stage, 'ENV'))) report(`ENV does not have PORT=${port}`);
+    if (!argumentsOf(stage, 'ENV').split(/\s+/).includes(`PORT=${port}`)) report(`ENV does not have PORT=${port}`);
     if (!argumentsOf(stage, 'EXPOSE').split(' ').includes(`${port}`)) report(`EXPOSE does not have ${port}`);
     const labels = argumentsOf(stage, 'LABEL');
     for (const label of LABELS.filter((one) => !labels.includes(`${one}="`))) report(`LABEL ${label} is missing`);
 
     function existsIn(path) {
         const relative = path.replace('/opt/prodorder/', '');
-        return all(stage, 'COPY').some((copy) => copy.getArguments().some((one) => [path, relative].includes(one.getValue())));
+        const copied = all(stage, 'COPY').flatMap((copy) => copy.getArguments().map((one) => one.getValue()));
+        return [path, relative].some((one) => copied.includes(one));
     }
 }
 
@@ -115,6 +118,7 @@ for (const [name, wanted] of Object.entries(IMAGES)) {
     builds[name] = content.slice(content.indexOf('# ---- build'), content.indexOf('# ---- the image'));
 }
 if (builds['product-service'] !== builds['order-service']) {
-    mistake('docker/order-service/Dockerfile', "its build stage is not that of product-service: both would be built twice");
+    const message = 'its build stage is not that of product-service: both would be built twice';
+    mistake('docker/order-service/Dockerfile', message);
 }
 process.exit(mistakes ? 1 : 0);
