@@ -16,7 +16,7 @@ usage() {
 Usage: scripts/check-images.sh [--keep]
        scripts/check-images.sh --quick [--root DIR] [PIECE...]
 
-Without --quick (as root, about ten minutes, 5 GB in TMPDIR): makes a base image with debootstrap, builds the
+Without --quick (as root, about five minutes, 5 GB in TMPDIR): makes a base image with debootstrap, builds the
 three images with buildah, runs each as docker-compose.yml does (process 1 of its own, read-only, no
 capabilities, not root) on a stack that it starts for that, and places an order through them. All of it
 is deleted at the end. Needs buildah, debootstrap, jq, curl, and what ./prodorder up needs.

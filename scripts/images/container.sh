@@ -81,8 +81,8 @@ container_exec() {
     shift
     user=$(container_of "$name" .User)
     mapfile -t env < <(container_of "$name" '.Env[]'; printf '%s' "${CONTAINER_ENV[$name]}")
-    nsenter --target "${CONTAINER_PID[$name]}" --mount --pid --root --wd=/ setpriv --reuid "${user%:*}" \
-        --regid "${user#*:}" --clear-groups --no-new-privs env -i "${env[@]}" "$@" 2>&1
+    nsenter --target "${CONTAINER_PID[$name]}" --mount --pid --root setpriv --reuid "${user%:*}" \
+        --regid "${user#*:}" --clear-groups --no-new-privs env -i -C / "${env[@]}" "$@" 2>&1
 }
 
 # container_health NAME: the image's HEALTHCHECK, in the time that it gives.
