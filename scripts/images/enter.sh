@@ -5,6 +5,7 @@
 #
 # Usage: enter.sh ROOT HOSTS UID GID VARIABLE=VALUE... COMMAND...         HOSTS: a file, its /etc/hosts
 set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 root=$1 hosts=$2 uid=$3 gid=$4
 shift 4
 mount --make-rprivate /
