@@ -74,9 +74,10 @@ dirs_user() {
     RET_USER=$1
 }
 
-# dirs_require_ours: commands on a stack are for the user who started it: the passwords are his.
+# dirs_require_ours: commands on a stack are for the user who started it: the passwords are his, and files that
+# root would make in it would be in his way.
 dirs_require_ours() {
-    [ ! -d "$STACK_HOME/run" ] || [ -w "$STACK_HOME/run" ] ||
+    [ ! -d "$STACK_HOME/run" ] || [ -O "$STACK_HOME/run" ] ||
         die "$STACK_HOME belongs to user $(stat -c %U "$STACK_HOME/run")" \
             "Run this command as that user, or use another PRODORDER_HOME."
 }

@@ -22,7 +22,7 @@ Usage: ./prodorder COMMAND [ARGS]
   psql product|order      the real psql, connected (further arguments are psql's)
   redis product|order     the real redis-cli, connected (further arguments are redis-cli's)
   env NAME                the environment that a process is started with
-  trace REQUEST_ID        the timeline of one request or order
+  trace ID                the timeline of one request (its id), or of an order (order:NUMBER)
   test [SUITE...]         run the tests on an isolated second stack
   bench [NAME]            run the benchmarks, or a script of k6/ without k6
   help [COMMAND]          this list, or what a command does exactly
@@ -78,7 +78,8 @@ help_status() {
 Usage: ./prodorder status
 
 One line for each process: name, pid, port, health, uptime, memory (with its children, shared pages
-counted once). Exit 1 when one does not run or is not healthy.
+counted once). Exit 1 when one does not run or is not healthy. A service that is degraded serves, but
+without Redis or RabbitMQ: orders are stored, and wait.
 END
 }
 
@@ -128,8 +129,9 @@ help_env() {
     cat <<END
 Usage: ./prodorder env NAME
 
-Prints KEY=VALUE lines, passwords included: the environment that the process is started with. To run
-a service in a debugger: env \$(./prodorder env order-service) gdb build/order-service
+Prints KEY=VALUE lines, passwords included: of a service, what it is started with (besides what is in
+your own environment: LOG_LEVEL=debug ./prodorder restart order-service); of a server, what its clients
+need. To run a service in a debugger: env \$(./prodorder env order-service) gdb build/order-service
 END
 }
 
@@ -207,8 +209,8 @@ $UI_GREEN${UI_BOLD}prodorder is ready.$UI_RESET
 
 ${UI_BOLD}Place an order, see what became of it, and what runs:$UI_RESET
 
-  curl -s $gateway/orders -H 'Content-Type: application/json' -d '{"productId":1,"quantity":2}'
-  $self trace order:1
+  curl -s $gateway/orders -H 'Content-Type: application/json' -H 'X-Request-Id: try-1' -d '{"productId":1,"quantity":2}'
+  $self trace try-1
   $self status
 
 ${UI_BOLD}To stop:$UI_RESET $self down   (data stays; $self clean deletes it)

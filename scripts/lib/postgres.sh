@@ -16,13 +16,14 @@ postgres_ports() {
 }
 
 postgres_start() {
-    local name=$1 dir bin
+    local name=$1 dir bin version
     postgres_prepare "$name"
     dir=$RET_DIR
     postgres_initdb "$name" "$dir"
-    bin=$(packages_postgres_bin "$(< "$dir/data/PG_VERSION")") ||
-        die "$name: its data was made by PostgreSQL $(< "$dir/data/PG_VERSION"), whose server is not installed" \
-            "Install postgresql-$(< "$dir/data/PG_VERSION"), or start anew: ./prodorder clean"
+    version=$(cat "$dir/data/PG_VERSION" 2> /dev/null) || version=
+    bin=$(packages_postgres_bin "$version") ||
+        die "$name: its data was made by PostgreSQL $version, whose server is not installed" \
+            "Install postgresql-$version, or start anew: ./prodorder clean"
     postgres_clear_remains "$name" "$dir/data"
     postgres_write_conf "$name" "$dir/data/prodorder.conf"
     PROCESS_ENV=()

@@ -20,6 +20,8 @@ process_start() {
     errors=$STACK_HOME/log/${PROCESS_ERRORS:-$name}.log
     process_rotate_log "$log"
     process_rotate_log "$errors"
+    process_note_log "$name"
+    process_note_log "${PROCESS_ERRORS:-$name}"
     [ -z "$user" ] || runner=(setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups)
     (
         exec < /dev/null >> "$log" 2>> "$errors"
@@ -32,6 +34,19 @@ process_start() {
     pid=$!
     process_started_at "$pid" || RET_STARTED=0
     printf '%s %s\n' "$pid" "$RET_STARTED" > "$STACK_HOME/run/$name.pid"
+}
+
+# process_note_log NAME: where the log of the start that follows begins. process_log_of_start NAME: that log.
+process_note_log() {
+    stat -c %s "$STACK_HOME/log/$1.log" > "$STACK_HOME/run/$1.log-begin" 2> /dev/null ||
+        echo 0 > "$STACK_HOME/run/$1.log-begin"
+}
+
+process_log_of_start() {
+    local begin=0
+    [ -f "$STACK_HOME/log/$1.log" ] || return 0
+    read -r begin 2> /dev/null < "$STACK_HOME/run/$1.log-begin" || begin=0
+    tail -c "+$((begin + 1))" "$STACK_HOME/log/$1.log"
 }
 
 process_close_descriptors() {

@@ -33,6 +33,11 @@ service_ready() {
     http_ok "$(settings_url "$1")/readyz"
 }
 
+# It serves, without Redis or RabbitMQ.
+service_is_degraded() {
+    [[ $(curl -s -m 2 "$(settings_url "$1")/readyz") == *'"status":"degraded"'* ]]
+}
+
 service_after_start() {
     :
 }

@@ -48,6 +48,17 @@ settings_check() {
             "Everywhere: PRODORDER_LISTEN=0.0.0.0   only this machine (default): 127.0.0.1"
 }
 
+# settings_warn_unknown: a variable that is misspelt would be ignored without a word.
+settings_warn_unknown() {
+    local name
+    for name in $(compgen -v PRODORDER_); do
+        case ${name#PRODORDER_} in
+        HOME | PORT_OFFSET | LISTEN | BUILD | TLS_CERT | TLS_KEY | TEST_* | GATEWAY_URL | GATEWAY_TLS_URL) ;;
+        *) ui_warn "there is no variable $name; ./prodorder help lists them" ;;
+        esac
+    done
+}
+
 # settings_keep: remember them for the commands that follow `up`.
 settings_keep() {
     settings_require_same
@@ -92,6 +103,7 @@ settings_is_name() {
 }
 
 settings_require_name() {
+    [[ $1 != -* ]] || usage_error "there is no option '$1'"
     settings_is_name "$1" || usage_error "there is no process '$1'" "Names: ${STACK_ALL[*]}"
 }
 

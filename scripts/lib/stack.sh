@@ -172,23 +172,22 @@ stack_check_starting() {
     exit 1
 }
 
-# stack_explain NAME REASON: the error, and the end of the log that may tell why.
+# stack_explain NAME REASON: the error, and what it has logged since it was started, which may tell why.
 stack_explain() {
-    local log
+    local log said
     ui_error "$2"
     {
-        case $1 in
-        *-service)
+        for log in "$1" "$1-errors"; do
+            said=$(process_log_of_start "$log" | tail -n 12)
+            [ -n "$said" ] || continue
+            echo "  The last lines of $STACK_HOME/log/$log.log since it was started:"
+            sed 's/^/    /' <<< "$said"
+        done
+        if [[ $1 == *-service ]] && process_pid "$1"; then
             echo "  GET $(settings_url "$1")/readyz answers:"
             curl -sS -m 3 "$(settings_url "$1")/readyz" 2>&1 | sed 's/^/    /' || true
             echo
-            ;;
-        esac
-        for log in "$STACK_HOME/log/$1.log" "$STACK_HOME/log/$1-errors.log"; do
-            [ -s "$log" ] || continue
-            echo "  The last lines of $log:"
-            tail -n 12 "$log" | sed 's/^/    /'
-        done
+        fi
         echo "  To try: ./prodorder logs $1, then ./prodorder restart $1"
     } >&2
 }
@@ -251,6 +250,8 @@ stack_status() {
         if ! stack_is_ready "$name"; then
             health="$UI_RED$(printf %-10s unhealthy)$UI_RESET"
             failed=yes
+        elif [ "$RET_KIND" = service ] && service_is_degraded "$name"; then
+            health="$UI_YELLOW$(printf %-10s degraded)$UI_RESET"
         fi
         settings_port "$name"
         process_uptime "$RET_PID" || RET_UPTIME_S=0

@@ -55,6 +55,7 @@ for my $case (
     [['env'],                    qr/env needs one name/],
     [['psql'],                   qr/psql product\|order/],
     [['redis', 'wibble'],        qr/redis product\|order/],
+    [['up', '--verbose'],        qr/there is no option '--verbose'/],
     [['status', 'extra'],        qr/status takes no arguments/],
     [['clean', 'extra'],         qr/clean takes no arguments/],
     [['test', 'wibble'],         qr/there is no test suite 'wibble'/],
@@ -130,18 +131,27 @@ my $ours = run('./prodorder', 'logs')->{out};
 like($ours, qr/from gateway/,       'logs: the gateway');
 like($ours, qr/from order-service/, 'logs: the services');
 unlike($ours, qr/from product-db/,  'logs: not the servers');
+is($ours, "from order-service\nfrom gateway\n", 'logs into a pipe: the lines, without headings');
 like(run('./prodorder', 'logs', 'all')->{out}, qr/from product-db/, 'logs all: the servers too');
 is(run('./prodorder', 'logs', 'product-db')->{out}, "from product-db\n", 'logs NAME: that one');
 is(run('./prodorder', 'logs', 'rabbitmq')->{status}, 1, 'logs NAME that there is not: exit 1');
 
 SKIP: {
-    skip 'only root can be somebody else', 10 if $> != 0;
-    skip 'nobody cannot enter the repository', 10 if system(qw(setpriv --reuid=65534 --clear-groups test -x), getcwd() . '/prodorder');
-    for my $args (['psql', 'order'], ['redis', 'order'], ['env', 'order-db'], ['logs'], ['down']) {
+    skip 'only root can be somebody else', 16 if $> != 0;
+    skip 'nobody cannot enter the repository', 16 if system(qw(setpriv --reuid=65534 --clear-groups test -x), getcwd() . '/prodorder');
+    for my $args (['psql', 'order'], ['redis', 'order'], ['env', 'order-db'], ['logs'], ['down'], ['status']) {
         my $result = run('setpriv', '--reuid=65534', '--clear-groups', './prodorder', @$args);
         is($result->{status}, 1, "@$args as another user: exit 1");
         like($result->{err}, qr/^prodorder: \Q$home\E belongs to user root$/m, "@$args as another user: says whose it is");
     }
+    # Nor root in a stack of somebody else's: it would leave files there that he cannot replace.
+    chown 65534, 65534, "$home/run" or die;
+    for my $args (['up'], ['down']) {
+        my $result = run('./prodorder', @$args);
+        is($result->{status}, 1, "@$args as root in another user's stack: exit 1");
+        like($result->{err}, qr/^prodorder: \Q$home\E belongs to user nobody$/m, "@$args as root: says whose it is");
+    }
+    chown 0, 0, "$home/run" or die;
 }
 is(run('./prodorder', 'clean')->{out}, "deleted the data, logs and passwords in $home\n", 'clean: one line');
 ok(!-e $home, 'clean leaves nothing');

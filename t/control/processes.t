@@ -45,7 +45,12 @@ my $first = up();
 is($first->{status}, 0, 'up') or give_up("product-redis does not start: $first->{err}");
 ok(listening(), 'it listens');
 my $pid = pid();
-is(up()->{status}, 0, 'up again');
+{
+    local $ENV{PRODORDER_PORTOFFSET} = 3;
+    my $again = up();
+    is($again->{status}, 0, 'up again');
+    like($again->{err}, qr/there is no variable PRODORDER_PORTOFFSET/, 'a misspelt variable is named');
+}
 is(pid(), $pid, 'up again: the same process');
 like(run('./prodorder', 'status')->{out}, qr/^product-redis\s+$pid\s+$port\s+healthy\s+0:\d\d\s+\d+ MiB$/m, 'status');
 is(run('./prodorder', 'redis', 'product', 'PING')->{out}, "PONG\n", 'redis product PING');

@@ -3,7 +3,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
-use Control qw(run scratch read_file free_offset);
+use Control qw(run scratch read_file write_file free_offset);
 use Test::More;
 
 delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
@@ -89,6 +89,19 @@ is($again->{status}, 0, 'up after kill -9') or diag $again->{err};
 isnt(pid('product-db'),    $database, 'another database server');
 isnt(pid('rabbitmq-epmd'), $epmd,     'another port mapper');
 is(sql('SELECT answer FROM kept')->{out}, "42\n", 'what was committed is there');
+
+# A server that does not start: what it says now, and nothing of what it said before.
+my $version = read_file("$home/product-db/data/PG_VERSION");
+is(run('./prodorder', 'down', 'product-db')->{status}, 0, 'down product-db');
+unlink "$home/product-db/data/PG_VERSION" or die;
+my $failed = run('./prodorder', 'up', 'product-db');
+is($failed->{status}, 1, 'up with broken data: exit 1');
+like($failed->{err}, qr/product-db ended while it was starting\n.*log since it was started:\n    .*not a valid data directory/s,
+    'it says which process, and its last lines');
+unlike($failed->{err}, qr/ready to accept connections|\.sh: line/, 'only those of this start');
+like($failed->{err}, qr/To try: \.\/prodorder logs product-db/, 'and what to try');
+write_file("$home/product-db/data/PG_VERSION", $version);
+chown((stat "$home/product-db/data")[4, 5], "$home/product-db/data/PG_VERSION");
 
 # Passwords of a database that is there cannot be made again.
 is(rename("$home/secrets/product-db-admin", "$home/kept"), 1, 'a password is lost');

@@ -37,8 +37,9 @@ for my $url (qw(http://127.0.0.1:4000 http://127.0.0.1:4000/docs/ http://127.0.0
 }
 my @commands = $plain =~ /^  ((?:curl|\.\/prodorder) .*)$/mg;
 is(scalar @commands, 3, 'three commands to try');
-like($commands[0], qr{^curl -s http://127\.0\.0\.1:4000/orders -H 'Content-Type: application/json' -d '\{"productId":1,},
+like($commands[0], qr{^curl -s http://127\.0\.0\.1:4000/orders -H 'Content-Type: application/json' -H 'X-Request-Id: try-1' -d '\{"productId":1,},
     'the first places an order');
+is($commands[1], './prodorder trace try-1', 'the second tells what became of it');
 like($plain, qr{^To stop: \./prodorder down\b}m, 'how to stop');
 
 my $coloured = summary(terminal => ':');

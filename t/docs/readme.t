@@ -27,14 +27,20 @@ use constant { BLOCK_LIMIT_S => 120, REST_LIMIT_S => 20, LOG_FLUSH_S => 1.2 };
 # Ports that the page names, where this stack has others.
 my @ports = (4000, 3001, 3002, 5433, 5434, 6381, 6382, 5673, 15672, 15673, 15674);
 my $home = scratch() . '/home';
-my $offset = free_offset(@ports);
-delete @ENV{grep { /^PRODORDER_/ && !/^PRODORDER_(?:BUILD|DOCS_UPDATE)$/ } keys %ENV};
+my $update = $ENV{PRODORDER_DOCS_UPDATE} // '';
+# What is written into the page has the ports that its readers have.
+my $offset = $update ? 0 : free_offset(@ports);
+delete @ENV{grep { /^PRODORDER_/ && $_ ne 'PRODORDER_BUILD' } keys %ENV};
 @ENV{qw(PRODORDER_HOME PRODORDER_PORT_OFFSET)} = ($home, $offset);
 my $port_pattern = join '|', @ports;
 
+# Only ever the stack of this test: END runs even when this file cannot be compiled.
 END {
     my $status = $?;
-    run('./prodorder', 'clean');
+    if (defined $home) {
+        local $ENV{PRODORDER_HOME} = $home;
+        run('./prodorder', 'clean');
+    }
     $? = $status;
 }
 
@@ -93,11 +99,11 @@ for my $block (@run) {
         or diag("the commands of README.md, line $block->{line}:\n$block->{code}");
 }
 
-if ($ENV{PRODORDER_DOCS_UPDATE}) {
+if ($update) {
     # From the end: what stands above keeps its lines.
     for my $block (reverse grep { $_->{expected} && $_->{expected}{text} !~ /…/ } @run) {
         $text = Prodorder::Docs::with_output($text, $block, $block->{said})
-            if $ENV{PRODORDER_DOCS_UPDATE} eq 'all' || defined Prodorder::Docs::difference($block->{expected}, $block->{said});
+            if $update eq 'all' || defined Prodorder::Docs::difference($block->{expected}, $block->{said});
     }
     write_file('README.md', encode('UTF-8', $text));
     diag 'README.md was updated';

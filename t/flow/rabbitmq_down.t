@@ -58,6 +58,8 @@ subtest 'both services started without RabbitMQ' => sub {
     });
     ok($second, 'orders are accepted by services that have never seen it');
     wait_until('the services are up', 60, sub { waitpid($starting, 1) != 0 });
+    my $status = `./prodorder status`;
+    like($status, qr/^\Q$_\E +\d+ +\d+ +degraded /m, "status: $_ is degraded") for qw(product-service order-service);
     Prodorder::Stack::start('rabbitmq');
     is(finished($_)->{status}, 'done', 'an order is done when it is there') for $order, $second;
     check_rest();

@@ -78,11 +78,18 @@ is_deeply([sort map { code_of($_->[0]) } @$environment], [sort keys %explained],
 my @suites = run('./prodorder', 'help', 'test')->{out} =~ /^  (\w+)   +\S/mg;
 is_deeply([map { code_of($_->[0]) } table('`./prodorder test …`')], \@suites, 'and the suites of tests');
 
+# The ports that compose publishes, by container: "...${NAME:-PORT}:INSIDE".
+my (%published, $container);
+for my $line (split /\n/, read_file('docker-compose.yml')) {
+    $container = $1 if $line =~ /^  ([a-z-]+):$/;
+    push @{ $published{$container} }, $1 if $line =~ /^ +- "\$\{PUBLISH_ADDRESS:-127\.0\.0\.1\}:\$\{\w+:-(\d+)\}:\d+"$/;
+}
 my %ports = read_file('scripts/lib/settings.sh') =~ /\[([a-z-]+)\]=(\d+)/g;
 for my $row (table('process')) {
     my ($name) = code_of($row->[0]);
     my @wanted = grep { defined } @ports{$name, "$name-tls", "$name-management"};
     is_deeply([$row->[1] =~ /\d+/g], \@wanted, "the ports of $name");
+    is_deeply([$row->[2] =~ /\d+/g], $published{ $name eq 'gateway' ? 'api-gateway' : $name }, "and in docker compose");
 }
 
 # ---- the contract: its operations ----

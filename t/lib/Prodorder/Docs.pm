@@ -12,7 +12,7 @@ package Prodorder::Docs;
 # block says why a test cannot run it.
 #
 # What is compared: everything but what differs each time. Any time, UUID or trace id is as good as another;
-# in ```text so is any number, and any run of blanks. An ellipsis (…) stands for anything. After a comment
+# in ```text so is any number, and any run of blanks or dashes. An ellipsis (…) stands for anything. After a comment
 # <!-- lines in any order --> the lines of an output are compared without their order.
 
 use strict;
@@ -101,6 +101,7 @@ sub _without_variables {
     $line =~ s/\b(?:[0-9a-f]{32}|[0-9a-f]{16})\b/<hex>/g;
     if ($kind eq 'text') {
         $line =~ s/\d+(?:[.,:]\d+)*/<n>/g;
+        $line =~ s/-{3,}/---/g;
         $line =~ s/\s+/ /g;
     }
     if ($kind eq 'http') {
