@@ -41,12 +41,13 @@ is_deeply([$seen->mistakes], [], 'it covers the contract');
 is_deeply([$seen->example_mistakes], [], 'its examples are as the contract describes them');
 
 my ($covered, $all) = $seen->coverage;
-my $operations = () = $seen->operations;
+my ($with_request, $operations) = $seen->operation_coverage;
 my $requests = () = $seen->requests;
-my $coverage = "$operations of $operations operations, $covered of $all statuses, $requests requests";
+my $coverage = "$with_request of $operations operations, $covered of $all statuses, $requests requests";
 is($covered, $all, "coverage: $coverage");
 diag("the Postman collection: $coverage");
 cmp_ok($all, '>=', 100, 'statuses were looked at');
+cmp_ok($operations, '>=', 13, 'operations were looked at');
 
 my $environment = $json->decode(text_of('docs/Product Order.postman_environment.json'));
 is($environment->{name}, 'Product Order (local)', 'the environment has its name');
@@ -88,6 +89,18 @@ sub placed { return item($_[0], 'Orders', 'Place an order') }
 sub example { return placed($_[0])->{response}[0] }
 sub keyed { return item($_[0], @KEY) }
 
+my $EXPECTS_201 = q{pm.test('Status is 201', () => pm.response.to.have.status(201));};
+my $NO_STATUS = qr{Place an order: its tests must begin with the test 'Status is N'};
+
+# expects(COLLECTION, LINE...): lines instead of that which expects the status
+sub expects {
+    my ($collection, @lines) = @_;
+    my $exec = placed($collection)->{event}[0]{script}{exec};
+    $exec->[0] eq $EXPECTS_201 or die "the test script begins with '$exec->[0]'\n";
+    splice @$exec, 0, 1, @lines;
+    return;
+}
+
 sub set_header {
     my ($headers, $name, $value) = @_;
     $_->{value} = $value for grep { $_->{key} eq $name } @$headers;
@@ -103,9 +116,13 @@ my @mistakes = (
         qr{Place an order: an example has status 200}],
     ['an example is another request\'s', sub { placed($_[0])->{request}{body}{raw} = '{}' },
         qr{Place an order: an example is the answer to another request}],
-    ['no status is expected', sub { placed($_[0])->{event}[0]{script}{exec}[0] = '' },
-        qr{Place an order: its tests must expect one status}],
-    ['another status is expected', sub { s/201/200/g for placed($_[0])->{event}[0]{script}{exec}[0] },
+    ['no status is expected', sub { expects($_[0], '') }, $NO_STATUS],
+    ['it is in a comment only', sub { expects($_[0], '// pm.response.to.have.status(201)') }, $NO_STATUS],
+    ['its test is a comment', sub { expects($_[0], "// $EXPECTS_201") }, $NO_STATUS],
+    ['its test is in a comment', sub { expects($_[0], '/*', $EXPECTS_201, '*/') }, $NO_STATUS],
+    ['its test says one thing and checks another', sub { expects($_[0], $EXPECTS_201 =~ s/\(201\)/(200)/r) },
+        $NO_STATUS],
+    ['another status is expected', sub { expects($_[0], $EXPECTS_201 =~ s/201/200/gr) },
         qr{Place an order: an example has status 201}],
     ['a path is unknown', sub { s{/orders}{/order} for placed($_[0])->{request}{url}{raw} },
         qr{Place an order: the contract does not have this path}],
@@ -115,7 +132,7 @@ my @mistakes = (
         qr{says one thing as text}],
     ['a variable is unknown', sub { placed($_[0])->{request}{body}{raw} = '{{produktId}}' },
         qr{^the variable produktId}m],
-    ['a name stands twice', sub { my $list = item($_[0], 'Orders')->{item}; push @$list, $list->[0] },
+    ['a name stands twice', sub { push @{ item($_[0], 'Orders')->{item} }, placed($_[0]) },
         qr{^Orders / Place an order: more than one request}m],
     ['a path has no 405', sub { remove($_[0], @NOT_POST) },
         qr{^/docs/: no request expects 405}m],
@@ -126,6 +143,19 @@ my @mistakes = (
 for my $case (@mistakes) {
     my ($what, $change, $mistake) = @$case;
     like(join("\n", look($change)->mistakes), $mistake, "found when $what");
+}
+
+my $without_docs = look(sub {
+    my ($collection) = @_;
+    remove($collection, $_) for 'Health & docs', 'Outages', 'Unknown paths and methods';
+});
+my ($seen_there, $of) = $without_docs->operation_coverage;
+cmp_ok($seen_there, '<', $of, "operations without a request are not counted ($seen_there of $of)");
+
+{
+    local $ENV{PRODORDER_BUILD} = 'no-such-build';
+    ok(!eval { Prodorder::Collection::judge({}, [['a number', '1']]); 1 }, 'a tool that fails judges nothing');
+    like($@, qr{^no-such-build/schema-check failed: status 127}, 'and is named');
 }
 
 my @wrong = (

@@ -4,18 +4,21 @@ package Prodorder::Collection;
 #
 #     my $seen = Prodorder::Collection->new($collection, $contract);     # both decoded
 #     my @mistakes = $seen->mistakes;          # one line each
-#     my ($covered, $all) = $seen->coverage;   # statuses of operations
+#     my ($covered, $all) = $seen->coverage;   # statuses of operations; operation_coverage: operations
 #
-# A request's status is the one number in pm.response.to.have.status(N) of its own test script.
+# A request's status is what the first line of its own test script expects, in the form of $STATUS.
 
 use strict;
 use warnings;
 
 use File::Temp ();
 use JSON::PP ();
+use POSIX ();
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 my @METHODS = qw(get put post patch delete);
+# As the first line it cannot stand in a comment, nor in a text, nor after a return.
+my $STATUS = qr/\Apm\.test\('Status is (\d+)', \(\) => pm\.response\.to\.have\.status\(\1\)\);$/m;
 my %PORT = (gateway => 4000, productService => 3001, orderService => 3002);
 
 sub new {
@@ -44,13 +47,13 @@ sub _request {
     my ($self, $item, $place) = @_;
     my $call = $item->{request};
     my $script = _script($item, 'test');
-    my @status = $script =~ /pm\.response\.to\.have\.status\((\d+)\)/g;
+    my ($status) = $script =~ $STATUS;
     my ($base, $path) = $call->{url}{raw} =~ /^\{\{(\w+)\}\}(\/[^?]*)/;
     my $method = $call->{method} eq 'HEAD' ? 'get' : lc $call->{method};
     my $template = $self->_template($path // '');
     return {
         place => $place, base => $base // '', method => $method, path => $template, item => $item, call => $call,
-        script => $script, status => @status == 1 ? $status[0] : undef, examples => $item->{response} // [],
+        script => $script, status => $status, examples => $item->{response} // [],
         operation => $template && $self->{contract}{paths}{$template}{$method},
     };
 }
@@ -100,7 +103,7 @@ sub mistakes {
 sub _mistakes_of {
     my ($self, $one) = @_;
     my @mistakes = $self->_mistakes_of_place($one);
-    push @mistakes, 'its tests must expect one status, by pm.response.to.have.status' if !$one->{status};
+    push @mistakes, "its tests must begin with the test 'Status is N'" if !$one->{status};
     push @mistakes, 'it has no example' if !@{ $one->{examples} };
     my $url = $one->{call}{url};
     my $query = join '&', map { "$_->{key}=$_->{value}" } @{ $url->{query} // [] };
@@ -197,6 +200,13 @@ sub _missing {
     return grep { !$seen{$_} } $self->_statuses;
 }
 
+# operation_coverage(): the operations that have a request, and all
+sub operation_coverage {
+    my ($self) = @_;
+    my @all = $self->operations;
+    return (@all - $self->_operations_without_request, scalar @all);
+}
+
 sub coverage {
     my ($self) = @_;
     my @all = $self->_statuses;
@@ -276,6 +286,20 @@ sub _judge_all {
     return judge({ allOf => [$schema], components => $components }, $instances);
 }
 
+# _output(INPUT, COMMAND...): the lines that it writes
+sub _output {
+    my ($input, @command) = @_;
+    my $pid = open(my $out, '-|') // die "cannot fork: $!\n";
+    if ($pid == 0) {
+        open STDIN, '<', $input or POSIX::_exit(126);
+        { no warnings 'exec'; exec @command; }
+        POSIX::_exit(127);
+    }
+    my @lines = <$out>;
+    close $out or die "$command[0] failed: " . ($! || 'status ' . ($? >> 8)) . "\n";
+    return @lines;
+}
+
 # judge(SCHEMA, [[WHAT, JSON text on one line]...]): a mistake for each that does not keep it
 sub judge {
     my ($schema, $instances) = @_;
@@ -287,7 +311,7 @@ sub judge {
         close $out or die "$dir/$name: $!\n";
     }
     my $tool = ($ENV{PRODORDER_BUILD} || 'build') . '/schema-check';
-    my @verdicts = map { $json->decode($_) } split /\n/, `$tool --format $dir/schema < $dir/instances`;
+    my @verdicts = map { $json->decode($_) } _output("$dir/instances", $tool, '--format', "$dir/schema");
     die "schema-check judges " . @verdicts . ' of ' . @$instances . "\n" if @verdicts != @$instances;
     return map {
         my $i = $_;
