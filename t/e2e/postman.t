@@ -7,8 +7,10 @@ use strict;
 use warnings;
 
 use File::Temp ();
+use Time::HiRes qw(sleep);
 
 use Prodorder::Client;
+use Prodorder::Collection;
 use Prodorder::Flow;
 use Prodorder::Gateway::Shipped;
 use Prodorder::Npm;
@@ -18,6 +20,7 @@ use constant {
     HELD_REQUESTS => 100,       # limit_conn of nginx.conf
     HELD_BYTE_EVERY_S => 2,     # client_body_timeout is 10 s
     HELD_LIMIT_S => 120,
+    PAUSE_S => 0.05,
 };
 
 my $why_not = Prodorder::Npm::missing('t/e2e');
@@ -28,6 +31,9 @@ my $ENVIRONMENT = 'docs/Product Order.postman_environment.json';
 my $PUBLIC = 'X-Forwarded-For: 203.0.113.7';    # what the collection sends, too
 my $json = JSON::PP->new->utf8->canonical;
 my (%answers, %count, %undo);
+my @REQUESTS = Prodorder::Collection->new(
+    map { $json->decode(text_of($_)) } $COLLECTION, 'openapi.json')->requests;
+my %EXPECTED = map { $_->{place} => $_->{status} } @REQUESTS;
 
 sub text_of {
     my ($file) = @_;
@@ -58,8 +64,9 @@ sub check_run {
     for my $request (@{ $seen->{requests} }) {
         my @failed = grep { defined $_->{error} } @{ $request->{assertions} };
         $assertions += @{ $request->{assertions} };
-        ok(!@failed && @{ $request->{assertions} }, "$what: $request->{place}")
-            or diag map { "  $_\n" } map({ utf8::encode(my $text = "$_->{name}: $_->{error}"); $text } @failed),
+        my $expected = $EXPECTED{ $request->{place} } // 0;
+        ok(!@failed && $request->{answer}{code} == $expected, "$what: $request->{place}")
+            or diag "  expected: $expected\n", map { "  $_\n" } map({ utf8::encode(my $text = "$_->{name}: $_->{error}"); $text } @failed),
             "answer: $request->{answer}{code} " . $json->encode([$request->{answer}{body}]);
         $answers{ $request->{place} } //= $request->{answer};
     }
@@ -145,7 +152,10 @@ sub hold_key {
     my $holder = hold(sub {
         my $client = Prodorder::Client->new(Prodorder::Stack::url('gateway'));
         my $end = time + HELD_LIMIT_S;
-        $client->request(POST => '/orders', order_body(1, 1), { 'Idempotency-Key' => $key }) while time < $end;
+        while (time < $end) {
+            my $answer = $client->request(POST => '/orders', order_body(1, 1), { 'Idempotency-Key' => $key });
+            sleep PAUSE_S if $answer->{status} == 409;
+        }
     });
     $undo{$condition} = sub {
         stop_process($_) for $holder, $pid;
@@ -154,6 +164,16 @@ sub hold_key {
     wait_until('the key is in flight', READY_LIMIT_S, sub {
         gateway(POST => '/orders', order_body(1, 1), { 'Idempotency-Key' => $key })->{status} == 409 });
     return (inFlightKey => $key);
+}
+
+# Names that a test which was killed has left behind: only then the table itself is not there.
+sub heal_table {
+    my ($side, $table) = @_;
+    return if sql_value($side,
+        "SELECT to_regclass('${table}_away') IS NOT NULL AND to_regclass('$table') IS NULL") ne 't';
+    diag("the table $table was still renamed");
+    sql($side, "ALTER TABLE ${table}_away RENAME TO $table");
+    return;
 }
 
 # A second gateway in front of the same services: nginx.conf as it is, but that it believes X-Forwarded-For.
@@ -204,16 +224,29 @@ my %condition = (
 
 # ---- a healthy stack, new and used ----
 
+heal_table(product => 'products');
+heal_table(order => 'orders');
+
 my $folders = folders();
 is_deeply([sort keys %$folders], [sort keys %condition], 'this test can bring about what the folders of Outages name');
+
+# places(PATTERN): the requests of the collection whose place it fits, in order
+sub places {
+    my ($pattern) = @_;
+    return grep { /$pattern/ } map { $_->{place} } @REQUESTS;
+}
+
+sub sent {
+    my ($seen) = @_;
+    return map { $_->{place} } @{ $seen->{requests} };
+}
 
 sub run_all {
     my ($what) = @_;
     my $seen = newman('');
     check_run($what, $seen);
-    my @outages = grep { m{^Outages / } } map { $_->{place} } @{ $seen->{requests} };
-    is_deeply(\@outages, [], "$what: nothing of Outages was sent");
-    cmp_ok(scalar @{ $seen->{skipped} }, '>', 40, "$what: it was skipped");
+    is_deeply([sent($seen)], [places(qr{^(?!Outages / )})], "$what: all was sent but Outages");
+    is_deeply($seen->{skipped}, [places(qr{^Outages / })], "$what: which was skipped");
     return;
 }
 
@@ -231,7 +264,7 @@ for my $condition (sort keys %$folders) {
         my $seen = newman(@run);
         # Between two that hold the key it is free for a moment; who comes then waits himself, for 503.
         $seen = newman(@run) if $condition eq 'key-in-flight' && $seen->{requests}[0]{answer}{code} == 503;
-        is_deeply($seen->{skipped}, [], 'every request was sent');
+        is_deeply([sent($seen)], [places(qr{^Outages / \Q$folders->{$condition}\E / })], 'every request was sent');
         check_run($condition, $seen);
         end($condition);
         ok(wait_until('the stack is ready', READY_LIMIT_S, sub {
@@ -248,7 +281,9 @@ if ($public_gateway) {
 check_rest();
 diag("newman: $count{requests} requests, $count{assertions} assertions");
 
-if ($ENV{TEST_POSTMAN_EXAMPLES}) {
+if ($ENV{TEST_POSTMAN_EXAMPLES} && !Test::More->builder->is_passing) {
+    diag('no examples were written: they would have the answers of a run that failed');
+} elsif ($ENV{TEST_POSTMAN_EXAMPLES}) {
     my $file = File::Temp->new;
     print {$file} $json->encode(\%answers);
     close $file or die "$file: $!\n";
