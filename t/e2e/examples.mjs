@@ -15,34 +15,40 @@ const answers = new Map(Object.entries(JSON.parse(readFileSync(answersFile, 'utf
 // shortened(BODY, TYPE): the metrics are hundreds of lines, and the contract stands in openapi.json: a copy
 // would be out of date with its next change.
 function shortened(body, type) {
-  if (type === 'text/plain') return body.split('\n').slice(0, TEXT_LINES_MAX).join('\n') + '\n';
-  const { openapi, info } = JSON.parse(body);
-  return JSON.stringify({ openapi, info, paths: {} });
+    if (type === 'text/plain') {
+        return body.split('\n').slice(0, TEXT_LINES_MAX).join('\n') + '\n';
+    }
+    const { openapi, info } = JSON.parse(body);
+    return JSON.stringify({ openapi, info, paths: {} });
 }
 
 function exampleOf(request, { code, status, header, body }) {
-  const { description, ...originalRequest } = request;
-  const type = (header.find(({ key }) => key.toLowerCase() === 'content-type')?.value ?? '').split(';')[0];
-  const isLong = type === 'text/plain' || body.startsWith('{\n  "openapi":');
-  return {
-    name: `${code} ${status}${isLong ? ' (shortened)' : ''}`,
-    originalRequest,
-    status,
-    code,
-    _postman_previewlanguage: type.endsWith('json') ? 'json' : type === 'text/html' ? 'html' : 'text',
-    header: header.map(({ key, value }) => ({ key, value })),
-    cookie: [],
-    body: isLong ? shortened(body, type) : body,
-  };
+    const originalRequest = { ...request };
+    delete originalRequest.description;
+    const type = (header.find(({ key }) => key.toLowerCase() === 'content-type')?.value ?? '').split(';')[0];
+    const isLong = type === 'text/plain' || body.startsWith('{\n  "openapi":');
+    return {
+        name: `${code} ${status}${isLong ? ' (shortened)' : ''}`,
+        originalRequest,
+        status,
+        code,
+        _postman_previewlanguage: type.endsWith('json') ? 'json' : type === 'text/html' ? 'html' : 'text',
+        header: header.map(({ key, value }) => ({ key, value })),
+        cookie: [],
+        body: isLong ? shortened(body, type) : body,
+    };
 }
 
 function write(items, names) {
-  for (const item of items) {
-    const place = [...names, item.name];
-    const answer = answers.get(place.join(' / '));
-    if (item.item) write(item.item, place);
-    else if (answer) item.response = [exampleOf(item.request, answer)];
-  }
+    for (const item of items) {
+        const place = [...names, item.name];
+        const answer = answers.get(place.join(' / '));
+        if (item.item) {
+            write(item.item, place);
+        } else if (answer) {
+            item.response = [exampleOf(item.request, answer)];
+        }
+    }
 }
 
 write(collection.item, []);

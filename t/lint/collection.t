@@ -4,10 +4,12 @@
 use strict;
 use warnings;
 
+use File::Temp ();
 use JSON::PP;
 use Test::More;
 
 use Prodorder::Collection;
+use Prodorder::Npm;
 
 my $json = JSON::PP->new->utf8->canonical;
 
@@ -19,7 +21,8 @@ sub text_of {
 }
 
 my $contract = $json->decode(text_of('openapi.json'));
-my $text = text_of('docs/Product Order.postman_collection.json');
+my $FILE = 'docs/Product Order.postman_collection.json';
+my $text = text_of($FILE);
 
 # look(CHANGE): the collection, after a change
 sub look {
@@ -82,7 +85,7 @@ sub remove {
 
 my @KEY = ('Outages', 'An Idempotency-Key in flight: 409', 'Place an order whose key is in flight');
 my @NOT_POST = ('Unknown paths and methods', '405 Methods that a path does not have', 'POST /docs/');
-my @LONG = ('Unknown paths and methods', '414 Targets that are too long', 'GET /docs/, too long');
+my @LONG = ('Unknown paths and methods', '414 Targets that are too long', 'GET /docs/');
 
 # Parts of the collection that the changes below need.
 sub placed { return item($_[0], 'Orders', 'Place an order') }
@@ -168,15 +171,48 @@ my @wrong = (
     ['another media type', sub { set_header(example($_[0])->{header}, 'Content-Type' => 'text/html') },
         qr{Place an order: its example is 'text/html'}],
     ['an envelope at a service\'s own port', sub {
-        my @bare = ("The services' own ports", 'order-service (3002)', 'Place an order there');
+        my @bare = ("The services' own ports", 'order-service (3002)', 'Place an order at 3002');
         my $bare = item($_[0], @bare)->{response}[0];
         $bare->{body} = qq({"data":$bare->{body}});
-    }, qr{Place an order there: body: }],
+    }, qr{Place an order at 3002: body: }],
 );
 for my $case (@wrong) {
     my ($what, $change, $mistake) = @$case;
     like(join("\n", look($change)->example_mistakes), $mistake, "found when an example has $what");
 }
-my $misspelt = look(sub { $_[0]{item}[0]{descripton} = 'a member that is misspelt' })->{collection};
-like(join("\n", form_mistakes($misspelt)), qr/descripton/, 'found when a member is misspelt');
+
+my @malformed = (
+    ['a member is misspelt', sub { $_[0]{item}[0]{descripton} = 'a member that is misspelt' }, qr/descripton/],
+    ['a request has no description', sub { delete placed($_[0])->{request}{description} }, qr/'description'/],
+    ['a line of a script is long', sub { expects($_[0], $EXPECTS_201, 'x' x 121) }, qr{/exec/1 .*120}],
+);
+for my $case (@malformed) {
+    my ($what, $change, $mistake) = @$case;
+    like(join("\n", form_mistakes(look($change)->{collection})), $mistake, "found when $what");
+}
+
+# linted(FILE...): what eslint says of the scripts of a collection, and of the files after it
+sub linted {
+    my (@files) = @_;
+    open my $out, '-|', 'node', 't/lint/scripts.mjs', @files or die "cannot run node: $!\n";
+    my @lines = <$out>;
+    close $out or die "t/lint/scripts.mjs failed: $?\n";
+    chomp @lines;
+    return @lines;
+}
+
+subtest 'the scripts, by eslint' => sub {
+    my $why_not = Prodorder::Npm::missing('t/lint');
+    plan skip_all => $why_not if $why_not;
+    is_deeply([linted($FILE, glob 't/e2e/*.mjs t/lint/scripts.mjs')], [], 'they break no rule');
+    my $copy = File::Temp->new;
+    print {$copy} $json->encode(look(sub {
+        $_[0]{event}[1]{script}{exec}[1] = 'const { code, header } = pm.response;';
+        expects($_[0], $EXPECTS_201, 'var one = 1;');
+    })->{collection});
+    close $copy or die "$copy: $!\n";
+    my $said = join "\n", linted("$copy");
+    like($said, qr{^test: line \d+: no-undef: 'headers'}m, 'found when a name is not known');
+    like($said, qr{^Orders / Place an order / test: line 2: no-var}m, 'found when a request has var');
+};
 done_testing();
