@@ -66,8 +66,8 @@ sub check_run {
         $assertions += @{ $request->{assertions} };
         my $expected = $EXPECTED{ $request->{place} } // 0;
         ok(!@failed && $request->{answer}{code} == $expected, "$what: $request->{place}")
-            or diag "  expected: $expected\n", map { "  $_\n" } map({ utf8::encode(my $text = "$_->{name}: $_->{error}"); $text } @failed),
-            "answer: $request->{answer}{code} " . $json->encode([$request->{answer}{body}]);
+            or diag map({ utf8::encode(my $text = "  $_->{name}: $_->{error}\n"); $text } @failed),
+            "expected: $expected, answer: $request->{answer}{code} " . $json->encode([$request->{answer}{body}]);
         $answers{ $request->{place} } //= $request->{answer};
     }
     $count{requests} += $requests;
