@@ -1,19 +1,17 @@
 // Lets wrk send the planned requests, and reads what became of them.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { answer, headersOf } from './exchange.mjs';
+import { answer, headersOf, TIMEOUT_S } from './exchange.mjs';
 
 // A result: the arrival was due when every connection was busy.
 export const DROPPED = 'dropped';
 
-// How long answers are waited for when all is sent: k6's gracefulStop.
-const GRACE_S = 30;
-// How late an arrival may be taken: wrk's own clock has milliseconds.
-const LATE_MAX_US = 20000;
 const SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url));
+const PIECE_BYTES = 1024 * 1024;
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
 // The request as bytes, with an id by which its answer is known.
 function bytesOf({ method, url, body, headers }, id) {
@@ -49,27 +47,14 @@ function withoutId(headers) {
     return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'x-request-id'));
 }
 
-function runWrk(directory, schedule, origin) {
-    const limit = Math.ceil(schedule.seconds) + GRACE_S;
-    const late = schedule.openLoop ? LATE_MAX_US : Number.MAX_SAFE_INTEGER;
-    // A connection is a file: as many as the machine permits.
-    const command = ['wrk', '-t1', `-c${schedule.connections}`, `-d${limit}s`, '--timeout=60s', `-s${SCRIPT}`, origin,
-        '--', directory, String(schedule.due.length), String(late)];
-    const child = spawn('sh', ['-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh', ...command],
-        { stdio: ['ignore', 'pipe', 'pipe'] });
-    const stop = (signal) => {
-        child.kill();
-        rmSync(directory, { recursive: true, force: true });
-        process.exit(signal === 'SIGINT' ? 130 : 143);
-    };
-    process.once('SIGINT', stop).once('SIGTERM', stop);
+// What wrk says of itself when it has ended: { seconds, refused, broken }.
+function ended(child) {
     let said = '';
     child.stdout.on('data', (text) => { said += text; });
     child.stderr.on('data', (text) => { said += text; });
     return new Promise((good, bad) => {
         child.on('error', (error) => bad(new Error(`cannot run sh: ${error.message}`)));
         child.on('close', (status) => {
-            process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop);
             const summary = /^\{.*\}$/m.exec(said);
             if (status === 127) {
                 bad(new Error('wrk is not installed: ./configure.sh --install-deps'));
@@ -82,24 +67,77 @@ function runWrk(directory, schedule, origin) {
     });
 }
 
-// For each arrival: { sent, received (seconds from the begin), answer }, or DROPPED; undefined: nothing came.
-function readRecord(directory, total) {
-    const bytes = readFileSync(join(directory, 'record'));
-    const results = new Array(total);
-    for (let at = 0; at < bytes.length;) {
-        const end = bytes.indexOf(10, at);
-        const [n, sent, received, status, head, body] = bytes.toString('latin1', at, end).split(' ').map(Number);
-        const headers = headersOf(bytes.toString('utf8', end + 1, end + 1 + head).split('\n'));
-        at = end + 1 + head + body;
-        results[n] = sent < 0 ? DROPPED : { sent: sent / 1e6, received: received / 1e6,
-            answer: answer(status, headers, bytes.toString('utf8', end + 1 + head, at), (received - sent) / 1000) };
+async function runWrk(directory, schedule, origin) {
+    const limit = Math.ceil(schedule.seconds + schedule.graceSeconds);
+    // A connection is a file: as many as the machine permits.
+    const command = ['wrk', '-t1', `-c${schedule.connections}`, `-d${limit}s`, `--timeout=${TIMEOUT_S}s`,
+        `-s${SCRIPT}`, origin, '--', directory, String(schedule.due.length), String(schedule.connections),
+        schedule.openLoop ? 'open' : 'closed'];
+    const child = spawn('sh', ['-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh', ...command],
+        { stdio: ['ignore', 'pipe', 'pipe'] });
+    const stop = (signal) => {
+        child.kill();
+        rmSync(directory, { recursive: true, force: true });
+        process.exit(SIGNALS[signal]);
+    };
+    Object.keys(SIGNALS).forEach((signal) => process.once(signal, stop));
+    try {
+        return await ended(child);
+    } finally {
+        Object.keys(SIGNALS).forEach((signal) => process.removeListener(signal, stop));
+    }
+}
+
+// The entries of wrk's record, a piece of the file at a time: { numbers of the first line, head, body }.
+function* entriesOf(directory) {
+    const file = openSync(join(directory, 'record'), 'r');
+    let bytes = Buffer.alloc(0);
+    let at = 0;
+    const more = () => {
+        const piece = Buffer.alloc(PIECE_BYTES);
+        const length = readSync(file, piece);
+        bytes = Buffer.concat([bytes.subarray(at), piece.subarray(0, length)]);
+        at = 0;
+        return length > 0;
+    };
+    try {
+        for (;;) {
+            const end = bytes.indexOf(10, at);
+            const numbers = end < 0 ? [] : bytes.toString('latin1', at, end).split(' ').map(Number);
+            const [, , , , head, body] = numbers;
+            if (end >= 0 && end + 1 + head + body <= bytes.length) {
+                at = end + 1 + head + body;
+                yield { numbers, head: bytes.toString('utf8', end + 1, end + 1 + head),
+                    body: bytes.toString('utf8', end + 1 + head, at) };
+            } else if (!more()) {
+                return;
+            }
+        }
+    } finally {
+        closeSync(file);
+    }
+}
+
+// Of what the record says, the times: a result for each arrival. The answers go to ANSWERED(N, ANSWER).
+function readRecord(directory, total, answered) {
+    const results = Array.from({ length: total }, () => ({}));
+    for (const { numbers: [n, sent, received, status], head, body } of entriesOf(directory)) {
+        if (sent < 0) {
+            results[n] = DROPPED;
+        } else if (received < 0) {
+            results[n] = { sent: sent / 1e6 };
+        } else {
+            results[n] = { sent: sent / 1e6, received: received / 1e6 };
+            answered(n, answer(status, headersOf(head.split('\n')), body, (received - sent) / 1000));
+        }
     }
     return results;
 }
 
-// drive(SCHEDULE, REQUESTS): { results, wrk (its own figures) }; a result is DROPPED or { sent, received, answer }.
-// What was not answered has status 0, as in k6; so has, where connections broke, what could not be sent.
-export async function drive(schedule, requests) {
+// drive(SCHEDULE, REQUESTS, ANSWERED): for each arrival DROPPED, or { sent, received }, seconds from the begin.
+// ANSWERED(N, ANSWER) is called for each that was not dropped. What got no answer has status 0, as in k6, and
+// has taken until the end of the run; where connections were refused, what found none had status 0 at once.
+export async function drive(schedule, requests, answered) {
     const origins = new Set(requests.map(({ url }) => new URL(url).origin));
     if (origins.size !== 1) {
         throw new Error(`all requests of a profile must go to one address, not to ${[...origins].join(', ')}`);
@@ -108,10 +146,15 @@ export async function drive(schedule, requests) {
     try {
         writePlan(directory, requests, schedule.due);
         const wrk = await runWrk(directory, schedule, [...origins][0]);
-        const lost = { answer: answer(0, {}, null, 0, 'no answer') };
-        const results = Array.from(readRecord(directory, requests.length), (result) =>
-            (result === undefined || (result === DROPPED && wrk.broken_connections > 0) ? lost : result));
-        return { results, wrk };
+        return readRecord(directory, requests.length, answered).map((result, n) => {
+            const lost = result === DROPPED ? wrk.refused > 0 : result.received === undefined;
+            if (!lost) {
+                return result;
+            }
+            const waited = result.sent === undefined ? 0 : Math.min(wrk.seconds - result.sent, TIMEOUT_S);
+            answered(n, answer(0, {}, null, waited * 1000, 'no answer'));
+            return result === DROPPED ? {} : result;
+        });
     } finally {
         rmSync(directory, { recursive: true, force: true });
     }

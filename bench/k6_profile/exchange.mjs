@@ -2,7 +2,8 @@
 // what setup() and teardown() send goes through curl.
 import { spawnSync } from 'node:child_process';
 
-const TIMEOUT_S = 60;
+// k6's own, for a request.
+export const TIMEOUT_S = 60;
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 // answer(STATUS, HEADERS, BODY, DURATION_MS, ERROR): as scripts see it.
@@ -31,7 +32,8 @@ export function headersOf(lines) {
 }
 
 export function exchange({ method, url, body, headers }) {
-    const args = ['-sS', '-i', '--noproxy', '*', '--max-time', String(TIMEOUT_S), '-X', method,
+    const begun = Date.now();
+    const args = ['-q', '-sS', '-i', '--noproxy', '*', '--max-time', String(TIMEOUT_S), '-X', method,
         '-w', '%{stderr}%{time_pretransfer} %{time_total}'];
     for (const [name, value] of Object.entries(headers)) {
         args.push('-H', `${name}: ${value}`);
@@ -45,7 +47,7 @@ export function exchange({ method, url, body, headers }) {
         throw new Error(`cannot run curl: ${done.error.message}`);
     }
     if (done.status !== 0) {
-        return answer(0, {}, null, 0, done.stderr.split('\n')[0]);
+        return answer(0, {}, null, Date.now() - begun, done.stderr.split('\n')[0]);
     }
     const [pretransfer, total] = done.stderr.trim().split(' ').map(Number);
     const end = done.stdout.indexOf('\r\n\r\n');

@@ -7,7 +7,7 @@
  *
  *   NAME          script, steady, mixed, spike, soak; or the file of a script
  *   --plan        send nothing, print what would be sent and how it would be judged: one line of JSON
- *   --seconds N   compress the whole profile to N seconds, rates unchanged
+ *   --seconds N   compress the whole profile to N seconds, rates unchanged; not for spike, which has no rate
  *   --json FILE   append the result, one line of JSON
  *
  * The environment is the script's: BASE_URL, GATEWAY_URL, PRODUCT_IDS, … (k6/README.md). The stack must run.
@@ -40,12 +40,15 @@ function parse(args) {
         if (args[n] === '--seconds') {
             given.seconds = Number(args[++n]);
             if (!(given.seconds >= 1 && given.seconds <= 86400)) {
-                throw new Error(`--seconds (BENCH_SECONDS) must be a number from 1 to 86400, not '${args[n]}'`);
+                throw new Error(`--seconds (BENCH_SECONDS) must be a number from 1 to 86400, not '${args[n] ?? ''}'`);
             }
         } else if (args[n] === '--plan') {
             given.plan = true;
-        } else if (args[n] === '--json' && args[n + 1]) {
+        } else if (args[n] === '--json') {
             given.json = args[++n];
+            if (!given.json) {
+                throw new Error('--json needs the name of a file');
+            }
         } else if (given.name === null && !args[n].startsWith('-')) {
             given.name = args[n];
         } else {
@@ -98,18 +101,13 @@ async function run({ name, script, schedule, thresholds }) {
     console.error(`== ${name}: ${requests.length.toLocaleString('en-US')} requests` +
         `${schedule.openLoop ? ` in ${schedule.seconds.toFixed(0)} s` : ' as fast as they are answered'}, ` +
         `${schedule.connections} connections`);
-    const { results, wrk } = await drive(schedule, requests);
-    results.forEach((result, n) => {
-        if (result === DROPPED) {
-            world.metric('dropped_iterations').add(1);
-        } else {
-            world.replay(n, script.default, own, requests[n], result.answer);
-        }
-    });
+    const results = await drive(schedule, requests,
+        (n, answer) => world.replay(n, script.default, own, requests[n], answer));
+    world.metric('dropped_iterations').add(results.filter((result) => result === DROPPED).length);
     if (script.teardown) {
         world.live(script.teardown, data());
     }
-    return summarize({ name, schedule, results, world, thresholds, wrk });
+    return summarize({ name, schedule, results, world, thresholds });
 }
 
 async function main() {

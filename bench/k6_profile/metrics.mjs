@@ -36,7 +36,7 @@ export class Metric {
         }
     }
 
-    // As k6 does it: linear between the two nearest values.
+    // As k6 0.48 does it: linear between the two nearest values.
     percentile(percent) {
         if (!this.values.length) {
             return 0;
@@ -70,10 +70,17 @@ export function parseThresholds(options, metrics) {
     const all = [];
     for (const [name, expressions] of Object.entries(options.thresholds ?? {})) {
         const metric = metrics.get(name);
+        if (name.includes('{')) {
+            throw new Error(`thresholds: '${name}': thresholds of single tags are not supported here`);
+        }
         if (!metric) {
             throw new Error(`thresholds: there is no metric '${name}'; there are ${[...metrics.keys()].join(', ')}`);
         }
         for (const expression of [].concat(expressions)) {
+            if (typeof expression !== 'string') {
+                throw new Error(`thresholds: ${name}: only strings are supported here, no abortOnFail: ` +
+                    JSON.stringify(expression));
+            }
             const parts = EXPRESSION.exec(expression);
             const aggregate = parts?.[1].replace(/\(.*/, '');
             if (!parts || !AGGREGATES[metric.kind].includes(aggregate)) {
@@ -86,11 +93,13 @@ export function parseThresholds(options, metrics) {
     return all;
 }
 
-// judge(THRESHOLDS, SECONDS): for each { metric, expression, value, ok }. Nothing measured is no success of
-// a rate: 0 of 0 is no number, and no comparison with that is true.
+// judge(THRESHOLDS, SECONDS): for each { metric, kind, expression, value, ok }. As in k6, a rate of which
+// nothing was measured holds, whatever its expression; other metrics are 0 then.
 export function judge(thresholds, seconds) {
     return thresholds.map(({ metric, expression, aggregate, percent, compare, limit }) => {
         const value = metric.aggregate(aggregate, percent, seconds);
-        return { metric: metric.name, expression, value, ok: COMPARE[compare](value, limit) };
+        const empty = metric.kind === 'rate' && metric.total === 0;
+        return { metric: metric.name, kind: metric.kind, expression, value,
+            ok: empty || COMPARE[compare](value, limit) };
     });
 }

@@ -21,10 +21,10 @@ function pacing(schedule, results) {
 }
 
 // summarize(...): the whole result; ok only when every threshold held and the load was really driven.
-export function summarize({ name, schedule, results, world, thresholds, wrk }) {
+export function summarize({ name, schedule, results, world, thresholds }) {
     const last = results.reduce((latest, { received }) => Math.max(latest, received ?? 0), 0);
     const seconds = Math.max(last, schedule.openLoop ? schedule.seconds : 0) || schedule.seconds;
-    const duration = world.metric('http_req_duration');
+    const { duration, failed } = world.driven;
     const dropped = results.filter((result) => result === DROPPED).length;
     const answered = results.filter((result) => result.received !== undefined).length;
     const judged = judge(thresholds, seconds);
@@ -36,24 +36,27 @@ export function summarize({ name, schedule, results, world, thresholds, wrk }) {
         seconds: round(seconds), requests: answered, requests_per_s: round(answered / seconds, 1),
         p50_ms: round(duration.percentile(50)), p95_ms: round(duration.percentile(95)),
         p99_ms: round(duration.percentile(99)), max_ms: round(duration.percentile(100)),
-        errors: world.metrics.get('errors')?.sum ?? 0, failed: world.metric('http_req_failed').passes, dropped,
+        errors: world.metrics.get('errors')?.sum ?? 0, failed: failed.passes, dropped,
         checks: world.checks, counters: Object.fromEntries(own.map(({ name: metric, sum }) => [metric, sum])),
         thresholds: judged.map((one) => ({ ...one, value: round(one.value, 4) })),
-        pacing: pacing(schedule, results), wrk_p50_ms: wrk.p50_ms, wrk_p95_ms: wrk.p95_ms,
+        pacing: pacing(schedule, results),
     };
 }
 
 const TIMES = ['http_req_duration', 'latency_ms'];
 const grouped = (number) => number.toLocaleString('en-US');
 
-function shown(metric, expression, value) {
+function shown({ metric, kind, expression, value }) {
     if (value === null) {
         return 'nothing measured';
     }
     if (TIMES.includes(metric)) {
         return `${value.toFixed(2)} ms`;
     }
-    return /^\s*rate/.test(expression) && value <= 1 ? `${(value * 100).toFixed(2)} %` : grouped(value);
+    if (kind === 'rate') {
+        return `${(value * 100).toFixed(2)} %`;
+    }
+    return grouped(value) + (/^\s*rate/.test(expression) ? '/s' : '');
 }
 
 function line(mark, label, value, more = '') {
@@ -69,8 +72,9 @@ export function table(result) {
             fails ? `${grouped(passes)} held, ${grouped(fails)} did not` : grouped(passes)));
     }
     lines.push('', 'thresholds');
-    for (const { metric, expression, value, ok } of result.thresholds) {
-        lines.push(line(mark(ok), `${metric} ${expression}`, shown(metric, expression, value), ok ? '' : 'BROKEN'));
+    for (const judged of result.thresholds) {
+        const { metric, expression, ok } = judged;
+        lines.push(line(mark(ok), `${metric} ${expression}`, shown(judged), ok ? '' : 'BROKEN'));
     }
     lines.push('', 'figures',
         line(' ', 'requests', grouped(result.requests), `${result.requests_per_s}/s in ${result.seconds} s, ` +
@@ -90,6 +94,14 @@ export function table(result) {
         lines.push(line(' ', from === to ? `${to}/s for ${seconds} s` : `${from}/s to ${to}/s in ${seconds} s`,
             `sent ${sent}/s`, `due ${due}/s, 99 % at most ${late} ms late`));
     }
-    lines.push('', result.ok ? 'every threshold holds' : 'NOT every threshold holds');
+    lines.push('', verdict(result));
     return lines;
+}
+
+function verdict({ thresholds, driven }) {
+    const words = [thresholds.every(({ ok }) => ok) ? 'every threshold holds' : 'NOT every threshold holds'];
+    if (!driven) {
+        words.push('the load could NOT be driven');
+    }
+    return words.join('; ');
 }

@@ -2,6 +2,8 @@
 
 export const ARRIVALS_MAX = 500000;
 const ROUNDING = 1e-6;
+// What k6 waits for answers when all is sent, unless the scenario says otherwise.
+const GRACE = '30s';
 const UNIT_S = { ms: 0.001, s: 1, m: 60, h: 3600 };
 
 // seconds('1m30s'): 90. k6 also takes a number, of milliseconds.
@@ -15,6 +17,13 @@ export function seconds(duration) {
     return [...duration.matchAll(/([0-9.]+)(ms|h|m|s)/g)].reduce((sum, [, n, unit]) => sum + n * UNIT_S[unit], 0);
 }
 
+// As many connections as k6 has users at most, but not more than there are arrivals in the time that answers are
+// waited for at the end: each connection has its turn, and a server closes one that is idle for long.
+function connectionsFor({ preAllocatedVUs = 1, maxVUs = preAllocatedVUs }, phases) {
+    const peak = Math.max(...phases.map(({ from, to }) => Math.max(from, to)));
+    return Math.max(1, Math.min(maxVUs, Math.ceil(peak * seconds(GRACE))));
+}
+
 // The one scenario of the script, as { connections, phases: [{ name, from, to, seconds }] in arrivals a second },
 // or { connections, iterations } when all are due at once.
 function phasesOf(scenario) {
@@ -22,8 +31,8 @@ function phasesOf(scenario) {
     switch (scenario.executor) {
     case 'constant-arrival-rate': {
         const rate = perSecond(scenario.rate);
-        return { connections: scenario.preAllocatedVUs,
-            phases: [{ from: rate, to: rate, seconds: seconds(scenario.duration) }] };
+        const phases = [{ from: rate, to: rate, seconds: seconds(scenario.duration) }];
+        return { connections: connectionsFor(scenario, phases), phases };
     }
     case 'ramping-arrival-rate': {
         let from = perSecond(scenario.startRate ?? 0);
@@ -32,7 +41,7 @@ function phasesOf(scenario) {
             from = phase.to;
             return phase;
         });
-        return { connections: scenario.preAllocatedVUs, phases };
+        return { connections: connectionsFor(scenario, phases), phases };
     }
     case 'shared-iterations':
         return { connections: scenario.vus ?? 1, iterations: scenario.iterations ?? 1,
@@ -54,14 +63,16 @@ function* arrivalsIn({ from, to, seconds: length }, begin, before) {
     }
 }
 
-// scheduleOf(OPTIONS, SECONDS or undefined): { connections, openLoop, seconds, due: seconds from the begin of
-// each arrival, phases: [{ from, to, begin, end, first, arrivals }] }. SECONDS compresses the whole profile.
+// scheduleOf(OPTIONS, SECONDS or undefined): { connections, openLoop, seconds, graceSeconds (until the answers
+// are there), due: seconds from the begin of each arrival, phases: [{ from, to, begin, end, first, arrivals }] }.
+// SECONDS compresses the whole profile.
 export function scheduleOf(options, wanted) {
     const scenarios = Object.values(options.scenarios ?? {});
     if (scenarios.length !== 1) {
         throw new Error(`a script with one scenario is needed, not with ${scenarios.length}`);
     }
     const { connections, phases, iterations, seconds: limit } = phasesOf(scenarios[0]);
+    const graceSeconds = seconds(scenarios[0].gracefulStop ?? GRACE);
     const full = phases ? phases.reduce((sum, phase) => sum + phase.seconds, 0) : limit;
     const expected = iterations ?? phases.reduce((sum, { from, to, seconds: s }) => sum + ((from + to) / 2) * s, 0)
         * ((wanted ?? full) / full);
@@ -70,7 +81,11 @@ export function scheduleOf(options, wanted) {
             'shorten it (BENCH_SECONDS, DURATION), or use k6');
     }
     if (iterations) {
-        return { connections, openLoop: false, seconds: full, due: new Array(iterations).fill(0), phases: [] };
+        if (wanted !== undefined) {
+            throw new Error('--seconds (BENCH_SECONDS) is for a rate: this script sends as fast as it is answered');
+        }
+        return { connections, openLoop: false, seconds: full, graceSeconds, due: new Array(iterations).fill(0),
+            phases: [] };
     }
     const due = [];
     let [begin, before] = [0, 0];
@@ -84,5 +99,5 @@ export function scheduleOf(options, wanted) {
         begin = phase.end;
         before += ((phase.from + phase.to) / 2) * phase.seconds;
     }
-    return { connections, openLoop: true, seconds: begin, due, phases };
+    return { connections, openLoop: true, seconds: begin, graceSeconds, due, phases };
 }

@@ -22,6 +22,8 @@ class Planned {
 export const world = {
     checks: {},
     metrics: new Map(Object.entries(BUILT_IN).map(([name, kind]) => [name, new Metric(name, kind)])),
+    // Of the iterations' requests alone: http_req_duration and http_req_failed are of setup()'s as well.
+    driven: { duration: new Metric('duration', 'trend'), failed: new Metric('failed', 'rate') },
     iteration: null,
     send: forbidden,
 
@@ -72,6 +74,8 @@ export const world = {
                 throw new Error(`iteration ${n} is not the same when it is repeated: ${JSON.stringify(request)}, ` +
                     `first ${JSON.stringify(planned)}; only Math.random() may vary in an iteration`);
             }
+            world.driven.duration.add(answer.timings.duration);
+            world.driven.failed.add(isFailed(answer));
             return count(answer);
         });
         world.metric('iterations').add(1);
@@ -85,8 +89,12 @@ function forbidden() {
 function count(answer) {
     world.metric('http_reqs').add(1);
     world.metric('http_req_duration').add(answer.timings.duration);
-    world.metric('http_req_failed').add(answer.status < 200 || answer.status > 399);
+    world.metric('http_req_failed').add(isFailed(answer));
     return answer;
+}
+
+function isFailed({ status }) {
+    return status < 200 || status > 399;
 }
 
 function iterate(n, run, data, send) {

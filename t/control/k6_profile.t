@@ -8,9 +8,10 @@ use File::Temp ();
 use JSON::PP;
 use Test::More;
 
-my $version = `node --version 2>/dev/null` || '';
-plan skip_all => 'Node.js is missing (Debian package: nodejs)' if $version !~ /^v(\d+)/;
-plan skip_all => "Node.js $1 is too old: 18 is needed" if $1 < 18;
+use Prodorder::Node;
+
+my $why_not = Prodorder::Node::missing_for_k6_profile();
+plan skip_all => $why_not if $why_not;
 
 delete @ENV{qw(BASE_URL GATEWAY_URL PRODUCT_IDS RATE DURATION STOCK ORDERS BUYERS WAIT)};
 
@@ -44,7 +45,7 @@ is_deeply([map { [@$_{qw(from to seconds arrivals)}] } @{ $script->{phases} }],
     [[200, 1000, 30, 18000], [1000, 1000, 60, 60000], [1000, 0, 20, 10000]],
     'it rises from 200/s to 1,000/s in 30 s, stays there for 60 s, and ends in 20 s');
 is("$script->{requests} requests, $script->{connections} connections, $script->{seconds} s",
-    '88000 requests, 500 connections, 110 s', 'that is as many requests as the integral of the rate');
+    '88000 requests, 1500 connections, 110 s', 'that is as many requests as the integral of the rate');
 my ($scenario) = values %{ $script->{scenarios} };
 is("$scenario->{executor} $scenario->{preAllocatedVUs} $scenario->{maxVUs}", 'ramping-arrival-rate 500 1500',
     'with the executor and the users that were agreed');
@@ -118,7 +119,7 @@ import { DROPPED } from './bench/k6_profile/drive.mjs';
 import { world } from './bench/k6_profile/world.mjs';
 const at = Array.from({ length: 100 }, (_, n) => n / 100);
 const schedule = { connections: 1, openLoop: true, seconds: 1, due: at, phases: [] };
-console.log(JSON.stringify([5, 6].map((dropped) => summarize({ name: 'none', schedule, world, thresholds: [], wrk: {},
+console.log(JSON.stringify([5, 6].map((dropped) => summarize({ name: 'none', schedule, world, thresholds: [],
     results: at.map((sent, n) => (n < dropped ? DROPPED : { sent, received: sent })) }).ok)));
 END
 open my $node, '-|', 'node', '--input-type=module', '-e', $summary or die "cannot run node: $!\n";

@@ -13,7 +13,9 @@ use warnings;
 
 use POSIX ();
 
-use constant NODE_MAJOR_MIN => 18;
+use Prodorder::Node;
+
+use constant NODE_MIN => '18.0';
 
 # As short as a slow network allows: a test that cannot run should say so soon.
 my @NPM = qw(npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -21,9 +23,8 @@ my @NPM = qw(npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 sub missing {
     my ($dir) = @_;
-    my ($major) = (_output('node', '--version') // '') =~ /^v(\d+)/;
-    return 'Node.js is missing (Debian package: nodejs)' if !$major;
-    return "Node.js $major is too old: " . NODE_MAJOR_MIN . ' is needed' if $major < NODE_MAJOR_MIN;
+    my $why_not = Prodorder::Node::missing(NODE_MIN);
+    return $why_not if $why_not;
     return if _is_installed($dir);
     return 'npm is missing (Debian package: npm)' if !defined _output('npm', '--version');
     my ($status, $said) = _run($dir, @NPM);
