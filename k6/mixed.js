@@ -1,7 +1,7 @@
 /*
  * What a shop's visitors do, through the gateway: 70 % read, 25 % order, 5 % change the catalogue.
  * By default 500 requests a second for a minute. Each answer's envelope is checked, and that it
- * carries the request id that was sent.
+ * carries the request id that was sent: the run FAILS when one answer's is wrong.
  *
  *     k6 run k6/mixed.js
  *     k6 run -e GATEWAY_URL=http://127.0.0.1:4000 -e RATE=200 -e DURATION=5m k6/mixed.js
@@ -17,7 +17,7 @@
 import http from 'k6/http';
 import exec from 'k6/execution';
 import { check } from 'k6';
-import { Counter, Trend } from 'k6/metrics';
+import { Counter, Rate, Trend } from 'k6/metrics';
 import { address, count, duration, productIds } from './lib/env.js';
 
 const GATEWAY_URL = address('GATEWAY_URL', 'http://127.0.0.1:4000');
@@ -28,8 +28,10 @@ const QUANTITY_MAX = 5;
 const PAGE_MAX = 50;
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** Answers that fail a check. */
+/** Requests that fail a check: those that are answered late, or not at all, as well. */
 const errors = new Counter('errors');
+/** Of the requests that were answered, those whose envelope and request id are right. */
+const exact = new Rate('envelope_exact');
 const latency = new Trend('latency_ms', true);
 
 /**
@@ -51,6 +53,7 @@ export const options = {
     },
     thresholds: {
         checks: ['rate>0.99'],
+        envelope_exact: ['rate==1'],
         errors: ['count<1000'],
         http_req_duration: ['p(95)<1000'],
         http_req_failed: ['rate<0.05'],
@@ -181,23 +184,40 @@ export function setup() {
     return { run, own, orders };
 }
 
+/**
+ * @param {import('k6/http').Response} answer
+ * @param {Operation} operation
+ * @param {string} requestId
+ * @returns {boolean} whether the envelope is exact, of an error as of data
+ */
+function isExact(answer, operation, requestId) {
+    const envelope = envelopeOf(answer);
+    return check(answer, {
+        'envelope: statusCode': (r) => envelope.statusCode === r.status,
+        'envelope: data': (r) => typeof envelope.data === 'object' && (envelope.data === null) === (r.status > 399),
+        'envelope: timestamp': () => TIMESTAMP.test(envelope.timestamp),
+        'envelope: path': () => envelope.path === operation.path,
+        'envelope: requestId is the one sent': () => envelope.requestId === requestId,
+        'header: X-Request-Id is the one sent': (r) => r.headers['X-Request-Id'] === requestId,
+    });
+}
+
 /** @param {Data} data */
 export default function visit(data) {
     const operation = someOperation(data);
     const requestId = `mixed-${data.run}-${exec.scenario.iterationInTest}`;
     const answer = send(operation, requestId);
     latency.add(answer.timings.duration);
-    const envelope = envelopeOf(answer);
-    const good = check(answer, {
+    let good = check(answer, {
         'status is as declared': (r) => r.status === operation.status,
-        'envelope: statusCode': () => envelope.statusCode === answer.status,
-        'envelope: data': () => typeof envelope.data === 'object' && envelope.data !== null,
-        'envelope: timestamp': () => TIMESTAMP.test(envelope.timestamp),
-        'envelope: path': () => envelope.path === operation.path,
-        'envelope: requestId is the one sent': () => envelope.requestId === requestId,
-        'header: X-Request-Id is the one sent': (r) => r.headers['X-Request-Id'] === requestId,
         'duration < 1s': (r) => r.timings.duration < 1000,
     });
+    // Status 0 is no answer, which http_req_failed counts.
+    if (answer.status !== 0) {
+        const envelopeIsExact = isExact(answer, operation, requestId);
+        exact.add(envelopeIsExact);
+        good = good && envelopeIsExact;
+    }
     if (!good) {
         errors.add(1);
     }

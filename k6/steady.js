@@ -10,7 +10,7 @@
  *   RATE         orders a second (default 1000, at most 100000)
  *   DURATION     (default 1m)
  */
-import placeOrder from './script.js';
+import placeOrder, { options as script } from './script.js';
 import { count, duration } from './lib/env.js';
 
 /** @type {import('k6/options').Options} */
@@ -25,12 +25,7 @@ export const options = {
             maxVUs: 1500,
         },
     },
-    thresholds: {
-        errors: ['count<1000'],
-        http_req_duration: ['p(95)<1000'],
-        http_req_failed: ['rate<0.05'],
-        latency_ms: ['p(95)<1000'],
-    },
+    thresholds: script.thresholds,
 };
 
 export default placeOrder;

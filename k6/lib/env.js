@@ -72,6 +72,6 @@ export function count(name, fallback, max) {
  * @returns {string}
  */
 export function duration(name, fallback) {
-    const pattern = /^(?=[0-9]*[1-9])([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$/;
+    const pattern = /^(?=.*[1-9])([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$/;
     return matching(name, fallback, pattern, 'a duration like 90s, 10m or 1h30m');
 }
