@@ -8,7 +8,8 @@
 # gateway: bench/gateway.sh, with and without the module in turn; BENCH_PAIRS (7), BENCH_PAIR_SECONDS (6).
 # validator: bench/validator.sh, beside ajv; needs no stack and prints a table of its own.
 # k6-profile NAME...: script, steady, mixed, spike, soak of k6/ without k6, with their thresholds; exit 1 when
-#   one is broken. BENCH_SECONDS compresses a profile to so many seconds; RATE, STOCK, … are in k6/README.md.
+#   one is broken. BENCH_SECONDS compresses a profile to so many seconds (not spike, which has no rate);
+#   RATE, STOCK, … are in k6/README.md.
 # Environment: BENCH_SECONDS (30), BENCH_CONNECTIONS (64), BENCH_PORT_OFFSET (11000),
 #              BENCH_HOME (var/bench), BENCH_KEEP=1 leaves the stack running.
 #
@@ -26,7 +27,9 @@ export PRODORDER_LISTEN=127.0.0.1
 GATEWAY=http://127.0.0.1:$((4000 + OFFSET))
 ORDER_SERVICE=http://127.0.0.1:$((3002 + OFFSET))
 ALL=(latency orders order-port product order-list gateway validator)
-K6_PROFILES=(script steady mixed spike soak)
+K6_PROFILES=(k6/*.js)
+K6_PROFILES=("${K6_PROFILES[@]#k6/}")
+K6_PROFILES=("${K6_PROFILES[@]%.js}")
 RESULTS=bench/results/$(date -u +%Y-%m-%dT%H%M%SZ)-$(git rev-parse --short HEAD 2> /dev/null || echo none).jsonl
 
 usage() {
@@ -44,6 +47,8 @@ stack_down() {
 }
 
 stack_up() {
+    command -v wrk > /dev/null || die "wrk is not installed: ./configure.sh --install-deps"
+    mkdir -p bench/results
     UP_LOG=$(mktemp)
     trap stack_down EXIT
     trap 'exit 130' INT TERM
@@ -149,24 +154,25 @@ k6_profile() { # ARGS of bench/k6_profile/main.mjs
         ${BENCH_SECONDS:+--seconds "$BENCH_SECONDS"} "$@"
 }
 
-# One profile, with its table; the status is that of its thresholds.
+# One profile, with its table; K6_STATUS becomes that of its thresholds when they are broken. Not the status of
+# the function: whoever asks for that switches set -e off in it.
 bench_k6_profile() { # NAME
-    local cpu_before started status=0 result CONNECTIONS
+    local cpu_before started result CONNECTIONS
     result=$(mktemp)
     cpu_before=$(cpu_now)
     started=$(now)
-    k6_profile --json "$result" "$1" || status=$?
+    k6_profile --json "$result" "$1" || K6_STATUS=$?
     if [ -s "$result" ]; then
         CONNECTIONS=$(jq .connections "$result")
         record "k6-$1" "$(jq -c --argjson cpu "$(cpu_between "$cpu_before" "$(cpu_now)" \
             "$(awk "BEGIN { print $(now) - $started }")")" 'del(.connections) + {cores: $cpu}' "$result")"
     fi
     rm -f "$result"
-    return "$status"
 }
 
 k6_profiles() {
-    local name status=0
+    local name
+    K6_STATUS=0
     [ $# -gt 0 ] || die "k6-profile: which one? ${K6_PROFILES[*]}"
     command -v node > /dev/null || die "k6-profile needs Node.js: apt-get install nodejs"
     for name; do
@@ -176,10 +182,14 @@ k6_profiles() {
     done
     stack_up
     for name; do
-        bench_k6_profile "$name" || status=$?
+        bench_k6_profile "$name"
     done
-    echo "kept in $RESULTS" >&2
-    return "$status"
+    say_where
+    return "$K6_STATUS"
+}
+
+say_where() {
+    [ ! -s "$RESULTS" ] || echo "kept in $RESULTS" >&2
 }
 
 table() {
@@ -201,16 +211,15 @@ main() {
     [ $# -gt 0 ] || names=("${ALL[@]}")
     if [ "${names[0]}" != k6-profile ]; then
         for name in "${names[@]}"; do
+            [ "$name" != k6-profile ] || die "k6-profile is not measured with others: bench k6-profile NAME..."
             [[ " ${ALL[*]} " == *" $name "* ]] ||
                 die "there is no benchmark '$name'; there are: ${ALL[*]}, and k6-profile NAME"
         done
     fi
-    command -v wrk > /dev/null || die "wrk is not installed: ./configure.sh --install-deps"
     if [ "${names[*]}" = validator ]; then
         bench/validator.sh
         return
     fi
-    mkdir -p bench/results
     if [ "${names[0]}" = k6-profile ]; then
         k6_profiles "${names[@]:1}"
         return
@@ -221,7 +230,7 @@ main() {
         "bench_${name//-/_}"
     done
     table
-    echo "kept in $RESULTS" >&2
+    say_where
 }
 
 main "$@"

@@ -17,7 +17,7 @@
  * An iteration must send exactly one request; all requests must go to one address. Needs Node.js 18.19 or newer,
  * wrk and curl.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { drive, DROPPED } from './drive.mjs';
@@ -32,6 +32,10 @@ function usage() {
     const text = readFileSync(fileURLToPath(import.meta.url), 'utf8');
     const [, ...lines] = text.slice(text.indexOf('/*'), text.indexOf('*/')).trimEnd().split('\n');
     return lines.map((line) => line.slice(3)).join('\n');
+}
+
+function profiles() {
+    return readdirSync(SCRIPTS).filter((file) => file.endsWith('.js')).map((file) => file.slice(0, -'.js'.length));
 }
 
 function parse(args) {
@@ -56,11 +60,11 @@ function parse(args) {
         }
     }
     if (given.name === null) {
-        throw new Error('which profile? script, steady, mixed, spike or soak; see --help');
+        throw new Error(`which profile? ${profiles().join(', ')}; see --help`);
     }
     given.file = /[/.]/.test(given.name) ? given.name : `${SCRIPTS}${given.name}.js`;
     if (!existsSync(given.file)) {
-        throw new Error(`there is no script ${given.file}`);
+        throw new Error(`there is no script ${given.file}; there are ${profiles().join(', ')}`);
     }
     return given;
 }

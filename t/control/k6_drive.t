@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # How bench/k6_profile/ drives a load, without a stack: its wrk script on a clock of this test's own, then whole
-# runs against a server that answers late, not at all, or breaks the connection.
+# runs against a server that answers late, not at all, or breaks the connection; and what mixed.js and spike.js
+# find in the answers of a gateway that makes mistakes.
 use strict;
 use warnings;
 
@@ -8,33 +9,10 @@ use File::Temp ();
 use JSON::PP;
 use Test::More;
 
-use Prodorder::Node;
+use Prodorder::K6;
 
-my $why_not = Prodorder::Node::missing_for_k6_profile(qw(wrk curl));
+my $why_not = Prodorder::K6::missing(qw(wrk curl));
 plan skip_all => $why_not if $why_not;
-
-my $dir = File::Temp->newdir;
-
-sub written {
-    my ($name, $text) = @_;
-    open my $out, '>', "$dir/$name" or die "$dir/$name: $!\n";
-    print {$out} $text;
-    close $out or die "$dir/$name: $!\n";
-    return "$dir/$name";
-}
-
-# said(COMMAND...): both outputs, and the status
-sub said {
-    my (@command) = @_;
-    my $pid = open(my $out, '-|') // die "cannot fork: $!\n";
-    if ($pid == 0) {
-        open STDERR, '>&', \*STDOUT;
-        exec @command or exit 127;
-    }
-    my $text = do { local $/; <$out> } // '';
-    close $out;
-    return ($text, $? >> 8);
-}
 
 # wrk has Lua: a script that calls the functions of wrk.lua as wrk would, and stops before wrk sends anything.
 my $simulation = <<'END';
@@ -74,14 +52,13 @@ end
 END
 
 # simulated(TEXT): what was said, and the arrivals that the record calls dropped
-my $simulated = 0;
-
 sub simulated {
     my ($steps) = @_;
     my $text = $simulation;
+    my ($dir) = written('record', '') =~ m{(.*)/};
     $text =~ s/\bDIR\b/"$dir"/g;
-    my $script = written('simulation' . ++$simulated . '.lua', "$text\n$steps\nfinish()\n");
-    my ($said) = said('wrk', '-t1', '-c1', '-d1s', '-s', $script, 'http://127.0.0.1:9/');
+    my $script = written('simulation.lua', "$text\n$steps\nfinish()\n");
+    my ($said) = output_of({}, 'wrk', '-t1', '-c1', '-d1s', '-s', $script, 'http://127.0.0.1:9/');
     open my $record, '<', "$dir/record" or die "record: $!\n";
     my @dropped = map { /^(\d+) -1/ ? $1 + 1 : () } <$record>;
     chomp $said;
@@ -92,14 +69,15 @@ is(simulated(<<'END'), 'wait 0, wait 100, send 1, wait 100, send 2; dropped: ', 
 start("open", 2, { 0, 100, 200, 300 })
 waits() waits() sends() at(100) answered("id1") waits() sends()
 END
-is(simulated(<<'END'), 'wait 0, wait 100, send 1, send 2, wait 50; dropped: 3 4', 'what is due when all are busy is not');
+is(simulated(<<'END'), 'wait 0, wait 100, send 1, send 2, wait 50; dropped: 3 4', 'not when all are busy');
 start("open", 2, { 0, 100, 200, 250, 301 })
 waits() waits() sends() at(100) sends() at(251) answered("id1") waits()
 END
-is(simulated(<<'END'), 'wait 0, wait 100, send 1, wait 0, send 2, send 3; dropped: ', 'what wrk itself is late with is');
+is(simulated(<<'END'), 'wait 0, wait 100, send 1, wait 0, send 2, send 3; dropped: ',
 start("open", 2, { 0, 100, 200, 300, 400 })
 waits() waits() sends() at(1700) answered("id1") waits() sends() sends()
 END
+    'what wrk itself is late with is sent');
 is(simulated(<<'END'), 'wait 0, send 1, wait 0, send 2; dropped: ', 'nothing is dropped of what has no rate');
 start("closed", 1, { 0, 0, 0 })
 waits() sends() at(500) answered("id1") waits() sends()
@@ -137,18 +115,26 @@ const server = createServer((request, response) => {
 server.keepAliveTimeout = 0;
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 END
-# A variable of the package: one of the file would be closed, which waits for the server, before END.
-our $from_server;
-my $server_pid = open($from_server, '-|', 'node', $server) // die "cannot fork: $!\n";
+# Variables of the package: one of the file would be closed, which waits for the server, before END.
+our (@server_pids, @servers);
 
 END {
-    kill 'KILL', $server_pid if $server_pid;
+    local $?;
+    kill 'KILL', @server_pids;
+    waitpid $_, 0 for @server_pids;
 }
-my $port = <$from_server> // die "no server\n";
-chomp $port;
+
+# server(SCRIPT, ARGS...): starts it; its port
+sub server {
+    push @server_pids, open(my $out, '-|', 'node', @_) // die "cannot fork: $!\n";
+    push @servers, $out;
+    my $said = <$out> // die "no server\n";
+    return $said + 0;
+}
+my $port = server($server);
 
 sub seen {
-    my ($text) = said('curl', '-qsS', "http://127.0.0.1:$port/seen");
+    my ($text) = output_of({}, 'curl', '-q', '-sS', '--noproxy', '*', "http://127.0.0.1:$port/seen");
     return decode_json($text);
 }
 
@@ -173,11 +159,9 @@ export default function () {
 }
 END
     my $before = seen();
-    unlink "$dir/result";
-    my ($said, $status) = said('node', 'bench/k6_profile/main.mjs', '--json', "$dir/result", $script);
+    my $run = profile({}, $script);
     my $after = seen();
-    open my $in, '<', "$dir/result" or return { status => $status, said => $said };
-    return { %{ decode_json(scalar <$in>) }, status => $status, said => $said,
+    return { %{ $run->{result} // {} }, status => $run->{status}, said => $run->{said},
         seen => { map { $_ => ($after->{$_} // 0) - ($before->{$_} // 0) } keys %$after } };
 }
 
@@ -207,9 +191,98 @@ like($run->{said}, qr/^every threshold holds; the load could NOT be driven$/m, '
 is($run->{status}, 1, 'and that is exit 1');
 
 # Of the figures, those of the iterations: in this run only setup() has sent something slow.
-$run = driven("executor: 'shared-iterations', vus: 2, iterations: 30", "nothing: ['rate==1', 'rate<0.5']", "() => 'ok'");
+$run = driven("executor: 'shared-iterations', vus: 2, iterations: 30", "nothing: ['rate==1', 'rate<0.5']",
+    "() => 'ok'");
 is("$run->{requests} answered, exit $run->{status}", '30 answered, exit 0', 'a run in which all is well')
     or diag $run->{said};
 is_deeply([map { $_->{value} } @{ $run->{thresholds} }], [undef, undef], 'a rate of nothing holds, as in k6');
 like($run->{said}, qr/✓ nothing rate==1\.+: nothing measured$/m, 'and is said to be of nothing');
+
+# A gateway that sells STOCK pieces; it makes one mistake of the kind that is its argument.
+my $gateway = written('gateway.mjs', <<'END');
+import { createServer } from 'node:http';
+const [, , mistake] = process.argv;
+const orders = [];
+let answers = 0;
+let left = 0;
+function orderOf({ productId, quantity }) {
+    const status = left >= quantity ? 'done' : 'rejected';
+    left -= status === 'done' ? quantity : 0;
+    const reason = status === 'done' ? null : 'out_of_stock';
+    const order = { id: orders.length + 1, productId, quantity, status, reason };
+    orders.push(order);
+    return order;
+}
+function dataOf(request, body) {
+    const { method, url } = request;
+    if (method === 'POST' && url === '/products') {
+        left = body.qty;
+        return { id: 1 };
+    }
+    if (url.startsWith('/orders/product/')) {
+        return mistake === 'lost' ? orders.slice(0, -1) : orders;
+    }
+    return method === 'POST' && url === '/orders' ? orderOf(body) : { id: 1, qty: left };
+}
+function answer(request, response, text) {
+    const id = request.headers['x-request-id'] ?? 'none';
+    const { method, url } = request;
+    const statusCode = method === 'POST' && !url.endsWith('/restock') ? 201 : 200;
+    const requestId = ++answers === 100 && mistake === 'id' ? 'another' : id;
+    const path = answers === 100 && mistake === 'path' ? '/' : url;
+    response.writeHead(statusCode, { 'X-Request-Id': id });
+    response.end(JSON.stringify({ statusCode, data: dataOf(request, text && JSON.parse(text)), requestId, path,
+        timestamp: new Date().toISOString() }));
+}
+const server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (part) => { text += part; }).on('end', () => answer(request, response, text));
+});
+server.keepAliveTimeout = 0;
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+END
+
+# [mistake, script, { environment }, the thresholds that it breaks]: thresholds of speed are left out
+for my $case (
+    ['no', 'mixed', { RATE => 200, DURATION => '1s' }],
+    ['id', 'mixed', { RATE => 200, DURATION => '1s' }, 'envelope_exact'],
+    ['path', 'mixed', { RATE => 200, DURATION => '1s' }, 'envelope_exact'],
+    ['no', 'spike', { STOCK => 5, ORDERS => 50, BUYERS => 5 }],
+    ['lost', 'spike', { STOCK => 5, ORDERS => 50, BUYERS => 5 }, 'orders_lost'],
+) {
+    my ($mistake, $name, $environment, @broken) = @$case;
+    my $gateway_port = server($gateway, $mistake);
+    my $sale = profile({ %$environment, GATEWAY_URL => "http://127.0.0.1:$gateway_port" }, $name);
+    my @found = map { $_->{ok} || $_->{metric} =~ /errors|duration|latency|checks/ ? () : $_->{metric} }
+        @{ $sale->{result}{thresholds} };
+    is_deeply(\@found, \@broken, "$name.js, of a gateway with this mistake: $mistake") or diag $sale->{said};
+}
+
+# A signal ends wrk as well, and nothing stays in the directory for temporary files.
+for my $case (['HUP', 129], ['INT', 130], ['TERM', 143]) {
+    my ($signal, $status) = @$case;
+    my $temporary = File::Temp->newdir;
+    my $scenario = rate(1, 300, 1, 1);
+    my $long = written('long.js', <<"END");
+import http from 'k6/http';
+export const options = { scenarios: { one: { $scenario } } };
+export default () => { http.get('http://127.0.0.1:$port/ok'); };
+END
+    my $pid = fork // die "cannot fork: $!\n";
+    if ($pid == 0) {
+        open STDERR, '>', '/dev/null';
+        $ENV{TMPDIR} = $temporary;
+        exec 'bench/k6_profile/main.mjs', $long or exit 127;
+    }
+    my $deadline = time + 60;
+    my $drives = sub { glob("$temporary/*/record") && `ps -o args= --ppid $pid` =~ /^wrk /m };
+    select undef, undef, undef, 0.05 while !$drives->() && time < $deadline;
+    my ($wrk) = `ps -o pid= --ppid $pid` =~ /(\d+)/;
+    kill $signal, $pid;
+    waitpid $pid, 0;
+    is($? >> 8, $status, "SIG$signal: exit $status");
+    is_deeply([glob "$temporary/*"], [], 'nothing stays behind');
+    select undef, undef, undef, 0.05 while kill(0, $wrk) && time < $deadline;
+    ok(!kill(0, $wrk), 'not even wrk');
+}
 done_testing();

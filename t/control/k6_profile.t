@@ -4,34 +4,23 @@
 use strict;
 use warnings;
 
-use File::Temp ();
 use JSON::PP;
 use Test::More;
 
-use Prodorder::Node;
+use Prodorder::K6;
 
-my $why_not = Prodorder::Node::missing_for_k6_profile();
+my $why_not = Prodorder::K6::missing();
 plan skip_all => $why_not if $why_not;
 
-delete @ENV{qw(BASE_URL GATEWAY_URL PRODUCT_IDS RATE DURATION STOCK ORDERS BUYERS WAIT)};
-
-# profile({ VARIABLE => VALUE }, ARGS...): what main.mjs says, and its exit status
-sub profile {
+# main_says(ENVIRONMENT, ARGS...): what main.mjs says, and its exit status
+sub main_says {
     my ($environment, @arguments) = @_;
-    my $pid = open(my $out, '-|') // die "cannot fork: $!\n";
-    if ($pid == 0) {
-        open STDERR, '>&', \*STDOUT;
-        @ENV{ keys %$environment } = values %$environment;
-        exec 'node', 'bench/k6_profile/main.mjs', @arguments or exit 127;
-    }
-    my $said = do { local $/; <$out> } // '';
-    close $out;
-    return ($said, $? >> 8);
+    return output_of($environment, 'bench/k6_profile/main.mjs', @arguments);
 }
 
 sub planned {
     my ($environment, @arguments) = @_;
-    my ($said, $status) = profile($environment, '--plan', @arguments);
+    my ($said, $status) = main_says($environment, '--plan', @arguments);
     is($status, 0, "@arguments can be planned") or diag $said;
     return decode_json($said);
 }
@@ -57,6 +46,7 @@ is(planned({}, '--seconds', '4', 'script')->{requests}, 3200, 'phases that end b
 
 my %requests = (steady => 60000, mixed => 30000, spike => 2000, soak => 360000);
 is(planned({}, $_)->{requests}, $requests{$_}, "$_.js: $requests{$_} requests") for sort keys %requests;
+is(planned({ RATE => 20, DURATION => '0m30s' }, 'soak')->{requests}, 600, 'a part of DURATION may be 0');
 is(planned({ RATE => 20, DURATION => '1m5s' }, $_)->{requests}, 1300, "$_.js takes RATE and DURATION")
     for qw(steady mixed soak);
 is_deeply(planned({ STOCK => 3, ORDERS => 9, BUYERS => 4 }, 'spike')->{thresholds}{orders_done}, ['count==3'],
@@ -72,19 +62,22 @@ my @refused = (
     [{ RATE => '1e3' }, ['steady'], qr/RATE must be a whole number from 1 to 100000, not '1e3'/],
     [{ RATE => '0' }, ['soak'], qr/RATE must be .*, not 0/],
     [{ DURATION => '60' }, ['soak'], qr/DURATION must be a duration like 90s, 10m or 1h30m, not '60'/],
-    [{ DURATION => '0s' }, ['steady'], qr/DURATION must be/],
+    [{ DURATION => '0m0s' }, ['steady'], qr/DURATION must be/],
     [{ STOCK => '-1' }, ['spike'], qr/STOCK must be/],
     [{ STOCK => '10', ORDERS => '10' }, ['spike'], qr/ORDERS must be more than STOCK/],
     [{ BUYERS => '1501' }, ['spike'], qr/BUYERS must be .* to 1500, not 1501/],
     [{ DURATION => '10h' }, ['soak'], qr/7200000 requests are more than can be driven without k6 .*use k6/],
     [{}, ['--seconds', 'x', 'script'], qr/--seconds \(BENCH_SECONDS\) must be a number/],
+    [{}, ['script', '--seconds'], qr/--seconds \(BENCH_SECONDS\) must be a number .*, not ''/],
+    [{}, ['--seconds', '5', 'spike'], qr/--seconds \(BENCH_SECONDS\) is for a rate/],
+    [{}, ['script', '--json'], qr/--json needs the name of a file/],
     [{}, ['nothing'], qr/there is no script \S*nothing\.js/],
     [{}, ['--nothing', 'script'], qr/no option '--nothing'/],
-    [{}, [], qr/which profile\?/],
+    [{}, [], qr/which profile\? mixed, script, soak, spike, steady;/],
 );
 for my $case (@refused) {
     my ($environment, $arguments, $message) = @$case;
-    my ($said, $status) = profile($environment, @$arguments);
+    my ($said, $status) = main_says($environment, @$arguments);
     my $what = join ' ', (map { "$_=$environment->{$_}" } sort keys %$environment), @$arguments;
     ok($status == 2 && $said =~ $message, "refused: $what") or diag "exit $status: $said";
 }
@@ -101,17 +94,34 @@ my @scripts = (
         qr/there is no metric 'nothing'/],
     ["export const options = { scenarios: { a: { $rate } }, thresholds: { checks: ['p(95)<1'] } }; $default",
         qr/'p\(95\)<1' is no expression for checks, which is a rate/],
+    ["export const options = { scenarios: { a: { $rate } }, thresholds: { 'checks{a:b}': ['rate<1'] } }; $default",
+        qr/thresholds of single tags are not supported/],
+    ["const checks = [{ threshold: 'rate<1' }]; $default
+        export const options = { scenarios: { a: { $rate } }, thresholds: { checks } };",
+        qr/only strings are supported here, no abortOnFail/],
     ["import http from 'k6/http'; http.get('http://127.0.0.1:9/'); $default", qr/requests are possible in setup/],
 );
 for my $case (@scripts) {
     my ($text, $message) = @$case;
-    my $dir = File::Temp->newdir;
-    open my $out, '>', "$dir/one.js" or die "$dir: $!\n";
-    print {$out} "$text\n";
-    close $out;
-    my ($said, $status) = profile({}, '--plan', "$dir/one.js");
+    my ($said, $status) = main_says({}, '--plan', written('one.js', "$text\n"));
     ok($status == 2 && $said =~ $message, "refused: $text") or diag "exit $status: $said";
 }
+
+# bench/run.sh has these checks before it starts a stack: [{ environment }, [arguments], message]
+for my $case (
+    [{}, [qw(orders k6-profile)], qr/k6-profile is not measured with others/],
+    [{}, [], qr/k6-profile: which one\? mixed script soak spike steady$/m],
+    [{}, ['nothing'], qr/k6-profile: there is no 'nothing'; there are: mixed script soak/],
+    [{ RATE => 'x' }, ['steady'], qr/RATE must be a whole number/],
+    [{ BENCH_SECONDS => 5 }, [qw(script spike)], qr/BENCH_SECONDS\) is for a rate/],
+) {
+    my ($environment, $arguments, $message) = @$case;
+    my @names = grep({ $_ eq 'k6-profile' } @$arguments) ? @$arguments : ('k6-profile', @$arguments);
+    my ($said, $status) = output_of({ %$environment, BENCH_HOME => '/nowhere' }, 'bench/run.sh', @names);
+    ok($status != 0 && $said =~ $message && $said !~ /starting a stack|kept in/, "run.sh @names: refused")
+        or diag "exit $status: $said";
+}
+
 # A run in which too little was sent is no success, whatever its thresholds say: of 100 arrivals 5, then 6 are dropped.
 my $summary = <<'END';
 import { summarize } from './bench/k6_profile/report.mjs';
@@ -125,5 +135,5 @@ END
 open my $node, '-|', 'node', '--input-type=module', '-e', $summary or die "cannot run node: $!\n";
 is(scalar <$node>, "[true,false]\n", 'a run of which less than 95 % could be sent has failed');
 close $node;
-like((profile({}, '--help'))[0], qr/\ARuns a script .*^Usage: main\.mjs .*^Exit 0:/ms, '--help');
+like((main_says({}, '--help'))[0], qr/\ARuns a script .*^Usage: main\.mjs .*^Exit 0:/ms, '--help');
 done_testing();

@@ -1,0 +1,70 @@
+package Prodorder::K6;
+
+# bench/k6_profile/, for its tests.
+#
+#     my $why_not = Prodorder::K6::missing('wrk', 'curl');    # undef: these and Node.js are there
+#     plan skip_all => $why_not if $why_not;
+#     my $run = profile({ RATE => 10 }, 'steady');            # { said, status, result }
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use File::Temp ();
+use JSON::PP ();
+
+use Prodorder::Node;
+
+our @EXPORT = qw(output_of profile written);
+
+# module.register()
+use constant NODE_MIN => '18.19';
+
+my $dir = File::Temp->newdir;
+my $runs = 0;
+
+sub missing {
+    my (@programs) = @_;
+    for my $program (@programs) {
+        return "$program is missing (Debian package: $program)"
+            if !grep { -x "$_/$program" } split /:/, $ENV{PATH};
+    }
+    return Prodorder::Node::missing(NODE_MIN);
+}
+
+# output_of({ VARIABLE => VALUE }, COMMAND...): both outputs as one text, and the exit status
+sub output_of {
+    my ($environment, @command) = @_;
+    my $pid = open(my $out, '-|') // die "cannot fork: $!\n";
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        delete @ENV{qw(BASE_URL GATEWAY_URL PRODUCT_IDS RATE DURATION STOCK ORDERS BUYERS WAIT BENCH_SECONDS)};
+        @ENV{ keys %$environment } = values %$environment;
+        exec @command or exit 127;
+    }
+    my $said = do { local $/; <$out> } // '';
+    close $out;
+    return ($said, $? >> 8);
+}
+
+# profile({ VARIABLE => VALUE }, ARGS...): what main.mjs says, its exit status, and its line of JSON
+sub profile {
+    my ($environment, @arguments) = @_;
+    my $file = "$dir/" . ++$runs;
+    my ($said, $status) = output_of($environment, 'bench/k6_profile/main.mjs', '--json', $file, @arguments);
+    my $run = { said => $said, status => $status };
+    open my $in, '<', $file or return $run;
+    $run->{result} = JSON::PP::decode_json(scalar <$in>);
+    return $run;
+}
+
+# written(NAME, TEXT): the path of a file with that text
+sub written {
+    my ($name, $text) = @_;
+    open my $out, '>', "$dir/$name" or die "$dir/$name: $!\n";
+    print {$out} $text;
+    close $out or die "$dir/$name: $!\n";
+    return "$dir/$name";
+}
+
+1;
