@@ -28,6 +28,7 @@ export const options = {
     },
     // A long run has no number of errors that is always right: they are judged as shares and rates.
     thresholds: {
+        checks: ['rate>0.999'],
         errors: ['rate<1'],
         http_req_duration: ['p(95)<1000'],
         http_req_failed: ['rate<0.001'],

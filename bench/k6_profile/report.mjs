@@ -98,8 +98,12 @@ export function table(result) {
     return lines;
 }
 
-function verdict({ thresholds, driven }) {
+function verdict({ thresholds, checks, driven }) {
     const words = [thresholds.every(({ ok }) => ok) ? 'every threshold holds' : 'NOT every threshold holds'];
+    const failed = Object.values(checks).reduce((sum, { fails }) => sum + fails, 0);
+    if (failed) {
+        words.push(`${grouped(failed)} ${failed === 1 ? 'check' : 'checks'} failed`);
+    }
     if (!driven) {
         words.push('the load could NOT be driven');
     }
