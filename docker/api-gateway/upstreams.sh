@@ -20,16 +20,29 @@ upstream_servers() {
 }
 
 # upstreams_find [PRODUCT ORDER]: sets RET_PRODUCT and RET_ORDER; a name that has no address, as that of a
-# stopped container has none, keeps the earlier one.
+# stopped container has none, keeps the earlier one. Both are looked up at once; a signal that is trapped
+# is heard in between, because bash itself reads.
 upstreams_find() {
-    RET_PRODUCT=$(upstream_servers "$PRODUCT_SERVICE_ADDRESS") || RET_PRODUCT=
-    RET_ORDER=$(upstream_servers "$ORDER_SERVICE_ADDRESS") || RET_ORDER=
+    local product order
+    exec {product}< <(upstream_servers "$PRODUCT_SERVICE_ADDRESS") {order}< <(upstream_servers "$ORDER_SERVICE_ADDRESS")
+    IFS= read -r -u "$product" RET_PRODUCT || true
+    IFS= read -r -u "$order" RET_ORDER || true
+    exec {product}<&- {order}<&-
     : "${RET_PRODUCT:=${1:-127.0.0.1:1 down}}" "${RET_ORDER:=${2:-127.0.0.1:1 down}}"
 }
 
-# upstreams_write PRODUCT ORDER: nginx.conf in RUN_DIRECTORY, replaced at once.
+# upstreams_write PRODUCT ORDER: nginx.conf in RUN_DIRECTORY, replaced at once, when nginx accepts it; else
+# nginx has said why.
 upstreams_write() {
-    gateway_render_conf "$ROOT/nginx.conf" "$LISTEN_ADDRESS:$PORT" "$1" "$2" > "$RUN_DIRECTORY/nginx.conf.new" &&
-        mv -f "$RUN_DIRECTORY/nginx.conf.new" "$RUN_DIRECTORY/nginx.conf" &&
-        printf '%s\n' "$1" "$2" > "$RUN_DIRECTORY/upstreams"
+    local new=$RUN_DIRECTORY/nginx.conf.new
+    gateway_render_conf "$ROOT/nginx.conf" "$LISTEN_ADDRESS:$PORT" "$1" "$2" |
+        sed "s/^worker_processes auto;/worker_processes $WORKERS;/" > "$new" &&
+        nginx -t -q -p "$RUN_DIRECTORY/" -e stderr -c "$new" &&
+        mv -f "$new" "$RUN_DIRECTORY/nginx.conf"
+}
+
+# upstreams_keep PRODUCT ORDER: what nginx runs with, for watch-names.
+upstreams_keep() {
+    printf '%s\n' "$1" "$2" > "$RUN_DIRECTORY/upstreams.new" &&
+        mv -f "$RUN_DIRECTORY/upstreams.new" "$RUN_DIRECTORY/upstreams"
 }

@@ -4,8 +4,9 @@ HTTP_WAIT_S=3
 HTTP_BODY_BYTES_MAX=1048576
 
 # http_request METHOD HOST PORT PATH [JSON]: sets RET_STATUS and RET_BODY. Fails, with the reason in
-# RET_ERROR, when there is no complete answer, or none within HTTP_WAIT_S for each line of it. Bodies are
-# read by Content-Length; the services and the gateway always send one to a request like this.
+# RET_ERROR, when there is no complete answer, or none within HTTP_WAIT_S for each line of it. Connecting has no
+# limit but the kernel's (minutes, when a network swallows packets): whoever needs one runs this under timeout.
+# Bodies are read by Content-Length; the services and the gateway always send one to a request like this.
 http_request() {
     local fd failed=''
     RET_STATUS='' RET_BODY='' RET_ERROR=''
@@ -19,11 +20,12 @@ http_request() {
 }
 
 http_exchange() {
-    local fd=$1 body=${6-} line length=0
+    local fd=$1 host=$3 body=${6-} line length=0
     local LC_ALL=C # lengths are bytes
+    [[ $host != *:* ]] || host=[$host]
     # Standard error of the whole, for the shell itself speaks of a closed connection.
     {
-        printf '%s %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n' "$2" "$5" "$3" "$4"
+        printf '%s %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n' "$2" "$5" "$host" "$4"
         [ -z "$body" ] || printf 'Content-Type: application/json\r\nContent-Length: %d\r\n' "${#body}"
         printf '\r\n%s' "$body"
     } 2> /dev/null >&"$fd" || { RET_ERROR="it does not take the request"; return 1; }

@@ -1,15 +1,24 @@
 # The first products: mock/products.json, loaded when there are none.
 
+# Where only the first products of the file are, the others are loaded: an earlier `up` was interrupted.
 catalogue_load() {
-    local url file=$ROOT/mock/products.json count=0 product
+    local url file=$ROOT/mock/products.json count=0 there missing=() product
     url=$(settings_url product-service)
-    [ "$(curl -sS -m 10 "$url/products?limit=1" | jq -r 'length')" = 0 ] || return 0
-    # One after the other, so that ids are 1, 2, 3... in the order of the file.
-    while read -r product; do
+    there=$(curl -sS -m 10 --fail-with-body "$url/products?limit=$(jq length "$file")" | jq -c 'map(.name)') ||
+        catalogue_fail "GET $url/products: no list of products"
+    mapfile -t missing < <(jq -c --argjson there "$there" \
+        'if (.[:$there | length] | map(.name)) == $there then .[$there | length:][] else empty end' "$file")
+    # One after the other, so that ids grow in the order of the file.
+    for product in ${missing[@]+"${missing[@]}"}; do
         curl -sS -m 10 -o /dev/null --fail-with-body -H 'Content-Type: application/json' \
             --data-binary "$product" "$url/products" ||
-            die "could not load $file: POST $url/products refused $product"
+            catalogue_fail "POST $url/products: no product was made of $product"
         count=$((count + 1))
-    done < <(jq -c '.[]' "$file")
-    ui_good catalogue "$count products loaded"
+    done
+    [ "$count" -eq 0 ] || ui_good catalogue "$count products loaded"
+}
+
+catalogue_fail() {
+    die "could not load $ROOT/mock/products.json: $1" \
+        "To try again: ./prodorder up. It loads the products that are missing."
 }

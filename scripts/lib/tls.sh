@@ -31,7 +31,7 @@ tls_check_file() {
     [[ $2 != *[[:space:]\'\"\;\$\{\}\\#\&]* ]] ||
         die "$1 '$2' has a space, quote, brace, dollar, backslash, number sign, ampersand or semicolon in its path"
     [ -f "$2" ] || die "$1: there is no file $2"
-    [ -r "$2" ] || die "$1: user $(id -un), who starts nginx, may not read $2"
+    [ -r "$2" ] || die "$1: user $(id -un 2> /dev/null || id -u), who starts nginx, may not read $2"
 }
 
 tls_is_on() {
