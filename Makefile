@@ -14,7 +14,7 @@ DESTDIR ?=
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that must work on a machine where nothing is configured yet.
-UNCONFIGURED := help clean format asan ubsan tsan cov test diagrams
+UNCONFIGURED := help print-version clean format asan ubsan tsan cov test diagrams
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -82,13 +82,16 @@ UNIT        := $(UNIT_C:t/unit/%.c=$(BUILD)/unit/%)
 
 # ---- targets that people call -----------------------------------------------------------------
 
-.PHONY: help all services gateway openapi docs-ui diagrams unit check check-unit test asan ubsan tsan fuzz fuzz-smoke cov \
-        tidy format style install clean compile_commands.json FORCE
+.PHONY: help print-version all services gateway openapi docs-ui diagrams unit check check-unit test asan ubsan tsan fuzz \
+        fuzz-smoke cov tidy format style install clean compile_commands.json FORCE
 
 help: ## this list
 	@echo "make [TARGET] [BUILD=build] [WERROR=] [DESTDIR=DIR] [V=1]"; echo
 	@awk -F':.*## ' '/^[a-z_. -]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo; echo "Options of the build (sanitizers, debug, prefix) are those of ./configure.sh --help."
+
+print-version: ## the version that is built in: from git, else the last release
+	@echo '$(VERSION)'
 
 all: gateway services openapi $(DOCS) ## gateway module, both services, the OpenAPI tools, the docs page
 

@@ -26,7 +26,7 @@ is deleted at the end. Needs buildah, debootstrap, jq, curl, and what ./prodorde
 With --quick (seconds, as anybody), the pieces, all of them unless some are named:
 
   compose           docker-compose.yml: docker-compose and dclint accept it, with and without copied
-                    examples; names, ports and limits are those that they shall be
+                    examples; names, ports and limits are as the contract says
   dockerfiles       the Dockerfiles, by dockerfile-utils and by our own rules
   settings          each .env.example lists exactly what the program that reads it knows
   shell             shellcheck on what runs in the containers
@@ -48,10 +48,10 @@ check_full() {
     [ "$(id -u)" -eq 0 ] ||
         die "check-images: must run as root: debootstrap and mounts" "Or: scripts/check-images.sh --quick"
     build_require
+    WORK=$(mktemp -d "${TMPDIR:-/tmp}/prodorder-images.XXXXXXXX")
     trap check_end EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
-    WORK=$(mktemp -d "${TMPDIR:-/tmp}/prodorder-images.XXXXXXXX")
     chmod 755 "$WORK"
     build_base
     build_images

@@ -54,7 +54,7 @@ build_images() {
 }
 
 build_version() {
-    git describe --tags --always 2> /dev/null || sed -n 's/^RELEASE := //p' Makefile
+    make -s print-version
 }
 
 # What an image adds is what counts: the official base is smaller than ours.

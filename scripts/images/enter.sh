@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The first process of a container, as docker-compose.yml has it: the root read-only but for a tmpfs at
-# /run/prodorder, no capabilities, no new privileges, not root. Called by container.sh, in a mount and a
-# process namespace of its own; the network is the machine's.
+# The first process of a container, as docker-compose.yml has it: the root read-only but for the gateway's volume,
+# a directory of the image like a new volume is, no capabilities, no new privileges, not root. Called by
+# container.sh, in a mount and a process namespace of its own; the network is the machine's.
 #
 # Usage: enter.sh ROOT HOSTS UID GID VARIABLE=VALUE... COMMAND...         HOSTS: a file, its /etc/hosts
 set -euo pipefail
@@ -14,7 +14,7 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 [ -e "$root/etc/hosts" ] || : > "$root/etc/hosts"
 mount --bind "$hosts" "$root/etc/hosts"
-[ ! -d "$root/run/prodorder" ] || mount -t tmpfs -o size=64m,mode=1777 tmpfs "$root/run/prodorder"
+[ ! -d "$root/run/prodorder" ] || mount --bind "$root/run/prodorder" "$root/run/prodorder"
 mount -o remount,bind,ro "$root"
 exec chroot "$root" setpriv --reuid "$uid" --regid "$gid" --clear-groups --no-new-privs --bounding-set=-all \
     --inh-caps=-all env -i "$@"

@@ -46,6 +46,10 @@ quick_compose() {
     local dir failed=''
     command -v docker-compose > /dev/null ||
         { quick_skip compose "docker-compose is missing (./configure.sh --install-test-deps)"; return; }
+    [[ $(docker-compose version --short) = 1.29.* ]] || {
+        quick_skip compose "docker-compose is not 1.29: what other versions print is not read"
+        return
+    }
     quick_npm compose || return
     dir=$(mktemp -d)
     quick_compose_plain "$dir" && quick_compose_copies "$dir" && quick_compose_schema || failed=yes
@@ -62,7 +66,7 @@ quick_compose_plain() {
     listed=$(quick_config "$root/.env.example" 2>&1) ||
         { echo "docker-compose refuses docker-compose.yml with .env.example: $listed"; return 1; }
     [ "$plain" = "$listed" ] || {
-        echo "docker-compose.yml is another with .env.example than without:"
+        echo "docker-compose.yml differs with .env.example:"
         diff <(echo "$plain") <(echo "$listed") || true
         return 1
     }
@@ -119,7 +123,7 @@ quick_same() {
 
 quick_shell() {
     command -v shellcheck > /dev/null ||
-        { quick_skip shell "shellcheck is missing (Debian package: shellcheck)"; return; }
+        { quick_skip shell "shellcheck is missing (./configure.sh --install-test-deps)"; return; }
     (cd "$root" && shellcheck --severity=warning -x -P docker/api-gateway:docker/product-service:docker -P . \
         docker/health docker/product-service/load-catalogue docker/api-gateway/{entrypoint,watch-names})
 }

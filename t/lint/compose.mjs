@@ -28,6 +28,17 @@ const KEPT = {
     'product-db': '/var/lib/postgresql/data',
     'order-db': '/var/lib/postgresql/data',
     rabbitmq: '/var/lib/rabbitmq',
+    'api-gateway': '/run/prodorder',
+};
+const DATABASE_HEALTH = ['CMD-SHELL', 'pg_isready -q -h 127.0.0.1 -U "$$POSTGRES_USER" -d "$$POSTGRES_DB"'];
+// Our own images have theirs.
+const HEALTH = {
+    'product-db': DATABASE_HEALTH,
+    'order-db': DATABASE_HEALTH,
+    'product-redis': ['CMD', 'redis-cli', 'ping'],
+    'order-redis': ['CMD', 'redis-cli', 'ping'],
+    rabbitmq: ['CMD', 'rabbitmq-diagnostics', '-q', 'check_port_listener', '5672'],
+    catalogue: ['NONE'],
 };
 const HEALTHY = 'service_healthy';
 const WAITS = {
@@ -37,7 +48,6 @@ const WAITS = {
     catalogue: { 'product-service': HEALTHY },
     k6: { 'api-gateway': HEALTHY, catalogue: 'service_completed_successfully' },
 };
-const RABBITMQ_URL = 'amqp://guest:guest@rabbitmq:5672/';
 const ENVIRONMENT = {
     'product-service': {
         PORT: 3001,
@@ -47,7 +57,6 @@ const ENVIRONMENT = {
         DB_NAME: 'product',
         REDIS_HOST: 'product-redis',
         REDIS_PORT: 6379,
-        RABBITMQ_URL,
     },
     'order-service': {
         PORT: 3002,
@@ -57,20 +66,23 @@ const ENVIRONMENT = {
         DB_NAME: 'order',
         REDIS_HOST: 'order-redis',
         REDIS_PORT: 6379,
-        RABBITMQ_URL,
         PRODUCT_SERVICE_URL: 'http://product-service:3001',
     },
+    catalogue: { PRODUCT_SERVICE_URL: 'http://product-service:3001' },
     'api-gateway': {
         PORT: 4000,
         LISTEN_ADDRESS: '0.0.0.0',
         PRODUCT_SERVICE_ADDRESS: 'product-service:3001',
         ORDER_SERVICE_ADDRESS: 'order-service:3002',
+        RUN_DIRECTORY: '/run/prodorder',
     },
     k6: { BASE_URL: 'http://order-service:3002', GATEWAY_URL: 'http://api-gateway:4000' },
 };
 const DRAIN_S = 10;
+const PIDS_MAX = 1024;
 
 const [root] = process.argv.slice(2);
+const release = readFileSync(`${root}/Makefile`, 'utf8').match(/^RELEASE := (\S+)$/m)[1];
 let mistakes = 0;
 
 function mistake(message) {
@@ -105,6 +117,7 @@ function checkService(name, service) {
         same(`${name}: ${variable}`, `${service.environment?.[variable]}`, `${value}`);
     }
     same(`${name}: restart`, service.restart, ONE_SHOT.includes(name) ? 'no' : 'unless-stopped');
+    same(`${name}: pids_limit`, service.pids_limit, PIDS_MAX);
     same(`${name}: security_opt`, service.security_opt, ['no-new-privileges:true']);
     same(`${name}: the log's max-file`, service.logging?.options?.['max-file'], '3');
     same(`${name}: the log's max-size`, service.logging?.options?.['max-size'], '10m');
@@ -114,7 +127,7 @@ function checkService(name, service) {
     if (!/^\d+m$/.test(service.mem_limit ?? '')) mistake(`${name}: mem_limit is ${service.mem_limit}`);
     if (service.privileged || service.network_mode) mistake(`${name}: it is privileged, or in another's network`);
     if (OURS.includes(name)) checkOurs(name, service);
-    else if (!ONE_SHOT.includes(name) && !service.healthcheck) mistake(`${name}: it has no healthcheck`);
+    same(`${name}: its health check`, service.healthcheck?.test, HEALTH[name]);
     if (KEPT[name]) {
         const volume = (service.volumes ?? []).find((one) => one.split(':')[1] === KEPT[name]) ?? 'none';
         same(`${name}: the volume of its data`, volume.split(':')[0], name);
@@ -129,6 +142,33 @@ function checkOurs(name, service) {
     const image = name === 'catalogue' ? 'product-service' : name;
     same(`${name}: its Dockerfile`, service.build?.dockerfile, `docker/${image}/Dockerfile`);
     same(`${name}: its image`, service.image, `prodorder/${image}:latest`);
+    same(`${name}: the version that is built in`, service.build?.args?.VERSION, release);
+    const copied = copiedInto(image);
+    for (const path of (service.entrypoint ?? []).filter((one) => !copied.includes(one))) {
+        mistake(`${name}: entrypoint: ${path} is not in the image of ${image}`);
+    }
+}
+
+// The files that the image gets by COPY, by their full names.
+function copiedInto(image) {
+    const stage = readFileSync(`${root}/docker/${image}/Dockerfile`, 'utf8').split(/^FROM /m).at(-1);
+    const directory = stage.match(/^WORKDIR (\S+)$/m)?.[1];
+    return [...stage.matchAll(/^COPY .* (\S+)$/gm)].map(([, to]) => (to.startsWith('/') ? to : `${directory}/${to}`));
+}
+
+// What a service is told is what the container that it calls was told.
+function checkAccounts(services) {
+    const broker = services.rabbitmq.environment ?? {};
+    const account = `${broker.RABBITMQ_DEFAULT_USER}:${broker.RABBITMQ_DEFAULT_PASS}`;
+    for (const side of ['product', 'order']) {
+        const { environment } = services[`${side}-service`];
+        const database = services[`${side}-db`].environment ?? {};
+        for (const [ours, theirs] of [['USER', 'USER'], ['PASSWORD', 'PASSWORD'], ['NAME', 'DB']]) {
+            const what = `${side}-service: DB_${ours}, beside ${side}-db's POSTGRES_${theirs},`;
+            same(what, environment[`DB_${ours}`], database[`POSTGRES_${theirs}`]);
+        }
+        same(`${side}-service: RABBITMQ_URL`, environment.RABBITMQ_URL, `amqp://${account}@rabbitmq:5672/`);
+    }
 }
 
 function checkBackends(services) {
@@ -168,5 +208,6 @@ same('the services', Object.keys(config.services).sort(), Object.keys(PORTS).sor
 same('the volumes', Object.keys(config.volumes ?? {}).sort(), Object.keys(KEPT).sort());
 for (const name of Object.keys(PORTS).filter((one) => config.services[one])) checkService(name, config.services[name]);
 checkBackends(config.services);
+checkAccounts(config.services);
 checkVariables();
 process.exit(mistakes ? 1 : 0);

@@ -86,6 +86,9 @@ function checkImage(report, stage, { port, stop }) {
     if (argumentsOf(stage, 'STOPSIGNAL') !== stop) report(`STOPSIGNAL is not ${stop}`);
     if (!argumentsOf(stage, 'ENV').split(/\s+/).includes(`PORT=${port}`)) report(`ENV does not have PORT=${port}`);
     if (!argumentsOf(stage, 'EXPOSE').split(' ').includes(`${port}`)) report(`EXPOSE does not have ${port}`);
+    if (!all(stage, 'RUN').some((one) => /chmod -R a\+rX \/opt\/prodorder/.test(one.getArgumentsContent()))) {
+        report('no RUN chmod -R a+rX /opt/prodorder: an image of a clone with umask 077 does not run');
+    }
     const labels = argumentsOf(stage, 'LABEL');
     for (const label of LABELS.filter((one) => !labels.includes(`${one}="`))) report(`LABEL ${label} is missing`);
 
