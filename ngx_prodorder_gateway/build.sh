@@ -14,7 +14,7 @@
 set -euo pipefail
 
 help() {
-    sed -n '3,9s/^# \{0,1\}//p' "$0"
+    sed '1,2d; /^#/!Q; s/^# \{0,1\}//' "$0"
 }
 
 usage() {

@@ -3,11 +3,12 @@
 SERVICE_MODULES=(libpq hiredis librabbitmq json-c)
 OPENAPI_MODULES=(libpcre2-8 json-c)
 
-# What one part of the build needs of the list below, by what is looked for: for ./configure.sh --only=PART.
+# What one part of the build needs of the list below, as kind/what: for ./configure.sh --only=PART.
 declare -A PACKAGES_OF_PART=(
-    [services]='gcc make pkg-config jq libpq hiredis librabbitmq json-c'
-    [gateway]='gcc make pkg-config json-c libpcre2-8 openssl zlib'
-    [docs]='jq npm /etc/ssl/certs/ca-certificates.crt'
+    [services]='program/gcc program/make program/pkg-config program/jq
+        module/libpq module/hiredis module/librabbitmq module/json-c'
+    [gateway]='program/gcc program/make program/pkg-config module/json-c module/libpcre2-8 module/openssl module/zlib'
+    [docs]='program/jq optional/npm file//etc/ssl/certs/ca-certificates.crt'
 )
 
 # One requirement a line: kind, what is looked for, Debian packages, what it is for.
@@ -47,6 +48,7 @@ optional wrk              wrk                ./prodorder bench
 optional npm              npm                the page at /docs/ on which requests can be tried
 testing  chromium         chromium           the browser test of that page
 testing  docker-compose   docker-compose     the test of docker-compose.yml
+testing  shellcheck       shellcheck         the test of the scripts in containers
 END
 }
 
@@ -60,7 +62,7 @@ packages_check() {
     local kind what debian purpose nginx_src=$1 part=${2:-}
     PACKAGES_MISSING=() PACKAGES_TEST_MISSING=() PACKAGES_REPORT=() PACKAGES_REQUIRED_MISSING=0
     while read -r kind what debian purpose; do
-        [ -z "$part" ] || [[ " ${PACKAGES_OF_PART[$part]} " == *" $what "* ]] || continue
+        [ -z "$part" ] || [[ " ${PACKAGES_OF_PART[$part]//[[:space:]]/ } " == *" $kind/$what "* ]] || continue
         packages_check_one "$kind" "$what" "$debian" "$purpose"
     done < <(packages_requirements)
     if [ -z "$nginx_src" ] && [[ $part =~ ^(gateway)?$ ]]; then

@@ -77,6 +77,11 @@ my $services = do {
 is($services->{status}, 0, '--only=services') or diag $services->{err};
 unlike($services->{out}, qr/nginx|redis-|rabbitmq-server|npm|check|zlib/, 'looks for nothing else');
 like(read_file("$dir/services/config.mk"), qr/^CONFIGURE_OPTIONS := .*--only=services/m, 'config.mk: the option, for make');
+my $gateway = do {
+    local $ENV{PATH} = path_without(qw(nginx openssl jq));
+    run('./configure.sh', '--only=gateway', "--build-dir=$dir/gateway");
+};
+is($gateway->{status}, 0, '--only=gateway needs the library openssl, not the program') or diag $gateway->{err};
 my $docs = do {
     local $ENV{PATH} = path_without(qw(pkg-config gcc nginx));
     run('./configure.sh', '--only=docs', "--build-dir=$dir/docs");
