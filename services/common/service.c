@@ -49,6 +49,13 @@ static void print_help(const struct service *service) {
            "2 wrong arguments or configuration.\n");
 }
 
+static void print_env_example(const struct service *service) {
+    printf("# Settings of %s. ./prodorder gives it these itself: ./prodorder env %s\n"
+           "# docker compose reads the copy that the root .env names: docker/README.md\n\n",
+           service->name, service->name);
+    config_print_env_example(service->options, service->option_count, stdout);
+}
+
 /* Whether an argument was all there was to do; *ret_code is then the exit code. */
 static bool handle_arguments(int argc, char **argv, const struct service *service, int *ret_code) {
     if (argc == 1) {
@@ -60,7 +67,7 @@ static bool handle_arguments(int argc, char **argv, const struct service *servic
     } else if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         printf("%s %s\n", service->name, service->version == NULL ? "unknown" : service->version);
     } else if (argc == 2 && strcmp(argv[1], "--print-env-example") == 0) {
-        config_print_env_example(service->options, service->option_count, stdout);
+        print_env_example(service);
     } else {
         fprintf(stderr, "%s: unexpected argument: %s\n\n", service->name, argv[argc == 2 ? 1 : 2]);
         print_usage(service, stderr);

@@ -205,6 +205,7 @@ START_TEST(version_and_example_are_printed) {
     run_child(&child, example);
     finish(&child);
     ck_assert_int_eq(child.exit_code, 0);
+    ck_assert_ptr_eq(strstr(child.out_text, "# Settings of test-service. "), child.out_text);
     ck_assert_ptr_nonnull(strstr(child.out_text, "\nT_DRAIN=5000\n"));
     ck_assert_str_eq(child.err_text, "");
 }
