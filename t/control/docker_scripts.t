@@ -303,6 +303,8 @@ sub start {
     my $pid = fork // die "cannot fork: $!\n";
     return $pid if $pid;
     %ENV = (%ENV, %settings, %set);
+    # As an engine starts it. What a shell runs in the background ignores these, and so would bash for good.
+    @SIG{qw(INT QUIT TERM)} = ('DEFAULT') x 3;
     open STDOUT, '>', "$dir/out" or die;
     open STDERR, '>', "$dir/err" or die;
     exec "$image/docker/api-gateway/entrypoint" or POSIX::_exit(127);
