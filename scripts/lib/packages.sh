@@ -55,9 +55,9 @@ END
 # Programs only for people who work on the C code: never installed by us, only mentioned.
 PACKAGES_DEVELOPER=(clang clang-format clang-tidy valgrind)
 
-# packages_check NGINX_SRC [PART]: look for everything, or for what PART needs; sets PACKAGES_MISSING and PACKAGES_TEST_MISSING
-# (Debian packages, in order, once each), PACKAGES_REPORT and PACKAGES_REQUIRED_MISSING (how many things
-# we cannot do without).
+# packages_check NGINX_SRC [PART]: look for everything, or for what PART needs; sets PACKAGES_MISSING and
+# PACKAGES_TEST_MISSING (Debian packages, in order, once each), PACKAGES_REPORT and PACKAGES_REQUIRED_MISSING
+# (how many things we cannot do without).
 packages_check() {
     local kind what debian purpose nginx_src=$1 part=${2:-}
     PACKAGES_MISSING=() PACKAGES_TEST_MISSING=() PACKAGES_REPORT=() PACKAGES_REQUIRED_MISSING=0
