@@ -49,6 +49,14 @@ export const options = {
     },
 };
 
+/** Where nothing listens, this is one error instead of one for each order. */
+export function setup() {
+    const answer = http.get(`${BASE_URL}/livez`);
+    if (answer.status === 0) {
+        throw new Error(`GET ${BASE_URL}/livez: ${answer.error}: is the stack running? (./prodorder up)`);
+    }
+}
+
 export default function placeOrder() {
     const order = {
         productId: PRODUCT_IDS[Math.floor(Math.random() * PRODUCT_IDS.length)],

@@ -11,7 +11,7 @@
  *   RATE         orders a second (default 200, at most 100000)
  *   DURATION     (default 30m)
  */
-import placeOrder from './script.js';
+import placeOrder, { setup } from './script.js';
 import { count, duration } from './lib/env.js';
 
 /** @type {import('k6/options').Options} */
@@ -36,4 +36,5 @@ export const options = {
     },
 };
 
+export { setup };
 export default placeOrder;

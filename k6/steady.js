@@ -10,7 +10,7 @@
  *   RATE         orders a second (default 1000, at most 100000)
  *   DURATION     (default 1m)
  */
-import placeOrder, { options as script } from './script.js';
+import placeOrder, { options as script, setup } from './script.js';
 import { count, duration } from './lib/env.js';
 
 /** @type {import('k6/options').Options} */
@@ -29,4 +29,5 @@ export const options = {
     thresholds: Object.assign({ checks: ['rate>0.99'] }, script.thresholds),
 };
 
+export { setup };
 export default placeOrder;
