@@ -33,7 +33,7 @@ WERROR :=
 endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla -Wformat=2 $(WERROR)
-CPPFLAGS := -D_GNU_SOURCE -Iservices -Ingx_prodorder_gateway -MMD -MP
+CPPFLAGS := -D_GNU_SOURCE -I. -Iservices -It/unit -MMD -MP
 CFLAGS   := -std=c11 -g $(WARNINGS) -fstack-protector-strong -fPIE
 LDFLAGS  := -pie -Wl,-z,relro,-z,now
 
@@ -57,20 +57,26 @@ COMPILE = $(CC) $(CPPFLAGS) $(DEPS_CFLAGS) $(CFLAGS)
 
 # ---- sources ----------------------------------------------------------------------------------
 
-COMMON_C   := $(wildcard services/common/*.c)
-CONTRACT_C := $(wildcard services/contract/*.c)
-PRODUCT_C  := $(wildcard services/product/*.c)
-ORDER_C    := $(wildcard services/order/*.c)
-OPENAPI_C  := $(wildcard ngx_prodorder_gateway/openapi/*.c)
-TOOLS_C    := $(wildcard ngx_prodorder_gateway/tools/*.c)
-UNIT_C     := $(wildcard t/unit/test_*.c)
-UNIT_HELP_C := $(filter-out $(UNIT_C),$(wildcard t/unit/*.c))
-ALL_C := $(COMMON_C) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) $(UNIT_C) \
-         $(UNIT_HELP_C)
+# The sources below folders, at any depth.
+below = $(sort $(foreach d,$(wildcard $(1)),$(shell find $(d) -name '*.[ch]')))
+c_below = $(filter %.c,$(call below,$(1)))
+
+BASE_C     := $(call c_below,base)
+RUNTIME_C  := $(call c_below,services/runtime)
+CONTRACT_C := $(call c_below,services/contract)
+PRODUCT_C  := $(call c_below,services/product)
+ORDER_C    := $(call c_below,services/order)
+TOOLS_C    := $(wildcard openapi/tools/*.c)
+OPENAPI_C  := $(filter-out $(TOOLS_C),$(call c_below,openapi))
+UNIT_HELP_C := $(wildcard t/unit/*.c)
+UNIT_C     := $(filter-out $(UNIT_HELP_C),$(call c_below,t/unit))
+ALL_C := $(BASE_C) $(RUNTIME_C) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) \
+         $(UNIT_C) $(UNIT_HELP_C)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-LIBCOMMON   := $(BUILD)/libcommon.a
+LIBBASE     := $(BUILD)/libbase.a
+LIBRUNTIME  := $(BUILD)/libruntime.a
 LIBCONTRACT := $(BUILD)/libcontract.a
 LIBOPENAPI  := $(BUILD)/libopenapi.a
 SERVICES    := $(if $(PRODUCT_C),$(BUILD)/product-service) $(if $(ORDER_C),$(BUILD)/order-service)
@@ -95,11 +101,11 @@ print-version: ## the version that is built in: from git, else the last release
 
 all: gateway services openapi $(DOCS) ## gateway module, both services, the OpenAPI tools, the docs page
 
-services: $(if $(COMMON_C),$(LIBCOMMON)) $(if $(CONTRACT_C),$(LIBCONTRACT)) $(SERVICES) ## build/product-service and build/order-service
+services: $(SERVICES) ## build/product-service and build/order-service
 
 gateway: $(if $(wildcard ngx_prodorder_gateway/build.sh),$(GATEWAY)) ## the nginx module
 
-openapi: $(if $(OPENAPI_C),$(LIBOPENAPI)) $(TOOLS) ## build/libopenapi.a and its command-line tools
+openapi: $(if $(OPENAPI_C),$(LIBOPENAPI) $(LIBBASE)) $(TOOLS) ## build/libopenapi.a and its command-line tools
 
 docs-ui: ## the docs page in build/docs; fails when npm cannot fetch what it is made of
 	scripts/build-docs.sh --require $(BUILD)
@@ -147,7 +153,7 @@ tidy: compile_commands.json ## clang-tidy over our C (needs clang-tidy)
 
 format: ## clang-format our C in place, the gateway's nginx code excepted
 	@command -v clang-format >/dev/null || { echo "make format: clang-format is missing: apt-get install clang-format" >&2; exit 1; }
-	clang-format -i $(wildcard services/*/*.[ch] ngx_prodorder_gateway/openapi/*.[ch] ngx_prodorder_gateway/tools/*.[ch] t/unit/*.[ch] fuzz/*.[ch])
+	find base openapi services t/unit fuzz -name '*.[ch]' -exec clang-format -i {} +
 
 compile_commands.json: ## for editors and clang tools, from this Makefile's own commands
 	@scripts/compile-commands.sh '$(COMPILE)' '$(BUILD)' $(ALL_C) > $@.tmp && mv $@.tmp $@
@@ -202,7 +208,7 @@ MAIN_O := $(call obj,$(wildcard services/*/main.c))
 $(MAIN_O): CPPFLAGS += -DPRODORDER_VERSION='"$(VERSION)"'
 $(MAIN_O): $(BUILD)/version
 
-# What is embedded by EMBED_TEXT (common/embed.h) does not show in the compiler's dependencies.
+# What is embedded by EMBED_TEXT (base/embed.h) does not show in the compiler's dependencies.
 $(call obj,services/product/migrations.c): $(wildcard services/product/migrations/*.sql)
 $(call obj,services/order/migrations.c): $(wildcard services/order/migrations/*.sql)
 
@@ -210,13 +216,15 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(COMPILE) -c -o $@ $<
 
-$(LIBCOMMON): $(call obj,$(COMMON_C))
+$(LIBBASE): $(call obj,$(BASE_C))
+$(LIBRUNTIME): $(call obj,$(RUNTIME_C))
 $(LIBCONTRACT): $(call obj,$(CONTRACT_C))
 $(LIBOPENAPI): $(call obj,$(OPENAPI_C))
-$(LIBCOMMON) $(LIBCONTRACT) $(LIBOPENAPI):
+$(LIBBASE) $(LIBRUNTIME) $(LIBCONTRACT) $(LIBOPENAPI):
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
-SERVICE_LINK := $(LIBCONTRACT) $(LIBCOMMON)
+SERVICE_LINK := $(LIBCONTRACT) $(LIBRUNTIME) $(LIBBASE)
+OPENAPI_LINK := $(LIBOPENAPI) $(LIBBASE)
 
 # Written to one side and moved, so that a running service keeps the file that it was started from.
 link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $(filter %.o,$^) $(filter %.a,$^) $(1) && mv -f $@.new $@
@@ -227,11 +235,11 @@ $(BUILD)/product-service: $(call obj,$(PRODUCT_C)) $(SERVICE_LINK)
 $(BUILD)/order-service: $(call obj,$(ORDER_C)) $(SERVICE_LINK)
 	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) -lpthread)
 
-$(TOOLS): $(BUILD)/%: $$(call obj,ngx_prodorder_gateway/tools/$$(subst -,_,$$*).c) $(LIBOPENAPI)
+$(TOOLS): $(BUILD)/%: $$(call obj,openapi/tools/$$(subst -,_,$$*).c) $(OPENAPI_LINK)
 	$(call say,LINK,$@)$(call link,$(OPENAPI_LIBS))
 
-GATEWAY_SRC := $(wildcard ngx_prodorder_gateway/build.sh ngx_prodorder_gateway/config \
-                 ngx_prodorder_gateway/src/*.[ch] ngx_prodorder_gateway/openapi/*.[ch])
+GATEWAY_SRC := $(wildcard ngx_prodorder_gateway/build.sh ngx_prodorder_gateway/config) \
+               $(call below,ngx_prodorder_gateway/src openapi base)
 $(GATEWAY): $(GATEWAY_SRC) $(BUILD)/flags
 	$(call say,NGINX,$@)ngx_prodorder_gateway/build.sh \
 	    $(if $(NGINX_SRC),--with-nginx-src $(NGINX_SRC)) $(if $(SANITIZE),--sanitize=$(SANITIZE)) \
@@ -251,7 +259,8 @@ docs/%.svg: docs/%.dot
 
 # ---- unit tests -------------------------------------------------------------------------------
 #
-# test_openapi_*.c are linked with libopenapi.a, the others with libcontract.a and libcommon.a.
+# The tests below t/unit/openapi are linked with libopenapi.a, those below t/unit/base with nothing but
+# libbase.a, the others with the libraries of the services: t/unit mirrors the folders.
 # A test that fakes something at link time, or tests a service's own sources, names them in its first
 # lines, paths from the repository root:   /* link: services/order/create_order.c t/unit/fake_pg.c */
 # The libraries come behind them: they fill in only what the named sources leave undefined.
@@ -265,9 +274,10 @@ include $(UNIT:%=%.link.mk)
 endif
 
 unit_parts = $(call obj,$(LINK_$(1))) \
-             $(if $(filter test_openapi_%,$(1)),$(LIBOPENAPI),$(SERVICE_LINK))
+             $(if $(filter openapi/%,$(1)),$(OPENAPI_LINK),$(if $(filter base/%,$(1)),$(LIBBASE),$(SERVICE_LINK)))
 
 $(UNIT): $(BUILD)/unit/%: $$(call obj,t/unit/$$*.c) $$(call unit_parts,$$*)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) $(OPENAPI_LIBS) $(CHECK_LIBS) -lpthread)
 
 -include $(patsubst %.o,%.d,$(call obj,$(ALL_C)))

@@ -3,9 +3,9 @@
  *
  * Usage: micro_common [ROUNDS]      (prints one line per operation: the best of five runs)
  */
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "base/clock.h"
+#include "runtime/json/json.h"
+#include "runtime/telemetry/log.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -7,10 +7,10 @@
  *   build/micro_http parser
  *   build/micro_http server 18080 & wrk -t1 -c64 -d5 http://127.0.0.1:18080/products/7
  */
-#include "common/clock.h"
-#include "common/http_parser.h"
-#include "common/http_server.h"
-#include "common/log.h"
+#include "base/clock.h"
+#include "runtime/http/parser.h"
+#include "runtime/http/server.h"
+#include "runtime/telemetry/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

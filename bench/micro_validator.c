@@ -6,7 +6,7 @@
  * SCHEMA is a JSON Schema or, when its name ends in "openapi.json", an OpenAPI document whose
  * POST /orders is used. Prints "TEXT_NS VALUE_NS VALID": text to verdict, parsed value to verdict.
  */
-#include "openapi/schema_document.h"
+#include "openapi/schema/document.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,15 +1,14 @@
-/* link: services/common/json_read.c services/common/json_scan.c services/common/json_get.c
- *       services/common/json_write.c services/common/decimal.c services/common/utf8.c
- *       services/common/arena.c services/common/buf.c services/common/clock.c
- *       services/common/err.c */
+/* link: services/runtime/json/json_read.c services/runtime/json/json_scan.c
+ *       services/runtime/json/json_get.c services/runtime/json/json_write.c base/decimal.c
+ *       base/utf8.c base/arena.c base/buf.c base/clock.c base/err.c */
 /*
  * Fuzz target: decimals. The input's first byte chooses the scale, the rest is the text.
  *
  * Only JSON numbers are taken; what is taken agrees with the C library's long double as far as that
  * is exact; and writing the value and reading it again gives the value.
  */
-#include "common/decimal.h"
-#include "common/json.h"
+#include "base/decimal.h"
+#include "runtime/json/json.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * white space and escapes it is the same document. A request's report is well-formed and leads into
  * the body, a shorter report has the same verdict, and so has the body in another spelling.
  */
-#include "openapi/document.h"
+#include "openapi/document/document.h"
 #include "openapi_checks.h"
 
 #include <strings.h>

@@ -1,5 +1,5 @@
-/* link: services/common/http_parser.c services/common/http_parser_fields.c
- *       services/common/http_byte_classes.c */
+/* link: services/runtime/http/parser.c services/runtime/http/parser_fields.c
+ *       services/runtime/http/byte_classes.c */
 /*
  * Fuzz target: the HTTP parser reads the same out of any input however it is cut.
  *
@@ -7,7 +7,7 @@
  * cuts. The rest is parsed whole, byte by byte, and in pieces of 1 to 16 bytes with compaction; all
  * three must agree, and every view must lie inside the input.
  */
-#include "common/http_parser.h"
+#include "runtime/http/parser.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,6 @@
-/* link: services/common/json_read.c services/common/json_scan.c services/common/json_get.c
- *       services/common/json_write.c services/common/decimal.c services/common/utf8.c
- *       services/common/arena.c services/common/buf.c services/common/clock.c
- *       services/common/err.c */
+/* link: services/runtime/json/json_read.c services/runtime/json/json_scan.c
+ *       services/runtime/json/json_get.c services/runtime/json/json_write.c base/decimal.c
+ *       base/utf8.c base/arena.c base/buf.c base/clock.c base/err.c */
 /*
  * Fuzz target: the JSON reader, against json-c's tokener and against itself.
  *
@@ -9,7 +8,7 @@
  * the tree and reading it again must give the same tree. What it refuses has a place inside the
  * input.
  */
-#include "common/json.h"
+#include "runtime/json/json.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * simple model says: split at '/', decode each segment, compare with each template, and take the
  * one that is literal where the other is a template, from the left. "." and ".." are no segments.
  */
-#include "openapi/document.h"
+#include "openapi/document/document.h"
 #include "openapi/percent.h"
 #include "openapi_checks.h"
 

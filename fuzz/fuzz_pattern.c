@@ -6,7 +6,7 @@
  * the same again, in a group, as one of two alternatives, and turned around by a negative
  * lookahead; and the work is within what was allowed.
  */
-#include "openapi/pattern.h"
+#include "openapi/pattern/pattern.h"
 #include "openapi_checks.h"
 
 enum { SOURCE_BYTES_MAX = 512, TEXT_BYTES_MAX = 512, WORK = 200 * 1000 };

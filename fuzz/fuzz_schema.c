@@ -7,7 +7,7 @@
  * inside of "not" turns the verdict around, and inside of "allOf" and "anyOf" it does not change
  * it.
  */
-#include "openapi/schema_document.h"
+#include "openapi/schema/document.h"
 #include "openapi_checks.h"
 
 enum { INPUT_BYTES_MAX = 32 * 1024, ERRORS_MAX = 1000 };

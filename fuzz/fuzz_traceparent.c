@@ -4,7 +4,7 @@
  * What is taken and what is refused agrees with the grammar of the recommendation, written here as
  * regular expressions; what is taken can be written and read again, unchanged.
  */
-#include "openapi/pattern.h"
+#include "openapi/pattern/pattern.h"
 #include "openapi/traceparent.h"
 #include "openapi_checks.h"
 

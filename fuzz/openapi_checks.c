@@ -1,5 +1,5 @@
 #include "openapi_checks.h"
-#include "openapi/format.h"
+#include "openapi/format/format.h"
 
 /* No path is cut that is shorter than this. */
 enum { CUT_BYTES_MIN = OA_ERROR_PATH_BYTES_MAX - 16 };

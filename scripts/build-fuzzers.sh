@@ -3,9 +3,9 @@
 #
 # Usage: build-fuzzers.sh BUILD_DIR        (called by make fuzz and make fuzz-smoke)
 #
-# A fuzzer that includes "openapi/..." is linked with the gateway's openapi/, another with the sources
+# A fuzzer that includes "openapi/..." is linked with openapi/ and base/, another with the sources
 # that it names in its first lines, as a unit test does:
-#     /* link: services/common/http_parser.c services/common/buf.c */
+#     /* link: services/runtime/http/parser.c base/buf.c */
 # Objects are kept in BUILD_DIR/fuzz/obj and compiled again when the source or any header is newer.
 # Run one with its corpus:  build/fuzz/fuzz_http_parser fuzz/corpus/http_parser
 set -euo pipefail
@@ -28,9 +28,9 @@ read -ra packages <<< "$(pkg-config --cflags "${SERVICE_MODULES[@]}" "${OPENAPI_
 read -ra libs <<< "$(pkg-config --libs "${SERVICE_MODULES[@]}" "${OPENAPI_MODULES[@]}")"
 sanitizers=address,undefined
 cflags=(-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-    -Iservices -Ingx_prodorder_gateway -Ifuzz "${packages[@]}")
+    -I. -Iservices -Ifuzz "${packages[@]}")
 
-newest_header=$(find services ngx_prodorder_gateway fuzz scripts/build-fuzzers.sh \
+newest_header=$(find base openapi services fuzz scripts/build-fuzzers.sh \
     \( -name '*.h' -o -name '*.sh' \) -printf '%T@ %p\n' | sort -rn | head -1 | cut -d' ' -f2-)
 
 object_of() {
@@ -52,7 +52,8 @@ compile() {
 sources_of() {
     echo "$1"
     if grep -q '^#include "openapi/' "$1"; then
-        printf '%s\n' ngx_prodorder_gateway/openapi/*.c fuzz/openapi_checks.c
+        find base openapi -name '*.c' ! -path '*/tools/*'
+        echo fuzz/openapi_checks.c
     else
         scripts/link-marker.sh "$1" | sed 's/^.*:=//' | xargs -n 1
     fi

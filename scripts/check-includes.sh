@@ -1,52 +1,73 @@
 #!/usr/bin/env bash
-# The include rule: includes go one way, and each library is seen by one file.
+# The include rule: a file stands on a floor and includes only what is below it or in its own
+# room; each library is seen by one room.
 #
 # Usage: check-includes.sh [DIR]      (DIR: top of the sources, default this repository)
 #
-#   product|order -> contract -> common   never sideways, never up
-#   the gateway includes nothing of services/, and its openapi/ nothing of nginx
-#   libpq only in services/common/pg*, hiredis only in cache*, rabbitmq-c only in broker*
+# The floors, lowest first; rooms of one floor do not see each other (docs/adr/0017-floors.md):
 set -euo pipefail
-case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
+FLOORS='
+base
+services/runtime/json        openapi
+services/runtime/telemetry
+services/runtime/loop
+services/runtime/tls
+services/runtime/http        services/runtime/pg     services/runtime/cache  services/runtime/broker
+services/runtime/flow
+services/runtime/messages
+services/runtime/process
+services/contract            ngx_prodorder_gateway/src    openapi/tools
+services/order               services/product
+'
+# A library's headers, and the one room that sees them.
+LIBRARIES='
+libpq          services/runtime/pg        ^(libpq-fe|libpq-events|pg_config[^/]*)\.h$|^(libpq|postgresql)/
+hiredis        services/runtime/cache     ^(hiredis|async)\.h$|^hiredis/
+rabbitmq-c     services/runtime/broker    ^amqp(_[^/]*)?\.h$|^rabbitmq-c/
+nginx          ngx_prodorder_gateway/src  ^(ngx_[^/]*|nginx)\.h$
+'
+case ${1:-} in
+-h | --help)
+    sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"
+    echo "$FLOORS"
+    exit
+    ;;
+esac
 export LC_ALL=C.UTF-8
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 violations=0
+declare -A FLOOR
+number=0
+while read -r -a rooms; do
+    for room in "${rooms[@]}"; do FLOOR[$room]=$number; done
+    number=$((number + 1))
+done <<< "$FLOORS"
 
 violation() {
     echo "$1: $2" >&2
     violations=$((violations + 1))
 }
 
-# area_of PATH: which room of the house a file is in.
-area_of() {
+# side_of ROOM: the two houses that share only their ground floor.
+side_of() {
     case $1 in
-    services/common/*) echo common ;;
-    services/contract/*) echo contract ;;
-    services/product/*) echo product ;;
-    services/order/*) echo order ;;
-    ngx_prodorder_gateway/openapi/*) echo openapi ;;
-    ngx_prodorder_gateway/*) echo gateway ;;
-    *) echo elsewhere ;;
+    services/*) echo services ;;
+    base) echo both ;;
+    *) echo gateway ;;
     esac
 }
 
-# allowed_areas AREA: what it may include of ours.
-allowed_areas() {
-    case $1 in
-    common) echo common ;;
-    contract) echo contract common ;;
-    product) echo product contract common ;;
-    order) echo order contract common ;;
-    openapi) echo openapi ;;
-    gateway) echo gateway openapi ;;
-    esac
+# room_of PATH: the room that a file is in; a folder without a floor of its own belongs to the one above.
+room_of() {
+    local dir=${1%/*}
+    while [ -z "${FLOOR[$dir]:-}" ] && [[ $dir == */* ]]; do dir=${dir%/*}; done
+    [ -z "${FLOOR[$dir]:-}" ] || echo "$dir"
 }
 
 # find_header FILE NAME: the path of an #include "NAME" in FILE, as the compiler finds it.
 find_header() {
     local dir
-    for dir in "$(dirname "$1")" services ngx_prodorder_gateway ngx_prodorder_gateway/src \
-        ngx_prodorder_gateway/openapi .; do
+    for dir in "${1%/*}" . services; do
         if [ -f "$dir/$2" ]; then
             realpath --relative-to=. "$dir/$2"
             return
@@ -58,34 +79,38 @@ check_ours() {
     local file=$1 line=$2 name=$3 path from to
     path=$(find_header "$file" "$name")
     [ -n "$path" ] || return 0
-    from=$(area_of "$file") to=$(area_of "$path")
-    [[ " $(allowed_areas "$from") " == *" $to "* ]] ||
-        violation "$file:$line" "$from must not include $path ($to); allowed: $(allowed_areas "$from")"
+    from=$(room_of "$file") to=$(room_of "$path")
+    if [ -z "$to" ]; then
+        violation "$file:$line" "$path is in no room of the house"
+    elif [ "$from" != "$to" ]; then
+        if [ "$(side_of "$from")" != "$(side_of "$to")" ] && [ "$to" != base ]; then
+            violation "$file:$line" "$from must not include $path: the gateway and the services share only base/"
+        elif [ "${FLOOR[$to]}" -gt "${FLOOR[$from]}" ]; then
+            violation "$file:$line" "$from must not include $path: it is a floor above"
+        elif [ "${FLOOR[$to]}" -eq "${FLOOR[$from]}" ]; then
+            violation "$file:$line" "$from must not include $path: it is beside, on the same floor"
+        fi
+    fi
 }
 
 check_library() {
-    local file=$1 line=$2 name=$3 library home
-    case $name in
-    libpq-fe.h | libpq-events.h | libpq/* | postgresql/* | pg_config*.h) library=libpq home=pg ;;
-    hiredis.h | async.h | hiredis/*) library=hiredis home=cache ;;
-    amqp.h | amqp_*.h | rabbitmq-c/*) library=rabbitmq-c home=broker ;;
-    ngx_*.h | nginx.h)
-        [ "$(area_of "$file")" = gateway ] ||
-            violation "$file:$line" "<$name>: nginx's headers are only for ngx_prodorder_gateway/src"
-        return
-        ;;
-    *) return 0 ;;
-    esac
-    [[ $file =~ ^services/common/$home([._][^/]*)?$ ]] ||
-        violation "$file:$line" "<$name>: $library is only for services/common/$home.* and ${home}_*"
+    local file=$1 line=$2 name=$3 library home pattern
+    while read -r library home pattern; do
+        [ -n "$library" ] && [[ $name =~ $pattern ]] || continue
+        [ "$(room_of "$file")" = "$home" ] || violation "$file:$line" "<$name>: $library is only for $home"
+    done <<< "$LIBRARIES"
 }
 
 while IFS=: read -r file line text; do
+    if [ -z "$(room_of "$file")" ]; then
+        violation "$file:$line" "${file%/*} is no room of the house: give it a floor in ${0##*/}"
+        continue
+    fi
     [[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*([\"\<])([^\"\>]+) ]] || continue
-    name=${BASH_REMATCH[2]}
+    kind=${BASH_REMATCH[1]} name=${BASH_REMATCH[2]}
     check_library "$file" "$line" "$name"
-    [ "${BASH_REMATCH[1]}" = '<' ] || check_ours "$file" "$line" "$name"
-done < <(find services ngx_prodorder_gateway -name '*.[ch]' -print0 2> /dev/null |
+    [ "$kind" = '<' ] || check_ours "$file" "$line" "$name"
+done < <(find base openapi services ngx_prodorder_gateway -name '*.[ch]' -print0 2> /dev/null |
     xargs -0 -r grep -HnE '^[[:space:]]*#[[:space:]]*include' | sort)
 
 if [ "$violations" -gt 0 ]; then

@@ -6,11 +6,11 @@ set -euo pipefail
 case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C.UTF-8
 build=$1
-find "$build/obj/services" "$build/obj/ngx_prodorder_gateway" -name '*.gcda' -print0 2> /dev/null |
+find "$build/obj/base" "$build/obj/openapi" "$build/obj/services" -name '*.gcda' -print0 2> /dev/null |
     xargs -0 -r gcov -n -r 2> /dev/null |
     awk '
         /^File / { gsub(/^File .|.$/, ""); file = $0 }
-        /^Lines executed:/ && file ~ /^(services|ngx_prodorder_gateway)\/.*\.c$/ {
+        /^Lines executed:/ && file ~ /^(base|openapi|services)\/.*\.c$/ {
             split($0, part, /[:% ]+/)
             covered = part[3] / 100 * part[5]
             printf "%6.1f %% of %5d  %s\n", part[3], part[5], file

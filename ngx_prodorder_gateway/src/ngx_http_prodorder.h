@@ -24,8 +24,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "../openapi/document.h"
-#include "../openapi/traceparent.h"
+#include "openapi/document/document.h"
+#include "openapi/traceparent.h"
 
 
 #define NGX_HTTP_PRODORDER_VERSION        "0.1.0"

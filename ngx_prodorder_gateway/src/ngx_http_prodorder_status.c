@@ -6,7 +6,7 @@
 
 
 #include "ngx_http_prodorder.h"
-#include "../openapi/body_media.h"
+#include "openapi/request/body_media.h"
 
 
 typedef struct {

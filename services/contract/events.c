@@ -1,7 +1,7 @@
 #include "events.h"
 
-#include "common/clock.h"
-#include "common/json.h"
+#include "base/clock.h"
+#include "runtime/json/json.h"
 
 #include <stddef.h>
 

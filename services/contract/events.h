@@ -6,10 +6,10 @@
 #ifndef CONTRACT_EVENTS_H
 #define CONTRACT_EVENTS_H
 
-#include "common/arena.h"
-#include "common/buf.h"
-#include "common/err.h"
-#include "common/str.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
 #include "limits.h"
 #include "status.h"
 

@@ -2,7 +2,7 @@
 #ifndef CONTRACT_STATUS_H
 #define CONTRACT_STATUS_H
 
-#include "common/str.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 

@@ -4,17 +4,17 @@
 #ifndef ORDER_APP_H
 #define ORDER_APP_H
 
-#include "common/batcher.h"
-#include "common/broker.h"
-#include "common/cache.h"
-#include "common/consumer.h"
-#include "common/flow.h"
-#include "common/http_client.h"
-#include "common/http_server.h"
-#include "common/id_block.h"
-#include "common/loop.h"
-#include "common/outbox.h"
-#include "common/pg.h"
+#include "runtime/flow/batcher.h"
+#include "runtime/broker/broker.h"
+#include "runtime/cache/cache.h"
+#include "runtime/messages/consumer.h"
+#include "runtime/flow/flow.h"
+#include "runtime/http/client.h"
+#include "runtime/http/server.h"
+#include "runtime/messages/id_block.h"
+#include "runtime/loop/loop.h"
+#include "runtime/messages/outbox.h"
+#include "runtime/pg/pg.h"
 
 enum order_queue {
     ORDER_QUEUE_ORDER_UPDATED,

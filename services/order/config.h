@@ -2,7 +2,7 @@
 #ifndef ORDER_CONFIG_H
 #define ORDER_CONFIG_H
 
-#include "common/config_shared.h"
+#include "runtime/process/config_shared.h"
 
 #include <stddef.h>
 #include <stdint.h>

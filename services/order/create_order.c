@@ -9,10 +9,10 @@
 #include "order_store.h"
 #include "product_lookup.h"
 
-#include "common/http_flow.h"
-#include "common/json.h"
-#include "common/log.h"
-#include "common/trace.h"
+#include "runtime/flow/http_flow.h"
+#include "runtime/json/json.h"
+#include "runtime/telemetry/log.h"
+#include "base/trace.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "order.h"
 #include "schema.h"
 
-#include "common/http_flow.h"
+#include "runtime/flow/http_flow.h"
 
 static enum flow_rc parse(struct flow *flow);
 static enum flow_rc read_order(struct flow *flow);

@@ -9,9 +9,9 @@
 #ifndef ORDER_IDEMPOTENCY_H
 #define ORDER_IDEMPOTENCY_H
 
-#include "common/err.h"
-#include "common/flow.h"
-#include "common/str.h"
+#include "base/err.h"
+#include "runtime/flow/flow.h"
+#include "base/str.h"
 #include "order.h"
 
 #include <stdbool.h>

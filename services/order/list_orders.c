@@ -3,8 +3,8 @@
 #include "config.h"
 #include "order_pages.h"
 
-#include "common/clock.h"
-#include "common/http_flow.h"
+#include "base/clock.h"
+#include "runtime/flow/http_flow.h"
 #include "contract/limits.h"
 
 #include <inttypes.h>

@@ -4,7 +4,7 @@
 #include "app.h"
 #include "config.h"
 
-#include "common/service.h"
+#include "runtime/process/service.h"
 
 int main(int argc, char **argv) {
     const struct service service = {

@@ -2,7 +2,7 @@
 #ifndef ORDER_METRICS_H
 #define ORDER_METRICS_H
 
-#include "common/metrics.h"
+#include "runtime/telemetry/metrics.h"
 
 enum order_metric {
     M_ORDERS_STORED,

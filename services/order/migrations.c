@@ -3,7 +3,7 @@
  */
 #include "schema.h"
 
-#include "common/embed.h"
+#include "base/embed.h"
 
 EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
 EMBED_TEXT(migration_0002, "services/order/migrations/0002_tracestate.sql");

@@ -1,8 +1,8 @@
 #include "order.h"
 
-#include "common/clock.h"
-#include "common/json.h"
-#include "common/log.h"
+#include "base/clock.h"
+#include "runtime/json/json.h"
+#include "runtime/telemetry/log.h"
 
 #include <string.h>
 

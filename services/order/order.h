@@ -2,8 +2,8 @@
 #ifndef ORDER_ORDER_H
 #define ORDER_ORDER_H
 
-#include "common/buf.h"
-#include "common/pg.h"
+#include "base/buf.h"
+#include "runtime/pg/pg.h"
 #include "contract/limits.h"
 #include "contract/status.h"
 

@@ -2,8 +2,8 @@
 #ifndef ORDER_ORDER_EVENTS_H
 #define ORDER_ORDER_EVENTS_H
 
-#include "common/arena.h"
-#include "common/outbox.h"
+#include "base/arena.h"
+#include "runtime/messages/outbox.h"
 #include "order.h"
 
 /*

@@ -6,8 +6,8 @@
 #include "order.h"
 #include "schema.h"
 
-#include "common/clock.h"
-#include "common/json.h"
+#include "base/clock.h"
+#include "runtime/json/json.h"
 #include "contract/names.h"
 
 #include <string.h>

@@ -10,11 +10,11 @@
 #ifndef ORDER_ORDER_PAGES_H
 #define ORDER_ORDER_PAGES_H
 
-#include "common/arena.h"
-#include "common/cursor.h"
-#include "common/err.h"
-#include "common/flow.h"
-#include "common/str.h"
+#include "base/arena.h"
+#include "runtime/http/cursor.h"
+#include "base/err.h"
+#include "runtime/flow/flow.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -7,8 +7,8 @@
 #include "order_events.h"
 #include "schema.h"
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
 #include "contract/names.h"
 
 #include <assert.h>

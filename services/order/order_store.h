@@ -2,9 +2,9 @@
 #ifndef ORDER_ORDER_STORE_H
 #define ORDER_ORDER_STORE_H
 
-#include "common/err.h"
-#include "common/flow.h"
-#include "common/trace.h"
+#include "base/err.h"
+#include "runtime/flow/flow.h"
+#include "base/trace.h"
 #include "order.h"
 
 #include <stdint.h>

@@ -7,9 +7,9 @@
 #include "metrics.h"
 #include "schema.h"
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/trace.h"
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
+#include "base/trace.h"
 #include "contract/events.h"
 #include "contract/names.h"
 

@@ -4,8 +4,8 @@
 #include "config.h"
 #include "metrics.h"
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
 #include "contract/events.h"
 #include "contract/names.h"
 

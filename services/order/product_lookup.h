@@ -8,9 +8,9 @@
 #ifndef ORDER_PRODUCT_LOOKUP_H
 #define ORDER_PRODUCT_LOOKUP_H
 
-#include "common/err.h"
-#include "common/flow.h"
-#include "common/trace.h"
+#include "base/err.h"
+#include "runtime/flow/flow.h"
+#include "base/trace.h"
 
 #include <stdint.h>
 

@@ -18,9 +18,9 @@
 #include "order_events.h"
 #include "schema.h"
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/trace.h"
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
+#include "base/trace.h"
 
 enum {
     SLICE_IDS = 20000,

@@ -2,7 +2,7 @@
 #ifndef ORDER_SCHEMA_H
 #define ORDER_SCHEMA_H
 
-#include "common/pg.h"
+#include "runtime/pg/pg.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 #include "schema.h"
 
-#include "common/outbox.h"
+#include "runtime/messages/outbox.h"
 
 /* The columns of order_from_row(), in its order. */
 #define ORDER_COLUMNS                                                                              \

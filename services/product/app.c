@@ -4,10 +4,10 @@
 #include "metrics.h"
 #include "schema.h"
 
-#include "common/backends.h"
-#include "common/health.h"
-#include "common/log.h"
-#include "common/service.h"
+#include "runtime/process/backends.h"
+#include "runtime/process/health.h"
+#include "runtime/telemetry/log.h"
+#include "runtime/process/service.h"
 #include "contract/names.h"
 
 struct app app;

@@ -6,11 +6,11 @@
 #include "product_changes.h"
 #include "schema.h"
 
-#include "common/clock.h"
-#include "common/http_flow.h"
-#include "common/json.h"
-#include "common/log.h"
-#include "common/trace.h"
+#include "base/clock.h"
+#include "runtime/flow/http_flow.h"
+#include "runtime/json/json.h"
+#include "runtime/telemetry/log.h"
+#include "base/trace.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef PRODUCT_CONFIG_H
 #define PRODUCT_CONFIG_H
 
-#include "common/config_shared.h"
+#include "runtime/process/config_shared.h"
 
 #include <stddef.h>
 #include <stdint.h>

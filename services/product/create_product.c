@@ -6,10 +6,10 @@
 #include "product_events.h"
 #include "schema.h"
 
-#include "common/clock.h"
-#include "common/http_flow.h"
-#include "common/log.h"
-#include "common/trace.h"
+#include "base/clock.h"
+#include "runtime/flow/http_flow.h"
+#include "runtime/telemetry/log.h"
+#include "base/trace.h"
 #include "contract/names.h"
 
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 #include "product_cache.h"
 #include "schema.h"
 
-#include "common/http_flow.h"
+#include "runtime/flow/http_flow.h"
 #include "contract/names.h"
 
 #include <assert.h>

@@ -4,9 +4,9 @@
 #include "product.h"
 #include "schema.h"
 
-#include "common/cursor.h"
-#include "common/http_flow.h"
-#include "common/json.h"
+#include "runtime/http/cursor.h"
+#include "runtime/flow/http_flow.h"
+#include "runtime/json/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>

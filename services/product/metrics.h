@@ -2,7 +2,7 @@
 #ifndef PRODUCT_METRICS_H
 #define PRODUCT_METRICS_H
 
-#include "common/metrics.h"
+#include "runtime/telemetry/metrics.h"
 
 enum product_metric {
     M_ORDERS_DONE,

@@ -3,7 +3,7 @@
  */
 #include "schema.h"
 
-#include "common/embed.h"
+#include "base/embed.h"
 
 EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
 EMBED_TEXT(migration_0002, "services/product/migrations/0002_tracestate.sql");

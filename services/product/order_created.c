@@ -12,9 +12,9 @@
 #include "schema.h"
 #include "stock.h"
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/trace.h"
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
+#include "base/trace.h"
 #include "contract/names.h"
 
 #include <inttypes.h>

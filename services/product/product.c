@@ -1,6 +1,6 @@
 #include "product.h"
 
-#include "common/json.h"
+#include "runtime/json/json.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -2,10 +2,10 @@
 #ifndef PRODUCT_PRODUCT_H
 #define PRODUCT_PRODUCT_H
 
-#include "common/arena.h"
-#include "common/buf.h"
-#include "common/pg.h"
-#include "common/str.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "runtime/pg/pg.h"
+#include "base/str.h"
 #include "contract/events.h"
 #include "contract/limits.h"
 

@@ -1,7 +1,7 @@
 #include "product_body.h"
 
-#include "common/http_flow.h"
-#include "common/json.h"
+#include "runtime/flow/http_flow.h"
+#include "runtime/json/json.h"
 #include "contract/limits.h"
 
 #include <string.h>

@@ -2,9 +2,9 @@
 #ifndef PRODUCT_PRODUCT_BODY_H
 #define PRODUCT_PRODUCT_BODY_H
 
-#include "common/err.h"
-#include "common/flow.h"
-#include "common/str.h"
+#include "base/err.h"
+#include "runtime/flow/flow.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>

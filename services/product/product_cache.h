@@ -2,8 +2,8 @@
 #ifndef PRODUCT_PRODUCT_CACHE_H
 #define PRODUCT_PRODUCT_CACHE_H
 
-#include "common/arena.h"
-#include "common/cache.h"
+#include "base/arena.h"
+#include "runtime/cache/cache.h"
 #include "product.h"
 
 #include <stddef.h>

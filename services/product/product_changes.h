@@ -6,10 +6,10 @@
 #ifndef PRODUCT_PRODUCT_CHANGES_H
 #define PRODUCT_PRODUCT_CHANGES_H
 
-#include "common/arena.h"
-#include "common/err.h"
-#include "common/outbox.h"
-#include "common/pg.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "runtime/messages/outbox.h"
+#include "runtime/pg/pg.h"
 #include "product_events.h"
 
 #include <stdbool.h>

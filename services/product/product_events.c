@@ -1,6 +1,6 @@
 #include "product_events.h"
 
-#include "common/clock.h"
+#include "base/clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 #ifndef PRODUCT_PRODUCT_EVENTS_H
 #define PRODUCT_PRODUCT_EVENTS_H
 
-#include "common/arena.h"
-#include "common/outbox.h"
+#include "base/arena.h"
+#include "runtime/messages/outbox.h"
 #include "product.h"
 
 /* Who caused it: carried in the event and its headers. */

@@ -2,7 +2,7 @@
 #ifndef PRODUCT_SCHEMA_H
 #define PRODUCT_SCHEMA_H
 
-#include "common/pg.h"
+#include "runtime/pg/pg.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 #include "schema.h"
 
-#include "common/outbox.h"
+#include "runtime/messages/outbox.h"
 
 #define PRODUCT_COLUMNS "id, name, price_cents, qty, version, created_at, updated_at"
 

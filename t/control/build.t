@@ -9,11 +9,11 @@ use Test::More;
 delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS BUILD)};
 my $top = scratch();
 run('cp', '-R', "$ROOT/Makefile", "$ROOT/configure.sh", "$ROOT/scripts", $top);
-write_file("$top/services/common/two.h",     "int two(void);\n");
-write_file("$top/services/common/two.c",     "#include \"two.h\"\nint two(void) {\n    return 2;\n}\n");
+write_file("$top/base/two.h",     "int two(void);\n");
+write_file("$top/base/two.c",     "#include \"two.h\"\nint two(void) {\n    return 2;\n}\n");
 write_file("$top/services/contract/three.h", "int three(void);\n");
 write_file("$top/services/contract/three.c",
-    "#include \"contract/three.h\"\n#include \"common/two.h\"\nint three(void) {\n    return two() + 1;\n}\n");
+    "#include \"contract/three.h\"\n#include \"base/two.h\"\nint three(void) {\n    return two() + 1;\n}\n");
 write_file("$top/services/product/main.c", <<'END');
 #include "contract/three.h"
 #include <stdio.h>
@@ -30,9 +30,9 @@ int main(void) {
     return 0;
 }
 END
-write_file("$top/t/unit/test_three.c", $test =~ s/WANTED/3/r);
-write_file("$top/t/unit/fake_two.c",   "#include \"common/two.h\"\nint two(void) {\n    return 40;\n}\n");
-write_file("$top/t/unit/test_fake.c",
+write_file("$top/t/unit/contract/test_three.c", $test =~ s/WANTED/3/r);
+write_file("$top/t/unit/fake_two.c",   "#include \"base/two.h\"\nint two(void) {\n    return 40;\n}\n");
+write_file("$top/t/unit/contract/test_fake.c",
     "/* link: services/contract/three.c\n *       t/unit/fake_two.c */\n" . ($test =~ s/WANTED/41/r));
 
 sub make { return run('make', '-C', $top, @_) }
@@ -47,28 +47,28 @@ is($first->{status}, 0, 'make before configure.sh configures and builds') or dia
 ok(-e "$top/build/config.mk", 'config.mk was written');
 is(run("$top/build/product-service")->{out}, "0.1.0 3\n", 'a service; its version without git is the last release');
 
-is(run("$top/build/unit/test_three")->{out}, "1..1\nok 1 - 3\n", 'a unit test is linked with the libraries');
-is(run("$top/build/unit/test_fake")->{out}, "1..1\nok 1 - 41\n", 'a marker replaces them by the sources that it names');
+is(run("$top/build/unit/contract/test_three")->{out}, "1..1\nok 1 - 3\n", 'a unit test is linked with the libraries');
+is(run("$top/build/unit/contract/test_fake")->{out}, "1..1\nok 1 - 41\n", 'a marker replaces them by the sources that it names');
 
 is(compiled(make('all', 'unit')), '', 'again: nothing is compiled');
 
-write_file("$top/services/common/two.h", "int two(void);\n");
-is(compiled(make('all', 'unit')), 'services/common/two.c services/contract/three.c t/unit/fake_two.c',
+write_file("$top/base/two.h", "int two(void);\n");
+is(compiled(make('all', 'unit')), 'base/two.c services/contract/three.c t/unit/fake_two.c',
     'a header changed: what includes it is compiled');
 
 is(compiled(make('all', 'CFLAGS_EXTRA=-DX')),
-    'services/common/two.c services/contract/three.c services/product/main.c', 'other flags: everything is compiled');
+    'base/two.c services/contract/three.c services/product/main.c', 'other flags: everything is compiled');
 
 is(compiled(make('all', 'CFLAGS_EXTRA=-DX', 'VERSION=9')), 'services/product/main.c', 'another version: only main.c');
 
-write_file("$top/services/common/two.c", "#include \"two.h\"\nint two(void) {\n    int unused;\n    return 2;\n}\n");
+write_file("$top/base/two.c", "#include \"two.h\"\nint two(void) {\n    int unused;\n    return 2;\n}\n");
 isnt(make('services')->{status}, 0, 'a warning is an error');
 is(make('services', 'WERROR=')->{status}, 0, 'WERROR= lets it pass');
 
-write_file("$top/t/unit/test_lost.c", "/* link: services/contract/none.c */\n");
+write_file("$top/t/unit/contract/test_lost.c", "/* link: services/contract/none.c */\n");
 my $lost = make('unit');
 isnt($lost->{status}, 0, 'a marker that names no file is an error');
-like($lost->{err}, qr{t/unit/test_lost\.c: its link marker names services/contract/none\.c}, 'and says which');
+like($lost->{err}, qr{t/unit/contract/test_lost\.c: its link marker names services/contract/none\.c}, 'and says which');
 
 is(make('clean')->{status}, 0, 'clean');
 ok(!-e "$top/build", 'clean leaves nothing built');

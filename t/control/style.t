@@ -9,7 +9,7 @@ use Test::More;
 sub check_source {
     my ($source) = @_;
     my $dir = scratch();
-    write_file("$dir/services/common/a.c", $source);
+    write_file("$dir/base/a.c", $source);
     return run('scripts/check-style.sh', $dir);
 }
 
@@ -31,7 +31,7 @@ is(check_source("int a;\n" x 701)->{status}, 1, 'a file of 701 lines');
 is(check_source('/* ' . 'x' x 94 . " */\n")->{status}, 0, 'a line of 100 columns');
 my $wide = check_source("int a;\n/* " . 'x' x 95 . " */\n");
 is($wide->{status}, 1, 'a line of 101 columns');
-like($wide->{err}, qr{services/common/a\.c:2: more than 100 columns}, 'file and line are named');
+like($wide->{err}, qr{base/a\.c:2: more than 100 columns}, 'file and line are named');
 is(check_source('/* ' . "\x{c2}\x{a7}" x 94 . " */\n")->{status}, 0, 'columns are characters, not bytes');
 my $nginx = scratch();
 write_file("$nginx/ngx_prodorder_gateway/src/a.c", '/* ' . 'x' x 95 . " */\n");
@@ -40,7 +40,7 @@ is(run('scripts/check-style.sh', $nginx)->{status}, 0, "nginx code has nginx's o
 for my $call (qw(strcpy strcat sprintf vsprintf gets atoi atol strtok)) {
     my $result = check_source("int a;\nint b = $call(x);\n");
     is($result->{status}, 1, "$call() is refused");
-    like($result->{err}, qr{services/common/a\.c:2:}, "$call(): file and line are named");
+    like($result->{err}, qr{base/a\.c:2:}, "$call(): file and line are named");
 }
 is(check_source("int a = snprintf(b, n, \"x\");\nint c = my_atoi(s);\n")->{status}, 0, 'snprintf is not sprintf');
 is(check_source("/* strcpy() has no bound */\n * as sprintf( does\n")->{status}, 0, 'comments may name them');

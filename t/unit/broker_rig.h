@@ -6,10 +6,10 @@
 #ifndef BROKER_RIG_H
 #define BROKER_RIG_H
 
-#include "common/broker.h"
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/loop.h"
+#include "runtime/broker/broker.h"
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
+#include "runtime/loop/loop.h"
 #include "fake_amqp.h"
 
 #include <check.h>

@@ -5,9 +5,9 @@
 #ifndef DATABASE_FIXTURE_H
 #define DATABASE_FIXTURE_H
 
-#include "common/log.h"
-#include "common/loop.h"
-#include "common/pg.h"
+#include "runtime/telemetry/log.h"
+#include "runtime/loop/loop.h"
+#include "runtime/pg/pg.h"
 
 #include "throwaway_server.h"
 #include "unit.h"

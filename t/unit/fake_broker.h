@@ -5,7 +5,7 @@
 #ifndef FAKE_BROKER_H
 #define FAKE_BROKER_H
 
-#include "common/broker.h"
+#include "runtime/broker/broker.h"
 
 enum { FAKE_BROKER_MESSAGES_MAX = 256, FAKE_BROKER_BODY_BYTES = 2048 };
 

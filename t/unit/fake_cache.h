@@ -5,7 +5,7 @@
 #ifndef FAKE_CACHE_H
 #define FAKE_CACHE_H
 
-#include "common/cache.h"
+#include "runtime/cache/cache.h"
 
 enum { FAKE_CACHE_ENTRIES_MAX = 64, FAKE_CACHE_OPS_MAX = 32, FAKE_CACHE_KEYS_MAX = 8 };
 

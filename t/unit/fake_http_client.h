@@ -4,7 +4,7 @@
 #ifndef FAKE_HTTP_CLIENT_H
 #define FAKE_HTTP_CLIENT_H
 
-#include "common/http_client.h"
+#include "runtime/http/client.h"
 
 enum { FAKE_HTTP_GETS_MAX = 32 };
 

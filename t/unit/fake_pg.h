@@ -3,12 +3,12 @@
  * first. Parameters and rows are the real ones (pg_param.c, libpq's PGresult), so that what a
  * statement is given can be read, and ASan sees memory that was given back too early.
  *
- * Link with fake_pg.c and services/common/pg_param.c instead of pg.c, pg_conn.c and pg_migrate.c.
+ * Link with fake_pg.c and services/runtime/pg/param.c instead of pg.c, pg_conn.c and pg_migrate.c.
  */
 #ifndef FAKE_PG_H
 #define FAKE_PG_H
 
-#include "common/pg.h"
+#include "runtime/pg/pg.h"
 
 #include <libpq-fe.h>
 

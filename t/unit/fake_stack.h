@@ -5,10 +5,10 @@
 #ifndef FAKE_STACK_H
 #define FAKE_STACK_H
 
-#include "common/clock.h"
-#include "common/http_server.h"
-#include "common/log.h"
-#include "common/loop.h"
+#include "base/clock.h"
+#include "runtime/http/server.h"
+#include "runtime/telemetry/log.h"
+#include "runtime/loop/loop.h"
 
 #include "fake_broker.h"
 #include "fake_cache.h"

@@ -5,9 +5,9 @@
 #ifndef HTTP_FIXTURE_H
 #define HTTP_FIXTURE_H
 
-#include "common/clock.h"
-#include "common/http_server.h"
-#include "common/log.h"
+#include "base/clock.h"
+#include "runtime/http/server.h"
+#include "runtime/telemetry/log.h"
 
 #include "unit.h"
 

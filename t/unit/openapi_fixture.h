@@ -2,7 +2,7 @@
 #ifndef OPENAPI_FIXTURE_H
 #define OPENAPI_FIXTURE_H
 
-#include "openapi/document.h"
+#include "openapi/document/document.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef SCHEMA_FIXTURE_H
 #define SCHEMA_FIXTURE_H
 
-#include "openapi/schema_document.h"
+#include "openapi/schema/document.h"
 
 #include "unit.h"
 

@@ -6,7 +6,7 @@
 #ifndef THROWAWAY_SERVER_H
 #define THROWAWAY_SERVER_H
 
-#include "common/clock.h"
+#include "base/clock.h"
 
 #include "unit.h"
 

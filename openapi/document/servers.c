@@ -1,0 +1,224 @@
+/*
+ * "servers": where the paths begin.
+ *
+ * The path of a server's URL stands before every path of the document: with "https://host/v1",
+ * "/orders" is requested as "/v1/orders". Scheme, host and port say nothing to a gateway; a second
+ * base path would, and is a mistake.
+ */
+#include "shape.h"
+
+#include <string.h>
+
+struct base {
+    char path[OA_BASE_BYTES_MAX]; /* "" or "/v1" */
+    size_t len;
+};
+
+static const struct oa_json *find_variable(const struct oa_json *server, struct oa_str name) {
+    const struct oa_json *variables = oa_json_get(server, "variables");
+
+    return variables != NULL ? oa_json_member(variables, name) : NULL;
+}
+
+/* The next {name} from `s`, without its braces; false when there is none. */
+static bool next_variable(const char **s, const char *end, struct oa_str *ret) {
+    const char *open = memchr(*s, '{', (size_t)(end - *s));
+    const char *close = open != NULL ? memchr(open, '}', (size_t)(end - open)) : NULL;
+
+    if (close == NULL) {
+        return false;
+    }
+    *ret = (struct oa_str){ open + 1, (size_t)(close - open - 1) };
+    *s = close + 1;
+    return true;
+}
+
+static bool uses_variable(struct oa_str url, struct oa_str name) {
+    const char *s = url.data;
+    struct oa_str used;
+
+    while (next_variable(&s, url.data + url.len, &used)) {
+        if (oa_str_equal(used, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_variable(struct oa_loader *loader, const struct oa_json *variable,
+                           const struct oa_place *place) {
+    const struct oa_json *values = oa_json_get(variable, "enum");
+    const struct oa_json *standard = oa_json_get(variable, "default");
+    struct oa_place enum_at = place_text(place, "enum");
+    struct oa_place default_at = place_text(place, "default");
+    const struct oa_json *one;
+
+    if (values == NULL || values->type != OA_ARRAY || standard == NULL ||
+        standard->type != OA_STRING) {
+        return;
+    }
+    if (values->count == 0) {
+        loader_fail(loader, &enum_at, "must not be empty");
+        return;
+    }
+    for (one = values->child; one != NULL && !oa_json_equal(one, standard); one = one->next) {
+    }
+    if (one == NULL) {
+        loader_fail(loader, &default_at, "must be one of \"enum\"");
+    }
+}
+
+void oa_check_server(struct oa_loader *loader, const struct oa_json *node,
+                     const struct oa_place *place, struct oa_seen *seen) {
+    const struct oa_json *variables = oa_json_get(node, "variables");
+    struct oa_place url_at = place_text(place, "url");
+    struct oa_place list = place_text(place, "variables");
+    struct oa_str name;
+    struct oa_str url;
+    const char *s;
+
+    (void)seen;
+    if (!oa_shape_text(node, "url", &url)) {
+        return;
+    }
+    s = url.data;
+    while (next_variable(&s, url.data + url.len, &name)) {
+        if (find_variable(node, name) == NULL) {
+            loader_fail(loader, &url_at, "the variable {%.*s} is not described in \"variables\"",
+                        OA_STR(name));
+        }
+    }
+    if (variables == NULL || variables->type != OA_OBJECT) {
+        return;
+    }
+    for (const struct oa_json *one = variables->child; one != NULL; one = one->next) {
+        struct oa_place at = place_member(&list, one);
+
+        check_variable(loader, one, &at);
+        if (!uses_variable(url, one->key)) {
+            loader_fail(loader, &at, "the URL has no variable {%.*s}", OA_STR(one->key));
+        }
+    }
+}
+
+/* ---- the base path ---- */
+
+/* Add the URL's path from `s`, with the default of each variable. */
+static bool put_path(struct oa_loader *loader, const struct oa_json *server,
+                     const struct oa_place *place, struct oa_str path, struct base *base) {
+    for (const char *s = path.data, *end = s + path.len; s < end;) {
+        struct oa_str piece = { s, 1 };
+        struct oa_str name;
+        const char *next = s;
+
+        if (*s == '{' && next_variable(&next, end, &name)) {
+            const struct oa_json *variable = find_variable(server, name);
+            const struct oa_json *values = variable ? oa_json_get(variable, "enum") : NULL;
+
+            if (variable == NULL || !oa_shape_text(variable, "default", &piece)) {
+                return false; /* reported by the walker */
+            }
+            if (values != NULL && values->count > 1) {
+                return loader_fail(loader, place,
+                                   "the variable {%.*s} in the path of a server must have one "
+                                   "value only",
+                                   OA_STR(name));
+            }
+        } else {
+            next = s + 1;
+        }
+        if (piece.len > OA_BASE_BYTES_MAX - base->len) {
+            return loader_fail(loader, place, "the path is longer than %d bytes",
+                               OA_BASE_BYTES_MAX);
+        }
+        memcpy(base->path + base->len, piece.data, piece.len);
+        base->len += piece.len;
+        s = next;
+    }
+    while (base->len > 0 && base->path[base->len - 1] == '/') {
+        base->len--;
+    }
+    return true;
+}
+
+/* The path of "https://host/v1" or "/v1". */
+static bool find_path(struct oa_loader *loader, const struct oa_place *place, struct oa_str url,
+                      struct oa_str *ret) {
+    const char *end = url.data + url.len;
+    const char *s = memmem(url.data, url.len, "://", 3);
+
+    if (memchr(url.data, '?', url.len) != NULL || memchr(url.data, '#', url.len) != NULL) {
+        return loader_fail(loader, place, "a server's URL has neither query nor fragment");
+    }
+    if (s != NULL) {
+        s = memchr(s + 3, '/', (size_t)(end - s) - 3);
+        *ret = s != NULL ? (struct oa_str){ s, (size_t)(end - s) } : (struct oa_str){ end, 0 };
+        return true;
+    }
+    if (url.data[0] != '/') {
+        return loader_fail(loader, place,
+                           "must be an absolute URL or begin with '/': where the document is read "
+                           "from is no base for it");
+    }
+    *ret = url;
+    return true;
+}
+
+static bool load_base(struct oa_loader *loader, const struct oa_json *server,
+                      const struct oa_place *place, struct base *base) {
+    struct oa_place at = place_text(place, "url");
+    struct oa_str path = { "", 0 };
+    struct oa_str url;
+
+    base->len = 0;
+    return oa_shape_text(server, "url", &url) && find_path(loader, &at, url, &path) &&
+           put_path(loader, server, &at, path, base);
+}
+
+/* Every server of `owner` must have the base path that the document has. */
+static void check_servers(struct oa_loader *loader, const struct oa_json *owner,
+                          const struct oa_place *place, struct oa_str *known) {
+    const struct oa_json *servers = oa_json_get(owner, "servers");
+    struct oa_place list = place_text(place, "servers");
+    size_t index = 0;
+
+    if (servers == NULL || servers->type != OA_ARRAY) {
+        return;
+    }
+    for (const struct oa_json *one = servers->child; one != NULL; one = one->next) {
+        struct oa_place at = place_index(&list, index++);
+        struct base base;
+        char *copy;
+
+        if (one->type != OA_OBJECT || !load_base(loader, one, &at, &base)) {
+            continue;
+        }
+        if (known->data == NULL) {
+            copy = loader_alloc(loader, base.len + 1, 1);
+            if (copy != NULL) {
+                memcpy(copy, base.path, base.len);
+                *known = (struct oa_str){ copy, base.len };
+            }
+        } else if (!oa_str_equal(*known, (struct oa_str){ base.path, base.len })) {
+            loader_fail(loader, &at,
+                        "the base path \"%.*s\" differs from \"%.*s\": all servers must have the "
+                        "same",
+                        (int)base.len, base.path, OA_STR(*known));
+        }
+    }
+}
+
+void load_servers(struct oa_loader *loader) {
+    const struct oa_place root = { .key = { "", 0 } };
+    struct oa_str *base = &loader->doc->base;
+
+    check_servers(loader, loader->doc->root, &root, base);
+    if (base->data == NULL) {
+        *base = (struct oa_str){ "", 0 };
+    }
+}
+
+void check_other_servers(struct oa_loader *loader, const struct oa_json *owner,
+                         const struct oa_place *place) {
+    check_servers(loader, owner, place, &loader->doc->base);
+}

@@ -1,0 +1,28 @@
+/*
+ * The values of "format" that are asserted: what a string (or a number) must look like.
+ *
+ * A format applies to its own type only: "date" says nothing about a number. Every check is pure,
+ * takes time linear in the text, and may run on any thread.
+ */
+#ifndef OA_FORMAT_H
+#define OA_FORMAT_H
+
+#include "openapi/json/json.h"
+
+#include <stdbool.h>
+
+struct oa_format;
+
+/* NULL: nothing is known about this name, it never asserts. */
+const struct oa_format *oa_format_find(struct oa_str name);
+
+/* Whether it is a name that OpenAPI's registry has, and that asserts nothing here. */
+bool oa_format_is_annotation(struct oa_str name);
+
+/* The names that oa_format_find() knows, one after the other; NULL: there are no more. */
+const char *oa_format_name(size_t index);
+
+/* Whether `value` has the format; true for a value of a type that the format is not about. */
+bool oa_format_check(const struct oa_format *format, const struct oa_json *value);
+
+#endif

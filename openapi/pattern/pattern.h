@@ -1,0 +1,62 @@
+/*
+ * Regular expressions of "pattern": ECMA-262's meaning (22.2, with the flag u) on PCRE2, with
+ * bounded work.
+ *
+ * What ECMA-262 refuses is refused. Not supported, and said so on compiling: a lookbehind of
+ * variable length, more than 65535 repetitions, the properties that PCRE2 does not know. One
+ * difference is left: a group inside of a repeated group keeps what it matched in an earlier round,
+ * where ECMA-262 forgets it.
+ */
+#ifndef OA_PATTERN_H
+#define OA_PATTERN_H
+
+#include "openapi/json/json.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    OA_PATTERN_SOURCE_BYTES_MAX = 4096,
+    OA_PATTERN_GROUPS_DEPTH_MAX = 100,
+    /*
+     * What one comparison may cost, unless the caller sets another allowance: a comparison counts
+     * 64 and one for each 32 bytes of the text, a step counts 16 (more in an expression with long
+     * repetitions), a byte that is looked at counts 1, and a step of an expression with
+     * back-references also what the longest group holds. It is used up in less than 0.1 s.
+     */
+    OA_PATTERN_WORK_MAX = 100 * 1000 * 1000,
+    /* For backtracking, in one comparison; eight times as much where PCRE2 has no JIT. */
+    OA_PATTERN_STACK_BYTES_MAX = 8 * 1024 * 1024
+};
+
+struct oa_pattern;
+
+enum oa_pattern_result {
+    OA_PATTERN_MATCH,
+    OA_PATTERN_NO_MATCH,
+    OA_PATTERN_LIMIT, /* the expression needs more work or stack on this text than is allowed */
+    OA_PATTERN_NO_MEMORY
+};
+
+/* Whether `source` is a regular expression of ECMA-262 with the flag u, supported or not. */
+bool oa_pattern_is_valid(struct oa_str source);
+
+/*
+ * NULL: `reason` says why, and at which character. Free with oa_pattern_free(), which allows NULL.
+ * A compiled pattern is read-only: any number of threads may use it.
+ */
+const struct oa_pattern *oa_pattern_compile(struct oa_str source, char *reason,
+                                            size_t reason_bytes);
+void oa_pattern_free(const struct oa_pattern *pattern);
+
+/*
+ * `text` must be valid UTF-8; the expression may match anywhere in it. The work may be up to
+ * OA_PATTERN_WORK_MAX: for one comparison that shares its allowance with no other.
+ */
+enum oa_pattern_result oa_pattern_match(const struct oa_pattern *pattern, struct oa_str text);
+
+/* The same with an allowance that many comparisons share: *work is less by what this one cost. */
+enum oa_pattern_result oa_pattern_match_within(const struct oa_pattern *pattern, struct oa_str text,
+                                               uint64_t *work);
+
+#endif

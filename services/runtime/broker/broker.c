@@ -1,0 +1,442 @@
+/* The broker's API and its side in the loop. */
+#include "private.h"
+
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_wakeup(void *ctx);      /* a thread has news: state, fates, batches, its end */
+static void on_wake_task(void *ctx);   /* end of the tick: the threads have work            */
+static void on_close_timer(void *ctx); /* the close deadline                                */
+static void finish_batch(struct broker *broker, size_t queue);
+static void continue_close(struct broker *broker);
+
+/* ---- open ---- */
+
+static bool copy_string(const char **string) {
+    char *copy = strdup(*string);
+    *string = copy;
+    return copy != NULL;
+}
+
+/* On failure what was not copied is NULL, so that free_queue() may free the rest. */
+static bool copy_queue(struct broker_queue *to, const struct broker_queue *from) {
+    size_t max = sizeof(to->routing_keys) / sizeof(to->routing_keys[0]);
+    bool ok = (to->name = strdup(from->name)) != NULL;
+    for (size_t i = 0; i < max && from->routing_keys[i] != NULL; i++) {
+        ok = ok && (to->routing_keys[i] = strdup(from->routing_keys[i])) != NULL;
+    }
+    return ok;
+}
+
+static void free_queue(struct broker_queue *queue) {
+    size_t max = sizeof(queue->routing_keys) / sizeof(queue->routing_keys[0]);
+    for (size_t i = 0; i < max; i++) {
+        free((void *)(uintptr_t)queue->routing_keys[i]);
+    }
+    free((void *)(uintptr_t)queue->name);
+}
+
+static bool copy_options(struct broker *broker, const struct broker_options *options) {
+    struct broker_options *own = &broker->options;
+    *own = *options;
+    memset(own->queues, 0, sizeof(own->queues));
+    own->url = NULL; /* broker->url, cut up */
+    own->declare_only = broker->declare_only;
+    bool ok = copy_string(&own->connection_name);
+    ok = copy_string(&own->exchange) && ok;
+    for (size_t i = 0; i < BROKER_QUEUES_MAX && options->queues[i].name != NULL; i++) {
+        ok = ok && copy_queue(&own->queues[i], &options->queues[i]);
+    }
+    for (size_t i = 0; i < options->declare_only_count; i++) {
+        ok = ok && copy_queue(&broker->declare_only[i], &options->declare_only[i]);
+    }
+    broker->url = strdup(options->url);
+    return ok && broker->url != NULL;
+}
+
+/* RabbitMQ's URI: amqp://user:password@host:port/vhost, percent-encoded; no vhost means "/". */
+static enum err parse_url(struct broker *broker) {
+    if (amqp_parse_url(broker->url, &broker->target) != AMQP_STATUS_OK) {
+        log_error("broker URL is malformed",
+                  LOG_STR("expected", "amqp://user:password@host:port/vhost, percent-encoded"));
+        return ERR_INVALID;
+    }
+    if (broker->target.ssl) {
+        log_error("broker URL asks for TLS, which is not supported",
+                  LOG_STR("expected", "amqp://"));
+        return ERR_INVALID;
+    }
+    if (broker->target.vhost[0] == '\0') {
+        broker->target.vhost = (char *)(uintptr_t) "/";
+    }
+    return ERR_OK;
+}
+
+static void check_options(const struct broker_options *options) {
+    assert(options->declare_only_count <= BROKER_QUEUES_MAX);
+    assert(options->publish_queue_max > 0 && options->publish_inflight_max > 0);
+    assert(options->prefetch > 0 && options->batch_max > 0);
+    assert(options->rpc_timeout_ms > 0 && options->backoff_base_ms > 0);
+    assert(options->backoff_cap_ms >= options->backoff_base_ms);
+    (void)options;
+}
+
+static enum err start_threads(struct broker *broker) {
+    enum err err =
+        broker_thread_start(&broker->publisher.thread, broker_publisher_main, &broker->publisher);
+    if (err == ERR_OK && broker->consumer.queue_count > 0) {
+        err =
+            broker_thread_start(&broker->consumer.thread, broker_consumer_main, &broker->consumer);
+    }
+    if (err != ERR_OK) { /* the one that runs has to end before its memory goes */
+        broker_thread_close(&broker->publisher.thread, 0);
+        link_interrupt(&broker->publisher.thread.owner);
+    }
+    return err;
+}
+
+static enum err open_parts(struct broker *broker) {
+    enum err err = parse_url(broker);
+    if (err == ERR_OK) {
+        err = broker_publisher_init(&broker->publisher, broker);
+    }
+    if (err == ERR_OK) {
+        err = broker_consumer_init(&broker->consumer, broker);
+    }
+    if (err == ERR_OK) {
+        err = fate_set_init(&broker->fates, broker->outstanding_max);
+    }
+    if (err == ERR_OK) {
+        err = loop_wakeup_open(broker->loop, &broker->wakeup, on_wakeup, broker);
+    }
+    return err == ERR_OK ? start_threads(broker) : err;
+}
+
+static void register_metrics(void) {
+    static bool registered;
+    if (!registered) {
+        registered = true;
+        metrics_register(broker_metrics, M_COUNT);
+    }
+}
+
+enum err broker_open(struct loop *loop, const struct broker_options *options,
+                     const struct broker_callbacks *callbacks, void *ctx,
+                     struct broker **ret_broker) {
+    check_options(options);
+    struct broker *broker = calloc(1, sizeof(*broker));
+    if (broker == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    broker->loop = loop;
+    broker->callbacks = *callbacks;
+    broker->ctx = ctx;
+    broker->outstanding_max = options->publish_queue_max + options->publish_inflight_max;
+    loop_task_init(&broker->wake_task, on_wake_task, broker);
+    loop_timer_init(&broker->close_timer, on_close_timer, broker);
+    register_metrics();
+    enum err err = copy_options(broker, options) ? open_parts(broker) : ERR_NO_MEMORY;
+    if (err != ERR_OK) {
+        broker_free(broker);
+        return err;
+    }
+    *ret_broker = broker;
+    return ERR_OK;
+}
+
+void broker_free(struct broker *broker) {
+    if (broker == NULL) {
+        return;
+    }
+    broker_publisher_done(&broker->publisher);
+    broker_consumer_done(&broker->consumer);
+    loop_wakeup_close(broker->loop, &broker->wakeup);
+    loop_timer_stop(broker->loop, &broker->close_timer);
+    loop_task_cancel(&broker->wake_task);
+    fate_set_done(&broker->fates);
+    for (size_t i = 0; i < BROKER_QUEUES_MAX; i++) {
+        free_queue(&broker->options.queues[i]);
+        free_queue(&broker->declare_only[i]);
+    }
+    free((void *)(uintptr_t)broker->options.connection_name);
+    free((void *)(uintptr_t)broker->options.exchange);
+    free(broker->url);
+    free(broker);
+}
+
+/* ---- publishing ---- */
+
+enum broker_state broker_publish_state(const struct broker *broker) {
+    return (enum broker_state)(broker->publish_state & 3);
+}
+
+bool broker_is_consuming(const struct broker *broker) {
+    return broker->consuming || broker->consumer.queue_count == 0;
+}
+
+static void on_wake_task(void *ctx) {
+    struct broker *broker = ctx;
+    if (broker->wake_publisher) {
+        broker->wake_publisher = false;
+        broker_thread_wake(&broker->publisher.thread);
+    }
+    if (broker->wake_consumer) {
+        broker->wake_consumer = false;
+        broker_thread_wake(&broker->consumer.thread);
+    }
+}
+
+static void wake_publisher(struct broker *broker) {
+    broker->wake_publisher = true;
+    loop_task_queue(broker->loop, &broker->wake_task, LOOP_TASK_FLUSH);
+}
+
+static void wake_consumer(struct broker *broker) {
+    broker->wake_consumer = true;
+    loop_task_queue(broker->loop, &broker->wake_task, LOOP_TASK_FLUSH);
+}
+
+static bool is_too_large(const struct broker_message *message) {
+    return message->body_length > BROKER_BODY_BYTES_MAX ||
+           strlen(message->routing_key) > BROKER_ROUTING_KEY_BYTES_MAX ||
+           strlen(message->message_id) > BROKER_ID_BYTES_MAX ||
+           strlen(message->correlation_id) > BROKER_ID_BYTES_MAX ||
+           strlen(message->traceparent) > TRACE_PARENT_BYTES_MAX ||
+           strlen(message->tracestate) > TRACE_STATE_BYTES_MAX;
+}
+
+enum err broker_publish(struct broker *broker, const struct broker_message *message,
+                        uint64_t cookie) {
+    if (broker->closing) {
+        return ERR_DRAINING;
+    }
+    if (is_too_large(message)) {
+        return ERR_TOO_LARGE;
+    }
+    if (broker->outstanding == broker->outstanding_max) {
+        return ERR_BUSY;
+    }
+    struct send_item item = {
+        .message = *message,
+        .cookie = cookie,
+        .queued_us = clock_monotonic_us(),
+        .park_queue = BROKER_NO_PARK,
+    };
+    bool was_empty = false;
+    enum err err = sendq_put(&broker->publisher.sendq, &item, &was_empty);
+    if (err == ERR_OK) {
+        broker->outstanding++;
+        if (was_empty) {
+            wake_publisher(broker);
+        }
+    }
+    return err;
+}
+
+/* ---- news from the threads ---- */
+
+static void report_state(struct broker *broker) {
+    uint64_t now = broker->publish_state;
+    uint64_t told = broker->told_state;
+    if (now == told) {
+        return;
+    }
+    broker->told_state = now;
+    enum broker_state state = (enum broker_state)(now & 3);
+    bool was_down = (told & 3) == BROKER_DOWN;
+    if (now >> 2 != told >> 2 && !was_down) { /* gone and back in between */
+        broker->callbacks.on_state(broker->ctx, BROKER_DOWN);
+        was_down = true;
+    }
+    if (state != BROKER_DOWN || !was_down) {
+        broker->callbacks.on_state(broker->ctx, state);
+    }
+}
+
+static void report_parks(struct broker *broker) {
+    for (size_t queue = 0; queue < broker->consumer.queue_count; queue++) {
+        size_t failed = broker->fates.parks[queue][false];
+        size_t parked = broker->fates.parks[queue][true];
+        struct held_batch *held = &broker->held[queue];
+        if (failed + parked == 0) {
+            continue;
+        }
+        assert(held->batch != NULL && held->parks_pending >= failed + parked);
+        held->parks_pending -= failed + parked;
+        held->park_failed = held->park_failed || failed > 0;
+        metric_add(&broker_metrics[M_PARKED], (int64_t)parked);
+        if (held->acknowledged && held->parks_pending == 0) {
+            finish_batch(broker, queue);
+        }
+    }
+}
+
+static void report_fates(struct broker *broker) {
+    for (int confirmed = 0; confirmed < 2; confirmed++) {
+        struct fate_list *list = &broker->fates.lists[confirmed];
+        broker->outstanding -= list->count;
+        if (list->count > 0) {
+            broker->callbacks.on_published(broker->ctx, list->cookies, list->count, confirmed != 0);
+        }
+    }
+    report_parks(broker);
+}
+
+/*
+ * The publisher sets its state and then posts the fates of what its connection took with it. So
+ * they are taken before the state is read: whoever hears that a message is lost has heard
+ * BROKER_DOWN.
+ */
+static void report_news(struct broker *broker) {
+    fates_take(&broker->publisher.fates, &broker->fates);
+    report_state(broker);
+    report_fates(broker);
+}
+
+/* Why a delivery is parked is logged by who decides it; here only that it did not work. */
+static void park_one(struct broker *broker, size_t queue, const struct broker_message *message,
+                     const struct delivery_origin *origin, const char *reason) {
+    struct held_batch *held = &broker->held[queue];
+    enum err err = park_send(broker, queue, message, origin, reason);
+    if (err == ERR_OK) {
+        held->parks_pending++;
+        wake_publisher(broker);
+        return;
+    }
+    held->park_failed = true;
+    log_warn("delivery not parked, it comes again",
+             LOG_STR("queue", broker->options.queues[queue].name),
+             LOG_STR("messageId", message->message_id), LOG_STR("reason", err_name(err)));
+}
+
+static void park_oversized(struct broker *broker, size_t queue) {
+    struct list *oversized = &broker->held[queue].batch->oversized;
+    for (struct list *node = oversized->next; node != oversized; node = node->next) {
+        struct oversized *one = CONTAINER_OF(node, struct oversized, node);
+        log_error("delivery too large, parked",
+                  LOG_STR("queue", broker->options.queues[queue].name),
+                  LOG_STR("messageId", one->message.message_id),
+                  LOG_STR("requestId", one->message.correlation_id),
+                  LOG_INT("bodyBytes", one->message.body_length));
+        park_one(broker, queue, &one->message, &one->origin, "too_large");
+    }
+}
+
+static void take_batch(struct broker *broker, size_t queue) {
+    struct delivery_batch *batch = handover_take(&broker->consumer.queues[queue].handover);
+    if (batch == NULL) {
+        return;
+    }
+    broker->held[queue] = (struct held_batch){ .batch = batch };
+    park_oversized(broker, queue);
+    if (batch->count == 0) {
+        broker_ack_batch(broker, queue);
+        return;
+    }
+    metric_observe(&broker_metrics[M_BATCH_SIZE], (int64_t)batch->count);
+    broker->callbacks.on_deliveries(broker->ctx, queue, batch->deliveries, batch->count);
+}
+
+static void on_wakeup(void *ctx) {
+    struct broker *broker = ctx;
+    report_news(broker);
+    for (size_t queue = 0; queue < broker->consumer.queue_count && !broker->closing; queue++) {
+        take_batch(broker, queue);
+    }
+    if (broker->closing) {
+        continue_close(broker); /* may free the broker */
+    }
+}
+
+/* ---- deliveries ---- */
+
+static void finish_batch(struct broker *broker, size_t queue) {
+    struct held_batch *held = &broker->held[queue];
+    if (held->park_failed) {
+        broker->consumer.recycle_epoch = held->batch->epoch;
+    }
+    handover_release(&broker->consumer.queues[queue].handover, !held->park_failed);
+    *held = (struct held_batch){ .batch = NULL };
+    wake_consumer(broker);
+}
+
+void broker_ack_batch(struct broker *broker, size_t queue) {
+    assert(queue < broker->consumer.queue_count);
+    struct held_batch *held = &broker->held[queue];
+    assert(held->batch != NULL && !held->acknowledged);
+    held->acknowledged = true;
+    if (held->parks_pending == 0) {
+        finish_batch(broker, queue);
+    }
+}
+
+void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason) {
+    assert(delivery->queue < broker->consumer.queue_count);
+    struct delivery_batch *batch = broker->held[delivery->queue].batch;
+    assert(batch != NULL && delivery >= batch->deliveries &&
+           delivery < batch->deliveries + batch->count);
+    size_t index = (size_t)(delivery - batch->deliveries);
+    park_one(broker, delivery->queue, &delivery->message, &batch->origins[index], reason);
+}
+
+/*
+ * ---- close: acknowledgements that wait for a parked copy, then the consumer, then the publisher
+ * ----
+ */
+
+void broker_close(struct broker *broker, uint32_t deadline_ms, loop_fn *on_closed, void *ctx) {
+    assert(!broker->closing);
+    broker->closing = true;
+    broker->on_closed = on_closed;
+    broker->on_closed_ctx = ctx;
+    broker->close_deadline_ms = clock_monotonic_ms() + deadline_ms;
+    loop_timer_start(broker->loop, &broker->close_timer, deadline_ms);
+    loop_wakeup_signal(&broker->wakeup); /* on_closed never comes from within this call */
+}
+
+/* Connecting, and waiting for a parked copy's confirm, do not look at the deadline themselves. */
+static void on_close_timer(void *ctx) {
+    struct broker *broker = ctx;
+    broker->close_expired = true;
+    link_interrupt(&broker->consumer.thread.owner);
+    link_interrupt(&broker->publisher.thread.owner);
+    loop_wakeup_signal(&broker->wakeup);
+}
+
+static bool acks_wait_for_parks(const struct broker *broker) {
+    for (size_t queue = 0; queue < broker->consumer.queue_count; queue++) {
+        if (broker->held[queue].acknowledged) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void close_thread(struct broker *broker, struct broker_thread *thread) {
+    if (!thread->owner.closing) {
+        broker_thread_close(thread, broker->close_deadline_ms);
+    }
+}
+
+static void continue_close(struct broker *broker) {
+    if (acks_wait_for_parks(broker) && !broker->close_expired) {
+        return;
+    }
+    close_thread(broker, &broker->consumer.thread);
+    if (!broker_thread_ended(&broker->consumer.thread)) {
+        return;
+    }
+    close_thread(broker, &broker->publisher.thread);
+    if (!broker_thread_ended(&broker->publisher.thread) || broker->on_closed == NULL) {
+        return;
+    }
+    loop_timer_stop(broker->loop, &broker->close_timer);
+    report_news(broker);
+    loop_fn *on_closed = broker->on_closed;
+    broker->on_closed = NULL;
+    on_closed(broker->on_closed_ctx);
+}

@@ -1,0 +1,152 @@
+/*
+ * RabbitMQ for a loop that must never block.
+ *
+ * rabbitmq-c has no asynchronous interface, and a throttling broker freezes whoever writes to it.
+ * So publishing and consuming live in two threads with a connection and a channel each, behind
+ * bounded queues; eventfds wake the loop. All functions and callbacks here belong to the loop's
+ * thread.
+ *
+ * Both threads declare the topology after each connect (exchange, queues with their dead-letter
+ * queues, bindings), and reconnect for ever with jittered backoff. What was published and not yet
+ * confirmed when a connection ends is reported as not confirmed; what was delivered and not yet
+ * acknowledged comes again (at least once), and its old tags are ignored.
+ *
+ * AMQP 0-9-1, publisher confirms and connection.blocked as documented by RabbitMQ.
+ */
+#ifndef COMMON_BROKER_H
+#define COMMON_BROKER_H
+
+#include "base/err.h"
+#include "runtime/loop/loop.h"
+#include "base/trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct broker;
+
+struct broker_queue {
+    const char *name;            /* "order.created.product-service" */
+    const char *routing_keys[4]; /* bound to the exchange with these; NULL ends the list */
+};
+
+enum {
+    BROKER_QUEUES_MAX = 4,
+    BROKER_ROUTING_KEY_BYTES_MAX = 255,
+    BROKER_ID_BYTES_MAX = 128,
+    BROKER_BODY_BYTES_MAX = 65536,
+    BROKER_QUEUED_BYTES_MAX = 64 * 1024 * 1024, /* of all messages waiting to be sent */
+    BROKER_PARK_BODY_BYTES_MAX =
+        262144 /* a larger delivery is dead-lettered by the broker itself */
+};
+
+/*
+ * An event on its way out or in. Strings are NUL-terminated; "" when absent. In a delivery, a
+ * traceparent or tracestate that is malformed is absent, and there is no state without a parent.
+ */
+struct broker_message {
+    const char *routing_key;    /* at most 255 bytes */
+    const char *message_id;     /* at most BROKER_ID_BYTES_MAX */
+    const char *correlation_id; /* the request id; likewise */
+    const char *traceparent;    /* AMQP header of that name; at most TRACE_PARENT_BYTES_MAX */
+    const char *tracestate;     /* likewise; at most TRACE_STATE_BYTES_MAX */
+    const char *body;           /* JSON */
+    size_t body_length;         /* at most BROKER_BODY_BYTES_MAX */
+};
+
+struct broker_delivery {
+    struct broker_message message; /* valid until broker_ack_batch(); an id over its limit is "" */
+    size_t queue;                  /* index into options.queues */
+    uint64_t tag;                  /* opaque: holds the connection's epoch too */
+    bool redelivered;
+};
+
+enum broker_state { BROKER_DOWN, BROKER_UP, BROKER_BLOCKED };
+
+struct broker_callbacks {
+    /* Publishing connection: down, up, or blocked by the broker (memory or disk alarm). */
+    void (*on_state)(void *ctx, enum broker_state state);
+    /*
+     * The fate of messages, in batches: `confirmed` or not (nack, return, connection lost). That of
+     * what a connection took with it comes after on_state(BROKER_DOWN).
+     */
+    void (*on_published)(void *ctx, const uint64_t *cookies, size_t count, bool confirmed);
+    /*
+     * A batch of deliveries, in arrival order, all of queue `queue`. The array and its messages
+     * stay valid until broker_ack_batch(). At most one batch per queue is handed over at a time,
+     * the next one after that call: what arrives meanwhile is the next batch (at most `batch_max`).
+     * A body of more than BROKER_BODY_BYTES_MAX is never handed over: it is parked with the reason
+     * "too_large".
+     */
+    void (*on_deliveries)(void *ctx, size_t queue, struct broker_delivery *deliveries,
+                          size_t count);
+};
+
+struct broker_options {
+    const char *url; /* amqp://user:password@host:port/vhost (the password is never logged) */
+    const char *connection_name; /* shown in the management UI: "order-service" */
+    const char *exchange;        /* durable topic exchange */
+    /* The queues to consume; name NULL ends the list. */
+    struct broker_queue queues[BROKER_QUEUES_MAX];
+    /* Queues of other services that must exist before the first publish, or it were unroutable. */
+    const struct broker_queue *declare_only;
+    size_t declare_only_count; /* at most BROKER_QUEUES_MAX */
+    uint32_t heartbeat_s;
+    uint32_t rpc_timeout_ms;
+    size_t
+        publish_queue_max; /* messages waiting to be sent; over it broker_publish() is ERR_BUSY */
+    size_t publish_inflight_max; /* sent and not confirmed */
+    uint32_t confirm_timeout_ms; /* without a confirm the connection is recycled; 0: a minute */
+    uint16_t prefetch;           /* per queue */
+    size_t batch_max;            /* deliveries per on_deliveries */
+    uint32_t backoff_base_ms, backoff_cap_ms;
+};
+
+/*
+ * Start the threads. Never waits for the broker. ERR_INVALID: malformed URL (logged without the
+ * password). The broker not being there is not an error. `options` strings are copied.
+ */
+MUST_CHECK enum err broker_open(struct loop *loop, const struct broker_options *options,
+                                const struct broker_callbacks *callbacks, void *ctx,
+                                struct broker **ret_broker);
+
+/* For /readyz: the publishing side; whether every queue is being consumed (true without any). */
+enum broker_state broker_publish_state(const struct broker *broker);
+bool broker_is_consuming(const struct broker *broker);
+
+/*
+ * Queue one persistent message (content_type application/json, mandatory) for the publishing
+ * thread. Everything is copied. Its fate comes to on_published with `cookie`, exactly once, unless
+ * the call fails: ERR_UNAVAILABLE when down or blocked, ERR_BUSY when the queue is full,
+ * ERR_TOO_LARGE, ERR_DRAINING after broker_close().
+ */
+MUST_CHECK enum err broker_publish(struct broker *broker, const struct broker_message *message,
+                                   uint64_t cookie);
+
+/*
+ * Acknowledge the whole batch of `queue` (index into options.queues) that on_deliveries handed
+ * over, and give its memory back; the next batch may follow. Call it at most once for each batch.
+ * Not acknowledging for long is allowed: it holds back this queue only.
+ */
+void broker_ack_batch(struct broker *broker, size_t queue);
+/*
+ * Publish one delivery of the current batch to "<queue>.dlq" (default exchange; its properties and
+ * headers, and x-prodorder-reason, x-prodorder-queue, x-prodorder-time). It is acknowledged with
+ * its batch, but only after the copy is confirmed: broker_ack_batch() waits for it. If the copy
+ * fails, the consuming connection is recycled so that the batch comes again. `reason` is copied.
+ */
+void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason);
+
+/*
+ * Drain: hand over nothing more, refuse new messages, send what is queued, wait for confirms, and
+ * for acknowledgements that were asked for, at most `deadline_ms` in all; then on_closed(ctx), and
+ * the threads have ended. What is left is reported as not confirmed before; a batch not
+ * acknowledged before this call comes again. Only a name lookup under way can make it later than
+ * the deadline. Once.
+ */
+void broker_close(struct broker *broker, uint32_t deadline_ms, loop_fn *on_closed, void *ctx);
+/* After on_closed, or from it. Accepts NULL. */
+void broker_free(struct broker *broker);
+
+#endif

@@ -1,0 +1,425 @@
+/*
+ * The consuming thread: deliveries are copied into batches, batches offered to the loop,
+ * acknowledged when they come back.
+ *
+ * One channel for each queue: basic.ack with `multiple` covers all that was delivered on a channel
+ * up to a tag, so on a shared one it would acknowledge deliveries of other queues that nobody has
+ * handled.
+ */
+#include "private.h"
+
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FIRST_CONSUMER_CHANNEL = LINK_CHANNEL + 1, TAG_EPOCH_SHIFT = 48 };
+
+static enum err
+broker_consumer_session(void *ctx);          /* while connected                              */
+static void broker_consumer_lost(void *ctx); /* what the loop has not taken comes again      */
+static enum err open_channels(struct broker_consumer *consumer);
+static enum err collect_released(struct broker_consumer *consumer);
+static enum err on_frame(void *ctx, const amqp_frame_t *frame);
+static void offer_batches(struct broker_consumer *consumer);
+
+enum err broker_consumer_init(struct broker_consumer *consumer, struct broker *broker) {
+    enum err err = broker_thread_init(&consumer->thread, broker, "consumer",
+                                      &broker_metrics[M_RECONNECTS_CONSUMER]);
+    for (size_t i = 0; i < BROKER_QUEUES_MAX; i++) {
+        handover_init(&consumer->queues[i].handover);
+        list_init(&consumer->queues[i].ready);
+        list_init(&consumer->queues[i].free);
+    }
+    while (consumer->queue_count < BROKER_QUEUES_MAX &&
+           broker->options.queues[consumer->queue_count].name != NULL) {
+        consumer->queue_count++;
+    }
+    return err;
+}
+
+static void destroy_batches(struct list *batches) {
+    struct list *node;
+    while ((node = list_take_first(batches)) != NULL) {
+        batch_destroy(CONTAINER_OF(node, struct delivery_batch, node));
+    }
+}
+
+void broker_consumer_done(struct broker_consumer *consumer) {
+    bool initialised = consumer->thread.broker != NULL;
+    broker_thread_done(&consumer->thread);
+    for (size_t i = 0; initialised && i < BROKER_QUEUES_MAX; i++) {
+        struct broker_consumer_queue *queue = &consumer->queues[i];
+        if (queue->handover.state != HANDOVER_IDLE) {
+            batch_destroy(queue->handover.batch);
+        }
+        destroy_batches(&queue->ready);
+        destroy_batches(&queue->free);
+        handover_done(&queue->handover);
+    }
+}
+
+void *broker_consumer_main(void *arg) {
+    struct broker_consumer *consumer = arg;
+    pthread_setname_np(pthread_self(), "broker-consume");
+    broker_thread_live(&consumer->thread, &(struct session_fns){ broker_consumer_session,
+                                                                 broker_consumer_lost, consumer });
+    return NULL;
+}
+
+/* ---- batches ---- */
+
+static void recycle_batch(struct broker_consumer_queue *queue, struct delivery_batch *batch) {
+    list_remove(&batch->node);
+    batch_reset(batch, 0);
+    list_append(&queue->free, &batch->node);
+}
+
+static void broker_consumer_lost(void *ctx) {
+    struct broker_consumer *consumer = ctx;
+    consumer->thread.broker->consuming = false;
+    for (size_t i = 0; i < consumer->queue_count; i++) {
+        struct broker_consumer_queue *queue = &consumer->queues[i];
+        struct list *node;
+        struct delivery_batch *batch = handover_withdraw(&queue->handover);
+        if (batch != NULL) {
+            recycle_batch(queue, batch);
+        }
+        while ((node = list_take_first(&queue->ready)) != NULL) {
+            recycle_batch(queue, CONTAINER_OF(node, struct delivery_batch, node));
+        }
+        queue->filling = NULL;
+        queue->assembling = ASSEMBLE_NOTHING;
+    }
+}
+
+/* The batch that the next delivery goes to; NULL when there is no memory. */
+static struct delivery_batch *batch_to_fill(struct broker_consumer *consumer,
+                                            struct broker_consumer_queue *queue) {
+    if (queue->filling != NULL && !batch_is_full(queue->filling)) {
+        return queue->filling;
+    }
+    struct list *node = list_take_first(&queue->free);
+    struct delivery_batch *batch = node != NULL
+                                       ? CONTAINER_OF(node, struct delivery_batch, node)
+                                       : batch_create(consumer->thread.broker->options.batch_max);
+    if (batch != NULL) {
+        batch_reset(batch, consumer->epoch);
+        list_append(&queue->ready, &batch->node);
+        queue->filling = batch;
+    }
+    return batch;
+}
+
+/* One batch of each queue whose last one came back. Not while a delivery is half copied into it. */
+static void offer_batches(struct broker_consumer *consumer) {
+    for (size_t i = 0; i < consumer->queue_count && !consumer->thread.owner.closing; i++) {
+        struct broker_consumer_queue *queue = &consumer->queues[i];
+        if (list_is_empty(&queue->ready) || !handover_is_idle(&queue->handover)) {
+            continue;
+        }
+        struct delivery_batch *batch = CONTAINER_OF(queue->ready.next, struct delivery_batch, node);
+        bool half_filled = batch == queue->filling && queue->assembling != ASSEMBLE_NOTHING;
+        if (batch_is_empty(batch) || half_filled) {
+            continue;
+        }
+        list_remove(&batch->node);
+        handover_offer(&queue->handover, batch);
+        if (batch == queue->filling) {
+            queue->filling = NULL;
+        }
+        consumer->signal_loop = true;
+    }
+    if (consumer->signal_loop) {
+        consumer->signal_loop = false;
+        broker_signal_loop(consumer->thread.broker);
+    }
+}
+
+/* Acknowledge what the loop gave back; a batch of an earlier connection only frees its memory. */
+static enum err collect_released(struct broker_consumer *consumer) {
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
+        struct broker_consumer_queue *queue = &consumer->queues[i];
+        bool acknowledge = false;
+        struct delivery_batch *batch = handover_collect(&queue->handover, &acknowledge);
+        if (batch == NULL) {
+            continue;
+        }
+        if (acknowledge && batch->epoch == consumer->epoch) {
+            amqp_basic_ack_t ack = { .delivery_tag = batch->last_tag, .multiple = 1 };
+            err = link_put_method(&consumer->thread.link,
+                                  (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + i),
+                                  AMQP_BASIC_ACK_METHOD, &ack);
+            metric_add(&broker_metrics[M_ACKED], (int64_t)batch->count);
+        }
+        recycle_batch(queue, batch);
+    }
+    return err;
+}
+
+/* ---- the session ---- */
+
+static enum err check_recycle(struct broker_consumer *consumer) {
+    if (consumer->recycle_epoch != consumer->epoch) {
+        return ERR_OK;
+    }
+    return link_fail(&consumer->thread.link, "recycled: a delivery could not be parked");
+}
+
+static enum err exchange_with_loop(struct broker_consumer *consumer) {
+    enum err err = check_recycle(consumer);
+    if (err == ERR_OK) {
+        err = collect_released(consumer);
+    }
+    if (err == ERR_OK) {
+        offer_batches(consumer);
+        err = link_flush(&consumer->thread.link);
+    }
+    return err;
+}
+
+static enum err broker_consumer_session(void *ctx) {
+    struct broker_consumer *consumer = ctx;
+    struct broker_thread *thread = &consumer->thread;
+    struct link *link = &thread->link;
+    consumer->epoch++;
+    consumer->consuming_count = 0;
+    enum err err = open_channels(consumer);
+    while (err == ERR_OK) {
+        bool readable = false;
+        bool over = thread->owner.closing; /* before the last acks are collected: none is missed */
+        err = exchange_with_loop(consumer);
+        if (over) {
+            break;
+        }
+        if (err == ERR_OK) {
+            err = link_wait(link, broker_thread_wait_until_ms(thread), &readable);
+        }
+        if (err == ERR_OK && readable) {
+            err = link_read(link, on_frame, consumer);
+        }
+    }
+    return err;
+}
+
+static enum err open_channel(struct broker_consumer *consumer, amqp_channel_t channel) {
+    struct link *link = &consumer->thread.link;
+    amqp_channel_open(link->amqp, channel);
+    enum err err = link_check(link, "channel.open", amqp_get_rpc_reply(link->amqp));
+    if (err == ERR_OK) {
+        amqp_basic_qos(link->amqp, channel, 0, consumer->thread.broker->options.prefetch, 0);
+        err = link_check(link, "basic.qos", amqp_get_rpc_reply(link->amqp));
+    }
+    return err;
+}
+
+/* Consuming starts only when every request of the set-up has its answer. */
+static enum err open_channels(struct broker_consumer *consumer) {
+    struct link *link = &consumer->thread.link;
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
+        err = open_channel(consumer, (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + i));
+    }
+    for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
+        amqp_basic_consume_t consume = {
+            .queue = amqp_cstring_bytes(consumer->thread.broker->options.queues[i].name),
+            .arguments = amqp_empty_table,
+        };
+        err = link_put_method(link, (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + i),
+                              AMQP_BASIC_CONSUME_METHOD, &consume);
+    }
+    return err == ERR_OK ? link_drain_setup(link, on_frame, consumer) : err;
+}
+
+/* ---- frames ---- */
+
+static enum err on_deliver(struct broker_consumer *consumer, struct broker_consumer_queue *queue,
+                           const amqp_basic_deliver_t *deliver) {
+    size_t length = deliver->routing_key.len;
+    if (queue->assembling != ASSEMBLE_NOTHING || length >= sizeof(queue->routing_key)) {
+        return link_fail(&consumer->thread.link, "basic.deliver out of order");
+    }
+    memcpy(queue->routing_key, deliver->routing_key.bytes, length);
+    queue->routing_key[length] = '\0';
+    queue->tag = deliver->delivery_tag;
+    queue->delivery = (struct broker_delivery){
+        .queue = (size_t)(queue - consumer->queues),
+        .tag = consumer->epoch << TAG_EPOCH_SHIFT | deliver->delivery_tag,
+        .redelivered = deliver->redelivered != 0,
+    };
+    queue->assembling = ASSEMBLE_HEADER;
+    return ERR_OK;
+}
+
+/* A copy of `text` as a string; "" when absent, over its limit or not a string. NULL: no memory. */
+static const char *copy_text(struct arena *arena, bool present, amqp_bytes_t text,
+                             size_t bytes_max) {
+    if (!present || text.len > bytes_max || memchr(text.bytes, '\0', text.len) != NULL) {
+        return "";
+    }
+    return arena_copy(arena, text.bytes, text.len);
+}
+
+/* A header that is a text; empty when there is none. */
+static struct str find_header(const amqp_basic_properties_t *properties, struct str name) {
+    if ((properties->_flags & AMQP_BASIC_HEADERS_FLAG) != 0) {
+        for (int i = 0; i < properties->headers.num_entries; i++) {
+            const amqp_table_entry_t *entry = &properties->headers.entries[i];
+            if (str_equal((struct str){ entry->key.bytes, entry->key.len }, name) &&
+                (entry->value.kind == AMQP_FIELD_KIND_UTF8 ||
+                 entry->value.kind == AMQP_FIELD_KIND_BYTES)) {
+                return (struct str){ entry->value.value.bytes.bytes, entry->value.value.bytes.len };
+            }
+        }
+    }
+    return STR("");
+}
+
+/* False: no memory. */
+static bool copy_trace(struct broker_message *message, struct arena *arena,
+                       const amqp_basic_properties_t *properties) {
+    struct str given = find_header(properties, STR("traceparent"));
+    char parent[TRACE_PARENT_BYTES_MAX + 1];
+    message->traceparent = message->tracestate = "";
+    if (given.length == 0 || !trace_parent_read(given, parent)) {
+        return true;
+    }
+    message->traceparent = arena_copy(arena, parent, TRACE_PARENT_BYTES_MAX);
+    given = find_header(properties, STR("tracestate"));
+    if (given.length > 0) {
+        struct trace_state state = { 0 };
+        trace_state_add(&state, given);
+        message->tracestate = arena_copy(arena, state.text, state.length);
+    }
+    return message->traceparent != NULL && message->tracestate != NULL;
+}
+
+/* Everything but the body's bytes, into the batch. False: no memory. */
+static bool copy_properties(struct broker_consumer_queue *queue, struct arena *arena,
+                            const amqp_frame_t *frame) {
+    const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
+    amqp_bytes_t raw = frame->payload.properties.raw;
+    struct broker_message *message = &queue->delivery.message;
+    message->routing_key = arena_copy(arena, queue->routing_key, strlen(queue->routing_key));
+    message->message_id = copy_text(arena, properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG,
+                                    properties->message_id, BROKER_ID_BYTES_MAX);
+    message->correlation_id = copy_text(arena, properties->_flags & AMQP_BASIC_CORRELATION_ID_FLAG,
+                                        properties->correlation_id, BROKER_ID_BYTES_MAX);
+    bool trace_copied = copy_trace(message, arena, properties);
+    queue->origin.properties = arena_copy(arena, raw.bytes, raw.len);
+    queue->origin.properties_length = raw.len;
+    queue->body = arena_alloc(arena, (size_t)queue->body_length + 1);
+    message->body = queue->body;
+    message->body_length = (size_t)queue->body_length;
+    return message->routing_key != NULL && message->message_id != NULL &&
+           message->correlation_id != NULL && trace_copied && queue->origin.properties != NULL &&
+           queue->body != NULL;
+}
+
+static enum err finish_delivery(struct broker_consumer *consumer,
+                                struct broker_consumer_queue *queue) {
+    struct delivery_batch *batch = queue->filling;
+    if (queue->assembling == ASSEMBLE_BODY) {
+        queue->body[queue->body_length] = '\0';
+        if (queue->body_length > BROKER_BODY_BYTES_MAX) {
+            struct oversized *oversized = arena_alloc(&batch->arena, sizeof(*oversized));
+            if (oversized == NULL) {
+                return link_fail(&consumer->thread.link, "no memory for a delivery");
+            }
+            oversized->message = queue->delivery.message;
+            oversized->origin = queue->origin;
+            list_append(&batch->oversized, &oversized->node);
+        } else {
+            batch->deliveries[batch->count] = queue->delivery;
+            batch->origins[batch->count] = queue->origin;
+            batch->count++;
+        }
+        batch->last_tag = queue->tag;
+    }
+    metric_add(&broker_metrics[M_DELIVERIES], 1);
+    metric_add(&broker_metrics[M_REDELIVERIES], queue->delivery.redelivered ? 1 : 0);
+    queue->assembling = ASSEMBLE_NOTHING;
+    return ERR_OK;
+}
+
+/* Too large even to be parked by us: the broker moves it to the dead-letter queue by itself. */
+static enum err reject_delivery(struct broker_consumer *consumer,
+                                struct broker_consumer_queue *queue) {
+    size_t index = queue->delivery.queue;
+    amqp_basic_reject_t reject = { .delivery_tag = queue->tag, .requeue = 0 };
+    log_error("delivery too large, dead-lettered",
+              LOG_STR("queue", consumer->thread.broker->options.queues[index].name),
+              LOG_INT("bodyBytes", queue->body_length));
+    metric_add(&broker_metrics[M_REJECTED], 1);
+    queue->assembling = ASSEMBLE_SKIP;
+    return link_put_method(&consumer->thread.link, (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + index),
+                           AMQP_BASIC_REJECT_METHOD, &reject);
+}
+
+static enum err on_header(struct broker_consumer *consumer, struct broker_consumer_queue *queue,
+                          const amqp_frame_t *frame) {
+    if (queue->assembling != ASSEMBLE_HEADER) {
+        return link_fail(&consumer->thread.link, "content header out of order");
+    }
+    queue->body_length = frame->payload.properties.body_size;
+    queue->body_received = 0;
+    enum err err = ERR_OK;
+    if (queue->body_length > BROKER_PARK_BODY_BYTES_MAX) {
+        err = reject_delivery(consumer, queue);
+    } else {
+        struct delivery_batch *batch = batch_to_fill(consumer, queue);
+        if (batch == NULL || !copy_properties(queue, &batch->arena, frame)) {
+            return link_fail(&consumer->thread.link, "no memory for a delivery");
+        }
+        queue->assembling = ASSEMBLE_BODY;
+    }
+    return err == ERR_OK && queue->body_length == 0 ? finish_delivery(consumer, queue) : err;
+}
+
+static enum err on_body(struct broker_consumer *consumer, struct broker_consumer_queue *queue,
+                        amqp_bytes_t piece) {
+    bool expected = queue->assembling == ASSEMBLE_BODY || queue->assembling == ASSEMBLE_SKIP;
+    if (!expected || piece.len > queue->body_length - queue->body_received) {
+        return link_fail(&consumer->thread.link, "content body out of order");
+    }
+    if (queue->assembling == ASSEMBLE_BODY) {
+        memcpy(queue->body + queue->body_received, piece.bytes, piece.len);
+    }
+    queue->body_received += piece.len;
+    return queue->body_received == queue->body_length ? finish_delivery(consumer, queue) : ERR_OK;
+}
+
+static enum err on_method(struct broker_consumer *consumer, struct broker_consumer_queue *queue,
+                          amqp_method_t method) {
+    switch (method.id) {
+    case AMQP_BASIC_DELIVER_METHOD: return on_deliver(consumer, queue, method.decoded);
+    case AMQP_BASIC_CONSUME_OK_METHOD:
+        consumer->consuming_count++;
+        consumer->thread.broker->consuming = consumer->consuming_count == consumer->queue_count;
+        return ERR_OK;
+    case AMQP_BASIC_CANCEL_METHOD:
+        return link_fail(&consumer->thread.link, "queue %s was deleted",
+                         consumer->thread.broker->options.queues[queue - consumer->queues].name);
+    default: return link_fail(&consumer->thread.link, "unexpected %s", amqp_method_name(method.id));
+    }
+}
+
+static enum err on_frame(void *ctx, const amqp_frame_t *frame) {
+    struct broker_consumer *consumer = ctx;
+    if (frame->channel == 0) {
+        return ERR_OK; /* connection.blocked: we never publish here */
+    }
+    size_t index = (size_t)frame->channel - FIRST_CONSUMER_CHANNEL;
+    if (index >= consumer->queue_count) {
+        return link_fail(&consumer->thread.link, "frame on channel %u", frame->channel);
+    }
+    struct broker_consumer_queue *queue = &consumer->queues[index];
+    switch (frame->frame_type) {
+    case AMQP_FRAME_METHOD: return on_method(consumer, queue, frame->payload.method);
+    case AMQP_FRAME_HEADER: return on_header(consumer, queue, frame);
+    default: return on_body(consumer, queue, frame->payload.body_fragment);
+    }
+}

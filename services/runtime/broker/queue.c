@@ -1,0 +1,290 @@
+#include "queue.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECORD_ALIGN = 8, RECORD_TEXTS = 6, RECORDS_KEPT_BYTES = 1024 * 1024 };
+
+/* A record is this header, then the texts with a NUL each, then the properties. */
+struct record {
+    uint64_t cookie;
+    uint64_t queued_us;
+    uint32_t bytes; /* of the whole record, padded */
+    uint32_t body_length;
+    uint32_t properties_length;
+    uint8_t routing_key_length;
+    uint8_t message_id_length;
+    uint8_t correlation_id_length;
+    uint8_t traceparent_length;
+    uint16_t tracestate_length;
+    uint8_t park_queue;
+};
+
+void sendq_init(struct sendq *sendq, size_t count_max) {
+    *sendq = (struct sendq){ .mode = SENDQ_SHUT, .count_max = count_max };
+    pthread_mutex_init(&sendq->lock, NULL);
+    buf_init(&sendq->records, BROKER_QUEUED_BYTES_MAX);
+}
+
+void sendq_done(struct sendq *sendq) {
+    buf_free(&sendq->records);
+    pthread_mutex_destroy(&sendq->lock);
+}
+
+static struct record record_of(const struct send_item *item) {
+    const struct broker_message *message = &item->message;
+    struct record record = {
+        .cookie = item->cookie,
+        .queued_us = item->queued_us,
+        .body_length = (uint32_t)message->body_length,
+        .properties_length = (uint32_t)item->properties_length,
+        .routing_key_length = (uint8_t)strlen(message->routing_key),
+        .message_id_length = (uint8_t)strlen(message->message_id),
+        .correlation_id_length = (uint8_t)strlen(message->correlation_id),
+        .traceparent_length = (uint8_t)strlen(message->traceparent),
+        .tracestate_length = (uint16_t)strlen(message->tracestate),
+        .park_queue = item->park_queue,
+    };
+    size_t bytes = sizeof(record) + record.routing_key_length + record.message_id_length +
+                   record.correlation_id_length + record.traceparent_length +
+                   record.tracestate_length + record.body_length + record.properties_length +
+                   RECORD_TEXTS;
+    record.bytes = (uint32_t)((bytes + RECORD_ALIGN - 1) & ~(size_t)(RECORD_ALIGN - 1));
+    return record;
+}
+
+static char *put_text(char *to, const char *text, size_t length) {
+    memcpy(to, text, length);
+    to[length] = '\0';
+    return to + length + 1;
+}
+
+static enum err append_record(struct buf *records, const struct send_item *item) {
+    const struct broker_message *message = &item->message;
+    struct record record = record_of(item);
+    if (buf_length(records) + record.bytes > BROKER_QUEUED_BYTES_MAX) {
+        return ERR_BUSY;
+    }
+    char *to = buf_reserve(records, record.bytes);
+    if (to == NULL) {
+        records->failed = false;
+        return ERR_NO_MEMORY;
+    }
+    memcpy(to, &record, sizeof(record));
+    to = put_text(to + sizeof(record), message->routing_key, record.routing_key_length);
+    to = put_text(to, message->message_id, record.message_id_length);
+    to = put_text(to, message->correlation_id, record.correlation_id_length);
+    to = put_text(to, message->traceparent, record.traceparent_length);
+    to = put_text(to, message->tracestate, record.tracestate_length);
+    to = put_text(to, message->body, record.body_length);
+    if (record.properties_length > 0) {
+        memcpy(to, item->properties, record.properties_length);
+    }
+    buf_commit(records, record.bytes);
+    return ERR_OK;
+}
+
+enum err sendq_put(struct sendq *sendq, const struct send_item *item, bool *ret_was_empty) {
+    bool parked = item->park_queue != BROKER_NO_PARK;
+    enum err err;
+    assert(strlen(item->message.routing_key) <= BROKER_ROUTING_KEY_BYTES_MAX);
+
+    pthread_mutex_lock(&sendq->lock);
+    if (sendq->mode == SENDQ_SHUT || (sendq->mode == SENDQ_BLOCKED && !parked)) {
+        err = ERR_UNAVAILABLE;
+    } else if (!parked && sendq->waiting >= sendq->count_max) {
+        err = ERR_BUSY;
+    } else {
+        bool was_empty = buf_length(&sendq->records) == 0;
+        err = append_record(&sendq->records, item);
+        if (err == ERR_OK) {
+            sendq->waiting++;
+            *ret_was_empty = was_empty;
+        }
+    }
+    pthread_mutex_unlock(&sendq->lock);
+    return err;
+}
+
+size_t sendq_waiting(struct sendq *sendq) {
+    pthread_mutex_lock(&sendq->lock);
+    size_t waiting = sendq->waiting;
+    pthread_mutex_unlock(&sendq->lock);
+    return waiting;
+}
+
+void sendq_set_mode(struct sendq *sendq, enum sendq_mode mode) {
+    pthread_mutex_lock(&sendq->lock);
+    sendq->mode = mode;
+    pthread_mutex_unlock(&sendq->lock);
+}
+
+void sendq_take(struct sendq *sendq, struct buf *records) {
+    assert(buf_length(records) == 0);
+    if (records->capacity > RECORDS_KEPT_BYTES) {
+        buf_free(records);
+        buf_init(records, BROKER_QUEUED_BYTES_MAX);
+    }
+    buf_clear(records);
+    pthread_mutex_lock(&sendq->lock);
+    struct buf taken = sendq->records;
+    sendq->records = *records;
+    pthread_mutex_unlock(&sendq->lock);
+    *records = taken;
+}
+
+void sendq_sent(struct sendq *sendq, size_t count) {
+    pthread_mutex_lock(&sendq->lock);
+    assert(sendq->waiting >= count);
+    sendq->waiting -= count;
+    pthread_mutex_unlock(&sendq->lock);
+}
+
+static const char *get_text(const char **from, size_t length) {
+    const char *text = *from;
+    *from += length + 1;
+    return text;
+}
+
+bool send_item_next(struct buf *records, struct send_item *item) {
+    if (buf_length(records) == 0) {
+        return false;
+    }
+    const char *from = buf_bytes(records);
+    struct record record;
+    memcpy(&record, from, sizeof(record));
+    from += sizeof(record);
+    item->message.routing_key = get_text(&from, record.routing_key_length);
+    item->message.message_id = get_text(&from, record.message_id_length);
+    item->message.correlation_id = get_text(&from, record.correlation_id_length);
+    item->message.traceparent = get_text(&from, record.traceparent_length);
+    item->message.tracestate = get_text(&from, record.tracestate_length);
+    item->message.body = get_text(&from, record.body_length);
+    item->message.body_length = record.body_length;
+    item->properties = record.properties_length > 0 ? from : NULL;
+    item->properties_length = record.properties_length;
+    item->cookie = record.cookie;
+    item->queued_us = record.queued_us;
+    item->park_queue = record.park_queue;
+    buf_consume(records, record.bytes);
+    return true;
+}
+
+/* ---- fates of messages ---- */
+
+enum err fate_set_init(struct fate_set *set, size_t capacity) {
+    *set = (struct fate_set){ 0 };
+    for (int confirmed = 0; confirmed < 2; confirmed++) {
+        set->lists[confirmed].cookies = calloc(capacity, sizeof(uint64_t));
+        if (set->lists[confirmed].cookies == NULL) {
+            fate_set_done(set);
+            return ERR_NO_MEMORY;
+        }
+    }
+    return ERR_OK;
+}
+
+void fate_set_done(struct fate_set *set) {
+    free(set->lists[0].cookies);
+    free(set->lists[1].cookies);
+    *set = (struct fate_set){ 0 };
+}
+
+enum err fates_init(struct fates *fates, size_t capacity) {
+    *fates = (struct fates){ .capacity = capacity };
+    pthread_mutex_init(&fates->lock, NULL);
+    return fate_set_init(&fates->posted, capacity);
+}
+
+void fates_done(struct fates *fates) {
+    fate_set_done(&fates->posted);
+    pthread_mutex_destroy(&fates->lock);
+}
+
+void fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, bool confirmed) {
+    pthread_mutex_lock(&fates->lock);
+    if (park_queue != BROKER_NO_PARK) {
+        fates->posted.parks[park_queue][confirmed]++;
+    } else {
+        struct fate_list *list = &fates->posted.lists[confirmed];
+        assert(list->count < fates->capacity);
+        list->cookies[list->count++] = cookie;
+    }
+    pthread_mutex_unlock(&fates->lock);
+}
+
+void fates_take(struct fates *fates, struct fate_set *set) {
+    set->lists[0].count = 0;
+    set->lists[1].count = 0;
+    memset(set->parks, 0, sizeof(set->parks));
+    pthread_mutex_lock(&fates->lock);
+    struct fate_set taken = fates->posted;
+    fates->posted = *set;
+    pthread_mutex_unlock(&fates->lock);
+    *set = taken;
+}
+
+/* ---- one queue's batch in the loop's hands ---- */
+
+void handover_init(struct handover *handover) {
+    *handover = (struct handover){ .state = HANDOVER_IDLE };
+    pthread_mutex_init(&handover->lock, NULL);
+}
+
+void handover_done(struct handover *handover) {
+    pthread_mutex_destroy(&handover->lock);
+}
+
+/* Move from `from` to `to` and return the batch, NULL (nothing changed) in another state. */
+static struct delivery_batch *handover_move(struct handover *handover, enum handover_state from,
+                                            enum handover_state to) {
+    struct delivery_batch *batch = NULL;
+    pthread_mutex_lock(&handover->lock);
+    if (handover->state == from) {
+        handover->state = to;
+        batch = handover->batch;
+    }
+    pthread_mutex_unlock(&handover->lock);
+    return batch;
+}
+
+bool handover_is_idle(struct handover *handover) {
+    pthread_mutex_lock(&handover->lock);
+    bool idle = handover->state == HANDOVER_IDLE;
+    pthread_mutex_unlock(&handover->lock);
+    return idle;
+}
+
+void handover_offer(struct handover *handover, struct delivery_batch *batch) {
+    pthread_mutex_lock(&handover->lock);
+    assert(handover->state == HANDOVER_IDLE);
+    handover->state = HANDOVER_OFFERED;
+    handover->batch = batch;
+    pthread_mutex_unlock(&handover->lock);
+}
+
+struct delivery_batch *handover_withdraw(struct handover *handover) {
+    return handover_move(handover, HANDOVER_OFFERED, HANDOVER_IDLE);
+}
+
+struct delivery_batch *handover_collect(struct handover *handover, bool *ret_acknowledge) {
+    struct delivery_batch *batch = handover_move(handover, HANDOVER_RELEASED, HANDOVER_IDLE);
+    if (batch != NULL) {
+        *ret_acknowledge =
+            handover->acknowledge; /* written before RELEASED, not again until HELD */
+    }
+    return batch;
+}
+
+struct delivery_batch *handover_take(struct handover *handover) {
+    return handover_move(handover, HANDOVER_OFFERED, HANDOVER_HELD);
+}
+
+void handover_release(struct handover *handover, bool acknowledge) {
+    pthread_mutex_lock(&handover->lock);
+    assert(handover->state == HANDOVER_HELD);
+    handover->state = HANDOVER_RELEASED;
+    handover->acknowledge = acknowledge;
+    pthread_mutex_unlock(&handover->lock);
+}

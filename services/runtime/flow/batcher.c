@@ -1,0 +1,133 @@
+#include "batcher.h"
+
+#include "runtime/telemetry/metrics.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARENA_BYTES_MAX_DEFAULT = 64 * 1024 * 1024 };
+
+static void flush(void *ctx);
+
+enum err batcher_init(struct batcher *batcher, struct loop *loop,
+                      const struct batcher_options *options) {
+    assert(options->batch_max > 0 && options->inflight_max > 0 && options->queue_max > 0);
+    size_t arena_bytes_max =
+        options->arena_bytes_max > 0 ? options->arena_bytes_max : ARENA_BYTES_MAX_DEFAULT;
+    *batcher = (struct batcher){ .options = *options, .loop = loop };
+    loop_task_init(&batcher->flush, flush, batcher);
+    list_init(&batcher->idle);
+    batcher->queue = calloc(options->queue_max, options->item_bytes);
+    batcher->batches = calloc(options->inflight_max, sizeof(*batcher->batches));
+    if (batcher->queue == NULL || batcher->batches == NULL) {
+        batcher_done(batcher);
+        return ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < options->inflight_max; i++) {
+        struct batch *batch = &batcher->batches[i];
+        batch->batcher = batcher;
+        arena_init(&batch->arena, arena_bytes_max);
+        batch->items = calloc(options->batch_max, options->item_bytes);
+        if (batch->items == NULL) {
+            batcher_done(batcher);
+            return ERR_NO_MEMORY;
+        }
+        list_append(&batcher->idle, &batch->node);
+    }
+    return ERR_OK;
+}
+
+void batcher_done(struct batcher *batcher) {
+    if (batcher->batches != NULL) {
+        assert(batcher->inflight == 0);
+        for (size_t i = 0; i < batcher->options.inflight_max; i++) {
+            free(batcher->batches[i].items);
+            if (batcher->batches[i].batcher != NULL) {
+                arena_done(&batcher->batches[i].arena);
+            }
+        }
+        loop_task_cancel(&batcher->flush);
+    }
+    free(batcher->batches);
+    free(batcher->queue);
+    *batcher = (struct batcher){ 0 };
+}
+
+static void schedule(struct batcher *batcher) {
+    if (batcher->waiting > 0 && batcher->inflight < batcher->options.inflight_max) {
+        loop_task_queue(batcher->loop, &batcher->flush, LOOP_TASK_FLUSH);
+    }
+}
+
+enum err batcher_add(struct batcher *batcher, const void *item) {
+    size_t capacity = batcher->options.queue_max;
+    if (batcher->waiting == capacity) {
+        return ERR_BUSY;
+    }
+    size_t slot = (batcher->head + batcher->waiting) % capacity;
+    memcpy(batcher->queue + slot * batcher->options.item_bytes, item, batcher->options.item_bytes);
+    batcher->waiting++;
+    schedule(batcher);
+    return ERR_OK;
+}
+
+static void take_items(struct batcher *batcher, struct batch *batch) {
+    size_t bytes = batcher->options.item_bytes;
+    size_t count = batcher->waiting;
+    if (count > batcher->options.batch_max) {
+        count = batcher->options.batch_max;
+    }
+    for (size_t i = 0; i < count; i++) {
+        memcpy((char *)batch->items + i * bytes, batcher->queue + batcher->head * bytes, bytes);
+        batcher->head = (batcher->head + 1) % batcher->options.queue_max;
+    }
+    batcher->waiting -= count;
+    batch->count = count;
+}
+
+static void flush(void *ctx) {
+    struct batcher *batcher = ctx;
+    while (batcher->waiting > 0 && batcher->inflight < batcher->options.inflight_max) {
+        struct list *node = list_take_first(&batcher->idle);
+        assert(node != NULL);
+        struct batch *batch = CONTAINER_OF(node, struct batch, node);
+        take_items(batcher, batch);
+        batch->state = NULL;
+        batcher->inflight++;
+        if (batcher->options.size_histogram != NULL) {
+            metric_observe(batcher->options.size_histogram, (int64_t)batch->count);
+        }
+        batcher->options.run(batcher->options.ctx, batch);
+    }
+}
+
+void batch_done(struct batch *batch) {
+    struct batcher *batcher = batch->batcher;
+    assert(batcher->inflight > 0);
+    arena_reset(&batch->arena);
+    batch->count = 0;
+    batcher->inflight--;
+    list_append(&batcher->idle, &batch->node);
+    schedule(batcher);
+}
+
+size_t batch_filter(struct batch *batch, bool (*keep)(void *item)) {
+    size_t bytes = batch->batcher->options.item_bytes, kept = 0;
+    char *items = batch->items;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (!keep(items + i * bytes)) {
+            continue;
+        }
+        if (kept != i) {
+            memcpy(items + kept * bytes, items + i * bytes, bytes);
+        }
+        kept++;
+    }
+    batch->count = kept;
+    return kept;
+}
+
+bool batcher_is_idle(const struct batcher *batcher) {
+    return batcher->waiting == 0 && batcher->inflight == 0;
+}

@@ -1,0 +1,452 @@
+#include "outbox.h"
+
+#include "runtime/telemetry/log.h"
+#include "runtime/telemetry/metrics.h"
+#include "base/trace.h"
+
+#include <stdlib.h>
+
+enum {
+    DELETE_QUEUE_MAX = 131072,
+    DELETE_BATCH_MAX = 4000,
+    BACKLOG_MAX = 262144, /* ids; what does not even fit here is left to the sweep */
+    ARENA_BYTES_MAX = 1024 * 1024,
+    TEXT_COLUMNS = 6,   /* of the table: what OUTBOX_INSERT_SQL takes after the ids */
+    FRESH_LEASE_S = 10, /* as in OUTBOX_INSERT_SQL: how long the inserter has the row to itself */
+};
+
+enum {
+    M_PUBLISHED,
+    M_FROM_BACKLOG,
+    M_REPUBLISHED,
+    M_UNSENT,
+    M_UNDELETED,
+    M_INFLIGHT,
+    M_BACKLOG,
+    METRIC_COUNT
+};
+
+static struct metric METRICS[METRIC_COUNT] = {
+    [M_PUBLISHED] = { "prodorder_outbox_published_total", METRIC_COUNTER,
+                      "Events handed to the broker", "source=\"memory\"" },
+    [M_FROM_BACKLOG] = { "prodorder_outbox_published_total", METRIC_COUNTER,
+                         "Events handed to the broker", "source=\"backlog\"" },
+    [M_REPUBLISHED] = { "prodorder_outbox_published_total", METRIC_COUNTER,
+                        "Events handed to the broker", "source=\"sweep\"" },
+    [M_UNSENT] = { "prodorder_outbox_left_total", METRIC_COUNTER,
+                   "Events left to the sweep because the broker could not take them" },
+    [M_UNDELETED] = { "prodorder_outbox_undeleted_total", METRIC_COUNTER,
+                      "Confirmed events whose row could not be queued for deletion" },
+    [M_INFLIGHT] = { "prodorder_outbox_inflight", METRIC_GAUGE,
+                     "Events handed to the broker and not confirmed" },
+    [M_BACKLOG] = { "prodorder_outbox_backlog", METRIC_GAUGE,
+                    "Events that wait for room in the broker's queue" },
+};
+
+/* A row to be released, by the claim that was held. */
+struct given_up {
+    int64_t id, claim;
+};
+
+static void run_deletion(void *ctx, struct batch *batch);
+static void run_release(void *ctx, struct batch *batch);
+static void on_timer(void *ctx);
+static void sweep(struct outbox *outbox);
+static void read_backlog(struct outbox *outbox);
+
+enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg, struct broker *broker,
+                     const struct outbox_options *options) {
+    static bool registered;
+    struct batcher_options deletions = { .name = "outbox_delete",
+                                         .item_bytes = sizeof(int64_t),
+                                         .queue_max = DELETE_QUEUE_MAX,
+                                         .batch_max = DELETE_BATCH_MAX,
+                                         .inflight_max = 1,
+                                         .run = run_deletion,
+                                         .ctx = outbox };
+    struct batcher_options releases = deletions;
+    releases.name = "outbox_release";
+    releases.item_bytes = sizeof(struct given_up);
+    releases.run = run_release;
+    *outbox = (struct outbox){ .loop = loop, .pg = pg, .broker = broker, .options = *options };
+    loop_timer_init(&outbox->timer, on_timer, outbox);
+    arena_init(&outbox->sweep_arena, ARENA_BYTES_MAX);
+    arena_init(&outbox->backlog_arena, ARENA_BYTES_MAX);
+    outbox->backlog = calloc(BACKLOG_MAX, sizeof(*outbox->backlog));
+    outbox->reading = calloc(options->sweep_batch_max, sizeof(*outbox->reading));
+    if (outbox->backlog == NULL || outbox->reading == NULL) {
+        return ERR_NO_MEMORY; /* outbox_close() frees what there is */
+    }
+    if (!registered) {
+        metrics_register(METRICS, METRIC_COUNT);
+        registered = true;
+    }
+    enum err err = batcher_init(&outbox->deletions, loop, &deletions);
+    if (err == ERR_OK) {
+        err = batcher_init(&outbox->releases, loop, &releases);
+    }
+    if (err == ERR_OK) {
+        loop_timer_start(loop, &outbox->timer, options->sweep_interval_ms);
+    }
+    return err;
+}
+
+void outbox_stop(struct outbox *outbox) {
+    outbox->closing = true;
+    loop_timer_stop(outbox->loop, &outbox->timer);
+}
+
+void outbox_close(struct outbox *outbox) {
+    if (outbox->loop == NULL) {
+        return;
+    }
+    outbox_stop(outbox);
+    batcher_done(&outbox->deletions);
+    batcher_done(&outbox->releases);
+    id_set_done(&outbox->held);
+    arena_done(&outbox->sweep_arena);
+    arena_done(&outbox->backlog_arena);
+    free(outbox->backlog);
+    free(outbox->reading);
+    *outbox = (struct outbox){ 0 };
+}
+
+bool outbox_is_idle(const struct outbox *outbox) {
+    return batcher_is_idle(&outbox->deletions) && batcher_is_idle(&outbox->releases) &&
+           !outbox->sweeping && outbox->reading_count == 0;
+}
+
+/* ---- into the table ---- */
+
+struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *arena,
+                                  const struct outbox_event *events, size_t count) {
+    struct pg_call call = { .statement = outbox->options.insert_statement,
+                            .param_count = 1 + TEXT_COLUMNS };
+    int64_t *ids = arena_array(arena, count, sizeof(*ids));
+    struct str *columns[TEXT_COLUMNS];
+    bool whole = ids != NULL;
+    for (size_t c = 0; c < TEXT_COLUMNS; c++) {
+        columns[c] = arena_array(arena, count, sizeof(struct str));
+        whole = whole && columns[c] != NULL;
+    }
+    if (!whole) {
+        call.params[0].length = -1; /* the request fails with ERR_NO_MEMORY */
+        return call;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct outbox_event *event = &events[i];
+        ids[i] = event->id;
+        columns[0][i] = str_of(event->routing_key);
+        columns[1][i] = event->message_id;
+        columns[2][i] = event->correlation_id;
+        columns[3][i] = event->traceparent.length > 0 ? event->traceparent : STR("");
+        columns[4][i] = event->tracestate.length > 0 ? event->tracestate : (struct str){ NULL, 0 };
+        columns[5][i] = event->body;
+    }
+    call.params[0] = pg_int8_array(arena, ids, count);
+    for (size_t c = 0; c < TEXT_COLUMNS; c++) {
+        call.params[c + 1] = pg_text_array(arena, columns[c], count);
+    }
+    return call;
+}
+
+/* ---- out to the broker ---- */
+
+static const char *terminated(struct arena *arena, struct str text) {
+    const char *copy = text.length == 0 ? "" : arena_copy(arena, text.bytes, text.length);
+    return copy == NULL ? "" : copy;
+}
+
+static enum err publish_one(struct outbox *outbox, struct arena *arena,
+                            const struct outbox_event *event) {
+    struct broker_message message = {
+        .routing_key = event->routing_key,
+        .message_id = terminated(arena, event->message_id),
+        .correlation_id = terminated(arena, event->correlation_id),
+        .traceparent = terminated(arena, event->traceparent),
+        .tracestate = terminated(arena, event->tracestate),
+        .body = event->body.bytes,
+        .body_length = event->body.length,
+    };
+    enum err err = broker_publish(outbox->broker, &message, (uint64_t)event->id);
+    if (err == ERR_TOO_LARGE) {
+        log_error("event is too large for the broker", LOG_STR("messageId", message.message_id),
+                  LOG_INT("bytes", event->body.length));
+    }
+    return err;
+}
+
+/*
+ * Whoever sweeps next may have it. If that fails, or finds no room here, the claim ends by itself.
+ */
+static void release(struct outbox *outbox, int64_t id, int64_t claim) {
+    struct given_up item = { id, claim };
+    enum err err = batcher_add(&outbox->releases, &item);
+    (void)err;
+}
+
+/* What befalls an event off its usual way: memory, broker, deleted. */
+static void note_event(const char *msg, struct arena *arena, const struct outbox_event *event) {
+    struct trace_ids ids = trace_ids_of(event->traceparent);
+    log_info(msg, LOG_STR("requestId", terminated(arena, event->correlation_id)), LOG_TRACE(ids),
+             LOG_STR("messageId", terminated(arena, event->message_id)),
+             LOG_INT("outboxId", event->id));
+}
+
+static void note_levels(const struct outbox *outbox) {
+    metric_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight);
+    metric_set(&METRICS[M_BACKLOG], (int64_t)outbox->backlog_count);
+}
+
+/* An event that this process holds: to the broker, else into the backlog, else to the sweep. */
+static void send_held(struct outbox *outbox, struct arena *arena, const struct outbox_event *event,
+                      int metric) {
+    enum err err = ERR_BUSY;
+    if (outbox->backlog_count == 0 || metric == M_FROM_BACKLOG) { /* nobody overtakes the backlog */
+        err = publish_one(outbox, arena, event);
+    }
+    if (err == ERR_OK) {
+        outbox->inflight++;
+        metric_add(&METRICS[metric], 1);
+        if (metric == M_REPUBLISHED) {
+            note_event("event sent by the sweep", arena, event);
+        }
+        return;
+    }
+    if (err == ERR_BUSY && outbox->backlog_count < BACKLOG_MAX) {
+        size_t slot = (outbox->backlog_head + outbox->backlog_count) % BACKLOG_MAX;
+        outbox->backlog[slot] = event->id;
+        outbox->backlog_count++;
+        return;
+    }
+    id_set_remove(&outbox->held, event->id);
+    if (err == ERR_UNAVAILABLE && metric == M_REPUBLISHED) {
+        release(outbox, event->id, event->claim);
+    }
+    metric_add(&METRICS[M_UNSENT], 1);
+    note_event("event waits for the broker", arena, event);
+}
+
+static void publish_all(struct outbox *outbox, const struct outbox_event *events, size_t count,
+                        int metric) {
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        arena_reset(&arena);
+        if (!id_set_has(&outbox->held, events[i].id) &&
+            id_set_add(&outbox->held, events[i].id, events[i].claim) == ERR_OK) {
+            send_held(outbox, &arena, &events[i], metric);
+        }
+    }
+    arena_done(&arena);
+    note_levels(outbox);
+}
+
+void outbox_publish(struct outbox *outbox, const struct outbox_event *events, size_t count) {
+    publish_all(outbox, events, count, M_PUBLISHED);
+}
+
+/* ---- confirmed: delete; lost: release ---- */
+
+void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
+                         bool confirmed) {
+    for (size_t i = 0; i < count; i++) {
+        int64_t id = (int64_t)cookies[i];
+        log_debug("event settled", LOG_INT("outboxId", id), LOG_BOOL("confirmed", confirmed));
+        outbox->inflight -= id_set_has(&outbox->held, id);
+        if (outbox->lost > 0) {
+            outbox->lost--;
+            if (!confirmed) {
+                release(outbox, id, id_set_mark(&outbox->held, id));
+            }
+        }
+        id_set_remove(&outbox->held, id);
+        if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {
+            metric_add(&METRICS[M_UNDELETED], 1); /* the sweep sends it again and deletes it then */
+        }
+    }
+    note_levels(outbox);
+    read_backlog(outbox);
+}
+
+static void batch_settled(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    (void)err; /* rows that stay are swept, sent again and deleted then; claims end by themselves */
+    (void)rows;
+    batch_done(batch);
+}
+
+static void run_deletion(void *ctx, struct batch *batch) {
+    struct outbox *outbox = ctx;
+    struct pg_call calls[2] = {
+        { .statement = outbox->options.relax_statement },
+        { .statement = outbox->options.delete_statement, .param_count = 1 },
+    };
+    calls[1].params[0] = pg_int8_array(&batch->arena, batch->items, batch->count);
+    pg_run(outbox->pg, calls, 2, batch_settled, batch);
+}
+
+static void run_release(void *ctx, struct batch *batch) {
+    struct outbox *outbox = ctx;
+    struct pg_call call = { .statement = outbox->options.release_statement, .param_count = 2 };
+    const struct given_up *items = batch->items;
+    int64_t *ids = arena_array(&batch->arena, batch->count, sizeof(*ids));
+    int64_t *claims = arena_array(&batch->arena, batch->count, sizeof(*claims));
+    if (ids == NULL || claims == NULL) {
+        batch_done(batch);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        ids[i] = items[i].id;
+        claims[i] = items[i].claim;
+    }
+    call.params[0] = pg_int8_array(&batch->arena, ids, batch->count);
+    call.params[1] = pg_int8_array(&batch->arena, claims, batch->count);
+    pg_run(outbox->pg, &call, 1, batch_settled, batch);
+}
+
+/* ---- rows that are read again ---- */
+
+static struct outbox_event event_from_row(struct arena *arena, const struct pg_rows *rows,
+                                          size_t row) {
+    return (struct outbox_event){
+        .id = pg_get_int8(rows, row, 0),
+        .routing_key = terminated(arena, pg_get_text(rows, row, 1)),
+        .message_id = pg_get_text(rows, row, 2),
+        .correlation_id = pg_get_text(rows, row, 3),
+        .traceparent = pg_get_text(rows, row, 4),
+        .tracestate = pg_get_text(rows, row, 5),
+        .body = pg_get_text(rows, row, 6),
+    };
+}
+
+/*
+ * What did not come back with the rows is gone (another replica sent it), or cannot be read now:
+ * let go of it.
+ */
+static void release_unread(struct outbox *outbox, const struct pg_rows *rows) {
+    size_t row = 0, count = rows == NULL ? 0 : rows->count;
+    for (size_t i = 0; i < outbox->reading_count; i++) { /* both in the order of ids */
+        while (row < count && pg_get_int8(rows, row, 0) < outbox->reading[i]) {
+            row++;
+        }
+        if (row == count || pg_get_int8(rows, row, 0) != outbox->reading[i]) {
+            id_set_remove(&outbox->held, outbox->reading[i]);
+        }
+    }
+}
+
+static void backlog_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct outbox *outbox = ctx;
+    struct arena arena;
+    size_t count = err == ERR_OK ? rows[0].count : 0;
+    release_unread(outbox, err == ERR_OK ? &rows[0] : NULL);
+    outbox->reading_count = 0;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        arena_reset(&arena);
+        struct outbox_event event = event_from_row(&arena, &rows[0], i);
+        send_held(outbox, &arena, &event, M_FROM_BACKLOG);
+    }
+    arena_done(&arena);
+    arena_reset(&outbox->backlog_arena);
+    note_levels(outbox);
+    if (err == ERR_OK) {
+        read_backlog(outbox);
+    }
+}
+
+static int compare_ids(const void *a, const void *b) {
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static void read_backlog(struct outbox *outbox) {
+    struct pg_call call = { .statement = outbox->options.read_statement, .param_count = 1 };
+    if (outbox->backlog_count == 0 || outbox->reading_count > 0 || outbox->closing ||
+        outbox->inflight >= outbox->options.backlog_below) {
+        return;
+    }
+    while (outbox->backlog_count > 0 && outbox->reading_count < outbox->options.sweep_batch_max) {
+        outbox->reading[outbox->reading_count++] = outbox->backlog[outbox->backlog_head];
+        outbox->backlog_head = (outbox->backlog_head + 1) % BACKLOG_MAX;
+        outbox->backlog_count--;
+    }
+    qsort(outbox->reading, outbox->reading_count, sizeof(*outbox->reading), compare_ids);
+    call.params[0] = pg_int8_array(&outbox->backlog_arena, outbox->reading, outbox->reading_count);
+    pg_run(outbox->pg, &call, 1, backlog_arrived, outbox);
+}
+
+/* ---- the sweep ---- */
+
+static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct outbox *outbox = ctx;
+    size_t count = err == ERR_OK ? rows[0].count : 0;
+    outbox->sweeping = false;
+    for (size_t i = 0; i < count && !outbox->closing; i++) {
+        arena_reset(&outbox->sweep_arena);
+        struct outbox_event event = event_from_row(&outbox->sweep_arena, &rows[0], i);
+        event.claim = pg_get_int8(&rows[0], i, 7);
+        publish_all(outbox, &event, 1, M_REPUBLISHED);
+    }
+    arena_reset(&outbox->sweep_arena);
+    if (count > 0) {
+        log_info("outbox swept", LOG_INT("events", count));
+    }
+    if (!outbox->closing) {
+        bool more = count == outbox->options.sweep_batch_max;
+        if (!more) {
+            outbox->sweep_all = false;
+        }
+        /* a full batch: there is more; a short pause lets the publisher drain */
+        loop_timer_start(outbox->loop, &outbox->timer,
+                         more ? 20 : outbox->options.sweep_interval_ms);
+    }
+}
+
+static void sweep(struct outbox *outbox) {
+    struct pg_call call = { .statement = outbox->options.claim_statement, .param_count = 2 };
+    outbox->sweeping = true;
+    call.params[0] = pg_int8(&outbox->sweep_arena, outbox->sweep_all ? FRESH_LEASE_S : 0);
+    call.params[1] = pg_int8(&outbox->sweep_arena, (int64_t)outbox->options.sweep_batch_max);
+    pg_run(outbox->pg, &call, 1, swept, outbox);
+}
+
+static void on_timer(void *ctx) {
+    struct outbox *outbox = ctx;
+    if (outbox->sweeping) {
+        return; /* its end arms the timer */
+    }
+    read_backlog(outbox);                  /* if a read failed, nothing else would go on with it */
+    bool full = outbox->backlog_count > 0; /* more would only join the backlog */
+    if (full || broker_publish_state(outbox->broker) != BROKER_UP || !pg_is_ready(outbox->pg)) {
+        loop_timer_start(outbox->loop, &outbox->timer, outbox->options.sweep_interval_ms);
+        return;
+    }
+    sweep(outbox);
+}
+
+/* The broker is away: the sweep finds what waits here, for this process or for another. */
+static void drop_backlog(struct outbox *outbox) {
+    while (outbox->backlog_count > 0) {
+        id_set_remove(&outbox->held, outbox->backlog[outbox->backlog_head]);
+        outbox->backlog_head = (outbox->backlog_head + 1) % BACKLOG_MAX;
+        outbox->backlog_count--;
+    }
+    note_levels(outbox);
+}
+
+void outbox_on_broker_state(struct outbox *outbox, enum broker_state state) {
+    if (state == BROKER_DOWN) {
+        drop_backlog(outbox);
+        outbox->lost = outbox->inflight;
+    }
+    if (state != BROKER_UP || outbox->closing) {
+        return;
+    }
+    read_backlog(outbox);
+    outbox->sweep_all = true;
+    if (!outbox->sweeping) {
+        loop_timer_start(outbox->loop, &outbox->timer, 0);
+    }
+}

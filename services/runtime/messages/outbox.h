@@ -1,0 +1,132 @@
+/*
+ * The transactional outbox: commit first, tell after.
+ *
+ * The caller inserts its events with outbox_insert_call() in the transaction that makes them true.
+ * After the commit it hands them to outbox_publish(): they leave from memory. The publisher's
+ * confirm deletes the row (in batches, without waiting for the disk: a row that comes back after a
+ * crash is only sent again). What is left, after a crash or while the broker is away, is found by
+ * the sweep: when the broker comes up, and every sweep_interval_ms. Consumers must therefore take
+ * hearing twice as harmless.
+ *
+ * When the broker module's queue is full, the ids of what did not fit wait in a backlog; as soon as
+ * confirms make room their rows are read again and sent. So a burst costs memory for its ids only,
+ * and no event waits for the sweep.
+ *
+ * A row is claimed by pushing its `available_at` into the future; FOR UPDATE SKIP LOCKED lets
+ * replicas share the sweep. Rows that this process has in hand are not sent again. What a
+ * connection that ended took with it is released, so that it need not wait for the end of its
+ * claim, unless another claim has followed. What the broker refuses is not released, or it would be
+ * sent over and over. Loop thread only.
+ *
+ * Table:  outbox (id bigint PRIMARY KEY, routing_key text, message_id text, correlation_id text,
+ *                 traceparent text, tracestate text (may be NULL), body text,
+ *                 available_at timestamptz)
+ */
+#ifndef COMMON_OUTBOX_H
+#define COMMON_OUTBOX_H
+
+#include "base/arena.h"
+#include "runtime/flow/batcher.h"
+#include "runtime/broker/broker.h"
+#include "base/err.h"
+#include "id_set.h"
+#include "runtime/loop/loop.h"
+#include "runtime/pg/pg.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The service puts these into its statement table, and their indices into the options. */
+#define OUTBOX_INSERT_SQL                                                                          \
+    "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent,"                \
+    " tracestate, body, available_at) SELECT *, clock_timestamp() + interval '10 s' FROM"          \
+    " unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "           \
+    "$7::text[])"
+/* The last column names the claim: when it ends, in microseconds. */
+#define OUTBOX_CLAIM_SQL                                                                           \
+    "UPDATE outbox SET available_at = clock_timestamp() + interval '30 s' WHERE id IN"             \
+    " (SELECT id FROM outbox WHERE available_at <="                                                \
+    " clock_timestamp() + $1::bigint * interval '1 s'"                                             \
+    " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"                                        \
+    " RETURNING id, routing_key, message_id, correlation_id, traceparent, tracestate, body,"       \
+    " (extract(epoch FROM available_at) * 1000000)::bigint"
+#define OUTBOX_READ_SQL                                                                            \
+    "SELECT id, routing_key, message_id, correlation_id, traceparent, tracestate, body"            \
+    " FROM outbox WHERE id = ANY ($1::bigint[]) ORDER BY id"
+/*
+ * Only while the claim is still the one that is given up. Claim 0 is the inserter's: it ends within
+ * 10 s from now, which a sweep's claim does not before it is 20 s old.
+ */
+#define OUTBOX_RELEASE_SQL                                                                         \
+    "UPDATE outbox SET available_at = clock_timestamp()"                                           \
+    " FROM unnest($1::bigint[], $2::bigint[]) AS held (id, claim)"                                 \
+    " WHERE outbox.id = held.id AND CASE held.claim"                                               \
+    " WHEN 0 THEN available_at <= clock_timestamp() + interval '10 s'"                             \
+    " ELSE (extract(epoch FROM available_at) * 1000000)::bigint = held.claim END"
+#define OUTBOX_RELAX_SQL "SELECT set_config('synchronous_commit', 'off', true)"
+#define OUTBOX_DELETE_SQL "DELETE FROM outbox WHERE id = ANY ($1::bigint[])"
+
+struct outbox_event {
+    int64_t id; /* positive; of the row */
+    const char *routing_key;
+    struct str message_id;
+    struct str correlation_id;
+    struct str traceparent; /* .length 0: none */
+    struct str tracestate;  /* likewise; only with a traceparent */
+    struct str body;
+    int64_t claim; /* 0: as inserted; for the sweep */
+};
+
+struct outbox_options {
+    size_t insert_statement, claim_statement, read_statement, release_statement, relax_statement,
+        delete_statement;
+    uint32_t sweep_interval_ms;
+    size_t sweep_batch_max; /* rows read at once, by sweep and backlog */
+    size_t backlog_below;   /* fewer events than this with the broker module: the backlog goes on */
+};
+
+struct outbox {
+    struct loop *loop;
+    struct pg *pg;
+    struct broker *broker;
+    struct outbox_options options;
+    struct batcher deletions, releases;
+    struct id_set held; /* rows that this process has in hand: with the broker module, or in the
+                           backlog; their claims (OUTBOX_CLAIM_SQL) are the marks */
+    size_t inflight;    /* those with the broker module */
+    size_t lost;        /* of these, still to be reported: with a connection that has ended */
+    int64_t *backlog;   /* ring of ids */
+    size_t backlog_head, backlog_count;
+    int64_t *reading; /* ids of the backlog being read */
+    size_t reading_count;
+    struct loop_timer timer;
+    struct arena sweep_arena;
+    struct arena backlog_arena;
+    bool sweeping;
+    bool sweep_all; /* the next sweep takes fresh rows too: the broker has just come back */
+    bool closing;
+};
+
+MUST_CHECK enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg,
+                                struct broker *broker, const struct outbox_options *options);
+void outbox_close(struct outbox *outbox); /* accepts one zeroed; pg must be closed before */
+
+/* The INSERT for the caller's transaction. Memory from `arena`, until the request is done. */
+struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *arena,
+                                  const struct outbox_event *events, size_t count);
+/* After the commit. Copies. Whatever cannot be sent now is left to the sweep. */
+void outbox_publish(struct outbox *outbox, const struct outbox_event *events, size_t count);
+
+/* From the broker's callbacks. */
+void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
+                         bool confirmed);
+void outbox_on_broker_state(struct outbox *outbox, enum broker_state state);
+
+/* Stop sweeping; nothing more will be published. */
+void outbox_stop(struct outbox *outbox);
+/* No deletion and no release waits or is under way (for the drain). */
+bool outbox_is_idle(const struct outbox *outbox);
+
+#endif

@@ -1,0 +1,479 @@
+#include "private.h"
+
+#include "runtime/telemetry/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+enum {
+    MIGRATION_TIMEOUT_MS = 600000,
+    MIGRATION_PAUSE_MS = 2000, /* and the backoff: others run at least as long as it held them up */
+};
+
+static void connect_poll(struct pg_conn *conn);
+static void start_migrating(struct pg_conn *conn);
+static void start_preparing(struct pg_conn *conn);
+static bool try_flush(struct pg_conn *conn);
+static void flush(struct pg_conn *conn);
+static void on_event(void *ctx, uint32_t events);
+static void on_timer(void *ctx);
+
+/* Statements that every connection has besides the service's own. */
+static const char BEGIN_NAME[] = "pg_begin", COMMIT_NAME[] = "pg_commit";
+static const char ROLLBACK_NAME[] = "pg_rollback";
+
+void pg_conn_init(struct pg_conn *conn, struct pg *pg) {
+    *conn = (struct pg_conn){ .pg = pg, .state = PG_CONN_DOWN };
+    conn->backoff.base_ms = pg->options.backoff_base_ms;
+    conn->backoff.cap_ms = pg->options.backoff_cap_ms;
+    list_init(&conn->idle_node);
+    loop_timer_init(&conn->timer, on_timer, conn);
+}
+
+static void clear_results(struct pg_conn *conn) {
+    for (size_t i = 0; i < conn->result_count; i++) {
+        PQclear(conn->results[i]);
+    }
+    conn->result_count = 0;
+}
+
+static void ignore_notice(void *ctx, const PGresult *notice) {
+    (void)ctx;
+    (void)notice;
+}
+
+/* ---- up ---- */
+
+static bool watch_socket(struct pg_conn *conn, uint32_t events) {
+    loop_unwatch(conn->pg->loop, &conn->watch);
+    return loop_watch(conn->pg->loop, &conn->watch, PQsocket(conn->libpq), events, on_event,
+                      conn) == ERR_OK;
+}
+
+void pg_conn_start(struct pg_conn *conn) {
+    struct pg *pg = conn->pg;
+    assert(conn->state == PG_CONN_DOWN && conn->libpq == NULL);
+    if (!resolver_next_address(&pg->resolver, conn->address)) {
+        loop_timer_start(pg->loop, &conn->timer, backoff_next_ms(&conn->backoff));
+        return;
+    }
+    const char *const keywords[] = {
+        "host",    "hostaddr",        "port", "user", "password", "dbname", "application_name",
+        "options", "client_encoding", NULL
+    };
+    const char *const values[] = { pg->options.host,
+                                   conn->address,
+                                   pg->port_text,
+                                   pg->options.user,
+                                   pg->options.password,
+                                   pg->options.database,
+                                   pg->options.application_name,
+                                   pg->server_options,
+                                   "UTF8",
+                                   NULL };
+    conn->state = PG_CONN_CONNECTING;
+    conn->libpq = PQconnectStartParams(keywords, values, 0);
+    if (conn->libpq == NULL || PQstatus(conn->libpq) == CONNECTION_BAD) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+        return;
+    }
+    PQsetNoticeReceiver(conn->libpq, ignore_notice, NULL);
+    loop_timer_start(pg->loop, &conn->timer, pg->options.connect_timeout_ms);
+    if (!watch_socket(conn, EPOLLOUT)) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, "cannot watch the socket");
+    }
+}
+
+static void connect_poll(struct pg_conn *conn) {
+    PostgresPollingStatusType status = PQconnectPoll(conn->libpq);
+    if (status == PGRES_POLLING_FAILED) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+        return;
+    }
+    /* libpq may have opened another socket: watch anew each time */
+    bool writes = status == PGRES_POLLING_WRITING;
+    if (!watch_socket(conn, writes ? EPOLLOUT : EPOLLIN)) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, "cannot watch the socket");
+        return;
+    }
+    if (status != PGRES_POLLING_OK) {
+        return;
+    }
+    if (PQsetnonblocking(conn->libpq, 1) != 0) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+    } else if (!conn->pg->migrated) {
+        start_migrating(conn);
+    } else {
+        start_preparing(conn);
+    }
+}
+
+static void start_migrating(struct pg_conn *conn) {
+    conn->state = PG_CONN_MIGRATING;
+    conn->err = ERR_OK;
+    loop_timer_start(conn->pg->loop, &conn->timer, MIGRATION_TIMEOUT_MS);
+    if (PQsendQuery(conn->libpq, conn->pg->migration_script) != 1) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+        return;
+    }
+    flush(conn);
+}
+
+static void start_preparing(struct pg_conn *conn) {
+    const struct pg_options *options = &conn->pg->options;
+    conn->state = PG_CONN_PREPARING;
+    conn->err = ERR_OK;
+    loop_timer_start(conn->pg->loop, &conn->timer, options->deadline_ms * 2);
+    bool ok = PQenterPipelineMode(conn->libpq) == 1 &&
+              PQsendPrepare(conn->libpq, BEGIN_NAME, "BEGIN", 0, NULL) == 1 &&
+              PQsendPrepare(conn->libpq, COMMIT_NAME, "COMMIT", 0, NULL) == 1 &&
+              PQsendPrepare(conn->libpq, ROLLBACK_NAME, "ROLLBACK", 0, NULL) == 1;
+    for (size_t i = 0; ok && i < options->statement_count; i++) {
+        const struct pg_statement *statement = &options->statements[i];
+        ok = PQsendPrepare(conn->libpq, statement->name, statement->sql, 0, NULL) == 1;
+    }
+    if (!ok || PQpipelineSync(conn->libpq) != 1) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+        return;
+    }
+    flush(conn);
+}
+
+static void become_idle(struct pg_conn *conn, bool first_time) {
+    conn->state = PG_CONN_IDLE;
+    conn->request = NULL;
+    loop_timer_stop(conn->pg->loop, &conn->timer);
+    pg_conn_became_idle(conn, first_time);
+}
+
+/* ---- requests ---- */
+
+static bool send_call(struct pg_conn *conn, const char *name, const struct pg_call *call) {
+    const char *values[PG_PARAMS_MAX];
+    int lengths[PG_PARAMS_MAX];
+    int formats[PG_PARAMS_MAX];
+    size_t count = call == NULL ? 0 : call->param_count;
+    for (size_t i = 0; i < count; i++) {
+        values[i] = call->params[i].bytes;
+        lengths[i] = call->params[i].length;
+        formats[i] = 1;
+    }
+    return PQsendQueryPrepared(conn->libpq, name, (int)count, values, lengths, formats, 1) == 1;
+}
+
+void pg_conn_send(struct pg_conn *conn, struct pg_session *request) {
+    assert(conn->state == PG_CONN_IDLE || conn->state == PG_CONN_HELD);
+    conn->state = PG_CONN_BUSY;
+    conn->request = request;
+    request->conn = conn;
+    conn->err = ERR_OK;
+    conn->result_expected = request->count + request->begins + request->commits;
+    loop_timer_start(conn->pg->loop, &conn->timer, (uint64_t)conn->pg->options.deadline_ms * 2);
+    bool ok = !request->begins || send_call(conn, BEGIN_NAME, NULL);
+    for (size_t i = 0; ok && i < request->count; i++) {
+        const struct pg_call *call = &request->calls[i];
+        ok = send_call(conn, conn->pg->options.statements[call->statement].name, call);
+    }
+    ok = ok && (!request->commits || send_call(conn, COMMIT_NAME, NULL));
+    if (!ok || PQpipelineSync(conn->libpq) != 1 || !try_flush(conn)) {
+        conn->broken = true; /* the caller's fn must not run from here */
+        loop_timer_start(conn->pg->loop, &conn->timer, 0);
+    }
+}
+
+void pg_conn_rollback(struct pg_conn *conn) {
+    conn->state = PG_CONN_ROLLING_BACK;
+    conn->request = NULL;
+    conn->err = ERR_OK;
+    loop_timer_start(conn->pg->loop, &conn->timer, (uint64_t)conn->pg->options.deadline_ms * 2);
+    if (!send_call(conn, ROLLBACK_NAME, NULL) || PQpipelineSync(conn->libpq) != 1) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+        return;
+    }
+    flush(conn);
+}
+
+static bool try_flush(struct pg_conn *conn) {
+    int rc = PQflush(conn->libpq);
+    if (rc >= 0) {
+        loop_watch_events(conn->pg->loop, &conn->watch,
+                          rc == 1 ? (uint32_t)(EPOLLIN | EPOLLOUT) : (uint32_t)EPOLLIN);
+    }
+    return rc >= 0;
+}
+
+static void flush(struct pg_conn *conn) {
+    if (!try_flush(conn)) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+    }
+}
+
+/* ---- results ---- */
+
+#define READ_ONLY "25006"
+
+enum err pg_classify(const PGresult *result) {
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (state == NULL) {
+        return ERR_UNAVAILABLE;
+    }
+    if (strcmp(state, "23505") == 0) {
+        return ERR_DUPLICATE;
+    }
+    if (strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0) {
+        return ERR_REJECTED_DATA;
+    }
+    if (strcmp(state, "57014") == 0 || strcmp(state, "55P03") == 0) { /* canceled; lock timeout */
+        return ERR_TIMEOUT;
+    }
+    if (strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0) {
+        return ERR_CONFLICT;
+    }
+    static const char *const AWAY[] = { "57", "08", "53", "58", READ_ONLY, "25P03" };
+    for (size_t i = 0; i < sizeof(AWAY) / sizeof(AWAY[0]); i++) {
+        /* shutdown, connection, resources, I/O, not the primary, idle in transaction */
+        if (strncmp(state, AWAY[i], strlen(AWAY[i])) == 0) {
+            return ERR_UNAVAILABLE;
+        }
+    }
+    return ERR_INTERNAL;
+}
+
+static void note_error(struct pg_conn *conn, const PGresult *result) {
+    enum err err = pg_classify(result);
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (state != NULL && strcmp(state, READ_ONLY) == 0) {
+        conn->read_only = true;
+    }
+    if (conn->err == ERR_OK) {
+        conn->err = err;
+    }
+    if (err != ERR_DUPLICATE && err != ERR_CONFLICT) {
+        log_warn("database error",
+                 LOG_STR("sqlstate", PQresultErrorField(result, PG_DIAG_SQLSTATE)),
+                 LOG_STR("error", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)),
+                 LOG_STR("detail", PQresultErrorField(result, PG_DIAG_CONTEXT)));
+    }
+}
+
+static void request_complete(struct pg_conn *conn) {
+    struct pg_session *request = conn->request;
+    enum err err = conn->err;
+    bool keeps = request->interactive && !request->commits && err == ERR_OK;
+    assert(err != ERR_OK || conn->result_count == conn->result_expected);
+    loop_timer_stop(conn->pg->loop, &conn->timer);
+    PGresult *results[PG_RESULTS_MAX];
+    size_t result_count = conn->result_count;
+    memcpy(results, conn->results, sizeof(results));
+    conn->result_count = 0;
+    if (keeps) {
+        conn->state = PG_CONN_HELD;
+    } else if (request->interactive && err != ERR_OK) {
+        pg_conn_rollback(conn);
+    } else {
+        become_idle(conn, false);
+    }
+    pg_finish_request(request, err, results + request->begins);
+    for (size_t i = 0; i < result_count; i++) {
+        PQclear(results[i]);
+    }
+    if (conn->read_only && conn->request == NULL) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, "the server is read-only");
+    }
+}
+
+static void sync_arrived(struct pg_conn *conn) {
+    switch (conn->state) {
+    case PG_CONN_PREPARING:
+        clear_results(conn);
+        if (conn->err != ERR_OK) {
+            pg_conn_drop(conn, ERR_INTERNAL, "a statement could not be prepared");
+            return;
+        }
+        backoff_reset(&conn->backoff);
+        conn->error_count = 0;
+        become_idle(conn, true);
+        return;
+    case PG_CONN_ROLLING_BACK:
+        clear_results(conn);
+        become_idle(conn, false);
+        return;
+    default: assert(conn->state == PG_CONN_BUSY); request_complete(conn);
+    }
+}
+
+static void take_result(struct pg_conn *conn, PGresult *result) {
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_FATAL_ERROR) {
+        note_error(conn, result);
+    }
+    bool useful = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+    if (conn->state == PG_CONN_BUSY && useful && conn->result_count < PG_RESULTS_MAX) {
+        conn->results[conn->result_count++] = result;
+    } else {
+        PQclear(result);
+    }
+}
+
+static void pause_migrating(struct pg_conn *conn) {
+    uint32_t pause_ms = MIGRATION_PAUSE_MS + backoff_next_ms(&conn->backoff);
+    conn->state = PG_CONN_PAUSING;
+    log_warn("schema not migrated yet, trying again", LOG_STR("host", conn->pg->options.host),
+             LOG_INT("port", conn->pg->options.port),
+             LOG_STR("database", conn->pg->options.database), LOG_INT("retryMs", pause_ms));
+    loop_timer_start(conn->pg->loop, &conn->timer, pause_ms);
+}
+
+static void migration_done(struct pg_conn *conn) {
+    if (conn->err == ERR_TIMEOUT && PQstatus(conn->libpq) == CONNECTION_OK) {
+        pause_migrating(conn);
+        return;
+    }
+    if (conn->err != ERR_OK) {
+        pg_conn_drop(conn, ERR_INTERNAL, "the schema could not be migrated");
+        return;
+    }
+    conn->pg->migrated = true;
+    start_preparing(conn);
+    pg_migrated(conn->pg);
+}
+
+static void read_results(struct pg_conn *conn) {
+    PGconn *libpq = conn->libpq;
+    while (conn->libpq == libpq && PQisBusy(libpq) == 0) {
+        if (conn->state == PG_CONN_IDLE || conn->state == PG_CONN_HELD ||
+            conn->state == PG_CONN_PAUSING) {
+            return;
+        }
+        PGresult *result = PQgetResult(libpq);
+        if (result == NULL) {
+            if (conn->state == PG_CONN_MIGRATING) {
+                migration_done(conn);
+            } else if (PQstatus(libpq) == CONNECTION_BAD) {
+                pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+            }
+            continue; /* in a pipeline: the end of one statement */
+        }
+        if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+            PQclear(result);
+            sync_arrived(conn);
+            continue;
+        }
+        take_result(conn, result);
+    }
+}
+
+static void on_event(void *ctx, uint32_t events) {
+    struct pg_conn *conn = ctx;
+    if (conn->state == PG_CONN_CONNECTING) {
+        connect_poll(conn);
+        return;
+    }
+    if ((events & EPOLLOUT) != 0) {
+        flush(conn);
+    }
+    if (conn->libpq == NULL || (events & ~(uint32_t)EPOLLOUT) == 0) {
+        return;
+    }
+    if (PQconsumeInput(conn->libpq) != 1) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+        return;
+    }
+    read_results(conn);
+    if (conn->libpq != NULL && PQstatus(conn->libpq) == CONNECTION_BAD) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+    }
+}
+
+/* ---- down ---- */
+
+/* Each of the errors that alternate, by address, is told once, not at every attempt. */
+static bool is_news(struct pg_conn *conn, const char error[PG_ERROR_BYTES]) {
+    for (size_t i = 0; i < conn->error_count && i < RESOLVE_ADDRESSES_MAX; i++) {
+        if (strcmp(error, conn->errors[i]) == 0) {
+            return false;
+        }
+    }
+    memcpy(conn->errors[conn->error_count++ % RESOLVE_ADDRESSES_MAX], error, PG_ERROR_BYTES);
+    return true;
+}
+
+static void log_drop(struct pg_conn *conn, const char *reason, uint32_t retry_ms) {
+    char text[PG_ERROR_BYTES] = "";
+    const char *why = reason;
+    if (why == NULL) {
+        why = conn->libpq == NULL ? "out of memory" : PQerrorMessage(conn->libpq);
+    }
+    snprintf(text, sizeof(text), "%s", why);
+    text[strcspn(text, "\n")] = '\0';
+    if (is_news(conn, text)) {
+        log_warn("database connection lost", LOG_STR("host", conn->pg->options.host),
+                 LOG_INT("port", conn->pg->options.port), LOG_STR("reason", text),
+                 LOG_INT("retryMs", retry_ms));
+    }
+}
+
+static void disconnect(struct pg_conn *conn) {
+    loop_timer_stop(conn->pg->loop, &conn->timer);
+    loop_unwatch(conn->pg->loop, &conn->watch);
+    if (conn->libpq != NULL) {
+        PQfinish(conn->libpq);
+        conn->libpq = NULL;
+    }
+    clear_results(conn);
+    list_remove(&conn->idle_node);
+}
+
+void pg_conn_drop(struct pg_conn *conn, enum err err, const char *reason) {
+    struct pg_session *request = conn->request;
+    enum pg_conn_state state = conn->state;
+    uint32_t retry_ms = backoff_next_ms(&conn->backoff);
+    if (state < PG_CONN_IDLE) { /* it did not come up */
+        resolver_report_failure(&conn->pg->resolver, conn->address);
+    }
+    log_drop(conn, reason, retry_ms);
+    disconnect(conn);
+    conn->state = PG_CONN_DOWN;
+    conn->broken = conn->read_only = false;
+    conn->request = NULL;
+    if (state >= PG_CONN_IDLE) {
+        pg_conn_left(conn);
+    }
+    loop_timer_start(conn->pg->loop, &conn->timer, retry_ms);
+    if (request != NULL) {
+        request->conn = NULL;
+        if (state == PG_CONN_BUSY) { /* a held session learns of it with its next request */
+            pg_finish_request(request, err, NULL);
+        }
+    }
+}
+
+static void on_timer(void *ctx) {
+    struct pg_conn *conn = ctx;
+    if (conn->state == PG_CONN_DOWN) {
+        pg_conn_start(conn);
+    } else if (conn->state == PG_CONN_PAUSING) {
+        start_migrating(conn);
+    } else if (conn->broken) {
+        pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
+    } else {
+        pg_conn_drop(conn, ERR_TIMEOUT, "deadline passed");
+    }
+}
+
+void pg_conn_close(struct pg_conn *conn) {
+    struct pg_session *request = conn->request;
+    bool busy = conn->state == PG_CONN_BUSY;
+    disconnect(conn);
+    conn->state = PG_CONN_DOWN;
+    conn->request = NULL;
+    if (request == NULL) {
+        return;
+    }
+    request->conn = NULL; /* a held session may still be rolled back by its owner */
+    if (busy) {
+        pg_finish_request(request, ERR_UNAVAILABLE, NULL);
+    }
+}

@@ -1,0 +1,88 @@
+#include "health.h"
+
+#include "base/buf.h"
+#include "runtime/json/json.h"
+#include "runtime/telemetry/metrics.h"
+
+enum { RETRY_AFTER_S = 1 };
+
+static const struct health_component *the_components;
+static size_t the_count;
+static bool is_draining;
+
+void health_init(const struct health_component *components, size_t count) {
+    the_components = components;
+    the_count = count;
+    is_draining = false;
+}
+
+void health_set_draining(void) {
+    is_draining = true;
+}
+
+static void reply_buffer(struct http_exchange *exchange, int status, const char *content_type,
+                         struct buf *out) {
+    struct http_reply reply = {
+        .status = status,
+        .content_type = content_type,
+        .body = buf_bytes(out),
+        .body_length = buf_length(out),
+        .retry_after_s = status == 503 ? RETRY_AFTER_S : 0,
+    };
+    if (out->failed) {
+        http_reply_error(exchange, ERR_NO_MEMORY, NULL, NULL);
+    } else {
+        http_reply(exchange, &reply);
+    }
+    buf_free(out);
+}
+
+void health_get_livez(struct http_exchange *exchange, void *ctx) {
+    static const char BODY[] = "{\"status\":\"alive\"}";
+    (void)ctx;
+    http_reply(exchange, &(struct http_reply){
+                             .status = 200, .body = BODY, .body_length = sizeof(BODY) - 1 });
+}
+
+static const char *overall(bool *ret_serving) {
+    bool all_up = true;
+    *ret_serving = !is_draining;
+    for (size_t i = 0; i < the_count; i++) {
+        bool up = the_components[i].is_up();
+        all_up = all_up && up;
+        *ret_serving = *ret_serving && (up || !the_components[i].required);
+    }
+    if (is_draining) {
+        return "draining";
+    }
+    if (!*ret_serving) {
+        return "unavailable";
+    }
+    return all_up ? "ready" : "degraded";
+}
+
+void health_get_readyz(struct http_exchange *exchange, void *ctx) {
+    struct buf out;
+    struct json_writer writer;
+    bool serving;
+    (void)ctx;
+    buf_init(&out, 0);
+    json_writer_init(&writer, &out);
+    json_begin_object(&writer, NULL);
+    json_write_str(&writer, "status", overall(&serving));
+    json_begin_object(&writer, "components");
+    for (size_t i = 0; i < the_count; i++) {
+        json_write_str(&writer, the_components[i].name, the_components[i].is_up() ? "up" : "down");
+    }
+    json_end_object(&writer);
+    json_end_object(&writer);
+    reply_buffer(exchange, serving ? 200 : 503, NULL, &out);
+}
+
+void health_get_metrics(struct http_exchange *exchange, void *ctx) {
+    struct buf out;
+    (void)ctx;
+    buf_init(&out, 0);
+    metrics_render(&out);
+    reply_buffer(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
+}

@@ -1,0 +1,10 @@
+/* The process_* metrics that Prometheus client libraries agree on. Internal to metrics.c. */
+#ifndef COMMON_METRICS_PROCESS_H
+#define COMMON_METRICS_PROCESS_H
+
+#include "base/buf.h"
+
+/* Append what the system tells; what it does not tell is left out. */
+void metrics_render_process(struct buf *out);
+
+#endif

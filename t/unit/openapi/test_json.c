@@ -1,0 +1,436 @@
+/* The gateway's JSON parser and exact decimals. */
+#include "openapi/decimal.h"
+#include "openapi/json/json.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct oa_arena *arena;
+static struct oa_json_error error;
+
+static void setup(void) {
+    arena = oa_arena_open(16 * 1024 * 1024);
+    ck_assert_ptr_nonnull(arena);
+}
+
+static void teardown(void) {
+    oa_arena_close(arena);
+}
+
+static struct oa_json *parse(const char *text) {
+    return oa_json_parse(arena, text, strlen(text), 8, &error);
+}
+
+static struct oa_str str(const char *text) {
+    return (struct oa_str){ text, strlen(text) };
+}
+
+START_TEST(values_are_typed) {
+    static const struct {
+        const char *text;
+        enum oa_json_type type;
+    } cases[] = { { "null", OA_NULL },      { " true ", OA_TRUE }, { "false", OA_FALSE },
+                  { "-0.5e+7", OA_NUMBER }, { "\"\"", OA_STRING }, { "[]", OA_ARRAY },
+                  { "{}", OA_OBJECT } };
+    const struct oa_json *value = parse(cases[_i].text);
+
+    ck_assert_ptr_nonnull(value);
+    ck_assert_int_eq(value->type, cases[_i].type);
+}
+END_TEST
+
+START_TEST(strings_are_decoded_and_counted) {
+    static const struct {
+        const char *text;
+        const char *decoded;
+        unsigned points;
+    } cases[] = {
+        { "\"abc\"", "abc", 3 },
+        { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8 },
+        { "\"a\\u00e9z\"", "a\xc3\xa9z", 3 },
+        { "\"\\ud83d\\ude00!\"", "\xf0\x9f\x98\x80!", 2 },
+        { "\"\xf0\x9f\x98\x80\xc3\xa9\"", "\xf0\x9f\x98\x80\xc3\xa9", 2 },
+        { "\"\\u20AC\"", "\xe2\x82\xac", 1 },
+    };
+    const struct oa_json *value = parse(cases[_i].text);
+
+    ck_assert_ptr_nonnull(value);
+    ck_assert(oa_str_is(value->text, cases[_i].decoded));
+    ck_assert_uint_eq(value->count, cases[_i].points);
+    ck_assert_uint_eq(value->raw.len, strlen(cases[_i].text));
+}
+END_TEST
+
+START_TEST(mistakes_are_located) {
+    static const struct {
+        const char *text;
+        const char *reason;
+        size_t line;
+        size_t column;
+    } cases[] = {
+        { "", "unexpected end of text", 1, 1 },
+        { "  ", "unexpected end of text", 1, 3 },
+        { "\xef\xbb\xbf{}", "expected a value", 1, 1 },
+        { "{} x", "unexpected text after the value", 1, 4 },
+        { "[1,]", "expected a value", 1, 4 },
+        { "[1 2]", "expected ',' or ']' after an array element", 1, 4 },
+        { "{\"a\" 1}", "expected ':' after a member name", 1, 6 },
+        { "{\"a\":1,}", "expected a member name in double quotes", 1, 8 },
+        { "{a:1}", "expected a member name in double quotes", 1, 2 },
+        { "{\n\"a\":1,\n \"a\":2}", "duplicate member name \"a\"", 3, 6 },
+        { "{\"a\":1,\"\\u0061\":2}", "duplicate member name \"a\"", 1, 17 },
+        { "01", "a number must not begin with 0", 1, 2 },
+        { "-", "unexpected end of text", 1, 2 },
+        { "1.", "unexpected end of text", 1, 3 },
+        { "1.x", "expected a digit", 1, 3 },
+        { "1e+", "unexpected end of text", 1, 4 },
+        { "+1", "expected a value", 1, 1 },
+        { ".5", "expected a value", 1, 1 },
+        { "NaN", "expected a value", 1, 1 },
+        { "nul", "expected a value", 1, 1 },
+        { "'a'", "expected a value", 1, 1 },
+        { "\"a\tb\"", "control character in a string", 1, 3 },
+        { "\"\xc3\xa9\x01\"", "control character in a string", 1, 3 },
+        { "\"a", "unexpected end of text", 1, 3 },
+        { "\"\\", "unexpected end of text", 1, 3 },
+        { "\"\\x41\"", "invalid escape in a string", 1, 2 },
+        { "\"\\u12g4\"", "invalid escape in a string", 1, 2 },
+        { "\"\\ud800\"", "unpaired surrogate in a string", 1, 2 },
+        { "\"\\udc00\"", "unpaired surrogate in a string", 1, 2 },
+        { "\"\\ud800\\u0041\"", "unpaired surrogate in a string", 1, 2 },
+        { "\"\xff\"", "text is not valid UTF-8", 1, 2 },
+        { "\"\xc0\xaf\"", "text is not valid UTF-8", 1, 2 },
+        { "\"\xed\xa0\x80\"", "text is not valid UTF-8", 1, 2 },
+        { "\"\xf4\x90\x80\x80\"", "text is not valid UTF-8", 1, 2 },
+        { "\"\xe2\x82\"", "text is not valid UTF-8", 1, 2 },
+        { "[[[[[[[[[]]]]]]]]]", "nested too deeply", 1, 9 },
+        { "// c\n1", "expected a value", 1, 1 },
+    };
+
+    ck_assert_ptr_null(parse(cases[_i].text));
+    ck_assert_str_eq(error.reason, cases[_i].reason);
+    ck_assert_uint_eq(error.line, cases[_i].line);
+    ck_assert_uint_eq(error.column, cases[_i].column);
+}
+END_TEST
+
+enum { MISTAKES = 37 };
+
+START_TEST(a_nul_byte_ends_nothing) {
+    ck_assert_ptr_null(oa_json_parse(arena, "1\0", 2, 8, &error));
+    ck_assert_str_eq(error.reason, "unexpected NUL byte after the value");
+}
+END_TEST
+
+START_TEST(depth_is_allowed_up_to_the_limit) {
+    ck_assert_ptr_nonnull(parse("[[[[[[[[]]]]]]]]"));
+}
+END_TEST
+
+START_TEST(duplicates_are_found_among_many) {
+    char text[8192] = "{";
+
+    for (int i = 0; i < 200; i++) {
+        char member[32];
+
+        snprintf(member, sizeof(member), "\"k%d\":%d,", i, i);
+        strncat(text, member, sizeof(text) - strlen(text) - 1);
+    }
+    strncat(text, "\"z\":1}", sizeof(text) - strlen(text) - 1);
+    ck_assert_ptr_nonnull(parse(text));
+    text[strlen(text) - 1] = '\0';
+    strncat(text, ",\"k77\":1}", sizeof(text) - strlen(text) - 1);
+    ck_assert_ptr_null(parse(text));
+    ck_assert_str_eq(error.reason, "duplicate member name \"k77\"");
+}
+END_TEST
+
+START_TEST(memory_is_limited) {
+    struct oa_arena *small = oa_arena_open(8192);
+    char text[2001];
+
+    memset(text, '[', 1);
+    for (int i = 1; i < 1999; i += 2) {
+        text[i] = '0';
+        text[i + 1] = ',';
+    }
+    text[1999] = '0';
+    text[2000] = ']';
+    ck_assert_ptr_null(oa_json_parse(small, text, sizeof(text), 8, &error));
+    ck_assert_str_eq(error.reason, "out of memory");
+    oa_arena_close(small);
+}
+END_TEST
+
+START_TEST(equality_is_of_values) {
+    static const struct {
+        const char *a;
+        const char *b;
+        bool equal;
+    } cases[] = {
+        { "1", "1.0", true },
+        { "100", "1e2", true },
+        { "0", "-0.0", true },
+        { "1", "1.0000001", false },
+        { "\"1\"", "1", false },
+        { "\"a\"", "\"\\u0061\"", true },
+        { "[1,2]", "[2,1]", false },
+        { "[1]", "[1,1]", false },
+        { "true", "false", false },
+        { "null", "null", true },
+        { "{\"a\":1,\"b\":[2]}", "{\"b\":[2.0],\"a\":1}", true },
+        { "{\"a\":1}", "{\"b\":1}", false },
+        { "123456789012345678901234567890", "123456789012345678901234567891", false },
+    };
+
+    ck_assert(oa_json_equal(parse(cases[_i].a), parse(cases[_i].b)) == cases[_i].equal);
+}
+END_TEST
+
+START_TEST(equal_values_have_equal_hashes) {
+    static const struct {
+        const char *a;
+        const char *b;
+        bool equal;
+    } cases[] = {
+        { "1", "1.0", true },
+        { "100", "1e2", true },
+        { "-0.0", "0", true },
+        { "1", "-1", false },
+        { "12", "120", false },
+        { "\"1\"", "1", false },
+        { "\"abcdefgh1\"", "\"abcdefgh2\"", false },
+        { "\"a\"", "\"\\u0061\"", true },
+        { "[1,2]", "[2,1]", false },
+        { "[[1],2]", "[1,[2]]", false },
+        { "{\"a\":1,\"b\":[2]}", "{\"b\":[2.0],\"a\":1}", true },
+        { "{\"a\":1,\"b\":2}", "{\"a\":2,\"b\":1}", false },
+        { "true", "false", false },
+    };
+
+    ck_assert((oa_json_hash(parse(cases[_i].a), 7) == oa_json_hash(parse(cases[_i].b), 7)) ==
+              cases[_i].equal);
+    ck_assert_uint_ne(oa_json_hash(parse(cases[_i].a), 7), oa_json_hash(parse(cases[_i].a), 8));
+}
+END_TEST
+
+START_TEST(small_integers_are_known) {
+    static const struct {
+        const char *text;
+        bool is_known;
+        int64_t value;
+    } cases[] = {
+        { "0", true, 0 },
+        { "-0", true, 0 },
+        { "999999999999999999", true, 999999999999999999 },
+        { "-999999999999999999", true, -999999999999999999 },
+        { "1000000000000000000", false, 0 },
+        { "1.0", false, 0 },
+        { "1e1", false, 0 },
+    };
+    const struct oa_json *value = parse(cases[_i].text);
+
+    ck_assert_uint_eq(value->count, cases[_i].is_known);
+    ck_assert_uint_eq(value->text.len, 0); /* of a number there is no text to be misread */
+    if (cases[_i].is_known) {
+        ck_assert_int_eq(value->integer, cases[_i].value);
+    }
+}
+END_TEST
+
+START_TEST(members_are_found) {
+    for (unsigned count = OA_JSON_PAIRWISE_MAX; count <= OA_JSON_PAIRWISE_MAX + 1; count++) {
+        char text[512] = "{\"k0\":0";
+        const struct oa_json *object;
+
+        for (unsigned i = 1; i < count; i++) {
+            size_t len = strlen(text);
+
+            snprintf(text + len, sizeof(text) - len, ",\"k%u\":%u", i, i);
+        }
+        strncat(text, "}", 2);
+        object = parse(text);
+        ck_assert_uint_eq(object->count, count);
+        for (unsigned i = 0; i < count; i++) {
+            char name[8];
+
+            snprintf(name, sizeof(name), "k%u", i);
+            ck_assert_int_eq(oa_json_get(object, name)->integer, i);
+        }
+        ck_assert_ptr_null(oa_json_get(object, "k99"));
+        ck_assert_ptr_null(oa_json_get(object->child, "k0"));
+        ck_assert(oa_json_equal(object, parse(text)));
+    }
+}
+END_TEST
+
+/* Values, at the limit and one beyond; why the text was refused. */
+START_TEST(limits_have_names) {
+    static const struct {
+        const char *text;
+        bool is_good;
+        enum oa_json_failure failure;
+    } cases[] = {
+        { "[1,{\"a\":2}]", true, OA_JSON_MALFORMED },
+        { "[1,{\"a\":2},3]", false, OA_JSON_TOO_MANY },
+        { "[[[1]]]", true, OA_JSON_MALFORMED },
+        { "[[[[]]]]", false, OA_JSON_TOO_DEEP },
+        { "[1,]", false, OA_JSON_MALFORMED },
+    };
+    const struct oa_json_limits limits = { .depth_max = 3, .values_max = 4 };
+    const struct oa_json *value =
+        oa_json_parse_limited(arena, cases[_i].text, strlen(cases[_i].text), &limits, &error);
+
+    ck_assert((value != NULL) == cases[_i].is_good);
+    if (value == NULL) {
+        ck_assert_int_eq(error.failure, cases[_i].failure);
+    }
+}
+END_TEST
+
+/* What fits into the caller's memory takes nothing else; what does not goes on with malloc. */
+START_TEST(scratch_memory_comes_first) {
+    _Alignas(8) char memory[256];
+    struct oa_scratch scratch;
+    char *piece;
+
+    oa_scratch_init(&scratch, memory, sizeof(memory), 8192);
+    piece = oa_alloc(&scratch.arena, 200);
+    ck_assert_ptr_eq(piece, memory);
+    ck_assert_uint_eq(scratch.arena.bytes, 0);
+    piece = oa_alloc(&scratch.arena, 100);
+    ck_assert_ptr_nonnull(piece);
+    ck_assert(piece < memory || piece >= memory + sizeof(memory));
+    memset(piece, 1, 100);
+    ck_assert_ptr_null(oa_alloc(&scratch.arena, 8192));
+    oa_scratch_done(&scratch);
+}
+END_TEST
+
+/* Up to OA_SCRATCH_KEPT_MAX chunks are there again; more were freed. */
+START_TEST(scratch_memory_is_kept) {
+    struct oa_scratch scratch;
+    char *first[OA_SCRATCH_KEPT_MAX + 4];
+    unsigned same = 0;
+
+    oa_scratch_init(&scratch, NULL, 0, 64 * 1024 * 1024);
+    for (size_t i = 0; i < OA_SCRATCH_KEPT_MAX + 4; i++) {
+        first[i] = oa_alloc(&scratch.arena, OA_SCRATCH_CHUNK_BYTES);
+    }
+    oa_scratch_done(&scratch);
+    oa_scratch_init(&scratch, NULL, 0, 64 * 1024 * 1024);
+    for (size_t i = 0; i < OA_SCRATCH_KEPT_MAX; i++) {
+        char *again = oa_alloc(&scratch.arena, OA_SCRATCH_CHUNK_BYTES);
+
+        for (size_t k = 0; k < OA_SCRATCH_KEPT_MAX + 4; k++) {
+            same += again == first[k];
+        }
+        memset(again, 1, OA_SCRATCH_CHUNK_BYTES);
+    }
+    oa_scratch_done(&scratch);
+    ck_assert_uint_eq(same, OA_SCRATCH_KEPT_MAX);
+}
+END_TEST
+
+START_TEST(decimals_compare_exactly) {
+    static const struct {
+        const char *a;
+        const char *b;
+        int order;
+    } cases[] = {
+        { "0.1", "0.10", 0 },
+        { "1e400", "1e401", -1 },
+        { "-1", "1", -1 },
+        { "-2", "-1", -1 },
+        { "0", "-0", 0 },
+        { "9999999999.99", "10000000000", -1 },
+        { "1e-400", "0", 1 },
+        { "-1e-400", "0", -1 },
+        { "12.50", "1.25e1", 0 },
+        { "1e9223372036854775808", "1", 1 },
+        { "100", "99", 1 },
+        { "1000", "100.5", 1 },
+        { "0.30000000000000004", "0.3", 1 },
+    };
+    struct oa_decimal a = oa_decimal_parse(str(cases[_i].a));
+    struct oa_decimal b = oa_decimal_parse(str(cases[_i].b));
+    int order = oa_decimal_compare(&a, &b);
+
+    ck_assert_int_eq((order > 0) - (order < 0), cases[_i].order);
+    order = oa_decimal_compare(&b, &a);
+    ck_assert_int_eq((order > 0) - (order < 0), -cases[_i].order);
+}
+END_TEST
+
+START_TEST(integers_are_recognized) {
+    static const struct {
+        const char *text;
+        bool is_integer;
+    } cases[] = { { "1", true },     { "1.0", true },   { "1.50e1", true },
+                  { "0.0", true },   { "1.5", false },  { "1e-1", false },
+                  { "10e-1", true }, { "-3.00", true }, { "1e400", true } };
+    struct oa_decimal d = oa_decimal_parse(str(cases[_i].text));
+
+    ck_assert(oa_decimal_is_integer(&d) == cases[_i].is_integer);
+}
+END_TEST
+
+START_TEST(multiples_are_exact) {
+    static const struct {
+        const char *value;
+        const char *divisor;
+        bool is_multiple;
+    } cases[] = {
+        { "19.99", "0.01", true },
+        { "19.999", "0.01", false },
+        { "0", "0.01", true },
+        { "1.10", "0.01", true },
+        { "1e300", "0.01", true },
+        { "7", "2", false },
+        { "-8", "2", true },
+        { "4.5", "1.5", true },
+        { "4.6", "1.5", false },
+        { "1e1000000", "7", false },
+        { "1e1000000", "64", true },
+        { "0.0075", "0.0001", true },
+        { "0.00751", "0.0001", false },
+        { "35", "3.5", true },
+        { "1", "123456789012345678", false },
+        { "123456789012345678000", "123456789012345678", true },
+        { "999999999999999999999999999999999999", "999999999999999999", true },
+        { "999999999999999999999999999999999998", "999999999999999999", false },
+    };
+    struct oa_decimal value = oa_decimal_parse(str(cases[_i].value));
+    struct oa_decimal divisor = oa_decimal_parse(str(cases[_i].divisor));
+
+    ck_assert(oa_decimal_is_multiple(&value, &divisor) == cases[_i].is_multiple);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("openapi_json");
+    TCase *tcase = tcase_create("all");
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_loop_test(tcase, values_are_typed, 0, 7);
+    tcase_add_loop_test(tcase, strings_are_decoded_and_counted, 0, 6);
+    tcase_add_loop_test(tcase, mistakes_are_located, 0, MISTAKES);
+    tcase_add_test(tcase, a_nul_byte_ends_nothing);
+    tcase_add_test(tcase, depth_is_allowed_up_to_the_limit);
+    tcase_add_test(tcase, duplicates_are_found_among_many);
+    tcase_add_test(tcase, memory_is_limited);
+    tcase_add_loop_test(tcase, equality_is_of_values, 0, 13);
+    tcase_add_loop_test(tcase, equal_values_have_equal_hashes, 0, 13);
+    tcase_add_loop_test(tcase, small_integers_are_known, 0, 7);
+    tcase_add_test(tcase, members_are_found);
+    tcase_add_loop_test(tcase, limits_have_names, 0, 5);
+    tcase_add_test(tcase, scratch_memory_comes_first);
+    tcase_add_test(tcase, scratch_memory_is_kept);
+    tcase_add_loop_test(tcase, decimals_compare_exactly, 0, 13);
+    tcase_add_loop_test(tcase, integers_are_recognized, 0, 9);
+    tcase_add_loop_test(tcase, multiples_are_exact, 0, 18);
+    suite_add_tcase(suite, tcase);
+    return unit_run(suite);
+}

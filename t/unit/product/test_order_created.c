@@ -1,0 +1,409 @@
+/* link: services/product/order_created.c services/product/product_changes.c
+ *       services/product/product_events.c services/product/product_cache.c
+ *       services/product/product.c services/product/stock.c services/product/metrics.c
+ *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c */
+/*
+ * services/product/order_created: a batch of orders becomes one transaction; whatever goes wrong,
+ * an order is decided once and told as often as it takes.
+ */
+#include "product/app.h"
+#include "product/config.h"
+#include "product/schema.h"
+
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
+
+#include "fake_broker.h"
+#include "fake_cache.h"
+#include "fake_pg.h"
+#include "unit.h"
+
+#include <stdio.h>
+
+enum { PATIENCE_MS = 10000, FIRST_OUTBOX_ID = 1, ORDERS_MAX = 8 };
+
+#define CREATED_MS INT64_C(1795367792123)
+
+struct app app;
+struct product_config product_config;
+
+static struct broker_delivery deliveries[ORDERS_MAX];
+static char bodies[ORDERS_MAX][256];
+static size_t delivery_count;
+
+static void setup(void) {
+    struct outbox_options outbox = { .insert_statement = SQL_OUTBOX_INSERT,
+                                     .claim_statement = SQL_OUTBOX_CLAIM,
+                                     .relax_statement = SQL_OUTBOX_RELAX,
+                                     .delete_statement = SQL_OUTBOX_DELETE,
+                                     .sweep_interval_ms = 600000,
+                                     .sweep_batch_max = 100 };
+    log_init("test", LOG_LEVELS, 2);
+    fake_pg_reset();
+    fake_cache_reset();
+    fake_broker_reset();
+    delivery_count = 0;
+    product_config = (struct product_config){ .consumer_batch_max = ORDERS_MAX };
+    app = (struct app){ .pg = &fake_pg, .cache = &fake_cache, .broker = &fake_broker };
+    ck_assert_int_eq(loop_create(&app.loop), ERR_OK);
+    id_block_init(&app.outbox_ids, &fake_pg, SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
+    ck_assert_int_eq(order_created_init(), ERR_OK);
+    ck_assert_int_eq(outbox_open(&app.outbox, app.loop, &fake_pg, &fake_broker, &outbox), ERR_OK);
+}
+
+static void teardown(void) {
+    ck_assert_uint_eq(fake_pg.sessions_open, 0);
+    consumer_close(&app.orders);
+    outbox_close(&app.outbox);
+    loop_destroy(app.loop);
+    fake_cache_reset();
+}
+
+/* ---- the parts of a transaction ---- */
+
+static void add_order(int64_t order_id, int64_t product_id, int64_t quantity) {
+    char *body = bodies[delivery_count];
+    snprintf(body, sizeof(bodies[0]),
+             "{\"orderId\":%lld,\"productId\":%lld,\"quantity\":%lld,\"createdAt\":"
+             "\"2026-11-22T17:16:32.123Z\",\"requestId\":\"r-%lld\"}",
+             (long long)order_id, (long long)product_id, (long long)quantity, (long long)order_id);
+    deliveries[delivery_count++] = fake_delivery("id", body);
+}
+
+static void deliver(void) {
+    consumer_on_deliveries(&app.orders, &fake_broker, deliveries, delivery_count);
+}
+
+static void wait_for_request(void) {
+    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (fake_pg.waiting == 0 && clock_monotonic_ms() < end_ms) {
+        loop_tick(app.loop, 1);
+    }
+    ck_assert_uint_gt(fake_pg.waiting, 0);
+}
+
+static PGresult *product_rows(void) {
+    return fake_rows(7);
+}
+
+static void add_product(PGresult *rows, int64_t id, int64_t qty, int64_t version) {
+    fake_row(rows, "itiiiTT", id, "thing", INT64_C(1990), qty, version, CREATED_MS, CREATED_MS);
+}
+
+/* The products that are locked and what the ledger has; product 7 has `qty`, version 3. */
+static void answer_lock(int64_t qty, PGresult *ledger) {
+    wait_for_request();
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_BEGIN, SQL_PRODUCT_LOCK);
+    ck_assert_uint_eq(request->calls[1].statement, SQL_LEDGER_FIND);
+    PGresult *rows = product_rows();
+    add_product(rows, 7, qty, 3);
+    fake_pg_answer(rows, ledger, NULL);
+}
+
+static void answer_ids(void) {
+    fake_pg_answer_ids(SQL_NEXT_OUTBOX_IDS, FIRST_OUTBOX_ID);
+}
+
+static const struct pg_call *call_of(const struct fake_pg_request *request, size_t statement) {
+    for (size_t i = 0; i < request->count; i++) {
+        if (request->calls[i].statement == statement) {
+            return &request->calls[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct fake_pg_request *expect_commit(void) {
+    ck_assert_uint_eq(fake_pg.waiting, 1);
+    ck_assert_int_eq(fake_pg.requests[0].kind, FAKE_PG_COMMIT);
+    return &fake_pg.requests[0];
+}
+
+static bool published(const char *key, const char *part) {
+    for (size_t i = 0; i < fake_broker.published; i++) {
+        if (strcmp(fake_broker.messages[i].routing_key, key) == 0 &&
+            strstr(fake_broker.messages[i].body, part) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- tests ---- */
+
+START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
+    add_order(1, 7, 3);
+    add_order(2, 7, 3);
+    deliveries[1].message.traceparent = "00-trace";
+    deliveries[1].message.tracestate = "a=1";
+    add_order(3, 9, 1);
+    add_order(4, 7, 2);
+    deliver();
+    const struct fake_pg_request *lock = fake_pg_expect(FAKE_PG_BEGIN, SQL_PRODUCT_LOCK);
+    ck_assert_uint_eq(fake_param_count(&lock->calls[0], 0), 2); /* each product once */
+    ck_assert_int_eq(fake_param_int8_at(&lock->calls[0], 0, 0), 7);
+    ck_assert_uint_eq(fake_param_count(&lock->calls[1], 0), 4);
+    answer_lock(5, NULL);
+    answer_ids();
+    const struct fake_pg_request *commit = expect_commit();
+    const struct pg_call *ledger = call_of(commit, SQL_LEDGER_INSERT);
+    static const char *const STATUSES[] = { "done", "rejected", "rejected", "done" };
+    static const char *const REASONS[] = { NULL, "out_of_stock", "product_not_found", NULL };
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(fake_param_int8_at(ledger, 0, i), (int64_t)i + 1);
+        ck_assert(str_equal(fake_param_text_at(ledger, 3, i), str_of(STATUSES[i])));
+        ck_assert(str_equal(fake_param_text_at(ledger, 4, i), str_of(REASONS[i])));
+    }
+    const struct pg_call *update = call_of(commit, SQL_PRODUCT_UPDATE);
+    ck_assert_uint_eq(fake_param_count(update, 0), 1); /* one update a product */
+    ck_assert_int_eq(fake_param_int8_at(update, 3, 0), 0);
+    ck_assert_int_eq(fake_param_int8_at(update, 4, 0), 4);
+    ck_assert_uint_eq(fake_param_count(call_of(commit, SQL_OUTBOX_INSERT), 0), 5);
+    ck_assert_uint_eq(fake_broker.published + fake_broker.acks[0], 0); /* commit first */
+    fake_pg_answer(NULL, NULL, NULL);
+    ck_assert_uint_eq(fake_broker.published, 5);
+    ck_assert(published("order.updated", "\"orderId\":1,\"productId\":7,\"status\":\"done\""));
+    ck_assert(published("order.updated", "\"orderId\":2,\"productId\":7,\"status\":\"rejected\","
+                                         "\"reason\":\"out_of_stock\""));
+    ck_assert(published("product.updated", "\"id\":7,\"name\":\"thing\",\"price\":19.90,\"qty\":0,"
+                                           "\"version\":4"));
+    ck_assert_str_eq(fake_broker.messages[0].correlation_id, "r-1");
+    for (size_t i = 0; i < 5; i++) { /* order 2's trace: its own outcome's, nobody else's */
+        bool second = strcmp(fake_broker.messages[i].correlation_id, "r-2") == 0;
+        ck_assert_str_eq(fake_broker.messages[i].traceparent, second ? "00-trace" : "");
+        ck_assert_str_eq(fake_broker.messages[i].tracestate, second ? "a=1" : "");
+    }
+    ck_assert_uint_eq(fake_broker.acks[0], 0); /* not before the cache */
+    fake_cache_run();
+    ck_assert_int_eq(fake_cache_version("product:7"), 4);
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+START_TEST(copies_within_a_batch_count_once_and_are_all_told) {
+    add_order(1, 7, 3);
+    add_order(1, 7, 3);
+    add_order(2, 7, 3);
+    deliver();
+    answer_lock(5, NULL);
+    answer_ids();
+    const struct fake_pg_request *commit = expect_commit();
+    const struct pg_call *ledger = call_of(commit, SQL_LEDGER_INSERT);
+    ck_assert_uint_eq(fake_param_count(ledger, 0), 2);
+    ck_assert_int_eq(fake_param_int8_at(call_of(commit, SQL_PRODUCT_UPDATE), 3, 0), 2);
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker.published, 4);
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+START_TEST(a_redelivery_is_answered_from_the_ledger) {
+    PGresult *ledger = fake_rows(6);
+    fake_row(ledger, "ittTii", INT64_C(1), "done", NULL, CREATED_MS + 5000, INT64_C(7), INT64_C(3));
+    fake_row(ledger, "ittTii", INT64_C(2), "rejected", "out_of_stock", CREATED_MS, INT64_C(7),
+             INT64_C(1));
+    add_order(1, 7, 3);
+    add_order(2, 7, 1); /* there would be stock by now: what was decided stands */
+    deliver();
+    answer_lock(5, ledger);
+    answer_ids();
+    const struct fake_pg_request *commit = expect_commit();
+    ck_assert_ptr_null(call_of(commit, SQL_LEDGER_INSERT));
+    ck_assert_ptr_null(call_of(commit, SQL_PRODUCT_UPDATE));
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker.published, 2);
+    ck_assert(published("order.updated",
+                        "\"orderId\":1,\"productId\":7,\"status\":\"done\","
+                        "\"reason\":null,\"updatedAt\":\"2026-11-22T17:16:37.123Z\""));
+    ck_assert(published("order.updated", "\"status\":\"rejected\",\"reason\":\"out_of_stock\""));
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+/*
+ * An order database that was restored from a backup gives ids out again.
+ * 0: another product, 1: another quantity, 2: a status that nobody knows
+ */
+START_TEST(an_order_that_the_ledger_has_otherwise_is_parked) {
+    add_order(1, 7, 3);
+    deliver();
+    PGresult *ledger = fake_rows(6);
+    fake_row(ledger, "ittTii", INT64_C(1), _i == 2 ? "lost" : "done", NULL, CREATED_MS,
+             _i == 0 ? INT64_C(8) : INT64_C(7), _i == 1 ? INT64_C(4) : INT64_C(3));
+    answer_lock(5, ledger);
+    ck_assert_uint_eq(fake_pg.rollbacks, 1);
+    ck_assert_uint_eq(fake_broker.parked_count, 1);
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+    ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
+static const enum err PASSING[] = { ERR_CONFLICT, ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_DUPLICATE };
+
+/* At the lock and at the commit, each error of the database; then it works. */
+START_TEST(the_database_fails_and_the_batch_is_decided_afresh) {
+    bool at_commit = _i % 2 == 1;
+    add_order(1, 7, 3);
+    deliver();
+    if (at_commit) {
+        answer_lock(5, NULL);
+        answer_ids();
+        (void)expect_commit();
+    }
+    fake_pg_fail(PASSING[_i / 2]);
+    ck_assert_uint_eq(fake_broker.published + fake_broker.acks[0] + fake_broker.parked_count, 0);
+    answer_lock(2, NULL); /* somebody else was faster meanwhile */
+    if (!at_commit) {
+        answer_ids();
+    }
+    const struct pg_call *ledger = call_of(expect_commit(), SQL_LEDGER_INSERT);
+    ck_assert(str_equal(fake_param_text_at(ledger, 3, 0), STR("rejected")));
+    fake_pg_answer(NULL, NULL, NULL);
+    ck_assert_uint_eq(fake_broker.published, 1);
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+/* The commit was made, but its answer was lost: the ledger knows. */
+START_TEST(a_commit_of_unknown_outcome_is_not_applied_twice) {
+    PGresult *rows = fake_rows(6);
+    add_order(1, 7, 3);
+    deliver();
+    answer_lock(5, NULL);
+    answer_ids();
+    fake_pg_fail(ERR_UNAVAILABLE);
+    fake_row(rows, "ittTii", INT64_C(1), "done", NULL, CREATED_MS, INT64_C(7), INT64_C(3));
+    answer_lock(2, rows);
+    const struct fake_pg_request *commit = expect_commit();
+    ck_assert_ptr_null(call_of(commit, SQL_PRODUCT_UPDATE));
+    fake_pg_answer(NULL, NULL, NULL);
+    ck_assert(published("order.updated", "\"status\":\"done\""));
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+START_TEST(no_outbox_ids_can_be_had) {
+    add_order(1, 7, 3);
+    deliver();
+    answer_lock(5, NULL);
+    (void)fake_pg_expect(FAKE_PG_RUN, SQL_NEXT_OUTBOX_IDS);
+    fake_pg_fail(ERR_UNAVAILABLE);
+    ck_assert_uint_eq(fake_pg.rollbacks, 1); /* the locks are not kept while it waits */
+    answer_lock(5, NULL);
+    answer_ids();
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+START_TEST(the_one_order_that_the_database_refuses_is_parked) {
+    for (int64_t id = 1; id <= 4; id++) {
+        add_order(id, 7, 1);
+    }
+    deliver();
+    bool had_ids = false;
+    for (int rounds = 0; fake_broker.acks[0] == 0; rounds++) {
+        ck_assert_int_lt(rounds, 12);
+        answer_lock(100, NULL);
+        if (!had_ids) {
+            answer_ids();
+            had_ids = true;
+        }
+        const struct pg_call *ledger = call_of(expect_commit(), SQL_LEDGER_INSERT);
+        bool has_bad = false;
+        for (size_t i = 0; i < fake_param_count(ledger, 0); i++) {
+            has_bad = has_bad || fake_param_int8_at(ledger, 0, i) == _i + 1;
+        }
+        if (has_bad) {
+            fake_pg_fail(ERR_REJECTED_DATA);
+        } else {
+            fake_pg_answer(NULL, NULL, NULL);
+        }
+        fake_cache_run();
+    }
+    ck_assert_uint_eq(fake_broker.parked_count, 1);
+    ck_assert_ptr_eq(fake_broker.parked[0].delivery, &deliveries[_i]);
+    ck_assert_str_eq(fake_broker.parked[0].reason, "rejected_data");
+}
+END_TEST
+
+START_TEST(what_is_malformed_is_parked) {
+    deliveries[delivery_count++] = fake_delivery("id", "{\"orderId\":0}");
+    deliver();
+    ck_assert_uint_eq(fake_broker.parked_count, 1);
+    ck_assert_str_eq(fake_broker.parked[0].reason, "orderId is not a positive integer");
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+    ck_assert_uint_eq(fake_pg.asked, 0);
+}
+END_TEST
+
+START_TEST(redis_may_be_gone) {
+    add_order(1, 7, 3);
+    deliver();
+    answer_lock(5, NULL);
+    answer_ids();
+    fake_cache.up = _i != 0;
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_lose();
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+    ck_assert_uint_eq(fake_broker.published, 2);
+}
+END_TEST
+
+/*
+ * A reader may have cached the version before: the committed one must reach the new connection too.
+ */
+START_TEST(redis_comes_back_during_the_transaction) {
+    add_order(1, 7, 3);
+    deliver();
+    answer_lock(5, NULL);
+    answer_ids();
+    fake_cache_lose();
+    fake_cache_reconnect();
+    fake_cache_set("product:7", "older", 3);
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert_int_eq(fake_cache_version("product:7"), 4);
+    ck_assert_ptr_nonnull(strstr(fake_cache_value("product:7"), "\"qty\":2"));
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+START_TEST(stopping_during_a_transaction) {
+    add_order(1, 7, 3);
+    deliver();
+    answer_lock(5, NULL);
+    answer_ids();
+    consumer_stop(&app.orders);
+    ck_assert(!consumer_is_idle(&app.orders));
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert(consumer_is_idle(&app.orders));
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("order_created");
+    TCase *tcase = tcase_create("order_created");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, a_batch_is_one_transaction_then_events_cache_and_acknowledgement);
+    tcase_add_test(tcase, copies_within_a_batch_count_once_and_are_all_told);
+    tcase_add_test(tcase, a_redelivery_is_answered_from_the_ledger);
+    tcase_add_loop_test(tcase, an_order_that_the_ledger_has_otherwise_is_parked, 0, 3);
+    tcase_add_loop_test(tcase, the_database_fails_and_the_batch_is_decided_afresh, 0,
+                        2 * (int)UNIT_COUNT(PASSING));
+    tcase_add_test(tcase, a_commit_of_unknown_outcome_is_not_applied_twice);
+    tcase_add_test(tcase, no_outbox_ids_can_be_had);
+    tcase_add_loop_test(tcase, the_one_order_that_the_database_refuses_is_parked, 0, 4);
+    tcase_add_test(tcase, what_is_malformed_is_parked);
+    tcase_add_loop_test(tcase, redis_may_be_gone, 0, 2);
+    tcase_add_test(tcase, redis_comes_back_during_the_transaction);
+    tcase_add_test(tcase, stopping_during_a_transaction);
+    suite_add_tcase(suite, tcase);
+    return unit_run(suite);
+}

@@ -1,0 +1,339 @@
+/* services/common/broker_queue and broker_confirms: bounds at their edges, fates, hand-overs. */
+#include "runtime/broker/confirms.h"
+#include "runtime/broker/queue.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct send_item item_of(uint64_t cookie, const char *body, size_t body_length) {
+    return (struct send_item){
+        .message = { .routing_key = "order.created",
+                     .message_id = "m-1",
+                     .correlation_id = "r-1",
+                     .traceparent = "",
+                     .tracestate = "a=1",
+                     .body = body,
+                     .body_length = body_length },
+        .cookie = cookie,
+        .queued_us = 7,
+        .park_queue = BROKER_NO_PARK,
+    };
+}
+
+static enum err put(struct sendq *sendq, uint64_t cookie, bool *ret_was_empty) {
+    struct send_item item = item_of(cookie, "{}", 2);
+    return sendq_put(sendq, &item, ret_was_empty);
+}
+
+/* ---- the send queue ---- */
+
+START_TEST(messages_come_out_whole_and_in_order) {
+    struct sendq sendq;
+    struct buf records;
+    struct send_item item = item_of(1, "{\"a\":1}", 7);
+    bool was_empty = false;
+    sendq_init(&sendq, 10);
+    buf_init(&records, 0);
+    sendq_set_mode(&sendq, SENDQ_OPEN);
+    ck_assert_int_eq(sendq_put(&sendq, &item, &was_empty), ERR_OK);
+    ck_assert(was_empty);
+    item = item_of(2, "x\0y", 3);
+    item.properties = "\1\2\3\4";
+    item.properties_length = 4;
+    item.park_queue = 3;
+    ck_assert_int_eq(sendq_put(&sendq, &item, &was_empty), ERR_OK);
+    ck_assert(!was_empty);
+
+    sendq_take(&sendq, &records);
+    ck_assert(send_item_next(&records, &item));
+    ck_assert_uint_eq(item.cookie, 1);
+    ck_assert_uint_eq(item.queued_us, 7);
+    ck_assert_str_eq(item.message.routing_key, "order.created");
+    ck_assert_str_eq(item.message.message_id, "m-1");
+    ck_assert_str_eq(item.message.correlation_id, "r-1");
+    ck_assert_str_eq(item.message.traceparent, "");
+    ck_assert_str_eq(item.message.tracestate, "a=1");
+    ck_assert_str_eq(item.message.body, "{\"a\":1}");
+    ck_assert_ptr_null(item.properties);
+    ck_assert_uint_eq(item.park_queue, BROKER_NO_PARK);
+    ck_assert(send_item_next(&records, &item));
+    ck_assert_uint_eq(item.cookie, 2);
+    ck_assert_uint_eq(item.message.body_length, 3);
+    ck_assert_mem_eq(item.message.body, "x\0y", 3);
+    ck_assert_uint_eq(item.properties_length, 4);
+    ck_assert_mem_eq(item.properties, "\1\2\3\4", 4);
+    ck_assert_uint_eq(item.park_queue, 3);
+    ck_assert(!send_item_next(&records, &item));
+    buf_free(&records);
+    sendq_done(&sendq);
+}
+END_TEST
+
+START_TEST(the_count_includes_what_is_taken_and_not_sent) {
+    struct sendq sendq;
+    struct buf records;
+    bool was_empty;
+    sendq_init(&sendq, 2);
+    buf_init(&records, 0);
+    sendq_set_mode(&sendq, SENDQ_OPEN);
+    ck_assert_int_eq(put(&sendq, 1, &was_empty), ERR_OK);
+    sendq_take(&sendq, &records);
+    ck_assert_int_eq(put(&sendq, 2, &was_empty), ERR_OK);
+    ck_assert_int_eq(put(&sendq, 3, &was_empty), ERR_BUSY);
+    ck_assert_uint_eq(sendq_waiting(&sendq), 2);
+    sendq_sent(&sendq, 1);
+    ck_assert_int_eq(put(&sendq, 3, &was_empty), ERR_OK);
+    buf_free(&records);
+    sendq_done(&sendq);
+}
+END_TEST
+
+START_TEST(bytes_are_bounded_too) {
+    static char body[BROKER_BODY_BYTES_MAX];
+    struct sendq sendq;
+    struct send_item item = item_of(1, body, sizeof(body));
+    size_t count = 0;
+    bool was_empty;
+    enum err err;
+    sendq_init(&sendq, SIZE_MAX);
+    sendq_set_mode(&sendq, SENDQ_OPEN);
+    while ((err = sendq_put(&sendq, &item, &was_empty)) == ERR_OK) {
+        count++;
+    }
+    ck_assert_int_eq(err, ERR_BUSY);
+    ck_assert_uint_ge(count, BROKER_QUEUED_BYTES_MAX / (BROKER_BODY_BYTES_MAX + 256));
+    ck_assert_uint_lt(count, BROKER_QUEUED_BYTES_MAX / BROKER_BODY_BYTES_MAX);
+    sendq_done(&sendq);
+}
+END_TEST
+
+START_TEST(modes_decide_what_may_come_in) {
+    static const struct {
+        enum sendq_mode mode;
+        enum err ordinary;
+        enum err parked;
+    } cases[] = {
+        { SENDQ_SHUT, ERR_UNAVAILABLE, ERR_UNAVAILABLE },
+        { SENDQ_BLOCKED, ERR_UNAVAILABLE, ERR_OK },
+        { SENDQ_OPEN, ERR_OK, ERR_OK },
+    };
+    struct sendq sendq;
+    struct send_item parked = item_of(9, "{}", 2);
+    bool was_empty;
+    parked.park_queue = 0;
+    sendq_init(&sendq, 10);
+    sendq_set_mode(&sendq, cases[_i].mode);
+    ck_assert_int_eq(put(&sendq, 1, &was_empty), cases[_i].ordinary);
+    ck_assert_int_eq(sendq_put(&sendq, &parked, &was_empty), cases[_i].parked);
+    sendq_done(&sendq);
+}
+END_TEST
+
+START_TEST(parked_deliveries_pass_a_full_queue) {
+    struct sendq sendq;
+    struct send_item parked = item_of(9, "{}", 2);
+    bool was_empty;
+    parked.park_queue = 0;
+    sendq_init(&sendq, 1);
+    sendq_set_mode(&sendq, SENDQ_OPEN);
+    ck_assert_int_eq(put(&sendq, 1, &was_empty), ERR_OK);
+    ck_assert_int_eq(put(&sendq, 2, &was_empty), ERR_BUSY);
+    ck_assert_int_eq(sendq_put(&sendq, &parked, &was_empty), ERR_OK);
+    sendq_done(&sendq);
+}
+END_TEST
+
+/* ---- fates ---- */
+
+START_TEST(fates_are_taken_once) {
+    struct fates fates;
+    struct fate_set set;
+    ck_assert_int_eq(fates_init(&fates, 4), ERR_OK);
+    ck_assert_int_eq(fate_set_init(&set, 4), ERR_OK);
+    fates_post(&fates, 11, BROKER_NO_PARK, true);
+    fates_post(&fates, 12, BROKER_NO_PARK, false);
+    fates_post(&fates, 13, BROKER_NO_PARK, true);
+    fates_post(&fates, 0, 2, true);
+    fates_post(&fates, 0, 2, false);
+    fates_take(&fates, &set);
+    ck_assert_uint_eq(set.lists[true].count, 2);
+    ck_assert_uint_eq(set.lists[true].cookies[0], 11);
+    ck_assert_uint_eq(set.lists[true].cookies[1], 13);
+    ck_assert_uint_eq(set.lists[false].count, 1);
+    ck_assert_uint_eq(set.lists[false].cookies[0], 12);
+    ck_assert_uint_eq(set.parks[2][true], 1);
+    ck_assert_uint_eq(set.parks[2][false], 1);
+    fates_take(&fates, &set);
+    ck_assert_uint_eq(set.lists[true].count + set.lists[false].count, 0);
+    ck_assert_uint_eq(set.parks[2][true] + set.parks[2][false], 0);
+    fate_set_done(&set);
+    fates_done(&fates);
+}
+END_TEST
+
+/* ---- hand-overs ---- */
+
+START_TEST(a_batch_goes_to_the_loop_and_back) {
+    struct handover handover;
+    struct delivery_batch *batch = (void *)&handover; /* only passed through */
+    bool acknowledge = false;
+    handover_init(&handover);
+    ck_assert(handover_is_idle(&handover));
+    ck_assert_ptr_null(handover_take(&handover));
+    handover_offer(&handover, batch);
+    ck_assert(!handover_is_idle(&handover));
+    ck_assert_ptr_null(handover_collect(&handover, &acknowledge));
+    ck_assert_ptr_eq(handover_take(&handover), batch);
+    ck_assert_ptr_null(handover_take(&handover));
+    ck_assert_ptr_null(handover_withdraw(&handover));
+    handover_release(&handover, true);
+    ck_assert(!handover_is_idle(&handover));
+    ck_assert_ptr_eq(handover_collect(&handover, &acknowledge), batch);
+    ck_assert(acknowledge);
+    ck_assert(handover_is_idle(&handover));
+    handover_done(&handover);
+}
+END_TEST
+
+START_TEST(an_offer_can_be_withdrawn_until_it_is_taken) {
+    struct handover handover;
+    struct delivery_batch *batch = (void *)&handover;
+    handover_init(&handover);
+    ck_assert_ptr_null(handover_withdraw(&handover));
+    handover_offer(&handover, batch);
+    ck_assert_ptr_eq(handover_withdraw(&handover), batch);
+    ck_assert(handover_is_idle(&handover));
+    ck_assert_ptr_null(handover_take(&handover));
+    handover_done(&handover);
+}
+END_TEST
+
+/* ---- confirms: fates as letters by cookie: . none, y confirmed, n not, ! more than once ---- */
+
+enum { FATES_MAX = 16, WINDOW = 4 };
+static char fate[FATES_MAX + 1];
+
+static void note_fate(void *ctx, const struct confirm_entry *entry, bool confirmed) {
+    (void)ctx;
+    ck_assert_uint_lt(entry->cookie, FATES_MAX);
+    fate[entry->cookie] = fate[entry->cookie] != '.' ? '!' : confirmed ? 'y' : 'n';
+}
+
+static void open_window(struct confirms *confirms, size_t count) {
+    memset(fate, '.', FATES_MAX);
+    ck_assert_int_eq(confirms_init(confirms, WINDOW, note_fate, NULL), ERR_OK);
+    for (size_t i = 0; i < count; i++) {
+        struct confirm_entry entry = { .cookie = i, .fingerprint = 100 + i };
+        confirms_add(confirms, &entry);
+    }
+}
+
+START_TEST(one_tag_settles_one_message) {
+    struct confirms confirms;
+    open_window(&confirms, 3);
+    ck_assert_int_eq(confirms_settle(&confirms, 2, false, true), ERR_OK);
+    ck_assert_int_eq(confirms_settle(&confirms, 3, false, false), ERR_OK);
+    ck_assert_str_eq(fate, ".yn.............");
+    ck_assert_uint_eq(confirms.open, 1);
+    confirms_done(&confirms);
+}
+END_TEST
+
+START_TEST(multiple_settles_all_up_to_the_tag_once) {
+    struct confirms confirms;
+    open_window(&confirms, 4);
+    ck_assert_int_eq(confirms_settle(&confirms, 2, false, false), ERR_OK);
+    ck_assert_int_eq(confirms_settle(&confirms, 3, true, true), ERR_OK);
+    ck_assert_str_eq(fate, "yny.............");
+    ck_assert_int_eq(confirms_settle(&confirms, 1, false, true), ERR_OK); /* again: ignored */
+    ck_assert_str_eq(fate, "yny.............");
+    ck_assert_int_eq(confirms_settle(&confirms, 0, true, true), ERR_OK); /* all so far */
+    ck_assert_str_eq(fate, "ynyy............");
+    confirms_done(&confirms);
+}
+END_TEST
+
+START_TEST(tags_never_sent_are_an_error) {
+    struct confirms confirms;
+    open_window(&confirms, 2);
+    ck_assert_int_eq(confirms_settle(&confirms, 3, false, true), ERR_BAD_REPLY);
+    ck_assert_int_eq(confirms_settle(&confirms, 3, true, true), ERR_BAD_REPLY);
+    ck_assert_int_eq(confirms_settle(&confirms, 0, false, true), ERR_BAD_REPLY);
+    ck_assert_str_eq(fate, "................");
+    confirms_done(&confirms);
+}
+END_TEST
+
+START_TEST(the_window_slides_from_the_oldest) {
+    struct confirms confirms;
+    struct confirm_entry entry = { .cookie = 4 };
+    open_window(&confirms, WINDOW);
+    ck_assert(confirms_full(&confirms));
+    ck_assert_int_eq(confirms_settle(&confirms, 3, false, true), ERR_OK);
+    ck_assert(confirms_full(&confirms)); /* tag 1 is still open */
+    ck_assert_int_eq(confirms_settle(&confirms, 1, false, true), ERR_OK);
+    ck_assert(!confirms_full(&confirms));
+    confirms_add(&confirms, &entry);
+    ck_assert(confirms_full(&confirms));
+    ck_assert_int_eq(confirms_settle(&confirms, 5, true, true), ERR_OK);
+    ck_assert_str_eq(fate, "yyyyy...........");
+    ck_assert_uint_eq(confirms.open, 0);
+    confirms_done(&confirms);
+}
+END_TEST
+
+START_TEST(a_returned_message_is_not_confirmed_by_its_ack) {
+    struct confirms confirms;
+    open_window(&confirms, 3);
+    ck_assert_int_eq(confirms_return(&confirms, 101), ERR_OK);
+    ck_assert_int_eq(confirms_return(&confirms, 101), ERR_BAD_REPLY); /* only one of that kind */
+    ck_assert_int_eq(confirms_return(&confirms, 999), ERR_BAD_REPLY);
+    ck_assert_int_eq(confirms_settle(&confirms, 3, true, true), ERR_OK);
+    ck_assert_str_eq(fate, "yny.............");
+    confirms_done(&confirms);
+}
+END_TEST
+
+START_TEST(a_lost_connection_fails_what_is_open_and_starts_over) {
+    struct confirms confirms;
+    struct confirm_entry entry = { .cookie = 3 };
+    open_window(&confirms, 3);
+    ck_assert_int_eq(confirms_settle(&confirms, 2, false, true), ERR_OK);
+    confirms_fail_all(&confirms);
+    ck_assert_str_eq(fate, "nyn.............");
+    confirms_add(&confirms, &entry);
+    ck_assert_int_eq(confirms_settle(&confirms, 1, false, true), ERR_OK);
+    ck_assert_str_eq(fate, "nyny............");
+    confirms_done(&confirms);
+}
+END_TEST
+
+START_TEST(fingerprints_keep_key_and_id_apart) {
+    ck_assert_uint_ne(confirms_fingerprint("a", 1, "bc", 2), confirms_fingerprint("ab", 2, "c", 1));
+    ck_assert_uint_eq(confirms_fingerprint("a", 1, "b", 1), confirms_fingerprint("a", 1, "b", 1));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("broker_queue");
+    TCase *tcase = tcase_create("broker_queue");
+    tcase_add_test(tcase, messages_come_out_whole_and_in_order);
+    tcase_add_test(tcase, the_count_includes_what_is_taken_and_not_sent);
+    tcase_add_test(tcase, bytes_are_bounded_too);
+    tcase_add_loop_test(tcase, modes_decide_what_may_come_in, 0, 3);
+    tcase_add_test(tcase, parked_deliveries_pass_a_full_queue);
+    tcase_add_test(tcase, fates_are_taken_once);
+    tcase_add_test(tcase, a_batch_goes_to_the_loop_and_back);
+    tcase_add_test(tcase, an_offer_can_be_withdrawn_until_it_is_taken);
+    tcase_add_test(tcase, one_tag_settles_one_message);
+    tcase_add_test(tcase, multiple_settles_all_up_to_the_tag_once);
+    tcase_add_test(tcase, tags_never_sent_are_an_error);
+    tcase_add_test(tcase, the_window_slides_from_the_oldest);
+    tcase_add_test(tcase, a_returned_message_is_not_confirmed_by_its_ack);
+    tcase_add_test(tcase, a_lost_connection_fails_what_is_open_and_starts_over);
+    tcase_add_test(tcase, fingerprints_keep_key_and_id_apart);
+    suite_add_tcase(suite, tcase);
+    return unit_run(suite);
+}

@@ -1,0 +1,320 @@
+/* link: t/unit/fake_broker.c */
+/*
+ * services/common/consumer: each event exactly as often as it takes. An item is a number: its body.
+ */
+#include "base/clock.h"
+#include "runtime/messages/consumer.h"
+#include "runtime/telemetry/log.h"
+
+#include "fake_broker.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BATCH_MAX = 16, QUEUE = 2, PATIENCE_MS = 5000, RUNS_MAX = 256 };
+
+struct run {
+    int first;
+    size_t count;
+};
+
+static struct loop *loop;
+static struct consumer consumer;
+static struct run runs[RUNS_MAX];
+static size_t run_count;
+static const int *segment;
+static size_t segment_count;
+static struct broker_delivery deliveries[BATCH_MAX];
+static char bodies[BATCH_MAX][24];
+/* What run() does at once; `held`: leave it to the test. */
+static bool held;
+static enum err (*verdict)(int item);
+static int applied[BATCH_MAX]; /* how often an item was in a segment that succeeded */
+
+static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
+                       void *item, const char **ret_why) {
+    char *end;
+    ck_assert_ptr_eq(ctx, &consumer);
+    char *copy = arena_copy(arena, delivery->message.body, delivery->message.body_length);
+    long number = strtol(copy, &end, 10);
+    if (*end != '\0' || end == copy) {
+        *ret_why = "not a number";
+        return ERR_INVALID;
+    }
+    *(int *)item = (int)number;
+    return ERR_OK;
+}
+
+static void finish(void) {
+    enum err err = ERR_OK;
+    const int *items = segment;
+    size_t count = segment_count;
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        err = verdict == NULL ? ERR_OK : verdict(items[i]);
+    }
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        applied[items[i]]++;
+    }
+    consumer_segment_done(&consumer, err);
+}
+
+static void run(void *ctx, void *items, size_t count) {
+    ck_assert_ptr_eq(ctx, &consumer);
+    ck_assert_uint_gt(count, 0);
+    ck_assert_uint_lt(run_count, RUNS_MAX);
+    ck_assert_ptr_nonnull(arena_alloc(consumer_arena(&consumer), 100000));
+    segment = items;
+    segment_count = count;
+    runs[run_count++] = (struct run){ segment[0], count };
+    if (!held) {
+        finish();
+    }
+}
+
+static void setup(void) {
+    struct consumer_options options = { .name = "test",
+                                        .queue = QUEUE,
+                                        .item_bytes = sizeof(int),
+                                        .batch_max = BATCH_MAX,
+                                        .backoff_base_ms = 2,
+                                        .backoff_cap_ms = 8,
+                                        .decode = decode,
+                                        .run = run,
+                                        .ctx = &consumer };
+    log_init("test", LOG_LEVELS, 2);
+    fake_broker_reset();
+    ck_assert_int_eq(loop_create(&loop), ERR_OK);
+    ck_assert_int_eq(consumer_open(&consumer, loop, &options), ERR_OK);
+}
+
+static void teardown(void) {
+    consumer_close(&consumer);
+    consumer_close(&consumer);
+    loop_destroy(loop);
+}
+
+static void deliver_texts(const char *const *texts, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        deliveries[i] = fake_delivery("id", texts[i]);
+    }
+    consumer_on_deliveries(&consumer, &fake_broker, deliveries, count);
+}
+
+static void deliver(size_t count) {
+    const char *texts[BATCH_MAX];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(bodies[i], sizeof(bodies[i]), "%zu", i);
+        texts[i] = bodies[i];
+    }
+    deliver_texts(texts, count);
+}
+
+static void wait_for_runs(size_t count) {
+    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (run_count < count && clock_monotonic_ms() < end_ms) {
+        loop_tick(loop, 1);
+    }
+    ck_assert_uint_ge(run_count, count);
+}
+
+static void wait_for_ack(void) {
+    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (fake_broker.acks[QUEUE] == 0 && clock_monotonic_ms() < end_ms) {
+        loop_tick(loop, 1);
+    }
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
+    ck_assert(consumer_is_idle(&consumer));
+}
+
+START_TEST(a_batch_is_one_segment_and_one_acknowledgement) {
+    held = true;
+    deliver(5);
+    ck_assert(!consumer_is_idle(&consumer));
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 0); /* not before it is done */
+    finish();
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
+    ck_assert_uint_eq(run_count, 1);
+    ck_assert_uint_eq(runs[0].count, 5);
+    ck_assert_uint_eq(fake_broker.parked_count, 0);
+    deliver(2); /* and the next one */
+    finish();
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 2);
+}
+END_TEST
+
+START_TEST(what_cannot_be_decoded_is_parked_with_the_reason) {
+    static const char *const TEXTS[] = { "1", "x", "3", "", "5" };
+    deliver_texts(TEXTS, 5);
+    ck_assert_uint_eq(runs[0].count, 3);
+    ck_assert_int_eq(applied[1] + applied[3] + applied[5], 3);
+    ck_assert_uint_eq(fake_broker.parked_count, 2);
+    ck_assert_ptr_eq(fake_broker.parked[0].delivery, &deliveries[1]);
+    ck_assert_ptr_eq(fake_broker.parked[1].delivery, &deliveries[3]);
+    ck_assert_str_eq(fake_broker.parked[0].reason, "not a number");
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
+}
+END_TEST
+
+START_TEST(a_batch_of_nothing_but_rubbish_is_acknowledged) {
+    static const char *const TEXTS[] = { "x", "y" };
+    deliver_texts(TEXTS, 2);
+    ck_assert_uint_eq(run_count, 0);
+    ck_assert_uint_eq(fake_broker.parked_count, 2);
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
+}
+END_TEST
+
+/* ---- bad data ---- */
+
+static unsigned bad_items; /* a bit each */
+static enum err bad_err;
+
+static enum err refuse_bad(int item) {
+    return (bad_items & 1u << item) != 0 ? bad_err : ERR_OK;
+}
+
+static const unsigned BAD_SETS[] = {
+    0x0001, 0x8000, 0x0100, 0x0080, 0x0003, 0x8001, 0x5555, 0xFFFF, 0x0FF0, 0x1010,
+};
+
+static void check_isolation(void) {
+    wait_for_ack();
+    size_t next = 0;
+    for (int i = 0; i < BATCH_MAX; i++) {
+        bool bad = (bad_items & 1u << i) != 0;
+        ck_assert_int_eq(applied[i], bad ? 0 : 1);
+        if (bad) {
+            ck_assert_ptr_eq(fake_broker.parked[next].delivery, &deliveries[i]);
+            ck_assert_str_eq(fake_broker.parked[next].reason, err_name(bad_err));
+            next++;
+        }
+    }
+    ck_assert_uint_eq(fake_broker.parked_count, next);
+}
+
+START_TEST(halving_parks_exactly_the_bad_items) {
+    bad_items = BAD_SETS[_i];
+    bad_err = _i % 2 == 0 ? ERR_REJECTED_DATA : ERR_TOO_LARGE;
+    verdict = refuse_bad;
+    deliver(BATCH_MAX);
+    check_isolation();
+}
+END_TEST
+
+START_TEST(one_bad_item_costs_a_logarithm_of_attempts) {
+    bad_items = 1u << 11;
+    bad_err = ERR_REJECTED_DATA;
+    verdict = refuse_bad;
+    deliver(BATCH_MAX);
+    check_isolation();
+    ck_assert_uint_le(run_count, 12);
+}
+END_TEST
+
+START_TEST(an_internal_error_is_repeated_and_then_isolated) {
+    bad_items = 1u << 2;
+    bad_err = ERR_INTERNAL;
+    verdict = refuse_bad;
+    deliver(4);
+    ck_assert_uint_eq(run_count, 1); /* the next one after a delay */
+    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (fake_broker.acks[QUEUE] == 0 && clock_monotonic_ms() < end_ms) {
+        loop_tick(loop, 1);
+    }
+    ck_assert_uint_eq(fake_broker.parked_count, 1);
+    ck_assert_ptr_eq(fake_broker.parked[0].delivery, &deliveries[2]);
+    ck_assert_int_eq(applied[0] + applied[1] + applied[3], 3);
+    ck_assert_int_eq(applied[2], 0);
+    ck_assert_uint_ge(run_count, 6); /* five repetitions of the whole batch */
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_uint_eq(runs[i].count, 4);
+    }
+    ck_assert_uint_lt(runs[6].count, 4);
+}
+END_TEST
+
+/* ---- a dependency that is away ---- */
+
+static const enum err AWAY[] = { ERR_UNAVAILABLE, ERR_TIMEOUT,   ERR_CONFLICT,
+                                 ERR_BUSY,        ERR_NO_MEMORY, ERR_DUPLICATE };
+
+START_TEST(anything_else_is_repeated_until_it_succeeds) {
+    held = true;
+    deliver(3);
+    for (size_t attempt = 1; attempt <= 20; attempt++) {
+        consumer_segment_done(&consumer, AWAY[_i]);
+        ck_assert(consumer_is_idle(&consumer)); /* between two attempts */
+        ck_assert_uint_eq(run_count, attempt);
+        wait_for_runs(attempt + 1);
+        ck_assert_uint_eq(runs[attempt].count, 3);
+    }
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 0);
+    ck_assert_uint_eq(fake_broker.parked_count, 0);
+    finish();
+    wait_for_ack();
+    ck_assert_int_eq(applied[0] + applied[1] + applied[2], 3);
+}
+END_TEST
+
+/* ---- stop ---- */
+
+START_TEST(stopping_waits_for_the_last_segment_and_acknowledges_it) {
+    held = true;
+    deliver(3);
+    consumer_stop(&consumer);
+    ck_assert(!consumer_is_idle(&consumer));
+    finish();
+    ck_assert(consumer_is_idle(&consumer));
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
+    deliver(1); /* ignored */
+    ck_assert_uint_eq(run_count, 1);
+}
+END_TEST
+
+START_TEST(stopping_in_the_middle_of_a_batch_acknowledges_nothing) {
+    held = true;
+    deliver(4);
+    consumer_segment_done(&consumer, ERR_REJECTED_DATA); /* halved */
+    ck_assert_uint_eq(runs[1].count, 2);
+    consumer_stop(&consumer);
+    finish();
+    ck_assert(consumer_is_idle(&consumer));
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 0);
+    ck_assert_uint_eq(run_count, 2);
+}
+END_TEST
+
+START_TEST(stopping_between_two_attempts_makes_no_other) {
+    held = true;
+    deliver(3);
+    consumer_segment_done(&consumer, ERR_UNAVAILABLE);
+    consumer_stop(&consumer);
+    uint64_t end_ms = clock_monotonic_ms() + 30; /* longer than the longest delay */
+    while (clock_monotonic_ms() < end_ms) {
+        loop_tick(loop, 1);
+    }
+    ck_assert_uint_eq(run_count, 1);
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("consumer");
+    TCase *tcase = tcase_create("consumer");
+    tcase_set_timeout(tcase, 30);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, a_batch_is_one_segment_and_one_acknowledgement);
+    tcase_add_test(tcase, what_cannot_be_decoded_is_parked_with_the_reason);
+    tcase_add_test(tcase, a_batch_of_nothing_but_rubbish_is_acknowledged);
+    tcase_add_loop_test(tcase, halving_parks_exactly_the_bad_items, 0, (int)UNIT_COUNT(BAD_SETS));
+    tcase_add_test(tcase, one_bad_item_costs_a_logarithm_of_attempts);
+    tcase_add_test(tcase, an_internal_error_is_repeated_and_then_isolated);
+    tcase_add_loop_test(tcase, anything_else_is_repeated_until_it_succeeds, 0,
+                        (int)UNIT_COUNT(AWAY));
+    tcase_add_test(tcase, stopping_waits_for_the_last_segment_and_acknowledges_it);
+    tcase_add_test(tcase, stopping_in_the_middle_of_a_batch_acknowledges_nothing);
+    tcase_add_test(tcase, stopping_between_two_attempts_makes_no_other);
+    suite_add_tcase(suite, tcase);
+    return unit_run(suite);
+}

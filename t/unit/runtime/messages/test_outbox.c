@@ -1,0 +1,571 @@
+/* link: t/unit/fake_broker.c t/unit/fake_pg.c */
+/*
+ * services/common/outbox: inserted, published, confirmed, deleted; and what is left behind is
+ * swept.
+ */
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
+#include "runtime/telemetry/metrics.h"
+#include "runtime/messages/outbox.h"
+
+#include "fake_broker.h"
+#include "fake_pg.h"
+#include "unit.h"
+
+#include <stdio.h>
+
+enum {
+    INSERT = 3,
+    CLAIM,
+    READ,
+    RELEASE,
+    RELAX,
+    DELETE,
+    SWEEP_MS = 15,
+    SWEEP_MAX = 4,
+    BACKLOG_BELOW = 2,
+    PATIENCE_MS = 5000
+};
+
+static struct loop *loop;
+static struct outbox outbox;
+
+static const struct outbox_event EVENTS[] = {
+    { 101, "order.created", STR("m-101"), STR("request-1"), STR("00-aa-bb-01"), STR("a=1"),
+      STR("{\"a\":1}"), 0 },
+    { 102,
+      "order.updated",
+      STR("m-102"),
+      STR("request-2"),
+      { NULL, 0 },
+      { NULL, 0 },
+      STR("{}"),
+      0 },
+    { 103, "order.created", STR("m-103"), STR(""), STR(""), STR(""), STR("{\"c\":\"x\"}"), 0 },
+};
+
+static void setup(void) {
+    struct outbox_options options = { .insert_statement = INSERT,
+                                      .claim_statement = CLAIM,
+                                      .read_statement = READ,
+                                      .release_statement = RELEASE,
+                                      .relax_statement = RELAX,
+                                      .delete_statement = DELETE,
+                                      .sweep_interval_ms = SWEEP_MS,
+                                      .sweep_batch_max = SWEEP_MAX,
+                                      .backlog_below = BACKLOG_BELOW };
+    log_init("test", LOG_LEVELS, 2);
+    fake_pg_reset();
+    fake_broker_reset();
+    ck_assert_int_eq(loop_create(&loop), ERR_OK);
+    ck_assert_int_eq(outbox_open(&outbox, loop, &fake_pg, &fake_broker, &options), ERR_OK);
+}
+
+static void teardown(void) {
+    while (fake_pg.waiting > 0) {
+        fake_pg_fail(ERR_UNAVAILABLE);
+    }
+    outbox_close(&outbox);
+    outbox_close(&outbox);
+    loop_destroy(loop);
+}
+
+/* No sweep in between: for tests of the rest. */
+static void no_sweep(void) {
+    loop_timer_stop(loop, &outbox.timer);
+}
+
+static void wait_for_request(void) {
+    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (fake_pg.waiting == 0 && clock_monotonic_ms() < end_ms) {
+        loop_tick(loop, 1);
+    }
+    ck_assert_uint_ge(fake_pg.waiting, 1);
+}
+
+static void run_for(uint64_t ms) {
+    uint64_t end_ms = clock_monotonic_ms() + ms;
+    while (clock_monotonic_ms() < end_ms) {
+        loop_tick(loop, 1);
+    }
+}
+
+static void confirm(uint64_t cookie, bool confirmed) {
+    outbox_on_published(&outbox, &cookie, 1, confirmed);
+}
+
+static void expect_deleted(const int64_t *ids, size_t count) {
+    loop_tick(loop, 0);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, RELAX);
+    ck_assert_uint_eq(request->count, 2);
+    ck_assert_uint_eq(request->calls[1].statement, DELETE);
+    ck_assert_uint_eq(fake_param_count(&request->calls[1], 0), count);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(fake_param_int8_at(&request->calls[1], 0, i), ids[i]);
+    }
+}
+
+/* ---- the way through ---- */
+
+START_TEST(the_insert_names_every_column) {
+    struct arena arena;
+    arena_init(&arena, 65536);
+    struct pg_call call = outbox_insert_call(&outbox, &arena, EVENTS, UNIT_COUNT(EVENTS));
+    ck_assert_uint_eq(call.statement, INSERT);
+    ck_assert_uint_eq(call.param_count, 7);
+    for (size_t i = 0; i < UNIT_COUNT(EVENTS); i++) {
+        const struct outbox_event *event = &EVENTS[i];
+        ck_assert_int_eq(fake_param_int8_at(&call, 0, i), event->id);
+        ck_assert(str_equal(fake_param_text_at(&call, 1, i), str_of(event->routing_key)));
+        ck_assert(str_equal(fake_param_text_at(&call, 2, i), event->message_id));
+        ck_assert(str_equal(fake_param_text_at(&call, 3, i), event->correlation_id));
+        ck_assert_ptr_nonnull(fake_param_text_at(&call, 4, i).bytes); /* NOT NULL in the table */
+        ck_assert_uint_eq(fake_param_text_at(&call, 4, i).length, event->traceparent.length);
+        ck_assert(str_equal(fake_param_text_at(&call, 5, i), event->tracestate));
+        ck_assert((fake_param_text_at(&call, 5, i).bytes == NULL) ==
+                  (event->tracestate.length == 0)); /* NULL when absent */
+        ck_assert(str_equal(fake_param_text_at(&call, 6, i), event->body));
+    }
+    arena_done(&arena);
+}
+END_TEST
+
+START_TEST(an_insert_without_memory_fails_its_request) {
+    struct arena arena;
+    arena_init(&arena, 64);
+    struct pg_call call = outbox_insert_call(&outbox, &arena, EVENTS, UNIT_COUNT(EVENTS));
+    ck_assert_uint_gt(call.param_count, 0);
+    ck_assert_int_eq(call.params[0].length, -1);
+    arena_done(&arena);
+}
+END_TEST
+
+START_TEST(published_confirmed_deleted) {
+    static const int64_t IDS[] = { 101, 102, 103 };
+    static const uint64_t COOKIES[] = { 101, 102, 103 };
+    no_sweep();
+    outbox_publish(&outbox, EVENTS, 3);
+    ck_assert_uint_eq(fake_broker.published, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct fake_message *message = &fake_broker.messages[i];
+        ck_assert_str_eq(message->routing_key, EVENTS[i].routing_key);
+        ck_assert(str_equal(str_of(message->message_id), EVENTS[i].message_id));
+        ck_assert(str_equal(str_of(message->correlation_id), EVENTS[i].correlation_id));
+        ck_assert(str_equal(str_of(message->body), EVENTS[i].body));
+        ck_assert_uint_eq(message->cookie, (uint64_t)EVENTS[i].id);
+    }
+    ck_assert_str_eq(fake_broker.messages[0].traceparent, "00-aa-bb-01");
+    ck_assert_str_eq(fake_broker.messages[0].tracestate, "a=1");
+    ck_assert_str_eq(fake_broker.messages[1].traceparent, "");
+    ck_assert_str_eq(fake_broker.messages[1].tracestate, "");
+    ck_assert(outbox_is_idle(&outbox)); /* nothing to delete yet */
+    outbox_on_published(&outbox, COOKIES, 3, true);
+    ck_assert(!outbox_is_idle(&outbox));
+    expect_deleted(IDS, 3);
+    fake_pg_answer(NULL, NULL, NULL);
+    ck_assert(outbox_is_idle(&outbox));
+}
+END_TEST
+
+START_TEST(what_was_not_confirmed_keeps_its_row_and_may_be_sent_again) {
+    no_sweep();
+    outbox_publish(&outbox, EVENTS, 1);
+    confirm(101, false);
+    loop_tick(loop, 0);
+    ck_assert_uint_eq(fake_pg.asked, 0);
+    outbox_publish(&outbox, EVENTS, 1);
+    ck_assert_uint_eq(fake_broker.published, 2);
+}
+END_TEST
+
+START_TEST(what_is_under_way_is_not_sent_twice) {
+    no_sweep();
+    outbox_publish(&outbox, EVENTS, 2);
+    outbox_publish(&outbox, EVENTS, 3);
+    ck_assert_uint_eq(fake_broker.published, 3);
+    ck_assert_uint_eq(fake_broker.messages[2].cookie, 103);
+    confirm(101, true);
+    outbox_publish(&outbox, EVENTS, 1); /* after its confirm it may: hearing twice is harmless */
+    ck_assert_uint_eq(fake_broker.published, 4);
+}
+END_TEST
+
+START_TEST(confirms_that_arrive_during_a_deletion_share_the_next_one) {
+    static const int64_t FIRST[] = { 101 }, REST[] = { 102, 103 };
+    no_sweep();
+    outbox_publish(&outbox, EVENTS, 3);
+    confirm(101, true);
+    expect_deleted(FIRST, 1);
+    confirm(102, true);
+    confirm(103, true);
+    loop_tick(loop, 0);
+    ck_assert_uint_eq(fake_pg.waiting, 1);
+    fake_pg_answer(NULL, NULL, NULL);
+    expect_deleted(REST, 2);
+    fake_pg_fail(ERR_UNAVAILABLE); /* the rows stay, for the sweep; nothing hangs */
+    loop_tick(loop, 0);
+    ck_assert(outbox_is_idle(&outbox));
+}
+END_TEST
+
+static bool metric_is(const char *line) {
+    struct buf text;
+    buf_init(&text, 0);
+    metrics_render(&text);
+    buf_append_char(&text, '\0');
+    bool found = strstr(buf_bytes(&text), line) != NULL;
+    buf_free(&text);
+    return found;
+}
+
+START_TEST(a_full_deletion_queue_leaves_rows_to_the_sweep) {
+    enum { QUEUE_MAX = 131072 };
+    no_sweep();
+    confirm(1, true);
+    loop_tick(loop, 0); /* one deletion is under way */
+    for (uint64_t id = 2; id < QUEUE_MAX + 2; id++) {
+        confirm(id, true);
+    }
+    ck_assert(metric_is("\nprodorder_outbox_undeleted_total 0\n"));
+    confirm(QUEUE_MAX + 2, true);
+    ck_assert(metric_is("\nprodorder_outbox_undeleted_total 1\n"));
+}
+END_TEST
+
+/* ---- the broker is away ---- */
+
+static const enum err REFUSALS[] = { ERR_UNAVAILABLE, ERR_DRAINING, ERR_TOO_LARGE };
+
+START_TEST(what_the_broker_refuses_is_left_and_may_be_sent_later) {
+    no_sweep();
+    fake_broker.publish_err = REFUSALS[_i];
+    fake_broker.publish_ok_left = 1;
+    outbox_publish(&outbox, EVENTS, 3);
+    ck_assert_uint_eq(fake_broker.published, 1);
+    ck_assert(metric_is("\nprodorder_outbox_left_total 2\n"));
+    ck_assert(metric_is("\nprodorder_outbox_inflight 1\n"));
+    fake_broker.publish_err = ERR_OK;
+    outbox_publish(&outbox, EVENTS, 3);
+    ck_assert_uint_eq(fake_broker.published, 3);
+}
+END_TEST
+
+/* ---- the backlog: the broker's queue is full ---- */
+
+static PGresult *rows_of(int64_t first, size_t count) {
+    PGresult *rows = fake_rows(7);
+    for (size_t i = 0; i < count; i++) {
+        fake_row(rows, "itttttt", first + (int64_t)i, "order.created", "m", "request",
+                 "00-aa-bb-01", i == 0 ? "a=1" : NULL, "{}");
+    }
+    return rows;
+}
+
+static void fill_backlog(void) {
+    no_sweep();
+    fake_broker.publish_err = ERR_BUSY;
+    fake_broker.publish_ok_left = 1;
+    outbox_publish(&outbox, EVENTS, 3);
+    ck_assert_uint_eq(fake_broker.published, 1);
+    ck_assert(metric_is("\nprodorder_outbox_backlog 2\n"));
+    fake_broker.publish_err = ERR_OK;
+}
+
+START_TEST(what_does_not_fit_is_read_again_when_confirms_make_room) {
+    fill_backlog();
+    outbox_publish(&outbox, EVENTS, 3); /* all in hand: nothing is sent twice, nobody overtakes */
+    ck_assert_uint_eq(fake_broker.published, 1);
+    confirm(101, true);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, READ);
+    ck_assert_uint_eq(fake_param_count(&request->calls[0], 0), 2);
+    ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, 0), 102);
+    ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, 1), 103);
+    fake_pg_answer(rows_of(102, 2), NULL, NULL);
+    ck_assert_uint_eq(fake_broker.published, 3);
+    ck_assert(metric_is("\nprodorder_outbox_backlog 0\n"));
+    ck_assert(metric_is("\nprodorder_outbox_inflight 2\n"));
+}
+END_TEST
+
+START_TEST(a_backlog_row_that_is_gone_is_let_go) {
+    fill_backlog();
+    confirm(101, true);
+    fake_pg_expect(FAKE_PG_RUN, READ);
+    fake_pg_answer(rows_of(103, 1), NULL, NULL); /* another replica has sent 102 */
+    ck_assert_uint_eq(fake_broker.published, 2);
+    outbox_publish(&outbox, &EVENTS[1], 1);
+    ck_assert_uint_eq(fake_broker.published, 3);
+}
+END_TEST
+
+START_TEST(a_backlog_that_cannot_be_read_is_left_to_the_sweep) {
+    fill_backlog();
+    confirm(101, true);
+    fake_pg_expect(FAKE_PG_RUN, READ);
+    fake_pg_fail(ERR_UNAVAILABLE);
+    ck_assert(metric_is("\nprodorder_outbox_backlog 0\n"));
+    outbox_publish(&outbox, EVENTS, 3); /* none is held any more */
+    ck_assert_uint_eq(fake_broker.published, 4);
+}
+END_TEST
+
+START_TEST(a_broker_that_goes_away_takes_the_backlog_with_it) {
+    fill_backlog();
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    ck_assert(metric_is("\nprodorder_outbox_backlog 0\n"));
+    outbox_publish(&outbox, &EVENTS[1], 2);
+    ck_assert_uint_eq(fake_broker.published, 3);
+}
+END_TEST
+
+/* ---- the sweep ---- */
+
+/* A sweep's claim to the row `id`. */
+#define CLAIM_OF(id) ((id) + 1000)
+
+static void answer_sweep(int64_t first, size_t count) {
+    PGresult *rows = fake_rows(8);
+    for (size_t i = 0; i < count; i++) {
+        char id[32], body[32];
+        snprintf(id, sizeof(id), "m-%lld", (long long)first + (long long)i);
+        snprintf(body, sizeof(body), "{\"n\":%zu}", i);
+        fake_row(rows, "itttttti", first + (int64_t)i, "order.created", id, "request", "", NULL,
+                 body, CLAIM_OF(first + (int64_t)i));
+    }
+    fake_pg_answer(rows, NULL, NULL);
+}
+
+static void expect_sweep(int64_t lease_s) {
+    wait_for_request();
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, CLAIM);
+    ck_assert_int_eq(fake_param_int8(&request->calls[0], 0), lease_s);
+    ck_assert_int_eq(fake_param_int8(&request->calls[0], 1), SWEEP_MAX);
+    ck_assert(!outbox_is_idle(&outbox));
+}
+
+START_TEST(rows_left_behind_are_sent_again) {
+    expect_sweep(0);
+    answer_sweep(7, 2);
+    ck_assert_uint_eq(fake_broker.published, 2);
+    ck_assert_uint_eq(fake_broker.messages[0].cookie, 7);
+    ck_assert_str_eq(fake_broker.messages[0].routing_key, "order.created");
+    ck_assert_str_eq(fake_broker.messages[0].message_id, "m-7");
+    ck_assert_str_eq(fake_broker.messages[1].body, "{\"n\":1}");
+    ck_assert(outbox_is_idle(&outbox));
+    expect_sweep(0); /* and so on */
+    answer_sweep(7, 0);
+}
+END_TEST
+
+START_TEST(a_sweep_does_not_send_what_is_under_way) {
+    outbox_publish(&outbox, EVENTS, 1);
+    expect_sweep(0);
+    answer_sweep(101, 2);
+    ck_assert_uint_eq(fake_broker.published, 2);
+    ck_assert_uint_eq(fake_broker.messages[1].cookie, 102);
+}
+END_TEST
+
+START_TEST(a_full_sweep_is_followed_by_another_one_soon) {
+    outbox.options.sweep_interval_ms = 60000;
+    expect_sweep(0);
+    answer_sweep(1, SWEEP_MAX);
+    expect_sweep(0);
+    answer_sweep(1 + SWEEP_MAX, SWEEP_MAX - 1);
+    ck_assert_uint_eq(fake_broker.published, 2 * SWEEP_MAX - 1);
+    run_for(40);
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+}
+END_TEST
+
+START_TEST(a_sweep_that_fails_is_repeated) {
+    expect_sweep(0);
+    fake_pg_fail(ERR_TIMEOUT);
+    ck_assert(outbox_is_idle(&outbox));
+    expect_sweep(0);
+    answer_sweep(1, 1);
+    ck_assert_uint_eq(fake_broker.published, 1);
+}
+END_TEST
+
+START_TEST(no_sweep_without_broker_or_database) {
+    fake_broker.state = _i == 0 ? BROKER_DOWN : _i == 1 ? BROKER_BLOCKED : BROKER_UP;
+    fake_pg.ready = _i < 2;
+    run_for(4 * SWEEP_MS);
+    ck_assert_uint_eq(fake_pg.asked, 0);
+    fake_broker.state = BROKER_UP;
+    fake_pg.ready = true;
+    expect_sweep(0);
+    answer_sweep(1, 0);
+}
+END_TEST
+
+START_TEST(when_the_broker_comes_back_fresh_rows_are_swept_at_once) {
+    outbox.options.sweep_interval_ms = 60000;
+    no_sweep();
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    outbox_on_broker_state(&outbox, BROKER_BLOCKED);
+    run_for(5);
+    ck_assert_uint_eq(fake_pg.asked, 0);
+    outbox_on_broker_state(&outbox, BROKER_UP);
+    expect_sweep(10);
+    answer_sweep(1, SWEEP_MAX);
+    expect_sweep(10); /* until all are taken */
+    answer_sweep(1 + SWEEP_MAX, 1);
+    outbox.options.sweep_interval_ms = SWEEP_MS;
+    loop_timer_start(loop, &outbox.timer, 0);
+    expect_sweep(0);
+}
+END_TEST
+
+START_TEST(the_broker_comes_back_during_a_sweep) {
+    expect_sweep(0);
+    outbox_on_broker_state(&outbox, BROKER_UP);
+    run_for(2 * SWEEP_MS);
+    ck_assert_uint_eq(fake_pg.waiting, 1); /* one sweep at a time */
+    answer_sweep(1, SWEEP_MAX);
+    expect_sweep(10);
+}
+END_TEST
+
+/* ---- claims whose broker went away ---- */
+
+static void expect_released(const int64_t *ids, const int64_t *claims, size_t count) {
+    loop_tick(loop, 0);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, RELEASE);
+    ck_assert_uint_eq(fake_param_count(&request->calls[0], 0), count);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, i), ids[i]);
+        ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 1, i), claims[i]);
+    }
+    ck_assert(!outbox_is_idle(&outbox));
+    fake_pg_answer(NULL, NULL, NULL);
+    ck_assert(outbox_is_idle(&outbox));
+}
+
+START_TEST(what_a_connection_took_with_it_is_released) {
+    static const uint64_t LOST[] = { 7, 101 };
+    static const int64_t RELEASED[] = { 7, 101 }, CLAIMS[] = { CLAIM_OF(7), 0 };
+    outbox_publish(&outbox, EVENTS, 2);
+    expect_sweep(0);
+    answer_sweep(7, 1);
+    no_sweep();
+    ck_assert_uint_eq(fake_broker.published, 3);
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    confirm(102, true); /* it had come before */
+    outbox_on_published(&outbox, LOST, 2, false);
+    loop_tick(loop, 0);
+    fake_pg_expect(FAKE_PG_RUN, RELAX);
+    fake_pg_answer(NULL, NULL, NULL);
+    expect_released(RELEASED, CLAIMS, 2);
+}
+END_TEST
+
+START_TEST(what_the_broker_refuses_is_not_released) {
+    no_sweep();
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    outbox_on_broker_state(&outbox, BROKER_UP);
+    no_sweep();
+    outbox_publish(&outbox, EVENTS, 1);
+    confirm(101, false);
+    loop_tick(loop, 0);
+    ck_assert_uint_eq(fake_pg.asked, 0); /* or it would come again and again */
+}
+END_TEST
+
+START_TEST(a_sweep_that_loses_the_broker_releases_the_rest) {
+    static const int64_t REST[] = { 8, 9 }, CLAIMS[] = { CLAIM_OF(8), CLAIM_OF(9) };
+    expect_sweep(0);
+    no_sweep();
+    fake_broker.publish_err = ERR_UNAVAILABLE;
+    fake_broker.publish_ok_left = 1;
+    answer_sweep(7, 3);
+    no_sweep();
+    expect_released(REST, CLAIMS, 2);
+}
+END_TEST
+
+START_TEST(a_release_names_the_claim_that_was_lost) {
+    static const uint64_t LOST[] = { 101 };
+    static const int64_t RELEASED[] = { 101 }, FIRST[] = { 0 }, SECOND[] = { CLAIM_OF(101) };
+    no_sweep();
+    outbox_publish(&outbox, EVENTS, 1);
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    outbox_on_published(&outbox, LOST, 1, false);
+    expect_released(RELEASED, FIRST, 1);
+    outbox_on_broker_state(&outbox, BROKER_UP);
+    expect_sweep(10);
+    answer_sweep(101, 1);
+    no_sweep();
+    outbox_on_broker_state(&outbox, BROKER_DOWN);
+    outbox_on_published(&outbox, LOST, 1, false);
+    expect_released(RELEASED, SECOND, 1);
+}
+END_TEST
+
+START_TEST(a_release_that_fails_is_left_to_the_claims_end) {
+    expect_sweep(0);
+    fake_broker.publish_err = ERR_UNAVAILABLE;
+    answer_sweep(7, 1);
+    no_sweep();
+    loop_tick(loop, 0);
+    fake_pg_expect(FAKE_PG_RUN, RELEASE);
+    fake_pg_fail(ERR_UNAVAILABLE);
+    ck_assert(outbox_is_idle(&outbox));
+}
+END_TEST
+
+/* ---- the end ---- */
+
+START_TEST(after_stop_nothing_is_swept_but_confirms_still_delete) {
+    static const int64_t IDS[] = { 101 };
+    outbox_publish(&outbox, EVENTS, 1);
+    expect_sweep(0);
+    outbox_stop(&outbox);
+    outbox_on_broker_state(&outbox, BROKER_UP);
+    answer_sweep(50, 2); /* rows that nobody may publish any more: they stay */
+    ck_assert_uint_eq(fake_broker.published, 1);
+    run_for(3 * SWEEP_MS);
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+    confirm(101, true);
+    expect_deleted(IDS, 1);
+    ck_assert(!outbox_is_idle(&outbox));
+    fake_pg_answer(NULL, NULL, NULL);
+    ck_assert(outbox_is_idle(&outbox));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("outbox");
+    TCase *tcase = tcase_create("outbox");
+    tcase_set_timeout(tcase, 30);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, the_insert_names_every_column);
+    tcase_add_test(tcase, an_insert_without_memory_fails_its_request);
+    tcase_add_test(tcase, published_confirmed_deleted);
+    tcase_add_test(tcase, what_was_not_confirmed_keeps_its_row_and_may_be_sent_again);
+    tcase_add_test(tcase, what_is_under_way_is_not_sent_twice);
+    tcase_add_test(tcase, confirms_that_arrive_during_a_deletion_share_the_next_one);
+    tcase_add_test(tcase, a_full_deletion_queue_leaves_rows_to_the_sweep);
+    tcase_add_loop_test(tcase, what_the_broker_refuses_is_left_and_may_be_sent_later, 0,
+                        (int)UNIT_COUNT(REFUSALS));
+    tcase_add_test(tcase, what_does_not_fit_is_read_again_when_confirms_make_room);
+    tcase_add_test(tcase, a_backlog_row_that_is_gone_is_let_go);
+    tcase_add_test(tcase, a_backlog_that_cannot_be_read_is_left_to_the_sweep);
+    tcase_add_test(tcase, a_broker_that_goes_away_takes_the_backlog_with_it);
+    tcase_add_test(tcase, rows_left_behind_are_sent_again);
+    tcase_add_test(tcase, a_sweep_does_not_send_what_is_under_way);
+    tcase_add_test(tcase, a_full_sweep_is_followed_by_another_one_soon);
+    tcase_add_test(tcase, a_sweep_that_fails_is_repeated);
+    tcase_add_loop_test(tcase, no_sweep_without_broker_or_database, 0, 3);
+    tcase_add_test(tcase, when_the_broker_comes_back_fresh_rows_are_swept_at_once);
+    tcase_add_test(tcase, the_broker_comes_back_during_a_sweep);
+    tcase_add_test(tcase, what_a_connection_took_with_it_is_released);
+    tcase_add_test(tcase, what_the_broker_refuses_is_not_released);
+    tcase_add_test(tcase, a_sweep_that_loses_the_broker_releases_the_rest);
+    tcase_add_test(tcase, a_release_names_the_claim_that_was_lost);
+    tcase_add_test(tcase, a_release_that_fails_is_left_to_the_claims_end);
+    tcase_add_test(tcase, after_stop_nothing_is_swept_but_confirms_still_delete);
+    suite_add_tcase(suite, tcase);
+    return unit_run(suite);
+}
