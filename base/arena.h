@@ -4,8 +4,8 @@
  * Allocation bumps a pointer in a chain of chunks; the total is capped. Cleanups free foreign
  * objects (PGresult, json_object) in reverse order when the arena is reset. Not thread-safe.
  */
-#ifndef COMMON_ARENA_H
-#define COMMON_ARENA_H
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
 
 #include "err.h"
 

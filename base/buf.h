@@ -2,8 +2,8 @@
  * A growable byte buffer with a sticky failure: append freely, check `failed` once at the end.
  * Consumed bytes are dropped from the front. Not thread-safe.
  */
-#ifndef COMMON_BUF_H
-#define COMMON_BUF_H
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Times and ids that leave the process. Any thread. */
-#ifndef COMMON_CLOCK_H
-#define COMMON_CLOCK_H
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
 
 #include "err.h"
 

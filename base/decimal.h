@@ -2,8 +2,8 @@
  * Exact decimal numbers from JSON's number syntax (RFC 8259 §6), without binary floating point.
  * `1.0`, `1`, `10e-1` are the same number. Any thread.
  */
-#ifndef COMMON_DECIMAL_H
-#define COMMON_DECIMAL_H
+#ifndef BASE_DECIMAL_H
+#define BASE_DECIMAL_H
 
 #include "err.h"
 

@@ -6,8 +6,8 @@
  *
  * The path is relative to the directory in which the compiler runs: the top of the repository.
  */
-#ifndef COMMON_EMBED_H
-#define COMMON_EMBED_H
+#ifndef BASE_EMBED_H
+#define BASE_EMBED_H
 
 #define EMBED_TEXT(symbol, path)                                                                   \
     __asm__(".pushsection .rodata\n"                                                               \

@@ -5,8 +5,8 @@
  * failure reaches it. Fallible functions return `enum err` and are MUST_CHECK; they write their
  * outputs only when they return ERR_OK.
  */
-#ifndef COMMON_ERR_H
-#define COMMON_ERR_H
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 

@@ -2,8 +2,8 @@
  * Intrusive doubly linked list with a sentinel head. A node is in at most one list; a node that
  * is in none is linked to itself, so list_remove() is harmless to repeat.
  */
-#ifndef COMMON_LIST_H
-#define COMMON_LIST_H
+#ifndef BASE_LIST_H
+#define BASE_LIST_H
 
 #include <stdbool.h>
 #include <stddef.h>

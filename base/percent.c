@@ -11,15 +11,15 @@ static int hex_digit(char byte) {
 }
 
 int http_percent_decode(struct str text, size_t *position) {
-    char byte = text.bytes[(*position)++];
+    char byte = text.data[(*position)++];
     if (byte != '%') {
         return (unsigned char)byte;
     }
-    if (text.length - *position < 2) {
+    if (text.len - *position < 2) {
         return -1;
     }
-    int high = hex_digit(text.bytes[*position]);
-    int low = hex_digit(text.bytes[*position + 1]);
+    int high = hex_digit(text.data[*position]);
+    int low = hex_digit(text.data[*position + 1]);
     *position += 2;
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
@@ -32,7 +32,7 @@ static bool is_unreserved(int byte) {
 
 bool http_percent_normalize(struct str path, char *out, size_t *ret_length) {
     size_t length = 0;
-    for (size_t position = 0; position < path.length;) {
+    for (size_t position = 0; position < path.len;) {
         size_t from = position;
         int byte = http_percent_decode(path, &position);
         if (byte < 0) {
@@ -41,7 +41,7 @@ bool http_percent_normalize(struct str path, char *out, size_t *ret_length) {
         if (is_unreserved(byte)) {
             out[length++] = (char)byte;
         } else {
-            memcpy(out + length, path.bytes + from, position - from);
+            memcpy(out + length, path.data + from, position - from);
             length += position - from;
         }
     }

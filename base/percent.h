@@ -1,6 +1,6 @@
 /* Percent-encoding (RFC 3986 §2.1). Pure. */
-#ifndef COMMON_HTTP_PERCENT_H
-#define COMMON_HTTP_PERCENT_H
+#ifndef BASE_PERCENT_H
+#define BASE_PERCENT_H
 
 #include "str.h"
 

@@ -8,11 +8,11 @@ static bool is_id_byte(char byte) {
 }
 
 bool trace_request_id_is_valid(struct str id) {
-    if (id.length == 0 || id.length > TRACE_REQUEST_ID_BYTES_MAX) {
+    if (id.len == 0 || id.len > TRACE_REQUEST_ID_BYTES_MAX) {
         return false;
     }
-    for (size_t i = 0; i < id.length; i++) {
-        if (!is_id_byte(id.bytes[i])) {
+    for (size_t i = 0; i < id.len; i++) {
+        if (!is_id_byte(id.data[i])) {
             return false;
         }
     }
@@ -36,9 +36,9 @@ static bool is_hex(const char *bytes, size_t length, bool *ret_any) {
 enum { VERSION_AT = 0, TRACE_ID_AT = 3, PARENT_ID_AT = 36, FLAGS_AT = 53 };
 
 bool trace_parent_read(struct str header, char ret_parent[TRACE_PARENT_BYTES_MAX + 1]) {
-    const char *bytes = header.bytes;
+    const char *bytes = header.data;
     bool any_version, any_trace_id, any_parent_id, any_flag;
-    if (header.length < TRACE_PARENT_BYTES_MAX || bytes[TRACE_ID_AT - 1] != '-' ||
+    if (header.len < TRACE_PARENT_BYTES_MAX || bytes[TRACE_ID_AT - 1] != '-' ||
         bytes[PARENT_ID_AT - 1] != '-' || bytes[FLAGS_AT - 1] != '-') {
         return false;
     }
@@ -48,7 +48,7 @@ bool trace_parent_read(struct str header, char ret_parent[TRACE_PARENT_BYTES_MAX
         !is_hex(bytes + FLAGS_AT, 2, &any_flag)) {
         return false;
     }
-    if (header.length > TRACE_PARENT_BYTES_MAX &&
+    if (header.len > TRACE_PARENT_BYTES_MAX &&
         (!any_version || bytes[TRACE_PARENT_BYTES_MAX] != '-')) {
         return false;
     }
@@ -62,9 +62,9 @@ bool trace_parent_read(struct str header, char ret_parent[TRACE_PARENT_BYTES_MAX
 
 struct trace_ids trace_ids_of(struct str parent) {
     struct trace_ids ids = { "", "" };
-    if (parent.length == TRACE_PARENT_BYTES_MAX) {
-        memcpy(ids.trace_id, parent.bytes + TRACE_ID_AT, TRACE_ID_BYTES);
-        memcpy(ids.span_id, parent.bytes + PARENT_ID_AT, TRACE_SPAN_ID_BYTES);
+    if (parent.len == TRACE_PARENT_BYTES_MAX) {
+        memcpy(ids.trace_id, parent.data + TRACE_ID_AT, TRACE_ID_BYTES);
+        memcpy(ids.span_id, parent.data + PARENT_ID_AT, TRACE_SPAN_ID_BYTES);
     }
     return ids;
 }
@@ -126,19 +126,18 @@ static bool is_value(const char *bytes, size_t length) {
 }
 
 static bool is_member(struct str member) {
-    const char *equals = memchr(member.bytes, '=', member.length);
-    size_t key = equals == NULL ? 0 : (size_t)(equals - member.bytes);
-    return equals != NULL && is_key(member.bytes, key) &&
-           is_value(equals + 1, member.length - key - 1);
+    const char *equals = memchr(member.data, '=', member.len);
+    size_t key = equals == NULL ? 0 : (size_t)(equals - member.data);
+    return equals != NULL && is_key(member.data, key) && is_value(equals + 1, member.len - key - 1);
 }
 
 static struct str trimmed(struct str text) {
-    while (text.length > 0 && is_space(text.bytes[0])) {
-        text.bytes++;
-        text.length--;
+    while (text.len > 0 && is_space(text.data[0])) {
+        text.data++;
+        text.len--;
     }
-    while (text.length > 0 && is_space(text.bytes[text.length - 1])) {
-        text.length--;
+    while (text.len > 0 && is_space(text.data[text.len - 1])) {
+        text.len--;
     }
     return text;
 }
@@ -186,27 +185,27 @@ static void add_member(struct trace_state *state, struct str member) {
         return;
     }
     state->members++;
-    if (state->full || !make_room(state, member.length)) {
-        state->full = state->full || member.length <= TRACE_STATE_LONG_BYTES;
+    if (state->full || !make_room(state, member.len)) {
+        state->full = state->full || member.len <= TRACE_STATE_LONG_BYTES;
         return;
     }
     if (state->length > 0) {
         state->text[state->length++] = ',';
     }
-    memcpy(state->text + state->length, member.bytes, member.length);
-    state->length += member.length;
+    memcpy(state->text + state->length, member.data, member.len);
+    state->length += member.len;
     state->text[state->length] = '\0';
 }
 
 void trace_state_add(struct trace_state *state, struct str field) {
-    while (field.length > 0 && !state->invalid) {
-        const char *comma = memchr(field.bytes, ',', field.length);
-        size_t length = comma == NULL ? field.length : (size_t)(comma - field.bytes);
-        struct str member = trimmed((struct str){ field.bytes, length });
-        if (member.length > 0) {
+    while (field.len > 0 && !state->invalid) {
+        const char *comma = memchr(field.data, ',', field.len);
+        size_t length = comma == NULL ? field.len : (size_t)(comma - field.data);
+        struct str member = trimmed((struct str){ field.data, length });
+        if (member.len > 0) {
             add_member(state, member);
         }
         length += comma != NULL;
-        field = (struct str){ field.bytes + length, field.length - length };
+        field = (struct str){ field.data + length, field.len - length };
     }
 }

@@ -2,8 +2,8 @@
  * What leads through the system: a request's id and its W3C trace context (Trace Context, level 1).
  * Pure.
  */
-#ifndef COMMON_TRACE_H
-#define COMMON_TRACE_H
+#ifndef BASE_TRACE_H
+#define BASE_TRACE_H
 
 #include "str.h"
 

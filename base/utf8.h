@@ -1,6 +1,6 @@
 /* UTF-8 (RFC 3629), for the JSON reader and writer. Pure; any thread. */
-#ifndef COMMON_UTF8_H
-#define COMMON_UTF8_H
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>

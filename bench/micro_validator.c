@@ -63,13 +63,13 @@ static void load_schema(struct subject *subject, const char *name) {
     }
     subject->document =
         require(oa_document_load(name, print_problem, NULL), "the document has mistakes");
-    oa_document_route(subject->document, (struct oa_str){ "POST", 4 },
-                      (struct oa_str){ "/orders", 7 }, &match);
+    oa_document_route(subject->document, (struct str){ "POST", 4 },
+                      (struct str){ "/orders", 7 }, &match);
     subject->operation = require(match.operation, "the document has no POST /orders");
 }
 
 static bool judge_text(const struct subject *subject, struct oa_report *report) {
-    static const struct oa_str media = { "application/json", 16 };
+    static const struct str media = { "application/json", 16 };
 
     return subject->operation != NULL
                ? oa_check_body(subject->operation, media, subject->body, subject->len, NULL, report)

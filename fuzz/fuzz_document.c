@@ -26,8 +26,8 @@ struct request {
     struct piece body;
 };
 
-static struct oa_str to_str(struct piece piece) {
-    return (struct oa_str){ piece.data, piece.len };
+static struct str to_str(struct piece piece) {
+    return (struct str){ piece.data, piece.len };
 }
 
 static void note_problem(void *user, const char *line) {
@@ -66,9 +66,9 @@ static struct request read_request(struct piece text) {
     return request;
 }
 
-static struct oa_str find_header(void *user, struct oa_str name, unsigned *ret_count) {
+static struct str find_header(void *user, struct str name, unsigned *ret_count) {
     const struct request *request = user;
-    struct oa_str found = { "", 0 };
+    struct str found = { "", 0 };
 
     *ret_count = 0;
     for (size_t i = 0; i < request->header_count; i++) {
@@ -118,14 +118,14 @@ static void check_params(const struct oa_match *match, struct request *request) 
 }
 
 /* Content-Type, or JSON's when there is none. */
-static struct oa_str media_of(struct request *request) {
+static struct str media_of(struct request *request) {
     unsigned count;
-    struct oa_str media = find_header(request, (struct oa_str){ "Content-Type", 12 }, &count);
+    struct str media = find_header(request, (struct str){ "Content-Type", 12 }, &count);
 
-    return count > 0 ? media : (struct oa_str){ "application/json", 16 };
+    return count > 0 ? media : (struct str){ "application/json", 16 };
 }
 
-static void check_respelled(const struct oa_operation *operation, struct oa_str media,
+static void check_respelled(const struct oa_operation *operation, struct str media,
                             const struct oa_json *value, const struct oa_report *expected) {
     struct verdict respelled;
     size_t len;
@@ -138,8 +138,7 @@ static void check_respelled(const struct oa_operation *operation, struct oa_str 
     free(text);
 }
 
-static void check_body(const struct oa_operation *operation, struct oa_str media,
-                       struct piece body) {
+static void check_body(const struct oa_operation *operation, struct str media, struct piece body) {
     struct oa_arena *arena = oa_arena_open(FUZZ_ARENA_BYTES_MAX);
     char *text = fuzz_copy(body);
     struct verdict all;
@@ -159,7 +158,7 @@ static void check_body(const struct oa_operation *operation, struct oa_str media
         fuzz_check_report(&one.report, value);
         check_respelled(operation, media, value, &all.report);
     } else if (!all.good) {
-        REQUIRE(all.report.count == 1 && oa_str_is(all.report.first->keyword, "json"));
+        REQUIRE(all.report.count == 1 && str_is(all.report.first->keyword, "json"));
     }
     verdict_done(&all);
     verdict_done(&one);

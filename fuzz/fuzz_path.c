@@ -134,21 +134,21 @@ static void check_values(const struct oa_match *match, struct piece path, struct
 static void check_request(const struct oa_document *doc, const struct model *model,
                           struct piece path) {
     char *copy = fuzz_copy(path);
-    struct oa_str target = { copy, path.len };
+    struct str target = { copy, path.len };
     int expected = model_route(model, path);
     struct oa_match get;
     struct oa_match head;
     struct oa_match post;
     char id[16];
 
-    oa_document_route(doc, (struct oa_str){ "GET", 3 }, target, &get);
-    oa_document_route(doc, (struct oa_str){ "HEAD", 4 }, target, &head);
-    oa_document_route(doc, (struct oa_str){ "POST", 4 }, target, &post);
+    oa_document_route(doc, (struct str){ "GET", 3 }, target, &get);
+    oa_document_route(doc, (struct str){ "HEAD", 4 }, target, &head);
+    oa_document_route(doc, (struct str){ "POST", 4 }, target, &post);
     REQUIRE(get.route == head.route && get.operation == head.operation);
     REQUIRE((get.route == OA_ROUTE_NO_PATH) == (post.route == OA_ROUTE_NO_PATH));
     REQUIRE((get.route == OA_ROUTE_FOUND) == (post.route == OA_ROUTE_NO_METHOD));
     if (get.route == OA_ROUTE_FOUND) {
-        REQUIRE(oa_str_is(get.allow, "GET, HEAD") && oa_str_is(post.allow, "GET, HEAD"));
+        REQUIRE(str_is(get.allow, "GET, HEAD") && str_is(post.allow, "GET, HEAD"));
     }
     if (expected >= 0) {
         int len = snprintf(id, sizeof(id), "op%d", expected);

@@ -15,7 +15,7 @@ static enum oa_pattern_result match(const struct oa_pattern *pattern, struct pie
                                     uint64_t work) {
     uint64_t left = work;
     enum oa_pattern_result result =
-        oa_pattern_match_within(pattern, (struct oa_str){ text.data, text.len }, &left);
+        oa_pattern_match_within(pattern, (struct str){ text.data, text.len }, &left);
 
     REQUIRE(left <= work);
     REQUIRE(result != OA_PATTERN_NO_MEMORY);
@@ -30,7 +30,7 @@ static void check_wrapped(const char *before, struct piece source, const char *a
     int len =
         snprintf(wrapped, sizeof(wrapped), "%s%.*s%s", before, (int)source.len, source.data, after);
     const struct oa_pattern *pattern =
-        oa_pattern_compile((struct oa_str){ wrapped, (size_t)len }, reason, sizeof(reason));
+        oa_pattern_compile((struct str){ wrapped, (size_t)len }, reason, sizeof(reason));
     enum oa_pattern_result result;
 
     REQUIRE(len > 0 && (size_t)len < sizeof(wrapped));
@@ -63,7 +63,7 @@ static void check_meaning(const struct oa_pattern *pattern, struct piece source,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct piece text = { (const char *)data, size };
     struct piece source = fuzz_take(&text, '\0');
-    struct oa_str expression = { source.data, source.len };
+    struct str expression = { source.data, source.len };
     const struct oa_pattern *pattern;
     char reason[200] = "";
     bool valid;

@@ -17,15 +17,14 @@
 static const struct oa_pattern *compile(const char *source) {
     char reason[200];
     const struct oa_pattern *pattern =
-        oa_pattern_compile((struct oa_str){ source, strlen(source) }, reason, sizeof(reason));
+        oa_pattern_compile((struct str){ source, strlen(source) }, reason, sizeof(reason));
 
     REQUIRE(pattern != NULL);
     return pattern;
 }
 
 static bool matches(const struct oa_pattern *pattern, struct piece text) {
-    enum oa_pattern_result result =
-        oa_pattern_match(pattern, (struct oa_str){ text.data, text.len });
+    enum oa_pattern_result result = oa_pattern_match(pattern, (struct str){ text.data, text.len });
 
     REQUIRE(result == OA_PATTERN_MATCH || result == OA_PATTERN_NO_MATCH);
     return result == OA_PATTERN_MATCH;
@@ -36,7 +35,7 @@ static void check_parent(struct piece text) {
     struct oa_traceparent parent;
     struct oa_traceparent again;
     char written[OA_TRACEPARENT_BYTES];
-    bool good = oa_traceparent_parse((struct oa_str){ text.data, text.len }, &parent);
+    bool good = oa_traceparent_parse((struct str){ text.data, text.len }, &parent);
 
     if (grammar == NULL) {
         grammar = compile("^[ \\t]*(?:00" IDS "|(?!00|ff)[0-9a-f]{2}" IDS "(?:-[^]*)?)[ \\t]*$");
@@ -48,7 +47,7 @@ static void check_parent(struct piece text) {
         return;
     }
     oa_traceparent_write(&parent, written);
-    REQUIRE(oa_traceparent_parse((struct oa_str){ written, sizeof(written) }, &again));
+    REQUIRE(oa_traceparent_parse((struct str){ written, sizeof(written) }, &again));
     REQUIRE(memcmp(parent.trace_id, again.trace_id, sizeof(again.trace_id)) == 0);
     REQUIRE(memcmp(parent.parent_id, again.parent_id, sizeof(again.parent_id)) == 0);
     REQUIRE(parent.sampled == again.sampled);
@@ -74,7 +73,7 @@ static void check_state(struct piece text) {
         }
     }
     good = good && members >= 1 && members <= OA_TRACESTATE_MEMBERS_MAX;
-    REQUIRE(oa_tracestate_is_valid((struct oa_str){ text.data, text.len }) == good);
+    REQUIRE(oa_tracestate_is_valid((struct str){ text.data, text.len }) == good);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -19,17 +19,17 @@ bool fuzz_is_utf8(struct piece piece) {
     return true;
 }
 
-static void check_text(struct oa_str text) {
+static void check_text(struct str text) {
     REQUIRE(text.data[text.len] == '\0');
     REQUIRE(fuzz_is_utf8((struct piece){ text.data, text.len }));
 }
 
-static bool starts_with(struct oa_str text, const char *start) {
+static bool starts_with(struct str text, const char *start) {
     return text.len >= strlen(start) && memcmp(text.data, start, strlen(start)) == 0;
 }
 
-static bool is_json_pointer(struct oa_str text) {
-    const struct oa_format *format = oa_format_find((struct oa_str){ "json-pointer", 12 });
+static bool is_json_pointer(struct str text) {
+    const struct oa_format *format = oa_format_find((struct str){ "json-pointer", 12 });
     struct oa_json value = { .type = OA_STRING, .text = text };
 
     REQUIRE(format != NULL);
@@ -61,7 +61,7 @@ static bool is_token(const struct oa_json *parent, const struct oa_json *child, 
 }
 
 /* Where a pointer that is not cut leads; only its last token may name something that is missing. */
-static void check_pointer(struct oa_str path, const struct oa_json *value) {
+static void check_pointer(struct str path, const struct oa_json *value) {
     struct piece rest = { path.data, path.len };
 
     if (path.len == 0) {
@@ -87,7 +87,7 @@ static void check_pointer(struct oa_str path, const struct oa_json *value) {
 }
 
 /* "query/limit", and "query" for all of it. */
-static bool is_parameter_path(struct oa_str path) {
+static bool is_parameter_path(struct str path) {
     static const char *const locations[] = { "path", "query", "header", "cookie" };
 
     for (size_t i = 0; i < sizeof(locations) / sizeof(locations[0]); i++) {
@@ -101,7 +101,7 @@ static bool is_parameter_path(struct oa_str path) {
 }
 
 /* A path that is too long ends with an ellipsis. */
-static bool is_cut(struct oa_str path) {
+static bool is_cut(struct str path) {
     static const char ellipsis[] = "\xe2\x80\xa6";
     const size_t len = sizeof(ellipsis) - 1;
 
@@ -137,12 +137,12 @@ void fuzz_check_same_reports(const struct oa_report *a, const struct oa_report *
 
     REQUIRE(a->count == b->count && a->out_of_memory == b->out_of_memory);
     for (; x != NULL; x = x->next, y = y->next) {
-        REQUIRE(oa_str_equal(x->path, y->path));
-        REQUIRE(oa_str_equal(x->keyword, y->keyword));
+        REQUIRE(str_equal(x->path, y->path));
+        REQUIRE(str_equal(x->keyword, y->keyword));
     }
 }
 
-static void write_string(FILE *out, struct oa_str text) {
+static void write_string(FILE *out, struct str text) {
     const unsigned char *s = (const unsigned char *)text.data;
 
     fputc('"', out);

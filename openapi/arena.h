@@ -4,8 +4,8 @@
  * The arena takes chunks from a grab function of its user (nginx: the request's pool, tools and
  * tests: malloc through oa_arena_open()). There is no free for one piece. Not thread-safe.
  */
-#ifndef OA_ARENA_H
-#define OA_ARENA_H
+#ifndef OPENAPI_ARENA_H
+#define OPENAPI_ARENA_H
 
 #include <stddef.h>
 

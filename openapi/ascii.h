@@ -1,6 +1,6 @@
 /* Kinds of ASCII characters, whatever the locale. */
-#ifndef OA_ASCII_H
-#define OA_ASCII_H
+#ifndef OPENAPI_ASCII_H
+#define OPENAPI_ASCII_H
 
 #include <stdbool.h>
 

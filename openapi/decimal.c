@@ -18,7 +18,7 @@ static int64_t parse_exponent(const char *s, const char *end) {
     return negative ? -n : n;
 }
 
-struct oa_decimal oa_decimal_parse(struct oa_str number) {
+struct oa_decimal oa_decimal_parse(struct str number) {
     struct oa_decimal d = { .text = { number.data, 0 } };
     const char *s = number.data;
     const char *end = s + number.len;
@@ -57,7 +57,7 @@ struct oa_decimal oa_decimal_parse(struct oa_str number) {
     if (first == NULL) {
         return (struct oa_decimal){ .text = { number.data, 0 } };
     }
-    d.text = (struct oa_str){ first, (size_t)(last - first) + 1 };
+    d.text = (struct str){ first, (size_t)(last - first) + 1 };
     d.exponent = zeros - point_after + (s < end ? parse_exponent(s + 1, end) : 0);
     return d;
 }

@@ -5,8 +5,8 @@
  * (none at all for zero). The digits stay in the text they came from. Exponents beyond
  * about +-2.3e18 are all taken for that one, so that a greater number never compares as less.
  */
-#ifndef OA_DECIMAL_H
-#define OA_DECIMAL_H
+#ifndef OPENAPI_DECIMAL_H
+#define OPENAPI_DECIMAL_H
 
 #include "openapi/json/json.h"
 
@@ -14,14 +14,14 @@
 #include <stdint.h>
 
 struct oa_decimal {
-    struct oa_str text; /* from the first to the last significant digit; may contain a point */
-    size_t digits;      /* significant digits in it; 0: the number is zero */
-    int64_t exponent;   /* of the last significant digit; none is beyond about +-2.3e18 */
-    bool negative;      /* false for zero */
+    struct str text;  /* from the first to the last significant digit; may contain a point */
+    size_t digits;    /* significant digits in it; 0: the number is zero */
+    int64_t exponent; /* of the last significant digit; none is beyond about +-2.3e18 */
+    bool negative;    /* false for zero */
 };
 
 /* `number` must follow JSON's grammar for a number. */
-struct oa_decimal oa_decimal_parse(struct oa_str number);
+struct oa_decimal oa_decimal_parse(struct str number);
 
 /* 1.0, 1e3 and -0 are integers, as JSON Schema says. */
 bool oa_decimal_is_integer(const struct oa_decimal *d);

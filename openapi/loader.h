@@ -5,8 +5,8 @@
  * caller goes on with the next sibling: every mistake of a document is reported, each once.
  * Everything is allocated in the document's arena and never freed alone.
  */
-#ifndef OA_LOADER_H
-#define OA_LOADER_H
+#ifndef OPENAPI_LOADER_H
+#define OPENAPI_LOADER_H
 
 #include "openapi/document/document.h"
 #include "openapi/schema/schema.h"
@@ -15,7 +15,7 @@ struct oa_document {
     struct oa_arena *arena; /* holds the document itself, too */
     char *text;             /* malloc'ed when it was read from a file, else NULL */
     struct oa_json *root;
-    struct oa_str base;    /* what stands before every path: "" or "/v1" */
+    struct str base;       /* what stands before every path: "" or "/v1" */
     struct oa_path *paths; /* sorted: literal before template, segment by segment */
     size_t path_count;
     struct oa_node *routes; /* NULL: no path */
@@ -24,28 +24,28 @@ struct oa_document {
 
 /* What stands between two slashes of a path. */
 struct oa_segment {
-    struct oa_str text; /* literal, decoded; or the name of the template */
+    struct str text; /* literal, decoded; or the name of the template */
     bool is_template;
 };
 
 struct oa_method {
     struct oa_method *next;
-    struct oa_str name; /* "GET" */
+    struct str name; /* "GET" */
     struct oa_operation operation;
 };
 
 struct oa_path {
-    struct oa_str template; /* "/orders/{id}", without the base path */
+    struct str template; /* "/orders/{id}", without the base path */
     struct oa_segment *segments;
     size_t segment_count;
     struct oa_method *methods;
-    struct oa_str allow;
+    struct str allow;
     const struct oa_json *node; /* the path item, references not followed */
 };
 
 /* A segment in the tree of all paths. */
 struct oa_node {
-    struct oa_str text;    /* of a literal */
+    struct str text;       /* of a literal */
     struct oa_node *items; /* literals that may follow, sorted */
     size_t item_count;
     struct oa_node *any;        /* the template that may follow, or NULL */
@@ -116,11 +116,11 @@ bool loader_follow(struct oa_loader *loader, const struct oa_json **node,
 
 /* The node that a local reference names, and its pointer; NULL after loader_fail(). */
 const struct oa_json *loader_resolve(struct oa_loader *loader, const struct oa_json *reference,
-                                     const struct oa_place *place, struct oa_str *ret_pointer);
+                                     const struct oa_place *place, struct str *ret_pointer);
 
 /* The known name that is nearest to `name`: offer it all names, then read `known` (or NULL). */
 struct oa_nearest {
-    struct oa_str name;
+    struct str name;
     const char *known;
     unsigned distance;
 };

@@ -1,8 +1,8 @@
 /*
  * Percent-encoding (RFC 3986, 2.1).
  */
-#ifndef OA_PERCENT_H
-#define OA_PERCENT_H
+#ifndef OPENAPI_PERCENT_H
+#define OPENAPI_PERCENT_H
 
 static inline int oa_hex_digit(char c) {
     if (c >= '0' && c <= '9') {

@@ -8,8 +8,7 @@
 /* References from one to the next; a longer chain is taken for an endless one. */
 enum { FOLLOW_MAX = 16 };
 
-struct oa_str oa_fragment_decode(struct oa_arena *arena, struct oa_str fragment,
-                                 bool *ret_malformed) {
+struct str oa_fragment_decode(struct oa_arena *arena, struct str fragment, bool *ret_malformed) {
     char *out = oa_alloc(arena, fragment.len + 1);
     size_t len = 0;
 
@@ -23,21 +22,21 @@ struct oa_str oa_fragment_decode(struct oa_arena *arena, struct oa_str fragment,
 
             if (byte < 0) {
                 *ret_malformed = true;
-                return (struct oa_str){ NULL, 0 };
+                return (struct str){ NULL, 0 };
             }
             c = (char)byte;
             i += 2;
         }
         out[len++] = c;
     }
-    return (struct oa_str){ out, len };
+    return (struct str){ out, len };
 }
 
-struct oa_str oa_pointer_next(struct oa_str *pointer) {
+struct str oa_pointer_next(struct str *pointer) {
     char *s = (char *)pointer->data + 1;
     const char *end = pointer->data + pointer->len;
     char *out = s;
-    struct oa_str token = { s, 0 };
+    struct str token = { s, 0 };
 
     for (; s < end && *s != '/'; s++) {
         char c = *s;
@@ -48,11 +47,11 @@ struct oa_str oa_pointer_next(struct oa_str *pointer) {
         *out++ = c;
     }
     token.len = (size_t)(out - token.data);
-    *pointer = (struct oa_str){ s, (size_t)(end - s) };
+    *pointer = (struct str){ s, (size_t)(end - s) };
     return token;
 }
 
-const struct oa_json *oa_pointer_step(const struct oa_json *node, struct oa_str token) {
+const struct oa_json *oa_pointer_step(const struct oa_json *node, struct str token) {
     size_t index = 0;
 
     if (node->type != OA_ARRAY) {
@@ -75,10 +74,10 @@ const struct oa_json *oa_pointer_step(const struct oa_json *node, struct oa_str 
 }
 
 const struct oa_json *loader_resolve(struct oa_loader *loader, const struct oa_json *reference,
-                                     const struct oa_place *place, struct oa_str *ret_pointer) {
+                                     const struct oa_place *place, struct str *ret_pointer) {
     const struct oa_json *node = loader->doc->root;
-    struct oa_str text = reference->text;
-    struct oa_str pointer;
+    struct str text = reference->text;
+    struct str pointer;
     bool is_malformed;
 
     if (reference->type != OA_STRING || text.len == 0 || text.data[0] != '#' ||
@@ -86,7 +85,7 @@ const struct oa_json *loader_resolve(struct oa_loader *loader, const struct oa_j
         loader_fail(loader, place, "only references within the document (\"#/...\") are supported");
         return NULL;
     }
-    pointer = oa_fragment_decode(loader->doc->arena, (struct oa_str){ text.data + 1, text.len - 1 },
+    pointer = oa_fragment_decode(loader->doc->arena, (struct str){ text.data + 1, text.len - 1 },
                                  &is_malformed);
     if (pointer.data == NULL) {
         if (is_malformed) {
@@ -104,7 +103,7 @@ const struct oa_json *loader_resolve(struct oa_loader *loader, const struct oa_j
         loader_fail(loader, place, "the reference \"%.*s\" leads nowhere", OA_STR(text));
         return NULL;
     }
-    *ret_pointer = (struct oa_str){ text.data + 1, text.len - 1 };
+    *ret_pointer = (struct str){ text.data + 1, text.len - 1 };
     return node;
 }
 
@@ -112,7 +111,7 @@ bool loader_follow(struct oa_loader *loader, const struct oa_json **node,
                    const struct oa_place **place, struct oa_place *storage) {
     for (unsigned i = 0; i < FOLLOW_MAX; i++) {
         const struct oa_json *reference = oa_json_get(*node, "$ref");
-        struct oa_str pointer;
+        struct str pointer;
 
         if (reference == NULL) {
             return true;

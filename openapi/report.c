@@ -48,7 +48,7 @@ static size_t finish(struct text *text) {
 }
 
 /* Character by character; RFC 6901 has '~' and '/' escaped in a token. */
-static void put_characters(struct text *text, struct oa_str token, bool escape) {
+static void put_characters(struct text *text, struct str token, bool escape) {
     const unsigned char *s = (const unsigned char *)token.data;
     const unsigned char *end = s + token.len;
 
@@ -86,7 +86,7 @@ static void put_place(struct text *text, const struct oa_place *place) {
 }
 
 /* How much of a text is shown, up to a whole character. */
-static size_t shown_len(struct oa_str s) {
+static size_t shown_len(struct str s) {
     size_t len = s.len < OA_STR_SHOWN_BYTES_MAX ? s.len : OA_STR_SHOWN_BYTES_MAX;
 
     while (len > 0 && len < s.len && ((unsigned char)s.data[len] & 0xc0) == 0x80) {
@@ -95,13 +95,13 @@ static size_t shown_len(struct oa_str s) {
     return len;
 }
 
-int oa_str_shown_len(struct oa_str s) {
+int oa_str_shown_len(struct str s) {
     size_t len = shown_len(s);
 
     return (int)(len < s.len ? len + sizeof(CUT) - 1 : len);
 }
 
-const char *oa_str_shown_text(struct oa_str s) {
+const char *oa_str_shown_text(struct str s) {
     static _Thread_local char texts[OA_STR_SHOWN][OA_STR_SHOWN_BYTES_MAX + sizeof(CUT)];
     static _Thread_local unsigned next;
     size_t len = shown_len(s);
@@ -130,7 +130,7 @@ static size_t write_message(char *buf, const char *format, va_list args) {
     int n = vsnprintf(formatted, sizeof(formatted), format, args);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof(formatted) ? (size_t)n : sizeof(formatted) - 1;
 
-    put_characters(&text, (struct oa_str){ formatted, len }, false);
+    put_characters(&text, (struct str){ formatted, len }, false);
     return finish(&text);
 }
 
@@ -142,7 +142,7 @@ static void stop(struct oa_report *report) {
     report->count_max = report->count;
 }
 
-static bool copy(struct oa_report *report, const char *data, size_t len, struct oa_str *ret) {
+static bool copy(struct oa_report *report, const char *data, size_t len, struct str *ret) {
     char *memory = oa_alloc(report->arena, len + 1);
 
     if (memory == NULL) {
@@ -151,7 +151,7 @@ static bool copy(struct oa_report *report, const char *data, size_t len, struct 
     }
     memcpy(memory, data, len);
     memory[len] = '\0';
-    *ret = (struct oa_str){ memory, len };
+    *ret = (struct str){ memory, len };
     return true;
 }
 

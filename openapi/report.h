@@ -1,8 +1,8 @@
 /*
  * What is wrong with a request: all of it, up to a limit.
  */
-#ifndef OA_REPORT_H
-#define OA_REPORT_H
+#ifndef OPENAPI_REPORT_H
+#define OPENAPI_REPORT_H
 
 #include "arena.h"
 #include "openapi/json/json.h"
@@ -23,16 +23,16 @@ enum {
 /* Where a value stands: a chain of frames on the stack, from the value up to its root. */
 struct oa_place {
     const struct oa_place *parent;
-    struct oa_str key; /* data != NULL: a member's name; the root's is its prefix, "" for a body */
-    size_t index;      /* else an array's index */
+    struct str key; /* data != NULL: a member's name; the root's is its prefix, "" for a body */
+    size_t index;   /* else an array's index */
 };
 
 /* The texts end with a zero byte that is not counted. */
 struct oa_error {
     struct oa_error *next;
-    struct oa_str path;    /* "/quantity", "path/id", "query/limit"; "" is the whole body */
-    struct oa_str keyword; /* "minimum" */
-    struct oa_str message; /* "must be >= 1" */
+    struct str path;    /* "/quantity", "path/id", "query/limit"; "" is the whole body */
+    struct str keyword; /* "minimum" */
+    struct str message; /* "must be >= 1" */
 };
 
 /* What the judgements of one request have cost so far. */

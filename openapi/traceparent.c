@@ -23,7 +23,7 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t';
 }
 
-static struct oa_str trim(struct oa_str text) {
+static struct str trim(struct str text) {
     while (text.len > 0 && is_space(text.data[0])) {
         text.data++;
         text.len--;
@@ -60,7 +60,7 @@ static bool has_form(const char *s) {
            is_hex(s + FLAGS_AT, 2);
 }
 
-static bool has_version(struct oa_str value) {
+static bool has_version(struct str value) {
     if (memcmp(value.data, "ff", 2) == 0) {
         return false;
     }
@@ -68,7 +68,7 @@ static bool has_version(struct oa_str value) {
            (memcmp(value.data, "00", 2) != 0 && value.data[OA_TRACEPARENT_BYTES] == '-');
 }
 
-bool oa_traceparent_parse(struct oa_str value, struct oa_traceparent *ret_parent) {
+bool oa_traceparent_parse(struct str value, struct oa_traceparent *ret_parent) {
     const char *s;
     char last;
 
@@ -105,17 +105,17 @@ static bool is_key_rest(const char *s, size_t len) {
 }
 
 /* A simple key, or "tenant@system". */
-static bool is_key(struct oa_str key) {
+static bool is_key(struct str key) {
     const char *at = memchr(key.data, '@', key.len);
-    struct oa_str tenant;
-    struct oa_str system;
+    struct str tenant;
+    struct str system;
 
     if (at == NULL) {
         return key.len >= 1 && key.len <= KEY_BYTES_MAX && is_lower(key.data[0]) &&
                is_key_rest(key.data, key.len);
     }
-    tenant = (struct oa_str){ key.data, (size_t)(at - key.data) };
-    system = (struct oa_str){ at + 1, key.len - tenant.len - 1 };
+    tenant = (struct str){ key.data, (size_t)(at - key.data) };
+    system = (struct str){ at + 1, key.len - tenant.len - 1 };
     return tenant.len >= 1 && tenant.len <= TENANT_BYTES_MAX &&
            (is_lower(tenant.data[0]) || oa_is_digit(tenant.data[0])) &&
            is_key_rest(tenant.data, tenant.len) && system.len >= 1 &&
@@ -124,7 +124,7 @@ static bool is_key(struct oa_str key) {
 }
 
 /* Printable, without ',' and '='; the member was trimmed, so it does not end with a space. */
-static bool is_value(struct oa_str value) {
+static bool is_value(struct str value) {
     if (value.len == 0 || value.len > VALUE_BYTES_MAX || value.data[value.len - 1] == ' ') {
         return false;
     }
@@ -136,25 +136,25 @@ static bool is_value(struct oa_str value) {
     return true;
 }
 
-static bool is_member(struct oa_str member) {
+static bool is_member(struct str member) {
     const char *equals = memchr(member.data, '=', member.len);
-    struct oa_str key;
+    struct str key;
 
     if (equals == NULL) {
         return false;
     }
-    key = (struct oa_str){ member.data, (size_t)(equals - member.data) };
-    return is_key(key) && is_value((struct oa_str){ equals + 1, member.len - key.len - 1 });
+    key = (struct str){ member.data, (size_t)(equals - member.data) };
+    return is_key(key) && is_value((struct str){ equals + 1, member.len - key.len - 1 });
 }
 
-bool oa_tracestate_is_valid(struct oa_str value) {
+bool oa_tracestate_is_valid(struct str value) {
     const char *end = value.data + value.len;
     unsigned members = 0;
 
     for (const char *s = value.data; s < end;) {
         const char *comma = memchr(s, ',', (size_t)(end - s));
         const char *stop = comma != NULL ? comma : end;
-        struct oa_str member = trim((struct oa_str){ s, (size_t)(stop - s) });
+        struct str member = trim((struct str){ s, (size_t)(stop - s) });
 
         s = comma != NULL ? comma + 1 : end;
         if (member.len == 0) {

@@ -4,8 +4,8 @@
  * Source: W3C Trace Context, level 1 (Recommendation of 23 November 2021), 3.2 and 3.3. Pure: any
  * thread, no allocation.
  */
-#ifndef OA_TRACEPARENT_H
-#define OA_TRACEPARENT_H
+#ifndef OPENAPI_TRACEPARENT_H
+#define OPENAPI_TRACEPARENT_H
 
 #include "openapi/json/json.h"
 
@@ -30,7 +30,7 @@ struct oa_traceparent {
  * later version may go on behind another dash, and is read as if it were 00; ff is invalid. false:
  * start a new trace, and do not look at tracestate.
  */
-bool oa_traceparent_parse(struct oa_str value, struct oa_traceparent *ret_parent);
+bool oa_traceparent_parse(struct str value, struct oa_traceparent *ret_parent);
 
 /* Write version 00, OA_TRACEPARENT_BYTES bytes, not terminated. */
 void oa_traceparent_write(const struct oa_traceparent *parent, char *buf);
@@ -39,6 +39,6 @@ void oa_traceparent_write(const struct oa_traceparent *parent, char *buf);
  * Whether a tracestate (several fields joined with ",") can be passed on: each member well-formed,
  * and 1 to OA_TRACESTATE_MEMBERS_MAX of them. A key that comes twice is the vendor's business.
  */
-bool oa_tracestate_is_valid(struct oa_str value);
+bool oa_tracestate_is_valid(struct str value);
 
 #endif

@@ -1,6 +1,6 @@
 /* Code points of text that is known to be valid UTF-8 (RFC 3629). */
-#ifndef OA_UTF8_H
-#define OA_UTF8_H
+#ifndef OPENAPI_UTF8_H
+#define OPENAPI_UTF8_H
 
 #include <stdint.h>
 

@@ -17,7 +17,7 @@ static void ngx_http_prodorder_write_details(ngx_http_prodorder_json_t *json,
 static void ngx_http_prodorder_write_report(ngx_http_prodorder_json_t *json,
     struct oa_report *report);
 static void ngx_http_prodorder_write_str(ngx_http_prodorder_json_t *json,
-    struct oa_str str);
+    struct str str);
 static ngx_str_t ngx_http_prodorder_raw(const struct oa_json *value,
     enum oa_json_type type);
 
@@ -171,7 +171,7 @@ ngx_http_prodorder_write_report(ngx_http_prodorder_json_t *json,
 
 static void
 ngx_http_prodorder_write_str(ngx_http_prodorder_json_t *json,
-    struct oa_str str)
+    struct str str)
 {
     ngx_http_prodorder_json_string(json, (u_char *) str.data, str.len);
 }

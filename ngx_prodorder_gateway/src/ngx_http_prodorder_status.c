@@ -400,7 +400,7 @@ static ngx_str_t
 ngx_http_prodorder_media(ngx_http_request_t *r)
 {
     ngx_str_t         text;
-    struct oa_str     type;
+    struct str     type;
     struct oa_media   media;
     ngx_table_elt_t  *h;
 

@@ -58,7 +58,7 @@ ngx_http_prodorder_inbound_trace(ngx_http_request_t *r,
     struct oa_traceparent *trace)
 {
     ngx_uint_t        count;
-    struct oa_str     value;
+    struct str     value;
     ngx_table_elt_t  *h;
 
     static ngx_str_t  name = ngx_string("traceparent");
@@ -101,7 +101,7 @@ static ngx_int_t
 ngx_http_prodorder_tracestate(ngx_http_request_t *r, ngx_str_t *ret)
 {
     ngx_str_t      list;
-    struct oa_str  value;
+    struct str  value;
 
     static ngx_str_t  name = ngx_string("tracestate");
 

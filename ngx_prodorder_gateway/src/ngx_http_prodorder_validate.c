@@ -16,9 +16,9 @@ static ngx_int_t ngx_http_prodorder_check_request(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static ngx_int_t ngx_http_prodorder_check_params(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
-static struct oa_str ngx_http_prodorder_param_header(void *user,
-    struct oa_str name, unsigned *count);
-static struct oa_str ngx_http_prodorder_media_type(ngx_http_request_t *r);
+static struct str ngx_http_prodorder_param_header(void *user,
+    struct str name, unsigned *count);
+static struct str ngx_http_prodorder_media_type(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_check_media(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_body_handler(ngx_http_request_t *r);
@@ -173,7 +173,7 @@ ngx_http_prodorder_check_params(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
     u_char         *p, *last;
-    struct oa_str   query;
+    struct str   query;
 
     last = r->unparsed_uri.data + r->unparsed_uri.len;
     p = ngx_strlchr(r->unparsed_uri.data, last, '?');
@@ -188,15 +188,15 @@ ngx_http_prodorder_check_params(ngx_http_request_t *r,
 }
 
 
-static struct oa_str
-ngx_http_prodorder_param_header(void *user, struct oa_str name,
+static struct str
+ngx_http_prodorder_param_header(void *user, struct str name,
     unsigned *count)
 {
     ngx_http_request_t *r = user;
 
     ngx_str_t         key, text;
     ngx_uint_t        n;
-    struct oa_str     value;
+    struct str     value;
     ngx_table_elt_t  *h;
 
     key.data = (u_char *) name.data;
@@ -221,10 +221,10 @@ ngx_http_prodorder_param_header(void *user, struct oa_str name,
 }
 
 
-static struct oa_str
+static struct str
 ngx_http_prodorder_media_type(ngx_http_request_t *r)
 {
-    struct oa_str     type;
+    struct str     type;
     ngx_table_elt_t  *h;
 
     h = r->headers_in.content_type;
@@ -320,7 +320,7 @@ ngx_http_prodorder_verdict(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 
     error = ctx->report.first;
 
-    if (oa_str_is(error->keyword, "json")) {
+    if (str_is(error->keyword, "json")) {
         message = (char *) error->message.data;
     }
 
@@ -552,7 +552,7 @@ struct oa_match *
 ngx_http_prodorder_match(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
     u_char                         *p, *last;
-    struct oa_str                   method, path;
+    struct str                   method, path;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
     if (ctx->routed) {

@@ -10,10 +10,10 @@ static bool has_both(const struct oa_json *node, const char *a, const char *b) {
 }
 
 /* Whether `text` is one of `words`, which end with NULL; `all` names them. */
-static bool is_one_of(struct oa_loader *loader, struct oa_str text, const struct oa_place *place,
+static bool is_one_of(struct oa_loader *loader, struct str text, const struct oa_place *place,
                       const char *const *words, const char *all) {
     for (const char *const *word = words; *word != NULL; word++) {
-        if (oa_str_is(text, *word)) {
+        if (str_is(text, *word)) {
             return true;
         }
     }
@@ -38,7 +38,7 @@ void oa_check_example(struct oa_loader *loader, const struct oa_json *node,
 }
 
 /* Names of components stand in references: [A-Za-z0-9._-]+ (4.8.7.1). */
-static bool is_component_name(struct oa_str name) {
+static bool is_component_name(struct str name) {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
 
@@ -79,14 +79,14 @@ static void check_tags(struct oa_loader *loader, const struct oa_json *tags,
 
     for (const struct oa_json *tag = tags->child; tag != NULL; tag = tag->next, index++) {
         struct oa_place at = place_index(place, index);
-        struct oa_str name;
-        struct oa_str other_name;
+        struct str name;
+        struct str other_name;
 
         if (!oa_shape_text(tag, "name", &name)) {
             continue;
         }
         for (const struct oa_json *other = tags->child; other != tag; other = other->next) {
-            if (oa_shape_text(other, "name", &other_name) && oa_str_equal(name, other_name)) {
+            if (oa_shape_text(other, "name", &other_name) && str_equal(name, other_name)) {
                 loader_fail(loader, &at, "the tag \"%.*s\" is declared twice", OA_STR(name));
                 break;
             }
@@ -95,11 +95,11 @@ static void check_tags(struct oa_loader *loader, const struct oa_json *tags,
 }
 
 static void check_dialect(struct oa_loader *loader, const struct oa_place *place,
-                          struct oa_str dialect) {
+                          struct str dialect) {
     struct oa_place at = place_text(place, "jsonSchemaDialect");
 
-    if (!oa_str_is(dialect, "https://spec.openapis.org/oas/3.1/dialect/base") &&
-        !oa_str_is(dialect, "https://json-schema.org/draft/2020-12/schema")) {
+    if (!str_is(dialect, "https://spec.openapis.org/oas/3.1/dialect/base") &&
+        !str_is(dialect, "https://json-schema.org/draft/2020-12/schema")) {
         loader_fail(loader, &at,
                     "only the dialects https://spec.openapis.org/oas/3.1/dialect/base and "
                     "https://json-schema.org/draft/2020-12/schema are supported");
@@ -110,7 +110,7 @@ void oa_check_document(struct oa_loader *loader, const struct oa_json *node,
                        const struct oa_place *place, struct oa_seen *seen) {
     const struct oa_json *tags = oa_json_get(node, "tags");
     struct oa_place tags_at = place_text(place, "tags");
-    struct oa_str dialect;
+    struct str dialect;
 
     (void)seen;
     if (oa_shape_text(node, "jsonSchemaDialect", &dialect)) {
@@ -169,8 +169,8 @@ void oa_check_security_scheme(struct oa_loader *loader, const struct oa_json *no
     static const char *const places[] = { "query", "header", "cookie", NULL };
     struct oa_place type_at = place_text(place, "type");
     struct oa_place in_at = place_text(place, "in");
-    struct oa_str type;
-    struct oa_str in;
+    struct str type;
+    struct str in;
 
     (void)seen;
     if (!oa_shape_text(node, "type", &type) ||
@@ -178,17 +178,17 @@ void oa_check_security_scheme(struct oa_loader *loader, const struct oa_json *no
                    "\"apiKey\", \"http\", \"mutualTLS\", \"oauth2\" or \"openIdConnect\"")) {
         return;
     }
-    if (oa_str_is(type, "apiKey")) {
+    if (str_is(type, "apiKey")) {
         require(loader, node, place, "apiKey", "name");
         require(loader, node, place, "apiKey", "in");
         if (oa_shape_text(node, "in", &in)) {
             is_one_of(loader, in, &in_at, places, "\"query\", \"header\" or \"cookie\"");
         }
-    } else if (oa_str_is(type, "http")) {
+    } else if (str_is(type, "http")) {
         require(loader, node, place, "http", "scheme");
-    } else if (oa_str_is(type, "openIdConnect")) {
+    } else if (str_is(type, "openIdConnect")) {
         require(loader, node, place, "openIdConnect", "openIdConnectUrl");
-    } else if (oa_str_is(type, "oauth2")) {
+    } else if (str_is(type, "oauth2")) {
         check_oauth2(loader, node, place);
     }
 }

@@ -1,5 +1,5 @@
-#include "shape.h"
 #include "file.h"
+#include "shape.h"
 
 #include <stdio.h>
 #include <stdlib.h>

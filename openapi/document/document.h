@@ -8,8 +8,8 @@
  *
  * Source: OpenAPI Specification 3.1.0, JSON Schema draft 2020-12.
  */
-#ifndef OA_DOCUMENT_H
-#define OA_DOCUMENT_H
+#ifndef OPENAPI_DOCUMENT_DOCUMENT_H
+#define OPENAPI_DOCUMENT_DOCUMENT_H
 
 #include "openapi/arena.h"
 #include "openapi/json/json.h"
@@ -40,7 +40,7 @@ enum {
 struct oa_document;
 
 struct oa_operation {
-    struct oa_str id;        /* operationId; "GET /orders" when the document gives none */
+    struct str id;           /* operationId; "GET /orders" when the document gives none */
     unsigned success_status; /* the first 2xx that the document declares; 0: none */
     uint64_t statuses[8];    /* bit n: the document declares status 100 + n */
     bool takes_body;         /* it has a requestBody */
@@ -58,9 +58,9 @@ enum oa_route {
 
 struct oa_match {
     enum oa_route route;
-    const struct oa_operation *operation;     /* FOUND only */
-    struct oa_str allow;                      /* FOUND and NO_METHOD: "GET, HEAD, POST" */
-    struct oa_str values[OA_PATH_PARAMS_MAX]; /* what stands for each {template}, still encoded */
+    const struct oa_operation *operation;  /* FOUND only */
+    struct str allow;                      /* FOUND and NO_METHOD: "GET, HEAD, POST" */
+    struct str values[OA_PATH_PARAMS_MAX]; /* what stands for each {template}, still encoded */
 };
 
 /*
@@ -84,7 +84,7 @@ struct oa_document *oa_document_parse(const char *name, const char *text, size_t
  * Find the operation of a request. `path` is the request target up to '?', as received; a literal
  * segment wins over a template. HEAD is answered where GET is.
  */
-void oa_document_route(const struct oa_document *doc, struct oa_str method, struct oa_str path,
+void oa_document_route(const struct oa_document *doc, struct str method, struct str path,
                        struct oa_match *ret_match);
 
 /*
@@ -104,16 +104,16 @@ struct oa_counts oa_document_count(const struct oa_document *doc);
 bool oa_operation_declares(const struct oa_operation *operation, unsigned status);
 
 /* Whether the operation takes a body of this Content-Type ("application/json; charset=utf-8"). */
-bool oa_operation_takes_media(const struct oa_operation *operation, struct oa_str content_type);
+bool oa_operation_takes_media(const struct oa_operation *operation, struct str content_type);
 
 /*
  * Looks up a request header; sets ret_count to the number of fields of that name. When there are
  * several, the answer is all their values with commas between them.
  */
-typedef struct oa_str (*oa_header_fn)(void *user, struct oa_str name, unsigned *ret_count);
+typedef struct str (*oa_header_fn)(void *user, struct str name, unsigned *ret_count);
 
 /* Check path, query ("limit=1&cursor=x", as received), header and cookie parameters. */
-bool oa_check_params(const struct oa_match *match, struct oa_str query, oa_header_fn header,
+bool oa_check_params(const struct oa_match *match, struct str query, oa_header_fn header,
                      void *user, struct oa_report *report);
 
 /* What one body may ask for; beyond, it is refused. */
@@ -128,8 +128,7 @@ struct oa_limits {
  * `limits` NULL: OA_BODY_DEPTH_MAX and OA_BODY_VALUES_MAX. A small
  * body is judged without an allocation.
  */
-bool oa_check_body(const struct oa_operation *operation, struct oa_str content_type,
-                   const char *body, size_t len, const struct oa_limits *limits,
-                   struct oa_report *report);
+bool oa_check_body(const struct oa_operation *operation, struct str content_type, const char *body,
+                   size_t len, const struct oa_limits *limits, struct oa_report *report);
 
 #endif

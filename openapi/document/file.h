@@ -1,8 +1,8 @@
 /*
  * A document's file, in memory.
  */
-#ifndef OA_FILE_H
-#define OA_FILE_H
+#ifndef OPENAPI_DOCUMENT_FILE_H
+#define OPENAPI_DOCUMENT_FILE_H
 
 #include "document.h"
 

@@ -20,7 +20,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c) {
 /*
  * Letters to add, drop, change or swap with their neighbour; small and capital ones are the same.
  */
-static unsigned distance(struct oa_str a, struct oa_str b) {
+static unsigned distance(struct str a, struct str b) {
     unsigned rows[3][NAME_BYTES_MAX + 1]; /* the row before the last, the last, this one */
     unsigned *before = rows[0];
     unsigned *last = rows[1];
@@ -50,7 +50,7 @@ static unsigned distance(struct oa_str a, struct oa_str b) {
 }
 
 void oa_nearest_offer(struct oa_nearest *nearest, const char *known) {
-    struct oa_str candidate = { known, strlen(known) };
+    struct str candidate = { known, strlen(known) };
     size_t shorter = nearest->name.len < candidate.len ? nearest->name.len : candidate.len;
     unsigned d;
 

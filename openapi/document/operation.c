@@ -1,6 +1,6 @@
 /* One operation: its id, parameters, body and responses. */
-#include "shape.h"
 #include "openapi/request/param.h"
+#include "shape.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static void load_id(struct oa_loader *loader, const struct oa_json *node,
     if (text == NULL) {
         return;
     }
-    operation->id = (struct oa_str){ text, bytes - 1 };
+    operation->id = (struct str){ text, bytes - 1 };
     memcpy(text, node->key.data, node->key.len);
     text[node->key.len] = ' ';
     memcpy(text + node->key.len + 1, path->template.data, path->template.len);
@@ -47,7 +47,7 @@ static bool find_template(struct oa_loader *loader, const struct oa_place *place
         if (!path->segments[i].is_template) {
             continue;
         }
-        if (oa_str_equal(path->segments[i].text, param->spec->name)) {
+        if (str_equal(path->segments[i].text, param->spec->name)) {
             return true;
         }
         param->value_index++;

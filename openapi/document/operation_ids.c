@@ -8,7 +8,7 @@
 struct oa_named {
     struct oa_named *next;
     const struct oa_json *node; /* the string */
-    struct oa_str pointer;
+    struct str pointer;
 };
 
 enum { POINTER_BYTES_MAX = 300 };
@@ -31,7 +31,7 @@ static struct oa_named *note(struct oa_loader *loader, const struct oa_json *nod
 void oa_check_operation(struct oa_loader *loader, const struct oa_json *node,
                         const struct oa_place *place, struct oa_seen *seen) {
     struct oa_place at = place_text(place, "operationId");
-    struct oa_str id;
+    struct str id;
 
     (void)seen;
     if (oa_shape_text(node, "operationId", &id)) {
@@ -46,7 +46,7 @@ void oa_check_link(struct oa_loader *loader, const struct oa_json *node,
     const struct oa_json *id = oa_json_get(node, "operationId");
     struct oa_place ref_at = place_text(place, "operationRef");
     struct oa_place id_at = place_text(place, "operationId");
-    struct oa_str pointer;
+    struct str pointer;
 
     (void)seen;
     if ((reference != NULL) == (id != NULL)) {
@@ -60,7 +60,7 @@ void oa_check_link(struct oa_loader *loader, const struct oa_json *node,
     }
 }
 
-static int compare_text(struct oa_str a, struct oa_str b) {
+static int compare_text(struct str a, struct str b) {
     size_t len = a.len < b.len ? a.len : b.len;
     int order = len > 0 ? memcmp(a.data, b.data, len) : 0;
 
@@ -83,7 +83,7 @@ static int compare_named(const void *a, const void *b) {
 }
 
 static int compare_id(const void *key, const void *item) {
-    return compare_text(*(const struct oa_str *)key,
+    return compare_text(*(const struct str *)key,
                         (*(const struct oa_named *const *)item)->node->text);
 }
 
@@ -101,7 +101,7 @@ void load_operation_ids(struct oa_loader *loader) {
     for (size_t i = 1; i < count; i++) {
         const struct oa_place at = { .key = sorted[i]->pointer };
 
-        if (oa_str_equal(sorted[i - 1]->node->text, sorted[i]->node->text)) {
+        if (str_equal(sorted[i - 1]->node->text, sorted[i]->node->text)) {
             loader_fail(loader, &at, "the id \"%.*s\" is already that of #%.*s",
                         OA_STR(sorted[i]->node->text), OA_STR(sorted[i - 1]->pointer));
         }

@@ -1,7 +1,7 @@
 /* Parameter and header objects, whoever refers to them (4.8.12 and 4.8.21). */
 #include "openapi/request/body_media.h"
-#include "shape.h"
 #include "openapi/request/param.h"
+#include "shape.h"
 
 #include <string.h>
 #include <strings.h>
@@ -16,13 +16,13 @@ enum { LOCATIONS = sizeof(oa_location_names) / sizeof(oa_location_names[0]) };
 static bool load_location(struct oa_loader *loader, const struct oa_json *node,
                           const struct oa_place *place, struct oa_param_spec *spec) {
     struct oa_place at = place_text(place, "in");
-    struct oa_str in;
+    struct str in;
 
     if (!oa_shape_text(node, "in", &in)) {
         return false;
     }
     for (size_t i = 0; i < LOCATIONS; i++) {
-        if (oa_str_is(in, oa_location_names[i])) {
+        if (str_is(in, oa_location_names[i])) {
             spec->location = (enum oa_location)i;
             return true;
         }
@@ -51,14 +51,14 @@ static bool load_style(struct oa_loader *loader, const struct oa_json *node,
                        const struct oa_place *place, struct oa_param_spec *spec) {
     struct oa_place at = place_text(place, "style");
     const struct oa_json *explode = oa_json_get(node, "explode");
-    struct oa_str style;
+    struct str style;
 
     spec->style = spec->location == OA_IN_QUERY || spec->location == OA_IN_COOKIE ? OA_STYLE_FORM
                                                                                   : OA_STYLE_SIMPLE;
     if (oa_shape_text(node, "style", &style)) {
         size_t i = 0;
 
-        while (i < sizeof(styles) / sizeof(styles[0]) && !oa_str_is(style, styles[i].name)) {
+        while (i < sizeof(styles) / sizeof(styles[0]) && !str_is(style, styles[i].name)) {
             i++;
         }
         if (i == sizeof(styles) / sizeof(styles[0]) ||
@@ -251,5 +251,5 @@ bool oa_param_same(const struct oa_param_spec *a, const struct oa_param_spec *b)
         return false;
     }
     return a->location == OA_IN_HEADER ? strncasecmp(a->name.data, b->name.data, a->name.len) == 0
-                                       : oa_str_equal(a->name, b->name);
+                                       : str_equal(a->name, b->name);
 }

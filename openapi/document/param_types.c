@@ -19,7 +19,7 @@ struct look {
 
 static unsigned types_of(struct look *look, const struct oa_json *schema);
 
-static unsigned bits_of_name(struct oa_str name) {
+static unsigned bits_of_name(struct str name) {
     static const struct {
         const char *name;
         unsigned bits;
@@ -34,7 +34,7 @@ static unsigned bits_of_name(struct oa_str name) {
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (oa_str_is(name, names[i].name)) {
+        if (str_is(name, names[i].name)) {
             return names[i].bits;
         }
     }

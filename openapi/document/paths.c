@@ -1,6 +1,6 @@
 /* "paths": their templates, methods and operations. */
-#include "shape.h"
 #include "openapi/percent.h"
+#include "shape.h"
 
 #include <string.h>
 
@@ -17,7 +17,7 @@ enum { METHODS = sizeof(methods) / sizeof(methods[0]) };
 /* ---- templates ---- */
 
 /* A literal as a request's segment is compared with it: decoded. */
-static bool load_literal(struct oa_loader *loader, const struct oa_place *place, struct oa_str text,
+static bool load_literal(struct oa_loader *loader, const struct oa_place *place, struct str text,
                          struct oa_segment *segment) {
     char *out = loader_alloc(loader, text.len + 1, 1);
     size_t n = 0;
@@ -40,18 +40,18 @@ static bool load_literal(struct oa_loader *loader, const struct oa_place *place,
         }
         out[n++] = c;
     }
-    segment->text = (struct oa_str){ out, n };
+    segment->text = (struct str){ out, n };
     if (n > OA_LITERAL_BYTES_MAX) {
         return loader_fail(loader, place, "a segment is longer than %d bytes",
                            OA_LITERAL_BYTES_MAX);
     }
-    if (oa_str_is(segment->text, ".") || oa_str_is(segment->text, "..")) {
+    if (str_is(segment->text, ".") || str_is(segment->text, "..")) {
         return loader_fail(loader, place, "\".\" and \"..\" are no segments of a path");
     }
     return true;
 }
 
-static bool load_segment(struct oa_loader *loader, const struct oa_place *place, struct oa_str s,
+static bool load_segment(struct oa_loader *loader, const struct oa_place *place, struct str s,
                          struct oa_segment *segment) {
     bool opens = memchr(s.data, '{', s.len) != NULL;
     bool closes = memchr(s.data, '}', s.len) != NULL;
@@ -64,13 +64,13 @@ static bool load_segment(struct oa_loader *loader, const struct oa_place *place,
         return loader_fail(loader, place,
                            "a template must be a whole segment between slashes: {name}");
     }
-    segment->text = (struct oa_str){ s.data + 1, s.len - 2 };
+    segment->text = (struct str){ s.data + 1, s.len - 2 };
     segment->is_template = true;
     return true;
 }
 
 /* "/a/{b}" and what follows the base path; appends to path->segments. */
-static bool load_segments(struct oa_loader *loader, const struct oa_place *place, struct oa_str t,
+static bool load_segments(struct oa_loader *loader, const struct oa_place *place, struct str t,
                           struct oa_path *path) {
     const char *end = t.data + t.len;
 
@@ -83,7 +83,7 @@ static bool load_segments(struct oa_loader *loader, const struct oa_place *place
         if (s == start && s < end) {
             return loader_fail(loader, place, "a path must not have empty segments (\"//\")");
         }
-        if (!load_segment(loader, place, (struct oa_str){ start, (size_t)(s - start) }, segment)) {
+        if (!load_segment(loader, place, (struct str){ start, (size_t)(s - start) }, segment)) {
             return false;
         }
     }
@@ -101,7 +101,7 @@ static bool check_names(struct oa_loader *loader, const struct oa_place *place,
         templates++;
         for (size_t k = 0; k < i; k++) {
             if (path->segments[k].is_template &&
-                oa_str_equal(path->segments[k].text, path->segments[i].text)) {
+                str_equal(path->segments[k].text, path->segments[i].text)) {
                 return loader_fail(loader, place, "the template {%.*s} stands twice in the path",
                                    OA_STR(path->segments[i].text));
             }
@@ -114,7 +114,7 @@ static bool check_names(struct oa_loader *loader, const struct oa_place *place,
     return true;
 }
 
-static size_t count_slashes(struct oa_str text) {
+static size_t count_slashes(struct str text) {
     size_t count = 0;
 
     for (size_t i = 0; i < text.len; i++) {
@@ -123,7 +123,7 @@ static size_t count_slashes(struct oa_str text) {
     return count;
 }
 
-static bool has_control(struct oa_str text) {
+static bool has_control(struct str text) {
     for (size_t i = 0; i < text.len; i++) {
         if ((unsigned char)text.data[i] < ' ' || text.data[i] == '\x7f') {
             return true;
@@ -134,8 +134,8 @@ static bool has_control(struct oa_str text) {
 
 static bool load_template(struct oa_loader *loader, const struct oa_place *place,
                           struct oa_path *path) {
-    struct oa_str base = loader->doc->base;
-    struct oa_str t = path->template;
+    struct str base = loader->doc->base;
+    struct str t = path->template;
     size_t count = count_slashes(base) + count_slashes(t);
 
     if (t.len == 0 || t.data[0] != '/') {
@@ -172,7 +172,7 @@ static void load_allow(struct oa_loader *loader, struct oa_path *path) {
         return;
     }
     for (const struct oa_method *m = path->methods; m != NULL; m = m->next) {
-        has_head = has_head || oa_str_is(m->name, "HEAD");
+        has_head = has_head || str_is(m->name, "HEAD");
     }
     for (const struct oa_method *m = path->methods; m != NULL; m = m->next) {
         if (len > 0) {
@@ -181,18 +181,18 @@ static void load_allow(struct oa_loader *loader, struct oa_path *path) {
         }
         memcpy(text + len, m->name.data, m->name.len);
         len += m->name.len;
-        if (oa_str_is(m->name, "GET") && !has_head) {
+        if (str_is(m->name, "GET") && !has_head) {
             memcpy(text + len, ", HEAD", 6);
             len += 6;
         }
     }
-    path->allow = (struct oa_str){ text, len };
+    path->allow = (struct str){ text, len };
 }
 
-static size_t find_method(struct oa_str key) {
+static size_t find_method(struct str key) {
     size_t i = 0;
 
-    while (i < METHODS && !oa_str_is(key, methods[i].key)) {
+    while (i < METHODS && !str_is(key, methods[i].key)) {
         i++;
     }
     return i;
@@ -215,7 +215,7 @@ static void load_item(struct oa_loader *loader, const struct oa_json *item,
         if (i == METHODS || member->type != OA_OBJECT) {
             continue;
         }
-        if (oa_str_is(member->key, "trace")) {
+        if (str_is(member->key, "trace")) {
             loader_fail(loader, &at, "nginx answers every TRACE request with 405 itself");
             continue;
         }
@@ -223,7 +223,7 @@ static void load_item(struct oa_loader *loader, const struct oa_json *item,
         if (*link == NULL) {
             return;
         }
-        (*link)->name = (struct oa_str){ methods[i].name, strlen(methods[i].name) };
+        (*link)->name = (struct str){ methods[i].name, strlen(methods[i].name) };
         load_operation(loader, item, place, member, &at, path, &(*link)->operation);
         link = &(*link)->next;
     }

@@ -13,20 +13,20 @@ _Static_assert(NAME_BYTES_MAX + POINTER_BYTES_MAX + REASON_BYTES_MAX + 8 <= OA_P
 
 struct oa_problem {
     struct oa_problem *next;
-    struct oa_str line;
+    struct str line;
 };
 
 /* Whether this line was reported before. There are at most OA_PROBLEMS_MAX of them. */
-static bool is_known(const struct oa_loader *loader, struct oa_str line) {
+static bool is_known(const struct oa_loader *loader, struct str line) {
     for (const struct oa_problem *p = loader->problems; p != NULL; p = p->next) {
-        if (oa_str_equal(p->line, line)) {
+        if (str_equal(p->line, line)) {
             return true;
         }
     }
     return false;
 }
 
-static void remember(struct oa_loader *loader, struct oa_str line) {
+static void remember(struct oa_loader *loader, struct str line) {
     struct oa_problem *problem = oa_alloc(loader->doc->arena, sizeof(*problem) + line.len);
     char *text;
 
@@ -49,7 +49,7 @@ static void hide_controls(char *text, size_t len) {
 }
 
 static void report(struct oa_loader *loader, char *line) {
-    struct oa_str text = { line, strlen(line) };
+    struct str text = { line, strlen(line) };
     char more[OA_PROBLEM_BYTES_MAX];
 
     hide_controls(line, text.len);

@@ -5,10 +5,10 @@
 #include <strings.h>
 
 /* "200" is 200; "2XX" is 2; "default" is 0; anything else is -1. */
-static int parse_status(struct oa_str text) {
+static int parse_status(struct str text) {
     const char *s = text.data;
 
-    if (oa_str_is(text, "default")) {
+    if (str_is(text, "default")) {
         return 0;
     }
     if (text.len != 3 || s[0] < '1' || s[0] > '5') {

@@ -13,7 +13,7 @@ static int compare_paths(const struct oa_path *a, const struct oa_path *b) {
         if (x->is_template != y->is_template) {
             return x->is_template ? 1 : -1;
         }
-        order = x->is_template ? 0 : oa_str_compare(x->text, y->text);
+        order = x->is_template ? 0 : str_compare(x->text, y->text);
         if (order != 0) {
             return order;
         }
@@ -58,7 +58,7 @@ static size_t same_segment(const struct oa_path *first, const struct oa_path *en
     const struct oa_path *path = first + 1;
 
     while (path < end && path->segments[depth].is_template == segment->is_template &&
-           (segment->is_template || oa_str_equal(path->segments[depth].text, segment->text))) {
+           (segment->is_template || str_equal(path->segments[depth].text, segment->text))) {
         path++;
     }
     return (size_t)(path - first);

@@ -2,12 +2,12 @@
 #include "openapi/schema/compile.h"
 
 /* Members whose value is an object of named things, not a thing with members of its own. */
-static bool holds_names(struct oa_str key) {
+static bool holds_names(struct str key) {
     static const char *const names[] = { "paths",   "webhooks",  "responses", "headers",
                                          "content", "callbacks", "encoding",  "parameters" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (oa_str_is(key, names[i])) {
+        if (str_is(key, names[i])) {
             return true;
         }
     }
@@ -15,12 +15,12 @@ static bool holds_names(struct oa_str key) {
 }
 
 /* In values of these nothing is a schema. */
-static bool is_opaque(struct oa_str key) {
+static bool is_opaque(struct str key) {
     static const char *const names[] = { "example", "examples", "default", "enum",
                                          "value",   "links",    "servers", "securitySchemes" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (oa_str_is(key, names[i])) {
+        if (str_is(key, names[i])) {
             return true;
         }
     }
@@ -37,7 +37,7 @@ static bool walk_components(struct oa_loader *loader, const struct oa_json *comp
 
     for (const struct oa_json *kind = components->child; kind != NULL; kind = kind->next) {
         const struct oa_place *at = oa_place_keep(loader, place_member(place, kind));
-        bool is_schemas = oa_str_is(kind->key, "schemas");
+        bool is_schemas = str_is(kind->key, "schemas");
 
         if (at == NULL) {
             return false;
@@ -68,10 +68,10 @@ static bool walk_member(struct oa_loader *loader, const struct oa_json *member,
     if (at == NULL) {
         return false;
     }
-    if (oa_str_is(member->key, "schema")) {
+    if (str_is(member->key, "schema")) {
         return oa_index_schema(loader, member, at, resource);
     }
-    if (oa_str_is(member->key, "components") && member->type == OA_OBJECT) {
+    if (str_is(member->key, "components") && member->type == OA_OBJECT) {
         return walk_components(loader, member, at, resource);
     }
     return walk(loader, member, at, resource, holds_names(member->key));

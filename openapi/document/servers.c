@@ -14,31 +14,31 @@ struct base {
     size_t len;
 };
 
-static const struct oa_json *find_variable(const struct oa_json *server, struct oa_str name) {
+static const struct oa_json *find_variable(const struct oa_json *server, struct str name) {
     const struct oa_json *variables = oa_json_get(server, "variables");
 
     return variables != NULL ? oa_json_member(variables, name) : NULL;
 }
 
 /* The next {name} from `s`, without its braces; false when there is none. */
-static bool next_variable(const char **s, const char *end, struct oa_str *ret) {
+static bool next_variable(const char **s, const char *end, struct str *ret) {
     const char *open = memchr(*s, '{', (size_t)(end - *s));
     const char *close = open != NULL ? memchr(open, '}', (size_t)(end - open)) : NULL;
 
     if (close == NULL) {
         return false;
     }
-    *ret = (struct oa_str){ open + 1, (size_t)(close - open - 1) };
+    *ret = (struct str){ open + 1, (size_t)(close - open - 1) };
     *s = close + 1;
     return true;
 }
 
-static bool uses_variable(struct oa_str url, struct oa_str name) {
+static bool uses_variable(struct str url, struct str name) {
     const char *s = url.data;
-    struct oa_str used;
+    struct str used;
 
     while (next_variable(&s, url.data + url.len, &used)) {
-        if (oa_str_equal(used, name)) {
+        if (str_equal(used, name)) {
             return true;
         }
     }
@@ -73,8 +73,8 @@ void oa_check_server(struct oa_loader *loader, const struct oa_json *node,
     const struct oa_json *variables = oa_json_get(node, "variables");
     struct oa_place url_at = place_text(place, "url");
     struct oa_place list = place_text(place, "variables");
-    struct oa_str name;
-    struct oa_str url;
+    struct str name;
+    struct str url;
     const char *s;
 
     (void)seen;
@@ -105,10 +105,10 @@ void oa_check_server(struct oa_loader *loader, const struct oa_json *node,
 
 /* Add the URL's path from `s`, with the default of each variable. */
 static bool put_path(struct oa_loader *loader, const struct oa_json *server,
-                     const struct oa_place *place, struct oa_str path, struct base *base) {
+                     const struct oa_place *place, struct str path, struct base *base) {
     for (const char *s = path.data, *end = s + path.len; s < end;) {
-        struct oa_str piece = { s, 1 };
-        struct oa_str name;
+        struct str piece = { s, 1 };
+        struct str name;
         const char *next = s;
 
         if (*s == '{' && next_variable(&next, end, &name)) {
@@ -142,8 +142,8 @@ static bool put_path(struct oa_loader *loader, const struct oa_json *server,
 }
 
 /* The path of "https://host/v1" or "/v1". */
-static bool find_path(struct oa_loader *loader, const struct oa_place *place, struct oa_str url,
-                      struct oa_str *ret) {
+static bool find_path(struct oa_loader *loader, const struct oa_place *place, struct str url,
+                      struct str *ret) {
     const char *end = url.data + url.len;
     const char *s = memmem(url.data, url.len, "://", 3);
 
@@ -152,7 +152,7 @@ static bool find_path(struct oa_loader *loader, const struct oa_place *place, st
     }
     if (s != NULL) {
         s = memchr(s + 3, '/', (size_t)(end - s) - 3);
-        *ret = s != NULL ? (struct oa_str){ s, (size_t)(end - s) } : (struct oa_str){ end, 0 };
+        *ret = s != NULL ? (struct str){ s, (size_t)(end - s) } : (struct str){ end, 0 };
         return true;
     }
     if (url.data[0] != '/') {
@@ -167,8 +167,8 @@ static bool find_path(struct oa_loader *loader, const struct oa_place *place, st
 static bool load_base(struct oa_loader *loader, const struct oa_json *server,
                       const struct oa_place *place, struct base *base) {
     struct oa_place at = place_text(place, "url");
-    struct oa_str path = { "", 0 };
-    struct oa_str url;
+    struct str path = { "", 0 };
+    struct str url;
 
     base->len = 0;
     return oa_shape_text(server, "url", &url) && find_path(loader, &at, url, &path) &&
@@ -177,7 +177,7 @@ static bool load_base(struct oa_loader *loader, const struct oa_json *server,
 
 /* Every server of `owner` must have the base path that the document has. */
 static void check_servers(struct oa_loader *loader, const struct oa_json *owner,
-                          const struct oa_place *place, struct oa_str *known) {
+                          const struct oa_place *place, struct str *known) {
     const struct oa_json *servers = oa_json_get(owner, "servers");
     struct oa_place list = place_text(place, "servers");
     size_t index = 0;
@@ -197,9 +197,9 @@ static void check_servers(struct oa_loader *loader, const struct oa_json *owner,
             copy = loader_alloc(loader, base.len + 1, 1);
             if (copy != NULL) {
                 memcpy(copy, base.path, base.len);
-                *known = (struct oa_str){ copy, base.len };
+                *known = (struct str){ copy, base.len };
             }
-        } else if (!oa_str_equal(*known, (struct oa_str){ base.path, base.len })) {
+        } else if (!str_equal(*known, (struct str){ base.path, base.len })) {
             loader_fail(loader, &at,
                         "the base path \"%.*s\" differs from \"%.*s\": all servers must have the "
                         "same",
@@ -210,11 +210,11 @@ static void check_servers(struct oa_loader *loader, const struct oa_json *owner,
 
 void load_servers(struct oa_loader *loader) {
     const struct oa_place root = { .key = { "", 0 } };
-    struct oa_str *base = &loader->doc->base;
+    struct str *base = &loader->doc->base;
 
     check_servers(loader, loader->doc->root, &root, base);
     if (base->data == NULL) {
-        *base = (struct oa_str){ "", 0 };
+        *base = (struct str){ "", 0 };
     }
 }
 

@@ -8,7 +8,7 @@ struct oa_pending {
     struct oa_pending *next;
     const struct oa_json *node;
     const struct oa_shape *shape;
-    struct oa_str pointer;
+    struct str pointer;
 };
 
 static const struct oa_shape schema_shape = { .what = "a schema" };
@@ -95,7 +95,7 @@ const struct oa_schema *oa_shape_schema(struct oa_loader *loader, const struct o
 
 /* ---- values ---- */
 
-bool oa_shape_text(const struct oa_json *node, const char *name, struct oa_str *ret) {
+bool oa_shape_text(const struct oa_json *node, const char *name, struct str *ret) {
     const struct oa_json *member = oa_json_get(node, name);
 
     if (member == NULL || member->type != OA_STRING || member->text.len == 0) {
@@ -111,12 +111,12 @@ bool oa_shape_is_true(const struct oa_json *node, const char *name) {
     return member != NULL && member->type == OA_TRUE;
 }
 
-bool oa_shape_is_extension(struct oa_str name) {
+bool oa_shape_is_extension(struct str name) {
     return name.len >= 2 && memcmp(name.data, "x-", 2) == 0;
 }
 
 static bool has_format(const struct oa_json *value, const char *name) {
-    const struct oa_format *format = oa_format_find((struct oa_str){ name, strlen(name) });
+    const struct oa_format *format = oa_format_find((struct str){ name, strlen(name) });
 
     return format == NULL || oa_format_check(format, value);
 }
@@ -187,7 +187,7 @@ static void walk_member(struct oa_loader *loader, const struct oa_json *node,
 /* ---- objects ---- */
 
 /* Our own extensions are known, or mistyped. */
-static bool is_ours(struct oa_str name) {
+static bool is_ours(struct str name) {
     static const char prefix[] = "x-prodorder-";
 
     return name.len >= sizeof(prefix) - 1 && memcmp(name.data, prefix, sizeof(prefix) - 1) == 0;
@@ -198,7 +198,7 @@ static void walk_known(struct oa_loader *loader, const struct oa_json *node,
     struct oa_nearest nearest = { .name = node->key };
 
     for (const struct oa_shape_member *m = shape->members; m->name != NULL; m++) {
-        if (oa_str_is(node->key, m->name)) {
+        if (str_is(node->key, m->name)) {
             walk_member(loader, node, place, m);
             return;
         }
@@ -238,11 +238,11 @@ static void walk_reference(struct oa_loader *loader, const struct oa_json *node,
     for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
         struct oa_place beside = place_member(place, one);
 
-        if (oa_str_is(one->key, "summary") || oa_str_is(one->key, "description")) {
+        if (str_is(one->key, "summary") || str_is(one->key, "description")) {
             if (one->type != OA_STRING) {
                 loader_fail(loader, &beside, "must be a string");
             }
-        } else if (!oa_str_is(one->key, "$ref")) {
+        } else if (!str_is(one->key, "$ref")) {
             loader_fail(loader, &beside, "has no effect beside \"$ref\"");
         }
     }

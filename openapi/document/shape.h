@@ -8,8 +8,8 @@
  *
  * Source: OpenAPI Specification 3.1.0, section 4.8.
  */
-#ifndef OA_DOCUMENT_SHAPE_H
-#define OA_DOCUMENT_SHAPE_H
+#ifndef OPENAPI_DOCUMENT_SHAPE_H
+#define OPENAPI_DOCUMENT_SHAPE_H
 
 #include "openapi/loader.h"
 
@@ -85,10 +85,10 @@ oa_shape_check oa_check_document, oa_check_license, oa_check_server, oa_check_co
     oa_check_security_scheme, oa_check_security_requirement;
 
 /* The member `name` of `node` when it is a string (true: `ret`); else false. */
-bool oa_shape_text(const struct oa_json *node, const char *name, struct oa_str *ret);
+bool oa_shape_text(const struct oa_json *node, const char *name, struct str *ret);
 bool oa_shape_is_true(const struct oa_json *node, const char *name);
 /* "x-..." */
-bool oa_shape_is_extension(struct oa_str name);
+bool oa_shape_is_extension(struct str name);
 
 /*
  * "example" and "examples" of a parameter, header or media type: not both, and each is to be

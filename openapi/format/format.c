@@ -1,10 +1,10 @@
 #include "format.h"
-#include "openapi/decimal.h"
 #include "checks.h"
+#include "openapi/decimal.h"
 
 struct oa_format {
     const char *name;
-    bool (*is_text)(struct oa_str text);               /* about strings */
+    bool (*is_text)(struct str text);                  /* about strings */
     bool (*is_number)(const struct oa_decimal *value); /* about numbers */
 };
 
@@ -12,7 +12,7 @@ struct oa_format {
  * An integer of at most `limit`'s number of digits, and if of as many, at most `limit`. What is no
  * integer is up to "type".
  */
-static bool is_integer_up_to(const struct oa_decimal *value, struct oa_str limit) {
+static bool is_integer_up_to(const struct oa_decimal *value, struct str limit) {
     const struct oa_decimal high = { .text = limit, .digits = limit.len };
     struct oa_decimal magnitude = *value;
 
@@ -26,13 +26,13 @@ static bool is_integer_up_to(const struct oa_decimal *value, struct oa_str limit
 
 /* OpenAPI's format registry */
 static bool is_int32(const struct oa_decimal *value) {
-    return is_integer_up_to(value, value->negative ? (struct oa_str){ "2147483648", 10 }
-                                                   : (struct oa_str){ "2147483647", 10 });
+    return is_integer_up_to(value, value->negative ? (struct str){ "2147483648", 10 }
+                                                   : (struct str){ "2147483647", 10 });
 }
 
 static bool is_int64(const struct oa_decimal *value) {
-    return is_integer_up_to(value, value->negative ? (struct oa_str){ "9223372036854775808", 19 }
-                                                   : (struct oa_str){ "9223372036854775807", 19 });
+    return is_integer_up_to(value, value->negative ? (struct str){ "9223372036854775808", 19 }
+                                                   : (struct str){ "9223372036854775807", 19 });
 }
 
 /*
@@ -71,9 +71,9 @@ static const char *const annotations[] = {
     "time-local", "uint8",        "uint16",     "uint32",     "uint64",      "unixtime",
 };
 
-bool oa_format_is_annotation(struct oa_str name) {
+bool oa_format_is_annotation(struct str name) {
     for (size_t i = 0; i < sizeof(annotations) / sizeof(annotations[0]); i++) {
-        if (oa_str_is(name, annotations[i])) {
+        if (str_is(name, annotations[i])) {
             return true;
         }
     }
@@ -84,9 +84,9 @@ const char *oa_format_name(size_t index) {
     return index < sizeof(formats) / sizeof(formats[0]) ? formats[index].name : NULL;
 }
 
-const struct oa_format *oa_format_find(struct oa_str name) {
+const struct oa_format *oa_format_find(struct str name) {
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if (oa_str_is(name, formats[i].name)) {
+        if (str_is(name, formats[i].name)) {
             return &formats[i];
         }
     }

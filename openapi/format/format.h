@@ -4,8 +4,8 @@
  * A format applies to its own type only: "date" says nothing about a number. Every check is pure,
  * takes time linear in the text, and may run on any thread.
  */
-#ifndef OA_FORMAT_H
-#define OA_FORMAT_H
+#ifndef OPENAPI_FORMAT_FORMAT_H
+#define OPENAPI_FORMAT_FORMAT_H
 
 #include "openapi/json/json.h"
 
@@ -14,10 +14,10 @@
 struct oa_format;
 
 /* NULL: nothing is known about this name, it never asserts. */
-const struct oa_format *oa_format_find(struct oa_str name);
+const struct oa_format *oa_format_find(struct str name);
 
 /* Whether it is a name that OpenAPI's registry has, and that asserts nothing here. */
-bool oa_format_is_annotation(struct oa_str name);
+bool oa_format_is_annotation(struct str name);
 
 /* The names that oa_format_find() knows, one after the other; NULL: there are no more. */
 const char *oa_format_name(size_t index);

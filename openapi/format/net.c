@@ -6,8 +6,8 @@
  * The labels of an internationalized domain are not looked up in the tables of RFC 5892: any
  * character beyond ASCII is taken in an idn-email, and an A-label is only letters and digits.
  */
-#include "openapi/ascii.h"
 #include "checks.h"
+#include "openapi/ascii.h"
 
 #include <string.h>
 #include <strings.h>
@@ -28,7 +28,7 @@ static bool is_wide(char c) {
 }
 
 /* `wide`: bytes of characters beyond ASCII are letters. */
-static bool is_label(struct oa_str label, bool wide) {
+static bool is_label(struct str label, bool wide) {
     if (label.len == 0 || label.len > LABEL_BYTES_MAX || label.data[0] == '-' ||
         label.data[label.len - 1] == '-') {
         return false;
@@ -43,7 +43,7 @@ static bool is_label(struct oa_str label, bool wide) {
     return true;
 }
 
-static bool is_domain(struct oa_str text, bool wide) {
+static bool is_domain(struct str text, bool wide) {
     if (text.len > HOST_BYTES_MAX) {
         return false;
     }
@@ -51,7 +51,7 @@ static bool is_domain(struct oa_str text, bool wide) {
         const char *dot = memchr(text.data, '.', text.len);
         size_t len = dot != NULL ? (size_t)(dot - text.data) : text.len;
 
-        if (!is_label((struct oa_str){ text.data, len }, wide)) {
+        if (!is_label((struct str){ text.data, len }, wide)) {
             return false;
         }
         if (dot == NULL) {
@@ -62,11 +62,11 @@ static bool is_domain(struct oa_str text, bool wide) {
     }
 }
 
-bool oa_is_hostname(struct oa_str text) {
+bool oa_is_hostname(struct str text) {
     return is_domain(text, false);
 }
 
-bool oa_is_ipv4(struct oa_str text) {
+bool oa_is_ipv4(struct str text) {
     const char *s = text.data;
     const char *end = s + text.len;
 
@@ -89,7 +89,7 @@ bool oa_is_ipv4(struct oa_str text) {
 }
 
 /* The groups of "1:2:3", an IPv4 address at the end counting as two; -1: something else. */
-static int count_groups(struct oa_str text, bool ipv4_allowed) {
+static int count_groups(struct str text, bool ipv4_allowed) {
     const char *s = text.data;
     const char *end = s + text.len;
     int groups = 0;
@@ -101,7 +101,7 @@ static int count_groups(struct oa_str text, bool ipv4_allowed) {
             s++;
         }
         if (ipv4_allowed && s < end && *s == '.') {
-            return oa_is_ipv4((struct oa_str){ start, (size_t)(end - start) }) ? groups + 2 : -1;
+            return oa_is_ipv4((struct str){ start, (size_t)(end - start) }) ? groups + 2 : -1;
         }
         if (s == start) {
             return -1;
@@ -117,17 +117,17 @@ static int count_groups(struct oa_str text, bool ipv4_allowed) {
     return groups;
 }
 
-bool oa_is_ipv6(struct oa_str text) {
+bool oa_is_ipv6(struct str text) {
     const char *gap = memmem(text.data, text.len, "::", 2);
-    struct oa_str tail;
+    struct str tail;
     int before;
     int after;
 
     if (gap == NULL) {
         return count_groups(text, true) == IPV6_GROUPS;
     }
-    tail = (struct oa_str){ gap + 2, text.len - (size_t)(gap + 2 - text.data) };
-    before = count_groups((struct oa_str){ text.data, (size_t)(gap - text.data) }, false);
+    tail = (struct str){ gap + 2, text.len - (size_t)(gap + 2 - text.data) };
+    before = count_groups((struct str){ text.data, (size_t)(gap - text.data) }, false);
     after = count_groups(tail, true);
     return before >= 0 && after >= 0 && before + after < IPV6_GROUPS;
 }
@@ -137,7 +137,7 @@ static bool is_atom_char(char c, bool wide) {
            (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-static bool is_dot_string(struct oa_str text, bool wide) {
+static bool is_dot_string(struct str text, bool wide) {
     bool after_dot = true;
 
     for (size_t i = 0; i < text.len; i++) {
@@ -150,7 +150,7 @@ static bool is_dot_string(struct oa_str text, bool wide) {
 }
 
 /* The length of a quoted string with its quotes; 0: there is none. */
-static size_t quoted_length(struct oa_str text, bool wide) {
+static size_t quoted_length(struct str text, bool wide) {
     if (text.len == 0 || text.data[0] != '"') {
         return 0;
     }
@@ -171,7 +171,7 @@ static size_t quoted_length(struct oa_str text, bool wide) {
     return 0;
 }
 
-static bool is_mail_host(struct oa_str text, bool wide) {
+static bool is_mail_host(struct str text, bool wide) {
     static const char tag[] = "IPv6:";
     const size_t tag_len = sizeof(tag) - 1;
 
@@ -181,32 +181,32 @@ static bool is_mail_host(struct oa_str text, bool wide) {
     if (text.data[text.len - 1] != ']') {
         return false;
     }
-    text = (struct oa_str){ text.data + 1, text.len - 2 };
+    text = (struct str){ text.data + 1, text.len - 2 };
     if (text.len > tag_len && strncasecmp(text.data, tag, tag_len) == 0) {
-        return oa_is_ipv6((struct oa_str){ text.data + tag_len, text.len - tag_len });
+        return oa_is_ipv6((struct str){ text.data + tag_len, text.len - tag_len });
     }
     return oa_is_ipv4(text);
 }
 
-static bool is_mailbox(struct oa_str text, bool wide) {
+static bool is_mailbox(struct str text, bool wide) {
     size_t local = quoted_length(text, wide);
 
     if (local == 0) {
         const char *at = memchr(text.data, '@', text.len);
 
         local = at != NULL ? (size_t)(at - text.data) : text.len;
-        if (!is_dot_string((struct oa_str){ text.data, local }, wide)) {
+        if (!is_dot_string((struct str){ text.data, local }, wide)) {
             return false;
         }
     }
     return local <= LOCAL_PART_BYTES_MAX && local < text.len && text.data[local] == '@' &&
-           is_mail_host((struct oa_str){ text.data + local + 1, text.len - local - 1 }, wide);
+           is_mail_host((struct str){ text.data + local + 1, text.len - local - 1 }, wide);
 }
 
-bool oa_is_email(struct oa_str text) {
+bool oa_is_email(struct str text) {
     return is_mailbox(text, false);
 }
 
-bool oa_is_idn_email(struct oa_str text) {
+bool oa_is_idn_email(struct str text) {
     return is_mailbox(text, true);
 }

@@ -2,11 +2,11 @@
  * uuid (RFC 9562, 4: any version), json-pointer (RFC 6901, 3), relative-json-pointer
  * (draft-bhutton-relative-json-pointer-00, 3) and regex (ECMA-262, 22.2.1, with the flag u).
  */
-#include "openapi/ascii.h"
 #include "checks.h"
+#include "openapi/ascii.h"
 #include "openapi/pattern/pattern.h"
 
-bool oa_is_uuid(struct oa_str text) {
+bool oa_is_uuid(struct str text) {
     if (text.len != 36) {
         return false;
     }
@@ -20,7 +20,7 @@ bool oa_is_uuid(struct oa_str text) {
     return true;
 }
 
-bool oa_is_json_pointer(struct oa_str text) {
+bool oa_is_json_pointer(struct str text) {
     if (text.len > 0 && text.data[0] != '/') {
         return false;
     }
@@ -33,9 +33,9 @@ bool oa_is_json_pointer(struct oa_str text) {
     return true;
 }
 
-bool oa_is_relative_json_pointer(struct oa_str text) {
+bool oa_is_relative_json_pointer(struct str text) {
     size_t digits = 0;
-    struct oa_str rest;
+    struct str rest;
 
     while (digits < text.len && oa_is_digit(text.data[digits])) {
         digits++;
@@ -43,10 +43,10 @@ bool oa_is_relative_json_pointer(struct oa_str text) {
     if (digits == 0 || (text.data[0] == '0' && digits > 1)) {
         return false;
     }
-    rest = (struct oa_str){ text.data + digits, text.len - digits };
+    rest = (struct str){ text.data + digits, text.len - digits };
     return (rest.len == 1 && *rest.data == '#') || oa_is_json_pointer(rest);
 }
 
-bool oa_is_regex(struct oa_str text) {
+bool oa_is_regex(struct str text) {
     return oa_pattern_is_valid(text);
 }

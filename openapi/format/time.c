@@ -1,11 +1,11 @@
 /* RFC 3339: date, time, date-time (5.6), leap seconds (5.7), duration (appendix A). */
-#include "openapi/ascii.h"
 #include "checks.h"
+#include "openapi/ascii.h"
 
 enum { LAST_MINUTE = 23 * 60 + 59, MINUTES_A_DAY = 24 * 60 };
 
 /* Takes `digits` digits of *s; -1: they are not there. */
-static int take_number(struct oa_str *s, unsigned digits) {
+static int take_number(struct str *s, unsigned digits) {
     int n = 0;
 
     if (s->len < digits) {
@@ -23,7 +23,7 @@ static int take_number(struct oa_str *s, unsigned digits) {
 }
 
 /* Takes one byte if it is `a` or `b`. */
-static bool take_either(struct oa_str *s, char a, char b) {
+static bool take_either(struct str *s, char a, char b) {
     if (s->len == 0 || (*s->data != a && *s->data != b)) {
         return false;
     }
@@ -32,7 +32,7 @@ static bool take_either(struct oa_str *s, char a, char b) {
     return true;
 }
 
-static bool take(struct oa_str *s, char c) {
+static bool take(struct str *s, char c) {
     return take_either(s, c, c);
 }
 
@@ -43,7 +43,7 @@ static int days_of_month(int year, int month) {
     return days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
-static bool take_date(struct oa_str *s) {
+static bool take_date(struct str *s) {
     int year = take_number(s, 4);
     int month;
     int day;
@@ -60,7 +60,7 @@ static bool take_date(struct oa_str *s) {
 }
 
 /* "Z" or "+hh:mm"; *ret_minutes is what local time is ahead of UTC. */
-static bool take_offset(struct oa_str *s, int *ret_minutes) {
+static bool take_offset(struct str *s, int *ret_minutes) {
     bool west = s->len > 0 && *s->data == '-';
     int hours;
     int minutes;
@@ -84,7 +84,7 @@ static bool take_offset(struct oa_str *s, int *ret_minutes) {
     return true;
 }
 
-static bool take_time(struct oa_str *s) {
+static bool take_time(struct str *s) {
     int hour = take_number(s, 2);
     int minute;
     int second;
@@ -114,15 +114,15 @@ static bool take_time(struct oa_str *s) {
            (hour * 60 + minute - ahead + MINUTES_A_DAY) % MINUTES_A_DAY == LAST_MINUTE;
 }
 
-bool oa_is_date(struct oa_str text) {
+bool oa_is_date(struct str text) {
     return take_date(&text) && text.len == 0;
 }
 
-bool oa_is_time(struct oa_str text) {
+bool oa_is_time(struct str text) {
     return take_time(&text) && text.len == 0;
 }
 
-bool oa_is_date_time(struct oa_str text) {
+bool oa_is_date_time(struct str text) {
     return take_date(&text) && take_either(&text, 'T', 't') && take_time(&text) && text.len == 0;
 }
 
@@ -131,7 +131,7 @@ bool oa_is_date_time(struct oa_str text) {
  * the first and after the last one (appendix A nests them so). Returns how many there were, -1 for
  * a number without a unit of the list, or out of order.
  */
-static int take_units(struct oa_str *s, const char *units) {
+static int take_units(struct str *s, const char *units) {
     int count = 0;
 
     while (s->len > 0 && oa_is_digit(*s->data)) {
@@ -149,8 +149,8 @@ static int take_units(struct oa_str *s, const char *units) {
     return count;
 }
 
-bool oa_is_duration(struct oa_str text) {
-    struct oa_str weeks;
+bool oa_is_duration(struct str text) {
+    struct str weeks;
     int dates;
 
     if (!take(&text, 'P')) {

@@ -2,8 +2,8 @@
  * uri, uri-reference (RFC 3986, appendix A), iri, iri-reference (RFC 3987, 2.2) and uri-template
  * (RFC 6570, 2, with its errata). Syntax only: no scheme has rules of its own here.
  */
-#include "openapi/ascii.h"
 #include "checks.h"
+#include "openapi/ascii.h"
 #include "openapi/utf8.h"
 
 #include <string.h>
@@ -100,7 +100,7 @@ static bool is_ip_literal(const char *s, const char *end) {
     const char *dot;
 
     if (s == end || (*s != 'v' && *s != 'V')) {
-        return oa_is_ipv6((struct oa_str){ s, (size_t)(end - s) });
+        return oa_is_ipv6((struct str){ s, (size_t)(end - s) });
     }
     for (dot = s + 1; dot < end && oa_is_hex(*dot); dot++) {
     }
@@ -164,7 +164,7 @@ static bool is_hierarchy(const char *s, const char *end, bool has_scheme, unsign
     return skip(s, end, PATH | wide) == end;
 }
 
-static bool is_uri(struct oa_str text, bool scheme_required, unsigned wide) {
+static bool is_uri(struct str text, bool scheme_required, unsigned wide) {
     const char *s = text.data;
     const char *end = s + text.len;
     const char *scheme_end = find_scheme_end(s, end);
@@ -184,19 +184,19 @@ static bool is_uri(struct oa_str text, bool scheme_required, unsigned wide) {
     return is_hierarchy(scheme_end != NULL ? scheme_end + 1 : s, query, scheme_end != NULL, wide);
 }
 
-bool oa_is_uri(struct oa_str text) {
+bool oa_is_uri(struct str text) {
     return is_uri(text, true, 0);
 }
 
-bool oa_is_uri_reference(struct oa_str text) {
+bool oa_is_uri_reference(struct str text) {
     return is_uri(text, false, 0);
 }
 
-bool oa_is_iri(struct oa_str text) {
+bool oa_is_iri(struct str text) {
     return is_uri(text, true, WIDE);
 }
 
-bool oa_is_iri_reference(struct oa_str text) {
+bool oa_is_iri_reference(struct str text) {
     return is_uri(text, false, WIDE);
 }
 
@@ -258,7 +258,7 @@ static bool is_template_literal(uint32_t c) {
     return is_ucschar(c) || (is_private(c) && (c & 0xfffe) != 0xfffe);
 }
 
-bool oa_is_uri_template(struct oa_str text) {
+bool oa_is_uri_template(struct str text) {
     const char *s = text.data;
     const char *end = s + text.len;
 

@@ -14,7 +14,7 @@ static uint64_t mix(uint64_t a, uint64_t b) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_text(struct oa_str text, uint64_t seed) {
+static uint64_t hash_text(struct str text, uint64_t seed) {
     uint64_t hash = mix(seed ^ text.len, MULTIPLIER);
     uint64_t word;
 
@@ -30,7 +30,7 @@ static uint64_t hash_text(struct oa_str text, uint64_t seed) {
 }
 
 /* 100, 1e2 and 100.0 have the same significant digits, exponent and sign. */
-static uint64_t hash_number(struct oa_str raw, uint64_t seed) {
+static uint64_t hash_number(struct str raw, uint64_t seed) {
     struct oa_decimal d = oa_decimal_parse(raw);
     uint64_t hash = mix(seed ^ (uint64_t)d.exponent ^ d.negative, NUMBER_SALT);
 

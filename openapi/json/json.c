@@ -180,7 +180,7 @@ static struct oa_json *parse_array(struct parser *p, unsigned depth_left) {
 }
 
 static struct oa_json *parse_member(struct parser *p, unsigned depth_left) {
-    struct oa_str key;
+    struct str key;
     struct oa_json *value;
     uint32_t points;
 

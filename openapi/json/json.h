@@ -7,9 +7,10 @@
  * must outlive it; a string with escapes is decoded into the arena. Pure: no input or output, any
  * thread.
  */
-#ifndef OA_JSON_H
-#define OA_JSON_H
+#ifndef OPENAPI_JSON_JSON_H
+#define OPENAPI_JSON_JSON_H
 
+#include "base/str.h"
 #include "openapi/arena.h"
 
 #include <stdbool.h>
@@ -35,18 +36,13 @@ enum oa_json_type {
     OA_OBJECT = 64
 };
 
-struct oa_str {
-    const char *data; /* not terminated */
-    size_t len;
-};
-
 struct oa_json {
     enum oa_json_type type;
-    uint32_t count;    /* object, array: children; string: code points; number: see `integer` */
-    struct oa_str key; /* decoded name when the parent is an object */
-    struct oa_str raw; /* the value as it stands in the text */
+    uint32_t count; /* object, array: children; string: code points; number: see `integer` */
+    struct str key; /* decoded name when the parent is an object */
+    struct str raw; /* the value as it stands in the text */
     union {
-        struct oa_str text;             /* string: decoded content; else no text (len 0) */
+        struct str text;                /* string: decoded content; else no text (len 0) */
         int64_t integer;                /* number with count 1: its value, of up to 18 digits */
         const struct oa_json **members; /* object of more than OA_JSON_PAIRWISE_MAX: by name */
     };
@@ -88,7 +84,7 @@ struct oa_json *oa_json_parse_limited(struct oa_arena *arena, const char *text, 
 
 /* The member of an object, or NULL; NULL also when it is no object. */
 const struct oa_json *oa_json_get(const struct oa_json *object, const char *name);
-const struct oa_json *oa_json_member(const struct oa_json *object, struct oa_str name);
+const struct oa_json *oa_json_member(const struct oa_json *object, struct str name);
 
 /*
  * Deep equality as JSON Schema defines it: 1 equals 1.0, members in any order. Linear in the size
@@ -98,12 +94,6 @@ bool oa_json_equal(const struct oa_json *a, const struct oa_json *b);
 
 /* Equal values have equal hashes. `seed` keeps others from guessing which values collide. */
 uint64_t oa_json_hash(const struct oa_json *value, uint64_t seed);
-
-/* By length, then by bytes: < 0, 0, > 0. The order of oa_json.members. */
-int oa_str_compare(struct oa_str a, struct oa_str b);
-
-bool oa_str_equal(struct oa_str a, struct oa_str b);
-bool oa_str_is(struct oa_str a, const char *b);
 
 /* The length of the UTF-8 sequence at `s` (1 to 4), or 0 when it is not one. `end` > `s`. */
 unsigned oa_utf8_sequence(const unsigned char *s, const unsigned char *end);

@@ -1,30 +1,15 @@
 /* Members of objects: duplicates, look-up, equality. */
 #include "openapi/decimal.h"
-#include "parser.h"
 #include "openapi/schema/schema.h"
+#include "parser.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-bool oa_str_equal(struct oa_str a, struct oa_str b) {
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-bool oa_str_is(struct oa_str a, const char *b) {
-    return oa_str_equal(a, (struct oa_str){ b, strlen(b) });
-}
-
-int oa_str_compare(struct oa_str a, struct oa_str b) {
-    if (a.len != b.len) {
-        return a.len < b.len ? -1 : 1;
-    }
-    return a.len > 0 ? memcmp(a.data, b.data, a.len) : 0;
-}
-
 static int compare_keys(const void *a, const void *b) {
-    return oa_str_compare((*(const struct oa_json *const *)a)->key,
-                          (*(const struct oa_json *const *)b)->key);
+    return str_compare((*(const struct oa_json *const *)a)->key,
+                       (*(const struct oa_json *const *)b)->key);
 }
 
 /* The reason names the member, as long as there is memory for that. */
@@ -51,7 +36,7 @@ static struct oa_json *check_sorted(struct parser *p, struct oa_json *object) {
     }
     qsort(sorted, n, sizeof(*sorted), compare_keys);
     for (size_t i = 1; i < n; i++) {
-        if (oa_str_equal(sorted[i - 1]->key, sorted[i]->key)) {
+        if (str_equal(sorted[i - 1]->key, sorted[i]->key)) {
             return duplicate(p, sorted[i]->raw.data > sorted[i - 1]->raw.data ? sorted[i]
                                                                               : sorted[i - 1]);
         }
@@ -66,7 +51,7 @@ struct oa_json *parser_check_members(struct parser *p, struct oa_json *object) {
     }
     for (const struct oa_json *a = object->child; a != NULL; a = a->next) {
         for (const struct oa_json *b = a->next; b != NULL; b = b->next) {
-            if (oa_str_equal(a->key, b->key)) {
+            if (str_equal(a->key, b->key)) {
                 return duplicate(p, b);
             }
         }
@@ -74,7 +59,7 @@ struct oa_json *parser_check_members(struct parser *p, struct oa_json *object) {
     return object;
 }
 
-static const struct oa_json *find_sorted(const struct oa_json *object, struct oa_str name) {
+static const struct oa_json *find_sorted(const struct oa_json *object, struct str name) {
     const struct oa_json key = { .key = name };
     const struct oa_json *wanted = &key;
     const struct oa_json **found =
@@ -83,7 +68,7 @@ static const struct oa_json *find_sorted(const struct oa_json *object, struct oa
     return found != NULL ? *found : NULL;
 }
 
-const struct oa_json *oa_json_member(const struct oa_json *object, struct oa_str name) {
+const struct oa_json *oa_json_member(const struct oa_json *object, struct str name) {
     const struct oa_json *member = object->child;
 
     if (object->type != OA_OBJECT) {
@@ -92,20 +77,20 @@ const struct oa_json *oa_json_member(const struct oa_json *object, struct oa_str
     if (object->count > OA_JSON_PAIRWISE_MAX) {
         return find_sorted(object, name);
     }
-    while (member != NULL && !oa_str_equal(member->key, name)) {
+    while (member != NULL && !str_equal(member->key, name)) {
         member = member->next;
     }
     return member;
 }
 
 const struct oa_json *oa_json_get(const struct oa_json *object, const char *name) {
-    return oa_json_member(object, (struct oa_str){ name, strlen(name) });
+    return oa_json_member(object, (struct str){ name, strlen(name) });
 }
 
 static bool objects_equal(const struct oa_json *a, const struct oa_json *b) {
     if (a->count > OA_JSON_PAIRWISE_MAX) {
         for (uint32_t i = 0; i < a->count; i++) {
-            if (!oa_str_equal(a->members[i]->key, b->members[i]->key) ||
+            if (!str_equal(a->members[i]->key, b->members[i]->key) ||
                 !oa_json_equal(a->members[i], b->members[i])) {
                 return false;
             }
@@ -150,7 +135,7 @@ bool oa_json_equal(const struct oa_json *a, const struct oa_json *b) {
         return false;
     }
     switch (a->type) {
-    case OA_STRING: return oa_str_equal(a->text, b->text);
+    case OA_STRING: return str_equal(a->text, b->text);
     case OA_NUMBER: return numbers_equal(a, b);
     case OA_ARRAY: return a->count == b->count && arrays_equal(a, b);
     case OA_OBJECT: return a->count == b->count && objects_equal(a, b);

@@ -1,8 +1,8 @@
 /*
  * What the files of the JSON parser share; nobody else includes this.
  */
-#ifndef OA_JSON_PARSER_H
-#define OA_JSON_PARSER_H
+#ifndef OPENAPI_JSON_PARSER_H
+#define OPENAPI_JSON_PARSER_H
 
 #include "json.h"
 
@@ -26,7 +26,7 @@ struct oa_json *parser_fail(struct parser *p, const char *at, const char *reason
 struct oa_json *parser_stop(struct parser *p, const char *at, enum oa_json_failure failure);
 
 /* Take a string with its quotes; false after parser_fail(). */
-bool parser_string(struct parser *p, struct oa_str *ret_text, uint32_t *ret_points);
+bool parser_string(struct parser *p, struct str *ret_text, uint32_t *ret_points);
 
 /* The object, or NULL after parser_fail() when a name occurs twice. */
 struct oa_json *parser_check_members(struct parser *p, struct oa_json *object);

@@ -189,7 +189,7 @@ static bool take_plain(struct parser *p, uint32_t *points) {
 }
 
 /* A string with an escape: what was read so far is copied, the rest decoded behind it. */
-static bool decode(struct parser *p, const char *start, struct oa_str *ret_text, uint32_t *points) {
+static bool decode(struct parser *p, const char *start, struct str *ret_text, uint32_t *points) {
     const char *close = p->pos;
     char *out;
     char *text;
@@ -228,11 +228,11 @@ static bool decode(struct parser *p, const char *start, struct oa_str *ret_text,
         memcpy(out, run, (size_t)(p->pos - run));
         out += p->pos - run;
     }
-    *ret_text = (struct oa_str){ text, (size_t)(out - text) };
+    *ret_text = (struct str){ text, (size_t)(out - text) };
     return true;
 }
 
-bool parser_string(struct parser *p, struct oa_str *ret_text, uint32_t *ret_points) {
+bool parser_string(struct parser *p, struct str *ret_text, uint32_t *ret_points) {
     const char *start = ++p->pos;
 
     *ret_points = 0;
@@ -240,7 +240,7 @@ bool parser_string(struct parser *p, struct oa_str *ret_text, uint32_t *ret_poin
         return false;
     }
     if (*p->pos == '"') {
-        *ret_text = (struct oa_str){ start, (size_t)(p->pos - start) };
+        *ret_text = (struct str){ start, (size_t)(p->pos - start) };
     } else if (!decode(p, start, ret_text, ret_points)) {
         return false;
     }

@@ -1,6 +1,6 @@
 /* Character classes: ECMA-262, 22.2.1, ClassRanges with the flag u. */
-#include "parser.h"
 #include "openapi/utf8.h"
+#include "parser.h"
 
 /* One character of a class, or (*ret_is_set) an escape such as \d, which is written at once. */
 static bool parse_class_atom(struct pattern_parser *parser, uint32_t *ret_point, bool *ret_is_set) {

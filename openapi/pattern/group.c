@@ -1,6 +1,6 @@
 /* Groups, their names and references to them: ECMA-262, 22.2.1, with the flag u. */
-#include "pattern.h"
 #include "parser.h"
+#include "pattern.h"
 
 #include <string.h>
 
@@ -19,7 +19,7 @@ static bool take_text(struct pattern_parser *parser, const char *text) {
 }
 
 /* A name of ECMA-262: letters and digits of any script (not looked up), '_' and '$'. */
-static bool take_name(struct pattern_parser *parser, struct oa_str *ret_name) {
+static bool take_name(struct pattern_parser *parser, struct str *ret_name) {
     const char *start = parser->pos;
 
     while (parser->pos < parser->end && *parser->pos != '>') {
@@ -32,7 +32,7 @@ static bool take_name(struct pattern_parser *parser, struct oa_str *ret_name) {
         }
         parser->pos++;
     }
-    *ret_name = (struct oa_str){ start, (size_t)(parser->pos - start) };
+    *ret_name = (struct str){ start, (size_t)(parser->pos - start) };
     return (ret_name->len > 0 && pattern_take(parser, '>')) ||
            pattern_fail(parser, start, "a group's name must stand between '<' and '>'");
 }
@@ -65,8 +65,7 @@ static bool next_group(const char **s, const char *end, bool *ret_named) {
 }
 
 /* The number of the group that has this name before `end`; 0: none. */
-static unsigned find_group(const struct pattern_parser *parser, struct oa_str name,
-                           const char *end) {
+static unsigned find_group(const struct pattern_parser *parser, struct str name, const char *end) {
     const char *s = parser->source.data;
     unsigned number = 0;
     bool named;
@@ -119,7 +118,7 @@ static bool parse_capturing_group(struct pattern_parser *parser, const char *sta
 }
 
 static bool parse_named_group(struct pattern_parser *parser, const char *start) {
-    struct oa_str name = { "", 0 };
+    struct str name = { "", 0 };
 
     if (!take_name(parser, &name)) {
         return false;
@@ -186,7 +185,7 @@ static bool put_reference(struct pattern_parser *parser, unsigned number) {
 }
 
 bool pattern_parse_reference(struct pattern_parser *parser, const char *start) {
-    struct oa_str name = { "", 0 };
+    struct str name = { "", 0 };
     unsigned number;
 
     if (take_text(parser, "k")) {

@@ -6,8 +6,8 @@
  * pattern_fail(). Letters and digits are written as they are, anything else as \x{...}: so nothing
  * of the source can mean something to PCRE2 that it does not mean to ECMA-262.
  */
-#ifndef OA_PATTERN_PARSER_H
-#define OA_PATTERN_PARSER_H
+#ifndef OPENAPI_PATTERN_PARSER_H
+#define OPENAPI_PATTERN_PARSER_H
 
 #include "openapi/json/json.h"
 
@@ -43,7 +43,7 @@ enum pattern_atom {
 };
 
 struct pattern_parser {
-    struct oa_str source;
+    struct str source;
     const char *pos;
     const char *end;
     char *out; /* malloc'ed; NULL as long as nothing was written */

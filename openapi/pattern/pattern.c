@@ -72,7 +72,7 @@ static unsigned mistake_column(const struct pattern_parser *parser) {
     return column;
 }
 
-bool oa_pattern_is_valid(struct oa_str source) {
+bool oa_pattern_is_valid(struct str source) {
     struct pattern_parser parser = { .source = source };
     bool valid = pattern_translate(&parser);
 
@@ -101,7 +101,7 @@ static pcre2_code *compile(const struct pattern_parser *parser, int *ret_error) 
 /* With its repetitions in chunks; when PCRE2 refuses that, as it is. NULL: `reason` says why. */
 static pcre2_code *translate_and_compile(struct pattern_parser *parser, char *reason,
                                          size_t reason_bytes) {
-    struct oa_str source = parser->source;
+    struct str source = parser->source;
     PCRE2_UCHAR text[120];
     pcre2_code *code = NULL;
     int error = 0;
@@ -124,8 +124,7 @@ static pcre2_code *translate_and_compile(struct pattern_parser *parser, char *re
     return code;
 }
 
-const struct oa_pattern *oa_pattern_compile(struct oa_str source, char *reason,
-                                            size_t reason_bytes) {
+const struct oa_pattern *oa_pattern_compile(struct str source, char *reason, size_t reason_bytes) {
     struct pattern_parser parser = { .source = source };
     struct oa_pattern *pattern = NULL;
     pcre2_code *code;
@@ -165,7 +164,7 @@ void oa_pattern_free(const struct oa_pattern *pattern) {
 }
 
 static int match(const struct oa_pattern *pattern, const pcre2_match_context *context,
-                 struct oa_str text) {
+                 struct str text) {
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     int rc = PCRE2_ERROR_NOMEMORY;
 
@@ -179,7 +178,7 @@ static int match(const struct oa_pattern *pattern, const pcre2_match_context *co
 }
 
 /* The stack that a match has at first is small, and enough for nearly all. */
-static int match_on_big_stack(const struct oa_pattern *pattern, struct oa_str text) {
+static int match_on_big_stack(const struct oa_pattern *pattern, struct str text) {
     pcre2_match_context *context = pcre2_match_context_copy(pattern->context);
     pcre2_jit_stack *stack =
         pcre2_jit_stack_create(JIT_STACK_BYTES_START, OA_PATTERN_STACK_BYTES_MAX, NULL);
@@ -194,7 +193,7 @@ static int match_on_big_stack(const struct oa_pattern *pattern, struct oa_str te
     return rc;
 }
 
-enum oa_pattern_result oa_pattern_match_within(const struct oa_pattern *pattern, struct oa_str text,
+enum oa_pattern_result oa_pattern_match_within(const struct oa_pattern *pattern, struct str text,
                                                uint64_t *work) {
     uint64_t cost = START_COST + text.len / SCAN_COST;
     int rc;
@@ -215,7 +214,7 @@ enum oa_pattern_result oa_pattern_match_within(const struct oa_pattern *pattern,
                                         : OA_PATTERN_LIMIT;
 }
 
-enum oa_pattern_result oa_pattern_match(const struct oa_pattern *pattern, struct oa_str text) {
+enum oa_pattern_result oa_pattern_match(const struct oa_pattern *pattern, struct str text) {
     uint64_t work = OA_PATTERN_WORK_MAX;
 
     return oa_pattern_match_within(pattern, text, &work);

@@ -7,8 +7,8 @@
  * difference is left: a group inside of a repeated group keeps what it matched in an earlier round,
  * where ECMA-262 forgets it.
  */
-#ifndef OA_PATTERN_H
-#define OA_PATTERN_H
+#ifndef OPENAPI_PATTERN_PATTERN_H
+#define OPENAPI_PATTERN_PATTERN_H
 
 #include "openapi/json/json.h"
 
@@ -39,24 +39,23 @@ enum oa_pattern_result {
 };
 
 /* Whether `source` is a regular expression of ECMA-262 with the flag u, supported or not. */
-bool oa_pattern_is_valid(struct oa_str source);
+bool oa_pattern_is_valid(struct str source);
 
 /*
  * NULL: `reason` says why, and at which character. Free with oa_pattern_free(), which allows NULL.
  * A compiled pattern is read-only: any number of threads may use it.
  */
-const struct oa_pattern *oa_pattern_compile(struct oa_str source, char *reason,
-                                            size_t reason_bytes);
+const struct oa_pattern *oa_pattern_compile(struct str source, char *reason, size_t reason_bytes);
 void oa_pattern_free(const struct oa_pattern *pattern);
 
 /*
  * `text` must be valid UTF-8; the expression may match anywhere in it. The work may be up to
  * OA_PATTERN_WORK_MAX: for one comparison that shares its allowance with no other.
  */
-enum oa_pattern_result oa_pattern_match(const struct oa_pattern *pattern, struct oa_str text);
+enum oa_pattern_result oa_pattern_match(const struct oa_pattern *pattern, struct str text);
 
 /* The same with an allowance that many comparisons share: *work is less by what this one cost. */
-enum oa_pattern_result oa_pattern_match_within(const struct oa_pattern *pattern, struct oa_str text,
+enum oa_pattern_result oa_pattern_match_within(const struct oa_pattern *pattern, struct str text,
                                                uint64_t *work);
 
 #endif

@@ -112,18 +112,18 @@ static const char *const properties[][2] = {
     { "CWKCF", "Changes_When_NFKC_Casefolded" },
 };
 
-static const char *find_category(struct oa_str name) {
+static const char *find_category(struct str name) {
     for (size_t i = 0; i < sizeof(categories) / sizeof(categories[0]); i++) {
-        if (oa_str_is(name, categories[i][0]) || oa_str_is(name, categories[i][1])) {
+        if (str_is(name, categories[i][0]) || str_is(name, categories[i][1])) {
             return categories[i][2];
         }
     }
     return NULL;
 }
 
-static const char *find_binary_property(struct oa_str name) {
+static const char *find_binary_property(struct str name) {
     for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
-        if (oa_str_is(name, properties[i][0]) || oa_str_is(name, properties[i][1])) {
+        if (str_is(name, properties[i][0]) || str_is(name, properties[i][1])) {
             return properties[i][1];
         }
     }
@@ -131,10 +131,10 @@ static const char *find_binary_property(struct oa_str name) {
 }
 
 /* "Old_Italic", "Ital": PCRE2 would take any case. */
-static bool is_written_as_script(struct oa_str name) {
+static bool is_written_as_script(struct str name) {
     bool first = true;
 
-    if (oa_str_is(name, "SignWriting")) {
+    if (str_is(name, "SignWriting")) {
         return true;
     }
     for (size_t i = 0; i < name.len; i++) {
@@ -149,7 +149,7 @@ static bool is_written_as_script(struct oa_str name) {
 }
 
 /* The list of scripts is PCRE2's: it grows with Unicode. */
-static bool is_script(struct oa_str name) {
+static bool is_script(struct str name) {
     char text[NAME_BYTES_MAX + 8];
     pcre2_code *code;
     PCRE2_SIZE offset;
@@ -171,10 +171,10 @@ static bool put_property(struct pattern_parser *parser, bool negated, const char
 }
 
 /* \p{NAME}: a general category or a binary property. */
-static bool put_lone(struct pattern_parser *parser, bool negated, struct oa_str name) {
+static bool put_lone(struct pattern_parser *parser, bool negated, struct str name) {
     const char *category = find_category(name);
 
-    if (oa_str_is(name, "Assigned")) {
+    if (str_is(name, "Assigned")) {
         return put_property(parser, !negated, "", "Cn");
     }
     if (category == NULL) {
@@ -184,25 +184,24 @@ static bool put_lone(struct pattern_parser *parser, bool negated, struct oa_str 
 }
 
 /* \p{NAME=VALUE} */
-static bool put_pair(struct pattern_parser *parser, bool negated, struct oa_str name,
-                     struct oa_str value) {
-    bool extensions = oa_str_is(name, "Script_Extensions") || oa_str_is(name, "scx");
+static bool put_pair(struct pattern_parser *parser, bool negated, struct str name,
+                     struct str value) {
+    bool extensions = str_is(name, "Script_Extensions") || str_is(name, "scx");
     char script[NAME_BYTES_MAX + 1];
 
-    if (oa_str_is(name, "General_Category") || oa_str_is(name, "gc")) {
+    if (str_is(name, "General_Category") || str_is(name, "gc")) {
         const char *category = find_category(value);
 
         return category != NULL && put_property(parser, negated, "", category);
     }
-    if ((!extensions && !oa_str_is(name, "Script") && !oa_str_is(name, "sc")) ||
-        !is_script(value)) {
+    if ((!extensions && !str_is(name, "Script") && !str_is(name, "sc")) || !is_script(value)) {
         return false;
     }
     snprintf(script, sizeof(script), "%.*s", (int)value.len, value.data);
     return put_property(parser, negated, extensions ? "scx:" : "sc:", script);
 }
 
-static struct oa_str take_word(struct pattern_parser *parser) {
+static struct str take_word(struct pattern_parser *parser) {
     const char *start = parser->pos;
 
     while (parser->pos < parser->end && parser->pos - start < NAME_BYTES_MAX &&
@@ -211,13 +210,13 @@ static struct oa_str take_word(struct pattern_parser *parser) {
             (*parser->pos >= '0' && *parser->pos <= '9') || *parser->pos == '_')) {
         parser->pos++;
     }
-    return (struct oa_str){ start, (size_t)(parser->pos - start) };
+    return (struct str){ start, (size_t)(parser->pos - start) };
 }
 
 bool pattern_parse_property(struct pattern_parser *parser, bool negated) {
     const char *start = parser->pos;
-    struct oa_str name;
-    struct oa_str value = { NULL, 0 };
+    struct str name;
+    struct str value = { NULL, 0 };
 
     if (!pattern_take(parser, '{')) {
         return pattern_fail(parser, start, "\\p must be followed by a property in {...}");

@@ -1,7 +1,7 @@
 /* Disjunctions, terms and quantifiers: ECMA-262, 22.2.1, with the flag u. */
-#include "pattern.h"
-#include "parser.h"
 #include "openapi/utf8.h"
+#include "parser.h"
+#include "pattern.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@ static const struct oa_body *find_body(const struct oa_operation *operation,
 }
 
 /* JSON is UTF-8: another charset would not be understood by anyone behind us. */
-bool oa_operation_takes_media(const struct oa_operation *operation, struct oa_str content_type) {
+bool oa_operation_takes_media(const struct oa_operation *operation, struct str content_type) {
     struct oa_media media;
 
     return oa_media_parse(content_type, &media) && find_body(operation, &media) != NULL &&
@@ -28,9 +28,8 @@ bool oa_check_value(const struct oa_schema *schema, const struct oa_json *value,
     return oa_schema_run(&run, schema, value, place);
 }
 
-bool oa_check_body(const struct oa_operation *operation, struct oa_str content_type,
-                   const char *body, size_t len, const struct oa_limits *limits,
-                   struct oa_report *report) {
+bool oa_check_body(const struct oa_operation *operation, struct str content_type, const char *body,
+                   size_t len, const struct oa_limits *limits, struct oa_report *report) {
     struct oa_schema_limits all = oa_schema_limits_default;
     struct oa_media media;
     const struct oa_body *found;

@@ -1,8 +1,8 @@
 /*
  * What the files about request bodies share; nobody else includes this.
  */
-#ifndef OA_BODY_H
-#define OA_BODY_H
+#ifndef OPENAPI_REQUEST_BODY_H
+#define OPENAPI_REQUEST_BODY_H
 
 #include "body_media.h"
 #include "openapi/loader.h"

@@ -14,24 +14,24 @@ static void skip_space(const char **s, const char *end) {
     }
 }
 
-static bool take_token(const char **s, const char *end, struct oa_str *ret) {
+static bool take_token(const char **s, const char *end, struct str *ret) {
     const char *start = *s;
 
     while (*s < end && is_token_char(**s)) {
         (*s)++;
     }
-    *ret = (struct oa_str){ start, (size_t)(*s - start) };
+    *ret = (struct str){ start, (size_t)(*s - start) };
     return ret->len > 0;
 }
 
-bool oa_media_is_token(struct oa_str text) {
+bool oa_media_is_token(struct str text) {
     const char *s = text.data;
-    struct oa_str token;
+    struct str token;
 
     return take_token(&s, text.data + text.len, &token) && token.len == text.len;
 }
 
-static bool take_quoted(const char **s, const char *end, struct oa_str *ret) {
+static bool take_quoted(const char **s, const char *end, struct str *ret) {
     const char *start = ++*s;
 
     while (*s < end && **s != '"') {
@@ -40,7 +40,7 @@ static bool take_quoted(const char **s, const char *end, struct oa_str *ret) {
     if (*s >= end) {
         return false;
     }
-    *ret = (struct oa_str){ start, (size_t)(*s - start) };
+    *ret = (struct str){ start, (size_t)(*s - start) };
     (*s)++;
     return true;
 }
@@ -64,7 +64,7 @@ static bool take_param(const char **s, const char *end, struct oa_media *media) 
                                   : take_token(s, end, &param->value);
 }
 
-bool oa_media_parse(struct oa_str text, struct oa_media *ret) {
+bool oa_media_parse(struct str text, struct oa_media *ret) {
     const char *s = text.data;
     const char *end = s + text.len;
 
@@ -85,16 +85,16 @@ bool oa_media_parse(struct oa_str text, struct oa_media *ret) {
     return true;
 }
 
-static bool same_word(struct oa_str a, struct oa_str b) {
+static bool same_word(struct str a, struct str b) {
     return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
 }
 
-static bool is_word(struct oa_str a, const char *b) {
-    return same_word(a, (struct oa_str){ b, strlen(b) });
+static bool is_word(struct str a, const char *b) {
+    return same_word(a, (struct str){ b, strlen(b) });
 }
 
 /* "\"" in a quoted value says the same as the character alone. */
-static bool same_value(struct oa_str a, struct oa_str b) {
+static bool same_value(struct str a, struct str b) {
     size_t j = 0;
 
     for (size_t i = 0; i < a.len; i++, j++) {
@@ -120,15 +120,15 @@ static bool has_param(const struct oa_media *media, const struct oa_media_param 
 }
 
 /* "*+json": the suffix without the star; else empty. */
-static struct oa_str suffix_of(struct oa_str subtype) {
+static struct str suffix_of(struct str subtype) {
     if (subtype.len > 2 && subtype.data[0] == '*' && subtype.data[1] == '+') {
-        return (struct oa_str){ subtype.data + 1, subtype.len - 1 };
+        return (struct str){ subtype.data + 1, subtype.len - 1 };
     }
-    return (struct oa_str){ "", 0 };
+    return (struct str){ "", 0 };
 }
 
-static bool same_subtype(struct oa_str range, struct oa_str subtype) {
-    struct oa_str suffix = suffix_of(range);
+static bool same_subtype(struct str range, struct str subtype) {
+    struct str suffix = suffix_of(range);
 
     if (is_word(range, "*")) {
         return true;
@@ -168,7 +168,7 @@ unsigned oa_media_rank(const struct oa_media *range) {
 }
 
 bool oa_media_is_json(const struct oa_media *media) {
-    struct oa_str subtype = media->subtype;
+    struct str subtype = media->subtype;
 
     return is_word(subtype, "json") ||
            (subtype.len > 5 && strncasecmp(subtype.data + subtype.len - 5, "+json", 5) == 0);

@@ -1,8 +1,8 @@
 /*
  * What the files about parameters share; nobody else includes this.
  */
-#ifndef OA_PARAM_H
-#define OA_PARAM_H
+#ifndef OPENAPI_REQUEST_PARAM_H
+#define OPENAPI_REQUEST_PARAM_H
 
 #include "openapi/loader.h"
 
@@ -21,7 +21,7 @@ enum oa_param_kind {
 enum { OA_TYPES_ANY = OA_ANY | OA_INTEGER };
 
 struct oa_param_property {
-    struct oa_str name;
+    struct str name;
     unsigned types; /* of the value; of the items when it is an array */
     bool is_array;
 };
@@ -38,7 +38,7 @@ struct oa_param_types {
 };
 
 struct oa_param_spec {
-    struct oa_str name;
+    struct str name;
     enum oa_location location;
     enum oa_style style;
     enum oa_param_kind kind;
@@ -70,18 +70,18 @@ bool oa_param_same(const struct oa_param_spec *a, const struct oa_param_spec *b)
 /* ---- param_value.c: from text to values; NULL: no memory, or the text was refused ---- */
 
 /* Decode %XX (and '+' when `plus`); false: malformed, or no memory. */
-bool oa_param_decode(struct oa_report *report, struct oa_str text, bool plus, struct oa_str *ret);
+bool oa_param_decode(struct oa_report *report, struct str text, bool plus, struct str *ret);
 
 /* An empty array or object, or a string without content; NULL: no memory. */
 struct oa_json *oa_param_node(struct oa_report *report, enum oa_json_type type);
 
-bool oa_param_is_utf8(struct oa_str text);
+bool oa_param_is_utf8(struct str text);
 
 /* A string node; NULL: not UTF-8, or no memory. */
-struct oa_json *oa_param_string(struct oa_report *report, struct oa_str text);
+struct oa_json *oa_param_string(struct oa_report *report, struct str text);
 
 /* The number, boolean or null that `text` is and `types` allows, else NULL. */
-struct oa_json *oa_param_scalar(struct oa_report *report, struct oa_str text, unsigned types);
+struct oa_json *oa_param_scalar(struct oa_report *report, struct str text, unsigned types);
 
 /* What one parameter was sent as, still encoded. */
 struct oa_given {
@@ -91,21 +91,20 @@ struct oa_given {
 };
 
 /* Each text as an item ("id=1&id=2"); NULL after an error in the report. */
-struct oa_json *oa_param_array(const struct oa_given *given, const struct oa_str *texts,
-                               size_t count);
+struct oa_json *oa_param_array(const struct oa_given *given, const struct str *texts, size_t count);
 
 /* "1,2,3" as an array; NULL after an error in the report. */
-struct oa_json *oa_param_list(const struct oa_given *given, struct oa_str text);
+struct oa_json *oa_param_list(const struct oa_given *given, struct str text);
 
 /* "R,100,G,200" or "R=100,G=200" as an object; NULL after an error in the report. */
-struct oa_json *oa_param_pairs(const struct oa_given *given, struct oa_str text);
+struct oa_json *oa_param_pairs(const struct oa_given *given, struct str text);
 
 /*
  * Set the property `name` (decoded). A second value is one item more when the schema has an array
  * there, else an error in the report.
  */
-bool oa_param_set(const struct oa_given *given, struct oa_json *object, struct oa_str name,
-                  struct oa_str text);
+bool oa_param_set(const struct oa_given *given, struct oa_json *object, struct str name,
+                  struct str text);
 
 /* Make a finished object what the parser would have made of it; false: no memory. */
 bool oa_param_sort(struct oa_report *report, struct oa_json *object);
@@ -113,8 +112,8 @@ bool oa_param_sort(struct oa_report *report, struct oa_json *object);
 /* ---- param_query.c ---- */
 
 struct oa_pair {
-    struct oa_str name; /* decoded; data NULL: malformed, no parameter has it */
-    struct oa_str text; /* still encoded */
+    struct str name; /* decoded; data NULL: malformed, no parameter has it */
+    struct str text; /* still encoded */
 };
 
 struct oa_pairs {
@@ -123,8 +122,8 @@ struct oa_pairs {
 };
 
 /* "a=1&b=2"; false after an error in the report. */
-bool oa_query_parse(struct oa_report *report, struct oa_str query, struct oa_pairs *ret);
+bool oa_query_parse(struct oa_report *report, struct str query, struct oa_pairs *ret);
 /* "a=1; b=2" */
-bool oa_cookie_parse(struct oa_report *report, struct oa_str cookie, struct oa_pairs *ret);
+bool oa_cookie_parse(struct oa_report *report, struct str cookie, struct oa_pairs *ret);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static size_t count_pairs(struct oa_str text, char separator) {
+static size_t count_pairs(struct str text, char separator) {
     size_t count = 1;
 
     for (size_t i = 0; i < text.len; i++) {
@@ -13,20 +13,19 @@ static size_t count_pairs(struct oa_str text, char separator) {
 }
 
 /* Names are rarely encoded: only those that are get decoded. A malformed one is nobody's. */
-static struct oa_str decode_name(struct oa_report *report, struct oa_str name, bool is_query) {
-    struct oa_str decoded;
+static struct str decode_name(struct oa_report *report, struct str name, bool is_query) {
+    struct str decoded;
 
     if (memchr(name.data, '%', name.len) == NULL &&
         (!is_query || memchr(name.data, '+', name.len) == NULL)) {
         decoded = name;
     } else if (!oa_param_decode(report, name, is_query, &decoded)) {
-        return (struct oa_str){ NULL, 0 };
+        return (struct str){ NULL, 0 };
     }
-    return oa_param_is_utf8(decoded) ? decoded : (struct oa_str){ NULL, 0 };
+    return oa_param_is_utf8(decoded) ? decoded : (struct str){ NULL, 0 };
 }
 
-static bool parse(struct oa_report *report, struct oa_str text, bool is_query,
-                  struct oa_pairs *ret) {
+static bool parse(struct oa_report *report, struct str text, bool is_query, struct oa_pairs *ret) {
     const struct oa_place place = { .key = { is_query ? "query" : "cookie", is_query ? 5 : 6 } };
     const char separator = is_query ? '&' : ';';
     const char *end = text.data + text.len;
@@ -57,19 +56,18 @@ static bool parse(struct oa_report *report, struct oa_str text, bool is_query,
             const char *value = equals != NULL ? equals + 1 : stop;
             struct oa_pair *pair = &ret->items[ret->count++];
 
-            pair->name =
-                decode_name(report, (struct oa_str){ s, (size_t)(name_end - s) }, is_query);
-            pair->text = (struct oa_str){ value, (size_t)(stop - value) };
+            pair->name = decode_name(report, (struct str){ s, (size_t)(name_end - s) }, is_query);
+            pair->text = (struct str){ value, (size_t)(stop - value) };
         }
         s = stop + 1;
     }
     return !report->out_of_memory;
 }
 
-bool oa_query_parse(struct oa_report *report, struct oa_str query, struct oa_pairs *ret) {
+bool oa_query_parse(struct oa_report *report, struct str query, struct oa_pairs *ret) {
     return parse(report, query, true, ret);
 }
 
-bool oa_cookie_parse(struct oa_report *report, struct oa_str cookie, struct oa_pairs *ret) {
+bool oa_cookie_parse(struct oa_report *report, struct str cookie, struct oa_pairs *ret) {
     return parse(report, cookie, false, ret);
 }

@@ -1,11 +1,11 @@
 /* From a parameter's text to a JSON value, as its style and its schema's types say. */
-#include "param.h"
 #include "openapi/percent.h"
+#include "param.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-bool oa_param_decode(struct oa_report *report, struct oa_str text, bool plus, struct oa_str *ret) {
+bool oa_param_decode(struct oa_report *report, struct str text, bool plus, struct str *ret) {
     char *out = oa_alloc(report->arena, text.len + 1);
     size_t n = 0;
 
@@ -29,7 +29,7 @@ bool oa_param_decode(struct oa_report *report, struct oa_str text, bool plus, st
         }
         out[n++] = c;
     }
-    *ret = (struct oa_str){ out, n };
+    *ret = (struct str){ out, n };
     return true;
 }
 
@@ -41,12 +41,12 @@ struct oa_json *oa_param_node(struct oa_report *report, enum oa_json_type type) 
         return NULL;
     }
     node->type = type;
-    node->raw = (struct oa_str){ "", 0 };
+    node->raw = (struct str){ "", 0 };
     return node;
 }
 
 /* The number of code points, or -1 when it is not UTF-8. */
-static int64_t count_points(struct oa_str text) {
+static int64_t count_points(struct str text) {
     const unsigned char *s = (const unsigned char *)text.data;
     const unsigned char *end = s + text.len;
     int64_t count = 0;
@@ -62,11 +62,11 @@ static int64_t count_points(struct oa_str text) {
     return count;
 }
 
-bool oa_param_is_utf8(struct oa_str text) {
+bool oa_param_is_utf8(struct str text) {
     return count_points(text) >= 0;
 }
 
-struct oa_json *oa_param_string(struct oa_report *report, struct oa_str text) {
+struct oa_json *oa_param_string(struct oa_report *report, struct str text) {
     int64_t points = count_points(text);
     struct oa_json *node = points >= 0 ? oa_param_node(report, OA_STRING) : NULL;
 
@@ -79,7 +79,7 @@ struct oa_json *oa_param_string(struct oa_report *report, struct oa_str text) {
 }
 
 /* Digits, maybe behind a minus: no fraction, no exponent, no leading zero. */
-static bool is_plain_integer(struct oa_str text) {
+static bool is_plain_integer(struct str text) {
     size_t i = text.len > 0 && text.data[0] == '-';
 
     if (i == text.len || (text.data[i] == '0' && text.len > i + 1)) {
@@ -93,7 +93,7 @@ static bool is_plain_integer(struct oa_str text) {
     return true;
 }
 
-struct oa_json *oa_param_scalar(struct oa_report *report, struct oa_str text, unsigned types) {
+struct oa_json *oa_param_scalar(struct oa_report *report, struct str text, unsigned types) {
     struct oa_json_error error;
     struct oa_json *parsed;
 
@@ -121,8 +121,7 @@ static bool refuse(const struct oa_given *given, const char *keyword, const char
 }
 
 /* One item or property value: decoded, then the scalar that fits, else a string. */
-static struct oa_json *param_item(const struct oa_given *given, struct oa_str text,
-                                  unsigned types) {
+static struct oa_json *param_item(const struct oa_given *given, struct str text, unsigned types) {
     enum oa_location location = given->spec->location;
     struct oa_json *node = NULL;
 
@@ -179,7 +178,7 @@ static size_t delimiter(enum oa_style style, const char *s, const char *end) {
     }
 }
 
-static struct oa_str trim(struct oa_str text) {
+static struct str trim(struct str text) {
     while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
         text.data++;
         text.len--;
@@ -191,10 +190,10 @@ static struct oa_str trim(struct oa_str text) {
 }
 
 /* The next piece of a list; those of a header may have white space around them. */
-static struct oa_str next_piece(const struct oa_given *given, struct oa_str *rest, bool *ret_more) {
+static struct str next_piece(const struct oa_given *given, struct str *rest, bool *ret_more) {
     const char *end = rest->data + rest->len;
     const char *s = rest->data;
-    struct oa_str piece = { s, 0 };
+    struct str piece = { s, 0 };
     size_t skip = 0;
 
     while (s < end && (skip = delimiter(given->spec->style, s, end)) == 0) {
@@ -203,11 +202,11 @@ static struct oa_str next_piece(const struct oa_given *given, struct oa_str *res
     piece.len = (size_t)(s - piece.data);
     *ret_more = s < end;
     s += s < end ? skip : 0;
-    *rest = (struct oa_str){ s, (size_t)(end - s) };
+    *rest = (struct str){ s, (size_t)(end - s) };
     return given->spec->location == OA_IN_HEADER ? trim(piece) : piece;
 }
 
-struct oa_json *oa_param_array(const struct oa_given *given, const struct oa_str *texts,
+struct oa_json *oa_param_array(const struct oa_given *given, const struct str *texts,
                                size_t count) {
     struct oa_json *array = oa_param_node(given->report, OA_ARRAY);
     struct oa_json **link = array != NULL ? &array->child : NULL;
@@ -222,13 +221,13 @@ struct oa_json *oa_param_array(const struct oa_given *given, const struct oa_str
     return array;
 }
 
-struct oa_json *oa_param_list(const struct oa_given *given, struct oa_str text) {
+struct oa_json *oa_param_list(const struct oa_given *given, struct str text) {
     struct oa_json *array = oa_param_node(given->report, OA_ARRAY);
     struct oa_json **link = array != NULL ? &array->child : NULL;
     bool more = true;
 
     while (array != NULL && more) {
-        struct oa_str piece = next_piece(given, &text, &more);
+        struct str piece = next_piece(given, &text, &more);
         unsigned types = item_types(&given->spec->types, array->count);
 
         if (!append(given, array, &link, param_item(given, piece, types))) {
@@ -241,9 +240,9 @@ struct oa_json *oa_param_list(const struct oa_given *given, struct oa_str text) 
 /* ---- objects ---- */
 
 static const struct oa_param_property *find_property(const struct oa_param_types *types,
-                                                     struct oa_str name) {
+                                                     struct str name) {
     for (size_t i = 0; i < types->property_count; i++) {
-        if (oa_str_equal(types->properties[i].name, name)) {
+        if (str_equal(types->properties[i].name, name)) {
             return &types->properties[i];
         }
     }
@@ -251,8 +250,8 @@ static const struct oa_param_property *find_property(const struct oa_param_types
 }
 
 /* One more item for the array that a property is. */
-static bool append_to_property(const struct oa_given *given, struct oa_json *array,
-                               struct oa_str text, unsigned types) {
+static bool append_to_property(const struct oa_given *given, struct oa_json *array, struct str text,
+                               unsigned types) {
     struct oa_json **link = &array->child;
 
     while (*link != NULL) {
@@ -261,15 +260,15 @@ static bool append_to_property(const struct oa_given *given, struct oa_json *arr
     return append(given, array, &link, param_item(given, text, types));
 }
 
-bool oa_param_set(const struct oa_given *given, struct oa_json *object, struct oa_str name,
-                  struct oa_str text) {
+bool oa_param_set(const struct oa_given *given, struct oa_json *object, struct str name,
+                  struct str text) {
     const struct oa_param_property *property = find_property(&given->spec->types, name);
     bool is_array = property != NULL && property->is_array;
     unsigned types = property != NULL ? property->types : given->spec->types.others;
     struct oa_json **link = &object->child;
     struct oa_json *value;
 
-    while (*link != NULL && !oa_str_equal((*link)->key, name)) {
+    while (*link != NULL && !str_equal((*link)->key, name)) {
         link = &(*link)->next;
     }
     if (*link != NULL) {
@@ -285,17 +284,17 @@ bool oa_param_set(const struct oa_given *given, struct oa_json *object, struct o
 }
 
 /* The name is decoded as its value is. */
-static bool set_encoded(const struct oa_given *given, struct oa_json *object, struct oa_str name,
-                        struct oa_str text) {
+static bool set_encoded(const struct oa_given *given, struct oa_json *object, struct str name,
+                        struct str text) {
     struct oa_json *key = param_item(given, name, OA_STRING);
 
     return key != NULL && oa_param_set(given, object, key->text, text);
 }
 
 /* "NAME=VALUE" when the parameter explodes, else the name, and its value is the next piece. */
-static bool next_pair(const struct oa_given *given, struct oa_str *rest, struct oa_str *ret_name,
-                      struct oa_str *ret_value, bool *ret_more) {
-    struct oa_str piece = next_piece(given, rest, ret_more);
+static bool next_pair(const struct oa_given *given, struct str *rest, struct str *ret_name,
+                      struct str *ret_value, bool *ret_more) {
+    struct str piece = next_piece(given, rest, ret_more);
     const char *equals = memchr(piece.data, '=', piece.len);
 
     *ret_name = piece;
@@ -310,17 +309,17 @@ static bool next_pair(const struct oa_given *given, struct oa_str *rest, struct 
         return refuse(given, "style", "must be a list of NAME=VALUE with commas between them");
     }
     ret_name->len = (size_t)(equals - piece.data);
-    *ret_value = (struct oa_str){ equals + 1, piece.len - ret_name->len - 1 };
+    *ret_value = (struct str){ equals + 1, piece.len - ret_name->len - 1 };
     return true;
 }
 
-struct oa_json *oa_param_pairs(const struct oa_given *given, struct oa_str text) {
+struct oa_json *oa_param_pairs(const struct oa_given *given, struct str text) {
     struct oa_json *object = oa_param_node(given->report, OA_OBJECT);
     bool more = object != NULL;
 
     while (more) {
-        struct oa_str name;
-        struct oa_str value;
+        struct str name;
+        struct str value;
 
         if (!next_pair(given, &text, &name, &value, &more) ||
             !set_encoded(given, object, name, value)) {
@@ -331,8 +330,8 @@ struct oa_json *oa_param_pairs(const struct oa_given *given, struct oa_str text)
 }
 
 static int compare_keys(const void *a, const void *b) {
-    return oa_str_compare((*(const struct oa_json *const *)a)->key,
-                          (*(const struct oa_json *const *)b)->key);
+    return str_compare((*(const struct oa_json *const *)a)->key,
+                       (*(const struct oa_json *const *)b)->key);
 }
 
 bool oa_param_sort(struct oa_report *report, struct oa_json *object) {

@@ -15,7 +15,7 @@ struct judge {
 
 /* The values of one parameter in a query or cookie, still encoded. */
 struct texts {
-    struct oa_str *items;
+    struct str *items;
     size_t count;
 };
 
@@ -50,7 +50,7 @@ static bool is_valid_scalar(const struct oa_given *given, const struct oa_json *
     return is_valid;
 }
 
-static void check_single(const struct oa_given *given, struct oa_str text) {
+static void check_single(const struct oa_given *given, struct str text) {
     unsigned types = given->spec->types.own;
     struct oa_json *scalar = oa_param_scalar(given->report, text, types);
     struct oa_json *string;
@@ -68,7 +68,7 @@ static void check_single(const struct oa_given *given, struct oa_str text) {
     check_value(given, string);
 }
 
-static void check_json(const struct oa_given *given, struct oa_str text) {
+static void check_json(const struct oa_given *given, struct str text) {
     struct oa_json_error error;
     const struct oa_json *value =
         oa_json_parse(given->report->arena, text.data, text.len, OA_BODY_DEPTH_MAX, &error);
@@ -85,7 +85,7 @@ static void check_json(const struct oa_given *given, struct oa_str text) {
 }
 
 /* One text, still encoded. */
-static void check_text(const struct oa_given *given, struct oa_str text) {
+static void check_text(const struct oa_given *given, struct str text) {
     const struct oa_param_spec *spec = given->spec;
 
     if (text.len == 0 && spec->allows_empty) {
@@ -127,7 +127,7 @@ static bool find_texts(const struct oa_given *given, const struct oa_pairs *pair
     }
     for (size_t i = 0; i < pairs->count; i++) {
         if (pairs->items[i].name.data != NULL &&
-            oa_str_equal(pairs->items[i].name, given->spec->name)) {
+            str_equal(pairs->items[i].name, given->spec->name)) {
             ret->items[ret->count++] = pairs->items[i].text;
         }
     }
@@ -135,17 +135,17 @@ static bool find_texts(const struct oa_given *given, const struct oa_pairs *pair
 }
 
 /* "color[R]" for the parameter color: "R"; an error in the report when it is not quite that. */
-static bool is_deep_name(struct oa_str name, struct oa_str param) {
+static bool is_deep_name(struct str name, struct str param) {
     return name.data != NULL && name.len > param.len + 1 && name.data[param.len] == '[' &&
            memcmp(name.data, param.data, param.len) == 0;
 }
 
 static void check_deep(const struct oa_given *given, const struct oa_pairs *pairs) {
     struct oa_json *object = oa_param_node(given->report, OA_OBJECT);
-    struct oa_str param = given->spec->name;
+    struct str param = given->spec->name;
 
     for (size_t i = 0; object != NULL && i < pairs->count; i++) {
-        struct oa_str name = pairs->items[i].name;
+        struct str name = pairs->items[i].name;
 
         if (!is_deep_name(name, param)) {
             continue;
@@ -173,12 +173,12 @@ static bool is_exploded_object(const struct oa_param_spec *spec) {
 }
 
 /* Whether another query parameter of the operation has this name. */
-static bool is_claimed(const struct judge *judge, struct oa_str name) {
+static bool is_claimed(const struct judge *judge, struct str name) {
     for (const struct oa_param *p = judge->match->operation->params; p != NULL; p = p->next) {
         if (p->spec->location != OA_IN_QUERY || is_exploded_object(p->spec)) {
             continue;
         }
-        if (oa_str_equal(p->spec->name, name) ||
+        if (str_equal(p->spec->name, name) ||
             (p->spec->style == OA_STYLE_DEEP && is_deep_name(name, p->spec->name))) {
             return true;
         }
@@ -241,7 +241,7 @@ static void check_pairs(const struct judge *judge, struct oa_given *given,
 static void check_header(const struct judge *judge, const struct oa_given *given) {
     const struct oa_param_spec *spec = given->spec;
     unsigned count = 0;
-    struct oa_str text = judge->header(judge->user, spec->name, &count);
+    struct str text = judge->header(judge->user, spec->name, &count);
 
     if (count == 0) {
         check_absent(given);
@@ -271,12 +271,12 @@ static void check_param(const struct judge *judge, const struct oa_param *param)
 }
 
 /* Read the query and the cookies once, when a parameter is in there. */
-static bool load_pairs(struct judge *judge, struct oa_str query) {
+static bool load_pairs(struct judge *judge, struct str query) {
     bool has_query = false;
     bool has_cookies = false;
     const struct oa_place root = { .key = { "header", 6 } };
     const struct oa_place cookie_at = place_text(&root, "Cookie");
-    struct oa_str cookie;
+    struct str cookie;
     unsigned count = 0;
 
     for (const struct oa_param *p = judge->match->operation->params; p != NULL; p = p->next) {
@@ -289,7 +289,7 @@ static bool load_pairs(struct judge *judge, struct oa_str query) {
     if (!has_cookies) {
         return true;
     }
-    cookie = judge->header(judge->user, (struct oa_str){ "Cookie", 6 }, &count);
+    cookie = judge->header(judge->user, (struct str){ "Cookie", 6 }, &count);
     if (count > 1) {
         oa_report_add(judge->report, &cookie_at, "maxItems", "must be given only once");
         return false;
@@ -297,7 +297,7 @@ static bool load_pairs(struct judge *judge, struct oa_str query) {
     return count == 0 || oa_cookie_parse(judge->report, cookie, &judge->cookies);
 }
 
-bool oa_check_params(const struct oa_match *match, struct oa_str query, oa_header_fn header,
+bool oa_check_params(const struct oa_match *match, struct str query, oa_header_fn header,
                      void *user, struct oa_report *report) {
     struct judge judge = { .match = match, .report = report, .header = header, .user = user };
     unsigned before = report->count;

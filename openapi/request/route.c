@@ -14,7 +14,7 @@ struct way {
  * `segment` decoded, in `buf` when it has escapes. false: no literal can be equal to it, because an
  * escape is malformed or it is longer than any.
  */
-static bool decode(struct oa_str segment, char *buf, struct oa_str *ret) {
+static bool decode(struct str segment, char *buf, struct str *ret) {
     const char *end = segment.data + segment.len;
     size_t n = 0;
 
@@ -39,17 +39,17 @@ static bool decode(struct oa_str segment, char *buf, struct oa_str *ret) {
         }
         buf[n++] = c;
     }
-    *ret = (struct oa_str){ buf, n };
+    *ret = (struct str){ buf, n };
     return true;
 }
 
-static const struct oa_node *find_literal(const struct oa_node *node, struct oa_str text) {
+static const struct oa_node *find_literal(const struct oa_node *node, struct str text) {
     size_t low = 0;
     size_t high = node->item_count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = oa_str_compare(text, node->items[middle].text);
+        int order = str_compare(text, node->items[middle].text);
 
         if (order == 0) {
             return &node->items[middle];
@@ -71,8 +71,8 @@ static const struct oa_path *find_path(struct way *way, const struct oa_node *no
     char buf[OA_LITERAL_BYTES_MAX];
     const struct oa_path *path = NULL;
     const struct oa_node *literal = NULL;
-    struct oa_str segment;
-    struct oa_str text;
+    struct str segment;
+    struct str text;
     const char *slash;
 
     if (s == way->end) {
@@ -83,10 +83,10 @@ static const struct oa_path *find_path(struct way *way, const struct oa_node *no
     }
     s++;
     slash = memchr(s, '/', (size_t)(way->end - s));
-    segment = (struct oa_str){ s, (size_t)((slash != NULL ? slash : way->end) - s) };
+    segment = (struct str){ s, (size_t)((slash != NULL ? slash : way->end) - s) };
     if (decode(segment, buf, &text)) {
         /* whoever gets the request next might go up a level here */
-        if (oa_str_is(text, ".") || oa_str_is(text, "..")) {
+        if (str_is(text, ".") || str_is(text, "..")) {
             return NULL;
         }
         literal = find_literal(node, text);
@@ -102,21 +102,21 @@ static const struct oa_path *find_path(struct way *way, const struct oa_node *no
     return path;
 }
 
-static const struct oa_operation *find_method(const struct oa_path *path, struct oa_str name) {
+static const struct oa_operation *find_method(const struct oa_path *path, struct str name) {
     const struct oa_operation *get = NULL;
 
     for (const struct oa_method *m = path->methods; m != NULL; m = m->next) {
-        if (oa_str_equal(m->name, name)) {
+        if (str_equal(m->name, name)) {
             return &m->operation;
         }
-        if (oa_str_is(m->name, "GET")) {
+        if (str_is(m->name, "GET")) {
             get = &m->operation;
         }
     }
-    return oa_str_is(name, "HEAD") ? get : NULL;
+    return str_is(name, "HEAD") ? get : NULL;
 }
 
-void oa_document_route(const struct oa_document *doc, struct oa_str method, struct oa_str path,
+void oa_document_route(const struct oa_document *doc, struct str method, struct str path,
                        struct oa_match *ret_match) {
     struct way way = { .end = path.data + path.len, .match = ret_match };
     const struct oa_path *found = NULL;

@@ -83,8 +83,8 @@ bool oa_compiler_size(struct oa_compiler *c, const struct oa_json *value,
 }
 
 static int compare_texts(const void *a, const void *b) {
-    return oa_str_compare((*(const struct oa_json *const *)a)->text,
-                          (*(const struct oa_json *const *)b)->text);
+    return str_compare((*(const struct oa_json *const *)a)->text,
+                       (*(const struct oa_json *const *)b)->text);
 }
 
 bool oa_compiler_names(struct oa_compiler *c, const struct oa_json *value,
@@ -107,14 +107,14 @@ bool oa_compiler_names(struct oa_compiler *c, const struct oa_json *value,
     }
     qsort(sorted, count, sizeof(*sorted), compare_texts);
     for (size_t i = 1; i < count; i++) {
-        if (oa_str_equal(sorted[i - 1]->text, sorted[i]->text)) {
+        if (str_equal(sorted[i - 1]->text, sorted[i]->text)) {
             return loader_fail(c->loader, place, "%.*s is given twice", OA_STR(sorted[i]->raw));
         }
     }
     return true;
 }
 
-const struct oa_pattern *oa_compiler_pattern(struct oa_compiler *c, struct oa_str source,
+const struct oa_pattern *oa_compiler_pattern(struct oa_compiler *c, struct str source,
                                              const struct oa_place *place) {
     struct oa_pattern_code *pattern = loader_alloc(c->loader, 1, sizeof(*pattern));
     char reason[160];
@@ -226,7 +226,7 @@ static struct oa_resource *open_document(struct oa_loader *loader) {
         return schemas != NULL ? schemas->document : NULL;
     }
     schemas->document = oa_index_resource(loader, loader->doc->root, oa_place_keep(loader, root),
-                                          (struct oa_str){ "", 0 });
+                                          (struct str){ "", 0 });
     if (schemas->document != NULL && schemas->is_strict) {
         oa_index_openapi(loader, schemas->document);
         oa_schemas_compile(loader);

@@ -4,11 +4,11 @@
  * To add a keyword, add a row to the table of its file (keyword_*.c): what schemas its value holds,
  * and a function that compiles it.
  */
-#ifndef OA_SCHEMA_COMPILE_H
-#define OA_SCHEMA_COMPILE_H
+#ifndef OPENAPI_SCHEMA_COMPILE_H
+#define OPENAPI_SCHEMA_COMPILE_H
 
-#include "openapi/loader.h"
 #include "names.h"
+#include "openapi/loader.h"
 #include "program.h"
 
 /* Where the value of a keyword holds schemas. */
@@ -40,10 +40,10 @@ extern const struct oa_keyword oa_keywords_array[];
 extern const struct oa_keyword oa_keywords_object[];
 
 /* NULL: unknown. */
-const struct oa_keyword *oa_keyword_find(const struct oa_schemas *schemas, struct oa_str name);
+const struct oa_keyword *oa_keyword_find(const struct oa_schemas *schemas, struct str name);
 
 /* Report a keyword that is unknown where unknown ones are refused; false when it was. */
-bool oa_keyword_refuse_unknown(struct oa_loader *loader, struct oa_str name,
+bool oa_keyword_refuse_unknown(struct oa_loader *loader, struct str name,
                                const struct oa_place *place);
 
 struct oa_pattern_code {
@@ -110,7 +110,7 @@ bool oa_index_schema(struct oa_loader *loader, const struct oa_json *node,
 
 /* A resource at `node`, which has the URI `uri`; NULL after loader_fail(). */
 struct oa_resource *oa_index_resource(struct oa_loader *loader, const struct oa_json *node,
-                                      const struct oa_place *place, struct oa_str uri);
+                                      const struct oa_place *place, struct str uri);
 
 /* Note the schemas of an OpenAPI document, wherever they stand. */
 bool oa_index_openapi(struct oa_loader *loader, struct oa_resource *resource);
@@ -130,13 +130,13 @@ extern const size_t oa_metaschema_len;
  */
 struct oa_schema *oa_reference_find(struct oa_loader *loader, const struct oa_schema *from,
                                     const struct oa_json *reference, const struct oa_place *place,
-                                    struct oa_str *ret_anchor);
+                                    struct str *ret_anchor);
 
 /* The anchor of that name in a resource, or NULL. */
-const struct oa_anchor *oa_anchor_find(const struct oa_resource *resource, struct oa_str name);
+const struct oa_anchor *oa_anchor_find(const struct oa_resource *resource, struct str name);
 
 /* How many resources have this $dynamicAnchor; NULL: none. */
-unsigned *oa_dynamic_anchors(const struct oa_schemas *schemas, struct oa_str name);
+unsigned *oa_dynamic_anchors(const struct oa_schemas *schemas, struct str name);
 
 /* Compile every schema that was noted and not yet compiled. */
 bool oa_schemas_compile(struct oa_loader *loader);
@@ -167,7 +167,7 @@ bool oa_compiler_size(struct oa_compiler *c, const struct oa_json *value,
 bool oa_compiler_names(struct oa_compiler *c, const struct oa_json *value,
                        const struct oa_place *place);
 /* A regular expression; NULL after loader_fail(). Freed with the schemas. */
-const struct oa_pattern *oa_compiler_pattern(struct oa_compiler *c, struct oa_str source,
+const struct oa_pattern *oa_compiler_pattern(struct oa_compiler *c, struct str source,
                                              const struct oa_place *place);
 /* The operation that all keywords about objects (arrays) share; NULL after loader_fail(). */
 struct oa_object *oa_compiler_object(struct oa_compiler *c);

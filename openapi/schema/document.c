@@ -1,6 +1,6 @@
 #include "document.h"
-#include "openapi/document/file.h"
 #include "compile.h"
+#include "openapi/document/file.h"
 
 #include <stdlib.h>
 

@@ -4,8 +4,8 @@
  * Here an unknown keyword is an annotation, as the draft says; everything else that is wrong with a
  * schema is a mistake. References to other files are not followed.
  */
-#ifndef OA_SCHEMA_DOCUMENT_H
-#define OA_SCHEMA_DOCUMENT_H
+#ifndef OPENAPI_SCHEMA_DOCUMENT_H
+#define OPENAPI_SCHEMA_DOCUMENT_H
 
 #include "openapi/document/document.h"
 #include "schema.h"

@@ -7,7 +7,7 @@ enum { NOT_VISITED, VISITING, VISITED };
 
 /* ---- $dynamicRef ----------------------------------------------------------------------------- */
 
-static bool depends_on_scope(const struct oa_schemas *schemas, struct oa_str name) {
+static bool depends_on_scope(const struct oa_schemas *schemas, struct str name) {
     const unsigned *count = oa_dynamic_anchors(schemas, name);
 
     return count != NULL && *count > 1;

@@ -93,7 +93,7 @@ static struct oa_schema *add_schema(struct oa_loader *loader, const struct oa_js
 /* ---- identifiers ----------------------------------------------------------------------------- */
 
 struct oa_resource *oa_index_resource(struct oa_loader *loader, const struct oa_json *node,
-                                      const struct oa_place *place, struct oa_str uri) {
+                                      const struct oa_place *place, struct str uri) {
     struct oa_schemas *schemas = loader->doc->schemas;
     struct oa_resource *resource;
 
@@ -117,8 +117,8 @@ static struct oa_resource *add_id(struct oa_loader *loader, const struct oa_json
                                   const struct oa_json *node, const struct oa_place *place,
                                   const struct oa_resource *outer) {
     struct oa_place at = place_text(place, "$id");
-    struct oa_str uri;
-    struct oa_str fragment;
+    struct str uri;
+    struct str fragment;
 
     if (id->type != OA_STRING) {
         loader_fail(loader, &at, "must be a URI reference");
@@ -141,15 +141,15 @@ static struct oa_resource *add_id(struct oa_loader *loader, const struct oa_json
     return oa_index_resource(loader, node, place, uri);
 }
 
-const struct oa_anchor *oa_anchor_find(const struct oa_resource *resource, struct oa_str name) {
+const struct oa_anchor *oa_anchor_find(const struct oa_resource *resource, struct str name) {
     return oa_names_find(resource->anchors, resource, name);
 }
 
-unsigned *oa_dynamic_anchors(const struct oa_schemas *schemas, struct oa_str name) {
+unsigned *oa_dynamic_anchors(const struct oa_schemas *schemas, struct str name) {
     return oa_names_find(&schemas->dynamic_anchors, NULL, name);
 }
 
-static bool count_dynamic(struct oa_loader *loader, struct oa_str name) {
+static bool count_dynamic(struct oa_loader *loader, struct str name) {
     struct oa_schemas *schemas = loader->doc->schemas;
     unsigned *count = oa_dynamic_anchors(schemas, name);
 
@@ -163,7 +163,7 @@ static bool count_dynamic(struct oa_loader *loader, struct oa_str name) {
     return true;
 }
 
-static bool is_anchor_name(struct oa_str name) {
+static bool is_anchor_name(struct str name) {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
         bool is_first = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';

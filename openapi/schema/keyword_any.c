@@ -18,7 +18,7 @@ static unsigned type_bit(const struct oa_json *name) {
     };
 
     for (size_t i = 0; name->type == OA_STRING && i < sizeof(types) / sizeof(types[0]); i++) {
-        if (oa_str_is(name->text, types[i].name)) {
+        if (str_is(name->text, types[i].name)) {
             return types[i].bit;
         }
     }
@@ -158,7 +158,7 @@ static bool check_format(struct oa_run *run, const struct oa_op *op, const struc
 }
 
 /* Any name is allowed, but one that is nearly a known one is nearly always a typing mistake. */
-static bool check_format_name(struct oa_compiler *c, struct oa_str name,
+static bool check_format_name(struct oa_compiler *c, struct str name,
                               const struct oa_place *place) {
     struct oa_nearest nearest = { .name = name };
     const char *known;

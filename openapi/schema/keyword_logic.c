@@ -10,7 +10,7 @@ static bool check_ref(struct oa_run *run, const struct oa_op *op, const struct o
 
 static bool compile_ref(struct oa_compiler *c, const struct oa_json *value,
                         const struct oa_place *place) {
-    struct oa_str anchor;
+    struct str anchor;
     const struct oa_schema *target = oa_reference_find(c->loader, c->schema, value, place, &anchor);
 
     if (target == NULL) {
@@ -46,7 +46,7 @@ static bool check_dynamic_ref(struct oa_run *run, const struct oa_op *op,
 
 static bool compile_dynamic_ref(struct oa_compiler *c, const struct oa_json *value,
                                 const struct oa_place *place) {
-    struct oa_str name;
+    struct str name;
     const struct oa_schema *target = oa_reference_find(c->loader, c->schema, value, place, &name);
     const struct oa_anchor *anchor;
     struct oa_dynamic *dynamic;

@@ -11,13 +11,13 @@
 /* Fewer names are compared one by one, more are searched. */
 enum { LINEAR_MAX = 6 };
 
-const struct oa_name *oa_object_find(const struct oa_object *object, struct oa_str name) {
+const struct oa_name *oa_object_find(const struct oa_object *object, struct str name) {
     uint32_t low = 0;
     uint32_t high = object->name_count;
 
     if (high <= LINEAR_MAX) {
         for (; low < high; low++) {
-            if (oa_str_equal(object->names[low].name, name)) {
+            if (str_equal(object->names[low].name, name)) {
                 return &object->names[low];
             }
         }
@@ -25,7 +25,7 @@ const struct oa_name *oa_object_find(const struct oa_object *object, struct oa_s
     }
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = oa_str_compare(object->names[middle].name, name);
+        int order = str_compare(object->names[middle].name, name);
 
         if (order == 0) {
             return &object->names[middle];
@@ -89,7 +89,7 @@ static void check_additional(struct pass *pass, const struct oa_json *member) {
 /* The schema speaks of the name as of a value; the message, of the name. */
 static void check_name(struct pass *pass, const struct oa_json *member) {
     struct oa_json name = { .type = OA_STRING, .raw = member->key, .text = member->key };
-    struct oa_str why = { "is not allowed", 14 };
+    struct str why = { "is not allowed", 14 };
     struct oa_place at;
     struct oa_report reasons;
     struct oa_report *report = pass->run->report;

@@ -1,8 +1,8 @@
 /*
  * What the two files about objects share.
  */
-#ifndef OA_KEYWORD_OBJECT_H
-#define OA_KEYWORD_OBJECT_H
+#ifndef OPENAPI_SCHEMA_KEYWORD_OBJECT_H
+#define OPENAPI_SCHEMA_KEYWORD_OBJECT_H
 
 #include "compile.h"
 

@@ -202,7 +202,7 @@ static void add_names(struct oa_object *object, const struct oa_json *list) {
 static int compare_names(const void *a, const void *b) {
     const struct oa_name *x = a;
     const struct oa_name *y = b;
-    int order = oa_str_compare(x->name, y->name);
+    int order = str_compare(x->name, y->name);
 
     return order != 0 ? order : (x->schema == NULL) - (y->schema == NULL);
 }
@@ -232,7 +232,7 @@ static bool collect_names(struct oa_compiler *c) {
     }
     qsort(object->names, object->name_count, sizeof(*object->names), compare_names);
     for (uint32_t i = 0; i < object->name_count; i++) {
-        if (i == 0 || !oa_str_equal(object->names[kept - 1].name, object->names[i].name)) {
+        if (i == 0 || !str_equal(object->names[kept - 1].name, object->names[i].name)) {
             object->names[kept++] = object->names[i];
         }
     }
@@ -240,7 +240,7 @@ static bool collect_names(struct oa_compiler *c) {
     return true;
 }
 
-static uint32_t index_of(const struct oa_object *object, struct oa_str name) {
+static uint32_t index_of(const struct oa_object *object, struct str name) {
     return (uint32_t)(oa_object_find(object, name) - object->names);
 }
 

@@ -3,8 +3,8 @@
  *
  * A set of indices below `count`; up to 64 take no memory but the stack.
  */
-#ifndef OA_SCHEMA_MARKS_H
-#define OA_SCHEMA_MARKS_H
+#ifndef OPENAPI_SCHEMA_MARKS_H
+#define OPENAPI_SCHEMA_MARKS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #include "names.h"
 
 /* FNV-1a; a document's author gains nothing from names that collide. */
-static uint64_t hash(const void *scope, struct oa_str name) {
+static uint64_t hash(const void *scope, struct str name) {
     uint64_t h = UINT64_C(0xcbf29ce484222325) ^ ((uint64_t)(uintptr_t)scope >> 3);
 
     for (size_t i = 0; i < name.len; i++) {
@@ -12,17 +12,17 @@ static uint64_t hash(const void *scope, struct oa_str name) {
 
 /* Where the name is, or would be. */
 static struct oa_named_slot *find_slot(struct oa_named_slot *slots, size_t count, const void *scope,
-                                       struct oa_str name) {
+                                       struct str name) {
     size_t i = (size_t)hash(scope, name) & (count - 1);
 
     while (slots[i].name.data != NULL &&
-           (slots[i].scope != scope || !oa_str_equal(slots[i].name, name))) {
+           (slots[i].scope != scope || !str_equal(slots[i].name, name))) {
         i = (i + 1) & (count - 1);
     }
     return &slots[i];
 }
 
-void *oa_names_find(const struct oa_names *names, const void *scope, struct oa_str name) {
+void *oa_names_find(const struct oa_names *names, const void *scope, struct str name) {
     return names->slot_count == 0 ? NULL
                                   : find_slot(names->slots, names->slot_count, scope, name)->value;
 }
@@ -52,7 +52,7 @@ static bool grow(struct oa_loader *loader, struct oa_names *names) {
 }
 
 bool oa_names_set(struct oa_loader *loader, struct oa_names *names, const void *scope,
-                  struct oa_str name, void *value) {
+                  struct str name, void *value) {
     struct oa_named_slot *slot;
 
     if (!grow(loader, names)) {

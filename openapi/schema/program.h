@@ -4,14 +4,14 @@
  * A schema is a list of operations, one for each keyword that asserts something; the keywords about
  * objects share one, those about arrays another, so that a value's children are visited once.
  */
-#ifndef OA_SCHEMA_PROGRAM_H
-#define OA_SCHEMA_PROGRAM_H
+#ifndef OPENAPI_SCHEMA_PROGRAM_H
+#define OPENAPI_SCHEMA_PROGRAM_H
 
+#include "marks.h"
 #include "openapi/decimal.h"
 #include "openapi/format/format.h"
 #include "openapi/pattern/pattern.h"
 #include "schema.h"
-#include "marks.h"
 
 #include <stddef.h>
 
@@ -55,14 +55,14 @@ struct oa_condition {
 
 struct oa_dynamic {
     const struct oa_schema *target; /* when no scope says otherwise */
-    struct oa_str anchor;           /* data NULL: `target` has no such $dynamicAnchor */
+    struct str anchor;              /* data NULL: `target` has no such $dynamicAnchor */
 };
 
 struct oa_op {
     oa_check_fn check;
     const char *keyword;
-    unsigned types;     /* of values that it says something about */
-    struct oa_str text; /* how the schema writes it, for messages */
+    unsigned types;  /* of values that it says something about */
+    struct str text; /* how the schema writes it, for messages */
     union {
         const struct oa_json *value;
         const struct oa_schema *schema;
@@ -81,12 +81,12 @@ struct oa_op {
 
 /* A name that a schema for objects speaks of. */
 struct oa_name {
-    struct oa_str name;
+    struct str name;
     const struct oa_schema *schema; /* of "properties"; NULL: the name is only required somewhere */
 };
 
 struct oa_pattern_property {
-    struct oa_str source;
+    struct str source;
     const struct oa_pattern *pattern;
     const struct oa_schema *schema;
 };
@@ -100,7 +100,7 @@ struct oa_dependent {
 };
 
 struct oa_object {
-    struct oa_name *names; /* sorted by oa_str_compare() */
+    struct oa_name *names; /* sorted by str_compare() */
     uint32_t name_count;
     uint32_t *required; /* indices of names, in the schema's order */
     size_t required_count;
@@ -128,14 +128,14 @@ struct oa_array {
 };
 
 struct oa_anchor {
-    struct oa_str name;
+    struct str name;
     const struct oa_schema *schema;
     bool is_dynamic;
 };
 
 /* A schema with a URI of its own, and what lies in it up to the next such schema. */
 struct oa_resource {
-    struct oa_str uri; /* without fragment; "" for the document itself */
+    struct str uri; /* without fragment; "" for the document itself */
     const struct oa_json *node;
     const struct oa_place *place;
     const struct oa_names *anchors; /* of all resources */
@@ -202,7 +202,7 @@ bool oa_stop_for_memory(struct oa_run *run);
  * pattern's `source`.
  */
 enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_pattern *pattern,
-                                      struct oa_str source, struct oa_str text,
+                                      struct str source, struct str text,
                                       const struct oa_place *place);
 
 /* Counts `steps` of work beside the schemas applied; false when there were too many. */
@@ -238,6 +238,6 @@ static inline bool oa_apply_item(struct oa_run *run, const struct oa_schema *sch
 }
 
 /* What a schema for objects says of the name, or NULL. */
-const struct oa_name *oa_object_find(const struct oa_object *object, struct oa_str name);
+const struct oa_name *oa_object_find(const struct oa_object *object, struct str name);
 
 #endif

@@ -3,7 +3,7 @@
 #include "compile.h"
 #include "uri.h"
 
-static struct oa_resource *find_resource(const struct oa_schemas *schemas, struct oa_str uri) {
+static struct oa_resource *find_resource(const struct oa_schemas *schemas, struct str uri) {
     return oa_names_find(&schemas->uris, NULL, uri);
 }
 
@@ -30,14 +30,14 @@ static struct oa_resource *load_metaschema(struct oa_loader *loader) {
         outside->anchors = &schemas->anchors;
         oa_index_schema(loader, root, &place, outside);
     }
-    return find_resource(schemas, (struct oa_str){ place.key.data, place.key.len });
+    return find_resource(schemas, (struct str){ place.key.data, place.key.len });
 }
 
 /* The resource of a reference's part before the '#'. */
 static struct oa_resource *find_by_uri(struct oa_loader *loader, const struct oa_schema *from,
-                                       struct oa_str text, const struct oa_place *place) {
+                                       struct str text, const struct oa_place *place) {
     struct oa_resource *resource;
-    struct oa_str uri;
+    struct str uri;
 
     if (text.len == 0) {
         return from->resource;
@@ -48,7 +48,7 @@ static struct oa_resource *find_by_uri(struct oa_loader *loader, const struct oa
         return NULL;
     }
     resource = find_resource(loader->doc->schemas, uri);
-    if (resource == NULL && oa_str_is(uri, OA_METASCHEMA_URI)) {
+    if (resource == NULL && str_is(uri, OA_METASCHEMA_URI)) {
         resource = load_metaschema(loader);
     }
     if (resource == NULL) {
@@ -67,9 +67,9 @@ struct target {
 };
 
 /* Down a pointer; a schema on the way that has an $id of its own is another resource. */
-static bool follow_pointer(struct oa_loader *loader, struct oa_str pointer, struct target *target) {
+static bool follow_pointer(struct oa_loader *loader, struct str pointer, struct target *target) {
     while (pointer.len > 0) {
-        struct oa_str token = oa_pointer_next(&pointer);
+        struct str token = oa_pointer_next(&pointer);
         const struct oa_json *node = oa_pointer_step(target->node, token);
         const struct oa_schema *schema;
         struct oa_place at;
@@ -92,9 +92,9 @@ static bool follow_pointer(struct oa_loader *loader, struct oa_str pointer, stru
 }
 
 /* False: it leads nowhere or, with target->node NULL, there is no memory. */
-static bool follow_fragment(struct oa_loader *loader, struct oa_str fragment, struct target *target,
-                            struct oa_str *ret_anchor) {
-    struct oa_str text = { "", 0 };
+static bool follow_fragment(struct oa_loader *loader, struct str fragment, struct target *target,
+                            struct str *ret_anchor) {
+    struct str text = { "", 0 };
     const struct oa_anchor *anchor;
     bool is_malformed = false;
 
@@ -120,12 +120,12 @@ static bool follow_fragment(struct oa_loader *loader, struct oa_str fragment, st
 
 struct oa_schema *oa_reference_find(struct oa_loader *loader, const struct oa_schema *from,
                                     const struct oa_json *reference, const struct oa_place *place,
-                                    struct oa_str *ret_anchor) {
+                                    struct str *ret_anchor) {
     struct target target;
-    struct oa_str uri;
-    struct oa_str fragment;
+    struct str uri;
+    struct str fragment;
 
-    *ret_anchor = (struct oa_str){ NULL, 0 };
+    *ret_anchor = (struct str){ NULL, 0 };
     if (reference->type != OA_STRING) {
         loader_fail(loader, place, "must be a URI reference");
         return NULL;

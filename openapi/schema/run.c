@@ -64,7 +64,7 @@ bool oa_fail(struct oa_run *run, const struct oa_place *place, const char *keywo
 }
 
 enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_pattern *pattern,
-                                      struct oa_str source, struct oa_str text,
+                                      struct str source, struct str text,
                                       const struct oa_place *place) {
     enum oa_pattern_result result = oa_pattern_match_within(pattern, text, &run->pattern_work);
 

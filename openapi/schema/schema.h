@@ -10,8 +10,8 @@
  * Source: draft-bhutton-json-schema-01, draft-bhutton-json-schema-validation-01. A schema is
  * read-only once it is compiled: any number of threads may run it, each with an oa_run of its own.
  */
-#ifndef OA_SCHEMA_H
-#define OA_SCHEMA_H
+#ifndef OPENAPI_SCHEMA_SCHEMA_H
+#define OPENAPI_SCHEMA_SCHEMA_H
 
 #include "openapi/json/json.h"
 #include "openapi/report.h"
@@ -65,7 +65,7 @@ struct oa_run {
     uint32_t steps_unused; /* what was left when the judgement was given up */
     uint32_t depth_left;
     uint64_t pattern_work;
-    struct oa_str pattern; /* that took too long */
+    struct str pattern; /* that took too long */
     uint8_t mode;
     uint8_t stop;
     struct oa_probe *probe;
@@ -123,7 +123,7 @@ void oa_schema_free_all(struct oa_schemas *schemas);
  */
 enum { OA_STR_SHOWN = 4, OA_STR_SHOWN_BYTES_MAX = 200 };
 #define OA_STR(s) oa_str_shown_len(s), oa_str_shown_text(s)
-int oa_str_shown_len(struct oa_str s);
-const char *oa_str_shown_text(struct oa_str s);
+int oa_str_shown_len(struct str s);
+const char *oa_str_shown_text(struct str s);
 
 #endif

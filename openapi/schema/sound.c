@@ -30,7 +30,7 @@ static void put(struct look *look, const struct oa_json *node) {
 static void scan(struct look *look, const struct oa_json *node) {
     for (const struct oa_json *one = node->child; one != NULL && look->is_sound; one = one->next) {
         if (look->schemas->sound_steps++ >= STEPS_MAX ||
-            (one->key.data != NULL && oa_str_is(one->key, "$dynamicRef"))) {
+            (one->key.data != NULL && str_is(one->key, "$dynamicRef"))) {
             look->is_sound = false;
         } else if (oa_index_find(look->schemas, one) != NULL) {
             put(look, one);

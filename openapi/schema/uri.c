@@ -3,19 +3,19 @@
 #include <string.h>
 
 struct parts {
-    struct oa_str scheme;    /* with its ':' */
-    struct oa_str authority; /* with its "//"; data NULL: none */
-    struct oa_str path;
-    struct oa_str query; /* with its '?'; data NULL: none */
+    struct str scheme;    /* with its ':' */
+    struct str authority; /* with its "//"; data NULL: none */
+    struct str path;
+    struct str query; /* with its '?'; data NULL: none */
 };
 
-void oa_uri_split(struct oa_str reference, struct oa_str *ret_uri, struct oa_str *ret_fragment) {
+void oa_uri_split(struct str reference, struct str *ret_uri, struct str *ret_fragment) {
     const char *hash = reference.len > 0 ? memchr(reference.data, '#', reference.len) : NULL;
     size_t len = hash != NULL ? (size_t)(hash - reference.data) : reference.len;
 
-    *ret_uri = (struct oa_str){ reference.data, len };
-    *ret_fragment = hash != NULL ? (struct oa_str){ hash + 1, reference.len - len - 1 }
-                                 : (struct oa_str){ NULL, 0 };
+    *ret_uri = (struct str){ reference.data, len };
+    *ret_fragment =
+        hash != NULL ? (struct str){ hash + 1, reference.len - len - 1 } : (struct str){ NULL, 0 };
 }
 
 static bool is_letter(char c) {
@@ -23,7 +23,7 @@ static bool is_letter(char c) {
 }
 
 /* The length of "scheme:", or 0. */
-static size_t scheme_length(struct oa_str uri) {
+static size_t scheme_length(struct str uri) {
     if (uri.len == 0 || !is_letter(uri.data[0])) {
         return 0;
     }
@@ -41,22 +41,22 @@ static size_t scheme_length(struct oa_str uri) {
 }
 
 /* The first `len` bytes of *rest, which it is shortened by. */
-static struct oa_str take(struct oa_str *rest, size_t len) {
-    struct oa_str taken = { rest->data, len };
+static struct str take(struct str *rest, size_t len) {
+    struct str taken = { rest->data, len };
 
     rest->data += len;
     rest->len -= len;
     return taken;
 }
 
-static size_t length_until(struct oa_str text, size_t from, const char *stops) {
+static size_t length_until(struct str text, size_t from, const char *stops) {
     while (from < text.len && strchr(stops, text.data[from]) == NULL) {
         from++;
     }
     return from;
 }
 
-static struct parts split(struct oa_str uri) {
+static struct parts split(struct str uri) {
     struct parts parts = { .scheme = take(&uri, scheme_length(uri)) };
 
     if (uri.len >= 2 && memcmp(uri.data, "//", 2) == 0) {
@@ -111,7 +111,7 @@ static size_t remove_dots(char *path, size_t len) {
     return out;
 }
 
-static size_t put(char *out, size_t at, struct oa_str text) {
+static size_t put(char *out, size_t at, struct str text) {
     if (text.len > 0) {
         memcpy(out + at, text.data, text.len);
     }
@@ -119,29 +119,28 @@ static size_t put(char *out, size_t at, struct oa_str text) {
 }
 
 /* The path of the base up to its last slash (5.2.3). */
-static struct oa_str directory(const struct parts *base) {
+static struct str directory(const struct parts *base) {
     size_t len = base->path.len;
 
     if (base->authority.data != NULL && base->path.len == 0) {
-        return (struct oa_str){ "/", 1 };
+        return (struct str){ "/", 1 };
     }
     while (len > 0 && base->path.data[len - 1] != '/') {
         len--;
     }
-    return (struct oa_str){ base->path.data, len };
+    return (struct str){ base->path.data, len };
 }
 
-struct oa_str oa_uri_resolve(struct oa_arena *arena, struct oa_str base_text,
-                             struct oa_str reference) {
+struct str oa_uri_resolve(struct oa_arena *arena, struct str base_text, struct str reference) {
     struct parts base = split(base_text);
     struct parts to = split(reference);
-    struct oa_str before = { "", 0 }; /* what the path begins with */
+    struct str before = { "", 0 }; /* what the path begins with */
     char *out = oa_alloc(arena, base_text.len + reference.len + 2);
     size_t path_at;
     size_t len = 0;
 
     if (out == NULL) {
-        return (struct oa_str){ NULL, 0 };
+        return (struct str){ NULL, 0 };
     }
     if (to.scheme.len == 0) {
         to.scheme = base.scheme;
@@ -162,5 +161,5 @@ struct oa_str oa_uri_resolve(struct oa_arena *arena, struct oa_str base_text,
     len = put(out, len, to.path);
     len = path_at + remove_dots(out + path_at, len - path_at);
     len = put(out, len, to.query);
-    return (struct oa_str){ out, len };
+    return (struct str){ out, len };
 }

@@ -31,7 +31,7 @@ static bool compile_dialect(struct oa_compiler *c, const struct oa_json *value,
                                          "https://spec.openapis.org/oas/3.1/dialect/base" };
 
     for (size_t i = 0; value->type == OA_STRING && i < sizeof(known) / sizeof(known[0]); i++) {
-        if (oa_str_is(value->text, known[i])) {
+        if (str_is(value->text, known[i])) {
             return true;
         }
     }
@@ -95,22 +95,22 @@ static const struct {
 
 enum { FORMER = sizeof(former) / sizeof(former[0]) };
 
-static const char *find_former(struct oa_str name) {
+static const char *find_former(struct str name) {
     for (size_t i = 0; i < FORMER; i++) {
-        if (oa_str_is(name, former[i].name)) {
+        if (str_is(name, former[i].name)) {
             return former[i].instead;
         }
     }
     return NULL;
 }
 
-const struct oa_keyword *oa_keyword_find(const struct oa_schemas *schemas, struct oa_str name) {
+const struct oa_keyword *oa_keyword_find(const struct oa_schemas *schemas, struct str name) {
     if (schemas->is_strict && find_former(name) != NULL) {
         return NULL;
     }
     for (size_t i = 0; i < TABLES; i++) {
         for (const struct oa_keyword *keyword = tables[i]; keyword->name != NULL; keyword++) {
-            if (oa_str_is(name, keyword->name)) {
+            if (str_is(name, keyword->name)) {
                 return keyword;
             }
         }
@@ -118,7 +118,7 @@ const struct oa_keyword *oa_keyword_find(const struct oa_schemas *schemas, struc
     return NULL;
 }
 
-bool oa_keyword_refuse_unknown(struct oa_loader *loader, struct oa_str name,
+bool oa_keyword_refuse_unknown(struct oa_loader *loader, struct str name,
                                const struct oa_place *place) {
     const char *instead = find_former(name);
     struct oa_nearest nearest = { .name = name };
@@ -132,7 +132,7 @@ bool oa_keyword_refuse_unknown(struct oa_loader *loader, struct oa_str name,
     }
     for (size_t i = 0; i < TABLES; i++) {
         for (const struct oa_keyword *keyword = tables[i]; keyword->name != NULL; keyword++) {
-            if (find_former((struct oa_str){ keyword->name, strlen(keyword->name) }) == NULL) {
+            if (find_former((struct str){ keyword->name, strlen(keyword->name) }) == NULL) {
                 oa_nearest_offer(&nearest, keyword->name);
             }
         }

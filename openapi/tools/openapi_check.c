@@ -47,8 +47,8 @@ static const char usage[] =
     "  openapi-check openapi.json GET '/orders/product/7?limit=5000'\n";
 
 struct header {
-    struct oa_str name;
-    struct oa_str value;
+    struct str name;
+    struct str value;
 };
 
 struct request {
@@ -108,8 +108,8 @@ static bool add_header(struct request *request, const char *text) {
         return usage_error("there are too many headers", NULL);
     }
     value = colon + 1 + strspn(colon + 1, " \t");
-    header->name = (struct oa_str){ text, (size_t)(colon - text) };
-    header->value = (struct oa_str){ value, strlen(value) };
+    header->name = (struct str){ text, (size_t)(colon - text) };
+    header->value = (struct str){ value, strlen(value) };
     request->header_count++;
     return true;
 }
@@ -191,9 +191,9 @@ static bool parse_arguments(int argc, char **argv, struct request *request) {
 /* ---- the request ---- */
 
 /* Several fields of one name are joined by commas, as the gateway does. */
-static struct oa_str find_header(void *user, struct oa_str name, unsigned *ret_count) {
+static struct str find_header(void *user, struct str name, unsigned *ret_count) {
     struct request *request = user;
-    struct oa_str found = { "", 0 };
+    struct str found = { "", 0 };
 
     *ret_count = 0;
     for (size_t i = 0; i < request->header_count; i++) {
@@ -213,7 +213,7 @@ static struct oa_str find_header(void *user, struct oa_str name, unsigned *ret_c
             memcpy(joined, found.data, found.len);
             joined[found.len] = ',';
             memcpy(joined + found.len + 1, header->value.data, header->value.len);
-            found = (struct oa_str){ joined, found.len + 1 + header->value.len };
+            found = (struct str){ joined, found.len + 1 + header->value.len };
         }
     }
     return found;
@@ -251,8 +251,7 @@ static char *read_body(const struct request *request, size_t *ret_len) {
 
 static bool is_encoded(struct request *request) {
     unsigned count;
-    struct oa_str encoding =
-        find_header(request, (struct oa_str){ "Content-Encoding", 16 }, &count);
+    struct str encoding = find_header(request, (struct str){ "Content-Encoding", 16 }, &count);
 
     return count > 0 && !(encoding.len == 8 && strncasecmp(encoding.data, "identity", 8) == 0);
 }
@@ -262,7 +261,7 @@ static bool judge_body(struct request *request, struct verdict *verdict) {
     const struct oa_operation *operation = verdict->match.operation;
     const struct oa_place root = { .key = { "", 0 } };
     unsigned count;
-    struct oa_str type = find_header(request, (struct oa_str){ "Content-Type", 12 }, &count);
+    struct str type = find_header(request, (struct str){ "Content-Type", 12 }, &count);
     size_t len;
     char *body = read_body(request, &len);
 
@@ -270,7 +269,7 @@ static bool judge_body(struct request *request, struct verdict *verdict) {
         return false;
     }
     if (count == 0) {
-        type = (struct oa_str){ "application/json", 16 };
+        type = (struct str){ "application/json", 16 };
     }
     if (len > request->body_bytes_max) {
         verdict->status = 413;
@@ -297,11 +296,11 @@ static bool judge(struct request *request, const struct oa_document *doc, struct
     const char *question = strchr(request->target, '?');
     size_t path_len =
         question != NULL ? (size_t)(question - request->target) : strlen(request->target);
-    struct oa_str query = { question != NULL ? question + 1 : "", 0 };
+    struct str query = { question != NULL ? question + 1 : "", 0 };
 
     query.len = strlen(query.data);
-    oa_document_route(doc, (struct oa_str){ request->method, strlen(request->method) },
-                      (struct oa_str){ request->target, path_len }, &verdict->match);
+    oa_document_route(doc, (struct str){ request->method, strlen(request->method) },
+                      (struct str){ request->target, path_len }, &verdict->match);
     oa_report_init(&verdict->report, request->arena, request->errors_max);
     if (verdict->match.route != OA_ROUTE_FOUND) {
         bool has_path = verdict->match.route == OA_ROUTE_NO_METHOD;

@@ -1,8 +1,8 @@
 /*
  * What the command-line tools share: JSON on standard output, and whether it arrived.
  */
-#ifndef TOOL_H
-#define TOOL_H
+#ifndef OPENAPI_TOOLS_TOOL_H
+#define OPENAPI_TOOLS_TOOL_H
 
 #include "openapi/report.h"
 
@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* The texts are valid UTF-8: only quotes, backslashes and control characters need an escape. */
-static inline void tool_print_text(struct oa_str text) {
+static inline void tool_print_text(struct str text) {
     putchar('"');
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];

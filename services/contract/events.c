@@ -8,7 +8,7 @@
 /* ---- out ---- */
 
 static void write_tail(struct json_writer *writer, struct str request_id, int64_t now_ms) {
-    json_write_string(writer, "requestId", request_id.bytes, request_id.length);
+    json_write_string(writer, "requestId", request_id.data, request_id.len);
     json_write_time(writer, "timestamp", now_ms);
     json_end_object(writer);
 }
@@ -40,7 +40,7 @@ void order_updated_encode(const struct order_updated *event, int64_t now_ms, str
 static void write_product(struct json_writer *writer, const struct product_event *event) {
     json_begin_object(writer, NULL);
     json_write_int(writer, "id", event->id);
-    json_write_string(writer, "name", event->name.bytes, event->name.length);
+    json_write_string(writer, "name", event->name.data, event->name.len);
     json_write_decimal(writer, "price", event->price_cents, PRICE_DECIMALS, PRICE_DECIMALS);
     json_write_int(writer, "qty", event->qty);
     json_write_int(writer, "version", event->version);
@@ -96,7 +96,7 @@ static int64_t read_number(struct reader *reader, const char *name, unsigned sca
 /* An absent or null string is .bytes NULL; another type is a problem. */
 static struct str read_string(struct reader *reader, const char *name, const char *why) {
     struct str value = { NULL, 0 };
-    enum err err = json_get_string(reader->object, name, &value.bytes, &value.length);
+    enum err err = json_get_string(reader->object, name, &value.data, &value.len);
     if (err != ERR_OK && err != ERR_NOT_FOUND && reader->why == NULL) {
         reader->why = why;
     }
@@ -106,8 +106,7 @@ static struct str read_string(struct reader *reader, const char *name, const cha
 static int64_t read_time(struct reader *reader, const char *name, const char *why) {
     struct str text = read_string(reader, name, why);
     int64_t unix_ms = 0;
-    bool ok =
-        text.bytes != NULL && clock_parse_rfc3339(text.bytes, text.length, &unix_ms) == ERR_OK;
+    bool ok = text.data != NULL && clock_parse_rfc3339(text.data, text.len, &unix_ms) == ERR_OK;
     if (!ok && reader->why == NULL) {
         reader->why = why;
     }
@@ -116,10 +115,10 @@ static int64_t read_time(struct reader *reader, const char *name, const char *wh
 
 static struct str read_request_id(struct reader *reader) {
     struct str id = read_string(reader, "requestId", "requestId is not a string");
-    if (id.length > REQUEST_ID_BYTES_MAX && reader->why == NULL) {
+    if (id.len > REQUEST_ID_BYTES_MAX && reader->why == NULL) {
         reader->why = "requestId is longer than 128 bytes";
     }
-    return id.bytes == NULL ? STR("") : id;
+    return id.data == NULL ? STR("") : id;
 }
 
 static enum err finish(const struct reader *reader, const char **ret_why) {
@@ -219,7 +218,7 @@ enum err product_event_decode(struct arena *arena, const char *body, size_t leng
             .updated_ms = read_time(&reader, "updatedAt", "updatedAt is not an RFC 3339 time"),
             .request_id = read_request_id(&reader),
         };
-        if (reader.why == NULL && event.name.bytes == NULL) {
+        if (reader.why == NULL && event.name.data == NULL) {
             reader.why = "name is not a string";
         }
         if (reader.why == NULL) {

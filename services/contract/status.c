@@ -26,7 +26,7 @@ const char *order_reason_name(enum order_reason reason) {
 
 bool order_status_parse(struct str name, enum order_status *ret_status) {
     for (int i = 0; i < ORDER_STATUSES; i++) {
-        if (name.bytes != NULL && str_equal(name, str_of(STATUS_NAMES[i]))) {
+        if (name.data != NULL && str_equal(name, str_of(STATUS_NAMES[i]))) {
             *ret_status = (enum order_status)i;
             return true;
         }
@@ -37,7 +37,7 @@ bool order_status_parse(struct str name, enum order_status *ret_status) {
 bool order_reason_parse(struct str name, enum order_reason *ret_reason) {
     for (int i = 0; i < ORDER_REASONS; i++) {
         struct str reason = str_of(REASON_NAMES[i]);
-        if ((name.bytes == NULL) == (reason.bytes == NULL) && str_equal(name, reason)) {
+        if ((name.data == NULL) == (reason.data == NULL) && str_equal(name, reason)) {
             *ret_reason = (enum order_reason)i;
             return true;
         }

@@ -4,11 +4,11 @@
 #include "metrics.h"
 #include "schema.h"
 
+#include "contract/names.h"
 #include "runtime/process/backends.h"
 #include "runtime/process/health.h"
-#include "runtime/telemetry/log.h"
 #include "runtime/process/service.h"
-#include "contract/names.h"
+#include "runtime/telemetry/log.h"
 
 struct app app;
 

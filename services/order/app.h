@@ -4,15 +4,15 @@
 #ifndef ORDER_APP_H
 #define ORDER_APP_H
 
-#include "runtime/flow/batcher.h"
 #include "runtime/broker/broker.h"
 #include "runtime/cache/cache.h"
-#include "runtime/messages/consumer.h"
+#include "runtime/flow/batcher.h"
 #include "runtime/flow/flow.h"
 #include "runtime/http/client.h"
 #include "runtime/http/server.h"
-#include "runtime/messages/id_block.h"
 #include "runtime/loop/loop.h"
+#include "runtime/messages/consumer.h"
+#include "runtime/messages/id_block.h"
 #include "runtime/messages/outbox.h"
 #include "runtime/pg/pg.h"
 

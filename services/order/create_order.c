@@ -9,10 +9,10 @@
 #include "order_store.h"
 #include "product_lookup.h"
 
+#include "base/trace.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/json/json.h"
 #include "runtime/telemetry/log.h"
-#include "base/trace.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -79,7 +79,7 @@ static void fail(struct flow *flow) {
 static enum flow_rc parse_key(struct flow *flow) {
     struct create_order *self = of(flow);
     struct str key = http_header(http_flow_exchange(flow), "Idempotency-Key");
-    if (key.bytes == NULL) {
+    if (key.data == NULL) {
         return FLOW_NEXT;
     }
     if (!idempotency_key_is_valid(key)) {
@@ -87,8 +87,8 @@ static enum flow_rc parse_key(struct flow *flow) {
                           "must be 1 to 255 visible ASCII characters");
         return FLOW_NEXT;
     }
-    memcpy(self->key, key.bytes, key.length);
-    self->key[key.length] = '\0';
+    memcpy(self->key, key.data, key.len);
+    self->key[key.len] = '\0';
     return FLOW_NEXT;
 }
 

@@ -21,11 +21,11 @@ enum { CLAIM_BUCKETS = 4096 };
 static struct claim *claims[CLAIM_BUCKETS];
 
 bool idempotency_key_is_valid(struct str key) {
-    if (key.length < 1 || key.length > IDEMPOTENCY_KEY_BYTES_MAX) {
+    if (key.len < 1 || key.len > IDEMPOTENCY_KEY_BYTES_MAX) {
         return false;
     }
-    for (size_t i = 0; i < key.length; i++) {
-        if (key.bytes[i] < '!' || key.bytes[i] > '~') {
+    for (size_t i = 0; i < key.len; i++) {
+        if (key.data[i] < '!' || key.data[i] > '~') {
             return false;
         }
     }

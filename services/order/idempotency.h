@@ -10,9 +10,9 @@
 #define ORDER_IDEMPOTENCY_H
 
 #include "base/err.h"
-#include "runtime/flow/flow.h"
 #include "base/str.h"
 #include "order.h"
+#include "runtime/flow/flow.h"
 
 #include <stdbool.h>
 

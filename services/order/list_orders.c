@@ -4,8 +4,8 @@
 #include "order_pages.h"
 
 #include "base/clock.h"
-#include "runtime/flow/http_flow.h"
 #include "contract/limits.h"
+#include "runtime/flow/http_flow.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,8 +83,8 @@ static enum flow_rc reply_page(struct flow *flow) {
     struct list_orders *self = (struct list_orders *)flow;
     char link[160], cursor[CURSOR_BYTES];
     struct http_reply reply = { .status = 200,
-                                .body = self->page.json.bytes,
-                                .body_length = self->page.json.length };
+                                .body = self->page.json.data,
+                                .body_length = self->page.json.len };
     if (self->page.has_more) {
         cursor_format(self->page.last, self->scope, cursor);
         snprintf(link, sizeof(link),

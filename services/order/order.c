@@ -20,14 +20,14 @@ enum err order_from_row(const struct pg_rows *rows, size_t row, int first,
     };
     bool sound = order_status_parse(pg_get_text(rows, row, first + 5), &order.status) &&
                  order_reason_parse(pg_get_text(rows, row, first + 6), &order.reason) &&
-                 request_id.length < sizeof(order.request_id) &&
+                 request_id.len < sizeof(order.request_id) &&
                  clock_is_printable(order.created_ms) && clock_is_printable(order.updated_ms);
     if (!sound) {
         log_error("unusable row in the order database", LOG_INT("orderId", order.id));
         return ERR_INTERNAL;
     }
     *ret_order = order;
-    memcpy(ret_order->request_id, request_id.bytes, request_id.length);
+    memcpy(ret_order->request_id, request_id.data, request_id.len);
     return ERR_OK;
 }
 

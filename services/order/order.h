@@ -3,9 +3,9 @@
 #define ORDER_ORDER_H
 
 #include "base/buf.h"
-#include "runtime/pg/pg.h"
 #include "contract/limits.h"
 #include "contract/status.h"
+#include "runtime/pg/pg.h"
 
 #include <stddef.h>
 #include <stdint.h>

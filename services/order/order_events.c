@@ -12,10 +12,10 @@ enum { MESSAGE_ID_BYTES = 48 };
 /* An empty text needs no memory. */
 static bool copy_text(struct arena *arena, struct str text, struct str *ret_copy) {
     *ret_copy = (struct str){ NULL, 0 };
-    if (text.length > 0) {
-        *ret_copy = (struct str){ arena_copy(arena, text.bytes, text.length), text.length };
+    if (text.len > 0) {
+        *ret_copy = (struct str){ arena_copy(arena, text.data, text.len), text.len };
     }
-    return text.length == 0 || ret_copy->bytes != NULL;
+    return text.len == 0 || ret_copy->data != NULL;
 }
 
 enum err order_created_event(struct arena *arena, const struct order *order, struct str traceparent,

@@ -3,8 +3,8 @@
 #define ORDER_ORDER_EVENTS_H
 
 #include "base/arena.h"
-#include "runtime/messages/outbox.h"
 #include "order.h"
+#include "runtime/messages/outbox.h"
 
 /*
  * Fill `ret_event`; the outbox row has the order's id. All its strings are copied into `arena`.

@@ -7,8 +7,8 @@
 #include "schema.h"
 
 #include "base/clock.h"
-#include "runtime/json/json.h"
 #include "contract/names.h"
+#include "runtime/json/json.h"
 
 #include <string.h>
 
@@ -49,9 +49,9 @@ enum err order_pages_read(struct flow_wait wait, struct arena *arena, int64_t pr
 
 static void answer(const struct page_item *item, const struct order_page *page, enum err err) {
     if (err == ERR_OK && flow_wait_is_live(item->wait)) {
-        char *copy = arena_copy(item->arena, page->json.bytes, page->json.length);
+        char *copy = arena_copy(item->arena, page->json.data, page->json.len);
         *item->ret_page = *page;
-        item->ret_page->json.bytes = copy;
+        item->ret_page->json.data = copy;
         err = copy == NULL ? ERR_NO_MEMORY : ERR_OK;
     }
     flow_wake(item->wait, err);
@@ -111,29 +111,29 @@ static void answer_product(struct batch *batch, int64_t product_id, const struct
 static bool read_last(struct arena *arena, struct str json, struct cursor *ret_last) {
     struct json_object *order = NULL;
     struct str created;
-    size_t at = json.length;
+    size_t at = json.len;
     while (at > 0 &&
-           json.bytes[at - 1] != '{') { /* orders hold no objects, and their strings no brace */
+           json.data[at - 1] != '{') { /* orders hold no objects, and their strings no brace */
         at--;
     }
-    if (at == 0 || json.length < at + 1) {
+    if (at == 0 || json.len < at + 1) {
         return false;
     }
-    return json_parse(arena, json.bytes + at - 1, json.length - at, &order, NULL) == ERR_OK &&
+    return json_parse(arena, json.data + at - 1, json.len - at, &order, NULL) == ERR_OK &&
            json_is_object(order) && json_get_decimal(order, "id", 0, &ret_last->minor) == ERR_OK &&
-           json_get_string(order, "createdAt", &created.bytes, &created.length) == ERR_OK &&
-           clock_parse_rfc3339(created.bytes, created.length, &ret_last->major) == ERR_OK;
+           json_get_string(order, "createdAt", &created.data, &created.len) == ERR_OK &&
+           clock_parse_rfc3339(created.data, created.len, &ret_last->major) == ERR_OK;
 }
 
 /* A cached value as a page; false when it is not one. */
 static bool read_cached(struct arena *arena, struct str value, struct order_page *ret_page) {
-    if (value.bytes == NULL || value.length < 2) {
+    if (value.data == NULL || value.len < 2) {
         return false;
     }
     *ret_page = (struct order_page){ .json = value };
-    ret_page->has_more = value.bytes[value.length - 1] == '\n';
-    ret_page->json.length -= ret_page->has_more;
-    if (value.bytes[0] != '[' || value.bytes[ret_page->json.length - 1] != ']') {
+    ret_page->has_more = value.data[value.len - 1] == '\n';
+    ret_page->json.len -= ret_page->has_more;
+    if (value.data[0] != '[' || value.data[ret_page->json.len - 1] != ']') {
         return false; /* not ours: a miss */
     }
     return !ret_page->has_more || read_last(arena, ret_page->json, &ret_page->last);

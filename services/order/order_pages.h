@@ -11,10 +11,10 @@
 #define ORDER_ORDER_PAGES_H
 
 #include "base/arena.h"
-#include "runtime/http/cursor.h"
 #include "base/err.h"
-#include "runtime/flow/flow.h"
 #include "base/str.h"
+#include "runtime/flow/flow.h"
+#include "runtime/http/cursor.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,8 +8,8 @@
 #include "schema.h"
 
 #include "base/clock.h"
-#include "runtime/telemetry/log.h"
 #include "contract/names.h"
+#include "runtime/telemetry/log.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -3,9 +3,9 @@
 #define ORDER_ORDER_STORE_H
 
 #include "base/err.h"
-#include "runtime/flow/flow.h"
 #include "base/trace.h"
 #include "order.h"
+#include "runtime/flow/flow.h"
 
 #include <stdint.h>
 

@@ -8,10 +8,10 @@
 #include "schema.h"
 
 #include "base/clock.h"
-#include "runtime/telemetry/log.h"
 #include "base/trace.h"
 #include "contract/events.h"
 #include "contract/names.h"
+#include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -82,8 +82,8 @@ static void note_outcome(const struct update_item *item, int64_t now_ms, uint64_
     struct trace_ids ids = trace_ids_of(item->traceparent);
     char request_id[REQUEST_ID_BYTES_MAX + 1];
     bool done = event->status == ORDER_DONE;
-    snprintf(request_id, sizeof(request_id), "%.*s", (int)event->request_id.length,
-             event->request_id.bytes);
+    snprintf(request_id, sizeof(request_id), "%.*s", (int)event->request_id.len,
+             event->request_id.data);
     log_info("order finished", LOG_STR("requestId", request_id), LOG_TRACE(ids),
              LOG_INT("orderId", event->order_id),
              LOG_STR("status", order_status_name(event->status)),

@@ -5,9 +5,9 @@
 #include "metrics.h"
 
 #include "base/clock.h"
-#include "runtime/telemetry/log.h"
 #include "contract/events.h"
 #include "contract/names.h"
+#include "runtime/telemetry/log.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -66,12 +66,12 @@ static void end_fetch(struct fetch *fetch, enum err err, int64_t price_cents) {
 /* The version is the answer's entity tag: "7", perhaps weak. */
 static int64_t version_of(struct str etag) {
     char text[24];
-    size_t skip = etag.length > 2 && etag.bytes[0] == 'W' ? 2 : 0;
-    if (etag.bytes == NULL || etag.length - skip < 3 || etag.length - skip >= sizeof(text)) {
+    size_t skip = etag.len > 2 && etag.data[0] == 'W' ? 2 : 0;
+    if (etag.data == NULL || etag.len - skip < 3 || etag.len - skip >= sizeof(text)) {
         return 0;
     }
-    memcpy(text, etag.bytes + skip + 1, etag.length - skip - 2);
-    text[etag.length - skip - 2] = '\0';
+    memcpy(text, etag.data + skip + 1, etag.len - skip - 2);
+    text[etag.len - skip - 2] = '\0';
     return strtoll(text, NULL, 10);
 }
 
@@ -105,7 +105,7 @@ static enum err read_response(const struct http_response *response, int64_t prod
     arena_init(&arena, FETCH_ARENA_BYTES_MAX);
     enum err err = ERR_BAD_REPLY;
     if (response->status == 200 &&
-        product_event_decode(&arena, response->body.bytes, response->body.length, &product, &why) ==
+        product_event_decode(&arena, response->body.data, response->body.len, &product, &why) ==
             ERR_OK &&
         product.id == product_id) {
         product.version = version_of(response->etag);
@@ -209,8 +209,8 @@ static bool read_copy(struct arena *arena, int64_t product_id, struct str json,
                       int64_t *ret_price_cents) {
     struct product_event product;
     const char *why = NULL;
-    if (json.bytes == NULL ||
-        product_event_decode(arena, json.bytes, json.length, &product, &why) != ERR_OK ||
+    if (json.data == NULL ||
+        product_event_decode(arena, json.data, json.len, &product, &why) != ERR_OK ||
         product.id != product_id) {
         return false;
     }

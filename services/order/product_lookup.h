@@ -9,8 +9,8 @@
 #define ORDER_PRODUCT_LOOKUP_H
 
 #include "base/err.h"
-#include "runtime/flow/flow.h"
 #include "base/trace.h"
+#include "runtime/flow/flow.h"
 
 #include <stdint.h>
 

@@ -19,8 +19,8 @@
 #include "schema.h"
 
 #include "base/clock.h"
-#include "runtime/telemetry/log.h"
 #include "base/trace.h"
+#include "runtime/telemetry/log.h"
 
 enum {
     SLICE_IDS = 20000,
@@ -209,7 +209,7 @@ static void rows_inserted(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < reconciler.event_count; i++) {
         const struct outbox_event *event = &reconciler.events[i]; /* its texts: order_events.c */
         struct trace_ids ids = trace_ids_of(event->traceparent);
-        log_info("order told again", LOG_STR("requestId", event->correlation_id.bytes),
+        log_info("order told again", LOG_STR("requestId", event->correlation_id.data),
                  LOG_TRACE(ids), LOG_INT("orderId", event->id));
     }
     reconciler.told += reconciler.event_count;

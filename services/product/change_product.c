@@ -7,10 +7,10 @@
 #include "schema.h"
 
 #include "base/clock.h"
+#include "base/trace.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/json/json.h"
 #include "runtime/telemetry/log.h"
-#include "base/trace.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -118,7 +118,7 @@ static enum flow_rc parse(struct flow *flow) {
     if (rc != FLOW_NEXT) {
         return rc;
     }
-    if (http_header(exchange, "If-Match").length > IF_MATCH_BYTES_MAX) {
+    if (http_header(exchange, "If-Match").len > IF_MATCH_BYTES_MAX) {
         http_flow_problem(flow, "header/If-Match", "maxLength", "must have at most 512 bytes");
     }
     return http_flow_check(flow);
@@ -130,11 +130,11 @@ static enum flow_rc change(struct flow *flow) {
     struct str if_match = http_header(exchange, "If-Match");
     struct change_item item = { .wait = flow_wait(flow), .change = self->change };
     if (self->change.has_name) {
-        memcpy(item.name, self->change.name.bytes, self->change.name.length);
+        memcpy(item.name, self->change.name.data, self->change.name.len);
     }
-    if (if_match.bytes != NULL) {
+    if (if_match.data != NULL) {
         item.change.has_if_match = true;
-        memcpy(item.if_match, if_match.bytes, if_match.length);
+        memcpy(item.if_match, if_match.data, if_match.len);
     }
     snprintf(item.request_id, sizeof(item.request_id), "%s", http_request_id(exchange));
     snprintf(item.traceparent, sizeof(item.traceparent), "%s", http_traceparent(exchange));
@@ -233,8 +233,8 @@ static enum err apply_one(struct change_item *item, struct changed_product *row)
         row->product.price_cents = change->price_cents;
     }
     if (change->has_name) {
-        memcpy(row->product.name, item->name, change->name.length);
-        row->product.name_length = change->name.length;
+        memcpy(row->product.name, item->name, change->name.len);
+        row->product.name_length = change->name.len;
     }
     row->changed = true;
     row->cause = (struct cause){ str_of(item->request_id), str_of(item->traceparent),

@@ -7,10 +7,10 @@
 #include "schema.h"
 
 #include "base/clock.h"
-#include "runtime/flow/http_flow.h"
-#include "runtime/telemetry/log.h"
 #include "base/trace.h"
 #include "contract/names.h"
+#include "runtime/flow/http_flow.h"
+#include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -67,8 +67,8 @@ static enum flow_rc parse(struct flow *flow) {
         return FLOW_FAILED;
     }
     if (body_read_name(flow, body, true, &name)) {
-        memcpy(self->product.name, name.bytes, name.length);
-        self->product.name_length = name.length;
+        memcpy(self->product.name, name.data, name.len);
+        self->product.name_length = name.len;
     }
     (void)body_read_price(flow, body, true, &self->product.price_cents);
     (void)body_read_qty(flow, body, &self->product.qty);

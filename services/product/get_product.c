@@ -6,8 +6,8 @@
 #include "product_cache.h"
 #include "schema.h"
 
-#include "runtime/flow/http_flow.h"
 #include "contract/names.h"
+#include "runtime/flow/http_flow.h"
 
 #include <assert.h>
 #include <string.h>
@@ -78,11 +78,11 @@ static enum flow_rc reply_product(struct flow *flow) {
     struct http_reply reply = { .status = 200, .etag = etag };
     struct str if_none_match = http_header(exchange, "If-None-Match");
     product_etag(self->version, etag);
-    if (if_none_match.bytes != NULL && product_etag_matches(if_none_match, self->version)) {
+    if (if_none_match.data != NULL && product_etag_matches(if_none_match, self->version)) {
         reply.status = 304;
     } else {
-        reply.body = self->json.bytes;
-        reply.body_length = self->json.length;
+        reply.body = self->json.data;
+        reply.body_length = self->json.len;
     }
     http_reply(exchange, &reply);
     return FLOW_END;
@@ -108,8 +108,8 @@ static void answer(struct batch *batch, int64_t id, struct str json, int64_t ver
         enum err outcome = err;
         if (outcome == ERR_OK) {
             struct arena *arena = http_arena(http_flow_exchange(item->wait.flow));
-            char *copy = arena_copy(arena, json.bytes, json.length);
-            self->json = (struct str){ copy, json.length };
+            char *copy = arena_copy(arena, json.data, json.len);
+            self->json = (struct str){ copy, json.len };
             self->version = version;
             outcome = copy == NULL ? ERR_NO_MEMORY : ERR_OK;
         }
@@ -164,8 +164,8 @@ static void read_database(struct batch *batch, const int64_t *ids, size_t count)
 
 /* The cache is ours, but its answers go out as they are: what is no object is a miss. */
 static bool is_object(struct str value) {
-    return value.bytes != NULL && value.length >= 2 && value.bytes[0] == '{' &&
-           value.bytes[value.length - 1] == '}';
+    return value.data != NULL && value.len >= 2 && value.data[0] == '{' &&
+           value.data[value.len - 1] == '}';
 }
 
 static void values_arrived(void *ctx, enum err err, const struct cache_value *values) {

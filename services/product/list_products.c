@@ -4,8 +4,8 @@
 #include "product.h"
 #include "schema.h"
 
-#include "runtime/http/cursor.h"
 #include "runtime/flow/http_flow.h"
+#include "runtime/http/cursor.h"
 #include "runtime/json/json.h"
 
 #include <inttypes.h>

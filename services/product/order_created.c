@@ -13,9 +13,9 @@
 #include "stock.h"
 
 #include "base/clock.h"
-#include "runtime/telemetry/log.h"
 #include "base/trace.h"
 #include "contract/names.h"
+#include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -330,8 +330,8 @@ static void count_outcome(const struct decision_item *item) {
 static void note_outcome(const struct decision_item *item, uint64_t took_us) {
     struct trace_ids ids = trace_ids_of(item->cause.traceparent);
     char request_id[REQUEST_ID_BYTES_MAX + 1];
-    snprintf(request_id, sizeof(request_id), "%.*s", (int)item->cause.request_id.length,
-             item->cause.request_id.bytes);
+    snprintf(request_id, sizeof(request_id), "%.*s", (int)item->cause.request_id.len,
+             item->cause.request_id.data);
     log_info("order decided", LOG_STR("requestId", request_id), LOG_TRACE(ids),
              LOG_INT("orderId", item->order.order_id), LOG_INT("productId", item->order.product_id),
              LOG_STR("status", order_status_name(item->order.status)),

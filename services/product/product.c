@@ -9,10 +9,10 @@
 
 void product_from_row(const struct pg_rows *rows, size_t row, struct product *ret_product) {
     struct str name = pg_get_text(rows, row, 1);
-    assert(name.length <= sizeof(ret_product->name));
+    assert(name.len <= sizeof(ret_product->name));
     ret_product->id = pg_get_int8(rows, row, 0);
-    ret_product->name_length = name.length;
-    memcpy(ret_product->name, name.bytes, name.length);
+    ret_product->name_length = name.len;
+    memcpy(ret_product->name, name.data, name.len);
     ret_product->price_cents = pg_get_int8(rows, row, 2);
     ret_product->qty = pg_get_int8(rows, row, 3);
     ret_product->version = pg_get_int8(rows, row, 4);
@@ -53,23 +53,23 @@ void product_etag(int64_t version, char out[PRODUCT_ETAG_BYTES]) {
 /* The next tag of a comma-separated list, without W/; .bytes NULL at the end. */
 static struct str next_tag(struct str *rest) {
     struct str tag = { NULL, 0 };
-    while (rest->length > 0 && strchr(" \t,", rest->bytes[0]) != NULL) {
-        rest->bytes++;
-        rest->length--;
+    while (rest->len > 0 && strchr(" \t,", rest->data[0]) != NULL) {
+        rest->data++;
+        rest->len--;
     }
-    if (rest->length >= 2 && rest->bytes[0] == 'W' && rest->bytes[1] == '/') {
-        rest->bytes += 2;
-        rest->length -= 2;
+    if (rest->len >= 2 && rest->data[0] == 'W' && rest->data[1] == '/') {
+        rest->data += 2;
+        rest->len -= 2;
     }
-    if (rest->length == 0) {
+    if (rest->len == 0) {
         return tag;
     }
-    tag.bytes = rest->bytes;
-    while (tag.length < rest->length && strchr(" \t,", rest->bytes[tag.length]) == NULL) {
-        tag.length++;
+    tag.data = rest->data;
+    while (tag.len < rest->len && strchr(" \t,", rest->data[tag.len]) == NULL) {
+        tag.len++;
     }
-    rest->bytes += tag.length;
-    rest->length -= tag.length;
+    rest->data += tag.len;
+    rest->len -= tag.len;
     return tag;
 }
 
@@ -78,7 +78,7 @@ bool product_etag_matches(struct str header, int64_t version) {
     product_etag(version, wanted);
     for (;;) {
         struct str tag = next_tag(&header);
-        if (tag.bytes == NULL) {
+        if (tag.data == NULL) {
             return false;
         }
         if (str_equal(tag, STR("*")) || str_equal(tag, str_of(wanted))) {

@@ -4,10 +4,10 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "runtime/pg/pg.h"
 #include "base/str.h"
 #include "contract/events.h"
 #include "contract/limits.h"
+#include "runtime/pg/pg.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 #include "product_body.h"
 
+#include "contract/limits.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/json/json.h"
-#include "contract/limits.h"
 
 #include <string.h>
 
@@ -16,8 +16,8 @@ static bool is_space(uint32_t c) {
 /* The code points of white space need at most three bytes; `bytes` is valid UTF-8. */
 static bool is_blank(struct str text) {
     size_t i = 0;
-    while (i < text.length) {
-        unsigned char lead = (unsigned char)text.bytes[i];
+    while (i < text.len) {
+        unsigned char lead = (unsigned char)text.data[i];
         uint32_t code = lead;
         size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
         if (length == 4) {
@@ -27,7 +27,7 @@ static bool is_blank(struct str text) {
             code = lead & (length == 2 ? 0x1Fu : 0x0Fu);
         }
         for (size_t k = 1; k < length; k++) {
-            code = code << 6 | ((unsigned char)text.bytes[i + k] & 0x3Fu);
+            code = code << 6 | ((unsigned char)text.data[i + k] & 0x3Fu);
         }
         if (!is_space(code)) {
             return false;
@@ -38,7 +38,7 @@ static bool is_blank(struct str text) {
 }
 
 static const char *name_problem(struct str name, const char **ret_keyword) {
-    size_t characters = json_count_characters(name.bytes, name.length);
+    size_t characters = json_count_characters(name.data, name.len);
     if (characters < 1 || characters > PRODUCT_NAME_CHARACTERS_MAX) {
         *ret_keyword = characters < 1 ? "minLength" : "maxLength";
         return "must have 1 to 200 characters";
@@ -47,7 +47,7 @@ static const char *name_problem(struct str name, const char **ret_keyword) {
     if (is_blank(name)) {
         return "must not be only white space";
     }
-    if (memchr(name.bytes, '\0', name.length) != NULL) { /* PostgreSQL's text cannot hold it */
+    if (memchr(name.data, '\0', name.len) != NULL) { /* PostgreSQL's text cannot hold it */
         return "must not contain U+0000";
     }
     return NULL;
@@ -63,7 +63,7 @@ bool body_read_name(struct flow *flow, struct json_object *body, bool required,
         }
         return false;
     }
-    if (json_get_string(body, "name", &name.bytes, &name.length) != ERR_OK) {
+    if (json_get_string(body, "name", &name.data, &name.len) != ERR_OK) {
         http_flow_problem(flow, "/name", keyword, "must be a string");
         return false;
     }

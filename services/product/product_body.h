@@ -3,8 +3,8 @@
 #define PRODUCT_PRODUCT_BODY_H
 
 #include "base/err.h"
-#include "runtime/flow/flow.h"
 #include "base/str.h"
+#include "runtime/flow/flow.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
 #define PRODUCT_PRODUCT_CACHE_H
 
 #include "base/arena.h"
-#include "runtime/cache/cache.h"
 #include "product.h"
+#include "runtime/cache/cache.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -8,9 +8,9 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "product_events.h"
 #include "runtime/messages/outbox.h"
 #include "runtime/pg/pg.h"
-#include "product_events.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
 #define PRODUCT_PRODUCT_EVENTS_H
 
 #include "base/arena.h"
-#include "runtime/messages/outbox.h"
 #include "product.h"
+#include "runtime/messages/outbox.h"
 
 /* Who caused it: carried in the event and its headers. */
 struct cause {

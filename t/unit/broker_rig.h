@@ -6,11 +6,11 @@
 #ifndef BROKER_RIG_H
 #define BROKER_RIG_H
 
-#include "runtime/broker/broker.h"
 #include "base/clock.h"
-#include "runtime/telemetry/log.h"
-#include "runtime/loop/loop.h"
 #include "fake_amqp.h"
+#include "runtime/broker/broker.h"
+#include "runtime/loop/loop.h"
+#include "runtime/telemetry/log.h"
 
 #include <check.h>
 
@@ -23,8 +23,8 @@ extern struct broker_options options; /* sane after set_up(); a test may change 
 
 extern char states[32];              /* of on_state, in order: U(p), B(locked), D(own) */
 extern char fates[MESSAGES_MAX + 1]; /* by cookie: . none, y confirmed, n not, ! more than once */
-extern char told[64];         /* both in the order they came: U, B, D, and y, n per message */
-extern char batches[512];            /* message ids: "[m1 m2][m3]" */
+extern char told[64];     /* both in the order they came: U, B, D, and y, n per message */
+extern char batches[512]; /* message ids: "[m1 m2][m3]" */
 extern size_t last_body_length;
 extern char last_trace[640];
 extern bool ack_at_once;    /* true unless a test says otherwise */

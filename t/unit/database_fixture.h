@@ -5,9 +5,9 @@
 #ifndef DATABASE_FIXTURE_H
 #define DATABASE_FIXTURE_H
 
-#include "runtime/telemetry/log.h"
 #include "runtime/loop/loop.h"
 #include "runtime/pg/pg.h"
+#include "runtime/telemetry/log.h"
 
 #include "throwaway_server.h"
 #include "unit.h"
@@ -139,7 +139,7 @@ static inline void database_to_text(void *ctx, enum err err, const struct pg_row
                 wrote = snprintf(at, room, "- ");
             } else if (out->types[column] == 't') {
                 struct str text = pg_get_text(rows, row, column);
-                wrote = snprintf(at, room, "%.*s ", (int)text.length, text.bytes);
+                wrote = snprintf(at, room, "%.*s ", (int)text.len, text.data);
             } else if (out->types[column] == 'b') {
                 wrote = snprintf(at, room, "%d ", pg_get_bool(rows, row, column));
             } else {

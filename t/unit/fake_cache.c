@@ -178,7 +178,7 @@ static void add_puts(struct cache *cache, enum fake_cache_kind kind, const struc
     op->done_fn = fn;
     for (size_t i = 0; i < count; i++) {
         snprintf(op->keys[i], sizeof(op->keys[i]), "%s", puts[i].key);
-        op->values[i] = strndup(puts[i].value.bytes, puts[i].value.length);
+        op->values[i] = strndup(puts[i].value.data, puts[i].value.len);
         op->versions[i] = puts[i].version;
         op->ttl_s = puts[i].ttl_s;
     }

@@ -253,6 +253,6 @@ struct str fake_param_text_at(const struct pg_call *call, size_t param, size_t i
 
 int64_t fake_param_int8_at(const struct pg_call *call, size_t param, size_t index) {
     struct str value = fake_param_text_at(call, param, index);
-    ck_assert_uint_eq(value.length, sizeof(int64_t));
-    return read_int8(value.bytes);
+    ck_assert_uint_eq(value.len, sizeof(int64_t));
+    return read_int8(value.data);
 }

@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "runtime/http/server.h"
-#include "runtime/telemetry/log.h"
 #include "runtime/loop/loop.h"
+#include "runtime/telemetry/log.h"
 
 #include "fake_broker.h"
 #include "fake_cache.h"

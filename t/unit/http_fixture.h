@@ -49,8 +49,8 @@ static inline void handle_show(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
     buf_init(&out, 0);
     struct str path = http_path(exchange), query = http_query(exchange), body = http_body(exchange);
-    buf_appendf(&out, "%s|%.*s|%.*s|%.*s", http_route_name(exchange), (int)path.length, path.bytes,
-                (int)query.length, query.bytes, (int)body.length, body.bytes);
+    buf_appendf(&out, "%s|%.*s|%.*s|%.*s", http_route_name(exchange), (int)path.len, path.data,
+                (int)query.len, query.data, (int)body.len, body.data);
     reply_text(exchange, buf_bytes(&out), buf_length(&out));
     buf_free(&out);
 }
@@ -58,7 +58,7 @@ static inline void handle_show(struct http_exchange *exchange, void *ctx) {
 static inline void handle_param(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
     struct str param = http_path_param(exchange, 0);
-    reply_text(exchange, param.bytes, param.length);
+    reply_text(exchange, param.data, param.len);
 }
 
 static inline void handle_hold(struct http_exchange *exchange, void *ctx) {

@@ -23,8 +23,8 @@ static void note(void *user, const char *line) {
     message_count++;
 }
 
-static inline struct oa_str str(const char *text) {
-    return (struct oa_str){ text, strlen(text) };
+static inline struct str str(const char *text) {
+    return (struct str){ text, strlen(text) };
 }
 
 static inline struct oa_document *load(const char *text) {

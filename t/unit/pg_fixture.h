@@ -5,9 +5,9 @@
 #ifndef PG_FIXTURE_H
 #define PG_FIXTURE_H
 
-#include "runtime/telemetry/log.h"
 #include "runtime/loop/loop.h"
 #include "runtime/pg/pg.h"
+#include "runtime/telemetry/log.h"
 
 #include "throwaway_server.h"
 #include "unit.h"

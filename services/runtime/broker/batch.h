@@ -2,12 +2,12 @@
  * A batch of deliveries of one queue: filled by the consumer thread, read by the loop, used again.
  * All texts and bodies live in the batch's arena. Not locked: it belongs to one thread at a time.
  */
-#ifndef COMMON_BROKER_BATCH_H
-#define COMMON_BROKER_BATCH_H
+#ifndef RUNTIME_BROKER_BATCH_H
+#define RUNTIME_BROKER_BATCH_H
 
 #include "base/arena.h"
-#include "broker.h"
 #include "base/list.h"
+#include "broker.h"
 
 /* What the broker keeps about a delivery besides what the caller sees. */
 struct delivery_origin {

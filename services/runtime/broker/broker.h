@@ -13,12 +13,12 @@
  *
  * AMQP 0-9-1, publisher confirms and connection.blocked as documented by RabbitMQ.
  */
-#ifndef COMMON_BROKER_H
-#define COMMON_BROKER_H
+#ifndef RUNTIME_BROKER_BROKER_H
+#define RUNTIME_BROKER_BROKER_H
 
 #include "base/err.h"
-#include "runtime/loop/loop.h"
 #include "base/trace.h"
+#include "runtime/loop/loop.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * back with basic.return, which carries no tag, before its basic.ack; it is recognised by its
  * routing key and message id. Publisher thread only.
  */
-#ifndef COMMON_BROKER_CONFIRMS_H
-#define COMMON_BROKER_CONFIRMS_H
+#ifndef RUNTIME_BROKER_CONFIRMS_H
+#define RUNTIME_BROKER_CONFIRMS_H
 
 #include "base/err.h"
 

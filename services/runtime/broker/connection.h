@@ -7,8 +7,8 @@
  * for ever on a broker that throttles. The thread that owns the link calls everything, but
  * link_interrupt().
  */
-#ifndef COMMON_BROKER_CONNECTION_H
-#define COMMON_BROKER_CONNECTION_H
+#ifndef RUNTIME_BROKER_CONNECTION_H
+#define RUNTIME_BROKER_CONNECTION_H
 
 #include "queue.h"
 

@@ -284,12 +284,12 @@ static bool copy_trace(struct broker_message *message, struct arena *arena,
     struct str given = find_header(properties, STR("traceparent"));
     char parent[TRACE_PARENT_BYTES_MAX + 1];
     message->traceparent = message->tracestate = "";
-    if (given.length == 0 || !trace_parent_read(given, parent)) {
+    if (given.len == 0 || !trace_parent_read(given, parent)) {
         return true;
     }
     message->traceparent = arena_copy(arena, parent, TRACE_PARENT_BYTES_MAX);
     given = find_header(properties, STR("tracestate"));
-    if (given.length > 0) {
+    if (given.len > 0) {
         struct trace_state state = { 0 };
         trace_state_add(&state, given);
         message->tracestate = arena_copy(arena, state.text, state.length);

@@ -3,14 +3,14 @@
  * broker_consumer.c are the two threads. What they share goes through broker_queue.h, the atomics
  * below, an eventfd for each thread and one wake-up for the loop.
  */
-#ifndef COMMON_BROKER_PRIVATE_H
-#define COMMON_BROKER_PRIVATE_H
+#ifndef RUNTIME_BROKER_PRIVATE_H
+#define RUNTIME_BROKER_PRIVATE_H
 
-#include "runtime/loop/backoff.h"
 #include "batch.h"
 #include "confirms.h"
 #include "connection.h"
 #include "queue.h"
+#include "runtime/loop/backoff.h"
 #include "runtime/loop/loop.h"
 #include "runtime/telemetry/metrics.h"
 

@@ -3,11 +3,11 @@
  * and batches of deliveries. Every function here may be called from the thread named with it; each
  * structure has its own lock, held for a copy or a swap only.
  */
-#ifndef COMMON_BROKER_QUEUE_H
-#define COMMON_BROKER_QUEUE_H
+#ifndef RUNTIME_BROKER_QUEUE_H
+#define RUNTIME_BROKER_QUEUE_H
 
-#include "broker.h"
 #include "base/buf.h"
+#include "broker.h"
 
 #include <pthread.h>
 

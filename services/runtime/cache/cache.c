@@ -213,8 +213,8 @@ static void values_arrived(redisAsyncContext *redis, void *reply_void, void *pri
     for (size_t i = 0; i < op->count; i++) {
         const redisReply *value = reply->element[2 * i];
         bool found = value->type == REDIS_REPLY_STRING;
-        cache->values[i].value.bytes = found ? value->str : NULL;
-        cache->values[i].value.length = found ? (size_t)value->len : 0;
+        cache->values[i].value.data = found ? value->str : NULL;
+        cache->values[i].value.len = found ? (size_t)value->len : 0;
         cache->values[i].version = parse_version(reply->element[2 * i + 1]);
     }
     cache->epoch = (uint64_t)parse_version(reply->element[2 * op->count]);
@@ -258,7 +258,7 @@ void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put
     }
     add_text(cache, CACHE_GENERATION_KEY);
     for (size_t i = 0; i < count; i++) {
-        add(cache, puts[i].value.bytes, puts[i].value.length);
+        add(cache, puts[i].value.data, puts[i].value.len);
         add_number(cache, puts[i].version);
         add_number(cache, puts[i].ttl_s);
     }
@@ -275,7 +275,7 @@ void cache_put_unchanged(struct cache *cache, uint64_t epoch, const struct cache
     begin_script(cache, CACHE_SCRIPT_PUT_UNCHANGED, 3);
     add_key_and_version(cache, put->key, 0);
     add_text(cache, CACHE_GENERATION_KEY);
-    add(cache, put->value.bytes, put->value.length);
+    add(cache, put->value.data, put->value.len);
     add_number(cache, put->version);
     add_number(cache, put->ttl_s);
     add_epoch(cache, epoch);

@@ -19,12 +19,12 @@
  *
  * Callbacks may run inside the call (when Redis is down). Loop thread only.
  */
-#ifndef COMMON_CACHE_H
-#define COMMON_CACHE_H
+#ifndef RUNTIME_CACHE_CACHE_H
+#define RUNTIME_CACHE_CACHE_H
 
 #include "base/err.h"
-#include "runtime/loop/loop.h"
 #include "base/str.h"
+#include "runtime/loop/loop.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /* Shared by cache.c (operations) and cache_conn.c (the connection's life). */
-#ifndef COMMON_CACHE_PRIVATE_H
-#define COMMON_CACHE_PRIVATE_H
+#ifndef RUNTIME_CACHE_PRIVATE_H
+#define RUNTIME_CACHE_PRIVATE_H
 
-#include "runtime/loop/backoff.h"
 #include "cache.h"
+#include "runtime/loop/backoff.h"
 #include "runtime/loop/resolve.h"
 
 #include <hiredis/async.h>

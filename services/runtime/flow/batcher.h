@@ -7,8 +7,8 @@
  * grows and the cost per item falls. A batch owns its items: they outlive the flows that asked.
  * Loop thread only.
  */
-#ifndef COMMON_BATCHER_H
-#define COMMON_BATCHER_H
+#ifndef RUNTIME_FLOW_BATCHER_H
+#define RUNTIME_FLOW_BATCHER_H
 
 #include "base/arena.h"
 #include "base/err.h"

@@ -18,8 +18,8 @@
  * too late finds the flow gone and is dropped. Waking never runs a step: it queues the flow for
  * this tick. Loop thread only.
  */
-#ifndef COMMON_FLOW_H
-#define COMMON_FLOW_H
+#ifndef RUNTIME_FLOW_FLOW_H
+#define RUNTIME_FLOW_FLOW_H
 
 #include "base/err.h"
 #include "base/list.h"

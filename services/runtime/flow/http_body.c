@@ -38,7 +38,7 @@ enum flow_rc http_flow_body(struct flow *flow, const char *const *members,
     if (!http_body_is_json(exchange)) {
         return flow_fail(flow, ERR_MEDIA_TYPE, NULL);
     }
-    if (json_parse(arena, body.bytes, body.length, ret_object, &error) != ERR_OK) {
+    if (json_parse(arena, body.data, body.len, ret_object, &error) != ERR_OK) {
         return flow_fail(flow, ERR_INVALID,
                          arena_copy(arena, error.message, strlen(error.message)));
     }

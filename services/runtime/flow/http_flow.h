@@ -4,8 +4,8 @@
  * The specific flow starts with a struct http_flow. Its kind's `fail` is http_flow_fail(), or ends
  * with it or with http_flow_fail_missing().
  */
-#ifndef COMMON_HTTP_FLOW_H
-#define COMMON_HTTP_FLOW_H
+#ifndef RUNTIME_FLOW_HTTP_FLOW_H
+#define RUNTIME_FLOW_HTTP_FLOW_H
 
 #include "flow.h"
 #include "runtime/http/params.h"

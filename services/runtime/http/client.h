@@ -7,13 +7,13 @@
  * repeated once on a new one; GET is idempotent. Redirects are not followed: their answers are
  * handed over like any other. Loop thread only.
  */
-#ifndef COMMON_HTTP_CLIENT_H
-#define COMMON_HTTP_CLIENT_H
+#ifndef RUNTIME_HTTP_CLIENT_H
+#define RUNTIME_HTTP_CLIENT_H
 
 #include "base/err.h"
-#include "server.h"
-#include "runtime/loop/loop.h"
 #include "base/trace.h"
+#include "runtime/loop/loop.h"
+#include "server.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,13 +3,13 @@
  * http_client_connection.c owns the connections: connect, send, receive. http_client_url.c reads
  * the URL.
  */
-#ifndef COMMON_HTTP_CLIENT_PRIVATE_H
-#define COMMON_HTTP_CLIENT_PRIVATE_H
+#ifndef RUNTIME_HTTP_CLIENT_PRIVATE_H
+#define RUNTIME_HTTP_CLIENT_PRIVATE_H
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "client.h"
 #include "parser.h"
-#include "base/list.h"
 #include "runtime/loop/resolve.h"
 
 enum {

@@ -45,9 +45,8 @@ static enum err parse_hex(const char *digits, uint64_t *ret_value) {
 
 enum err cursor_parse(struct str text, const char *scope, struct cursor *ret_cursor) {
     uint64_t major = 0, minor = 0, sum = 0;
-    if (text.length != CURSOR_BYTES - 1 || parse_hex(text.bytes, &major) != ERR_OK ||
-        parse_hex(text.bytes + 16, &minor) != ERR_OK ||
-        parse_hex(text.bytes + 32, &sum) != ERR_OK) {
+    if (text.len != CURSOR_BYTES - 1 || parse_hex(text.data, &major) != ERR_OK ||
+        parse_hex(text.data + 16, &minor) != ERR_OK || parse_hex(text.data + 32, &sum) != ERR_OK) {
         return ERR_INVALID;
     }
     struct cursor cursor = { (int64_t)major, (int64_t)minor };

@@ -4,8 +4,8 @@
  * Opaque to clients. A checksum over position and scope makes a cursor that we did not issue, or
  * issued for another list, an error instead of a surprising page. It is no secret and guards none.
  */
-#ifndef COMMON_CURSOR_H
-#define COMMON_CURSOR_H
+#ifndef RUNTIME_HTTP_CURSOR_H
+#define RUNTIME_HTTP_CURSOR_H
 
 #include "base/err.h"
 #include "base/str.h"

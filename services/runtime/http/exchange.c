@@ -25,21 +25,19 @@ static const struct http_parser *parser_of(const struct http_exchange *exchange)
 /* "/orders?limit=1", or in absolute form "http://host/orders?limit=1": path and query. */
 static void split_target(struct http_exchange *exchange) {
     struct str target = view(exchange, parser_of(exchange)->target);
-    if (target.bytes[0] != '/' && target.length > 1) {
-        const char *colon =
-            memchr(target.bytes, ':', target.length); /* the parser has seen "://" */
-        size_t skipped = (size_t)(colon - target.bytes) + strlen("://");
-        while (skipped < target.length && target.bytes[skipped] != '/' &&
-               target.bytes[skipped] != '?') {
+    if (target.data[0] != '/' && target.len > 1) {
+        const char *colon = memchr(target.data, ':', target.len); /* the parser has seen "://" */
+        size_t skipped = (size_t)(colon - target.data) + strlen("://");
+        while (skipped < target.len && target.data[skipped] != '/' && target.data[skipped] != '?') {
             skipped++;
         }
-        target = (struct str){ target.bytes + skipped, target.length - skipped };
+        target = (struct str){ target.data + skipped, target.len - skipped };
     }
-    const char *mark = memchr(target.bytes, '?', target.length);
-    size_t path_length = mark == NULL ? target.length : (size_t)(mark - target.bytes);
-    exchange->path = path_length == 0 ? STR("/") : (struct str){ target.bytes, path_length };
+    const char *mark = memchr(target.data, '?', target.len);
+    size_t path_length = mark == NULL ? target.len : (size_t)(mark - target.data);
+    exchange->path = path_length == 0 ? STR("/") : (struct str){ target.data, path_length };
     exchange->query =
-        mark == NULL ? STR("") : (struct str){ mark + 1, target.length - path_length - 1 };
+        mark == NULL ? STR("") : (struct str){ mark + 1, target.len - path_length - 1 };
 }
 
 static void reset(struct http_exchange *exchange) {
@@ -57,11 +55,11 @@ static void reset(struct http_exchange *exchange) {
 /* Only a path with a '%' needs it. */
 static enum err normalize_path(struct http_exchange *exchange) {
     struct str path = exchange->path;
-    if (memchr(path.bytes, '%', path.length) == NULL) {
+    if (memchr(path.data, '%', path.len) == NULL) {
         return ERR_OK;
     }
     size_t length = 0;
-    char *bytes = arena_alloc(&exchange->arena, path.length);
+    char *bytes = arena_alloc(&exchange->arena, path.len);
     if (bytes == NULL) {
         return ERR_NO_MEMORY;
     }
@@ -93,8 +91,8 @@ void http_exchange_begin(struct http_exchange *exchange) {
     }
     if (err != ERR_OK) {
         exchange->match.param_count = 0;
-        http_reply_error(exchange, err,
-                         err == ERR_NOT_FOUND ? "There is no such resource" : NULL, NULL);
+        http_reply_error(exchange, err, err == ERR_NOT_FOUND ? "There is no such resource" : NULL,
+                         NULL);
         return;
     }
     const struct http_route *route = &server->options.routes[exchange->match.route];
@@ -157,13 +155,13 @@ bool http_body_is_json(const struct http_exchange *exchange) {
     static const char json[] = "application/json";
     struct str type = http_header(exchange, "Content-Type");
     size_t length = sizeof(json) - 1;
-    if (type.length < length || strncasecmp(type.bytes, json, length) != 0) {
+    if (type.len < length || strncasecmp(type.data, json, length) != 0) {
         return false;
     }
-    while (length < type.length && (type.bytes[length] == ' ' || type.bytes[length] == '\t')) {
+    while (length < type.len && (type.data[length] == ' ' || type.data[length] == '\t')) {
         length++;
     }
-    return length == type.length || type.bytes[length] == ';';
+    return length == type.len || type.data[length] == ';';
 }
 
 /* The value of a header that is there exactly once. */
@@ -182,8 +180,8 @@ const char *http_request_id(struct http_exchange *exchange) {
     }
     struct str given = single_header(exchange, "X-Request-Id");
     if (trace_request_id_is_valid(given)) {
-        memcpy(exchange->request_id, given.bytes, given.length);
-        exchange->request_id[given.length] = '\0';
+        memcpy(exchange->request_id, given.data, given.len);
+        exchange->request_id[given.len] = '\0';
     } else {
         clock_uuid4(exchange->request_id);
     }
@@ -194,7 +192,7 @@ const char *http_request_id(struct http_exchange *exchange) {
 const char *http_traceparent(struct http_exchange *exchange) {
     if (!exchange->traceparent_known) {
         struct str given = single_header(exchange, "traceparent");
-        if (given.bytes == NULL || !trace_parent_read(given, exchange->traceparent)) {
+        if (given.data == NULL || !trace_parent_read(given, exchange->traceparent)) {
             exchange->traceparent[0] = '\0';
         }
         exchange->traceparent_known = true;

@@ -1,6 +1,6 @@
 /* What the HTTP server counts. Loop thread only. */
-#ifndef COMMON_HTTP_METRICS_H
-#define COMMON_HTTP_METRICS_H
+#ifndef RUNTIME_HTTP_METRICS_H
+#define RUNTIME_HTTP_METRICS_H
 
 #include "base/err.h"
 #include "server.h"

@@ -8,11 +8,11 @@
 /* Digits only, no leading zero, at most INT64_MAX. */
 static enum err parse_digits(struct str text, int64_t *ret_value) {
     int64_t value = 0;
-    if (text.length == 0 || text.length > 19 || (text.bytes[0] == '0' && text.length > 1)) {
+    if (text.len == 0 || text.len > 19 || (text.data[0] == '0' && text.len > 1)) {
         return ERR_INVALID;
     }
-    for (size_t i = 0; i < text.length; i++) {
-        char c = text.bytes[i];
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
         if (c < '0' || c > '9' || __builtin_mul_overflow(value, 10, &value) ||
             __builtin_add_overflow(value, c - '0', &value)) {
             return ERR_INVALID;

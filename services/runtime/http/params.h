@@ -2,8 +2,8 @@
  * Reading and refusing parameters of a request, the same way everywhere. A problem is answered by
  * the caller with http_reply_invalid(): 400 with a JSON Pointer, the keyword and a message.
  */
-#ifndef COMMON_HTTP_PARAMS_H
-#define COMMON_HTTP_PARAMS_H
+#ifndef RUNTIME_HTTP_PARAMS_H
+#define RUNTIME_HTTP_PARAMS_H
 
 #include "base/err.h"
 #include "server.h"

@@ -18,8 +18,8 @@
  * in origin form, in absolute form (http or https), or "*" with OPTIONS; CONNECT is refused with
  * 501. HTTP/1.2 to 1.9 are read as HTTP/1.1 (RFC 9110 §2.5).
  */
-#ifndef COMMON_HTTP_PARSER_H
-#define COMMON_HTTP_PARSER_H
+#ifndef RUNTIME_HTTP_PARSER_H
+#define RUNTIME_HTTP_PARSER_H
 
 #include "base/err.h"
 

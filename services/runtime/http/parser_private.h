@@ -2,8 +2,8 @@
  * Shared by http_parser.c (the state machine), http_parser_fields.c (what the headers mean) and
  * http_byte_classes.c (the table).
  */
-#ifndef COMMON_HTTP_PARSER_PRIVATE_H
-#define COMMON_HTTP_PARSER_PRIVATE_H
+#ifndef RUNTIME_HTTP_PARSER_PRIVATE_H
+#define RUNTIME_HTTP_PARSER_PRIVATE_H
 
 #include "parser.h"
 

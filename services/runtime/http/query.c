@@ -12,7 +12,7 @@ static int decode_byte(struct str text, size_t *position) {
 
 static bool name_is(struct str encoded, const char *name) {
     size_t position = 0;
-    for (; position < encoded.length; name++) {
+    for (; position < encoded.len; name++) {
         int byte = decode_byte(encoded, &position);
         if (*name == '\0' || byte != (unsigned char)*name) {
             return false;
@@ -22,12 +22,12 @@ static bool name_is(struct str encoded, const char *name) {
 }
 
 static enum err decode(struct arena *arena, struct str encoded, struct str *ret_value) {
-    char *bytes = arena_alloc(arena, encoded.length + 1);
+    char *bytes = arena_alloc(arena, encoded.len + 1);
     size_t length = 0;
     if (bytes == NULL) {
         return ERR_NO_MEMORY;
     }
-    for (size_t position = 0; position < encoded.length;) {
+    for (size_t position = 0; position < encoded.len;) {
         int byte = decode_byte(encoded, &position);
         if (byte < 0) {
             return ERR_INVALID;
@@ -42,20 +42,20 @@ static enum err decode(struct arena *arena, struct str encoded, struct str *ret_
 enum err http_query_param(struct http_exchange *exchange, const char *name, struct str *ret_value) {
     struct str rest = http_query(exchange);
     struct str found = { NULL, 0 };
-    while (rest.length > 0) {
-        const char *ampersand = memchr(rest.bytes, '&', rest.length);
-        size_t length = ampersand == NULL ? rest.length : (size_t)(ampersand - rest.bytes);
-        const char *equals = memchr(rest.bytes, '=', length);
-        size_t name_length = equals == NULL ? length : (size_t)(equals - rest.bytes);
-        if (name_is((struct str){ rest.bytes, name_length }, name)) {
-            if (found.bytes != NULL) {
+    while (rest.len > 0) {
+        const char *ampersand = memchr(rest.data, '&', rest.len);
+        size_t length = ampersand == NULL ? rest.len : (size_t)(ampersand - rest.data);
+        const char *equals = memchr(rest.data, '=', length);
+        size_t name_length = equals == NULL ? length : (size_t)(equals - rest.data);
+        if (name_is((struct str){ rest.data, name_length }, name)) {
+            if (found.data != NULL) {
                 return ERR_INVALID;
             }
             size_t skipped = equals == NULL ? length : name_length + 1;
-            found = (struct str){ rest.bytes + skipped, length - skipped };
+            found = (struct str){ rest.data + skipped, length - skipped };
         }
         length += ampersand != NULL;
-        rest = (struct str){ rest.bytes + length, rest.length - length };
+        rest = (struct str){ rest.data + length, rest.len - length };
     }
-    return found.bytes == NULL ? ERR_NOT_FOUND : decode(http_arena(exchange), found, ret_value);
+    return found.data == NULL ? ERR_NOT_FOUND : decode(http_arena(exchange), found, ret_value);
 }

@@ -23,13 +23,13 @@ struct http_router {
 
 /* The next segment of `path` from *position, which points at its '/'; false at the end. */
 static bool next_segment(struct str path, size_t *position, struct str *ret_segment) {
-    if (*position >= path.length || path.bytes[*position] != '/') {
+    if (*position >= path.len || path.data[*position] != '/') {
         return false;
     }
     size_t from = *position + 1;
-    const char *slash = memchr(path.bytes + from, '/', path.length - from);
-    size_t end = slash == NULL ? path.length : (size_t)(slash - path.bytes);
-    *ret_segment = (struct str){ path.bytes + from, end - from };
+    const char *slash = memchr(path.data + from, '/', path.len - from);
+    size_t end = slash == NULL ? path.len : (size_t)(slash - path.data);
+    *ret_segment = (struct str){ path.data + from, end - from };
     *position = end;
     return true;
 }
@@ -42,10 +42,9 @@ static void compile(const struct http_route *route, size_t index, struct pattern
     ret_pattern->route = index;
     ret_pattern->method = str_of(route->method);
     ret_pattern->segment_count = 0;
-    assert(path.length > 0 && path.bytes[0] == '/' && route->handler != NULL);
+    assert(path.len > 0 && path.data[0] == '/' && route->handler != NULL);
     while (next_segment(path, &position, &text)) {
-        bool is_param =
-            text.length > 2 && text.bytes[0] == '{' && text.bytes[text.length - 1] == '}';
+        bool is_param = text.len > 2 && text.data[0] == '{' && text.data[text.len - 1] == '}';
         param_count += is_param;
         assert(ret_pattern->segment_count < HTTP_PATH_SEGMENTS_MAX);
         assert(param_count <= HTTP_PATH_PARAMS_MAX);
@@ -94,14 +93,14 @@ static bool path_matches(const struct pattern *pattern, struct str path, struct 
             return false;
         }
         const struct segment *segment = &pattern->segments[index++];
-        if (segment->is_param && text.length > 0) {
+        if (segment->is_param && text.len > 0) {
             match->params[match->param_count++] = text;
         } else if (segment->is_param || !str_equal(segment->text, text)) {
             return false;
         }
     }
     match->route = pattern->route;
-    return index == pattern->segment_count && position == path.length;
+    return index == pattern->segment_count && position == path.len;
 }
 
 enum err http_router_match(const struct http_router *router, struct str method, struct str path,
@@ -146,12 +145,12 @@ static bool is_listed(const char *allow, struct str method) {
 static void list_method(char *allow, struct str method) {
     size_t used = strlen(allow);
     const char *comma = used == 0 ? "" : ", ";
-    size_t needed = strlen(comma) + method.length + 1;
+    size_t needed = strlen(comma) + method.len + 1;
     if (is_listed(allow, method) || needed > HTTP_ALLOW_BYTES_MAX - used) {
         return;
     }
     memcpy(allow + used, comma, strlen(comma));
-    memcpy(allow + used + strlen(comma), method.bytes, method.length);
+    memcpy(allow + used + strlen(comma), method.data, method.len);
     allow[used + needed - 1] = '\0';
 }
 

@@ -6,8 +6,8 @@
  * match, the one whose first differing segment is literal wins. GET routes answer HEAD too, unless
  * HEAD has a route of its own.
  */
-#ifndef COMMON_HTTP_ROUTER_H
-#define COMMON_HTTP_ROUTER_H
+#ifndef RUNTIME_HTTP_ROUTER_H
+#define RUNTIME_HTTP_ROUTER_H
 
 #include "base/err.h"
 #include "server.h"

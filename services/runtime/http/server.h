@@ -10,15 +10,15 @@
  * 503 over the connection limit or draining) are answered as {"statusCode":…,"message":"…"} and
  * counted.
  */
-#ifndef COMMON_HTTP_SERVER_H
-#define COMMON_HTTP_SERVER_H
+#ifndef RUNTIME_HTTP_SERVER_H
+#define RUNTIME_HTTP_SERVER_H
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "runtime/loop/loop.h"
 #include "base/str.h"
 #include "base/trace.h"
+#include "runtime/loop/loop.h"
 
 #include <stdbool.h>
 #include <stddef.h>

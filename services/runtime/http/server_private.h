@@ -7,15 +7,15 @@
  * it. Every list has one timeout, so a list is in order of deadline (also when a drain cuts the
  * deadlines) and the sweep looks at its head only: a request costs no timer operation.
  */
-#ifndef COMMON_HTTP_SERVER_PRIVATE_H
-#define COMMON_HTTP_SERVER_PRIVATE_H
+#ifndef RUNTIME_HTTP_SERVER_PRIVATE_H
+#define RUNTIME_HTTP_SERVER_PRIVATE_H
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "metrics.h"
 #include "parser.h"
 #include "router.h"
 #include "server.h"
-#include "base/list.h"
 
 enum {
     HTTP_START_LINE_BYTES_MAX = 8192, /* request line: over it 414 */

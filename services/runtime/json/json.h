@@ -8,8 +8,8 @@
  * their source text, so decimals stay exact (json_get_decimal). Writing: the caller provides
  * structure with the helpers; commas are the writer's concern.
  */
-#ifndef COMMON_JSON_H
-#define COMMON_JSON_H
+#ifndef RUNTIME_JSON_JSON_H
+#define RUNTIME_JSON_JSON_H
 
 #include "base/arena.h"
 #include "base/buf.h"

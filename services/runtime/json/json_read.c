@@ -6,8 +6,8 @@
  */
 #include "json.h"
 
-#include "json_scan.h"
 #include "base/utf8.h"
+#include "json_scan.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * The lexical half of the JSON reader: tokens checked by RFC 8259, positions and messages of
  * errors. Internal to json_read.c. Knows no json-c.
  */
-#ifndef COMMON_JSON_SCAN_H
-#define COMMON_JSON_SCAN_H
+#ifndef RUNTIME_JSON_JSON_SCAN_H
+#define RUNTIME_JSON_JSON_SCAN_H
 
 #include "json.h"
 

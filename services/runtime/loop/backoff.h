@@ -2,8 +2,8 @@
  * Exponential backoff with full jitter: the n-th delay is random in [floor, min(cap, base·2ⁿ)].
  * One definition for every reconnect and retry in the services.
  */
-#ifndef COMMON_BACKOFF_H
-#define COMMON_BACKOFF_H
+#ifndef RUNTIME_LOOP_BACKOFF_H
+#define RUNTIME_LOOP_BACKOFF_H
 
 #include "base/clock.h"
 

@@ -9,8 +9,8 @@
  * Watches, timers, tasks and wake-ups are embedded in their owners; the loop never allocates for
  * them.
  */
-#ifndef COMMON_LOOP_H
-#define COMMON_LOOP_H
+#ifndef RUNTIME_LOOP_LOOP_H
+#define RUNTIME_LOOP_LOOP_H
 
 #include "base/err.h"
 #include "base/list.h"

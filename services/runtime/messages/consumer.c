@@ -1,7 +1,7 @@
 #include "consumer.h"
 
-#include "runtime/telemetry/log.h"
 #include "base/trace.h"
+#include "runtime/telemetry/log.h"
 
 #include <assert.h>
 #include <stdlib.h>

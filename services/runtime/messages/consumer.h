@@ -14,13 +14,13 @@
  *
  * So `run` must be idempotent. One batch at a time. Loop thread only.
  */
-#ifndef COMMON_CONSUMER_H
-#define COMMON_CONSUMER_H
+#ifndef RUNTIME_MESSAGES_CONSUMER_H
+#define RUNTIME_MESSAGES_CONSUMER_H
 
 #include "base/arena.h"
-#include "runtime/loop/backoff.h"
-#include "runtime/broker/broker.h"
 #include "base/err.h"
+#include "runtime/broker/broker.h"
+#include "runtime/loop/backoff.h"
 #include "runtime/loop/loop.h"
 
 #include <stdbool.h>

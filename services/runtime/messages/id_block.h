@@ -5,8 +5,8 @@
  * [value, value + block_size). The next block is asked for when half of the current one is gone.
  * Ids left over at exit are lost: gaps are normal. Loop thread only.
  */
-#ifndef COMMON_ID_BLOCK_H
-#define COMMON_ID_BLOCK_H
+#ifndef RUNTIME_MESSAGES_ID_BLOCK_H
+#define RUNTIME_MESSAGES_ID_BLOCK_H
 
 #include "base/err.h"
 #include "runtime/loop/loop.h"

@@ -2,8 +2,8 @@
  * A set of positive 64-bit ids, each with a mark that means what its owner likes: open addressing,
  * grows by doubling. Loop thread only.
  */
-#ifndef COMMON_ID_SET_H
-#define COMMON_ID_SET_H
+#ifndef RUNTIME_MESSAGES_ID_SET_H
+#define RUNTIME_MESSAGES_ID_SET_H
 
 #include "base/err.h"
 

@@ -1,8 +1,8 @@
 #include "outbox.h"
 
+#include "base/trace.h"
 #include "runtime/telemetry/log.h"
 #include "runtime/telemetry/metrics.h"
-#include "base/trace.h"
 
 #include <stdlib.h>
 
@@ -139,8 +139,8 @@ struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *are
         columns[0][i] = str_of(event->routing_key);
         columns[1][i] = event->message_id;
         columns[2][i] = event->correlation_id;
-        columns[3][i] = event->traceparent.length > 0 ? event->traceparent : STR("");
-        columns[4][i] = event->tracestate.length > 0 ? event->tracestate : (struct str){ NULL, 0 };
+        columns[3][i] = event->traceparent.len > 0 ? event->traceparent : STR("");
+        columns[4][i] = event->tracestate.len > 0 ? event->tracestate : (struct str){ NULL, 0 };
         columns[5][i] = event->body;
     }
     call.params[0] = pg_int8_array(arena, ids, count);
@@ -153,7 +153,7 @@ struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *are
 /* ---- out to the broker ---- */
 
 static const char *terminated(struct arena *arena, struct str text) {
-    const char *copy = text.length == 0 ? "" : arena_copy(arena, text.bytes, text.length);
+    const char *copy = text.len == 0 ? "" : arena_copy(arena, text.data, text.len);
     return copy == NULL ? "" : copy;
 }
 
@@ -165,13 +165,13 @@ static enum err publish_one(struct outbox *outbox, struct arena *arena,
         .correlation_id = terminated(arena, event->correlation_id),
         .traceparent = terminated(arena, event->traceparent),
         .tracestate = terminated(arena, event->tracestate),
-        .body = event->body.bytes,
-        .body_length = event->body.length,
+        .body = event->body.data,
+        .body_length = event->body.len,
     };
     enum err err = broker_publish(outbox->broker, &message, (uint64_t)event->id);
     if (err == ERR_TOO_LARGE) {
         log_error("event is too large for the broker", LOG_STR("messageId", message.message_id),
-                  LOG_INT("bytes", event->body.length));
+                  LOG_INT("bytes", event->body.len));
     }
     return err;
 }

@@ -22,17 +22,17 @@
  *                 traceparent text, tracestate text (may be NULL), body text,
  *                 available_at timestamptz)
  */
-#ifndef COMMON_OUTBOX_H
-#define COMMON_OUTBOX_H
+#ifndef RUNTIME_MESSAGES_OUTBOX_H
+#define RUNTIME_MESSAGES_OUTBOX_H
 
 #include "base/arena.h"
-#include "runtime/flow/batcher.h"
-#include "runtime/broker/broker.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "id_set.h"
+#include "runtime/broker/broker.h"
+#include "runtime/flow/batcher.h"
 #include "runtime/loop/loop.h"
 #include "runtime/pg/pg.h"
-#include "base/str.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -106,8 +106,8 @@ struct pg_param pg_text_array(struct arena *arena, const struct str *values, siz
     size_t bytes_total = ARRAY_HEADER_BYTES;
     int has_nulls = 0;
     for (size_t i = 0; i < count; i++) {
-        bytes_total += sizeof(int32_t) + (values[i].bytes == NULL ? 0 : values[i].length);
-        has_nulls |= values[i].bytes == NULL;
+        bytes_total += sizeof(int32_t) + (values[i].data == NULL ? 0 : values[i].len);
+        has_nulls |= values[i].data == NULL;
     }
     if (bytes_total > INT_MAX) {
         return NO_MEMORY;
@@ -118,13 +118,13 @@ struct pg_param pg_text_array(struct arena *arena, const struct str *values, siz
     }
     char *at = put_array_header(bytes, count, has_nulls, OID_TEXT);
     for (size_t i = 0; i < count; i++) {
-        if (values[i].bytes == NULL) {
+        if (values[i].data == NULL) {
             at = put_int4(at, -1);
             continue;
         }
-        at = put_int4(at, (int32_t)values[i].length);
-        memcpy(at, values[i].bytes, values[i].length);
-        at += values[i].length;
+        at = put_int4(at, (int32_t)values[i].len);
+        memcpy(at, values[i].data, values[i].len);
+        at += values[i].len;
     }
     return (struct pg_param){ bytes, (int)bytes_total };
 }

@@ -15,13 +15,13 @@
  * from inside the call that made the request; repeat a failed one from a timer, not at once. Loop
  * thread only.
  */
-#ifndef COMMON_PG_H
-#define COMMON_PG_H
+#ifndef RUNTIME_PG_PG_H
+#define RUNTIME_PG_PG_H
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "runtime/loop/loop.h"
 #include "base/str.h"
+#include "runtime/loop/loop.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /* Shared by pg.c (requests, queue, sessions) and pg_conn.c (one connection's life). */
-#ifndef COMMON_PG_PRIVATE_H
-#define COMMON_PG_PRIVATE_H
+#ifndef RUNTIME_PG_PRIVATE_H
+#define RUNTIME_PG_PRIVATE_H
 
-#include "runtime/loop/backoff.h"
 #include "base/list.h"
 #include "pg.h"
+#include "runtime/loop/backoff.h"
 #include "runtime/loop/resolve.h"
 
 #include <libpq-fe.h>

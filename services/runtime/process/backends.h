@@ -3,14 +3,14 @@
  * and HTTP server, as the shared part of its configuration says. The service adds what is its own.
  * And how all of it comes to an end.
  */
-#ifndef COMMON_BACKENDS_H
-#define COMMON_BACKENDS_H
+#ifndef RUNTIME_PROCESS_BACKENDS_H
+#define RUNTIME_PROCESS_BACKENDS_H
 
+#include "config_shared.h"
 #include "runtime/broker/broker.h"
 #include "runtime/cache/cache.h"
-#include "config_shared.h"
-#include "runtime/messages/consumer.h"
 #include "runtime/http/server.h"
+#include "runtime/messages/consumer.h"
 #include "runtime/messages/outbox.h"
 #include "runtime/pg/pg.h"
 

@@ -15,8 +15,8 @@
  * A secret may also come from a file, as container platforms hand them out: when DB_PASSWORD is not
  * set and DB_PASSWORD_FILE is, the value is that file's content without one line feed at its end.
  */
-#ifndef COMMON_CONFIG_H
-#define COMMON_CONFIG_H
+#ifndef RUNTIME_PROCESS_CONFIG_H
+#define RUNTIME_PROCESS_CONFIG_H
 
 #include "base/err.h"
 

@@ -4,8 +4,8 @@
  * CONFIG_SHARED_OPTIONS() into its table, with its name and, for .env.example, the values that it
  * has on a developer's machine.
  */
-#ifndef COMMON_CONFIG_SHARED_H
-#define COMMON_CONFIG_SHARED_H
+#ifndef RUNTIME_PROCESS_CONFIG_SHARED_H
+#define RUNTIME_PROCESS_CONFIG_SHARED_H
 
 #include "config.h"
 

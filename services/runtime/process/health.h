@@ -6,8 +6,8 @@
  * {"status":"ready"|"degraded"|"unavailable"|"draining","components":{"database":"up",…}}.
  * "degraded": something that is not required is down, and what can be served is served.
  */
-#ifndef COMMON_HEALTH_H
-#define COMMON_HEALTH_H
+#ifndef RUNTIME_PROCESS_HEALTH_H
+#define RUNTIME_PROCESS_HEALTH_H
 
 #include "runtime/http/server.h"
 

@@ -13,8 +13,8 @@
  * flushed at the end of each tick, so loop_on_tick_end() is taken.
  * Loop thread only.
  */
-#ifndef COMMON_SERVICE_H
-#define COMMON_SERVICE_H
+#ifndef RUNTIME_PROCESS_SERVICE_H
+#define RUNTIME_PROCESS_SERVICE_H
 
 #include "config.h"
 #include "runtime/loop/loop.h"

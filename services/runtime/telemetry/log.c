@@ -2,8 +2,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "runtime/json/json.h"
 #include "base/utf8.h"
+#include "runtime/json/json.h"
 
 #include <assert.h>
 #include <errno.h>

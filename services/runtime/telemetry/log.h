@@ -13,8 +13,8 @@
  * and their number is logged later. No call but log_close() waits for the reader of a pipe or a
  * socket.
  */
-#ifndef COMMON_LOG_H
-#define COMMON_LOG_H
+#ifndef RUNTIME_TELEMETRY_LOG_H
+#define RUNTIME_TELEMETRY_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -12,8 +12,8 @@
  * Rows with the same name and different `labels` must be neighbours; HELP and TYPE are written
  * once. Updates are atomic and may come from any thread; rendering belongs to the loop's thread.
  */
-#ifndef COMMON_METRICS_H
-#define COMMON_METRICS_H
+#ifndef RUNTIME_TELEMETRY_METRICS_H
+#define RUNTIME_TELEMETRY_METRICS_H
 
 #include "base/buf.h"
 

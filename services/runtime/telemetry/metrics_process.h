@@ -1,6 +1,6 @@
 /* The process_* metrics that Prometheus client libraries agree on. Internal to metrics.c. */
-#ifndef COMMON_METRICS_PROCESS_H
-#define COMMON_METRICS_PROCESS_H
+#ifndef RUNTIME_TELEMETRY_METRICS_PROCESS_H
+#define RUNTIME_TELEMETRY_METRICS_PROCESS_H
 
 #include "base/buf.h"
 

@@ -1,6 +1,6 @@
 /* services/common/clock: RFC 3339 both ways, UUIDs, jitter. */
-#include "runtime/loop/backoff.h"
 #include "base/clock.h"
+#include "runtime/loop/backoff.h"
 
 #include "unit.h"
 

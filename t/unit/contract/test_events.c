@@ -147,7 +147,7 @@ START_TEST(the_cached_copy_is_the_event_without_its_cause) {
                      "\"updatedAt\":\"2026-11-22T17:16:39.999Z\"}");
     ck_assert_int_eq(product_event_decode(&arena, body, strlen(body), &read, &why), ERR_OK);
     ck_assert_int_eq(read.version, 12);
-    ck_assert_uint_eq(read.request_id.length, 0);
+    ck_assert_uint_eq(read.request_id.len, 0);
 }
 END_TEST
 

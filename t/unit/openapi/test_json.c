@@ -23,8 +23,8 @@ static struct oa_json *parse(const char *text) {
     return oa_json_parse(arena, text, strlen(text), 8, &error);
 }
 
-static struct oa_str str(const char *text) {
-    return (struct oa_str){ text, strlen(text) };
+static struct str str(const char *text) {
+    return (struct str){ text, strlen(text) };
 }
 
 START_TEST(values_are_typed) {
@@ -57,7 +57,7 @@ START_TEST(strings_are_decoded_and_counted) {
     const struct oa_json *value = parse(cases[_i].text);
 
     ck_assert_ptr_nonnull(value);
-    ck_assert(oa_str_is(value->text, cases[_i].decoded));
+    ck_assert(str_is(value->text, cases[_i].decoded));
     ck_assert_uint_eq(value->count, cases[_i].points);
     ck_assert_uint_eq(value->raw.len, strlen(cases[_i].text));
 }

@@ -48,9 +48,9 @@ static const struct {
 
 START_TEST(uris_are_resolved) {
     struct oa_arena *arena = oa_arena_open(1 << 16);
-    struct oa_str result =
-        oa_uri_resolve(arena, (struct oa_str){ uris[_i].base, strlen(uris[_i].base) },
-                       (struct oa_str){ uris[_i].reference, strlen(uris[_i].reference) });
+    struct str result =
+        oa_uri_resolve(arena, (struct str){ uris[_i].base, strlen(uris[_i].base) },
+                       (struct str){ uris[_i].reference, strlen(uris[_i].reference) });
     char text[128];
 
     snprintf(text, sizeof(text), "%.*s", (int)result.len, result.data);

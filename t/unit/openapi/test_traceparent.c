@@ -14,8 +14,8 @@
 #define ZERO_TRACE_ID "00000000000000000000000000000000"
 #define ZERO_PARENT_ID "0000000000000000"
 
-static struct oa_str str(const char *text) {
-    return (struct oa_str){ text, strlen(text) };
+static struct str str(const char *text) {
+    return (struct str){ text, strlen(text) };
 }
 
 static const struct {
@@ -127,7 +127,7 @@ START_TEST(each_byte_of_a_parent_counts) {
     value[_i] = 'g';
     ck_assert_msg(!oa_traceparent_parse(str(value), &parent), "%s", value);
     value[_i] = '\0';
-    ck_assert(!oa_traceparent_parse((struct oa_str){ value, OA_TRACEPARENT_BYTES }, &parent));
+    ck_assert(!oa_traceparent_parse((struct str){ value, OA_TRACEPARENT_BYTES }, &parent));
 }
 END_TEST
 

@@ -179,7 +179,7 @@ START_TEST(an_order_is_stored_then_answered_then_told) {
     ck_assert_int_eq(fake_param_int8_at(call, 3, 0), PRICE_CENTS);
     ck_assert(str_equal(fake_param_text_at(call, 5, 0), STR("my-request")));
     ck_assert(str_equal(fake_param_text_at(call, 7, 0), STR("a=1,b=2")));
-    ck_assert_ptr_null(fake_param_text_at(call, 8, 0).bytes); /* no key */
+    ck_assert_ptr_null(fake_param_text_at(call, 8, 0).data); /* no key */
     ck_assert_uint_eq(fake_broker.published, 0);
     ck_assert(stack_is_silent(fd)); /* not before the commit */
     answer_insert();
@@ -199,7 +199,7 @@ END_TEST
 
 START_TEST(an_order_with_a_key_stores_the_key) {
     int fd = post_until_insert(KEY);
-    ck_assert_ptr_null(fake_param_text_at(insert_call(), 7, 0).bytes); /* no tracestate */
+    ck_assert_ptr_null(fake_param_text_at(insert_call(), 7, 0).data); /* no tracestate */
     ck_assert(str_equal(fake_param_text_at(insert_call(), 8, 0), STR("k-1")));
     answer_insert();
     drop_lists();

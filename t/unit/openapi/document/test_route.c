@@ -109,11 +109,11 @@ START_TEST(routes_are_found) {
     oa_document_route(doc, str(requests[_i].method), str(requests[_i].path), &match);
     ck_assert_int_eq(match.route, requests[_i].route);
     if (match.route == OA_ROUTE_FOUND) {
-        ck_assert(oa_str_is(match.operation->id, requests[_i].what));
+        ck_assert(str_is(match.operation->id, requests[_i].what));
         render_values(&match, count_values(requests[_i].values), values, sizeof(values));
         ck_assert_str_eq(values, requests[_i].values);
     } else if (match.route == OA_ROUTE_NO_METHOD) {
-        ck_assert(oa_str_is(match.allow, requests[_i].what));
+        ck_assert(str_is(match.allow, requests[_i].what));
     }
     oa_document_free(doc);
 }
@@ -163,7 +163,7 @@ START_TEST(each_of_many_paths_is_found) {
         snprintf(id, sizeof(id), "op%u", i);
         oa_document_route(doc, str("GET"), str(path), &match);
         ck_assert_int_eq(match.route, OA_ROUTE_FOUND);
-        ck_assert(oa_str_is(match.operation->id, id));
+        ck_assert(str_is(match.operation->id, id));
         snprintf(path, sizeof(path), "/s%u/t%u/1", (i + 1) % 32, i);
         oa_document_route(doc, str("GET"), str(path), &match);
         ck_assert_int_eq(match.route, OA_ROUTE_NO_PATH);
@@ -235,10 +235,10 @@ START_TEST(a_long_segment) {
     for (unsigned i = 0; i < OA_LITERAL_BYTES_MAX; i++, len += 3) {
         memcpy(path + len, "%61", 3);
     }
-    oa_document_route(doc, str("GET"), (struct oa_str){ path, len }, &match);
+    oa_document_route(doc, str("GET"), (struct str){ path, len }, &match);
     ck_assert_int_eq(match.route, OA_ROUTE_FOUND);
     path[len++] = 'a';
-    oa_document_route(doc, str("GET"), (struct oa_str){ path, len }, &match);
+    oa_document_route(doc, str("GET"), (struct str){ path, len }, &match);
     ck_assert_int_eq(match.route, OA_ROUTE_NO_PATH);
     oa_document_free(doc);
 }

@@ -12,7 +12,7 @@ struct sample {
 };
 
 static bool check(const char *name, const char *text, size_t len) {
-    const struct oa_format *format = oa_format_find((struct oa_str){ name, strlen(name) });
+    const struct oa_format *format = oa_format_find((struct str){ name, strlen(name) });
     struct oa_json value = { .type = OA_STRING, .text = { text, len } };
 
     ck_assert_msg(format != NULL, "no format %s", name);
@@ -280,7 +280,7 @@ START_TEST(integers_are_checked) {
         { "int64", "-0", true },
     };
     const char *name = cases[_i].format;
-    const struct oa_format *format = oa_format_find((struct oa_str){ name, strlen(name) });
+    const struct oa_format *format = oa_format_find((struct str){ name, strlen(name) });
     struct oa_json value = { .type = OA_NUMBER,
                              .raw = { cases[_i].number, strlen(cases[_i].number) } };
 
@@ -291,8 +291,8 @@ START_TEST(integers_are_checked) {
 END_TEST
 
 START_TEST(other_types_are_none_of_a_formats_business) {
-    const struct oa_format *date = oa_format_find((struct oa_str){ "date", 4 });
-    const struct oa_format *int32 = oa_format_find((struct oa_str){ "int32", 5 });
+    const struct oa_format *date = oa_format_find((struct str){ "date", 4 });
+    const struct oa_format *int32 = oa_format_find((struct str){ "int32", 5 });
     struct oa_json number = { .type = OA_NUMBER, .raw = { "1.5", 3 } };
     struct oa_json string = { .type = OA_STRING, .text = { "x", 1 } };
     struct oa_json null = { .type = OA_NULL };
@@ -306,7 +306,7 @@ END_TEST
 START_TEST(other_names_are_unknown) {
     static const char *const unknown[] = { "", "dat", "dates", "Date", "password", "idn-hostname" };
 
-    ck_assert_ptr_null(oa_format_find((struct oa_str){ unknown[_i], strlen(unknown[_i]) }));
+    ck_assert_ptr_null(oa_format_find((struct str){ unknown[_i], strlen(unknown[_i]) }));
 }
 END_TEST
 

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-static struct oa_str str(const char *text) {
-    return (struct oa_str){ text, strlen(text) };
+static struct str str(const char *text) {
+    return (struct str){ text, strlen(text) };
 }
 
 static const struct oa_pattern *compile(const char *source) {
@@ -20,7 +20,7 @@ static const struct oa_pattern *compile(const char *source) {
     return pattern;
 }
 
-static enum oa_pattern_result match(const char *source, struct oa_str text) {
+static enum oa_pattern_result match(const char *source, struct str text) {
     const struct oa_pattern *pattern = compile(source);
     enum oa_pattern_result result = oa_pattern_match(pattern, text);
 
@@ -108,8 +108,8 @@ START_TEST(expressions_mean_what_ecma_262_says) {
 END_TEST
 
 START_TEST(zero_bytes_are_characters) {
-    ck_assert_int_eq(match("^a\\0b$", (struct oa_str){ "a\0b", 3 }), OA_PATTERN_MATCH);
-    ck_assert_int_eq(match("^a$", (struct oa_str){ "a\0", 2 }), OA_PATTERN_NO_MATCH);
+    ck_assert_int_eq(match("^a\\0b$", (struct str){ "a\0b", 3 }), OA_PATTERN_MATCH);
+    ck_assert_int_eq(match("^a$", (struct str){ "a\0", 2 }), OA_PATTERN_NO_MATCH);
 }
 END_TEST
 
@@ -170,7 +170,7 @@ static const struct {
 
 START_TEST(what_ecma_262_refuses_is_refused) {
     char reason[200] = "";
-    struct oa_str source = str(refused[_i].source);
+    struct str source = str(refused[_i].source);
 
     ck_assert_msg(oa_pattern_compile(source, reason, sizeof(reason)) == NULL, "%s",
                   refused[_i].source);
@@ -196,8 +196,8 @@ START_TEST(sources_are_limited) {
     static char source[OA_PATTERN_SOURCE_BYTES_MAX + 1];
 
     memset(source, 'a', sizeof(source));
-    ck_assert(oa_pattern_is_valid((struct oa_str){ source, OA_PATTERN_SOURCE_BYTES_MAX }));
-    ck_assert(!oa_pattern_is_valid((struct oa_str){ source, OA_PATTERN_SOURCE_BYTES_MAX + 1 }));
+    ck_assert(oa_pattern_is_valid((struct str){ source, OA_PATTERN_SOURCE_BYTES_MAX }));
+    ck_assert(!oa_pattern_is_valid((struct str){ source, OA_PATTERN_SOURCE_BYTES_MAX + 1 }));
 }
 END_TEST
 
@@ -211,7 +211,7 @@ START_TEST(groups_are_nested_to_a_limit) {
 
         memset(source, '(', depth);
         memset(source + depth, ')', depth);
-        pattern = oa_pattern_compile((struct oa_str){ source, 2 * depth }, reason, sizeof(reason));
+        pattern = oa_pattern_compile((struct str){ source, 2 * depth }, reason, sizeof(reason));
         ck_assert((pattern != NULL) == (depth == OA_PATTERN_GROUPS_DEPTH_MAX));
         oa_pattern_free(pattern);
     }
@@ -230,7 +230,7 @@ START_TEST(work_is_bounded) {
     ck_assert_ptr_nonnull(text);
     memset(text, 'a', len);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
-    ck_assert_int_eq(match(sources[_i], (struct oa_str){ text, len }), OA_PATTERN_LIMIT);
+    ck_assert_int_eq(match(sources[_i], (struct str){ text, len }), OA_PATTERN_LIMIT);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
     ck_assert_int_lt(end.tv_sec - begin.tv_sec, 3); /* 0.04 s here; valgrind and ASan are slower */
     free(text);
@@ -280,7 +280,7 @@ START_TEST(work_between_callbacks_is_bounded) {
         text[len++] = 'c';
     }
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
-    ck_assert_int_eq(match(unseen[_i].source, (struct oa_str){ text, len }), OA_PATTERN_LIMIT);
+    ck_assert_int_eq(match(unseen[_i].source, (struct str){ text, len }), OA_PATTERN_LIMIT);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
     ck_assert_int_lt(end.tv_sec - begin.tv_sec, 3); /* see work_is_bounded */
     free(text);
@@ -310,9 +310,9 @@ START_TEST(long_repetitions_mean_what_they_say) {
 
     memset(text, 'a', sizeof(text));
     for (size_t i = 0; i < 3; i++) {
-        ck_assert_int_eq(oa_pattern_match(pattern, (struct oa_str){ text, repetitions[_i].yes[i] }),
+        ck_assert_int_eq(oa_pattern_match(pattern, (struct str){ text, repetitions[_i].yes[i] }),
                          OA_PATTERN_MATCH);
-        ck_assert_int_eq(oa_pattern_match(pattern, (struct oa_str){ text, repetitions[_i].no[i] }),
+        ck_assert_int_eq(oa_pattern_match(pattern, (struct str){ text, repetitions[_i].no[i] }),
                          OA_PATTERN_NO_MATCH);
     }
     oa_pattern_free(pattern);
@@ -326,7 +326,7 @@ START_TEST(linear_work_on_a_long_text_is_done) {
 
     ck_assert_ptr_nonnull(text);
     memset(text, 'a', len);
-    ck_assert_int_eq(match(sources[_i], (struct oa_str){ text, len }), OA_PATTERN_MATCH);
+    ck_assert_int_eq(match(sources[_i], (struct str){ text, len }), OA_PATTERN_MATCH);
     free(text);
 }
 END_TEST

@@ -190,7 +190,7 @@ static const struct sample queries[] = {
       "", "X-Id: x\n", "" },
 };
 
-static struct oa_str find_header(void *user, struct oa_str name, unsigned *ret_count) {
+static struct str find_header(void *user, struct str name, unsigned *ret_count) {
     static char joined[4096];
     const char *line = user;
     size_t len = 0;
@@ -207,7 +207,7 @@ static struct oa_str find_header(void *user, struct oa_str name, unsigned *ret_c
         }
         line = end + 1;
     }
-    return (struct oa_str){ joined, len };
+    return (struct str){ joined, len };
 }
 
 /* A document with one operation, GET `path`, that has these parameters. */

@@ -203,7 +203,7 @@ START_TEST(errors_are_counted_up_to_the_limit) {
     ck_assert(
         !oa_schema_check_text(oa_schema_document_root(document), "[1,2,3,4,5]", 11, NULL, &report));
     ck_assert_uint_eq(report.count, 3);
-    ck_assert(oa_str_is(report.last->path, "/2"));
+    ck_assert(str_is(report.last->path, "/2"));
     oa_arena_close(arena);
     oa_schema_document_free(document);
 }

@@ -398,9 +398,9 @@ END_TEST
 
 START_TEST(several_texts_are_shown) {
     char *text = repeat("", "a", OA_STR_SHOWN_BYTES_MAX + 1, "");
-    struct oa_str a = { text, OA_STR_SHOWN_BYTES_MAX };
-    struct oa_str b = { text, OA_STR_SHOWN_BYTES_MAX + 1 };
-    struct oa_str c = { "c\xc3\xa9", 3 };
+    struct str a = { text, OA_STR_SHOWN_BYTES_MAX };
+    struct str b = { text, OA_STR_SHOWN_BYTES_MAX + 1 };
+    struct str c = { "c\xc3\xa9", 3 };
     char got[1000];
     char expected[1000];
 

@@ -4,8 +4,8 @@
  * keep stale values out, and a server that stops, dies and comes back.
  */
 #include "runtime/cache/cache.h"
-#include "runtime/telemetry/log.h"
 #include "runtime/loop/loop.h"
+#include "runtime/telemetry/log.h"
 
 #include "fake_names.h"
 #include "throwaway_server.h"
@@ -102,9 +102,9 @@ static void note_values(void *ctx, enum err err, const struct cache_value *value
     outcome->err = err;
     ck_assert((err == ERR_OK) == (values != NULL));
     for (size_t i = 0; err == ERR_OK && i < outcome->wanted; i++) {
-        snprintf(outcome->values[i], TEXT_BYTES, "%.*s", (int)values[i].value.length,
-                 values[i].value.bytes == NULL ? "" : values[i].value.bytes);
-        if (values[i].value.bytes == NULL) {
+        snprintf(outcome->values[i], TEXT_BYTES, "%.*s", (int)values[i].value.len,
+                 values[i].value.data == NULL ? "" : values[i].value.data);
+        if (values[i].value.data == NULL) {
             snprintf(outcome->values[i], TEXT_BYTES, "(none)");
         }
         outcome->versions[i] = values[i].version;

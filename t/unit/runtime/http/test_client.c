@@ -42,10 +42,10 @@ static void note_outcome(void *ctx, enum err err, const struct http_response *re
     ck_assert((err == ERR_OK) == (response != NULL));
     if (response != NULL) {
         outcome->status = response->status;
-        memcpy(outcome->body, response->body.bytes, response->body.length);
-        outcome->body[response->body.length] = '\0';
-        snprintf(outcome->etag, sizeof(outcome->etag), "%.*s", (int)response->etag.length,
-                 response->etag.bytes == NULL ? "" : response->etag.bytes);
+        memcpy(outcome->body, response->body.data, response->body.len);
+        outcome->body[response->body.len] = '\0';
+        snprintf(outcome->etag, sizeof(outcome->etag), "%.*s", (int)response->etag.len,
+                 response->etag.data == NULL ? "" : response->etag.data);
     }
 }
 

@@ -298,7 +298,7 @@ START_TEST(request_stays_where_it_is_while_more_arrives) {
     }
     ck_assert(str_equal(path, STR("/hold")) && str_equal(query, STR("query")));
     ck_assert(str_equal(body, STR("body")) && str_equal(value, STR("value")));
-    ck_assert_ptr_null(http_header(held[0], "Y").bytes);
+    ck_assert_ptr_null(http_header(held[0], "Y").data);
     reply_text(held[0], "held", 4);
     int answered = -1; /* the first is of the held one */
     for (uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
@@ -355,8 +355,8 @@ START_TEST(query_parameters_are_decoded_or_refused) {
         enum err err = http_query_param(held[0], "limit", &value);
         ck_assert_msg(err == queries[i].err, "%s: %s", queries[i].query, err_name(err));
         if (err == ERR_OK) {
-            ck_assert_str_eq(value.bytes, queries[i].value);
-            ck_assert_uint_eq(value.length, strlen(queries[i].value));
+            ck_assert_str_eq(value.data, queries[i].value);
+            ck_assert_uint_eq(value.len, strlen(queries[i].value));
         }
         reply_text(held[0], "", 0);
     }

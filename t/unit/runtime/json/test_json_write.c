@@ -1,6 +1,6 @@
 /* services/common/json: what the writer makes, and UTF-8 in and out. */
-#include "runtime/json/json.h"
 #include "base/utf8.h"
+#include "runtime/json/json.h"
 
 #include "unit.h"
 

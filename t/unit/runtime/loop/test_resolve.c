@@ -4,8 +4,8 @@
  * names are faked; what the clients make of it is in the tests of pg, cache and http_client.
  */
 #include "base/clock.h"
-#include "runtime/telemetry/log.h"
 #include "runtime/loop/resolve.h"
+#include "runtime/telemetry/log.h"
 
 #include "fake_names.h"
 #include "unit.h"

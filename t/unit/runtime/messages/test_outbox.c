@@ -4,9 +4,9 @@
  * swept.
  */
 #include "base/clock.h"
+#include "runtime/messages/outbox.h"
 #include "runtime/telemetry/log.h"
 #include "runtime/telemetry/metrics.h"
-#include "runtime/messages/outbox.h"
 
 #include "fake_broker.h"
 #include "fake_pg.h"
@@ -119,11 +119,11 @@ START_TEST(the_insert_names_every_column) {
         ck_assert(str_equal(fake_param_text_at(&call, 1, i), str_of(event->routing_key)));
         ck_assert(str_equal(fake_param_text_at(&call, 2, i), event->message_id));
         ck_assert(str_equal(fake_param_text_at(&call, 3, i), event->correlation_id));
-        ck_assert_ptr_nonnull(fake_param_text_at(&call, 4, i).bytes); /* NOT NULL in the table */
-        ck_assert_uint_eq(fake_param_text_at(&call, 4, i).length, event->traceparent.length);
+        ck_assert_ptr_nonnull(fake_param_text_at(&call, 4, i).data); /* NOT NULL in the table */
+        ck_assert_uint_eq(fake_param_text_at(&call, 4, i).len, event->traceparent.len);
         ck_assert(str_equal(fake_param_text_at(&call, 5, i), event->tracestate));
-        ck_assert((fake_param_text_at(&call, 5, i).bytes == NULL) ==
-                  (event->tracestate.length == 0)); /* NULL when absent */
+        ck_assert((fake_param_text_at(&call, 5, i).data == NULL) ==
+                  (event->tracestate.len == 0)); /* NULL when absent */
         ck_assert(str_equal(fake_param_text_at(&call, 6, i), event->body));
     }
     arena_done(&arena);

@@ -53,7 +53,7 @@ static void check_nulls(void *ctx, enum err err, const struct pg_rows *rows) {
     for (int column = 0; column < 5; column++) {
         ck_assert(pg_is_null(rows, 0, column));
     }
-    ck_assert_ptr_null(pg_get_text(rows, 0, 2).bytes);
+    ck_assert_ptr_null(pg_get_text(rows, 0, 2).data);
     seen = true;
 }
 
@@ -77,7 +77,7 @@ static void check_unnest(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < rows[0].count; i++) {
         struct str text = pg_get_text(rows, i, 1), wanted = TEXTS[i % UNIT_COUNT(TEXTS)];
         ck_assert_int_eq(pg_get_int8(rows, i, 0), (int64_t)i - 3);
-        ck_assert((text.bytes == NULL) == (wanted.bytes == NULL) && str_equal(text, wanted));
+        ck_assert((text.data == NULL) == (wanted.data == NULL) && str_equal(text, wanted));
         ck_assert_int_eq(pg_get_time(rows, i, 2), 946684800000 - 500 + (int64_t)i);
     }
     seen = true;

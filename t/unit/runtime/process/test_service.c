@@ -3,8 +3,8 @@
  * process whose output comes back through pipes.
  */
 #include "runtime/process/config.h"
-#include "runtime/telemetry/log.h"
 #include "runtime/process/service.h"
+#include "runtime/telemetry/log.h"
 
 #include "unit.h"
 
