@@ -129,7 +129,7 @@ static void note_replay(struct flow *flow) {
     const struct order *order = &of(flow)->order;
     struct trace trace = http_trace(http_flow_exchange(flow));
     struct trace_ids ids = trace_ids_of(str_of(trace.parent));
-    metric_add(&order_metrics[M_ORDERS_REPLAYED], 1);
+    metrics_add(&order_metrics[M_ORDERS_REPLAYED], 1);
     log_info("order answered again", LOG_STR("requestId", trace.request_id), LOG_TRACE(ids),
              LOG_INT("orderId", order->id), LOG_STR("firstRequestId", order->request_id));
 }

@@ -92,7 +92,7 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         flow_wake(BATCH_ITEM(batch, struct read_item, i)->wait,
                   err == ERR_OK ? ERR_NOT_FOUND : err);
     }
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 static void run_read(void *ctx, struct batch *batch) {

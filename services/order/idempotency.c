@@ -113,7 +113,7 @@ static void keys_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < batch->count; i++) {
         flow_wake(BATCH_ITEM(batch, struct key_item, i)->wait, err);
     }
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 static void run_find(void *ctx, struct batch *batch) {

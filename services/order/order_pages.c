@@ -184,7 +184,7 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         }
     }
     buf_free(&json);
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 static void query_missing(struct batch *batch) {
@@ -201,7 +201,7 @@ static void values_arrived(void *ctx, enum err err, const struct cache_value *va
     for (size_t k = 0; k < state->id_count; k++) {
         struct order_page page;
         bool hit = err == ERR_OK && read_cached(&batch->arena, values[k].value, &page);
-        metric_add(&order_metrics[hit ? M_LIST_HITS : M_LIST_MISSES], 1);
+        metrics_add(&order_metrics[hit ? M_LIST_HITS : M_LIST_MISSES], 1);
         if (hit) {
             answer_product(batch, state->ids[k], &page, ERR_OK);
             continue;
@@ -211,7 +211,7 @@ static void values_arrived(void *ctx, enum err err, const struct cache_value *va
         state->missing[state->missing_count++] = state->ids[k];
     }
     if (state->missing_count == 0) {
-        batch_done(batch);
+        batcher_end(batch);
         return;
     }
     query_missing(batch);
@@ -239,7 +239,7 @@ static void run_first(void *ctx, struct batch *batch) {
         for (size_t i = 0; i < batch->count; i++) {
             flow_wake(BATCH_ITEM(batch, struct page_item, i)->wait, ERR_NO_MEMORY);
         }
-        batch_done(batch);
+        batcher_end(batch);
         return;
     }
     batch->state = state;
@@ -265,7 +265,7 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     }
     answer(item, &page, err);
     buf_free(&json);
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 static void run_later(void *ctx, struct batch *batch) {

@@ -78,7 +78,7 @@ static void finish(struct batch *batch) {
         }
         flow_wake(item->wait, item->outcome);
     }
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 static void lists_dropped(void *ctx, enum err err) {
@@ -153,7 +153,7 @@ static void tell(struct batch *batch) {
         state->events[count++] = state->events[i];
         note_order(item, now_us);
     }
-    metric_add(&order_metrics[M_ORDERS_STORED], (int64_t)count);
+    metrics_add(&order_metrics[M_ORDERS_STORED], (int64_t)count);
     outbox_publish(&app.outbox, state->events, count);
 }
 
@@ -308,8 +308,8 @@ static bool is_still_wanted(void *item_void) {
 static void run_insert(void *ctx, struct batch *batch) {
     int64_t first_id = 0, now_ms = clock_unix_ms();
     (void)ctx;
-    if (batch_filter(batch, is_still_wanted) == 0) {
-        batch_done(batch);
+    if (batcher_filter(batch, is_still_wanted) == 0) {
+        batcher_end(batch);
         return;
     }
     if (id_block_take(&app.order_ids, batch->count, &first_id) != ERR_OK) {

@@ -73,7 +73,7 @@ static void update_orders(void *ctx, void *items, size_t count) {
     call.params[1] = pg_text_array(arena, statuses, count);
     call.params[2] = pg_text_array(arena, reasons, count);
     call.params[3] = pg_time_array(arena, times, count);
-    metric_observe(&order_metrics[M_FINISH_BATCH], (int64_t)count);
+    metrics_observe(&order_metrics[M_FINISH_BATCH], (int64_t)count);
     pg_run(app.pg, &call, 1, updated, NULL);
 }
 
@@ -89,9 +89,9 @@ static void note_outcome(const struct update_item *item, int64_t now_ms, uint64_
              LOG_STR("status", order_status_name(event->status)),
              LOG_STR("reason", order_reason_name(event->reason)),
              LOG_INT("us", now_us - segment.started_us));
-    metric_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
+    metrics_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
     if (now_ms >= event->updated_ms) {
-        metric_observe(&order_metrics[M_FULFILMENT_SECONDS], (now_ms - event->updated_ms) * 1000);
+        metrics_observe(&order_metrics[M_FULFILMENT_SECONDS], (now_ms - event->updated_ms) * 1000);
     }
 }
 

@@ -175,7 +175,7 @@ static void start_fetch(struct fetch *fetch, const struct lookup_item *first) {
     fetch->product_id = first->product_id;
     fetch->epoch = cache_epoch(app.cache);
     fetch->started_us = clock_monotonic_us();
-    metric_add(&order_metrics[M_PRODUCT_FETCHES], 1);
+    metrics_add(&order_metrics[M_PRODUCT_FETCHES], 1);
     http_client_get(app.products, target, first->trace, fetched, fetch);
 }
 
@@ -225,7 +225,7 @@ static void values_arrived(void *ctx, enum err err, const struct cache_value *va
         int64_t price_cents = 0;
         bool hit =
             err == ERR_OK && read_copy(&batch->arena, state->ids[k], values[k].value, &price_cents);
-        metric_add(&order_metrics[hit ? M_PRODUCT_HITS : M_PRODUCT_MISSES], 1);
+        metrics_add(&order_metrics[hit ? M_PRODUCT_HITS : M_PRODUCT_MISSES], 1);
         for (size_t i = 0; i < batch->count; i++) {
             const struct lookup_item *item = BATCH_ITEM(batch, struct lookup_item, i);
             if (item->product_id != state->ids[k]) {
@@ -238,7 +238,7 @@ static void values_arrived(void *ctx, enum err err, const struct cache_value *va
             }
         }
     }
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 static void collect_ids(struct lookup_state *state, struct batch *batch) {
@@ -264,7 +264,7 @@ static void run_lookup(void *ctx, struct batch *batch) {
         for (size_t i = 0; i < batch->count; i++) {
             answer(BATCH_ITEM(batch, struct lookup_item, i), ERR_NO_MEMORY, 0);
         }
-        batch_done(batch);
+        batcher_end(batch);
         return;
     }
     batch->state = state;

@@ -72,7 +72,7 @@ static void end_round(bool complete) {
         }
     }
     if (reconciler.told > 0) {
-        metric_add(&order_metrics[M_ORDERS_TOLD_AGAIN], (int64_t)reconciler.told);
+        metrics_add(&order_metrics[M_ORDERS_TOLD_AGAIN], (int64_t)reconciler.told);
         log_warn("waiting orders told again", LOG_INT("orders", reconciler.told));
         reconciler.told = 0;
     }

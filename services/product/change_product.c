@@ -178,7 +178,7 @@ static void wake_all(struct batch *batch, enum err err) {
         }
         flow_wake(item->wait, outcome);
     }
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 /* A deadlock or a lost serialization is nobody's conflict: try again later. */
@@ -207,7 +207,7 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
                      LOG_STR("requestId", item->request_id), LOG_TRACE(ids),
                      LOG_INT("productId", item->change.id),
                      LOG_INT("quantity", item->change.restock));
-            metric_add(&product_metrics[M_PRODUCTS_CHANGED], 1);
+            metrics_add(&product_metrics[M_PRODUCTS_CHANGED], 1);
         }
     }
     outbox_publish(&app.outbox, state->events, state->event_count);
@@ -363,8 +363,8 @@ static bool is_still_wanted(void *item) {
 }
 
 static void run_changes(void *ctx, struct batch *batch) {
-    if (batch_filter(batch, is_still_wanted) == 0) {
-        batch_done(batch);
+    if (batcher_filter(batch, is_still_wanted) == 0) {
+        batcher_end(batch);
         return;
     }
     struct change_state *state = arena_zalloc(&batch->arena, sizeof(*state));

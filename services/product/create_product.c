@@ -119,10 +119,10 @@ static void finish(struct batch *batch, enum err err) {
         flow_wake(item->wait, err);
     }
     if (err == ERR_OK) {
-        metric_add(&product_metrics[M_PRODUCTS_CREATED], (int64_t)batch->count);
+        metrics_add(&product_metrics[M_PRODUCTS_CREATED], (int64_t)batch->count);
         outbox_publish(&app.outbox, events, batch->count);
     }
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -199,8 +199,8 @@ static bool is_still_wanted(void *item) {
 static void run_insert(void *ctx, struct batch *batch) {
     int64_t first_id = 0, first_outbox_id = 0, now_ms = clock_unix_ms();
     (void)ctx;
-    if (batch_filter(batch, is_still_wanted) == 0) {
-        batch_done(batch);
+    if (batcher_filter(batch, is_still_wanted) == 0) {
+        batcher_end(batch);
         return;
     }
     if (id_block_take(&app.outbox_ids, batch->count, &first_outbox_id) != ERR_OK) {

@@ -151,7 +151,7 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         flow_wake(BATCH_ITEM(batch, struct read_item, i)->wait,
                   err == ERR_OK ? ERR_NOT_FOUND : err);
     }
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 static void read_database(struct batch *batch, const int64_t *ids, size_t count) {
@@ -180,10 +180,10 @@ static void values_arrived(void *ctx, enum err err, const struct cache_value *va
             missing[missing_count++] = state->ids[i];
         }
     }
-    metric_add(&product_metrics[M_CACHE_HITS], (int64_t)(state->id_count - missing_count));
-    metric_add(&product_metrics[M_CACHE_MISSES], (int64_t)missing_count);
+    metrics_add(&product_metrics[M_CACHE_HITS], (int64_t)(state->id_count - missing_count));
+    metrics_add(&product_metrics[M_CACHE_MISSES], (int64_t)missing_count);
     if (missing_count == 0) {
-        batch_done(batch);
+        batcher_end(batch);
         return;
     }
     read_database(batch, missing, missing_count);

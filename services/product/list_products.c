@@ -130,7 +130,7 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         encode_page((struct list_products *)item->wait.flow, &rows[0]);
     }
     flow_wake(item->wait, err);
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 static void run_page(void *ctx, struct batch *batch) {

@@ -96,7 +96,7 @@ static void lock_products(void *ctx, void *items, size_t count) {
         { .statement = SQL_LEDGER_FIND, .param_count = 1 },
     };
     calls[1].params[0] = pg_int8_array(arena, order_ids, count);
-    metric_observe(&product_metrics[M_DECISION_BATCH], (int64_t)count);
+    metrics_observe(&product_metrics[M_DECISION_BATCH], (int64_t)count);
     segment.session = pg_begin(app.pg, calls, 2, decide, NULL);
 }
 
@@ -324,7 +324,7 @@ static void count_outcome(const struct decision_item *item) {
     } else if (item->order.reason == REASON_PRODUCT_NOT_FOUND) {
         metric = M_ORDERS_PRODUCT_NOT_FOUND;
     }
-    metric_add(&product_metrics[metric], 1);
+    metrics_add(&product_metrics[metric], 1);
 }
 
 static void note_outcome(const struct decision_item *item, uint64_t took_us) {

@@ -268,7 +268,7 @@ static void report_parks(struct broker *broker) {
         assert(held->batch != NULL && held->parks_pending >= failed + parked);
         held->parks_pending -= failed + parked;
         held->park_failed = held->park_failed || failed > 0;
-        metric_add(&broker_metrics[M_PARKED], (int64_t)parked);
+        metrics_add(&broker_metrics[M_PARKED], (int64_t)parked);
         if (held->acknowledged && held->parks_pending == 0) {
             finish_batch(broker, queue);
         }
@@ -337,7 +337,7 @@ static void take_batch(struct broker *broker, size_t queue) {
         broker_ack_batch(broker, queue);
         return;
     }
-    metric_observe(&broker_metrics[M_BATCH_SIZE], (int64_t)batch->count);
+    metrics_observe(&broker_metrics[M_BATCH_SIZE], (int64_t)batch->count);
     broker->callbacks.on_deliveries(broker->ctx, queue, batch->deliveries, batch->count);
 }
 

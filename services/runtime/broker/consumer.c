@@ -153,7 +153,7 @@ static enum err collect_released(struct broker_consumer *consumer) {
             err = link_put_method(&consumer->thread.link,
                                   (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + i),
                                   AMQP_BASIC_ACK_METHOD, &ack);
-            metric_add(&broker_metrics[M_ACKED], (int64_t)batch->count);
+            metrics_add(&broker_metrics[M_ACKED], (int64_t)batch->count);
         }
         recycle_batch(queue, batch);
     }
@@ -339,8 +339,8 @@ static enum err finish_delivery(struct broker_consumer *consumer,
         }
         batch->last_tag = queue->tag;
     }
-    metric_add(&broker_metrics[M_DELIVERIES], 1);
-    metric_add(&broker_metrics[M_REDELIVERIES], queue->delivery.redelivered ? 1 : 0);
+    metrics_add(&broker_metrics[M_DELIVERIES], 1);
+    metrics_add(&broker_metrics[M_REDELIVERIES], queue->delivery.redelivered ? 1 : 0);
     queue->assembling = ASSEMBLE_NOTHING;
     return ERR_OK;
 }
@@ -353,7 +353,7 @@ static enum err reject_delivery(struct broker_consumer *consumer,
     log_error("delivery too large, dead-lettered",
               LOG_STR("queue", consumer->thread.broker->options.queues[index].name),
               LOG_INT("bodyBytes", queue->body_length));
-    metric_add(&broker_metrics[M_REJECTED], 1);
+    metrics_add(&broker_metrics[M_REJECTED], 1);
     queue->assembling = ASSEMBLE_SKIP;
     return link_put_method(&consumer->thread.link, (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + index),
                            AMQP_BASIC_REJECT_METHOD, &reject);

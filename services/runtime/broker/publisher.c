@@ -92,8 +92,8 @@ static void fail_queued(struct broker_publisher *publisher) {
         sendq_take(&publisher->sendq, &publisher->records);
     } while (buf_length(&publisher->records) > 0);
     sendq_sent(&publisher->sendq, count);
-    metric_add(&broker_metrics[M_UNCONFIRMED], (int64_t)count);
-    metric_set(&broker_metrics[M_QUEUE_DEPTH], 0);
+    metrics_add(&broker_metrics[M_UNCONFIRMED], (int64_t)count);
+    metrics_set(&broker_metrics[M_QUEUE_DEPTH], 0);
 }
 
 static void broker_publisher_lost(void *ctx) {
@@ -102,7 +102,7 @@ static void broker_publisher_lost(void *ctx) {
     set_state(publisher, BROKER_DOWN);
     confirms_fail_all(&publisher->confirms);
     fail_queued(publisher);
-    metric_set(&broker_metrics[M_INFLIGHT], 0);
+    metrics_set(&broker_metrics[M_INFLIGHT], 0);
     broker_signal_loop(publisher->thread.broker);
 }
 
@@ -118,7 +118,7 @@ static void report(struct broker_publisher *publisher) {
         publisher->fates_posted = false;
         broker_signal_loop(publisher->thread.broker);
     }
-    metric_set(&broker_metrics[M_INFLIGHT], (int64_t)publisher->confirms.open);
+    metrics_set(&broker_metrics[M_INFLIGHT], (int64_t)publisher->confirms.open);
 }
 
 static enum err start_confirms(struct broker_publisher *publisher) {
@@ -218,7 +218,7 @@ static enum err put_item(struct broker_publisher *publisher, const struct send_i
         /* a copy that was encoded for an earlier connection with larger frames: it comes again */
         fates_post(&publisher->fates, item->cookie, item->park_queue, false);
         publisher->fates_posted = true;
-        metric_add(&broker_metrics[M_UNCONFIRMED], 1);
+        metrics_add(&broker_metrics[M_UNCONFIRMED], 1);
         return ERR_OK;
     }
     struct confirm_entry entry = {
@@ -259,8 +259,8 @@ static enum err send_queued(struct broker_publisher *publisher) {
     }
     if (count > 0) {
         sendq_sent(&publisher->sendq, count);
-        metric_add(&broker_metrics[M_PUBLISHED], (int64_t)count);
-        metric_set(&broker_metrics[M_QUEUE_DEPTH], (int64_t)sendq_waiting(&publisher->sendq));
+        metrics_add(&broker_metrics[M_PUBLISHED], (int64_t)count);
+        metrics_set(&broker_metrics[M_QUEUE_DEPTH], (int64_t)sendq_waiting(&publisher->sendq));
     }
     return err == ERR_OK ? link_flush(&publisher->thread.link) : err;
 }
@@ -271,10 +271,10 @@ static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed
     struct broker_publisher *publisher = ctx;
     fates_post(&publisher->fates, entry->cookie, entry->park_queue, confirmed);
     publisher->fates_posted = true;
-    metric_add(&broker_metrics[confirmed ? M_CONFIRMED : M_UNCONFIRMED], 1);
+    metrics_add(&broker_metrics[confirmed ? M_CONFIRMED : M_UNCONFIRMED], 1);
     if (confirmed) {
-        metric_observe(&broker_metrics[M_CONFIRM_SECONDS],
-                       (int64_t)(clock_monotonic_us() - entry->queued_us));
+        metrics_observe(&broker_metrics[M_CONFIRM_SECONDS],
+                        (int64_t)(clock_monotonic_us() - entry->queued_us));
     }
 }
 
@@ -315,7 +315,7 @@ static enum err on_return(struct broker_publisher *publisher, const amqp_basic_r
     assert(length < sizeof(publisher->returned_key)); /* a short string */
     memcpy(publisher->returned_key, method->routing_key.bytes, length);
     publisher->returned_key[length] = '\0';
-    metric_add(&broker_metrics[M_RETURNED], 1);
+    metrics_add(&broker_metrics[M_RETURNED], 1);
     uint64_t now_ms = clock_monotonic_ms();
     if (publisher->redeclared_ms == 0 || now_ms - publisher->redeclared_ms >= REDECLARE_MS_MIN) {
         publisher->redeclared_ms = now_ms;

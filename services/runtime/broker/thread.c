@@ -121,7 +121,7 @@ static void retry_later(struct broker_thread *thread, bool was_up) {
     uint32_t retry_ms = backoff_next_ms(&thread->backoff);
     log_outage(thread, was_up, retry_ms);
     wait_before_retry(thread, retry_ms);
-    metric_add(thread->reconnects, 1);
+    metrics_add(thread->reconnects, 1);
 }
 
 static void end_session(struct broker_thread *thread) {

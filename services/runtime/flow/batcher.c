@@ -96,13 +96,13 @@ static void flush(void *ctx) {
         batch->state = NULL;
         batcher->inflight++;
         if (batcher->options.size_histogram != NULL) {
-            metric_observe(batcher->options.size_histogram, (int64_t)batch->count);
+            metrics_observe(batcher->options.size_histogram, (int64_t)batch->count);
         }
         batcher->options.run(batcher->options.ctx, batch);
     }
 }
 
-void batch_done(struct batch *batch) {
+void batcher_end(struct batch *batch) {
     struct batcher *batcher = batch->batcher;
     assert(batcher->inflight > 0);
     arena_reset(&batch->arena);
@@ -112,7 +112,7 @@ void batch_done(struct batch *batch) {
     schedule(batcher);
 }
 
-size_t batch_filter(struct batch *batch, bool (*keep)(void *item)) {
+size_t batcher_filter(struct batch *batch, bool (*keep)(void *item)) {
     size_t bytes = batch->batcher->options.item_bytes, kept = 0;
     char *items = batch->items;
     for (size_t i = 0; i < batch->count; i++) {

@@ -26,7 +26,7 @@ struct batch {
     struct batcher *batcher;
     void *items; /* `count` items of batcher->options.item_bytes each, in arrival order */
     size_t count;
-    struct arena arena; /* for parameters and results; reset by batch_done() */
+    struct arena arena; /* for parameters and results; reset by batcher_end() */
     void *state;        /* the runner's own */
     struct list node;
 };
@@ -38,7 +38,7 @@ struct batcher_options {
     size_t batch_max;
     size_t inflight_max;
     size_t arena_bytes_max; /* per batch; 0: 64 MiB */
-    /* Start the batch; end it, now or later, with batch_done(). */
+    /* Start the batch; end it, now or later, with batcher_end(). */
     void (*run)(void *ctx, struct batch *batch);
     void *ctx;
     struct metric *size_histogram; /* may be NULL */
@@ -64,13 +64,13 @@ void batcher_done(struct batcher *batcher); /* accepts one zeroed; no batch may 
 MUST_CHECK enum err batcher_add(struct batcher *batcher, const void *item);
 
 /* The batch is over: its memory is reused, the next one may start at the end of this tick. */
-void batch_done(struct batch *batch);
+void batcher_end(struct batch *batch);
 
 /*
  * Keep only the items for which `keep` returns true, in their order; returns how many are left. For
  * a runner's first line: what nobody waits for any more is not begun.
  */
-size_t batch_filter(struct batch *batch, bool (*keep)(void *item));
+size_t batcher_filter(struct batch *batch, bool (*keep)(void *item));
 
 /* Nothing waits and nothing is under way. */
 bool batcher_is_idle(const struct batcher *batcher);

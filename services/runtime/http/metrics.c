@@ -109,23 +109,23 @@ void http_metrics_request(struct http_metrics *metrics, size_t route, int status
     size_t row = route < metrics->route_count ? route : metrics->route_count;
     int class = status / 100 - 2;
     if (class >= 0 && class < CLASSES) {
-        metric_add(&metrics->requests[row * CLASSES + (size_t) class], 1);
+        metrics_add(&metrics->requests[row * CLASSES + (size_t) class], 1);
     }
-    metric_observe(&metrics->seconds[row], (int64_t)took_us);
+    metrics_observe(&metrics->seconds[row], (int64_t)took_us);
 }
 
 void http_metrics_connections(struct http_metrics *metrics, int by) {
-    metric_add(metrics->connections, by);
+    metrics_add(metrics->connections, by);
 }
 
 void http_metrics_refused(struct http_metrics *metrics) {
-    metric_add(metrics->refused, 1);
+    metrics_add(metrics->refused, 1);
 }
 
 void http_metrics_malformed(struct http_metrics *metrics) {
-    metric_add(metrics->malformed, 1);
+    metrics_add(metrics->malformed, 1);
 }
 
 void http_metrics_timeout(struct http_metrics *metrics) {
-    metric_add(metrics->timeouts, 1);
+    metrics_add(metrics->timeouts, 1);
 }

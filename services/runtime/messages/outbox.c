@@ -194,8 +194,8 @@ static void note_event(const char *msg, struct arena *arena, const struct outbox
 }
 
 static void note_levels(const struct outbox *outbox) {
-    metric_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight);
-    metric_set(&METRICS[M_BACKLOG], (int64_t)outbox->backlog_count);
+    metrics_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight);
+    metrics_set(&METRICS[M_BACKLOG], (int64_t)outbox->backlog_count);
 }
 
 /* An event that this process holds: to the broker, else into the backlog, else to the sweep. */
@@ -207,7 +207,7 @@ static void send_held(struct outbox *outbox, struct arena *arena, const struct o
     }
     if (err == ERR_OK) {
         outbox->inflight++;
-        metric_add(&METRICS[metric], 1);
+        metrics_add(&METRICS[metric], 1);
         if (metric == M_REPUBLISHED) {
             note_event("event sent by the sweep", arena, event);
         }
@@ -223,7 +223,7 @@ static void send_held(struct outbox *outbox, struct arena *arena, const struct o
     if (err == ERR_UNAVAILABLE && metric == M_REPUBLISHED) {
         release(outbox, event->id, event->claim);
     }
-    metric_add(&METRICS[M_UNSENT], 1);
+    metrics_add(&METRICS[M_UNSENT], 1);
     note_event("event waits for the broker", arena, event);
 }
 
@@ -262,7 +262,8 @@ void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t 
         }
         id_set_remove(&outbox->held, id);
         if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {
-            metric_add(&METRICS[M_UNDELETED], 1); /* the sweep sends it again and deletes it then */
+            metrics_add(&METRICS[M_UNDELETED],
+                        1); /* the sweep sends it again and deletes it then */
         }
     }
     note_levels(outbox);
@@ -273,7 +274,7 @@ static void batch_settled(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     (void)err; /* rows that stay are swept, sent again and deleted then; claims end by themselves */
     (void)rows;
-    batch_done(batch);
+    batcher_end(batch);
 }
 
 static void run_deletion(void *ctx, struct batch *batch) {
@@ -293,7 +294,7 @@ static void run_release(void *ctx, struct batch *batch) {
     int64_t *ids = arena_array(&batch->arena, batch->count, sizeof(*ids));
     int64_t *claims = arena_array(&batch->arena, batch->count, sizeof(*claims));
     if (ids == NULL || claims == NULL) {
-        batch_done(batch);
+        batcher_end(batch);
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {

@@ -11,7 +11,7 @@
 struct bucket_set {
     size_t count; /* the bucket for more than the last bound, +Inf, comes behind them */
     struct {
-        int64_t bound; /* inclusive, in the unit that metric_observe() takes */
+        int64_t bound; /* inclusive, in the unit that metrics_observe() takes */
         const char *text;
     } buckets[METRIC_BUCKETS_MAX - 1];
 };
@@ -115,17 +115,17 @@ static const struct bucket_set *bucket_set(const struct metric *metric) {
     return metric->type == METRIC_HISTOGRAM_SECONDS ? &SECONDS : &SIZES;
 }
 
-void metric_add(struct metric *metric, int64_t by) {
+void metrics_add(struct metric *metric, int64_t by) {
     assert(metric->type == METRIC_GAUGE || (metric->type == METRIC_COUNTER && by >= 0));
     atomic_fetch_add_explicit(&metric->value, by, memory_order_relaxed);
 }
 
-void metric_set(struct metric *metric, int64_t value) {
+void metrics_set(struct metric *metric, int64_t value) {
     assert(metric->type == METRIC_GAUGE);
     atomic_store_explicit(&metric->value, value, memory_order_relaxed);
 }
 
-void metric_observe(struct metric *metric, int64_t value) {
+void metrics_observe(struct metric *metric, int64_t value) {
     const struct bucket_set *set = bucket_set(metric);
     int64_t observed = value < 0 ? 0 : value;
     size_t bucket = 0;

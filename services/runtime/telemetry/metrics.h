@@ -7,7 +7,7 @@
  *       …
  *   };
  *   metrics_register(METRICS, METRIC_COUNT);
- *   metric_add(&METRICS[M_ORDERS_STORED], 1);
+ *   metrics_add(&METRICS[M_ORDERS_STORED], 1);
  *
  * Rows with the same name and different `labels` must be neighbours; HELP and TYPE are written
  * once. Updates are atomic and may come from any thread; rendering belongs to the loop's thread.
@@ -42,13 +42,13 @@ enum { METRIC_TABLES_MAX = 16 };
 /* `table` must stay for the life of the process. At start-up, loop thread. */
 void metrics_register(struct metric *table, size_t count);
 
-void metric_add(struct metric *metric, int64_t by);
-void metric_set(struct metric *metric, int64_t value);
+void metrics_add(struct metric *metric, int64_t by);
+void metrics_set(struct metric *metric, int64_t value);
 /*
  * Histogram of seconds (fed in microseconds; buckets 100 µs … 10 s) or of sizes (1, 2, 5, 10 …
  * 5000).
  */
-void metric_observe(struct metric *metric, int64_t value);
+void metrics_observe(struct metric *metric, int64_t value);
 
 /*
  * Append every registered metric, and process_* basics (resident memory, open fds, start time,

@@ -21,7 +21,7 @@ static void run(void *ctx, struct batch *batch) {
     batch->state = &runs[run_count];
     runs[run_count++] = batch;
     if (done_at_once) {
-        batch_done(batch);
+        batcher_end(batch);
     }
 }
 
@@ -77,7 +77,7 @@ START_TEST(an_item_goes_alone_and_at_once) {
     ck_assert_uint_eq(run_count, 1);
     expect_batch(0, 1, 1);
     ck_assert(!batcher_is_idle(&batcher));
-    batch_done(runs[0]);
+    batcher_end(runs[0]);
 }
 END_TEST
 
@@ -90,12 +90,12 @@ START_TEST(what_arrives_meanwhile_is_the_next_batch) {
         loop_tick(loop, 0);
     }
     ck_assert_uint_eq(run_count, 1);
-    batch_done(runs[0]);
+    batcher_end(runs[0]);
     ck_assert_uint_eq(run_count, 1); /* at the end of the tick */
     loop_tick(loop, 0);
     ck_assert_uint_eq(run_count, 2);
     expect_batch(1, 2, 3);
-    batch_done(runs[1]);
+    batcher_end(runs[1]);
 }
 END_TEST
 
@@ -106,7 +106,7 @@ START_TEST(the_items_of_one_tick_share_a_batch_up_to_its_limit) {
         loop_tick(loop, 0);
         ck_assert_uint_eq(run_count, i + 1);
         expect_batch(i, 1 + (int)i * BATCH_MAX, i < 2 ? BATCH_MAX : 1);
-        batch_done(runs[i]);
+        batcher_end(runs[i]);
     }
 }
 END_TEST
@@ -118,13 +118,13 @@ START_TEST(so_many_batches_at_once_and_no_more) {
     ck_assert_uint_eq(run_count, 2);
     expect_batch(0, 1, BATCH_MAX);
     expect_batch(1, 5, BATCH_MAX);
-    batch_done(runs[1]); /* in any order */
+    batcher_end(runs[1]); /* in any order */
     loop_tick(loop, 0);
     ck_assert_uint_eq(run_count, 3);
     expect_batch(2, 9, 2);
     expect_batch(0, 1, BATCH_MAX); /* untouched */
-    batch_done(runs[0]);
-    batch_done(runs[2]);
+    batcher_end(runs[0]);
+    batcher_end(runs[2]);
 }
 END_TEST
 
@@ -135,7 +135,7 @@ START_TEST(a_full_queue_is_busy) {
     loop_tick(loop, 0);
     add(2, QUEUE_MAX);
     ck_assert_int_eq(batcher_add(&batcher, &item), ERR_BUSY);
-    batch_done(runs[0]);
+    batcher_end(runs[0]);
     loop_tick(loop, 0);
     add(12, BATCH_MAX); /* as many as left; the ring goes round */
     ck_assert_int_eq(batcher_add(&batcher, &item), ERR_BUSY);
@@ -144,7 +144,7 @@ START_TEST(a_full_queue_is_busy) {
         int count = next + BATCH_MAX <= 16 ? BATCH_MAX : 16 - next;
         expect_batch(i, next, (size_t)count);
         next += count;
-        batch_done(runs[i]);
+        batcher_end(runs[i]);
         loop_tick(loop, 0);
     }
 }
@@ -167,7 +167,7 @@ START_TEST(the_items_are_copies) {
     item = 2;
     loop_tick(loop, 0);
     expect_batch(0, 1, 1);
-    batch_done(runs[0]);
+    batcher_end(runs[0]);
 }
 END_TEST
 
@@ -180,7 +180,7 @@ START_TEST(the_arena_is_the_batch_s_and_limited) {
         loop_tick(loop, 0);
         ck_assert_ptr_nonnull(arena_alloc(&runs[i]->arena, 4000));
         ck_assert_ptr_null(arena_alloc(&runs[i]->arena, 20000));
-        batch_done(runs[i]);
+        batcher_end(runs[i]);
     }
 }
 END_TEST

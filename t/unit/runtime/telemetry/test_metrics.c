@@ -64,11 +64,11 @@ static size_t count(const char *text, const char *part) {
 }
 
 START_TEST(counters_and_gauges) {
-    metric_add(&metrics[M_STORED], 3);
-    metric_add(&metrics[M_STORED], 0);
-    metric_add(&metrics[M_REJECTED], 2);
-    metric_set(&metrics[M_DEPTH], 10);
-    metric_add(&metrics[M_DEPTH], -17);
+    metrics_add(&metrics[M_STORED], 3);
+    metrics_add(&metrics[M_STORED], 0);
+    metrics_add(&metrics[M_REJECTED], 2);
+    metrics_set(&metrics[M_DEPTH], 10);
+    metrics_add(&metrics[M_DEPTH], -17);
     const char *text = render();
     assert_line(text, "# HELP test_stored_total Orders \\\\ stored\\nfor good");
     assert_line(text, "# TYPE test_stored_total counter");
@@ -86,7 +86,7 @@ END_TEST
 START_TEST(histogram_of_seconds) {
     const int64_t observed_us[] = { -5, 0, 100, 101, 1000, 10000000, 10000001 };
     for (size_t i = 0; i < UNIT_COUNT(observed_us); i++) {
-        metric_observe(&metrics[M_SECONDS], observed_us[i]);
+        metrics_observe(&metrics[M_SECONDS], observed_us[i]);
     }
     const char *text = render();
     assert_line(text, "# TYPE test_insert_seconds histogram");
@@ -106,9 +106,9 @@ START_TEST(histogram_of_seconds) {
 END_TEST
 
 START_TEST(histogram_of_sizes) {
-    metric_observe(&metrics[M_SIZE], 1);
-    metric_observe(&metrics[M_SIZE], 3);
-    metric_observe(&metrics[M_SIZE], 5001);
+    metrics_observe(&metrics[M_SIZE], 1);
+    metrics_observe(&metrics[M_SIZE], 3);
+    metrics_observe(&metrics[M_SIZE], 5001);
     const char *text = render();
     assert_line(text, "test_batch_size_bucket{le=\"1\"} 1");
     assert_line(text, "test_batch_size_bucket{le=\"2\"} 1");
@@ -202,8 +202,8 @@ enum { THREADS = 4, ROUNDS = 20000 };
 static void *update_often(void *ctx) {
     (void)ctx;
     for (int i = 0; i < ROUNDS; i++) {
-        metric_add(&metrics[M_STORED], 1);
-        metric_observe(&metrics[M_SIZE], 2);
+        metrics_add(&metrics[M_STORED], 1);
+        metrics_observe(&metrics[M_SIZE], 2);
     }
     return NULL;
 }
@@ -250,7 +250,7 @@ START_TEST(wrong_tables_abort) {
 END_TEST
 
 START_TEST(counters_do_not_go_down) {
-    metric_add(&metrics[M_STORED], -1);
+    metrics_add(&metrics[M_STORED], -1);
 }
 END_TEST
 #endif
