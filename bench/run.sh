@@ -149,8 +149,8 @@ bench_validator() {
     bench/validator.sh
 }
 
-k6_profile() { # ARGS of bench/k6_profile/main.mjs
-    BASE_URL=$ORDER_SERVICE GATEWAY_URL=$GATEWAY bench/k6_profile/main.mjs \
+k6_profile() { # ARGS of tools/k6_profile/main.mjs
+    BASE_URL=$ORDER_SERVICE GATEWAY_URL=$GATEWAY tools/k6_profile/main.mjs \
         ${BENCH_SECONDS:+--seconds "$BENCH_SECONDS"} "$@"
 }
 

@@ -31,7 +31,7 @@ sources() {
 
 texts() {
     sources
-    find prodorder configure.sh Makefile scripts t -name node_modules -prune -o -type f -print 2> /dev/null |
+    find prodorder configure.sh Makefile scripts tools t -name node_modules -prune -o -type f -print 2> /dev/null |
         grep -vE '\.[ch]$|check-style|t/control/' | sort
 }
 

@@ -1,4 +1,4 @@
-# ./prodorder trace: where scripts/trace/trace.pl finds logs, databases and broker. Passwords go through
+# ./prodorder trace: where tools/trace/trace.pl finds logs, databases and broker. Passwords go through
 # the environment, never through a command line.
 
 trace_run() {
@@ -16,5 +16,5 @@ trace_run() {
         settings_port rabbitmq-management
         TRACE_RABBITMQ=http://127.0.0.1:$RET_PORT
     fi
-    exec perl "$ROOT/scripts/trace/trace.pl" "$@"
+    exec perl "$ROOT/tools/trace/trace.pl" "$@"
 }

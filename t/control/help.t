@@ -18,7 +18,7 @@ find({
         $File::Find::prune = 1 if /(?:^|\/)node_modules$/;
         push @programs, $_ if -f && -x;
     },
-}, grep { -e } qw(.ci prodorder configure.sh scripts bench fuzz mock docker k6 ngx_prodorder_gateway t));
+}, grep { -e } qw(.ci prodorder configure.sh scripts tools bench fuzz mock docker k6 ngx_prodorder_gateway t));
 @programs = sort @programs;
 cmp_ok(scalar @programs, '>=', 15, 'programs were found');
 

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# How bench/k6_profile/ drives a load, without a stack: its wrk script on a clock of this test's own, then whole
+# How tools/k6_profile/ drives a load, without a stack: its wrk script on a clock of this test's own, then whole
 # runs against a server that answers late, not at all, or breaks the connection; and what mixed.js and spike.js
 # find in the answers of a gateway that makes mistakes.
 use strict;
@@ -40,7 +40,7 @@ local function start(mode, connections, due_ms)
     end
     plan:close()
     requests:close()
-    dofile("bench/k6_profile/wrk.lua")
+    dofile("tools/k6_profile/wrk.lua")
     init({ DIR, #due_ms, connections, mode })
     request() -- wrk tries one before it starts
     said = {}
@@ -272,7 +272,7 @@ END
     if ($pid == 0) {
         open STDERR, '>', '/dev/null';
         $ENV{TMPDIR} = $temporary;
-        exec 'bench/k6_profile/main.mjs', $long or exit 127;
+        exec 'tools/k6_profile/main.mjs', $long or exit 127;
     }
     my $deadline = time + 60;
     my $drives = sub { glob("$temporary/*/record") && `ps -o args= --ppid $pid` =~ /^wrk /m };

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# The scripts of k6/ as bench/k6_profile/main.mjs reads them, without k6 and without a stack: what would be
+# The scripts of k6/ as tools/k6_profile/main.mjs reads them, without k6 and without a stack: what would be
 # sent when, how it would be judged, and what is refused.
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ plan skip_all => $why_not if $why_not;
 # main_says(ENVIRONMENT, ARGS...): what main.mjs says, and its exit status
 sub main_says {
     my ($environment, @arguments) = @_;
-    return output_of($environment, 'bench/k6_profile/main.mjs', @arguments);
+    return output_of($environment, 'tools/k6_profile/main.mjs', @arguments);
 }
 
 sub planned {
@@ -124,9 +124,9 @@ for my $case (
 
 # A run in which too little was sent is no success, whatever its thresholds say: of 100 arrivals 5, then 6 are dropped.
 my $summary = <<'END';
-import { summarize } from './bench/k6_profile/report.mjs';
-import { DROPPED } from './bench/k6_profile/drive.mjs';
-import { world } from './bench/k6_profile/world.mjs';
+import { summarize } from './tools/k6_profile/report.mjs';
+import { DROPPED } from './tools/k6_profile/drive.mjs';
+import { world } from './tools/k6_profile/world.mjs';
 const at = Array.from({ length: 100 }, (_, n) => n / 100);
 const schedule = { connections: 1, openLoop: true, seconds: 1, due: at, phases: [] };
 console.log(JSON.stringify([5, 6].map((dropped) => summarize({ name: 'none', schedule, world, thresholds: [],

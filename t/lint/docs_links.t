@@ -67,7 +67,7 @@ sub wrong_commands {
     push @wrong, "bash cannot read it: $syntax->{err}" if $syntax->{status} != 0;
     push @wrong, map { "./prodorder has no command $_" } grep { !$commands{$_} } $code =~ m{(?:^|[\s;(])\./prodorder ([a-z]\w*)}mg;
     push @wrong, map { "make has no target $_" } grep { !$targets{$_} } $code =~ /(?:^|&& )make ([a-z][\w-]*)/mg;
-    push @wrong, map { "$_ is not there" } grep { !-e } $code =~ m{(?:^|[\s'"])((?:\./)?(?:scripts|bench|k6|docker|fuzz|mock|t)/[\w./-]*\w)}mg;
+    push @wrong, map { "$_ is not there" } grep { !-e } $code =~ m{(?:^|[\s'"])((?:\./)?(?:scripts|tools|bench|k6|docker|fuzz|mock|t)/[\w./-]*\w)}mg;
     return @wrong;
 }
 

@@ -1,4 +1,4 @@
-// The rules for k6/ and for bench/k6_profile/, which runs k6's scripts without k6.
+// The rules for k6/ and for tools/k6_profile/, which runs k6's scripts without k6.
 import js from '@eslint/js';
 
 const readonly = (...names) => Object.fromEntries(names.map((name) => [name, 'readonly']));
@@ -39,7 +39,7 @@ export default [
         rules,
     },
     {
-        files: ['**/bench/k6_profile/*.mjs'],
+        files: ['**/tools/k6_profile/*.mjs'],
         languageOptions: {
             ecmaVersion: 2022,
             sourceType: 'module',

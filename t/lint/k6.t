@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # k6/: every script is type-checked against k6's own types, and linted, as are the modules of
-# bench/k6_profile/ that run them without k6.
+# tools/k6_profile/ that run them without k6.
 use strict;
 use warnings;
 
@@ -45,7 +45,7 @@ my @scripts = glob 'k6/*.js k6/lib/*.js';
 is_deeply([grep { m{^k6/\w+\.js$} } @scripts], [map { "k6/$_.js" } qw(mixed script soak spike steady)],
     'all scripts are looked at');
 is_deeply([types('.', "$lint/k6.tsconfig.json")], ['', 0], "k6/ breaks no rule of k6's types");
-is_deeply([rules('.', qw(k6 bench/k6_profile))], ['', 0], 'k6/ and bench/k6_profile/ break no rule of the linter');
+is_deeply([rules('.', qw(k6 tools/k6_profile))], ['', 0], 'k6/ and tools/k6_profile/ break no rule of the linter');
 
 # The rules are there: each of these mistakes, in a copy, is found. [file, what, by what, which tool, its word]
 my @mistakes = (

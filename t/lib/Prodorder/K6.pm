@@ -1,6 +1,6 @@
 package Prodorder::K6;
 
-# bench/k6_profile/, for its tests.
+# tools/k6_profile/, for its tests.
 #
 #     my $why_not = Prodorder::K6::missing('wrk', 'curl');    # undef: these and Node.js are there
 #     plan skip_all => $why_not if $why_not;
@@ -51,7 +51,7 @@ sub output_of {
 sub profile {
     my ($environment, @arguments) = @_;
     my $file = "$dir/" . ++$runs;
-    my ($said, $status) = output_of($environment, 'bench/k6_profile/main.mjs', '--json', $file, @arguments);
+    my ($said, $status) = output_of($environment, 'tools/k6_profile/main.mjs', '--json', $file, @arguments);
     my $run = { said => $said, status => $status };
     open my $in, '<', $file or return $run;
     $run->{result} = JSON::PP::decode_json(scalar <$in>);

@@ -13,7 +13,7 @@ export async function resolve(specifier, context, next) {
         return { url: new URL(PARTS[specifier], import.meta.url).href, format: 'module', shortCircuit: true };
     }
     if (specifier === 'k6' || specifier.startsWith('k6/')) {
-        throw new Error(`bench/k6_profile has no '${specifier}'; it has ${Object.keys(PARTS).join(', ')}`);
+        throw new Error(`tools/k6_profile has no '${specifier}'; it has ${Object.keys(PARTS).join(', ')}`);
     }
     const found = await next(specifier, context);
     return found.url.endsWith('.js') ? { ...found, format: 'module' } : found;
