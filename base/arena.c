@@ -19,7 +19,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(bytes, length) ((void)(bytes), (void)(length))
 #endif
 
-enum { ALIGNMENT = 16, CHUNK_BYTES = 4096 };
+enum { ALIGNMENT = 8 };
 
 struct arena_chunk {
     struct arena_chunk *older;
@@ -27,17 +27,52 @@ struct arena_chunk {
     alignas(ALIGNMENT) char bytes[];
 };
 
-#define CHUNK_BYTES_MAX                                                                            \
-    ((size_t)PTRDIFF_MAX - sizeof(struct arena_chunk)) /* malloc()'s own limit */
-
 struct arena_cleanup {
     struct arena_cleanup *older;
     arena_cleanup_fn *fn;
     void *object;
 };
 
+/* Chunks of ARENA_CHUNK_BYTES_MAX that no scratch arena of this thread uses. */
+static _Thread_local struct arena_chunk *kept;
+static _Thread_local unsigned kept_count;
+
+void arena_init_from(struct arena *arena, arena_grab_fn *grab, void *owner, size_t bytes_max) {
+    *arena = (struct arena){ .grab = grab,
+                             .owner = owner,
+                             .bytes_max = bytes_max - bytes_max % ALIGNMENT,
+                             .chunk_bytes = ARENA_CHUNK_BYTES_MIN };
+}
+
 void arena_init(struct arena *arena, size_t bytes_max) {
-    *arena = (struct arena){ .bytes_max = bytes_max };
+    arena_init_from(arena, NULL, NULL, bytes_max);
+}
+
+void arena_start_in(struct arena *arena, void *memory, size_t bytes) {
+    arena->pos = memory;
+    arena->end = memory == NULL ? NULL : arena->pos + bytes;
+}
+
+void arena_init_scratch(struct arena *arena, void *memory, size_t bytes, size_t bytes_max) {
+    arena_init(arena, bytes_max);
+    arena->chunk_bytes = ARENA_CHUNK_BYTES_MAX;
+    arena->scratch = true;
+    arena_start_in(arena, memory, bytes);
+}
+
+struct arena *arena_open(size_t bytes_max) {
+    struct arena *arena = malloc(sizeof(*arena));
+    if (arena != NULL) {
+        arena_init(arena, bytes_max);
+    }
+    return arena;
+}
+
+void arena_close(struct arena *arena) {
+    if (arena != NULL) {
+        arena_done(arena);
+        free(arena);
+    }
 }
 
 static void run_cleanups(struct arena *arena) {
@@ -52,6 +87,14 @@ static void free_newest_chunk(struct arena *arena) {
     struct arena_chunk *chunk = arena->chunks;
     arena->chunks = chunk->older;
     arena->total_bytes -= chunk->capacity;
+    if (arena->scratch && chunk->capacity == ARENA_CHUNK_BYTES_MAX &&
+        kept_count < ARENA_SCRATCH_KEPT_MAX) {
+        ASAN_POISON_MEMORY_REGION(chunk->bytes, chunk->capacity);
+        chunk->older = kept;
+        kept = chunk;
+        kept_count++;
+        return;
+    }
     ASAN_UNPOISON_MEMORY_REGION(chunk->bytes, chunk->capacity);
     free(chunk);
 }
@@ -62,8 +105,10 @@ void arena_reset(struct arena *arena) {
            (arena->chunks->older != NULL || arena->chunks->capacity > ARENA_KEEP_BYTES_MAX)) {
         free_newest_chunk(arena);
     }
-    arena->used_bytes = 0;
-    if (arena->chunks != NULL) {
+    if (arena->chunks == NULL) {
+        arena_start_in(arena, NULL, 0);
+    } else {
+        arena_start_in(arena, arena->chunks->bytes, arena->chunks->capacity);
         ASAN_POISON_MEMORY_REGION(arena->chunks->bytes, arena->chunks->capacity);
     }
 }
@@ -73,45 +118,85 @@ void arena_done(struct arena *arena) {
     while (arena->chunks != NULL) {
         free_newest_chunk(arena);
     }
-    arena->used_bytes = 0;
+    arena_start_in(arena, NULL, 0);
 }
 
-/* A chunk for at least `bytes` more: as large as everything before it, as far as the cap allows. */
-static bool add_chunk(struct arena *arena, size_t bytes) {
-    size_t room = arena->bytes_max - arena->total_bytes;
-    room = room < CHUNK_BYTES_MAX ? room : CHUNK_BYTES_MAX;
-    if (bytes > room) {
-        return false;
+static struct arena_chunk *new_chunk(const struct arena *arena, size_t bytes) {
+    struct arena_chunk *chunk = kept;
+    if (arena->scratch && bytes == ARENA_CHUNK_BYTES_MAX && chunk != NULL) {
+        kept = chunk->older;
+        kept_count--;
+        return chunk;
     }
-    size_t capacity = arena->total_bytes > CHUNK_BYTES ? arena->total_bytes : CHUNK_BYTES;
-    capacity = capacity < room ? capacity : room;
-    capacity = capacity > bytes ? capacity : bytes;
-    struct arena_chunk *chunk = malloc(sizeof(*chunk) + capacity);
+    if (bytes > PTRDIFF_MAX - sizeof(*chunk)) { /* malloc()'s own limit */
+        return NULL;
+    }
+    chunk = malloc(sizeof(*chunk) + bytes);
+    if (chunk != NULL) {
+        chunk->capacity = bytes;
+        ASAN_POISON_MEMORY_REGION(chunk->bytes, bytes);
+    }
+    return chunk;
+}
+
+static char *take_memory(struct arena *arena, size_t bytes) {
+    if (arena->grab != NULL) {
+        return arena->grab(arena->owner, bytes);
+    }
+    struct arena_chunk *chunk = new_chunk(arena, bytes);
     if (chunk == NULL) {
-        return false;
+        return NULL;
     }
-    ASAN_POISON_MEMORY_REGION(chunk->bytes, capacity);
-    chunk->capacity = capacity;
     chunk->older = arena->chunks;
     arena->chunks = chunk;
-    arena->total_bytes += capacity;
-    arena->used_bytes = 0;
-    return true;
+    return chunk->bytes;
+}
+
+/* As much as everything before it, so that many pieces take few chunks. */
+static size_t usual_chunk_bytes(const struct arena *arena) {
+    if (arena->total_bytes <= arena->chunk_bytes) {
+        return arena->chunk_bytes;
+    }
+    return arena->total_bytes < ARENA_CHUNK_BYTES_MAX ? arena->total_bytes : ARENA_CHUNK_BYTES_MAX;
+}
+
+/*
+ * A piece that the current chunk has no room for. A quarter of a chunk or more gets its own memory,
+ * and the current chunk is gone on with, so that little is wasted. Not inlined: arena_alloc() stays
+ * short.
+ */
+__attribute__((noinline)) static void *alloc_elsewhere(struct arena *arena, size_t bytes,
+                                                       size_t padded) {
+    size_t usual = usual_chunk_bytes(arena);
+    size_t room = arena->bytes_max - arena->total_bytes;
+    size_t want = arena->pos != NULL && padded >= usual / 4 ? padded : usual;
+    want = want < room ? want : room;
+    want = want > padded ? want : padded;
+    char *memory = want > room ? NULL : take_memory(arena, want);
+    if (memory == NULL) {
+        return NULL;
+    }
+    arena->total_bytes += want;
+    if (want - padded >= (size_t)(arena->end - arena->pos)) {
+        arena->pos = memory + padded;
+        arena->end = memory + want;
+    }
+    ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+    return memory;
 }
 
 void *arena_alloc(struct arena *arena, size_t bytes) {
-    size_t left = arena->chunks == NULL ? 0 : arena->chunks->capacity - arena->used_bytes;
-    if (left < bytes || left == 0) {
-        if (!add_chunk(arena, bytes == 0 ? 1 : bytes)) {
-            return NULL;
-        }
-        left = arena->chunks->capacity;
+    char *piece = arena->pos;
+    size_t padded = (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    if (padded == 0) { /* nothing has an address too; what overflows has none */
+        return bytes == 0 ? arena_alloc(arena, 1) : NULL;
     }
-    char *out = arena->chunks->bytes + arena->used_bytes;
-    size_t padded = bytes == 0 ? ALIGNMENT : bytes + (ALIGNMENT - bytes % ALIGNMENT) % ALIGNMENT;
-    arena->used_bytes += padded < left ? padded : left; /* the end of a chunk needs no padding */
-    ASAN_UNPOISON_MEMORY_REGION(out, bytes);
-    return out;
+    if (padded > (size_t)(arena->end - piece)) {
+        return alloc_elsewhere(arena, bytes, padded);
+    }
+    arena->pos += padded;
+    ASAN_UNPOISON_MEMORY_REGION(piece, bytes);
+    return piece;
 }
 
 void *arena_zalloc(struct arena *arena, size_t bytes) {

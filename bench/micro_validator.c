@@ -63,8 +63,8 @@ static void load_schema(struct subject *subject, const char *name) {
     }
     subject->document =
         require(oa_document_load(name, print_problem, NULL), "the document has mistakes");
-    oa_document_route(subject->document, (struct str){ "POST", 4 },
-                      (struct str){ "/orders", 7 }, &match);
+    oa_document_route(subject->document, (struct str){ "POST", 4 }, (struct str){ "/orders", 7 },
+                      &match);
     subject->operation = require(match.operation, "the document has no POST /orders");
 }
 
@@ -92,7 +92,7 @@ static double now_ns(void) {
 }
 
 /* A report is one request's: the work that it allows is used up by many. */
-static bool judge_one(const struct subject *subject, struct oa_arena *arena,
+static bool judge_one(const struct subject *subject, struct arena *arena,
                       bool (*judge)(const struct subject *subject, struct oa_report *report)) {
     struct oa_report report;
 
@@ -103,7 +103,7 @@ static bool judge_one(const struct subject *subject, struct oa_arena *arena,
 /* The mean of as many calls as fit into the time, in rounds that double. */
 static double measure(const struct subject *subject, double time_ns, bool *ret_valid,
                       bool (*judge)(const struct subject *subject, struct oa_report *report)) {
-    struct oa_arena *arena = require(oa_arena_open(ARENA_BYTES_MAX), "no memory");
+    struct arena *arena = require(arena_open(ARENA_BYTES_MAX), "no memory");
     double begin;
     double spent = 0;
     unsigned long calls = 0;
@@ -120,13 +120,13 @@ static double measure(const struct subject *subject, double time_ns, bool *ret_v
         calls += round;
         spent = now_ns() - begin;
     }
-    oa_arena_close(arena);
+    arena_close(arena);
     return spent / (double)calls;
 }
 
 int main(int argc, char **argv) {
     struct subject subject = { .len = 0 };
-    struct oa_arena *arena = oa_arena_open(ARENA_BYTES_MAX);
+    struct arena *arena = arena_open(ARENA_BYTES_MAX);
     struct oa_json_error error;
     double time_ns = 1e6 * (argc > 3 ? strtod(argv[3], NULL) : MILLISECONDS_DEFAULT);
     double value_ns = 0;
@@ -149,7 +149,7 @@ int main(int argc, char **argv) {
     printf("%.1f %.1f %s\n", text_ns, value_ns, valid && value_valid ? "valid" : "invalid");
     oa_schema_document_free(subject.schema);
     oa_document_free(subject.document);
-    oa_arena_close(arena);
+    arena_close(arena);
     free(subject.body);
     return EXIT_SUCCESS;
 }

@@ -85,13 +85,13 @@ static struct str find_header(void *user, struct str name, unsigned *ret_count) 
 }
 
 struct verdict {
-    struct oa_arena *arena;
+    struct arena *arena;
     struct oa_report report;
     bool good;
 };
 
 static void verdict_init(struct verdict *verdict, unsigned errors_max) {
-    verdict->arena = oa_arena_open(FUZZ_ARENA_BYTES_MAX);
+    verdict->arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     REQUIRE(verdict->arena != NULL);
     oa_report_init(&verdict->report, verdict->arena, errors_max);
 }
@@ -99,7 +99,7 @@ static void verdict_init(struct verdict *verdict, unsigned errors_max) {
 /* What a report says and what was returned agree; then free it. */
 static void verdict_done(struct verdict *verdict) {
     REQUIRE(verdict->good == (verdict->report.count == 0 && !verdict->report.out_of_memory));
-    oa_arena_close(verdict->arena);
+    arena_close(verdict->arena);
 }
 
 static void check_params(const struct oa_match *match, struct request *request) {
@@ -139,7 +139,7 @@ static void check_respelled(const struct oa_operation *operation, struct str med
 }
 
 static void check_body(const struct oa_operation *operation, struct str media, struct piece body) {
-    struct oa_arena *arena = oa_arena_open(FUZZ_ARENA_BYTES_MAX);
+    struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     char *text = fuzz_copy(body);
     struct verdict all;
     struct verdict one;
@@ -163,7 +163,7 @@ static void check_body(const struct oa_operation *operation, struct str media, s
     verdict_done(&all);
     verdict_done(&one);
     free(text);
-    oa_arena_close(arena);
+    arena_close(arena);
 }
 
 static void check_request(const struct oa_document *doc, struct piece text) {
@@ -183,7 +183,7 @@ static void check_request(const struct oa_document *doc, struct piece text) {
 
 /* The same document with other white space has as many mistakes. */
 static void check_respelled_document(struct piece text, unsigned problems) {
-    struct oa_arena *arena = oa_arena_open(FUZZ_ARENA_BYTES_MAX);
+    struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     struct problems again = { 0 };
     struct oa_json_error error;
     const struct oa_json *value;
@@ -198,7 +198,7 @@ static void check_respelled_document(struct piece text, unsigned problems) {
         REQUIRE(again.count == problems);
         free((char *)respelled.data);
     }
-    oa_arena_close(arena);
+    arena_close(arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

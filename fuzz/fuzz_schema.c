@@ -24,7 +24,7 @@ struct schema {
 };
 
 struct verdict {
-    struct oa_arena *arena;
+    struct arena *arena;
     struct oa_report report;
     bool valid;
 };
@@ -59,7 +59,7 @@ static void schema_close(struct schema *schema) {
 
 static struct verdict judge(const struct schema *schema, struct piece instance,
                             unsigned errors_max) {
-    struct verdict verdict = { .arena = oa_arena_open(FUZZ_ARENA_BYTES_MAX) };
+    struct verdict verdict = { .arena = arena_open(FUZZ_ARENA_BYTES_MAX) };
 
     REQUIRE(verdict.arena != NULL);
     oa_report_init(&verdict.report, verdict.arena, errors_max);
@@ -102,7 +102,7 @@ static void check_wrapped(const char *before, const struct schema *schema, const
         struct verdict verdict = judge(&wrapped, instance, 1);
 
         REQUIRE(verdict.valid == expected || is_undecided(&verdict));
-        oa_arena_close(verdict.arena);
+        arena_close(verdict.arena);
     }
     schema_close(&wrapped);
 }
@@ -115,7 +115,7 @@ static void check_respelled(const struct schema *schema, const struct oa_json *v
     respelled.data = fuzz_respell(value, &respelled.len);
     verdict = judge(schema, respelled, ERRORS_MAX);
     fuzz_check_same_reports(&expected->report, &verdict.report);
-    oa_arena_close(verdict.arena);
+    arena_close(verdict.arena);
     free((char *)respelled.data);
 }
 
@@ -126,7 +126,7 @@ static bool can_be_wrapped(const struct schema *schema) {
 }
 
 static void check_instance(const struct schema *schema, struct piece instance) {
-    struct oa_arena *arena = oa_arena_open(FUZZ_ARENA_BYTES_MAX);
+    struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     struct oa_json_error error;
     const struct oa_json *value;
     struct verdict all;
@@ -155,14 +155,14 @@ static void check_instance(const struct schema *schema, struct piece instance) {
         check_wrapped("{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":", schema, "}}", instance,
                       all.valid);
     }
-    oa_arena_close(all.arena);
-    oa_arena_close(one.arena);
-    oa_arena_close(arena);
+    arena_close(all.arena);
+    arena_close(one.arena);
+    arena_close(arena);
     free((char *)instance.data);
 }
 
 static void check_respelled_schema(const struct schema *schema) {
-    struct oa_arena *arena = oa_arena_open(FUZZ_ARENA_BYTES_MAX);
+    struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     struct oa_json_error error;
     const struct oa_json *value;
 
@@ -177,7 +177,7 @@ static void check_respelled_schema(const struct schema *schema) {
         REQUIRE(respelled.problems == schema->problems);
         schema_close(&respelled);
     }
-    oa_arena_close(arena);
+    arena_close(arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -12,8 +12,8 @@
 #include "openapi/schema/schema.h"
 
 struct oa_document {
-    struct oa_arena *arena; /* holds the document itself, too */
-    char *text;             /* malloc'ed when it was read from a file, else NULL */
+    struct arena *arena; /* holds the document itself, too */
+    char *text;          /* malloc'ed when it was read from a file, else NULL */
     struct oa_json *root;
     struct str base;       /* what stands before every path: "" or "/v1" */
     struct oa_path *paths; /* sorted: literal before template, segment by segment */

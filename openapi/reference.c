@@ -8,8 +8,8 @@
 /* References from one to the next; a longer chain is taken for an endless one. */
 enum { FOLLOW_MAX = 16 };
 
-struct str oa_fragment_decode(struct oa_arena *arena, struct str fragment, bool *ret_malformed) {
-    char *out = oa_alloc(arena, fragment.len + 1);
+struct str oa_fragment_decode(struct arena *arena, struct str fragment, bool *ret_malformed) {
+    char *out = arena_alloc(arena, fragment.len + 1);
     size_t len = 0;
 
     *ret_malformed = false;

@@ -4,14 +4,14 @@
 #ifndef OPENAPI_REFERENCE_H
 #define OPENAPI_REFERENCE_H
 
-#include "arena.h"
+#include "base/arena.h"
 #include "openapi/json/json.h"
 
 /*
  * Decode the %XX of a fragment; a copy in the arena. data NULL: no memory or, with *ret_malformed,
  * not correctly percent-encoded.
  */
-struct str oa_fragment_decode(struct oa_arena *arena, struct str fragment, bool *ret_malformed);
+struct str oa_fragment_decode(struct arena *arena, struct str fragment, bool *ret_malformed);
 
 /*
  * Take the next token of a pointer that begins with '/': *pointer is shortened by it. The token's

@@ -8,7 +8,7 @@
 /* What stands at the end of a text that was cut: U+2026. */
 #define CUT "\xe2\x80\xa6"
 
-void oa_report_init(struct oa_report *report, struct oa_arena *arena, unsigned count_max) {
+void oa_report_init(struct oa_report *report, struct arena *arena, unsigned count_max) {
     *report = (struct oa_report){ .arena = arena, .count_max = count_max };
 }
 
@@ -143,7 +143,7 @@ static void stop(struct oa_report *report) {
 }
 
 static bool copy(struct oa_report *report, const char *data, size_t len, struct str *ret) {
-    char *memory = oa_alloc(report->arena, len + 1);
+    char *memory = arena_alloc(report->arena, len + 1);
 
     if (memory == NULL) {
         stop(report);
@@ -166,7 +166,7 @@ void oa_report_add(struct oa_report *report, const struct oa_place *place, const
     if (oa_report_is_full(report)) {
         return;
     }
-    error = oa_calloc(report->arena, 1, sizeof(*error));
+    error = arena_zalloc(report->arena, sizeof(*error));
     if (error == NULL) {
         stop(report);
         return;

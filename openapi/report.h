@@ -4,7 +4,7 @@
 #ifndef OPENAPI_REPORT_H
 #define OPENAPI_REPORT_H
 
-#include "arena.h"
+#include "base/arena.h"
 #include "openapi/json/json.h"
 
 #include <stdbool.h>
@@ -42,7 +42,7 @@ struct oa_spent {
 };
 
 struct oa_report {
-    struct oa_arena *arena;
+    struct arena *arena;
     struct oa_error *first;
     struct oa_error *last;
     unsigned count;
@@ -53,7 +53,7 @@ struct oa_report {
     struct oa_spent spent[2]; /* to know whether they are valid, and to say why not */
 };
 
-void oa_report_init(struct oa_report *report, struct oa_arena *arena, unsigned count_max);
+void oa_report_init(struct oa_report *report, struct arena *arena, unsigned count_max);
 
 /* Whether checking on is pointless. */
 bool oa_report_is_full(const struct oa_report *report);

@@ -146,7 +146,7 @@ typedef struct {
     ngx_str_t                     tracestate;
 
     struct oa_match               match;
-    struct oa_arena               arena;
+    struct arena                  arena;
     struct oa_report              report;
 
     ngx_uint_t                    refused;      /* our own error's status */

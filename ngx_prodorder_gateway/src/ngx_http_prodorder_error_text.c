@@ -184,7 +184,7 @@ ngx_http_prodorder_error_parse(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
     size_t                 len;
-    struct oa_arena        arena;
+    struct arena           arena;
     struct oa_json        *root;
     const struct oa_json  *message;
     struct oa_json_error   error;
@@ -193,8 +193,8 @@ ngx_http_prodorder_error_parse(ngx_http_request_t *r,
         return;
     }
 
-    oa_arena_init(&arena, ngx_http_prodorder_grab, r->pool,
-                  64 * NGX_HTTP_PRODORDER_ERROR_MAX);
+    arena_init_from(&arena, ngx_http_prodorder_grab, r->pool,
+                    64 * NGX_HTTP_PRODORDER_ERROR_MAX);
 
     root = oa_json_parse(&arena, (char *) ctx->collected->pos,
                          ctx->collected->last - ctx->collected->pos,

@@ -298,7 +298,7 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
 {
     size_t                 len;
     struct oa_json        *report;
-    struct oa_arena        arena;
+    struct arena           arena;
     struct oa_json_error   error;
 
     len = probe->body ? (size_t) (probe->body->last - probe->body->pos) : 0;
@@ -307,8 +307,8 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
         return;
     }
 
-    oa_arena_init(&arena, ngx_http_prodorder_grab, r->pool,
-                  64 * NGX_HTTP_PRODORDER_ERROR_MAX);
+    arena_init_from(&arena, ngx_http_prodorder_grab, r->pool,
+                    64 * NGX_HTTP_PRODORDER_ERROR_MAX);
 
     report = len ? oa_json_parse(&arena, (char *) probe->body->pos, len,
                                  OA_BODY_DEPTH_MAX, &error)

@@ -114,6 +114,7 @@ static ngx_int_t
 ngx_http_prodorder_check_request(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
+    void                           *first;
     struct oa_match                *match;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
@@ -129,16 +130,15 @@ ngx_http_prodorder_check_request(ngx_http_request_t *r,
         return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_NOT_ALLOWED, NULL);
     }
 
-    oa_arena_init(&ctx->arena, ngx_http_prodorder_grab, r->pool,
-                  NGX_HTTP_PRODORDER_ARENA_MAX);
+    first = ngx_palloc(r->pool, NGX_HTTP_PRODORDER_ARENA_FIRST);
 
-    ctx->arena.pos = ngx_palloc(r->pool, NGX_HTTP_PRODORDER_ARENA_FIRST);
-
-    if (ctx->arena.pos == NULL) {
+    if (first == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->arena.end = ctx->arena.pos + NGX_HTTP_PRODORDER_ARENA_FIRST;
+    arena_init_from(&ctx->arena, ngx_http_prodorder_grab, r->pool,
+                    NGX_HTTP_PRODORDER_ARENA_MAX);
+    arena_start_in(&ctx->arena, first, NGX_HTTP_PRODORDER_ARENA_FIRST);
 
     /* one more than is answered tells whether there are more */
 

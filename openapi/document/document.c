@@ -10,7 +10,7 @@ enum { ARENA_BYTES_MAX = 256 * 1024 * 1024 };
 
 void *loader_alloc(struct oa_loader *loader, size_t count, size_t size) {
     const struct oa_place root = { .key = { "", 0 } };
-    void *memory = oa_calloc(loader->doc->arena, count, size);
+    void *memory = arena_array(loader->doc->arena, count, size);
 
     if (memory == NULL) {
         loader_fail(loader, &root, "out of memory");
@@ -73,15 +73,15 @@ static void load(struct oa_loader *loader, const char *text, size_t len) {
 }
 
 bool loader_open(struct oa_loader *loader, const char *name, oa_problem_fn problem, void *user) {
-    struct oa_arena *arena = oa_arena_open(ARENA_BYTES_MAX);
+    struct arena *arena = arena_open(ARENA_BYTES_MAX);
     char line[OA_PROBLEM_BYTES_MAX];
 
     *loader = (struct oa_loader){ .name = name, .problem = problem, .user = user };
     if (arena != NULL) {
-        loader->doc = oa_calloc(arena, 1, sizeof(*loader->doc));
+        loader->doc = arena_zalloc(arena, sizeof(*loader->doc));
     }
     if (loader->doc == NULL) {
-        oa_arena_close(arena);
+        arena_close(arena);
         snprintf(line, sizeof(line), "%s: out of memory", name);
         problem(user, line);
         return false;
@@ -111,7 +111,7 @@ void oa_document_free(struct oa_document *doc) {
     }
     oa_schema_free_all(doc->schemas);
     free(doc->text);
-    oa_arena_close(doc->arena); /* the document is in it */
+    arena_close(doc->arena); /* the document is in it */
 }
 
 struct oa_counts oa_document_count(const struct oa_document *doc) {

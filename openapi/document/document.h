@@ -11,7 +11,7 @@
 #ifndef OPENAPI_DOCUMENT_DOCUMENT_H
 #define OPENAPI_DOCUMENT_DOCUMENT_H
 
-#include "openapi/arena.h"
+#include "base/arena.h"
 #include "openapi/json/json.h"
 #include "openapi/report.h"
 

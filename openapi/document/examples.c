@@ -75,7 +75,7 @@ static bool write_pointer(const struct oa_json *from, const struct oa_json *want
     return false;
 }
 
-static void check(struct oa_loader *loader, struct oa_arena *arena, const struct oa_schema *schema,
+static void check(struct oa_loader *loader, struct arena *arena, const struct oa_schema *schema,
                   const struct oa_json *value, const char *what) {
     const struct oa_place root = { .key = { "", 0 } };
     struct oa_report report;
@@ -108,7 +108,7 @@ static void check_schema(struct oa_loader *loader, void *user, const struct oa_s
     const struct oa_json *examples = oa_json_get(source, "examples");
     const struct oa_json *example = oa_json_get(source, "example");
     const struct oa_json *standard = oa_json_get(source, "default");
-    struct oa_arena *arena = user;
+    struct arena *arena = user;
 
     if (example != NULL) {
         check(loader, arena, schema, example, "example");
@@ -125,12 +125,12 @@ static void check_schema(struct oa_loader *loader, void *user, const struct oa_s
 
 void oa_examples_check(struct oa_loader *loader) {
     const struct oa_place root = { .key = { "", 0 } };
-    struct oa_arena *arena;
+    struct arena *arena;
 
     if (loader->doc->schemas == NULL) {
         return; /* there was no memory for them, and that was said */
     }
-    arena = oa_arena_open(ARENA_BYTES_MAX);
+    arena = arena_open(ARENA_BYTES_MAX);
     if (arena == NULL) {
         loader_fail(loader, &root, "out of memory");
         return;
@@ -139,5 +139,5 @@ void oa_examples_check(struct oa_loader *loader) {
         check(loader, arena, one->schema, one->value, "example");
     }
     oa_schema_each(loader, check_schema, arena);
-    oa_arena_close(arena);
+    arena_close(arena);
 }

@@ -27,7 +27,7 @@ static bool is_known(const struct oa_loader *loader, struct str line) {
 }
 
 static void remember(struct oa_loader *loader, struct str line) {
-    struct oa_problem *problem = oa_alloc(loader->doc->arena, sizeof(*problem) + line.len);
+    struct oa_problem *problem = arena_alloc(loader->doc->arena, sizeof(*problem) + line.len);
     char *text;
 
     if (problem == NULL) {

@@ -45,7 +45,7 @@ static struct oa_json *new_node(struct parser *p, enum oa_json_type type, const 
         return parser_stop(p, start, OA_JSON_TOO_MANY);
     }
     p->values_left--;
-    node = oa_alloc(p->arena, sizeof(*node));
+    node = arena_alloc(p->arena, sizeof(*node));
     if (node == NULL) {
         return parser_stop(p, start, OA_JSON_NO_MEMORY);
     }
@@ -270,7 +270,7 @@ static void locate(const char *text, const char *at, struct oa_json_error *error
     }
 }
 
-struct oa_json *oa_json_parse_limited(struct oa_arena *arena, const char *text, size_t len,
+struct oa_json *oa_json_parse_limited(struct arena *arena, const char *text, size_t len,
                                       const struct oa_json_limits *limits,
                                       struct oa_json_error *ret_error) {
     struct parser p = {
@@ -298,8 +298,8 @@ struct oa_json *oa_json_parse_limited(struct oa_arena *arena, const char *text, 
     return root;
 }
 
-struct oa_json *oa_json_parse(struct oa_arena *arena, const char *text, size_t len,
-                              unsigned depth_max, struct oa_json_error *ret_error) {
+struct oa_json *oa_json_parse(struct arena *arena, const char *text, size_t len, unsigned depth_max,
+                              struct oa_json_error *ret_error) {
     const struct oa_json_limits limits = { .depth_max = depth_max, .values_max = UINT32_MAX };
 
     return oa_json_parse_limited(arena, text, len, &limits, ret_error);

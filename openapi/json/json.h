@@ -10,8 +10,8 @@
 #ifndef OPENAPI_JSON_JSON_H
 #define OPENAPI_JSON_JSON_H
 
+#include "base/arena.h"
 #include "base/str.h"
-#include "openapi/arena.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,11 +74,11 @@ struct oa_json_error {
  * Parse all of `text` as one value. NULL: `ret_error` says why (reason "out of memory" when the
  * arena is exhausted).
  */
-struct oa_json *oa_json_parse(struct oa_arena *arena, const char *text, size_t len,
-                              unsigned depth_max, struct oa_json_error *ret_error);
+struct oa_json *oa_json_parse(struct arena *arena, const char *text, size_t len, unsigned depth_max,
+                              struct oa_json_error *ret_error);
 
 /* The same with a limit on the number of values, so that a short text cannot take much memory. */
-struct oa_json *oa_json_parse_limited(struct oa_arena *arena, const char *text, size_t len,
+struct oa_json *oa_json_parse_limited(struct arena *arena, const char *text, size_t len,
                                       const struct oa_json_limits *limits,
                                       struct oa_json_error *ret_error);
 

@@ -15,7 +15,7 @@ static int compare_keys(const void *a, const void *b) {
 /* The reason names the member, as long as there is memory for that. */
 static struct oa_json *duplicate(struct parser *p, const struct oa_json *member) {
     enum { REASON_BYTES = 256 };
-    char *reason = oa_alloc(p->arena, REASON_BYTES);
+    char *reason = arena_alloc(p->arena, REASON_BYTES);
 
     if (reason == NULL) {
         return parser_fail(p, member->raw.data, "duplicate member name");
@@ -25,7 +25,7 @@ static struct oa_json *duplicate(struct parser *p, const struct oa_json *member)
 }
 
 static struct oa_json *check_sorted(struct parser *p, struct oa_json *object) {
-    const struct oa_json **sorted = oa_calloc(p->arena, object->count, sizeof(*sorted));
+    const struct oa_json **sorted = arena_array(p->arena, object->count, sizeof(*sorted));
     size_t n = 0;
 
     if (sorted == NULL) {

@@ -7,7 +7,7 @@
 #include "json.h"
 
 struct parser {
-    struct oa_arena *arena;
+    struct arena *arena;
     const char *pos;
     const char *end;
     uint32_t values_left;

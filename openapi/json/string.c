@@ -202,7 +202,7 @@ static bool decode(struct parser *p, const char *start, struct str *ret_text, ui
         parser_fail(p, p->end, "unexpected end of text");
         return false;
     }
-    text = oa_alloc(p->arena, (size_t)(close - start));
+    text = arena_alloc(p->arena, (size_t)(close - start));
     if (text == NULL) {
         parser_stop(p, start, OA_JSON_NO_MEMORY);
         return false;

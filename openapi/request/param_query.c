@@ -37,7 +37,7 @@ static bool parse(struct oa_report *report, struct str text, bool is_query, stru
                       OA_QUERY_PAIRS_MAX);
         return false;
     }
-    ret->items = oa_calloc(report->arena, count + 1, sizeof(*ret->items));
+    ret->items = arena_array(report->arena, count + 1, sizeof(*ret->items));
     if (ret->items == NULL) {
         report->out_of_memory = true;
         return false;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 bool oa_param_decode(struct oa_report *report, struct str text, bool plus, struct str *ret) {
-    char *out = oa_alloc(report->arena, text.len + 1);
+    char *out = arena_alloc(report->arena, text.len + 1);
     size_t n = 0;
 
     if (out == NULL) {
@@ -34,7 +34,7 @@ bool oa_param_decode(struct oa_report *report, struct str text, bool plus, struc
 }
 
 struct oa_json *oa_param_node(struct oa_report *report, enum oa_json_type type) {
-    struct oa_json *node = oa_calloc(report->arena, 1, sizeof(*node));
+    struct oa_json *node = arena_zalloc(report->arena, sizeof(*node));
 
     if (node == NULL) {
         report->out_of_memory = true;
@@ -341,7 +341,7 @@ bool oa_param_sort(struct oa_report *report, struct oa_json *object) {
     if (object->count <= OA_JSON_PAIRWISE_MAX) {
         return true;
     }
-    sorted = oa_calloc(report->arena, object->count, sizeof(*sorted));
+    sorted = arena_array(report->arena, object->count, sizeof(*sorted));
     if (sorted == NULL) {
         report->out_of_memory = true;
         return false;

@@ -119,7 +119,7 @@ static void check_absent(const struct oa_given *given) {
 
 static bool find_texts(const struct oa_given *given, const struct oa_pairs *pairs,
                        struct texts *ret) {
-    ret->items = oa_calloc(given->report->arena, pairs->count + 1, sizeof(*ret->items));
+    ret->items = arena_array(given->report->arena, pairs->count + 1, sizeof(*ret->items));
     ret->count = 0;
     if (ret->items == NULL) {
         given->report->out_of_memory = true;

@@ -39,19 +39,20 @@ bool oa_schema_check_text(const struct oa_schema *schema, const char *text, size
     static const struct oa_place root = { .key = { "", 0 } };
     _Alignas(8) char memory[SCRATCH_BYTES];
     struct oa_run run = { .report = report };
-    struct oa_scratch scratch;
+    struct arena scratch;
     struct oa_json_error error;
     const struct oa_json *value;
     bool is_valid;
 
     limits = limits != NULL ? limits : &oa_schema_limits_default;
     run.limits = limits;
-    oa_scratch_init(&scratch, memory, sizeof(memory), tree_bytes_max(len, limits->json.values_max));
-    value = oa_json_parse_limited(&scratch.arena, text, len, &limits->json, &error);
+    arena_init_scratch(&scratch, memory, sizeof(memory),
+                       tree_bytes_max(len, limits->json.values_max));
+    value = oa_json_parse_limited(&scratch, text, len, &limits->json, &error);
     if (value == NULL) {
         report_failure(report, &error, &limits->json);
     }
     is_valid = value != NULL && (schema == NULL || oa_schema_run(&run, schema, value, &root));
-    oa_scratch_done(&scratch);
+    arena_done(&scratch);
     return is_valid;
 }

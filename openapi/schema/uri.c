@@ -131,11 +131,11 @@ static struct str directory(const struct parts *base) {
     return (struct str){ base->path.data, len };
 }
 
-struct str oa_uri_resolve(struct oa_arena *arena, struct str base_text, struct str reference) {
+struct str oa_uri_resolve(struct arena *arena, struct str base_text, struct str reference) {
     struct parts base = split(base_text);
     struct parts to = split(reference);
     struct str before = { "", 0 }; /* what the path begins with */
-    char *out = oa_alloc(arena, base_text.len + reference.len + 2);
+    char *out = arena_alloc(arena, base_text.len + reference.len + 2);
     size_t path_at;
     size_t len = 0;
 

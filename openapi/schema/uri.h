@@ -4,7 +4,7 @@
 #ifndef OPENAPI_SCHEMA_URI_H
 #define OPENAPI_SCHEMA_URI_H
 
-#include "openapi/arena.h"
+#include "base/arena.h"
 #include "openapi/json/json.h"
 
 /* What stands before and behind the first '#'; `fragment.data` is NULL when there is none. */
@@ -14,6 +14,6 @@ void oa_uri_split(struct str reference, struct str *ret_uri, struct str *ret_fra
  * `reference` (without fragment) as seen from `base`, in the arena; data NULL: no memory. With the
  * empty base, or another that is relative, the result is relative, too.
  */
-struct str oa_uri_resolve(struct oa_arena *arena, struct str base, struct str reference);
+struct str oa_uri_resolve(struct arena *arena, struct str base, struct str reference);
 
 #endif

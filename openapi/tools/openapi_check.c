@@ -60,7 +60,7 @@ struct request {
     size_t body_bytes_max;
     unsigned errors_max;
     struct oa_limits limits;
-    struct oa_arena *arena; /* for the report and joined headers */
+    struct arena *arena; /* for the report and joined headers */
 };
 
 struct verdict {
@@ -208,7 +208,7 @@ static struct str find_header(void *user, struct str name, unsigned *ret_count) 
             found = header->value;
             continue;
         }
-        joined = oa_alloc(request->arena, found.len + 1 + header->value.len);
+        joined = arena_alloc(request->arena, found.len + 1 + header->value.len);
         if (joined != NULL) {
             memcpy(joined, found.data, found.len);
             joined[found.len] = ',';
@@ -403,12 +403,12 @@ int main(int argc, char **argv) {
     if (!parse_arguments(argc, argv, &request)) {
         return EXIT_UNUSABLE;
     }
-    request.arena = oa_arena_open(REPORT_BYTES_MAX);
+    request.arena = arena_open(REPORT_BYTES_MAX);
     if (request.arena == NULL) {
         fail("out of memory", NULL);
         return EXIT_UNUSABLE;
     }
     result = run(&request);
-    oa_arena_close(request.arena);
+    arena_close(request.arena);
     return tool_flush("openapi-check") ? result : EXIT_UNUSABLE;
 }

@@ -59,13 +59,13 @@ static bool check_line(const struct oa_schema *schema, const char *line, size_t 
     const struct oa_place root = { .key = { "", 0 } };
     struct oa_schema_limits limits = oa_schema_limits_default;
     _Alignas(8) char memory[4096];
-    struct oa_scratch scratch;
+    struct arena scratch;
     struct oa_report report;
     bool is_valid = false;
 
     limits.json.values_max = VALUES_MAX;
-    oa_scratch_init(&scratch, memory, sizeof(memory), REPORT_BYTES_MAX);
-    oa_report_init(&report, &scratch.arena, ERRORS_MAX);
+    arena_init_scratch(&scratch, memory, sizeof(memory), REPORT_BYTES_MAX);
+    oa_report_init(&report, &scratch, ERRORS_MAX);
     if (len > LINE_BYTES_MAX) {
         oa_report_add(&report, &root, "json", "the line is longer than %d bytes", LINE_BYTES_MAX);
     } else {
@@ -74,7 +74,7 @@ static bool check_line(const struct oa_schema *schema, const char *line, size_t 
     if (!report.out_of_memory) {
         print_verdict(is_valid, &report);
     }
-    oa_scratch_done(&scratch);
+    arena_done(&scratch);
     if (report.out_of_memory) {
         return fail("out of memory");
     }

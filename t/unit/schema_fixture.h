@@ -48,7 +48,7 @@ static inline void render(const struct oa_report *report, char *buf, size_t size
 static inline void judge_text(const struct oa_schema_document *document, const char *instance,
                               size_t len, const struct oa_schema_limits *limits, char *errors,
                               size_t size) {
-    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct arena *arena = arena_open(1 << 20);
     struct oa_report report;
     bool is_valid;
 
@@ -58,7 +58,7 @@ static inline void judge_text(const struct oa_schema_document *document, const c
     ck_assert(!report.out_of_memory);
     ck_assert(is_valid == (report.count == 0));
     render(&report, errors, size);
-    oa_arena_close(arena);
+    arena_close(arena);
 }
 
 static inline void judge(const struct oa_schema_document *document, const char *instance,

@@ -7,16 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct oa_arena *arena;
+static struct arena *arena;
 static struct oa_json_error error;
 
 static void setup(void) {
-    arena = oa_arena_open(16 * 1024 * 1024);
+    arena = arena_open(16 * 1024 * 1024);
     ck_assert_ptr_nonnull(arena);
 }
 
 static void teardown(void) {
-    oa_arena_close(arena);
+    arena_close(arena);
 }
 
 static struct oa_json *parse(const char *text) {
@@ -148,7 +148,7 @@ START_TEST(duplicates_are_found_among_many) {
 END_TEST
 
 START_TEST(memory_is_limited) {
-    struct oa_arena *small = oa_arena_open(8192);
+    struct arena *small = arena_open(8192);
     char text[2001];
 
     memset(text, '[', 1);
@@ -160,7 +160,7 @@ START_TEST(memory_is_limited) {
     text[2000] = ']';
     ck_assert_ptr_null(oa_json_parse(small, text, sizeof(text), 8, &error));
     ck_assert_str_eq(error.reason, "out of memory");
-    oa_arena_close(small);
+    arena_close(small);
 }
 END_TEST
 
@@ -290,50 +290,6 @@ START_TEST(limits_have_names) {
 }
 END_TEST
 
-/* What fits into the caller's memory takes nothing else; what does not goes on with malloc. */
-START_TEST(scratch_memory_comes_first) {
-    _Alignas(8) char memory[256];
-    struct oa_scratch scratch;
-    char *piece;
-
-    oa_scratch_init(&scratch, memory, sizeof(memory), 8192);
-    piece = oa_alloc(&scratch.arena, 200);
-    ck_assert_ptr_eq(piece, memory);
-    ck_assert_uint_eq(scratch.arena.bytes, 0);
-    piece = oa_alloc(&scratch.arena, 100);
-    ck_assert_ptr_nonnull(piece);
-    ck_assert(piece < memory || piece >= memory + sizeof(memory));
-    memset(piece, 1, 100);
-    ck_assert_ptr_null(oa_alloc(&scratch.arena, 8192));
-    oa_scratch_done(&scratch);
-}
-END_TEST
-
-/* Up to OA_SCRATCH_KEPT_MAX chunks are there again; more were freed. */
-START_TEST(scratch_memory_is_kept) {
-    struct oa_scratch scratch;
-    char *first[OA_SCRATCH_KEPT_MAX + 4];
-    unsigned same = 0;
-
-    oa_scratch_init(&scratch, NULL, 0, 64 * 1024 * 1024);
-    for (size_t i = 0; i < OA_SCRATCH_KEPT_MAX + 4; i++) {
-        first[i] = oa_alloc(&scratch.arena, OA_SCRATCH_CHUNK_BYTES);
-    }
-    oa_scratch_done(&scratch);
-    oa_scratch_init(&scratch, NULL, 0, 64 * 1024 * 1024);
-    for (size_t i = 0; i < OA_SCRATCH_KEPT_MAX; i++) {
-        char *again = oa_alloc(&scratch.arena, OA_SCRATCH_CHUNK_BYTES);
-
-        for (size_t k = 0; k < OA_SCRATCH_KEPT_MAX + 4; k++) {
-            same += again == first[k];
-        }
-        memset(again, 1, OA_SCRATCH_CHUNK_BYTES);
-    }
-    oa_scratch_done(&scratch);
-    ck_assert_uint_eq(same, OA_SCRATCH_KEPT_MAX);
-}
-END_TEST
-
 START_TEST(decimals_compare_exactly) {
     static const struct {
         const char *a;
@@ -426,8 +382,6 @@ int main(void) {
     tcase_add_loop_test(tcase, small_integers_are_known, 0, 7);
     tcase_add_test(tcase, members_are_found);
     tcase_add_loop_test(tcase, limits_have_names, 0, 5);
-    tcase_add_test(tcase, scratch_memory_comes_first);
-    tcase_add_test(tcase, scratch_memory_is_kept);
     tcase_add_loop_test(tcase, decimals_compare_exactly, 0, 13);
     tcase_add_loop_test(tcase, integers_are_recognized, 0, 9);
     tcase_add_loop_test(tcase, multiples_are_exact, 0, 18);

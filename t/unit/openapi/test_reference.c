@@ -47,7 +47,7 @@ static const struct {
 };
 
 START_TEST(uris_are_resolved) {
-    struct oa_arena *arena = oa_arena_open(1 << 16);
+    struct arena *arena = arena_open(1 << 16);
     struct str result =
         oa_uri_resolve(arena, (struct str){ uris[_i].base, strlen(uris[_i].base) },
                        (struct str){ uris[_i].reference, strlen(uris[_i].reference) });
@@ -55,7 +55,7 @@ START_TEST(uris_are_resolved) {
 
     snprintf(text, sizeof(text), "%.*s", (int)result.len, result.data);
     ck_assert_str_eq(text, uris[_i].result);
-    oa_arena_close(arena);
+    arena_close(arena);
 }
 END_TEST
 

@@ -451,7 +451,7 @@ static const struct {
 START_TEST(bodies_are_judged) {
     char text[2048];
     char errors[2048];
-    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct arena *arena = arena_open(1 << 20);
     struct oa_document *doc;
     struct oa_report report;
     struct oa_match match;
@@ -470,12 +470,12 @@ START_TEST(bodies_are_judged) {
     render(&report, errors, sizeof(errors));
     ck_assert_str_eq(errors, bodies[_i].errors);
     oa_document_free(doc);
-    oa_arena_close(arena);
+    arena_close(arena);
 }
 END_TEST
 
 START_TEST(errors_are_counted_up_to_the_limit) {
-    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct arena *arena = arena_open(1 << 20);
     struct oa_document *doc = load(BODY("{\"items\":{\"type\":\"null\"}}"));
     struct oa_report report;
     struct oa_match match;
@@ -487,7 +487,7 @@ START_TEST(errors_are_counted_up_to_the_limit) {
     ck_assert_uint_eq(report.count, 3);
     ck_assert(str_is(report.last->path, "/2"));
     oa_document_free(doc);
-    oa_arena_close(arena);
+    arena_close(arena);
 }
 END_TEST
 

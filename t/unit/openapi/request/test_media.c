@@ -58,7 +58,7 @@ static const struct {
 };
 
 START_TEST(media_types_choose_the_schema) {
-    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct arena *arena = arena_open(1 << 20);
     struct oa_document *doc = load(document);
     struct oa_report report;
     struct oa_match match;
@@ -85,7 +85,7 @@ START_TEST(media_types_choose_the_schema) {
         ck_assert_str_eq(errors, wanted);
     }
     oa_document_free(doc);
-    oa_arena_close(arena);
+    arena_close(arena);
 }
 END_TEST
 
@@ -174,7 +174,7 @@ static const struct {
 };
 
 START_TEST(limits_of_a_body) {
-    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct arena *arena = arena_open(1 << 20);
     struct oa_document *doc = load(document);
     size_t bytes = 2 * (limits[_i].depth + limits[_i].values) + 1;
     char *body = malloc(bytes);
@@ -200,7 +200,7 @@ START_TEST(limits_of_a_body) {
     ck_assert_msg(strncmp(errors, limits[_i].errors, strlen(limits[_i].errors)) == 0, "%s", errors);
     free(body);
     oa_document_free(doc);
-    oa_arena_close(arena);
+    arena_close(arena);
 }
 END_TEST
 

@@ -196,7 +196,7 @@ END_TEST
 
 START_TEST(errors_are_counted_up_to_the_limit) {
     struct oa_schema_document *document = load_schema("{\"items\":{\"type\":\"null\"}}");
-    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct arena *arena = arena_open(1 << 20);
     struct oa_report report;
 
     oa_report_init(&report, arena, 3);
@@ -204,7 +204,7 @@ START_TEST(errors_are_counted_up_to_the_limit) {
         !oa_schema_check_text(oa_schema_document_root(document), "[1,2,3,4,5]", 11, NULL, &report));
     ck_assert_uint_eq(report.count, 3);
     ck_assert(str_is(report.last->path, "/2"));
-    oa_arena_close(arena);
+    arena_close(arena);
     oa_schema_document_free(document);
 }
 END_TEST
@@ -213,13 +213,13 @@ END_TEST
 START_TEST(a_valid_value_reports_nothing) {
     struct oa_schema_document *document =
         load_schema("{\"anyOf\":[{\"minimum\":5},{\"not\":false}]}");
-    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct arena *arena = arena_open(1 << 20);
     struct oa_report report;
 
     oa_report_init(&report, arena, 3);
     ck_assert(oa_schema_check_text(oa_schema_document_root(document), "1", 1, NULL, &report));
-    ck_assert_uint_eq(arena->bytes, 0);
-    oa_arena_close(arena);
+    ck_assert_uint_eq(arena->total_bytes, 0);
+    arena_close(arena);
     oa_schema_document_free(document);
 }
 END_TEST

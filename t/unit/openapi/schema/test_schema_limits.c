@@ -149,7 +149,7 @@ START_TEST(values_of_one_report_share_the_limits) {
     struct oa_schema_limits limits = oa_schema_limits_default;
     struct oa_schema_document *document = load_schema("{\"pattern\":\"^(a+)+$\"}");
     const struct oa_schema *schema = oa_schema_document_root(document);
-    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct arena *arena = arena_open(1 << 20);
     struct oa_report report;
     unsigned valid = 0;
 
@@ -172,7 +172,7 @@ START_TEST(values_of_one_report_share_the_limits) {
     ck_assert_uint_eq(report.count, 2);
     ck_assert_str_eq(report.last->keyword.data, "pattern");
     ck_assert(oa_schema_check_text(schema, "1", 1, &limits, &report)); /* needs no pattern */
-    oa_arena_close(arena);
+    arena_close(arena);
     oa_schema_document_free(document);
 }
 END_TEST
@@ -315,7 +315,7 @@ END_TEST
 START_TEST(long_texts_of_errors_are_cut) {
     struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
     char *text = repeat("{\"", "k", OA_ERROR_PATH_BYTES_MAX - 1, "\":1}");
-    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct arena *arena = arena_open(1 << 20);
     struct oa_report report;
 
     oa_report_init(&report, arena, 1);
@@ -331,7 +331,7 @@ START_TEST(long_texts_of_errors_are_cut) {
     ck_assert_str_eq(report.first->path.data + OA_ERROR_PATH_BYTES_MAX - 3, "\xe2\x80\xa6");
     ck_assert_uint_lt(report.first->message.len, OA_ERROR_MESSAGE_BYTES_MAX);
     free(text);
-    oa_arena_close(arena);
+    arena_close(arena);
     oa_schema_document_free(document);
 }
 END_TEST
@@ -351,7 +351,7 @@ START_TEST(memory_for_errors_is_limited) {
     }
     snprintf(text + size, 2, "}");
     for (size_t bytes = 0; bytes < 32768; bytes += 1024) {
-        struct oa_arena *arena = oa_arena_open(bytes);
+        struct arena *arena = arena_open(bytes);
         struct oa_report report;
 
         oa_report_init(&report, arena, 32);
@@ -360,7 +360,7 @@ START_TEST(memory_for_errors_is_limited) {
         ck_assert(report.out_of_memory == (report.count == 0));
         counts[report.count > 0]++;
         ck_assert_uint_lt(report.count, 10);
-        oa_arena_close(arena);
+        arena_close(arena);
     }
     ck_assert_uint_gt(counts[0], 0);
     ck_assert_uint_gt(counts[1], 0);
@@ -375,7 +375,7 @@ START_TEST(messages_are_valid_utf8) {
     struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
     char *text = repeat("{\"x", "\xc3\xa9", 150, "\":1}");
     char *shown = repeat("must NOT have additional property 'x", "\xc3\xa9", 99, "\xe2\x80\xa6'");
-    struct oa_arena *arena = oa_arena_open(1 << 20);
+    struct arena *arena = arena_open(1 << 20);
     const unsigned char *s;
     struct oa_report report;
 
@@ -391,7 +391,7 @@ START_TEST(messages_are_valid_utf8) {
         s += len;
     }
     free(text);
-    oa_arena_close(arena);
+    arena_close(arena);
     oa_schema_document_free(document);
 }
 END_TEST
