@@ -209,8 +209,8 @@ $(MAIN_O): CPPFLAGS += -DPRODORDER_VERSION='"$(VERSION)"'
 $(MAIN_O): $(BUILD)/version
 
 # What is embedded by EMBED_TEXT (base/embed.h) does not show in the compiler's dependencies.
-$(call obj,services/product/migrations.c): $(wildcard services/product/migrations/*.sql)
-$(call obj,services/order/migrations.c): $(wildcard services/order/migrations/*.sql)
+$(call obj,services/product/statements.c): $(wildcard services/product/migrations/*.sql)
+$(call obj,services/order/statements.c): $(wildcard services/order/migrations/*.sql)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

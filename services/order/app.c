@@ -2,7 +2,7 @@
 
 #include "config.h"
 #include "metrics.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "contract/names.h"
 #include "runtime/process/backends.h"
@@ -63,12 +63,12 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
 static enum err open_database(void) {
     struct pg_options options = backends_pg_options(&order_config.shared);
     options.requests_max = DATABASE_REQUESTS_MAX;
-    options.statements = ORDER_SQL;
-    options.statement_count = ORDER_STATEMENTS;
-    options.migrations = order_migrations(&options.migration_count);
+    options.statements[0] = ORDER_STATEMENTS;
+    options.migrations = ORDER_MIGRATIONS;
+    options.migration_count = ORDER_MIGRATION_COUNT;
     enum err err = pg_open(app.loop, &options, &app.pg);
     if (err == ERR_OK) {
-        id_block_init(&app.order_ids, app.pg, SQL_NEXT_ORDER_IDS, ORDER_ID_BLOCK);
+        id_block_init(&app.order_ids, app.pg, &SQL_NEXT_ORDER_IDS, ORDER_ID_BLOCK);
     }
     return err;
 }
@@ -101,12 +101,6 @@ static enum err open_broker(void) {
 
 static enum err open_outbox(void) {
     struct outbox_options options = backends_outbox_options(&order_config.shared);
-    options.insert_statement = SQL_OUTBOX_INSERT;
-    options.claim_statement = SQL_OUTBOX_CLAIM;
-    options.read_statement = SQL_OUTBOX_READ;
-    options.release_statement = SQL_OUTBOX_RELEASE;
-    options.relax_statement = SQL_OUTBOX_RELAX;
-    options.delete_statement = SQL_OUTBOX_DELETE;
     return outbox_open(&app.outbox, app.loop, app.pg, app.broker, &options);
 }
 

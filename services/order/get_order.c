@@ -2,7 +2,7 @@
 #include "app.h"
 #include "config.h"
 #include "order.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "runtime/flow/http_flow.h"
 
@@ -96,7 +96,7 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 }
 
 static void run_read(void *ctx, struct batch *batch) {
-    struct pg_call call = { .statement = SQL_ORDER_GET, .param_count = 1 };
+    struct pg_call call = { .statement = &SQL_ORDER_GET, .param_count = 1 };
     int64_t ids[READ_BATCH_MAX];
     (void)ctx;
     for (size_t i = 0; i < batch->count; i++) {

@@ -2,7 +2,7 @@
 
 #include "app.h"
 #include "config.h"
-#include "schema.h"
+#include "statements.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -118,7 +118,7 @@ static void keys_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void run_find(void *ctx, struct batch *batch) {
     struct str keys[KEY_BATCH_MAX];
-    struct pg_call call = { .statement = SQL_KEY_FIND, .param_count = 1 };
+    struct pg_call call = { .statement = &SQL_KEY_FIND, .param_count = 1 };
     (void)ctx;
     for (size_t i = 0; i < batch->count; i++) {
         keys[i] = str_of(BATCH_ITEM(batch, struct key_item, i)->key);

@@ -4,7 +4,7 @@
 #include "config.h"
 #include "metrics.h"
 #include "order.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "base/clock.h"
 #include "contract/names.h"
@@ -189,7 +189,7 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void query_missing(struct batch *batch) {
     struct first_state *state = batch->state;
-    struct pg_call call = { .statement = SQL_ORDER_FIRST_PAGES, .param_count = 2 };
+    struct pg_call call = { .statement = &SQL_ORDER_FIRST_PAGES, .param_count = 2 };
     call.params[0] = pg_int8_array(&batch->arena, state->missing, state->missing_count);
     call.params[1] = pg_int8(&batch->arena, PAGE_LIMIT_DEFAULT + 1);
     pg_run(app.pg, &call, 1, rows_arrived, batch);
@@ -270,7 +270,7 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void run_later(void *ctx, struct batch *batch) {
     const struct page_item *item = batch->items;
-    struct pg_call call = { .statement = SQL_ORDER_PAGE, .param_count = 4 };
+    struct pg_call call = { .statement = &SQL_ORDER_PAGE, .param_count = 4 };
     (void)ctx;
     call.params[0] = pg_int8(&batch->arena, item->product_id);
     call.params[1] = pg_time(&batch->arena, item->after.major);

@@ -5,7 +5,7 @@
 #include "idempotency.h"
 #include "metrics.h"
 #include "order_events.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "base/clock.h"
 #include "contract/names.h"
@@ -230,7 +230,7 @@ static void fill_columns(struct batch *batch, struct insert_columns *columns) {
 
 static struct pg_call insert_call(struct batch *batch) {
     struct insert_state *state = batch->state;
-    struct pg_call call = { .statement = SQL_ORDER_INSERT, .param_count = 11 };
+    struct pg_call call = { .statement = &SQL_ORDER_INSERT, .param_count = 11 };
     struct arena *arena = &batch->arena;
     struct insert_columns columns;
     if (!allocate_columns(arena, state->span, &columns)) {

@@ -5,7 +5,7 @@
 #include "app.h"
 #include "config.h"
 #include "metrics.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "base/clock.h"
 #include "base/trace.h"
@@ -49,7 +49,7 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
 
 static void update_orders(void *ctx, void *items, size_t count) {
     struct arena *arena = consumer_arena(self());
-    struct pg_call call = { .statement = SQL_ORDER_FINISH, .param_count = 4 };
+    struct pg_call call = { .statement = &SQL_ORDER_FINISH, .param_count = 4 };
     int64_t *ids = arena_array(arena, count, sizeof(*ids));
     int64_t *times = arena_array(arena, count, sizeof(*times));
     struct str *statuses = arena_array(arena, count, sizeof(*statuses));

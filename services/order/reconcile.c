@@ -16,7 +16,7 @@
 #include "metrics.h"
 #include "order.h"
 #include "order_events.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "base/clock.h"
 #include "base/trace.h"
@@ -87,7 +87,7 @@ static void end_round(bool complete) {
 /* ---- a round: keys → last id → slices ---- */
 
 static void start_round(void *ctx) {
-    struct pg_call call = { .statement = SQL_KEY_EXPIRE };
+    struct pg_call call = { .statement = &SQL_KEY_EXPIRE };
     (void)ctx;
     if (!pg_is_ready(app.pg)) {
         end_round(false);
@@ -101,7 +101,7 @@ static void start_round(void *ctx) {
 }
 
 static void keys_expired(void *ctx, enum err err, const struct pg_rows *rows) {
-    struct pg_call call = { .statement = SQL_ORDER_LAST_ID };
+    struct pg_call call = { .statement = &SQL_ORDER_LAST_ID };
     (void)ctx;
     if (err == ERR_OK && rows[0].affected > 0) {
         log_info("idempotency keys expired", LOG_INT("keys", rows[0].affected));
@@ -124,7 +124,7 @@ static void last_id_arrived(void *ctx, enum err err, const struct pg_rows *rows)
 }
 
 static void read_slice(void) {
-    struct pg_call call = { .statement = SQL_ORDER_WAITING, .param_count = 3 };
+    struct pg_call call = { .statement = &SQL_ORDER_WAITING, .param_count = 3 };
     arena_reset(&reconciler.arena);
     if (reconciler.at_id >= reconciler.last_id) {
         end_round(true);
@@ -192,8 +192,8 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         read_slice();
         return;
     }
-    struct pg_call call = outbox_insert_call(&app.outbox, &reconciler.arena, reconciler.events,
-                                             reconciler.event_count);
+    struct pg_call call =
+        outbox_insert_missing_call(&reconciler.arena, reconciler.events, reconciler.event_count);
     pg_run(app.pg, &call, 1, rows_inserted, NULL);
 }
 

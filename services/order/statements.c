@@ -1,6 +1,18 @@
-#include "schema.h"
+/*
+ * What the order service says to its database. The schema is embedded from migrations/: applied in
+ * order, once each, never edited after a release.
+ */
+#include "statements.h"
 
-#include "runtime/messages/outbox.h"
+#include "base/embed.h"
+
+EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
+EMBED_TEXT(migration_0002, "services/order/migrations/0002_tracestate.sql");
+
+const struct pg_migration ORDER_MIGRATIONS[ORDER_MIGRATION_COUNT] = {
+    { 1, migration_0001 },
+    { 2, migration_0002 },
+};
 
 /* The columns of order_from_row(), in its order. */
 #define ORDER_COLUMNS                                                                              \
@@ -8,76 +20,80 @@
     " o.created_at, o.updated_at, o.request_id"
 
 /* clang-format off */
-const struct pg_statement ORDER_SQL[ORDER_STATEMENTS] = {
-    [SQL_NEXT_ORDER_IDS] = { "next_order_ids", "SELECT nextval('order_ids')" },
+const struct pg_statement SQL_NEXT_ORDER_IDS = { "next_order_ids", "SELECT nextval('order_ids')" };
 
-    /* Order, idempotency key and outbox row are one statement: all or none. A key that another
-       transaction has stored within 24 hours keeps its order out; the id is then not returned. */
-    [SQL_ORDER_INSERT] = { "order_insert",
-        "WITH input AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[],"
-        " $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],"
-        " $9::text[], $10::text[], $11::text[]) AS t (id, product_id, quantity, unit_cents, at,"
-        " request_id, traceparent, tracestate, key, message_id, body)),"
-        " keyed AS (INSERT INTO idempotency_keys AS k (key, order_id, product_id, quantity,"
-        " created_at) SELECT key, id, product_id, quantity, at FROM input WHERE key IS NOT NULL"
-        " ORDER BY key ON CONFLICT (key) DO UPDATE SET order_id = excluded.order_id,"
-        " product_id = excluded.product_id, quantity = excluded.quantity,"
-        " created_at = excluded.created_at"
-        " WHERE k.created_at < excluded.created_at - interval '24 hours' RETURNING order_id),"
-        " accepted AS MATERIALIZED (SELECT * FROM input WHERE key IS NULL OR id IN (SELECT order_id"
-        " FROM keyed)),"
-        " told AS (INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent,"
-        " tracestate, body, available_at) SELECT id, 'order.created', message_id, request_id,"
-        " traceparent, tracestate, body, clock_timestamp() + interval '10 s' FROM accepted)"
-        " INSERT INTO orders (id, product_id, quantity, unit_price_cents, total_price_cents,"
-        " created_at, updated_at, request_id, traceparent, tracestate)"
-        " SELECT id, product_id, quantity, unit_cents, unit_cents * quantity, at, at, request_id,"
-        " traceparent, tracestate FROM accepted RETURNING id" },
+/* Order, idempotency key and outbox row are one statement: all or none. A key that another
+   transaction has stored within 24 hours keeps its order out; the id is then not returned. */
+const struct pg_statement SQL_ORDER_INSERT = { "order_insert",
+    "WITH input AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[],"
+    " $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],"
+    " $9::text[], $10::text[], $11::text[]) AS t (id, product_id, quantity, unit_cents, at,"
+    " request_id, traceparent, tracestate, key, message_id, body)),"
+    " keyed AS (INSERT INTO idempotency_keys AS k (key, order_id, product_id, quantity,"
+    " created_at) SELECT key, id, product_id, quantity, at FROM input WHERE key IS NOT NULL"
+    " ORDER BY key ON CONFLICT (key) DO UPDATE SET order_id = excluded.order_id,"
+    " product_id = excluded.product_id, quantity = excluded.quantity,"
+    " created_at = excluded.created_at"
+    " WHERE k.created_at < excluded.created_at - interval '24 hours' RETURNING order_id),"
+    " accepted AS MATERIALIZED (SELECT * FROM input WHERE key IS NULL OR id IN (SELECT order_id"
+    " FROM keyed)),"
+    " told AS (INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent,"
+    " tracestate, body, available_at) SELECT id, 'order.created', message_id, request_id,"
+    " traceparent, tracestate, body, clock_timestamp() + interval '10 s' FROM accepted)"
+    " INSERT INTO orders (id, product_id, quantity, unit_price_cents, total_price_cents,"
+    " created_at, updated_at, request_id, traceparent, tracestate)"
+    " SELECT id, product_id, quantity, unit_cents, unit_cents * quantity, at, at, request_id,"
+    " traceparent, tracestate FROM accepted RETURNING id" };
 
-    [SQL_ORDER_GET] = { "order_get",
-        "SELECT " ORDER_COLUMNS " FROM orders AS o WHERE o.id = ANY ($1::bigint[])" },
+const struct pg_statement SQL_ORDER_GET = { "order_get",
+    "SELECT " ORDER_COLUMNS " FROM orders AS o WHERE o.id = ANY ($1::bigint[])" };
 
-    [SQL_ORDER_FIRST_PAGES] = { "order_first_pages",
-        "SELECT " ORDER_COLUMNS " FROM unnest($1::bigint[]) WITH ORDINALITY AS p (id, place)"
-        " CROSS JOIN LATERAL (SELECT * FROM orders WHERE product_id = p.id"
-        " ORDER BY created_at DESC, id DESC LIMIT $2::bigint) AS o"
-        " ORDER BY p.place, o.created_at DESC, o.id DESC" },
+const struct pg_statement SQL_ORDER_FIRST_PAGES = { "order_first_pages",
+    "SELECT " ORDER_COLUMNS " FROM unnest($1::bigint[]) WITH ORDINALITY AS p (id, place)"
+    " CROSS JOIN LATERAL (SELECT * FROM orders WHERE product_id = p.id"
+    " ORDER BY created_at DESC, id DESC LIMIT $2::bigint) AS o"
+    " ORDER BY p.place, o.created_at DESC, o.id DESC" };
 
-    [SQL_ORDER_PAGE] = { "order_page",
-        "SELECT " ORDER_COLUMNS " FROM orders AS o WHERE o.product_id = $1::bigint"
-        " AND (o.created_at, o.id) < ($2::timestamptz, $3::bigint)"
-        " ORDER BY o.created_at DESC, o.id DESC LIMIT $4::bigint" },
+const struct pg_statement SQL_ORDER_PAGE = { "order_page",
+    "SELECT " ORDER_COLUMNS " FROM orders AS o WHERE o.product_id = $1::bigint"
+    " AND (o.created_at, o.id) < ($2::timestamptz, $3::bigint)"
+    " ORDER BY o.created_at DESC, o.id DESC LIMIT $4::bigint" };
 
-    [SQL_ORDER_FINISH] = { "order_finish",
-        "UPDATE orders AS o SET status = t.status, reason = t.reason,"
-        " updated_at = greatest(t.at, o.created_at)"
-        " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[])"
-        " AS t (id, status, reason, at) WHERE o.id = t.id AND o.status = 'waiting'"
-        " RETURNING o.id, o.product_id" },
+const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
+    "UPDATE orders AS o SET status = t.status, reason = t.reason,"
+    " updated_at = greatest(t.at, o.created_at)"
+    " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[])"
+    " AS t (id, status, reason, at) WHERE o.id = t.id AND o.status = 'waiting'"
+    " RETURNING o.id, o.product_id" };
 
-    [SQL_ORDER_LAST_ID] = { "order_last_id", "SELECT coalesce(max(id), 0) FROM orders" },
+const struct pg_statement SQL_ORDER_LAST_ID = { "order_last_id", "SELECT coalesce(max(id), 0) FROM orders" };
 
-    [SQL_ORDER_WAITING] = { "order_waiting",
-        "SELECT " ORDER_COLUMNS ", o.traceparent, o.tracestate,"
-        " EXISTS (SELECT FROM outbox WHERE outbox.id = o.id) FROM orders AS o"
-        " WHERE o.id > $1::bigint AND o.id <= $2::bigint AND o.status = 'waiting'"
-        " ORDER BY o.id LIMIT $3::bigint" },
+const struct pg_statement SQL_ORDER_WAITING = { "order_waiting",
+    "SELECT " ORDER_COLUMNS ", o.traceparent, o.tracestate,"
+    " EXISTS (SELECT FROM outbox WHERE outbox.id = o.id) FROM orders AS o"
+    " WHERE o.id > $1::bigint AND o.id <= $2::bigint AND o.status = 'waiting'"
+    " ORDER BY o.id LIMIT $3::bigint" };
 
-    [SQL_KEY_FIND] = { "key_find",
-        "SELECT k.key, k.product_id, k.quantity, " ORDER_COLUMNS
-        " FROM idempotency_keys AS k JOIN orders AS o ON o.id = k.order_id"
-        " WHERE k.key = ANY ($1::text[]) AND k.created_at >= now() - interval '24 hours'" },
+const struct pg_statement SQL_KEY_FIND = { "key_find",
+    "SELECT k.key, k.product_id, k.quantity, " ORDER_COLUMNS
+    " FROM idempotency_keys AS k JOIN orders AS o ON o.id = k.order_id"
+    " WHERE k.key = ANY ($1::text[]) AND k.created_at >= now() - interval '24 hours'" };
 
-    [SQL_KEY_EXPIRE] = { "key_expire",
-        "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys"
-        " WHERE created_at < now() - interval '24 hours' LIMIT 5000 FOR UPDATE SKIP LOCKED)" },
-
-    /* only the reconciler's: an order's row may be there already */
-    [SQL_OUTBOX_INSERT] = { "outbox_insert", OUTBOX_INSERT_SQL " ON CONFLICT (id) DO NOTHING" },
-    [SQL_OUTBOX_CLAIM] = { "outbox_claim", OUTBOX_CLAIM_SQL },
-    [SQL_OUTBOX_READ] = { "outbox_read", OUTBOX_READ_SQL },
-    [SQL_OUTBOX_RELEASE] = { "outbox_release", OUTBOX_RELEASE_SQL },
-    [SQL_OUTBOX_RELAX] = { "outbox_relax", OUTBOX_RELAX_SQL },
-    [SQL_OUTBOX_DELETE] = { "outbox_delete", OUTBOX_DELETE_SQL },
-};
+const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
+    "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys"
+    " WHERE created_at < now() - interval '24 hours' LIMIT 5000 FOR UPDATE SKIP LOCKED)" };
 /* clang-format on */
+
+const struct pg_statement *const ORDER_STATEMENTS[] = {
+    &SQL_NEXT_ORDER_IDS,
+    &SQL_ORDER_INSERT,
+    &SQL_ORDER_GET,
+    &SQL_ORDER_FIRST_PAGES,
+    &SQL_ORDER_PAGE,
+    &SQL_ORDER_FINISH,
+    &SQL_ORDER_LAST_ID,
+    &SQL_ORDER_WAITING,
+    &SQL_KEY_FIND,
+    &SQL_KEY_EXPIRE,
+    NULL,
+};

@@ -4,7 +4,7 @@
 #include "metrics.h"
 #include "product_body.h"
 #include "product_changes.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "base/clock.h"
 #include "base/trace.h"
@@ -243,7 +243,7 @@ static enum err apply_one(struct change_item *item, struct changed_product *row)
 }
 
 static struct pg_call restock_call(struct batch *batch, int64_t now_ms, size_t count) {
-    struct pg_call call = { .statement = SQL_RESTOCK_INSERT, .param_count = 4 };
+    struct pg_call call = { .statement = &SQL_RESTOCK_INSERT, .param_count = 4 };
     struct arena *arena = &batch->arena;
     int64_t *ids = arena_array(arena, count, sizeof(*ids));
     int64_t *quantities = arena_array(arena, count, sizeof(*quantities));
@@ -286,8 +286,7 @@ static void write_back(struct batch *batch) {
     size_t call_count = 0, restocks = count_restocks(batch);
     if (state->event_count > 0) {
         calls[call_count++] = product_update_call(&batch->arena, &state->set);
-        calls[call_count++] =
-            outbox_insert_call(&app.outbox, &batch->arena, state->events, state->event_count);
+        calls[call_count++] = outbox_insert_call(&batch->arena, state->events, state->event_count);
     }
     if (restocks > 0) {
         calls[call_count++] = restock_call(batch, state->now_ms, restocks);

@@ -4,7 +4,7 @@
 #include "metrics.h"
 #include "product_body.h"
 #include "product_events.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "base/clock.h"
 #include "base/trace.h"
@@ -159,7 +159,7 @@ static enum err build_events(struct batch *batch, int64_t first_outbox_id) {
 }
 
 static struct pg_call insert_call(struct batch *batch) {
-    struct pg_call call = { .statement = SQL_PRODUCT_INSERT, .param_count = 6 };
+    struct pg_call call = { .statement = &SQL_PRODUCT_INSERT, .param_count = 6 };
     struct arena *arena = &batch->arena;
     int64_t *numbers[4];
     struct str *names = arena_array(arena, batch->count, sizeof(*names));
@@ -223,7 +223,7 @@ static void run_insert(void *ctx, struct batch *batch) {
     }
     struct pg_call calls[2] = {
         insert_call(batch),
-        outbox_insert_call(&app.outbox, &batch->arena, batch->state, batch->count),
+        outbox_insert_call(&batch->arena, batch->state, batch->count),
     };
     pg_run(app.pg, calls, 2, inserted, batch);
 }

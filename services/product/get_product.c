@@ -4,7 +4,7 @@
 #include "metrics.h"
 #include "product.h"
 #include "product_cache.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "contract/names.h"
 #include "runtime/flow/http_flow.h"
@@ -156,7 +156,7 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void read_database(struct batch *batch, const int64_t *ids, size_t count) {
     struct read_state *state = batch->state;
-    struct pg_call call = { .statement = SQL_PRODUCT_GET, .param_count = 1 };
+    struct pg_call call = { .statement = &SQL_PRODUCT_GET, .param_count = 1 };
     state->epoch = cache_epoch(app.cache);
     call.params[0] = pg_int8_array(&batch->arena, ids, count);
     pg_run(app.pg, &call, 1, rows_arrived, batch);

@@ -2,7 +2,7 @@
 #include "app.h"
 #include "config.h"
 #include "product.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "runtime/flow/http_flow.h"
 #include "runtime/http/cursor.h"
@@ -135,7 +135,7 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void run_page(void *ctx, struct batch *batch) {
     struct page_item *item = batch->items;
-    struct pg_call call = { .statement = SQL_PRODUCT_PAGE, .param_count = 2 };
+    struct pg_call call = { .statement = &SQL_PRODUCT_PAGE, .param_count = 2 };
     (void)ctx;
     call.params[0] = pg_int8(&batch->arena, item->after_id);
     call.params[1] = pg_int8(&batch->arena, item->limit + 1);

@@ -9,7 +9,7 @@
 #include "config.h"
 #include "metrics.h"
 #include "product_changes.h"
-#include "schema.h"
+#include "statements.h"
 #include "stock.h"
 
 #include "base/clock.h"
@@ -93,7 +93,7 @@ static void lock_products(void *ctx, void *items, size_t count) {
     }
     struct pg_call calls[2] = {
         product_lock_call(arena, product_ids, product_ids_unique(product_ids, count)),
-        { .statement = SQL_LEDGER_FIND, .param_count = 1 },
+        { .statement = &SQL_LEDGER_FIND, .param_count = 1 },
     };
     calls[1].params[0] = pg_int8_array(arena, order_ids, count);
     metrics_observe(&product_metrics[M_DECISION_BATCH], (int64_t)count);
@@ -249,7 +249,7 @@ static enum err build_events(struct arena *arena, int64_t first_outbox_id) {
 
 /* New decisions only: copies and what the ledger has are left out. */
 static struct pg_call ledger_call(struct arena *arena, size_t *ret_count) {
-    struct pg_call call = { .statement = SQL_LEDGER_INSERT, .param_count = 7 };
+    struct pg_call call = { .statement = &SQL_LEDGER_INSERT, .param_count = 7 };
     int64_t *numbers[4];  /* order id, product id, quantity, time */
     struct str *texts[3]; /* status, reason, request id */
     size_t next = 0;
@@ -308,8 +308,7 @@ static void store_outcomes(struct arena *arena) {
     if (segment.event_count > segment.count) {
         calls[call_count++] = product_update_call(arena, &segment.set);
     }
-    calls[call_count++] =
-        outbox_insert_call(&app.outbox, arena, segment.events, segment.event_count);
+    calls[call_count++] = outbox_insert_call(arena, segment.events, segment.event_count);
     pg_commit(segment.session, calls, call_count, committed, NULL);
 }
 

@@ -2,7 +2,7 @@
 
 #include "app.h"
 #include "product_cache.h"
-#include "schema.h"
+#include "statements.h"
 
 #include "contract/names.h"
 
@@ -26,7 +26,7 @@ size_t product_ids_unique(int64_t *ids, size_t count) {
 }
 
 struct pg_call product_lock_call(struct arena *arena, const int64_t *ids, size_t count) {
-    struct pg_call call = { .statement = SQL_PRODUCT_LOCK, .param_count = 1 };
+    struct pg_call call = { .statement = &SQL_PRODUCT_LOCK, .param_count = 1 };
     call.params[0] = pg_int8_array(arena, ids, count);
     return call;
 }
@@ -86,7 +86,7 @@ enum err product_set_finish(struct arena *arena, struct product_set *set, int64_
 }
 
 struct pg_call product_update_call(struct arena *arena, const struct product_set *set) {
-    struct pg_call call = { .statement = SQL_PRODUCT_UPDATE, .param_count = 6 };
+    struct pg_call call = { .statement = &SQL_PRODUCT_UPDATE, .param_count = 6 };
     size_t count = product_set_changed_count(set), next = 0;
     struct str *names = arena_array(arena, count, sizeof(*names));
     int64_t *numbers[5]; /* id, price, qty, version, time */

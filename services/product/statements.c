@@ -1,57 +1,74 @@
-#include "schema.h"
+/*
+ * What the product service says to its database. The schema is embedded from migrations/: applied in
+ * order, once each, never edited after a release.
+ */
+#include "statements.h"
 
-#include "runtime/messages/outbox.h"
+#include "base/embed.h"
+
+EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
+EMBED_TEXT(migration_0002, "services/product/migrations/0002_tracestate.sql");
+
+const struct pg_migration PRODUCT_MIGRATIONS[PRODUCT_MIGRATION_COUNT] = {
+    { 1, migration_0001 },
+    { 2, migration_0002 },
+};
 
 #define PRODUCT_COLUMNS "id, name, price_cents, qty, version, created_at, updated_at"
 
 /* clang-format off */
-const struct pg_statement PRODUCT_SQL[PRODUCT_STATEMENTS] = {
-    [SQL_NEXT_PRODUCT_IDS] = { "next_product_ids", "SELECT nextval('product_ids')" },
-    [SQL_NEXT_OUTBOX_IDS] = { "next_outbox_ids", "SELECT nextval('outbox_ids')" },
+const struct pg_statement SQL_NEXT_PRODUCT_IDS = { "next_product_ids", "SELECT nextval('product_ids')" };
+const struct pg_statement SQL_NEXT_OUTBOX_IDS = { "next_outbox_ids", "SELECT nextval('outbox_ids')" };
 
-    [SQL_PRODUCT_INSERT] = { "product_insert",
-        "INSERT INTO products (id, name, price_cents, qty, initial_qty, version, created_at,"
-        " updated_at, request_id)"
-        " SELECT id, name, price_cents, qty, qty, 1, at, at, request_id"
-        " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[],"
-        " $6::text[]) AS t (id, name, price_cents, qty, at, request_id)" },
+const struct pg_statement SQL_PRODUCT_INSERT = { "product_insert",
+    "INSERT INTO products (id, name, price_cents, qty, initial_qty, version, created_at,"
+    " updated_at, request_id)"
+    " SELECT id, name, price_cents, qty, qty, 1, at, at, request_id"
+    " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[],"
+    " $6::text[]) AS t (id, name, price_cents, qty, at, request_id)" };
 
-    [SQL_PRODUCT_GET] = { "product_get",
-        "SELECT " PRODUCT_COLUMNS " FROM products WHERE id = ANY ($1::bigint[])" },
+const struct pg_statement SQL_PRODUCT_GET = { "product_get",
+    "SELECT " PRODUCT_COLUMNS " FROM products WHERE id = ANY ($1::bigint[])" };
 
-    [SQL_PRODUCT_PAGE] = { "product_page",
-        "SELECT " PRODUCT_COLUMNS " FROM products WHERE id > $1::bigint ORDER BY id"
-        " LIMIT $2::bigint" },
+const struct pg_statement SQL_PRODUCT_PAGE = { "product_page",
+    "SELECT " PRODUCT_COLUMNS " FROM products WHERE id > $1::bigint ORDER BY id"
+    " LIMIT $2::bigint" };
 
-    [SQL_PRODUCT_LOCK] = { "product_lock",
-        "SELECT " PRODUCT_COLUMNS " FROM products WHERE id = ANY ($1::bigint[])"
-        " ORDER BY id FOR UPDATE" },
+const struct pg_statement SQL_PRODUCT_LOCK = { "product_lock",
+    "SELECT " PRODUCT_COLUMNS " FROM products WHERE id = ANY ($1::bigint[])"
+    " ORDER BY id FOR UPDATE" };
 
-    [SQL_PRODUCT_UPDATE] = { "product_update",
-        "UPDATE products AS p SET name = t.name, price_cents = t.price_cents, qty = t.qty,"
-        " version = t.version, updated_at = t.at"
-        " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],"
-        " $6::timestamptz[]) AS t (id, name, price_cents, qty, version, at)"
-        " WHERE p.id = t.id" },
+const struct pg_statement SQL_PRODUCT_UPDATE = { "product_update",
+    "UPDATE products AS p SET name = t.name, price_cents = t.price_cents, qty = t.qty,"
+    " version = t.version, updated_at = t.at"
+    " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],"
+    " $6::timestamptz[]) AS t (id, name, price_cents, qty, version, at)"
+    " WHERE p.id = t.id" };
 
-    [SQL_RESTOCK_INSERT] = { "restock_insert",
-        "INSERT INTO restocks (product_id, quantity, restocked_at, request_id)"
-        " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[])" },
+const struct pg_statement SQL_RESTOCK_INSERT = { "restock_insert",
+    "INSERT INTO restocks (product_id, quantity, restocked_at, request_id)"
+    " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[])" };
 
-    [SQL_LEDGER_FIND] = { "ledger_find",
-        "SELECT order_id, status, reason, decided_at, product_id, quantity FROM stock_ledger"
-        " WHERE order_id = ANY ($1::bigint[])" },
+const struct pg_statement SQL_LEDGER_FIND = { "ledger_find",
+    "SELECT order_id, status, reason, decided_at, product_id, quantity FROM stock_ledger"
+    " WHERE order_id = ANY ($1::bigint[])" };
 
-    [SQL_LEDGER_INSERT] = { "ledger_insert",
-        "INSERT INTO stock_ledger (order_id, product_id, quantity, status, reason, decided_at,"
-        " request_id) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[],"
-        " $5::text[], $6::timestamptz[], $7::text[])" },
-
-    [SQL_OUTBOX_INSERT] = { "outbox_insert", OUTBOX_INSERT_SQL },
-    [SQL_OUTBOX_CLAIM] = { "outbox_claim", OUTBOX_CLAIM_SQL },
-    [SQL_OUTBOX_READ] = { "outbox_read", OUTBOX_READ_SQL },
-    [SQL_OUTBOX_RELEASE] = { "outbox_release", OUTBOX_RELEASE_SQL },
-    [SQL_OUTBOX_RELAX] = { "outbox_relax", OUTBOX_RELAX_SQL },
-    [SQL_OUTBOX_DELETE] = { "outbox_delete", OUTBOX_DELETE_SQL },
-};
+const struct pg_statement SQL_LEDGER_INSERT = { "ledger_insert",
+    "INSERT INTO stock_ledger (order_id, product_id, quantity, status, reason, decided_at,"
+    " request_id) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[],"
+    " $5::text[], $6::timestamptz[], $7::text[])" };
 /* clang-format on */
+
+const struct pg_statement *const PRODUCT_STATEMENTS[] = {
+    &SQL_NEXT_PRODUCT_IDS,
+    &SQL_NEXT_OUTBOX_IDS,
+    &SQL_PRODUCT_INSERT,
+    &SQL_PRODUCT_GET,
+    &SQL_PRODUCT_PAGE,
+    &SQL_PRODUCT_LOCK,
+    &SQL_PRODUCT_UPDATE,
+    &SQL_RESTOCK_INSERT,
+    &SQL_LEDGER_FIND,
+    &SQL_LEDGER_INSERT,
+    NULL,
+};

@@ -45,10 +45,11 @@ static inline void database_execute(const char *sql) {
 }
 
 /*
- * `statements` and `migrations` of a service, on the schema as it is. The test fails when they are
- * not taken.
+ * Two lists of statements (NULL: none) and the migrations of a service, on the schema as it is. The
+ * test fails when they are not taken.
  */
-static inline void database_connect(const struct pg_statement *statements, size_t statement_count,
+static inline void database_connect(const struct pg_statement *const *first,
+                                    const struct pg_statement *const *second,
                                     const struct pg_migration *migrations, size_t migration_count) {
     struct pg_options options = { .host = "127.0.0.1",
                                   .port = database_server.port,
@@ -62,8 +63,7 @@ static inline void database_connect(const struct pg_statement *statements, size_
                                   .connect_timeout_ms = 5000,
                                   .backoff_base_ms = 5,
                                   .backoff_cap_ms = 50,
-                                  .statements = statements,
-                                  .statement_count = statement_count,
+                                  .statements = { first, second },
                                   .migrations = migrations,
                                   .migration_count = migration_count };
     log_init("test", LOG_ERROR, 2);
@@ -78,11 +78,20 @@ static inline void database_connect(const struct pg_statement *statements, size_
 }
 
 /* The same on an empty schema. */
-static inline void database_open(const struct pg_statement *statements, size_t statement_count,
+static inline void database_open(const struct pg_statement *const *first,
+                                 const struct pg_statement *const *second,
                                  const struct pg_migration *migrations, size_t migration_count) {
     database_execute("SET client_min_messages = error; DROP SCHEMA public CASCADE;"
                      "CREATE SCHEMA public");
-    database_connect(statements, statement_count, migrations, migration_count);
+    database_connect(first, second, migrations, migration_count);
+}
+
+static inline int database_statement_count(const struct pg_statement *const *list) {
+    int count = 0;
+    while (list[count] != NULL) {
+        count++;
+    }
+    return count;
 }
 
 static inline void database_close(void) {

@@ -106,12 +106,13 @@ void pg_rollback(struct pg_session *session) {
 
 /* ---- answers ---- */
 
-const struct fake_pg_request *fake_pg_expect(enum fake_pg_kind kind, size_t statement) {
+const struct fake_pg_request *fake_pg_expect(enum fake_pg_kind kind,
+                                             const struct pg_statement *statement) {
     ck_assert_msg(fake_pg.waiting > 0, "no request waits for the database");
     const struct fake_pg_request *request = &fake_pg.requests[0];
     ck_assert_int_eq(request->kind, kind);
     ck_assert(request->count > 0);
-    ck_assert_uint_eq(request->calls[0].statement, statement);
+    ck_assert_ptr_eq(request->calls[0].statement, statement);
     return request;
 }
 
@@ -153,7 +154,7 @@ void fake_pg_fail(enum err err) {
     request.fn(request.ctx, err, NULL);
 }
 
-void fake_pg_answer_ids(size_t statement, int64_t first) {
+void fake_pg_answer_ids(const struct pg_statement *statement, int64_t first) {
     PGresult *rows = fake_rows(1);
     (void)fake_pg_expect(FAKE_PG_RUN, statement);
     fake_row(rows, "i", first);

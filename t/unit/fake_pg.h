@@ -43,7 +43,8 @@ void fake_pg_reset(void);
 /*
  * The oldest request; the test fails unless its first statement is `statement` and its kind `kind`.
  */
-const struct fake_pg_request *fake_pg_expect(enum fake_pg_kind kind, size_t statement);
+const struct fake_pg_request *fake_pg_expect(enum fake_pg_kind kind,
+                                             const struct pg_statement *statement);
 
 /* Rows, `columns` wide. One letter a column: i int8, t text (const char *, NULL is SQL NULL),
    T time (int64_t unix ms), b boolean (int). */
@@ -54,7 +55,7 @@ void fake_row(PGresult *rows, const char *types, ...);
 void fake_pg_answer(PGresult *first, PGresult *second, PGresult *third);
 void fake_pg_fail(enum err err);
 /* Answer the oldest request, which asks for ids, with a block that begins at `first`. */
-void fake_pg_answer_ids(size_t statement, int64_t first);
+void fake_pg_answer_ids(const struct pg_statement *statement, int64_t first);
 
 /* What a call was given. */
 int64_t fake_param_int8(const struct pg_call *call, size_t param);

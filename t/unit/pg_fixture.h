@@ -46,6 +46,10 @@ static const struct pg_statement SQL[STATEMENTS] = {
     [S_DIVIDE] = { "divide", "SELECT 1 / $1::bigint" },
 };
 
+static const struct pg_statement *const SQL_LIST[STATEMENTS + 1] = {
+    &SQL[0], &SQL[1], &SQL[2], &SQL[3], &SQL[4], &SQL[5], &SQL[6], &SQL[7], &SQL[8], &SQL[9],
+};
+
 #define THINGS                                                                                     \
     {                                                                                              \
         1, "CREATE TABLE things (id bigint PRIMARY KEY, name text UNIQUE DEFERRABLE INITIALLY"     \
@@ -87,8 +91,7 @@ static inline struct pg_options options_of(size_t connections, uint32_t deadline
                                 .connect_timeout_ms = 5000,
                                 .backoff_base_ms = 5,
                                 .backoff_cap_ms = 50,
-                                .statements = SQL,
-                                .statement_count = STATEMENTS,
+                                .statements = { SQL_LIST },
                                 .migrations = MIGRATIONS,
                                 .migration_count = 1 };
 }
@@ -210,24 +213,24 @@ static inline void note(void *ctx, enum err err, const struct pg_rows *rows) {
 }
 
 static inline struct pg_call call_of(size_t statement) {
-    return (struct pg_call){ .statement = statement };
+    return (struct pg_call){ .statement = &SQL[statement] };
 }
 
 static inline struct pg_call call_int8(size_t statement, int64_t value) {
-    struct pg_call call = { .statement = statement, .param_count = 1 };
+    struct pg_call call = { .statement = &SQL[statement], .param_count = 1 };
     call.params[0] = pg_int8(&arena, value);
     return call;
 }
 
 static inline struct pg_call call_text(size_t statement, const char *text) {
-    struct pg_call call = { .statement = statement, .param_count = 1 };
+    struct pg_call call = { .statement = &SQL[statement], .param_count = 1 };
     call.params[0] = pg_text(text, strlen(text));
     return call;
 }
 
 /* Name NULL: SQL NULL, which is never a duplicate. */
 static inline struct pg_call insert_of(int64_t id, const char *name) {
-    struct pg_call call = { .statement = S_INSERT, .param_count = 2 };
+    struct pg_call call = { .statement = &SQL[S_INSERT], .param_count = 2 };
     struct str text = str_of(name);
     call.params[0] = pg_int8_array(&arena, &id, 1);
     call.params[1] = pg_text_array(&arena, &text, 1);

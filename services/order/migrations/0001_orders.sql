@@ -1,6 +1,6 @@
 -- Orders, their idempotency keys, and the events that still have to be told.
 
--- The service takes ids in blocks: the increment is the block size (ORDER_ID_BLOCK in schema.h).
+-- The service takes ids in blocks: the increment is the block size (ORDER_ID_BLOCK in statements.h).
 CREATE SEQUENCE order_ids INCREMENT BY 1000;
 
 -- No index contains a column that changes after the insert, so that waiting -> done is a HOT update;

@@ -4,7 +4,8 @@
 
 static void fetch(struct id_block *block);
 
-void id_block_init(struct id_block *block, struct pg *pg, size_t statement, int64_t block_size) {
+void id_block_init(struct id_block *block, struct pg *pg, const struct pg_statement *statement,
+                   int64_t block_size) {
     assert(block_size > 0);
     *block = (struct id_block){ .pg = pg, .statement = statement, .block_size = block_size };
 }

@@ -22,10 +22,10 @@ typedef void id_block_fn(void *ctx, enum err err);
 
 struct id_block {
     struct pg *pg;
-    size_t statement;              /* of the service's table: SELECT nextval('…') */
-    int64_t block_size;            /* the sequence's increment */
-    int64_t next, end;             /* the block in use */
-    int64_t spare_next, spare_end; /* the one fetched ahead */
+    const struct pg_statement *statement; /* SELECT nextval('…') */
+    int64_t block_size;                   /* the sequence's increment */
+    int64_t next, end;                    /* the block in use */
+    int64_t spare_next, spare_end;        /* the one fetched ahead */
     bool fetching;
     struct {
         id_block_fn *fn;
@@ -34,7 +34,8 @@ struct id_block {
     size_t waiter_count;
 };
 
-void id_block_init(struct id_block *block, struct pg *pg, size_t statement, int64_t block_size);
+void id_block_init(struct id_block *block, struct pg *pg, const struct pg_statement *statement,
+                   int64_t block_size);
 
 /*
  * `count` (at most block_size) consecutive ids from *ret_first. ERR_BUSY: fetch first, with

@@ -11,8 +11,8 @@ enum {
     DELETE_BATCH_MAX = 4000,
     BACKLOG_MAX = 262144, /* ids; what does not even fit here is left to the sweep */
     ARENA_BYTES_MAX = 1024 * 1024,
-    TEXT_COLUMNS = 6,   /* of the table: what OUTBOX_INSERT_SQL takes after the ids */
-    FRESH_LEASE_S = 10, /* as in OUTBOX_INSERT_SQL: how long the inserter has the row to itself */
+    TEXT_COLUMNS = 6,   /* of the table: what SQL_OUTBOX_INSERT takes after the ids */
+    FRESH_LEASE_S = 10, /* as in SQL_OUTBOX_INSERT: how long the inserter has the row to itself */
 };
 
 enum {
@@ -41,6 +41,56 @@ static struct metric METRICS[METRIC_COUNT] = {
                      "Events handed to the broker and not confirmed" },
     [M_BACKLOG] = { "prodorder_outbox_backlog", METRIC_GAUGE,
                     "Events that wait for room in the broker's queue" },
+};
+
+/* ---- the statements ---- */
+
+#define INSERT                                                                                     \
+    "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent,"                \
+    " tracestate, body, available_at) SELECT *, clock_timestamp() + interval '10 s' FROM"          \
+    " unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "           \
+    "$7::text[])"
+
+/* clang-format off */
+const struct pg_statement SQL_OUTBOX_INSERT = { "outbox_insert", INSERT };
+
+const struct pg_statement SQL_OUTBOX_INSERT_MISSING = { "outbox_insert_missing",
+    INSERT " ON CONFLICT (id) DO NOTHING" };
+
+/* The last column names the claim: when it ends, in microseconds. */
+const struct pg_statement SQL_OUTBOX_CLAIM = { "outbox_claim",
+    "UPDATE outbox SET available_at = clock_timestamp() + interval '30 s' WHERE id IN"
+    " (SELECT id FROM outbox WHERE available_at <="
+    " clock_timestamp() + $1::bigint * interval '1 s'"
+    " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"
+    " RETURNING id, routing_key, message_id, correlation_id, traceparent, tracestate, body,"
+    " (extract(epoch FROM available_at) * 1000000)::bigint" };
+
+const struct pg_statement SQL_OUTBOX_READ = { "outbox_read",
+    "SELECT id, routing_key, message_id, correlation_id, traceparent, tracestate, body"
+    " FROM outbox WHERE id = ANY ($1::bigint[]) ORDER BY id" };
+
+/*
+ * Only while the claim is still the one that is given up. Claim 0 is the inserter's: it ends within
+ * 10 s from now, which a sweep's claim does not before it is 20 s old.
+ */
+const struct pg_statement SQL_OUTBOX_RELEASE = { "outbox_release",
+    "UPDATE outbox SET available_at = clock_timestamp()"
+    " FROM unnest($1::bigint[], $2::bigint[]) AS held (id, claim)"
+    " WHERE outbox.id = held.id AND CASE held.claim"
+    " WHEN 0 THEN available_at <= clock_timestamp() + interval '10 s'"
+    " ELSE (extract(epoch FROM available_at) * 1000000)::bigint = held.claim END" };
+
+const struct pg_statement SQL_OUTBOX_RELAX = { "outbox_relax",
+    "SELECT set_config('synchronous_commit', 'off', true)" };
+
+const struct pg_statement SQL_OUTBOX_DELETE = { "outbox_delete",
+    "DELETE FROM outbox WHERE id = ANY ($1::bigint[])" };
+/* clang-format on */
+
+const struct pg_statement *const OUTBOX_STATEMENTS[] = {
+    &SQL_OUTBOX_INSERT,  &SQL_OUTBOX_INSERT_MISSING, &SQL_OUTBOX_CLAIM,  &SQL_OUTBOX_READ,
+    &SQL_OUTBOX_RELEASE, &SQL_OUTBOX_RELAX,          &SQL_OUTBOX_DELETE, NULL,
 };
 
 /* A row to be released, by the claim that was held. */
@@ -118,10 +168,9 @@ bool outbox_is_idle(const struct outbox *outbox) {
 
 /* ---- into the table ---- */
 
-struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *arena,
+static struct pg_call insert_call(const struct pg_statement *statement, struct arena *arena,
                                   const struct outbox_event *events, size_t count) {
-    struct pg_call call = { .statement = outbox->options.insert_statement,
-                            .param_count = 1 + TEXT_COLUMNS };
+    struct pg_call call = { .statement = statement, .param_count = 1 + TEXT_COLUMNS };
     int64_t *ids = arena_array(arena, count, sizeof(*ids));
     struct str *columns[TEXT_COLUMNS];
     bool whole = ids != NULL;
@@ -148,6 +197,16 @@ struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *are
         call.params[c + 1] = pg_text_array(arena, columns[c], count);
     }
     return call;
+}
+
+struct pg_call outbox_insert_call(struct arena *arena, const struct outbox_event *events,
+                                  size_t count) {
+    return insert_call(&SQL_OUTBOX_INSERT, arena, events, count);
+}
+
+struct pg_call outbox_insert_missing_call(struct arena *arena, const struct outbox_event *events,
+                                          size_t count) {
+    return insert_call(&SQL_OUTBOX_INSERT_MISSING, arena, events, count);
 }
 
 /* ---- out to the broker ---- */
@@ -280,8 +339,8 @@ static void batch_settled(void *ctx, enum err err, const struct pg_rows *rows) {
 static void run_deletion(void *ctx, struct batch *batch) {
     struct outbox *outbox = ctx;
     struct pg_call calls[2] = {
-        { .statement = outbox->options.relax_statement },
-        { .statement = outbox->options.delete_statement, .param_count = 1 },
+        { .statement = &SQL_OUTBOX_RELAX },
+        { .statement = &SQL_OUTBOX_DELETE, .param_count = 1 },
     };
     calls[1].params[0] = pg_int8_array(&batch->arena, batch->items, batch->count);
     pg_run(outbox->pg, calls, 2, batch_settled, batch);
@@ -289,7 +348,7 @@ static void run_deletion(void *ctx, struct batch *batch) {
 
 static void run_release(void *ctx, struct batch *batch) {
     struct outbox *outbox = ctx;
-    struct pg_call call = { .statement = outbox->options.release_statement, .param_count = 2 };
+    struct pg_call call = { .statement = &SQL_OUTBOX_RELEASE, .param_count = 2 };
     const struct given_up *items = batch->items;
     int64_t *ids = arena_array(&batch->arena, batch->count, sizeof(*ids));
     int64_t *claims = arena_array(&batch->arena, batch->count, sizeof(*claims));
@@ -363,7 +422,7 @@ static int compare_ids(const void *a, const void *b) {
 }
 
 static void read_backlog(struct outbox *outbox) {
-    struct pg_call call = { .statement = outbox->options.read_statement, .param_count = 1 };
+    struct pg_call call = { .statement = &SQL_OUTBOX_READ, .param_count = 1 };
     if (outbox->backlog_count == 0 || outbox->reading_count > 0 || outbox->closing ||
         outbox->inflight >= outbox->options.backlog_below) {
         return;
@@ -406,7 +465,7 @@ static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
 }
 
 static void sweep(struct outbox *outbox) {
-    struct pg_call call = { .statement = outbox->options.claim_statement, .param_count = 2 };
+    struct pg_call call = { .statement = &SQL_OUTBOX_CLAIM, .param_count = 2 };
     outbox->sweeping = true;
     call.params[0] = pg_int8(&outbox->sweep_arena, outbox->sweep_all ? FRESH_LEASE_S : 0);
     call.params[1] = pg_int8(&outbox->sweep_arena, (int64_t)outbox->options.sweep_batch_max);

@@ -38,35 +38,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The service puts these into its statement table, and their indices into the options. */
-#define OUTBOX_INSERT_SQL                                                                          \
-    "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent,"                \
-    " tracestate, body, available_at) SELECT *, clock_timestamp() + interval '10 s' FROM"          \
-    " unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "           \
-    "$7::text[])"
-/* The last column names the claim: when it ends, in microseconds. */
-#define OUTBOX_CLAIM_SQL                                                                           \
-    "UPDATE outbox SET available_at = clock_timestamp() + interval '30 s' WHERE id IN"             \
-    " (SELECT id FROM outbox WHERE available_at <="                                                \
-    " clock_timestamp() + $1::bigint * interval '1 s'"                                             \
-    " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"                                        \
-    " RETURNING id, routing_key, message_id, correlation_id, traceparent, tracestate, body,"       \
-    " (extract(epoch FROM available_at) * 1000000)::bigint"
-#define OUTBOX_READ_SQL                                                                            \
-    "SELECT id, routing_key, message_id, correlation_id, traceparent, tracestate, body"            \
-    " FROM outbox WHERE id = ANY ($1::bigint[]) ORDER BY id"
-/*
- * Only while the claim is still the one that is given up. Claim 0 is the inserter's: it ends within
- * 10 s from now, which a sweep's claim does not before it is 20 s old.
- */
-#define OUTBOX_RELEASE_SQL                                                                         \
-    "UPDATE outbox SET available_at = clock_timestamp()"                                           \
-    " FROM unnest($1::bigint[], $2::bigint[]) AS held (id, claim)"                                 \
-    " WHERE outbox.id = held.id AND CASE held.claim"                                               \
-    " WHEN 0 THEN available_at <= clock_timestamp() + interval '10 s'"                             \
-    " ELSE (extract(epoch FROM available_at) * 1000000)::bigint = held.claim END"
-#define OUTBOX_RELAX_SQL "SELECT set_config('synchronous_commit', 'off', true)"
-#define OUTBOX_DELETE_SQL "DELETE FROM outbox WHERE id = ANY ($1::bigint[])"
+/* Its statements, for pg_options.statements; NULL ends the list. By name for tests. */
+extern const struct pg_statement *const OUTBOX_STATEMENTS[];
+extern const struct pg_statement SQL_OUTBOX_INSERT, SQL_OUTBOX_INSERT_MISSING, SQL_OUTBOX_CLAIM,
+    SQL_OUTBOX_READ, SQL_OUTBOX_RELEASE, SQL_OUTBOX_RELAX, SQL_OUTBOX_DELETE;
 
 struct outbox_event {
     int64_t id; /* positive; of the row */
@@ -80,8 +55,6 @@ struct outbox_event {
 };
 
 struct outbox_options {
-    size_t insert_statement, claim_statement, read_statement, release_statement, relax_statement,
-        delete_statement;
     uint32_t sweep_interval_ms;
     size_t sweep_batch_max; /* rows read at once, by sweep and backlog */
     size_t backlog_below;   /* fewer events than this with the broker module: the backlog goes on */
@@ -94,7 +67,7 @@ struct outbox {
     struct outbox_options options;
     struct batcher deletions, releases;
     struct id_set held; /* rows that this process has in hand: with the broker module, or in the
-                           backlog; their claims (OUTBOX_CLAIM_SQL) are the marks */
+                           backlog; their claims (SQL_OUTBOX_CLAIM) are the marks */
     size_t inflight;    /* those with the broker module */
     size_t lost;        /* of these, still to be reported: with a connection that has ended */
     int64_t *backlog;   /* ring of ids */
@@ -114,8 +87,11 @@ MUST_CHECK enum err outbox_open(struct outbox *outbox, struct loop *loop, struct
 void outbox_close(struct outbox *outbox); /* accepts one zeroed; pg must be closed before */
 
 /* The INSERT for the caller's transaction. Memory from `arena`, until the request is done. */
-struct pg_call outbox_insert_call(const struct outbox *outbox, struct arena *arena,
-                                  const struct outbox_event *events, size_t count);
+struct pg_call outbox_insert_call(struct arena *arena, const struct outbox_event *events,
+                                  size_t count);
+/* The same for events whose rows may be there already: those stay as they are. */
+struct pg_call outbox_insert_missing_call(struct arena *arena, const struct outbox_event *events,
+                                          size_t count);
 /* After the commit. Copies. Whatever cannot be sent now is left to the sweep. */
 void outbox_publish(struct outbox *outbox, const struct outbox_event *events, size_t count);
 

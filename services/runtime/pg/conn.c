@@ -130,9 +130,11 @@ static void start_preparing(struct pg_conn *conn) {
               PQsendPrepare(conn->libpq, BEGIN_NAME, "BEGIN", 0, NULL) == 1 &&
               PQsendPrepare(conn->libpq, COMMIT_NAME, "COMMIT", 0, NULL) == 1 &&
               PQsendPrepare(conn->libpq, ROLLBACK_NAME, "ROLLBACK", 0, NULL) == 1;
-    for (size_t i = 0; ok && i < options->statement_count; i++) {
-        const struct pg_statement *statement = &options->statements[i];
-        ok = PQsendPrepare(conn->libpq, statement->name, statement->sql, 0, NULL) == 1;
+    for (size_t i = 0; i < PG_STATEMENT_LISTS_MAX; i++) {
+        const struct pg_statement *const *next = options->statements[i];
+        for (; ok && next != NULL && *next != NULL; next++) {
+            ok = PQsendPrepare(conn->libpq, (*next)->name, (*next)->sql, 0, NULL) == 1;
+        }
     }
     if (!ok || PQpipelineSync(conn->libpq) != 1) {
         pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
@@ -173,8 +175,7 @@ void pg_conn_send(struct pg_conn *conn, struct pg_session *request) {
     loop_timer_start(conn->pg->loop, &conn->timer, (uint64_t)conn->pg->options.deadline_ms * 2);
     bool ok = !request->begins || send_call(conn, BEGIN_NAME, NULL);
     for (size_t i = 0; ok && i < request->count; i++) {
-        const struct pg_call *call = &request->calls[i];
-        ok = send_call(conn, conn->pg->options.statements[call->statement].name, call);
+        ok = send_call(conn, request->calls[i].statement->name, &request->calls[i]);
     }
     ok = ok && (!request->commits || send_call(conn, COMMIT_NAME, NULL));
     if (!ok || PQpipelineSync(conn->libpq) != 1 || !try_flush(conn)) {

@@ -1,6 +1,6 @@
 /*
- * PostgreSQL for the loop: a few connections in libpq's pipeline mode, prepared statements from one
- * table, one round trip per transaction, migrations, deadlines, reconnect with jittered backoff.
+ * PostgreSQL for the loop: a few connections in libpq's pipeline mode, prepared statements, one
+ * round trip per transaction, migrations, deadlines, reconnect with jittered backoff.
  *
  * A request is a list of calls (prepared statement + parameters) up to a Sync: one implicit
  * transaction, all or nothing. An interactive transaction keeps its connection between requests
@@ -30,8 +30,9 @@
 struct pg;
 struct pg_session; /* an interactive transaction */
 
-enum { PG_PARAMS_MAX = 12, PG_CALLS_MAX = 8 };
+enum { PG_PARAMS_MAX = 12, PG_CALLS_MAX = 8, PG_STATEMENT_LISTS_MAX = 2 };
 
+/* Named by its address. Must be in a list of options.statements. */
 struct pg_statement {
     const char *name;
     const char *sql; /* parameters with casts: $1::bigint[] */
@@ -55,8 +56,8 @@ struct pg_options {
     uint32_t deadline_ms; /* per statement on the server; a request may take twice that in all */
     uint32_t connect_timeout_ms;
     uint32_t backoff_base_ms, backoff_cap_ms;
-    const struct pg_statement *statements; /* must stay, as must the strings above */
-    size_t statement_count;
+    /* What each connection prepares: lists, each ended by NULL. Must stay, as the strings above. */
+    const struct pg_statement *const *statements[PG_STATEMENT_LISTS_MAX];
     /*
      * Applied once, under an advisory lock, before anything else. One that waits for a table longer
      * than 2 s is undone with all before it; after a pause they are tried again, without end.
@@ -72,7 +73,7 @@ struct pg_param {
 };
 
 struct pg_call {
-    size_t statement; /* index into options.statements */
+    const struct pg_statement *statement;
     struct pg_param params[PG_PARAMS_MAX];
     size_t param_count;
 };

@@ -28,6 +28,7 @@ struct pg_options backends_pg_options(const struct config_shared *config) {
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .backoff_base_ms = RECONNECT_BASE_MS,
         .backoff_cap_ms = RECONNECT_CAP_MS,
+        .statements = { [1] = OUTBOX_STATEMENTS }, /* [0] is for the service's own */
     };
 }
 

@@ -1,7 +1,8 @@
 /* link: services/order/create_order.c services/order/order_store.c services/order/idempotency.c
  *       services/order/product_lookup.c services/order/order.c services/order/order_events.c
- *       services/order/metrics.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
- *       t/unit/fake_http_client.c t/unit/fake_stack.c */
+ *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
+ *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_http_client.c t/unit/fake_stack.c
+ *       */
 /*
  * POST /orders, step by step: parse → find_earlier → find_product → store_order → reply, and at
  * each of them everything that its dependency can do. The product is in the cache unless a test
@@ -10,7 +11,7 @@
 #include "order/app.h"
 #include "order/config.h"
 #include "order/idempotency.h"
-#include "order/schema.h"
+#include "order/statements.h"
 
 #include "fake_http_client.h"
 #include "fake_stack.h"
@@ -35,12 +36,7 @@ static const char COPY[] = "{\"id\":7,\"name\":\"x\",\"price\":19.90,\"qty\":5,\
 static const char KEY[] = "Idempotency-Key: k-1\r\n";
 
 static void open_with(uint32_t deadline_ms, int64_t requests_max) {
-    struct outbox_options outbox = { .insert_statement = SQL_OUTBOX_INSERT,
-                                     .claim_statement = SQL_OUTBOX_CLAIM,
-                                     .relax_statement = SQL_OUTBOX_RELAX,
-                                     .delete_statement = SQL_OUTBOX_DELETE,
-                                     .sweep_interval_ms = 60000,
-                                     .sweep_batch_max = 100 };
+    struct outbox_options outbox = { .sweep_interval_ms = 60000, .sweep_batch_max = 100 };
     order_config = (struct order_config){ .requests_max = requests_max,
                                           .request_deadline_ms = deadline_ms,
                                           .insert_batch_max = 16,
@@ -52,7 +48,7 @@ static void open_with(uint32_t deadline_ms, int64_t requests_max) {
                         .cache = &fake_cache,
                         .broker = &fake_broker,
                         .products = &fake_http_client };
-    id_block_init(&app.order_ids, &fake_pg, SQL_NEXT_ORDER_IDS, ORDER_ID_BLOCK);
+    id_block_init(&app.order_ids, &fake_pg, &SQL_NEXT_ORDER_IDS, ORDER_ID_BLOCK);
     ck_assert_int_eq(idempotency_init(), ERR_OK);
     ck_assert_int_eq(product_lookup_init(), ERR_OK);
     ck_assert_int_eq(order_store_init(), ERR_OK);
@@ -97,7 +93,7 @@ static int post_with(const char *headers, const char *body) {
 
 static void answer_key(bool found, int64_t product_id, int64_t quantity) {
     STACK_WAIT_FOR(fake_pg.waiting > 0);
-    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, SQL_KEY_FIND);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &SQL_KEY_FIND);
     ck_assert(str_equal(fake_param_text_at(&request->calls[0], 0, 0), STR("k-1")));
     PGresult *rows = fake_rows(13);
     if (found) {
@@ -115,13 +111,13 @@ static void answer_lookup(void) {
 
 static void answer_ids(void) {
     STACK_WAIT_FOR(fake_pg.waiting > 0);
-    fake_pg_answer_ids(SQL_NEXT_ORDER_IDS, FIRST_ID);
+    fake_pg_answer_ids(&SQL_NEXT_ORDER_IDS, FIRST_ID);
     stack_settle();
 }
 
 static const struct pg_call *insert_call(void) {
     STACK_WAIT_FOR(fake_pg.waiting > 0);
-    return &fake_pg_expect(FAKE_PG_RUN, SQL_ORDER_INSERT)->calls[0];
+    return &fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_INSERT)->calls[0];
 }
 
 static void answer_insert(void) {
@@ -553,7 +549,7 @@ static int post_until(enum wait wait) {
     }
     STACK_WAIT_FOR(fake_pg.waiting > 0);
     if (wait >= AT_INSERT) {
-        fake_pg_answer_ids(SQL_NEXT_ORDER_IDS, FIRST_ID);
+        fake_pg_answer_ids(&SQL_NEXT_ORDER_IDS, FIRST_ID);
         (void)insert_call();
     }
     if (wait == AT_LISTS) {
@@ -566,10 +562,13 @@ static int post_until(enum wait wait) {
 static void finish_all(void) {
     for (int rounds = 0; rounds < 12; rounds++) {
         if (fake_pg.waiting > 0) {
-            switch (fake_pg.requests[0].calls[0].statement) {
-            case SQL_KEY_FIND: answer_key(false, 0, 0); break;
-            case SQL_NEXT_ORDER_IDS: fake_pg_answer_ids(SQL_NEXT_ORDER_IDS, FIRST_ID); break;
-            default: answer_insert();
+            const struct pg_statement *statement = fake_pg.requests[0].calls[0].statement;
+            if (statement == &SQL_KEY_FIND) {
+                answer_key(false, 0, 0);
+            } else if (statement == &SQL_NEXT_ORDER_IDS) {
+                fake_pg_answer_ids(statement, FIRST_ID);
+            } else {
+                answer_insert();
             }
         }
         fake_cache_run();

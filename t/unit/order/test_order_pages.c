@@ -1,12 +1,12 @@
 /* link: services/order/list_orders.c services/order/order_pages.c services/order/get_order.c
- *       services/order/order.c services/order/metrics.c t/unit/fake_pg.c t/unit/fake_cache.c
- *       t/unit/fake_broker.c t/unit/fake_stack.c */
+ *       services/order/order.c services/order/metrics.c services/order/statements.c
+ *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c */
 /*
  * GET /orders/{id} and GET /orders/product/{productId}: pages, their cache, and what can go wrong.
  */
 #include "order/app.h"
 #include "order/config.h"
-#include "order/schema.h"
+#include "order/statements.h"
 
 #include "fake_stack.h"
 #include "unit.h"
@@ -78,7 +78,7 @@ static const char *order_json(int64_t id, int64_t product_id) {
     return json;
 }
 
-static const struct pg_call *expect_query(size_t statement) {
+static const struct pg_call *expect_query(const struct pg_statement *statement) {
     STACK_WAIT_FOR(fake_pg.waiting > 0);
     return &fake_pg_expect(FAKE_PG_RUN, statement)->calls[0];
 }
@@ -101,7 +101,7 @@ START_TEST(readers_of_a_tick_share_a_query) {
     PGresult *rows = fake_rows(10);
     size_t asked = 0;
     while (fake_pg.waiting > 0) { /* one query, or two if they came in two ticks */
-        asked += fake_param_count(expect_query(SQL_ORDER_GET), 0);
+        asked += fake_param_count(expect_query(&SQL_ORDER_GET), 0);
         if (asked < 4) {
             PGresult *part = fake_rows(10);
             add_order(part, 1, 7);
@@ -135,7 +135,7 @@ static const struct {
 
 START_TEST(an_order_cannot_be_read) {
     int fd = get("/orders/1");
-    (void)expect_query(SQL_ORDER_GET);
+    (void)expect_query(&SQL_ORDER_GET);
     fake_pg_fail(FAILURES[_i].err);
     stack_expect(fd, FAILURES[_i].status);
 }
@@ -177,7 +177,7 @@ static void answer_cache(void) {
 START_TEST(an_empty_list_is_an_empty_array_and_cached) {
     int fd = get("/orders/product/7");
     answer_cache();
-    const struct pg_call *call = expect_query(SQL_ORDER_FIRST_PAGES);
+    const struct pg_call *call = expect_query(&SQL_ORDER_FIRST_PAGES);
     ck_assert_int_eq(fake_param_int8(call, 1),
                      101); /* one more, to know whether there is a next page */
     answer_orders(7, 0);
@@ -205,7 +205,7 @@ static const char *next_target(const struct stack_answer *answer) {
 
 static void check_next(const char *target) {
     int fd = get(target);
-    const struct pg_call *call = expect_query(SQL_ORDER_PAGE);
+    const struct pg_call *call = expect_query(&SQL_ORDER_PAGE);
     ck_assert_int_eq(fake_param_int8(call, 0), 7);
     ck_assert_int_eq(fake_param_time(call, 1), AT_MS + 2);
     ck_assert_int_eq(fake_param_int8(call, 2), 2);
@@ -218,7 +218,7 @@ static void check_next(const char *target) {
 START_TEST(a_full_page_links_to_the_next_one_from_the_cache_too) {
     int fd = get("/orders/product/7");
     answer_cache();
-    (void)expect_query(SQL_ORDER_FIRST_PAGES);
+    (void)expect_query(&SQL_ORDER_FIRST_PAGES);
     answer_orders(7, 101);
     const struct stack_answer *answer = stack_expect(fd, 200);
     ck_assert_ptr_null(strstr(answer->body, "\"id\":1,")); /* order 1 is on the next page */
@@ -242,7 +242,7 @@ START_TEST(a_page_read_before_a_write_is_not_cached) {
     static const char *const KEYS[] = { "orders:product:7" };
     int fd = get("/orders/product/7");
     answer_cache();
-    (void)expect_query(SQL_ORDER_FIRST_PAGES);
+    (void)expect_query(&SQL_ORDER_FIRST_PAGES);
     cache_invalidate(&fake_cache, KEYS, 1, NULL, NULL); /* a writer, meanwhile */
     fake_cache_run();
     answer_orders(7, 1);
@@ -266,7 +266,7 @@ START_TEST(redis_may_be_gone) {
             fake_cache_reconnect();
         }
     }
-    (void)expect_query(SQL_ORDER_FIRST_PAGES);
+    (void)expect_query(&SQL_ORDER_FIRST_PAGES);
     answer_orders(7, 1);
     stack_expect(fd, 200);
     fake_cache_run();
@@ -280,7 +280,7 @@ START_TEST(a_cached_page_that_makes_no_sense_is_read_anew) {
     fake_cache_set("orders:product:7", RUBBISH[_i], 0);
     int fd = get("/orders/product/7");
     answer_cache();
-    (void)expect_query(SQL_ORDER_FIRST_PAGES);
+    (void)expect_query(&SQL_ORDER_FIRST_PAGES);
     answer_orders(7, 1);
     ck_assert_ptr_nonnull(strstr(stack_expect(fd, 200)->body, order_json(1, 7)));
 }
@@ -306,7 +306,7 @@ START_TEST(several_products_share_one_query) {
         stack_settle();
     }
     while (fake_pg.waiting > 0) {
-        const struct pg_call *call = expect_query(SQL_ORDER_FIRST_PAGES);
+        const struct pg_call *call = expect_query(&SQL_ORDER_FIRST_PAGES);
         PGresult *rows = fake_rows(10);
         for (size_t i = 0; i < fake_param_count(call, 0); i++) {
             int64_t id = fake_param_int8_at(call, 0, i);

@@ -1,26 +1,25 @@
-/* link: services/order/statements.c services/order/migrations.c */
+/* link: services/order/statements.c */
 /*
  * The order service's SQL on a real PostgreSQL: each statement alone, and what they promise
  * together.
  */
-#include "order/schema.h"
+#include "order/statements.h"
+#include "runtime/messages/outbox.h"
 
 #include "database_fixture.h"
 
 #define AT_MS INT64_C(1795367792123)
 
-static void open_with(const struct pg_statement *statements, size_t count) {
-    size_t migration_count;
-    const struct pg_migration *migrations = order_migrations(&migration_count);
-    database_open(statements, count, migrations, migration_count);
-}
-
 static void setup(void) {
-    open_with(ORDER_SQL, ORDER_STATEMENTS);
+    database_open(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS, ORDER_MIGRATION_COUNT);
 }
 
 START_TEST(each_statement_can_be_prepared) {
-    open_with(&ORDER_SQL[_i], 1);
+    int own = database_statement_count(ORDER_STATEMENTS);
+    const struct pg_statement *const alone[] = { _i < own ? ORDER_STATEMENTS[_i]
+                                                          : OUTBOX_STATEMENTS[_i - own],
+                                                 NULL };
+    database_open(alone, NULL, ORDER_MIGRATIONS, ORDER_MIGRATION_COUNT);
     database_close();
 }
 END_TEST
@@ -29,7 +28,7 @@ END_TEST
 static struct pg_call insert_of(const int64_t *ids, const char *const *keys, size_t count,
                                 int64_t at_ms) {
     enum { MAX = 8 };
-    struct pg_call call = { .statement = SQL_ORDER_INSERT, .param_count = 11 };
+    struct pg_call call = { .statement = &SQL_ORDER_INSERT, .param_count = 11 };
     int64_t products[MAX], quantities[MAX], prices[MAX], times[MAX];
     struct str texts[MAX], states[MAX], key_texts[MAX];
     for (size_t i = 0; i < count; i++) {
@@ -58,7 +57,8 @@ static const char *insert(const int64_t *ids, const char *const *keys, size_t co
     return database_rows(&call, "i");
 }
 
-static struct pg_call ids_call(size_t statement, const int64_t *ids, size_t count) {
+static struct pg_call ids_call(const struct pg_statement *statement, const int64_t *ids,
+                               size_t count) {
     struct pg_call call = { .statement = statement, .param_count = 1 };
     call.params[0] = pg_int8_array(&arena, ids, count);
     return call;
@@ -67,12 +67,12 @@ static struct pg_call ids_call(size_t statement, const int64_t *ids, size_t coun
 static const int64_t IDS[] = { 1, 2, 3 };
 
 START_TEST(orders_and_their_events_are_stored_together) {
-    struct pg_call get = ids_call(SQL_ORDER_GET, IDS, 2);
+    struct pg_call get = ids_call(&SQL_ORDER_GET, IDS, 2);
     ck_assert_str_eq(insert(IDS, NULL, 3, AT_MS), "1 / 2 / 3 / ");
     const char *rows = database_rows(&get, "iiiiittTTt");
     ck_assert_ptr_nonnull(
         strstr(rows, "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text /"));
-    struct pg_call claim = { .statement = SQL_OUTBOX_CLAIM, .param_count = 2 };
+    struct pg_call claim = { .statement = &SQL_OUTBOX_CLAIM, .param_count = 2 };
     claim.params[0] = pg_int8(&arena, 0);
     claim.params[1] = pg_int8(&arena, 10);
     ck_assert_str_eq(database_rows(&claim, "it"), ""); /* the inserter's for ten seconds */
@@ -84,7 +84,7 @@ START_TEST(orders_and_their_events_are_stored_together) {
     ck_assert_ptr_nonnull(
         strstr(database_rows(&claim, "itttttt"), "3 order.created text text text - text /"));
     ck_assert_str_eq(database_rows(&claim, "it"), ""); /* claimed */
-    struct pg_call delete = ids_call(SQL_OUTBOX_DELETE, IDS, 3);
+    struct pg_call delete = ids_call(&SQL_OUTBOX_DELETE, IDS, 3);
     ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
 }
 END_TEST
@@ -108,7 +108,7 @@ static void note_claims(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static struct claims claim_all(int64_t lease_s) {
     struct claims claimed = { 0 };
-    struct pg_call call = { .statement = SQL_OUTBOX_CLAIM, .param_count = 2 };
+    struct pg_call call = { .statement = &SQL_OUTBOX_CLAIM, .param_count = 2 };
     call.params[0] = pg_int8(&arena, lease_s);
     call.params[1] = pg_int8(&arena, 10);
     ck_assert_int_eq(database_run(&call, note_claims, &claimed), ERR_OK);
@@ -116,7 +116,7 @@ static struct claims claim_all(int64_t lease_s) {
 }
 
 static void release(const int64_t *ids, const int64_t *claims, size_t count) {
-    struct pg_call call = ids_call(SQL_OUTBOX_RELEASE, ids, count);
+    struct pg_call call = ids_call(&SQL_OUTBOX_RELEASE, ids, count);
     call.param_count = 2;
     call.params[1] = pg_int8_array(&arena, claims, count);
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
@@ -150,7 +150,7 @@ START_TEST(a_key_stands_for_one_order) {
     int64_t now_ms = clock_unix_ms();
     ck_assert_str_eq(insert(IDS, KEYS, 3, now_ms), "1 / 2 / 3 / ");
     ck_assert_str_eq(insert(AGAIN, SAME, 2, now_ms), "12 / "); /* 11 is kept out, event and all */
-    struct pg_call find = { .statement = SQL_KEY_FIND, .param_count = 1 };
+    struct pg_call find = { .statement = &SQL_KEY_FIND, .param_count = 1 };
     struct str keys[] = { STR("b"), STR("nobody's") };
     find.params[0] = pg_text_array(&arena, keys, 2);
     ck_assert_str_eq(database_rows(&find, "tiiii"), "b 7 4 3 7 / ");
@@ -162,20 +162,20 @@ START_TEST(keys_end_after_24_hours) {
     static const char *const KEYS[] = { "a", "b", NULL };
     int64_t now_ms = clock_unix_ms(), old_ms = now_ms - INT64_C(86400000) - 60000;
     ck_assert_str_eq(insert(IDS, KEYS, 3, old_ms), "1 / 2 / 3 / ");
-    struct pg_call find = { .statement = SQL_KEY_FIND, .param_count = 1 };
+    struct pg_call find = { .statement = &SQL_KEY_FIND, .param_count = 1 };
     struct str keys[] = { STR("a"), STR("b") };
     find.params[0] = pg_text_array(&arena, keys, 2);
     ck_assert_str_eq(database_rows(&find, "t"), "");
     ck_assert_str_eq(insert(AGAIN, KEYS, 1, now_ms), "11 / "); /* taken over */
     ck_assert_str_eq(database_rows(&find, "tiii"), "a 7 12 11 / ");
-    struct pg_call expire = { .statement = SQL_KEY_EXPIRE };
+    struct pg_call expire = { .statement = &SQL_KEY_EXPIRE };
     ck_assert_int_eq(database_run(&expire, NULL, NULL), ERR_OK);
     ck_assert_str_eq(database_rows(&find, "t"), "a / ");
 }
 END_TEST
 
 static struct pg_call finish_of(int64_t id, const char *status, const char *reason, int64_t at_ms) {
-    struct pg_call call = { .statement = SQL_ORDER_FINISH, .param_count = 4 };
+    struct pg_call call = { .statement = &SQL_ORDER_FINISH, .param_count = 4 };
     struct str status_text = str_of(status), reason_text = str_of(reason);
     call.params[0] = pg_int8_array(&arena, &id, 1);
     call.params[1] = pg_text_array(&arena, &status_text, 1);
@@ -186,7 +186,7 @@ static struct pg_call finish_of(int64_t id, const char *status, const char *reas
 
 START_TEST(the_status_moves_forward_once) {
     insert(IDS, NULL, 3, AT_MS);
-    struct pg_call get = ids_call(SQL_ORDER_GET, IDS, 1);
+    struct pg_call get = ids_call(&SQL_ORDER_GET, IDS, 1);
     struct pg_call done = finish_of(1, "done", NULL, AT_MS + 5000);
     struct pg_call rejected = finish_of(1, "rejected", "out_of_stock", AT_MS + 6000);
     ck_assert_str_eq(database_rows(&done, "ii"), "1 7 / ");
@@ -197,7 +197,7 @@ START_TEST(the_status_moves_forward_once) {
     struct pg_call early = finish_of(2, "rejected", "out_of_stock", AT_MS - 5000);
     ck_assert_str_eq(database_rows(&early, "ii"),
                      "2 7 / "); /* never updated before it was created */
-    get = ids_call(SQL_ORDER_GET, &IDS[1], 1);
+    get = ids_call(&SQL_ORDER_GET, &IDS[1], 1);
     ck_assert_ptr_nonnull(strstr(database_rows(&get, "iiiiittTT"),
                                  "rejected out_of_stock 1795367792125 1795367792125 /"));
     struct pg_call absurd = finish_of(3, "done", "out_of_stock", AT_MS);
@@ -210,11 +210,11 @@ END_TEST
 START_TEST(pages_are_newest_first) {
     static const int64_t PRODUCTS[] = { 8, 7 };
     insert(IDS, NULL, 3, AT_MS);
-    struct pg_call first = { .statement = SQL_ORDER_FIRST_PAGES, .param_count = 2 };
+    struct pg_call first = { .statement = &SQL_ORDER_FIRST_PAGES, .param_count = 2 };
     first.params[0] = pg_int8_array(&arena, PRODUCTS, 2);
     first.params[1] = pg_int8(&arena, 2);
     ck_assert_str_eq(database_rows(&first, "ii"), "3 7 / 2 7 / ");
-    struct pg_call later = { .statement = SQL_ORDER_PAGE, .param_count = 4 };
+    struct pg_call later = { .statement = &SQL_ORDER_PAGE, .param_count = 4 };
     later.params[0] = pg_int8(&arena, 7);
     later.params[1] = pg_time(&arena, AT_MS + 2);
     later.params[2] = pg_int8(&arena, 2);
@@ -229,10 +229,10 @@ END_TEST
 START_TEST(waiting_orders_are_found_with_what_the_outbox_has) {
     insert(IDS, NULL, 3, AT_MS);
     struct pg_call done = finish_of(2, "done", NULL, AT_MS);
-    struct pg_call delete = ids_call(SQL_OUTBOX_DELETE, IDS, 1);
+    struct pg_call delete = ids_call(&SQL_OUTBOX_DELETE, IDS, 1);
     ck_assert_int_eq(database_run(&done, NULL, NULL), ERR_OK);
     ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
-    struct pg_call waiting = { .statement = SQL_ORDER_WAITING, .param_count = 3 };
+    struct pg_call waiting = { .statement = &SQL_ORDER_WAITING, .param_count = 3 };
     waiting.params[0] = pg_int8(&arena, 0);
     waiting.params[1] = pg_int8(&arena, 3);
     waiting.params[2] = pg_int8(&arena, 10);
@@ -245,7 +245,7 @@ START_TEST(waiting_orders_are_found_with_what_the_outbox_has) {
     ck_assert_str_eq(database_rows(&waiting, "i"), "3 / ");
     waiting.params[1] = pg_int8(&arena, 2);
     ck_assert_str_eq(database_rows(&waiting, "i"), "");
-    struct pg_call last_id = { .statement = SQL_ORDER_LAST_ID };
+    struct pg_call last_id = { .statement = &SQL_ORDER_LAST_ID };
     ck_assert_str_eq(database_rows(&last_id, "i"), "3 / ");
 }
 END_TEST
@@ -255,13 +255,13 @@ START_TEST(a_bad_order_is_refused_with_all_its_rows) {
     int64_t quantities[] = { 1, 0, 1 };
     call.params[2] = pg_int8_array(&arena, quantities, 3);
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
-    struct pg_call get = ids_call(SQL_ORDER_GET, IDS, 3);
+    struct pg_call get = ids_call(&SQL_ORDER_GET, IDS, 3);
     ck_assert_str_eq(database_rows(&get, "i"), "");
 }
 END_TEST
 
 START_TEST(without_orders_the_last_id_is_0) {
-    struct pg_call last_id = { .statement = SQL_ORDER_LAST_ID };
+    struct pg_call last_id = { .statement = &SQL_ORDER_LAST_ID };
     ck_assert_str_eq(database_rows(&last_id, "i"), "0 / ");
 }
 END_TEST
@@ -275,23 +275,21 @@ END_TEST
     " available_at) VALUES (" id ", 'order.created', 'm', 'old', 'trace', '{}', now());"
 
 START_TEST(a_database_of_the_version_before_is_taken_over) {
-    size_t migration_count;
-    const struct pg_migration *migrations = order_migrations(&migration_count);
-    database_open(NULL, 0, migrations, 1);
+    database_open(NULL, NULL, ORDER_MIGRATIONS, 1);
     database_execute(OLD_ORDER("1"));
     database_close();
-    database_connect(ORDER_SQL, ORDER_STATEMENTS, migrations, migration_count);
+    database_connect(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS, ORDER_MIGRATION_COUNT);
     database_execute(OLD_ORDER("2"));
     static const int64_t NEW[] = { 3 };
     ck_assert_str_eq(insert(NEW, NULL, 1, AT_MS), "3 / ");
-    struct pg_call waiting = { .statement = SQL_ORDER_WAITING, .param_count = 3 };
+    struct pg_call waiting = { .statement = &SQL_ORDER_WAITING, .param_count = 3 };
     waiting.params[0] = pg_int8(&arena, 0);
     waiting.params[1] = waiting.params[2] = pg_int8(&arena, 10);
     ck_assert_str_eq(database_rows(&waiting, "iiiiittTTtttb"),
                      "1 7 2 100 200 waiting - 1795367792123 1795367792123 old trace - 1 / "
                      "2 7 2 100 200 waiting - 1795367792123 1795367792123 old trace - 1 / "
                      "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text a=1 1 / ");
-    struct pg_call read = ids_call(SQL_OUTBOX_READ, IDS, 3);
+    struct pg_call read = ids_call(&SQL_OUTBOX_READ, IDS, 3);
     ck_assert_str_eq(database_rows(&read, "itttttt"),
                      "1 order.created m old trace - {} / 2 order.created m old trace - {} / "
                      "3 order.created text text text a=1 text / ");
@@ -300,7 +298,7 @@ START_TEST(a_database_of_the_version_before_is_taken_over) {
 END_TEST
 
 START_TEST(ids_come_in_blocks) {
-    struct pg_call next = { .statement = SQL_NEXT_ORDER_IDS };
+    struct pg_call next = { .statement = &SQL_NEXT_ORDER_IDS };
     ck_assert_str_eq(database_rows(&next, "i"), "1 / ");
     ck_assert_str_eq(database_rows(&next, "i"), "1001 / ");
     ck_assert_int_eq(ORDER_ID_BLOCK, 1000);
@@ -313,7 +311,9 @@ int main(void) {
     tcase_set_timeout(alone, 60);
     tcase_set_timeout(together, 60);
     tcase_add_checked_fixture(together, setup, database_close);
-    tcase_add_loop_test(alone, each_statement_can_be_prepared, 0, ORDER_STATEMENTS);
+    tcase_add_loop_test(alone, each_statement_can_be_prepared, 0,
+                        database_statement_count(ORDER_STATEMENTS) +
+                            database_statement_count(OUTBOX_STATEMENTS));
     tcase_add_test(alone, a_database_of_the_version_before_is_taken_over);
     tcase_add_test(together, orders_and_their_events_are_stored_together);
     tcase_add_test(together, a_release_gives_up_its_own_claim_only);

@@ -1,9 +1,9 @@
 /* link: services/order/order_updated.c services/order/product_updated.c services/order/metrics.c
- *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c */
+ *       services/order/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c */
 /* The order service's consumers: outcomes of orders, and its copies of products. */
 #include "order/app.h"
 #include "order/config.h"
-#include "order/schema.h"
+#include "order/statements.h"
 
 #include "base/clock.h"
 #include "runtime/telemetry/log.h"
@@ -63,7 +63,7 @@ static void wait_for_request(void) {
     while (fake_pg.waiting == 0 && clock_monotonic_ms() < end_ms) {
         loop_tick(app.loop, 1);
     }
-    (void)fake_pg_expect(FAKE_PG_RUN, SQL_ORDER_FINISH);
+    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_FINISH);
 }
 
 /* Orders 1 … count have moved, each of its own product or all of product 7. */
@@ -80,7 +80,7 @@ START_TEST(outcomes_are_one_update_then_lists_then_the_acknowledgement) {
     add_outcome(2, "rejected", "\"out_of_stock\"");
     add_outcome(3, "rejected", "\"product_not_found\"");
     deliver(ORDER_QUEUE_ORDER_UPDATED);
-    const struct pg_call *call = &fake_pg_expect(FAKE_PG_RUN, SQL_ORDER_FINISH)->calls[0];
+    const struct pg_call *call = &fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_FINISH)->calls[0];
     static const char *const STATUSES[] = { "done", "rejected", "rejected" };
     static const char *const REASONS[] = { NULL, "out_of_stock", "product_not_found" };
     for (size_t i = 0; i < 3; i++) {

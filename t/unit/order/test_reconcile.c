@@ -1,12 +1,13 @@
 /* link: services/order/reconcile.c services/order/order.c services/order/order_events.c
- *       services/order/metrics.c t/unit/fake_pg.c t/unit/fake_broker.c */
+ *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
+ *       t/unit/fake_broker.c */
 /*
  * services/order/reconcile: a waiting order is told again when its age has doubled, whatever
  * happened.
  */
 #include "order/app.h"
 #include "order/config.h"
-#include "order/schema.h"
+#include "order/statements.h"
 
 #include "base/clock.h"
 #include "runtime/telemetry/log.h"
@@ -25,12 +26,7 @@ struct order_config order_config;
 static int64_t round_from_ms, round_to_ms; /* the round under way began between these two */
 
 static void setup(void) {
-    struct outbox_options outbox = { .insert_statement = SQL_OUTBOX_INSERT,
-                                     .claim_statement = SQL_OUTBOX_CLAIM,
-                                     .relax_statement = SQL_OUTBOX_RELAX,
-                                     .delete_statement = SQL_OUTBOX_DELETE,
-                                     .sweep_interval_ms = 600000,
-                                     .sweep_batch_max = 1000 };
+    struct outbox_options outbox = { .sweep_interval_ms = 600000, .sweep_batch_max = 1000 };
     log_init("test", LOG_LEVELS, 2);
     fake_pg_reset();
     fake_broker_reset();
@@ -59,11 +55,11 @@ static void wait_for_round(void) {
         loop_tick(app.loop, 1);
         round_to_ms = clock_unix_ms();
     }
-    (void)fake_pg_expect(FAKE_PG_RUN, SQL_KEY_EXPIRE);
+    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_KEY_EXPIRE);
 }
 
 static void expect_slice(int64_t after_id, int64_t up_to_id) {
-    const struct pg_call *call = &fake_pg_expect(FAKE_PG_RUN, SQL_ORDER_WAITING)->calls[0];
+    const struct pg_call *call = &fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_WAITING)->calls[0];
     ck_assert_int_eq(fake_param_int8(call, 0), after_id);
     ck_assert_int_eq(fake_param_int8(call, 1), up_to_id);
     ck_assert_int_eq(fake_param_int8(call, 2), PAGE);
@@ -74,7 +70,7 @@ static void begin_round(int64_t last_id) {
     PGresult *rows = fake_rows(1);
     wait_for_round();
     fake_pg_answer(NULL, NULL, NULL);
-    (void)fake_pg_expect(FAKE_PG_RUN, SQL_ORDER_LAST_ID);
+    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_LAST_ID);
     fake_row(rows, "i", last_id);
     fake_pg_answer(rows, NULL, NULL);
 }
@@ -101,7 +97,8 @@ START_TEST(an_order_that_waits_too_long_is_told_again) {
     add_order(rows, 41, round_from_ms - AFTER_MS, false);
     add_order(rows, 42, round_to_ms - AFTER_MS + 1, false); /* not yet */
     fake_pg_answer(rows, NULL, NULL);
-    const struct pg_call *insert = &fake_pg_expect(FAKE_PG_RUN, SQL_OUTBOX_INSERT)->calls[0];
+    const struct pg_call *insert =
+        &fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_INSERT_MISSING)->calls[0];
     ck_assert_uint_eq(fake_param_count(insert, 0), 1);
     ck_assert_int_eq(fake_param_int8_at(insert, 0, 0), 41);
     ck_assert_uint_eq(fake_broker.published, 0); /* commit first, tell after */
@@ -123,13 +120,13 @@ END_TEST
 START_TEST(an_event_that_could_not_be_stored_is_not_told) {
     begin_round(50);
     answer_order(41, round_from_ms - AFTER_MS, false);
-    (void)fake_pg_expect(FAKE_PG_RUN, SQL_OUTBOX_INSERT);
+    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_INSERT_MISSING);
     fake_pg_fail(_i == 0 ? ERR_UNAVAILABLE : ERR_DUPLICATE); /* a replica was faster */
     ck_assert_uint_eq(fake_broker.published, 0);
     ck_assert(reconcile_is_idle());
     begin_round(50);
     answer_order(41, round_from_ms - AFTER_MS, false); /* the look did not count */
-    (void)fake_pg_expect(FAKE_PG_RUN, SQL_OUTBOX_INSERT);
+    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_INSERT_MISSING);
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert_uint_eq(fake_broker.published, 1);
 }
@@ -261,7 +258,7 @@ START_TEST(stopping_during_a_round) {
     begin_round(50);
     if (_i == 1) {
         answer_order(1, round_from_ms - AFTER_MS, false);
-        (void)fake_pg_expect(FAKE_PG_RUN, SQL_OUTBOX_INSERT);
+        (void)fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_INSERT_MISSING);
     }
     reconcile_stop();
     ck_assert(!reconcile_is_idle());

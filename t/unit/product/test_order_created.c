@@ -1,14 +1,15 @@
 /* link: services/product/order_created.c services/product/product_changes.c
  *       services/product/product_events.c services/product/product_cache.c
  *       services/product/product.c services/product/stock.c services/product/metrics.c
- *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c */
+ *       services/product/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
+ *       */
 /*
  * services/product/order_created: a batch of orders becomes one transaction; whatever goes wrong,
  * an order is decided once and told as often as it takes.
  */
 #include "product/app.h"
 #include "product/config.h"
-#include "product/schema.h"
+#include "product/statements.h"
 
 #include "base/clock.h"
 #include "runtime/telemetry/log.h"
@@ -32,12 +33,7 @@ static char bodies[ORDERS_MAX][256];
 static size_t delivery_count;
 
 static void setup(void) {
-    struct outbox_options outbox = { .insert_statement = SQL_OUTBOX_INSERT,
-                                     .claim_statement = SQL_OUTBOX_CLAIM,
-                                     .relax_statement = SQL_OUTBOX_RELAX,
-                                     .delete_statement = SQL_OUTBOX_DELETE,
-                                     .sweep_interval_ms = 600000,
-                                     .sweep_batch_max = 100 };
+    struct outbox_options outbox = { .sweep_interval_ms = 600000, .sweep_batch_max = 100 };
     log_init("test", LOG_LEVELS, 2);
     fake_pg_reset();
     fake_cache_reset();
@@ -46,7 +42,7 @@ static void setup(void) {
     product_config = (struct product_config){ .consumer_batch_max = ORDERS_MAX };
     app = (struct app){ .pg = &fake_pg, .cache = &fake_cache, .broker = &fake_broker };
     ck_assert_int_eq(loop_create(&app.loop), ERR_OK);
-    id_block_init(&app.outbox_ids, &fake_pg, SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
+    id_block_init(&app.outbox_ids, &fake_pg, &SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
     ck_assert_int_eq(order_created_init(), ERR_OK);
     ck_assert_int_eq(outbox_open(&app.outbox, app.loop, &fake_pg, &fake_broker, &outbox), ERR_OK);
 }
@@ -93,18 +89,19 @@ static void add_product(PGresult *rows, int64_t id, int64_t qty, int64_t version
 /* The products that are locked and what the ledger has; product 7 has `qty`, version 3. */
 static void answer_lock(int64_t qty, PGresult *ledger) {
     wait_for_request();
-    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_BEGIN, SQL_PRODUCT_LOCK);
-    ck_assert_uint_eq(request->calls[1].statement, SQL_LEDGER_FIND);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_BEGIN, &SQL_PRODUCT_LOCK);
+    ck_assert_ptr_eq(request->calls[1].statement, &SQL_LEDGER_FIND);
     PGresult *rows = product_rows();
     add_product(rows, 7, qty, 3);
     fake_pg_answer(rows, ledger, NULL);
 }
 
 static void answer_ids(void) {
-    fake_pg_answer_ids(SQL_NEXT_OUTBOX_IDS, FIRST_OUTBOX_ID);
+    fake_pg_answer_ids(&SQL_NEXT_OUTBOX_IDS, FIRST_OUTBOX_ID);
 }
 
-static const struct pg_call *call_of(const struct fake_pg_request *request, size_t statement) {
+static const struct pg_call *call_of(const struct fake_pg_request *request,
+                                     const struct pg_statement *statement) {
     for (size_t i = 0; i < request->count; i++) {
         if (request->calls[i].statement == statement) {
             return &request->calls[i];
@@ -139,14 +136,14 @@ START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
     add_order(3, 9, 1);
     add_order(4, 7, 2);
     deliver();
-    const struct fake_pg_request *lock = fake_pg_expect(FAKE_PG_BEGIN, SQL_PRODUCT_LOCK);
+    const struct fake_pg_request *lock = fake_pg_expect(FAKE_PG_BEGIN, &SQL_PRODUCT_LOCK);
     ck_assert_uint_eq(fake_param_count(&lock->calls[0], 0), 2); /* each product once */
     ck_assert_int_eq(fake_param_int8_at(&lock->calls[0], 0, 0), 7);
     ck_assert_uint_eq(fake_param_count(&lock->calls[1], 0), 4);
     answer_lock(5, NULL);
     answer_ids();
     const struct fake_pg_request *commit = expect_commit();
-    const struct pg_call *ledger = call_of(commit, SQL_LEDGER_INSERT);
+    const struct pg_call *ledger = call_of(commit, &SQL_LEDGER_INSERT);
     static const char *const STATUSES[] = { "done", "rejected", "rejected", "done" };
     static const char *const REASONS[] = { NULL, "out_of_stock", "product_not_found", NULL };
     for (size_t i = 0; i < 4; i++) {
@@ -154,11 +151,11 @@ START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
         ck_assert(str_equal(fake_param_text_at(ledger, 3, i), str_of(STATUSES[i])));
         ck_assert(str_equal(fake_param_text_at(ledger, 4, i), str_of(REASONS[i])));
     }
-    const struct pg_call *update = call_of(commit, SQL_PRODUCT_UPDATE);
+    const struct pg_call *update = call_of(commit, &SQL_PRODUCT_UPDATE);
     ck_assert_uint_eq(fake_param_count(update, 0), 1); /* one update a product */
     ck_assert_int_eq(fake_param_int8_at(update, 3, 0), 0);
     ck_assert_int_eq(fake_param_int8_at(update, 4, 0), 4);
-    ck_assert_uint_eq(fake_param_count(call_of(commit, SQL_OUTBOX_INSERT), 0), 5);
+    ck_assert_uint_eq(fake_param_count(call_of(commit, &SQL_OUTBOX_INSERT), 0), 5);
     ck_assert_uint_eq(fake_broker.published + fake_broker.acks[0], 0); /* commit first */
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert_uint_eq(fake_broker.published, 5);
@@ -188,9 +185,9 @@ START_TEST(copies_within_a_batch_count_once_and_are_all_told) {
     answer_lock(5, NULL);
     answer_ids();
     const struct fake_pg_request *commit = expect_commit();
-    const struct pg_call *ledger = call_of(commit, SQL_LEDGER_INSERT);
+    const struct pg_call *ledger = call_of(commit, &SQL_LEDGER_INSERT);
     ck_assert_uint_eq(fake_param_count(ledger, 0), 2);
-    ck_assert_int_eq(fake_param_int8_at(call_of(commit, SQL_PRODUCT_UPDATE), 3, 0), 2);
+    ck_assert_int_eq(fake_param_int8_at(call_of(commit, &SQL_PRODUCT_UPDATE), 3, 0), 2);
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
     ck_assert_uint_eq(fake_broker.published, 4);
@@ -209,8 +206,8 @@ START_TEST(a_redelivery_is_answered_from_the_ledger) {
     answer_lock(5, ledger);
     answer_ids();
     const struct fake_pg_request *commit = expect_commit();
-    ck_assert_ptr_null(call_of(commit, SQL_LEDGER_INSERT));
-    ck_assert_ptr_null(call_of(commit, SQL_PRODUCT_UPDATE));
+    ck_assert_ptr_null(call_of(commit, &SQL_LEDGER_INSERT));
+    ck_assert_ptr_null(call_of(commit, &SQL_PRODUCT_UPDATE));
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
     ck_assert_uint_eq(fake_broker.published, 2);
@@ -258,7 +255,7 @@ START_TEST(the_database_fails_and_the_batch_is_decided_afresh) {
     if (!at_commit) {
         answer_ids();
     }
-    const struct pg_call *ledger = call_of(expect_commit(), SQL_LEDGER_INSERT);
+    const struct pg_call *ledger = call_of(expect_commit(), &SQL_LEDGER_INSERT);
     ck_assert(str_equal(fake_param_text_at(ledger, 3, 0), STR("rejected")));
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert_uint_eq(fake_broker.published, 1);
@@ -277,7 +274,7 @@ START_TEST(a_commit_of_unknown_outcome_is_not_applied_twice) {
     fake_row(rows, "ittTii", INT64_C(1), "done", NULL, CREATED_MS, INT64_C(7), INT64_C(3));
     answer_lock(2, rows);
     const struct fake_pg_request *commit = expect_commit();
-    ck_assert_ptr_null(call_of(commit, SQL_PRODUCT_UPDATE));
+    ck_assert_ptr_null(call_of(commit, &SQL_PRODUCT_UPDATE));
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert(published("order.updated", "\"status\":\"done\""));
     ck_assert_uint_eq(fake_broker.acks[0], 1);
@@ -288,7 +285,7 @@ START_TEST(no_outbox_ids_can_be_had) {
     add_order(1, 7, 3);
     deliver();
     answer_lock(5, NULL);
-    (void)fake_pg_expect(FAKE_PG_RUN, SQL_NEXT_OUTBOX_IDS);
+    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_NEXT_OUTBOX_IDS);
     fake_pg_fail(ERR_UNAVAILABLE);
     ck_assert_uint_eq(fake_pg.rollbacks, 1); /* the locks are not kept while it waits */
     answer_lock(5, NULL);
@@ -312,7 +309,7 @@ START_TEST(the_one_order_that_the_database_refuses_is_parked) {
             answer_ids();
             had_ids = true;
         }
-        const struct pg_call *ledger = call_of(expect_commit(), SQL_LEDGER_INSERT);
+        const struct pg_call *ledger = call_of(expect_commit(), &SQL_LEDGER_INSERT);
         bool has_bad = false;
         for (size_t i = 0; i < fake_param_count(ledger, 0); i++) {
             has_bad = has_bad || fake_param_int8_at(ledger, 0, i) == _i + 1;

@@ -1,6 +1,6 @@
 /* link: services/product/product.c services/product/product_changes.c
  *       services/product/product_events.c services/product/product_cache.c
- *       t/unit/fake_pg.c t/unit/fake_cache.c */
+ *       services/product/statements.c t/unit/fake_pg.c t/unit/fake_cache.c */
 /* services/product/product and product_changes: JSON, entity tags, sets of locked rows. */
 #include "product/app.h"
 #include "product/product.h"

@@ -2,12 +2,12 @@
  *       services/product/list_products.c services/product/change_product.c
  *       services/product/product_changes.c services/product/product_events.c
  *       services/product/product_cache.c services/product/product_body.c
- *       services/product/product.c services/product/metrics.c t/unit/fake_pg.c
- *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c */
+ *       services/product/product.c services/product/metrics.c services/product/statements.c
+ *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c */
 /* The product service's requests, step by step: create, get, list, change and restock. */
 #include "product/app.h"
 #include "product/config.h"
-#include "product/schema.h"
+#include "product/statements.h"
 
 #include "fake_stack.h"
 #include "unit.h"
@@ -32,20 +32,15 @@ static const struct http_route ROUTES[] = {
 };
 
 static void open_with(uint32_t deadline_ms) {
-    struct outbox_options outbox = { .insert_statement = SQL_OUTBOX_INSERT,
-                                     .claim_statement = SQL_OUTBOX_CLAIM,
-                                     .relax_statement = SQL_OUTBOX_RELAX,
-                                     .delete_statement = SQL_OUTBOX_DELETE,
-                                     .sweep_interval_ms = 600000,
-                                     .sweep_batch_max = 100 };
+    struct outbox_options outbox = { .sweep_interval_ms = 600000, .sweep_batch_max = 100 };
     product_config =
         (struct product_config){ .requests_max = 64, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
     app = (struct app){
         .loop = stack_loop, .pg = &fake_pg, .cache = &fake_cache, .broker = &fake_broker
     };
-    id_block_init(&app.product_ids, &fake_pg, SQL_NEXT_PRODUCT_IDS, PRODUCT_ID_BLOCK);
-    id_block_init(&app.outbox_ids, &fake_pg, SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
+    id_block_init(&app.product_ids, &fake_pg, &SQL_NEXT_PRODUCT_IDS, PRODUCT_ID_BLOCK);
+    id_block_init(&app.outbox_ids, &fake_pg, &SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
     ck_assert_int_eq(create_product_init(), ERR_OK);
     ck_assert_int_eq(get_product_init(), ERR_OK);
     ck_assert_int_eq(list_products_init(), ERR_OK);
@@ -91,9 +86,9 @@ static int ask(const char *method, const char *target, const char *headers, cons
 static const struct fake_pg_request *next_request(void) {
     for (;;) {
         STACK_WAIT_FOR(fake_pg.waiting > 0);
-        size_t statement = fake_pg.requests[0].count == 0 ? PRODUCT_STATEMENTS
-                                                          : fake_pg.requests[0].calls[0].statement;
-        if (statement != SQL_NEXT_PRODUCT_IDS && statement != SQL_NEXT_OUTBOX_IDS) {
+        const struct pg_statement *statement =
+            fake_pg.requests[0].count == 0 ? NULL : fake_pg.requests[0].calls[0].statement;
+        if (statement != &SQL_NEXT_PRODUCT_IDS && statement != &SQL_NEXT_OUTBOX_IDS) {
             return &fake_pg.requests[0];
         }
         fake_pg_answer_ids(statement, 1);
@@ -134,8 +129,8 @@ static const char NEW[] = "{\"name\":\"Caf\xC3\xA9\",\"price\":19.9,\"qty\":5}";
 START_TEST(a_product_is_stored_then_answered_and_told) {
     int fd = ask("POST", "/products", "", NEW);
     const struct fake_pg_request *request = next_request();
-    ck_assert_uint_eq(request->calls[0].statement, SQL_PRODUCT_INSERT);
-    ck_assert_uint_eq(request->calls[1].statement, SQL_OUTBOX_INSERT);
+    ck_assert_ptr_eq(request->calls[0].statement, &SQL_PRODUCT_INSERT);
+    ck_assert_ptr_eq(request->calls[1].statement, &SQL_OUTBOX_INSERT);
     ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 2, 0), 1990);
     ck_assert(stack_is_silent(fd));
     fake_pg_answer(NULL, NULL, NULL);
@@ -322,7 +317,7 @@ static void answer_lock(int64_t qty, int64_t version) {
     (void)next_request();
 }
 
-static const struct pg_call *commit_call(size_t statement) {
+static const struct pg_call *commit_call(const struct pg_statement *statement) {
     const struct fake_pg_request *request = next_request();
     ck_assert_int_eq(request->kind, FAKE_PG_COMMIT);
     for (size_t i = 0; i < request->count; i++) {
@@ -336,9 +331,9 @@ static const struct pg_call *commit_call(size_t statement) {
 START_TEST(a_change_is_committed_cached_told_and_answered) {
     int fd = ask("PATCH", "/products/7", "If-Match: W/\"3\"\r\n", "{\"price\":0.01}");
     answer_lock(5, 3);
-    ck_assert_int_eq(fake_param_int8_at(commit_call(SQL_PRODUCT_UPDATE), 2, 0), 1);
-    ck_assert_int_eq(fake_param_int8_at(commit_call(SQL_PRODUCT_UPDATE), 4, 0), 4);
-    ck_assert_ptr_null(commit_call(SQL_RESTOCK_INSERT));
+    ck_assert_int_eq(fake_param_int8_at(commit_call(&SQL_PRODUCT_UPDATE), 2, 0), 1);
+    ck_assert_int_eq(fake_param_int8_at(commit_call(&SQL_PRODUCT_UPDATE), 4, 0), 4);
+    ck_assert_ptr_null(commit_call(&SQL_RESTOCK_INSERT));
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert_str_eq(fake_broker.messages[0].routing_key, "product.updated");
     ck_assert(stack_is_silent(fd)); /* read your own write: the cache first */
@@ -353,8 +348,8 @@ END_TEST
 START_TEST(a_restock_adds_to_the_stock) {
     int fd = ask("POST", "/products/7/restock", "", "{\"quantity\":1000000}");
     answer_lock(2146483647, 3);
-    ck_assert_int_eq(fake_param_int8_at(commit_call(SQL_PRODUCT_UPDATE), 3, 0), 2147483647);
-    ck_assert_int_eq(fake_param_int8_at(commit_call(SQL_RESTOCK_INSERT), 1, 0), 1000000);
+    ck_assert_int_eq(fake_param_int8_at(commit_call(&SQL_PRODUCT_UPDATE), 3, 0), 2147483647);
+    ck_assert_int_eq(fake_param_int8_at(commit_call(&SQL_RESTOCK_INSERT), 1, 0), 1000000);
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
     ck_assert_ptr_nonnull(strstr(stack_expect(fd, 200)->body, "\"qty\":2147483647,"));
@@ -375,7 +370,7 @@ static const struct {
 START_TEST(a_change_that_the_product_refuses) {
     int fd = ask(REFUSED[_i].method, REFUSED[_i].target, REFUSED[_i].headers, REFUSED[_i].body);
     answer_lock(2146483648, 3);
-    ck_assert_ptr_null(commit_call(SQL_PRODUCT_UPDATE));
+    ck_assert_ptr_null(commit_call(&SQL_PRODUCT_UPDATE));
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert_ptr_nonnull(strstr(stack_expect(fd, REFUSED[_i].status)->body, REFUSED[_i].part));
     ck_assert_uint_eq(fake_broker.published, 0);
@@ -389,7 +384,7 @@ START_TEST(a_change_cannot_be_made) {
     size_t failure = (size_t)_i / 3;
     if (_i % 3 == 1) {
         answer_product(7, 5, 3);
-        (void)fake_pg_expect(FAKE_PG_RUN, SQL_NEXT_OUTBOX_IDS);
+        (void)fake_pg_expect(FAKE_PG_RUN, &SQL_NEXT_OUTBOX_IDS);
     } else if (_i % 3 == 2) {
         answer_lock(5, 3);
     }
@@ -429,10 +424,10 @@ static bool answer_one(void) {
         fake_cache_run();
     } else if (fake_pg.waiting > 0) {
         const struct fake_pg_request *request = &fake_pg.requests[0];
-        size_t statement = request->calls[0].statement;
-        if (statement == SQL_NEXT_PRODUCT_IDS || statement == SQL_NEXT_OUTBOX_IDS) {
+        const struct pg_statement *statement = request->calls[0].statement;
+        if (statement == &SQL_NEXT_PRODUCT_IDS || statement == &SQL_NEXT_OUTBOX_IDS) {
             fake_pg_answer_ids(statement, 1);
-        } else if (request->kind == FAKE_PG_COMMIT || statement == SQL_PRODUCT_INSERT) {
+        } else if (request->kind == FAKE_PG_COMMIT || statement == &SQL_PRODUCT_INSERT) {
             fake_pg_answer(NULL, NULL, NULL);
         } else {
             answer_product(7, 5, 3);

@@ -1,6 +1,7 @@
-/* link: services/product/statements.c services/product/migrations.c */
+/* link: services/product/statements.c */
 /* The product service's SQL on a real PostgreSQL: each statement alone, and what they promise. */
-#include "product/schema.h"
+#include "product/statements.h"
+#include "runtime/messages/outbox.h"
 
 #include "database_fixture.h"
 
@@ -8,18 +9,17 @@
 
 static const int64_t IDS[] = { 1, 2, 3 };
 
-static void open_with(const struct pg_statement *statements, size_t count) {
-    size_t migration_count;
-    const struct pg_migration *migrations = product_migrations(&migration_count);
-    database_open(statements, count, migrations, migration_count);
-}
-
 static void setup(void) {
-    open_with(PRODUCT_SQL, PRODUCT_STATEMENTS);
+    database_open(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS,
+                  PRODUCT_MIGRATION_COUNT);
 }
 
 START_TEST(each_statement_can_be_prepared) {
-    open_with(&PRODUCT_SQL[_i], 1);
+    int own = database_statement_count(PRODUCT_STATEMENTS);
+    const struct pg_statement *const alone[] = { _i < own ? PRODUCT_STATEMENTS[_i]
+                                                          : OUTBOX_STATEMENTS[_i - own],
+                                                 NULL };
+    database_open(alone, NULL, PRODUCT_MIGRATIONS, PRODUCT_MIGRATION_COUNT);
     database_close();
 }
 END_TEST
@@ -41,7 +41,7 @@ static struct pg_param texts_of(const char *a, const char *b, const char *c) {
 
 static struct pg_call insert_of(struct pg_param names, struct pg_param prices,
                                 struct pg_param quantities) {
-    struct pg_call call = { .statement = SQL_PRODUCT_INSERT, .param_count = 6 };
+    struct pg_call call = { .statement = &SQL_PRODUCT_INSERT, .param_count = 6 };
     call.params[0] = pg_int8_array(&arena, IDS, 3);
     call.params[1] = names;
     call.params[2] = prices;
@@ -57,7 +57,7 @@ static void insert_three(void) {
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
 }
 
-static const char *products(size_t statement) {
+static const char *products(const struct pg_statement *statement) {
     struct pg_call call = { .statement = statement, .param_count = 1 };
     call.params[0] = numbers_of(3, 1, 9);
     return database_rows(&call, "itiiiTT");
@@ -65,11 +65,11 @@ static const char *products(size_t statement) {
 
 START_TEST(products_come_back_as_they_were_stored) {
     insert_three();
-    ck_assert_str_eq(products(SQL_PRODUCT_LOCK), /* in id order, or two batches could deadlock */
+    ck_assert_str_eq(products(&SQL_PRODUCT_LOCK), /* in id order, or two batches could deadlock */
                      "1 a 0 0 1 1795367792123 1795367792123 / "
                      "3 c 999999999999 2147483647 1 1795367792123 1795367792123 / ");
-    ck_assert_ptr_nonnull(strstr(products(SQL_PRODUCT_GET), "3 c 999999999999 2147483647 1 "));
-    struct pg_call page = { .statement = SQL_PRODUCT_PAGE, .param_count = 2 };
+    ck_assert_ptr_nonnull(strstr(products(&SQL_PRODUCT_GET), "3 c 999999999999 2147483647 1 "));
+    struct pg_call page = { .statement = &SQL_PRODUCT_PAGE, .param_count = 2 };
     page.params[0] = pg_int8(&arena, 1);
     page.params[1] = pg_int8(&arena, 1);
     ck_assert_str_eq(database_rows(&page, "it"), "2 b / ");
@@ -77,7 +77,7 @@ START_TEST(products_come_back_as_they_were_stored) {
 END_TEST
 
 START_TEST(an_update_changes_what_it_names) {
-    struct pg_call call = { .statement = SQL_PRODUCT_UPDATE, .param_count = 6 };
+    struct pg_call call = { .statement = &SQL_PRODUCT_UPDATE, .param_count = 6 };
     insert_three();
     call.params[0] = numbers_of(1, 3, 9);
     call.params[1] = texts_of("A", "C", "I");
@@ -86,8 +86,8 @@ START_TEST(an_update_changes_what_it_names) {
     call.params[4] = numbers_of(2, 2, 2);
     call.params[5] = times_of(AT_MS + 1000);
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
-    ck_assert_str_eq(products(SQL_PRODUCT_LOCK), "1 A 10 100 2 1795367792123 1795367793123 / "
-                                                 "3 C 30 300 2 1795367792123 1795367793123 / ");
+    ck_assert_str_eq(products(&SQL_PRODUCT_LOCK), "1 A 10 100 2 1795367792123 1795367793123 / "
+                                                  "3 C 30 300 2 1795367792123 1795367793123 / ");
     call.params[3] = numbers_of(-1, 1, 1); /* the last line of defence */
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
 }
@@ -116,7 +116,7 @@ START_TEST(limits_are_the_table_s_too) {
 END_TEST
 
 START_TEST(the_ledger_takes_an_order_once) {
-    struct pg_call call = { .statement = SQL_LEDGER_INSERT, .param_count = 7 };
+    struct pg_call call = { .statement = &SQL_LEDGER_INSERT, .param_count = 7 };
     call.params[0] = numbers_of(11, 12, 13);
     call.params[1] = numbers_of(1, 1, 99);
     call.params[2] = numbers_of(1, 1, 1);
@@ -126,7 +126,7 @@ START_TEST(the_ledger_takes_an_order_once) {
     call.params[6] = texts_of("r", "r", "r");
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_DUPLICATE);
-    struct pg_call find = { .statement = SQL_LEDGER_FIND, .param_count = 1 };
+    struct pg_call find = { .statement = &SQL_LEDGER_FIND, .param_count = 1 };
     find.params[0] = numbers_of(12, 11, 77);
     const char *rows = database_rows(&find, "ittT");
     ck_assert_ptr_nonnull(strstr(rows, "11 done - 1795367792123 / "));
@@ -138,7 +138,7 @@ START_TEST(the_ledger_takes_an_order_once) {
 END_TEST
 
 START_TEST(restocks_belong_to_a_product) {
-    struct pg_call call = { .statement = SQL_RESTOCK_INSERT, .param_count = 4 };
+    struct pg_call call = { .statement = &SQL_RESTOCK_INSERT, .param_count = 4 };
     insert_three();
     call.params[0] = numbers_of(1, 1, 2);
     call.params[1] = numbers_of(5, 6, 7);
@@ -151,22 +151,22 @@ START_TEST(restocks_belong_to_a_product) {
 END_TEST
 
 START_TEST(events_are_claimed_and_deleted) {
-    struct pg_call insert = { .statement = SQL_OUTBOX_INSERT, .param_count = 7 };
+    struct pg_call insert = { .statement = &SQL_OUTBOX_INSERT, .param_count = 7 };
     insert.params[0] = pg_int8_array(&arena, IDS, 3);
     for (size_t c = 1; c < 7; c++) {
         insert.params[c] = c == 5 ? texts_of("a=1", NULL, "b=2") : texts_of("x", "y", "z");
     }
     ck_assert_int_eq(database_run(&insert, NULL, NULL), ERR_OK);
-    struct pg_call claim = { .statement = SQL_OUTBOX_CLAIM, .param_count = 2 };
+    struct pg_call claim = { .statement = &SQL_OUTBOX_CLAIM, .param_count = 2 };
     claim.params[0] = pg_int8(&arena, 0);
     claim.params[1] = pg_int8(&arena, 10);
     ck_assert_str_eq(database_rows(&claim, "i"), "");
     claim.params[0] = pg_int8(&arena, 10);
     ck_assert_ptr_nonnull(strstr(database_rows(&claim, "itttttt"), "3 z z z z b=2 z / "));
     ck_assert_str_eq(database_rows(&claim, "i"), "");
-    struct pg_call relax = { .statement = SQL_OUTBOX_RELAX };
+    struct pg_call relax = { .statement = &SQL_OUTBOX_RELAX };
     ck_assert_str_eq(database_rows(&relax, "t"), "off / ");
-    struct pg_call delete = { .statement = SQL_OUTBOX_DELETE, .param_count = 1 };
+    struct pg_call delete = { .statement = &SQL_OUTBOX_DELETE, .param_count = 1 };
     delete.params[0] = numbers_of(1, 2, 3);
     ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
     ck_assert_int_eq(database_run(&insert, NULL, NULL), ERR_OK); /* no duplicates: they are gone */
@@ -179,14 +179,13 @@ END_TEST
     " available_at) VALUES (" id ", 'order.updated', 'm', 'old', 'trace', '{}', now())"
 
 START_TEST(a_database_of_the_version_before_is_taken_over) {
-    size_t migration_count;
-    const struct pg_migration *migrations = product_migrations(&migration_count);
-    database_open(NULL, 0, migrations, 1);
+    database_open(NULL, NULL, PRODUCT_MIGRATIONS, 1);
     database_execute(OLD_EVENT("1"));
     database_close();
-    database_connect(PRODUCT_SQL, PRODUCT_STATEMENTS, migrations, migration_count);
+    database_connect(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS,
+                     PRODUCT_MIGRATION_COUNT);
     database_execute(OLD_EVENT("2"));
-    struct pg_call read = { .statement = SQL_OUTBOX_READ, .param_count = 1 };
+    struct pg_call read = { .statement = &SQL_OUTBOX_READ, .param_count = 1 };
     read.params[0] = numbers_of(1, 2, 3);
     ck_assert_str_eq(database_rows(&read, "itttttt"),
                      "1 order.updated m old trace - {} / 2 order.updated m old trace - {} / ");
@@ -195,8 +194,8 @@ START_TEST(a_database_of_the_version_before_is_taken_over) {
 END_TEST
 
 START_TEST(ids_come_in_blocks) {
-    struct pg_call products_call = { .statement = SQL_NEXT_PRODUCT_IDS };
-    struct pg_call outbox_call = { .statement = SQL_NEXT_OUTBOX_IDS };
+    struct pg_call products_call = { .statement = &SQL_NEXT_PRODUCT_IDS };
+    struct pg_call outbox_call = { .statement = &SQL_NEXT_OUTBOX_IDS };
     ck_assert_str_eq(database_rows(&products_call, "i"), "1 / ");
     ck_assert_int_eq(PRODUCT_ID_BLOCK, 20);
     ck_assert_str_eq(database_rows(&products_call, "i"), "21 / ");
@@ -212,7 +211,9 @@ int main(void) {
     tcase_set_timeout(alone, 60);
     tcase_set_timeout(together, 60);
     tcase_add_checked_fixture(together, setup, database_close);
-    tcase_add_loop_test(alone, each_statement_can_be_prepared, 0, PRODUCT_STATEMENTS);
+    tcase_add_loop_test(alone, each_statement_can_be_prepared, 0,
+                        database_statement_count(PRODUCT_STATEMENTS) +
+                            database_statement_count(OUTBOX_STATEMENTS));
     tcase_add_test(together, products_come_back_as_they_were_stored);
     tcase_add_test(together, an_update_changes_what_it_names);
     tcase_add_test(together, limits_are_the_table_s_too);

@@ -5,7 +5,9 @@
 #include "fake_pg.h"
 #include "unit.h"
 
-enum { STATEMENT = 5, BLOCK = 10 };
+enum { BLOCK = 10 };
+
+static const struct pg_statement STATEMENT = { "next", "SELECT nextval('ids')" };
 
 static struct id_block block;
 static unsigned calls;
@@ -13,7 +15,7 @@ static enum err last_err;
 
 static void setup(void) {
     fake_pg_reset();
-    id_block_init(&block, &fake_pg, STATEMENT, BLOCK);
+    id_block_init(&block, &fake_pg, &STATEMENT, BLOCK);
 }
 
 static void note(void *ctx, enum err err) {
@@ -40,7 +42,7 @@ START_TEST(the_first_ids_are_waited_for) {
     id_block_wait(&block, note, NULL);
     id_block_wait(&block, note, NULL);
     ck_assert_uint_eq(fake_pg.asked, 1); /* once for all */
-    fake_pg_answer_ids(STATEMENT, 100);
+    fake_pg_answer_ids(&STATEMENT, 100);
     ck_assert_uint_eq(calls, 2);
     ck_assert_int_eq(last_err, ERR_OK);
     ck_assert_int_eq(take(3), 100);
@@ -50,14 +52,14 @@ END_TEST
 
 START_TEST(the_next_block_is_fetched_when_half_is_gone) {
     id_block_wait(&block, note, NULL);
-    fake_pg_answer_ids(STATEMENT, 100);
+    fake_pg_answer_ids(&STATEMENT, 100);
     ck_assert_int_eq(take(5), 100);
     ck_assert_uint_eq(fake_pg.waiting, 0);
     ck_assert_int_eq(take(1), 105);
     ck_assert_uint_eq(fake_pg.waiting, 1);
     ck_assert_int_eq(take(1), 106);
     ck_assert_uint_eq(fake_pg.waiting, 1);
-    fake_pg_answer_ids(STATEMENT, 500);
+    fake_pg_answer_ids(&STATEMENT, 500);
     ck_assert_int_eq(take(3), 107); /* the old block first */
     ck_assert_int_eq(take(10), 500);
 }
@@ -65,11 +67,11 @@ END_TEST
 
 START_TEST(what_does_not_fit_leaves_the_rest_unused) {
     id_block_wait(&block, note, NULL);
-    fake_pg_answer_ids(STATEMENT, 100);
+    fake_pg_answer_ids(&STATEMENT, 100);
     ck_assert_int_eq(take(8), 100);
     expect_busy(3);
     ck_assert_int_eq(take(2), 108);
-    fake_pg_answer_ids(STATEMENT, 500);
+    fake_pg_answer_ids(&STATEMENT, 500);
     ck_assert_int_eq(take(3), 500);
 }
 END_TEST
@@ -81,7 +83,7 @@ START_TEST(an_error_reaches_those_who_wait_and_is_not_final) {
     ck_assert_int_eq(last_err, ERR_UNAVAILABLE);
     expect_busy(1);
     id_block_wait(&block, note, NULL);
-    fake_pg_answer_ids(STATEMENT, 100);
+    fake_pg_answer_ids(&STATEMENT, 100);
     ck_assert_int_eq(last_err, ERR_OK);
     ck_assert_int_eq(take(1), 100);
 }
@@ -100,10 +102,10 @@ static void take_six(void *ctx, enum err err) {
 START_TEST(those_who_got_none_wait_again) {
     id_block_wait(&block, take_six, &taken[0]);
     id_block_wait(&block, take_six, &taken[1]);
-    fake_pg_answer_ids(STATEMENT, 100); /* enough for one of the two */
+    fake_pg_answer_ids(&STATEMENT, 100); /* enough for one of the two */
     ck_assert_int_eq(taken[0], 100);
     ck_assert_int_eq(taken[1], 0);
-    fake_pg_answer_ids(STATEMENT, 500);
+    fake_pg_answer_ids(&STATEMENT, 500);
     ck_assert_int_eq(taken[1], 500);
     ck_assert_uint_eq(calls, 3);
 }
@@ -124,7 +126,7 @@ START_TEST(no_id_is_given_twice) {
             id_block_wait(&block, note, NULL);
         }
         if (fake_pg.waiting > 0 && (state >> 24) % 3 == 0) {
-            fake_pg_answer_ids(STATEMENT, next_block);
+            fake_pg_answer_ids(&STATEMENT, next_block);
             next_block += BLOCK * (1 + (state >> 28) % 2); /* another process took one between */
         }
     }

@@ -14,18 +14,7 @@
 
 #include <stdio.h>
 
-enum {
-    INSERT = 3,
-    CLAIM,
-    READ,
-    RELEASE,
-    RELAX,
-    DELETE,
-    SWEEP_MS = 15,
-    SWEEP_MAX = 4,
-    BACKLOG_BELOW = 2,
-    PATIENCE_MS = 5000
-};
+enum { SWEEP_MS = 15, SWEEP_MAX = 4, BACKLOG_BELOW = 2, PATIENCE_MS = 5000 };
 
 static struct loop *loop;
 static struct outbox outbox;
@@ -45,13 +34,7 @@ static const struct outbox_event EVENTS[] = {
 };
 
 static void setup(void) {
-    struct outbox_options options = { .insert_statement = INSERT,
-                                      .claim_statement = CLAIM,
-                                      .read_statement = READ,
-                                      .release_statement = RELEASE,
-                                      .relax_statement = RELAX,
-                                      .delete_statement = DELETE,
-                                      .sweep_interval_ms = SWEEP_MS,
+    struct outbox_options options = { .sweep_interval_ms = SWEEP_MS,
                                       .sweep_batch_max = SWEEP_MAX,
                                       .backlog_below = BACKLOG_BELOW };
     log_init("test", LOG_LEVELS, 2);
@@ -96,9 +79,9 @@ static void confirm(uint64_t cookie, bool confirmed) {
 
 static void expect_deleted(const int64_t *ids, size_t count) {
     loop_tick(loop, 0);
-    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, RELAX);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_RELAX);
     ck_assert_uint_eq(request->count, 2);
-    ck_assert_uint_eq(request->calls[1].statement, DELETE);
+    ck_assert_ptr_eq(request->calls[1].statement, &SQL_OUTBOX_DELETE);
     ck_assert_uint_eq(fake_param_count(&request->calls[1], 0), count);
     for (size_t i = 0; i < count; i++) {
         ck_assert_int_eq(fake_param_int8_at(&request->calls[1], 0, i), ids[i]);
@@ -110,8 +93,8 @@ static void expect_deleted(const int64_t *ids, size_t count) {
 START_TEST(the_insert_names_every_column) {
     struct arena arena;
     arena_init(&arena, 65536);
-    struct pg_call call = outbox_insert_call(&outbox, &arena, EVENTS, UNIT_COUNT(EVENTS));
-    ck_assert_uint_eq(call.statement, INSERT);
+    struct pg_call call = outbox_insert_call(&arena, EVENTS, UNIT_COUNT(EVENTS));
+    ck_assert_ptr_eq(call.statement, &SQL_OUTBOX_INSERT);
     ck_assert_uint_eq(call.param_count, 7);
     for (size_t i = 0; i < UNIT_COUNT(EVENTS); i++) {
         const struct outbox_event *event = &EVENTS[i];
@@ -133,7 +116,7 @@ END_TEST
 START_TEST(an_insert_without_memory_fails_its_request) {
     struct arena arena;
     arena_init(&arena, 64);
-    struct pg_call call = outbox_insert_call(&outbox, &arena, EVENTS, UNIT_COUNT(EVENTS));
+    struct pg_call call = outbox_insert_call(&arena, EVENTS, UNIT_COUNT(EVENTS));
     ck_assert_uint_gt(call.param_count, 0);
     ck_assert_int_eq(call.params[0].length, -1);
     arena_done(&arena);
@@ -276,7 +259,7 @@ START_TEST(what_does_not_fit_is_read_again_when_confirms_make_room) {
     outbox_publish(&outbox, EVENTS, 3); /* all in hand: nothing is sent twice, nobody overtakes */
     ck_assert_uint_eq(fake_broker.published, 1);
     confirm(101, true);
-    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, READ);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_READ);
     ck_assert_uint_eq(fake_param_count(&request->calls[0], 0), 2);
     ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, 0), 102);
     ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, 1), 103);
@@ -290,7 +273,7 @@ END_TEST
 START_TEST(a_backlog_row_that_is_gone_is_let_go) {
     fill_backlog();
     confirm(101, true);
-    fake_pg_expect(FAKE_PG_RUN, READ);
+    fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_READ);
     fake_pg_answer(rows_of(103, 1), NULL, NULL); /* another replica has sent 102 */
     ck_assert_uint_eq(fake_broker.published, 2);
     outbox_publish(&outbox, &EVENTS[1], 1);
@@ -301,7 +284,7 @@ END_TEST
 START_TEST(a_backlog_that_cannot_be_read_is_left_to_the_sweep) {
     fill_backlog();
     confirm(101, true);
-    fake_pg_expect(FAKE_PG_RUN, READ);
+    fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_READ);
     fake_pg_fail(ERR_UNAVAILABLE);
     ck_assert(metric_is("\nprodorder_outbox_backlog 0\n"));
     outbox_publish(&outbox, EVENTS, 3); /* none is held any more */
@@ -337,7 +320,7 @@ static void answer_sweep(int64_t first, size_t count) {
 
 static void expect_sweep(int64_t lease_s) {
     wait_for_request();
-    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, CLAIM);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_CLAIM);
     ck_assert_int_eq(fake_param_int8(&request->calls[0], 0), lease_s);
     ck_assert_int_eq(fake_param_int8(&request->calls[0], 1), SWEEP_MAX);
     ck_assert(!outbox_is_idle(&outbox));
@@ -432,7 +415,7 @@ END_TEST
 
 static void expect_released(const int64_t *ids, const int64_t *claims, size_t count) {
     loop_tick(loop, 0);
-    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, RELEASE);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_RELEASE);
     ck_assert_uint_eq(fake_param_count(&request->calls[0], 0), count);
     for (size_t i = 0; i < count; i++) {
         ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, i), ids[i]);
@@ -455,7 +438,7 @@ START_TEST(what_a_connection_took_with_it_is_released) {
     confirm(102, true); /* it had come before */
     outbox_on_published(&outbox, LOST, 2, false);
     loop_tick(loop, 0);
-    fake_pg_expect(FAKE_PG_RUN, RELAX);
+    fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_RELAX);
     fake_pg_answer(NULL, NULL, NULL);
     expect_released(RELEASED, CLAIMS, 2);
 }
@@ -509,7 +492,7 @@ START_TEST(a_release_that_fails_is_left_to_the_claims_end) {
     answer_sweep(7, 1);
     no_sweep();
     loop_tick(loop, 0);
-    fake_pg_expect(FAKE_PG_RUN, RELEASE);
+    fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_RELEASE);
     fake_pg_fail(ERR_UNAVAILABLE);
     ck_assert(outbox_is_idle(&outbox));
 }

@@ -27,7 +27,7 @@ END_TEST
 START_TEST(affected_rows_are_counted) {
     int64_t ids[] = { 1, 2, 9 };
     struct pg_call calls[] = { insert_of(1, NULL), insert_of(2, NULL) };
-    struct pg_call rename = { .statement = S_RENAME, .param_count = 2 };
+    struct pg_call rename = { .statement = &SQL[S_RENAME], .param_count = 2 };
     run_calls(calls, 2);
     rename.params[0] = pg_int8_array(&arena, ids, 3);
     rename.params[1] = pg_null();

@@ -35,7 +35,7 @@ static void check_echo(void *ctx, enum err err, const struct pg_rows *rows) {
 
 START_TEST(values_of_each_type_come_back) {
     for (size_t i = 0; i < UNIT_COUNT(VALUES); i++) {
-        struct pg_call call = { .statement = S_ECHO, .param_count = 4 };
+        struct pg_call call = { .statement = &SQL[S_ECHO], .param_count = 4 };
         call.params[0] = pg_int8(&arena, VALUES[i].int8);
         call.params[1] = pg_int4(&arena, VALUES[i].int4);
         call.params[2] = pg_text(VALUES[i].text, strlen(VALUES[i].text));
@@ -58,7 +58,7 @@ static void check_nulls(void *ctx, enum err err, const struct pg_rows *rows) {
 }
 
 START_TEST(nulls_come_back_as_nulls) {
-    struct pg_call call = { .statement = S_ECHO, .param_count = 4 };
+    struct pg_call call = { .statement = &SQL[S_ECHO], .param_count = 4 };
     for (size_t i = 0; i < 4; i++) {
         call.params[i] = pg_null();
     }
@@ -93,7 +93,7 @@ START_TEST(arrays_of_any_length_come_back) {
         texts[i] = TEXTS[i % UNIT_COUNT(TEXTS)];
     }
     for (size_t c = 0; c < UNIT_COUNT(counts); c++) {
-        struct pg_call call = { .statement = S_UNNEST, .param_count = 3 };
+        struct pg_call call = { .statement = &SQL[S_UNNEST], .param_count = 3 };
         call.params[0] = pg_int8_array(&arena, numbers, counts[c]);
         call.params[1] = pg_text_array(&arena, texts, counts[c]);
         call.params[2] = pg_time_array(&arena, times, counts[c]);
@@ -107,7 +107,7 @@ END_TEST
 START_TEST(a_megabyte_goes_through) {
     enum { BYTES = 3 << 20 };
     char *text = arena_alloc(&arena, BYTES);
-    struct pg_call call = { .statement = S_ECHO, .param_count = 4 };
+    struct pg_call call = { .statement = &SQL[S_ECHO], .param_count = 4 };
     memset(text, 'x', BYTES);
     call.params[0] = pg_int8(&arena, 1);
     call.params[1] = pg_null();

@@ -1,0 +1,34 @@
+/* Everything that the order service says to its database: migrations and prepared statements. */
+#ifndef ORDER_STATEMENTS_H
+#define ORDER_STATEMENTS_H
+
+#include "runtime/pg/pg.h"
+
+enum {
+    ORDER_ID_BLOCK = 1000, /* increment of the sequence, see migrations/ */
+    ORDER_MIGRATION_COUNT = 2,
+};
+
+extern const struct pg_migration ORDER_MIGRATIONS[ORDER_MIGRATION_COUNT];
+/* All of these; NULL ends the list. */
+extern const struct pg_statement *const ORDER_STATEMENTS[];
+
+extern const struct pg_statement SQL_NEXT_ORDER_IDS;
+/* rows, see order_store.c → ids of the stored orders */
+extern const struct pg_statement SQL_ORDER_INSERT;
+/* ids → order rows */
+extern const struct pg_statement SQL_ORDER_GET;
+/* product ids, limit → order rows, newest first within a product */
+extern const struct pg_statement SQL_ORDER_FIRST_PAGES;
+/* product id, before time, before id, limit → order rows */
+extern const struct pg_statement SQL_ORDER_PAGE;
+/* rows of id, status, reason, time → id, product id of those that moved */
+extern const struct pg_statement SQL_ORDER_FINISH;
+extern const struct pg_statement SQL_ORDER_LAST_ID;
+/* after id, up to id, limit → order rows, traceparent, tracestate, in outbox */
+extern const struct pg_statement SQL_ORDER_WAITING;
+/* keys → key, product id, quantity of the request, order row */
+extern const struct pg_statement SQL_KEY_FIND;
+extern const struct pg_statement SQL_KEY_EXPIRE;
+
+#endif

@@ -1,0 +1,35 @@
+/* Everything that the product service says to its database: migrations and prepared statements. */
+#ifndef PRODUCT_STATEMENTS_H
+#define PRODUCT_STATEMENTS_H
+
+#include "runtime/pg/pg.h"
+
+enum {
+    PRODUCT_ID_BLOCK = 20, /* increments of the sequences, see migrations/ */
+    OUTBOX_ID_BLOCK = 4000,
+    PRODUCT_MIGRATION_COUNT = 2,
+};
+
+extern const struct pg_migration PRODUCT_MIGRATIONS[PRODUCT_MIGRATION_COUNT];
+/* All of these; NULL ends the list. */
+extern const struct pg_statement *const PRODUCT_STATEMENTS[];
+
+extern const struct pg_statement SQL_NEXT_PRODUCT_IDS, SQL_NEXT_OUTBOX_IDS;
+/* rows of id, name, price, quantity, time, request id */
+extern const struct pg_statement SQL_PRODUCT_INSERT;
+/* ids → product rows */
+extern const struct pg_statement SQL_PRODUCT_GET;
+/* after id, limit → product rows */
+extern const struct pg_statement SQL_PRODUCT_PAGE;
+/* ids → product rows, locked in id order */
+extern const struct pg_statement SQL_PRODUCT_LOCK;
+/* rows of id, name, price, quantity, version, time */
+extern const struct pg_statement SQL_PRODUCT_UPDATE;
+/* rows of product id, quantity, time, request id */
+extern const struct pg_statement SQL_RESTOCK_INSERT;
+/* order ids → order id, status, reason, decided_at, product id, quantity */
+extern const struct pg_statement SQL_LEDGER_FIND;
+/* rows of order id, product id, quantity, status, reason, time, request id */
+extern const struct pg_statement SQL_LEDGER_INSERT;
+
+#endif
