@@ -238,7 +238,7 @@ $(BUILD)/order-service: $(call obj,$(ORDER_C)) $(SERVICE_LINK)
 $(TOOLS): $(BUILD)/%: $$(call obj,openapi/tools/$$(subst -,_,$$*).c) $(OPENAPI_LINK)
 	$(call say,LINK,$@)$(call link,$(OPENAPI_LIBS))
 
-GATEWAY_SRC := $(wildcard ngx_prodorder_gateway/build.sh ngx_prodorder_gateway/config) \
+GATEWAY_SRC := $(wildcard $(addprefix ngx_prodorder_gateway/,build.sh config module.map)) \
                $(call below,ngx_prodorder_gateway/src openapi base)
 $(GATEWAY): $(GATEWAY_SRC) $(BUILD)/flags
 	$(call say,NGINX,$@)ngx_prodorder_gateway/build.sh \

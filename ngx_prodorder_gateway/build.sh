@@ -81,7 +81,7 @@ wanted="$nginx_src
 $(find "$nginx_src/src" -name '*.h' -print0 | sort -z | xargs -0 cat | cksum)
 $cc_opt
 $ld_opt
-$(cd "$module_dir" && cat config && find src ../openapi ../base -name '*.[ch]' | sort)"
+$(cd "$module_dir" && cat config module.map && find src ../openapi ../base -name '*.[ch]' | sort)"
 
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     rm -rf "$tree"

@@ -55,7 +55,8 @@ sub error_log {
     return scalar <$in> // '';
 }
 
-# { main, http, server }: texts that go into the configuration; http2: a flag; workers: how many
+# { main, http, server }: texts that go into the configuration, first: before our module is loaded;
+# http2: a flag; workers: how many
 sub write_conf {
     my ($self, %part) = @_;
     my $module = module_path();
@@ -64,7 +65,7 @@ sub write_conf {
         map { "    ${_}_temp_path temp/$_;\n" } qw(client_body proxy fastcgi uwsgi scgi);
     my $listen = "127.0.0.1:$self->{port}" . ($part{http2} ? ' http2' : '');
     open my $out, '>', "$self->{prefix}/nginx.conf" or die "nginx.conf: $!\n";
-    print {$out} <<"END";
+    print {$out} $part{first} // '', <<"END";
 load_module $module;
 daemon off;
 worker_processes @{[$part{workers} // 1]};
