@@ -14,24 +14,24 @@
 #define TENANT_KEY "[a-z0-9]" KEY_REST "{0,240}@[a-z]" KEY_REST "{0,13}"
 #define VALUE "[ -+\\--<>-~]{0,255}[!-+\\--<>-~]"
 
-static const struct oa_pattern *compile(const char *source) {
+static const struct pattern *compile(const char *source) {
     char reason[200];
-    const struct oa_pattern *pattern =
-        oa_pattern_compile((struct str){ source, strlen(source) }, reason, sizeof(reason));
+    const struct pattern *pattern =
+        pattern_compile((struct str){ source, strlen(source) }, reason, sizeof(reason));
 
     REQUIRE(pattern != NULL);
     return pattern;
 }
 
-static bool matches(const struct oa_pattern *pattern, struct piece text) {
-    enum oa_pattern_result result = oa_pattern_match(pattern, (struct str){ text.data, text.len });
+static bool matches(const struct pattern *pattern, struct piece text) {
+    enum pattern_result result = pattern_match(pattern, (struct str){ text.data, text.len });
 
-    REQUIRE(result == OA_PATTERN_MATCH || result == OA_PATTERN_NO_MATCH);
-    return result == OA_PATTERN_MATCH;
+    REQUIRE(result == PATTERN_MATCH || result == PATTERN_NO_MATCH);
+    return result == PATTERN_MATCH;
 }
 
 static void check_parent(struct piece text) {
-    static const struct oa_pattern *grammar;
+    static const struct pattern *grammar;
     struct oa_traceparent parent;
     struct oa_traceparent again;
     char written[OA_TRACEPARENT_BYTES];
@@ -54,8 +54,8 @@ static void check_parent(struct piece text) {
 }
 
 static void check_state(struct piece text) {
-    static const struct oa_pattern *empty;
-    static const struct oa_pattern *member;
+    static const struct pattern *empty;
+    static const struct pattern *member;
     struct piece rest = text;
     unsigned members = 0;
     bool good = fuzz_is_utf8(text);

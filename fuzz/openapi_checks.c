@@ -29,11 +29,11 @@ static bool starts_with(struct str text, const char *start) {
 }
 
 static bool is_json_pointer(struct str text) {
-    const struct oa_format *format = oa_format_find((struct str){ "json-pointer", 12 });
+    const struct format *format = format_find((struct str){ "json-pointer", 12 });
     struct oa_json value = { .type = OA_STRING, .text = text };
 
     REQUIRE(format != NULL);
-    return oa_format_check(format, &value);
+    return format_check(format, &value);
 }
 
 /* Whether the reference token of a pointer is the name of `child`, or its index. */

@@ -116,9 +116,9 @@ bool oa_shape_is_extension(struct str name) {
 }
 
 static bool has_format(const struct oa_json *value, const char *name) {
-    const struct oa_format *format = oa_format_find((struct str){ name, strlen(name) });
+    const struct format *format = format_find((struct str){ name, strlen(name) });
 
-    return format == NULL || oa_format_check(format, value);
+    return format == NULL || format_check(format, value);
 }
 
 static void walk_texts(struct oa_loader *loader, const struct oa_json *node,

@@ -11,18 +11,18 @@
 
 #include <stdbool.h>
 
-struct oa_format;
+struct format;
 
 /* NULL: nothing is known about this name, it never asserts. */
-const struct oa_format *oa_format_find(struct str name);
+const struct format *format_find(struct str name);
 
 /* Whether it is a name that OpenAPI's registry has, and that asserts nothing here. */
-bool oa_format_is_annotation(struct str name);
+bool format_is_annotation(struct str name);
 
-/* The names that oa_format_find() knows, one after the other; NULL: there are no more. */
-const char *oa_format_name(size_t index);
+/* The names that format_find() knows, one after the other; NULL: there are no more. */
+const char *format_name(size_t index);
 
 /* Whether `value` has the format; true for a value of a type that the format is not about. */
-bool oa_format_check(const struct oa_format *format, const struct oa_json *value);
+bool format_check(const struct format *format, const struct oa_json *value);
 
 #endif

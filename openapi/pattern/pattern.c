@@ -1,7 +1,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 
 #include "pattern.h"
-#include "parser.h"
+#include "translate.h"
 
 #include <pcre2.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ enum {
     ERROR_TOO_MUCH_WORK = -1000 /* ours: PCRE2's end at -70 */
 };
 
-struct oa_pattern {
+struct pattern {
     pcre2_code *code;
     pcre2_match_context *context; /* read-only after compiling */
     unsigned step_cost;           /* a callout and what may follow it uncounted */
@@ -45,7 +45,7 @@ static uint64_t longest_group(const pcre2_callout_block *block) {
 }
 
 static int count_work(pcre2_callout_block *block, void *user) {
-    const struct oa_pattern *pattern = user;
+    const struct pattern *pattern = user;
     size_t position = block->current_position;
     uint64_t cost = pattern->step_cost + (position > meter.position ? position - meter.position
                                                                     : meter.position - position);
@@ -63,7 +63,7 @@ static int count_work(pcre2_callout_block *block, void *user) {
 }
 
 /* Where the parser's mistake is, in characters from 1. */
-static unsigned mistake_column(const struct pattern_parser *parser) {
+static unsigned mistake_column(const struct parser *parser) {
     unsigned column = 1;
 
     for (const char *c = parser->source.data; c < parser->at; c++) {
@@ -72,15 +72,15 @@ static unsigned mistake_column(const struct pattern_parser *parser) {
     return column;
 }
 
-bool oa_pattern_is_valid(struct str source) {
-    struct pattern_parser parser = { .source = source };
+bool pattern_is_valid(struct str source) {
+    struct parser parser = { .source = source };
     bool valid = pattern_translate(&parser);
 
     free(parser.out);
     return valid;
 }
 
-static pcre2_code *compile(const struct pattern_parser *parser, int *ret_error) {
+static pcre2_code *compile(const struct parser *parser, int *ret_error) {
     uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF |
                        PCRE2_AUTO_CALLOUT | (parser->has_references ? 0U : PCRE2_NO_AUTO_CAPTURE);
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
@@ -99,8 +99,7 @@ static pcre2_code *compile(const struct pattern_parser *parser, int *ret_error) 
 }
 
 /* With its repetitions in chunks; when PCRE2 refuses that, as it is. NULL: `reason` says why. */
-static pcre2_code *translate_and_compile(struct pattern_parser *parser, char *reason,
-                                         size_t reason_bytes) {
+static pcre2_code *translate_and_compile(struct parser *parser, char *reason, size_t reason_bytes) {
     struct str source = parser->source;
     PCRE2_UCHAR text[120];
     pcre2_code *code = NULL;
@@ -108,7 +107,7 @@ static pcre2_code *translate_and_compile(struct pattern_parser *parser, char *re
 
     for (int i = 0; i < 2 && code == NULL; i++) {
         free(parser->out);
-        *parser = (struct pattern_parser){ .source = source, .is_compact = i == 1 };
+        *parser = (struct parser){ .source = source, .is_compact = i == 1 };
         if (!pattern_translate(parser)) {
             snprintf(reason, reason_bytes, "not a regular expression, at character %u: %s",
                      mistake_column(parser), parser->reason);
@@ -124,9 +123,9 @@ static pcre2_code *translate_and_compile(struct pattern_parser *parser, char *re
     return code;
 }
 
-const struct oa_pattern *oa_pattern_compile(struct str source, char *reason, size_t reason_bytes) {
-    struct pattern_parser parser = { .source = source };
-    struct oa_pattern *pattern = NULL;
+const struct pattern *pattern_compile(struct str source, char *reason, size_t reason_bytes) {
+    struct parser parser = { .source = source };
+    struct pattern *pattern = NULL;
     pcre2_code *code;
 
     code = translate_and_compile(&parser, reason, reason_bytes);
@@ -148,14 +147,14 @@ const struct oa_pattern *oa_pattern_compile(struct str source, char *reason, siz
                                                                  : 1;
     pcre2_set_callout(pattern->context, count_work, pattern);
     /* only without JIT: a step takes more there */
-    pcre2_set_heap_limit(pattern->context, HEAP_PER_STACK * (OA_PATTERN_STACK_BYTES_MAX / 1024));
+    pcre2_set_heap_limit(pattern->context, HEAP_PER_STACK * (PATTERN_STACK_BYTES_MAX / 1024));
     pcre2_set_match_limit(pattern->context, UINT32_MAX); /* count_work() is the limit */
     /* without JIT support matching is slower, not different */
     (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
     return pattern;
 }
 
-void oa_pattern_free(const struct oa_pattern *pattern) {
+void pattern_free(const struct pattern *pattern) {
     if (pattern != NULL) {
         pcre2_match_context_free(pattern->context);
         pcre2_code_free(pattern->code);
@@ -163,7 +162,7 @@ void oa_pattern_free(const struct oa_pattern *pattern) {
     }
 }
 
-static int match(const struct oa_pattern *pattern, const pcre2_match_context *context,
+static int match(const struct pattern *pattern, const pcre2_match_context *context,
                  struct str text) {
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     int rc = PCRE2_ERROR_NOMEMORY;
@@ -178,10 +177,10 @@ static int match(const struct oa_pattern *pattern, const pcre2_match_context *co
 }
 
 /* The stack that a match has at first is small, and enough for nearly all. */
-static int match_on_big_stack(const struct oa_pattern *pattern, struct str text) {
+static int match_on_big_stack(const struct pattern *pattern, struct str text) {
     pcre2_match_context *context = pcre2_match_context_copy(pattern->context);
     pcre2_jit_stack *stack =
-        pcre2_jit_stack_create(JIT_STACK_BYTES_START, OA_PATTERN_STACK_BYTES_MAX, NULL);
+        pcre2_jit_stack_create(JIT_STACK_BYTES_START, PATTERN_STACK_BYTES_MAX, NULL);
     int rc = PCRE2_ERROR_NOMEMORY;
 
     if (context != NULL && stack != NULL) {
@@ -193,14 +192,14 @@ static int match_on_big_stack(const struct oa_pattern *pattern, struct str text)
     return rc;
 }
 
-enum oa_pattern_result oa_pattern_match_within(const struct oa_pattern *pattern, struct str text,
-                                               uint64_t *work) {
+enum pattern_result pattern_match_within(const struct pattern *pattern, struct str text,
+                                         uint64_t *work) {
     uint64_t cost = START_COST + text.len / SCAN_COST;
     int rc;
 
     if (cost > *work) {
         *work = 0;
-        return OA_PATTERN_LIMIT;
+        return PATTERN_LIMIT;
     }
     meter.left = *work - cost;
     rc = match(pattern, pattern->context, text);
@@ -208,14 +207,14 @@ enum oa_pattern_result oa_pattern_match_within(const struct oa_pattern *pattern,
         rc = match_on_big_stack(pattern, text);
     }
     *work = meter.left;
-    return rc >= 0                      ? OA_PATTERN_MATCH
-           : rc == PCRE2_ERROR_NOMATCH  ? OA_PATTERN_NO_MATCH
-           : rc == PCRE2_ERROR_NOMEMORY ? OA_PATTERN_NO_MEMORY
-                                        : OA_PATTERN_LIMIT;
+    return rc >= 0                      ? PATTERN_MATCH
+           : rc == PCRE2_ERROR_NOMATCH  ? PATTERN_NO_MATCH
+           : rc == PCRE2_ERROR_NOMEMORY ? PATTERN_NO_MEMORY
+                                        : PATTERN_LIMIT;
 }
 
-enum oa_pattern_result oa_pattern_match(const struct oa_pattern *pattern, struct str text) {
-    uint64_t work = OA_PATTERN_WORK_MAX;
+enum pattern_result pattern_match(const struct pattern *pattern, struct str text) {
+    uint64_t work = PATTERN_WORK_MAX;
 
-    return oa_pattern_match_within(pattern, text, &work);
+    return pattern_match_within(pattern, text, &work);
 }

@@ -114,15 +114,15 @@ bool oa_compiler_names(struct oa_compiler *c, const struct oa_json *value,
     return true;
 }
 
-const struct oa_pattern *oa_compiler_pattern(struct oa_compiler *c, struct str source,
+const struct pattern *oa_compiler_pattern(struct oa_compiler *c, struct str source,
                                              const struct oa_place *place) {
-    struct oa_pattern_code *pattern = loader_alloc(c->loader, 1, sizeof(*pattern));
+    struct pattern_code *pattern = loader_alloc(c->loader, 1, sizeof(*pattern));
     char reason[160];
 
     if (pattern == NULL) {
         return NULL;
     }
-    pattern->code = oa_pattern_compile(source, reason, sizeof(reason));
+    pattern->code = pattern_compile(source, reason, sizeof(reason));
     if (pattern->code == NULL) {
         loader_fail(c->loader, place, "%s", reason);
         return NULL;
@@ -285,7 +285,7 @@ void oa_schema_free_all(struct oa_schemas *schemas) {
     if (schemas == NULL) {
         return;
     }
-    for (const struct oa_pattern_code *p = schemas->patterns; p != NULL; p = p->next) {
-        oa_pattern_free(p->code);
+    for (const struct pattern_code *p = schemas->patterns; p != NULL; p = p->next) {
+        pattern_free(p->code);
     }
 }

@@ -46,9 +46,9 @@ const struct oa_keyword *oa_keyword_find(const struct oa_schemas *schemas, struc
 bool oa_keyword_refuse_unknown(struct oa_loader *loader, struct str name,
                                const struct oa_place *place);
 
-struct oa_pattern_code {
-    struct oa_pattern_code *next;
-    const struct oa_pattern *code;
+struct pattern_code {
+    struct pattern_code *next;
+    const struct pattern *code;
 };
 
 struct oa_slot {
@@ -79,7 +79,7 @@ struct oa_schemas {
     struct oa_names anchors;          /* of struct oa_anchor, by resource */
     struct oa_names dynamic_anchors;  /* of unsigned: how many resources have it */
     struct oa_resource *document;     /* what has no $id; NULL: nothing was compiled yet */
-    struct oa_pattern_code *patterns;
+    struct pattern_code *patterns;
     struct oa_slot *slots; /* a hash table by node */
     size_t slot_count;     /* a power of two, or 0 */
     size_t schema_count;
@@ -167,7 +167,7 @@ bool oa_compiler_size(struct oa_compiler *c, const struct oa_json *value,
 bool oa_compiler_names(struct oa_compiler *c, const struct oa_json *value,
                        const struct oa_place *place);
 /* A regular expression; NULL after loader_fail(). Freed with the schemas. */
-const struct oa_pattern *oa_compiler_pattern(struct oa_compiler *c, struct str source,
+const struct pattern *oa_compiler_pattern(struct oa_compiler *c, struct str source,
                                              const struct oa_place *place);
 /* The operation that all keywords about objects (arrays) share; NULL after loader_fail(). */
 struct oa_object *oa_compiler_object(struct oa_compiler *c);

@@ -153,7 +153,7 @@ static bool compile_const(struct oa_compiler *c, const struct oa_json *value,
 static bool check_format(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
                          const struct oa_place *place, struct oa_marks *marks) {
     (void)marks;
-    return oa_format_check(op->u.format, value) ||
+    return format_check(op->u.format, value) ||
            oa_fail(run, place, "format", "must be a valid %.*s", OA_STR(op->text));
 }
 
@@ -163,10 +163,10 @@ static bool check_format_name(struct oa_compiler *c, struct str name,
     struct oa_nearest nearest = { .name = name };
     const char *known;
 
-    if (!c->schemas->is_strict || oa_format_find(name) != NULL || oa_format_is_annotation(name)) {
+    if (!c->schemas->is_strict || format_find(name) != NULL || format_is_annotation(name)) {
         return true;
     }
-    for (size_t i = 0; (known = oa_format_name(i)) != NULL; i++) {
+    for (size_t i = 0; (known = format_name(i)) != NULL; i++) {
         oa_nearest_offer(&nearest, known);
     }
     return nearest.known == NULL ||
@@ -176,7 +176,7 @@ static bool check_format_name(struct oa_compiler *c, struct str name,
 
 static bool compile_format(struct oa_compiler *c, const struct oa_json *value,
                            const struct oa_place *place) {
-    const struct oa_format *format;
+    const struct format *format;
 
     if (value->type != OA_STRING) {
         return loader_fail(c->loader, place, "must be a format's name");
@@ -184,7 +184,7 @@ static bool compile_format(struct oa_compiler *c, const struct oa_json *value,
     if (!check_format_name(c, value->text, place)) {
         return false;
     }
-    format = c->schemas->asserts_formats ? oa_format_find(value->text) : NULL;
+    format = c->schemas->asserts_formats ? format_find(value->text) : NULL;
     if (format != NULL) {
         oa_compiler_op(c, "format", value, OA_STRING | OA_NUMBER, check_format)->u.format = format;
     }

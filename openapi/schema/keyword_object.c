@@ -52,16 +52,16 @@ static bool check_patterns(struct pass *pass, const struct oa_json *member) {
     bool is_matched = false;
 
     for (size_t i = 0; i < pass->object->pattern_count; i++) {
-        const struct oa_pattern_property *pattern = &pass->object->patterns[i];
+        const struct pattern_property *pattern = &pass->object->patterns[i];
 
-        enum oa_pattern_result result =
+        enum pattern_result result =
             oa_run_pattern(pass->run, pattern->pattern, pattern->source, member->key, pass->place);
 
-        if (result == OA_PATTERN_NO_MATCH) {
+        if (result == PATTERN_NO_MATCH) {
             continue;
         }
         is_matched = true;
-        if (result != OA_PATTERN_MATCH ||
+        if (result != PATTERN_MATCH ||
             !oa_apply_member(pass->run, pattern->schema, member, pass->place)) {
             pass->is_valid = false;
         }

@@ -45,7 +45,7 @@ static bool compile_patterns(struct oa_compiler *c, const struct oa_json *value,
         return false;
     }
     for (const struct oa_json *member = value->child; member != NULL; member = member->next) {
-        struct oa_pattern_property *pattern = &object->patterns[object->pattern_count++];
+        struct pattern_property *pattern = &object->patterns[object->pattern_count++];
         struct oa_place at = place_member(place, member);
 
         pattern->source = member->key;

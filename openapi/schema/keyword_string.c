@@ -44,8 +44,8 @@ static bool check_pattern(struct oa_run *run, const struct oa_op *op, const stru
                           const struct oa_place *place, struct oa_marks *marks) {
     (void)marks;
     switch (oa_run_pattern(run, op->u.pattern, op->text, value->text, place)) {
-    case OA_PATTERN_MATCH: return true;
-    case OA_PATTERN_NO_MATCH:
+    case PATTERN_MATCH: return true;
+    case PATTERN_NO_MATCH:
         return oa_fail(run, place, "pattern", "must match the pattern %.*s", OA_STR(op->text));
     default: return false; /* the judgement was given up */
     }
@@ -53,7 +53,7 @@ static bool check_pattern(struct oa_run *run, const struct oa_op *op, const stru
 
 static bool compile_pattern(struct oa_compiler *c, const struct oa_json *value,
                             const struct oa_place *place) {
-    const struct oa_pattern *pattern;
+    const struct pattern *pattern;
 
     if (value->type != OA_STRING) {
         return loader_fail(c->loader, place, "must be a string with a regular expression");

@@ -72,8 +72,8 @@ struct oa_op {
         const struct oa_dynamic *dynamic;
         const struct oa_object *object;
         const struct oa_array *array;
-        const struct oa_format *format;
-        const struct oa_pattern *pattern;
+        const struct format *format;
+        const struct pattern *pattern;
         uint64_t size;
         struct oa_schema_list list;
     } u;
@@ -85,9 +85,9 @@ struct oa_name {
     const struct oa_schema *schema; /* of "properties"; NULL: the name is only required somewhere */
 };
 
-struct oa_pattern_property {
+struct pattern_property {
     struct str source;
-    const struct oa_pattern *pattern;
+    const struct pattern *pattern;
     const struct oa_schema *schema;
 };
 
@@ -105,7 +105,7 @@ struct oa_object {
     uint32_t *required; /* indices of names, in the schema's order */
     size_t required_count;
     uint64_t required_mask; /* when there are at most 64 names */
-    struct oa_pattern_property *patterns;
+    struct pattern_property *patterns;
     size_t pattern_count;
     struct oa_dependent *dependents;
     size_t dependent_count;
@@ -201,7 +201,7 @@ bool oa_stop_for_memory(struct oa_run *run);
  * given up; the first is reported for `place` (in quiet mode, for the whole value), with the
  * pattern's `source`.
  */
-enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_pattern *pattern,
+enum pattern_result oa_run_pattern(struct oa_run *run, const struct pattern *pattern,
                                       struct str source, struct str text,
                                       const struct oa_place *place);
 

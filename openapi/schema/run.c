@@ -10,7 +10,7 @@ enum { STOP_NONE, STOP_STEPS, STOP_DEPTH, STOP_PATTERN, STOP_MEMORY };
 const struct oa_schema_limits oa_schema_limits_default = {
     .json = { .depth_max = OA_JSON_DEPTH_MAX, .values_max = OA_JSON_VALUES_MAX },
     .steps_max = OA_SCHEMA_STEPS_MAX,
-    .pattern_work_max = OA_PATTERN_WORK_MAX
+    .pattern_work_max = PATTERN_WORK_MAX
 };
 
 /* Errors of one branch that are counted; more make no branch closer. */
@@ -63,17 +63,17 @@ bool oa_fail(struct oa_run *run, const struct oa_place *place, const char *keywo
     return false;
 }
 
-enum oa_pattern_result oa_run_pattern(struct oa_run *run, const struct oa_pattern *pattern,
+enum pattern_result oa_run_pattern(struct oa_run *run, const struct pattern *pattern,
                                       struct str source, struct str text,
                                       const struct oa_place *place) {
-    enum oa_pattern_result result = oa_pattern_match_within(pattern, text, &run->pattern_work);
+    enum pattern_result result = pattern_match_within(pattern, text, &run->pattern_work);
 
-    if (result == OA_PATTERN_LIMIT) {
+    if (result == PATTERN_LIMIT) {
         oa_fail(run, place, "pattern", "takes too long to compare with the pattern %.*s",
                 OA_STR(source));
         run->pattern = source;
         stop(run, STOP_PATTERN);
-    } else if (result == OA_PATTERN_NO_MEMORY) {
+    } else if (result == PATTERN_NO_MEMORY) {
         stop(run, STOP_MEMORY);
     }
     return result;

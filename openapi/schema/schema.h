@@ -43,7 +43,7 @@ struct oa_schema_limits {
      * with "const" or "enum", 8 members of an object, an item of "uniqueItems".
      */
     uint32_t steps_max;
-    /* all comparisons with regular expressions together; see OA_PATTERN_WORK_MAX */
+    /* all comparisons with regular expressions together; see PATTERN_WORK_MAX */
     uint64_t pattern_work_max;
 };
 

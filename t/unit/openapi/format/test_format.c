@@ -12,11 +12,11 @@ struct sample {
 };
 
 static bool check(const char *name, const char *text, size_t len) {
-    const struct oa_format *format = oa_format_find((struct str){ name, strlen(name) });
+    const struct format *format = format_find((struct str){ name, strlen(name) });
     struct oa_json value = { .type = OA_STRING, .text = { text, len } };
 
     ck_assert_msg(format != NULL, "no format %s", name);
-    return oa_format_check(format, &value);
+    return format_check(format, &value);
 }
 
 static void check_sample(const struct sample *sample) {
@@ -280,33 +280,33 @@ START_TEST(integers_are_checked) {
         { "int64", "-0", true },
     };
     const char *name = cases[_i].format;
-    const struct oa_format *format = oa_format_find((struct str){ name, strlen(name) });
+    const struct format *format = format_find((struct str){ name, strlen(name) });
     struct oa_json value = { .type = OA_NUMBER,
                              .raw = { cases[_i].number, strlen(cases[_i].number) } };
 
     ck_assert_ptr_nonnull(format);
-    ck_assert_msg(oa_format_check(format, &value) == cases[_i].valid, "%s %s", name,
+    ck_assert_msg(format_check(format, &value) == cases[_i].valid, "%s %s", name,
                   cases[_i].number);
 }
 END_TEST
 
 START_TEST(other_types_are_none_of_a_formats_business) {
-    const struct oa_format *date = oa_format_find((struct str){ "date", 4 });
-    const struct oa_format *int32 = oa_format_find((struct str){ "int32", 5 });
+    const struct format *date = format_find((struct str){ "date", 4 });
+    const struct format *int32 = format_find((struct str){ "int32", 5 });
     struct oa_json number = { .type = OA_NUMBER, .raw = { "1.5", 3 } };
     struct oa_json string = { .type = OA_STRING, .text = { "x", 1 } };
     struct oa_json null = { .type = OA_NULL };
 
-    ck_assert(oa_format_check(date, &number));
-    ck_assert(oa_format_check(date, &null));
-    ck_assert(oa_format_check(int32, &string));
+    ck_assert(format_check(date, &number));
+    ck_assert(format_check(date, &null));
+    ck_assert(format_check(int32, &string));
 }
 END_TEST
 
 START_TEST(other_names_are_unknown) {
     static const char *const unknown[] = { "", "dat", "dates", "Date", "password", "idn-hostname" };
 
-    ck_assert_ptr_null(oa_format_find((struct str){ unknown[_i], strlen(unknown[_i]) }));
+    ck_assert_ptr_null(format_find((struct str){ unknown[_i], strlen(unknown[_i]) }));
 }
 END_TEST
 

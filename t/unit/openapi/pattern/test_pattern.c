@@ -1,5 +1,6 @@
 /* Regular expressions: ECMA-262's meaning, what is refused, and that the work is bounded. */
 #include "openapi/pattern/pattern.h"
+#include "openapi/pattern/translate.h"
 
 #include "unit.h"
 
@@ -12,19 +13,19 @@ static struct str str(const char *text) {
     return (struct str){ text, strlen(text) };
 }
 
-static const struct oa_pattern *compile(const char *source) {
+static const struct pattern *compile(const char *source) {
     char reason[200] = "";
-    const struct oa_pattern *pattern = oa_pattern_compile(str(source), reason, sizeof(reason));
+    const struct pattern *pattern = pattern_compile(str(source), reason, sizeof(reason));
 
     ck_assert_msg(pattern != NULL, "%s: %s", source, reason);
     return pattern;
 }
 
-static enum oa_pattern_result match(const char *source, struct str text) {
-    const struct oa_pattern *pattern = compile(source);
-    enum oa_pattern_result result = oa_pattern_match(pattern, text);
+static enum pattern_result match(const char *source, struct str text) {
+    const struct pattern *pattern = compile(source);
+    enum pattern_result result = pattern_match(pattern, text);
 
-    oa_pattern_free(pattern);
+    pattern_free(pattern);
     return result;
 }
 
@@ -99,17 +100,17 @@ START_TEST(expressions_mean_what_ecma_262_says) {
     const char *source = meanings[_i].source;
 
     if (meanings[_i].yes != NULL) {
-        ck_assert_msg(match(source, str(meanings[_i].yes)) == OA_PATTERN_MATCH, "%s", source);
+        ck_assert_msg(match(source, str(meanings[_i].yes)) == PATTERN_MATCH, "%s", source);
     }
     if (meanings[_i].no != NULL) {
-        ck_assert_msg(match(source, str(meanings[_i].no)) == OA_PATTERN_NO_MATCH, "%s", source);
+        ck_assert_msg(match(source, str(meanings[_i].no)) == PATTERN_NO_MATCH, "%s", source);
     }
 }
 END_TEST
 
 START_TEST(zero_bytes_are_characters) {
-    ck_assert_int_eq(match("^a\\0b$", (struct str){ "a\0b", 3 }), OA_PATTERN_MATCH);
-    ck_assert_int_eq(match("^a$", (struct str){ "a\0", 2 }), OA_PATTERN_NO_MATCH);
+    ck_assert_int_eq(match("^a\\0b$", (struct str){ "a\0b", 3 }), PATTERN_MATCH);
+    ck_assert_int_eq(match("^a$", (struct str){ "a\0", 2 }), PATTERN_NO_MATCH);
 }
 END_TEST
 
@@ -172,10 +173,10 @@ START_TEST(what_ecma_262_refuses_is_refused) {
     char reason[200] = "";
     struct str source = str(refused[_i].source);
 
-    ck_assert_msg(oa_pattern_compile(source, reason, sizeof(reason)) == NULL, "%s",
+    ck_assert_msg(pattern_compile(source, reason, sizeof(reason)) == NULL, "%s",
                   refused[_i].source);
     ck_assert_msg(strstr(reason, refused[_i].reason) != NULL, "%s: %s", refused[_i].source, reason);
-    ck_assert(!oa_pattern_is_valid(source));
+    ck_assert(!pattern_is_valid(source));
 }
 END_TEST
 
@@ -186,34 +187,34 @@ START_TEST(what_is_not_supported_is_said) {
     static const char *const cases[] = { "(?<=a+)b", "a{65536}", "\\p{CWKCF}" };
     char reason[200] = "";
 
-    ck_assert(oa_pattern_is_valid(str(cases[_i])));
-    ck_assert_ptr_null(oa_pattern_compile(str(cases[_i]), reason, sizeof(reason)));
+    ck_assert(pattern_is_valid(str(cases[_i])));
+    ck_assert_ptr_null(pattern_compile(str(cases[_i]), reason, sizeof(reason)));
     ck_assert_ptr_nonnull(strstr(reason, "not supported"));
 }
 END_TEST
 
 START_TEST(sources_are_limited) {
-    static char source[OA_PATTERN_SOURCE_BYTES_MAX + 1];
+    static char source[PATTERN_SOURCE_BYTES_MAX + 1];
 
     memset(source, 'a', sizeof(source));
-    ck_assert(oa_pattern_is_valid((struct str){ source, OA_PATTERN_SOURCE_BYTES_MAX }));
-    ck_assert(!oa_pattern_is_valid((struct str){ source, OA_PATTERN_SOURCE_BYTES_MAX + 1 }));
+    ck_assert(pattern_is_valid((struct str){ source, PATTERN_SOURCE_BYTES_MAX }));
+    ck_assert(!pattern_is_valid((struct str){ source, PATTERN_SOURCE_BYTES_MAX + 1 }));
 }
 END_TEST
 
 START_TEST(groups_are_nested_to_a_limit) {
-    char source[2 * OA_PATTERN_GROUPS_DEPTH_MAX + 3];
+    char source[2 * PATTERN_GROUPS_DEPTH_MAX + 3];
 
-    for (size_t depth = OA_PATTERN_GROUPS_DEPTH_MAX; depth <= OA_PATTERN_GROUPS_DEPTH_MAX + 1;
+    for (size_t depth = PATTERN_GROUPS_DEPTH_MAX; depth <= PATTERN_GROUPS_DEPTH_MAX + 1;
          depth++) {
         char reason[200];
-        const struct oa_pattern *pattern;
+        const struct pattern *pattern;
 
         memset(source, '(', depth);
         memset(source + depth, ')', depth);
-        pattern = oa_pattern_compile((struct str){ source, 2 * depth }, reason, sizeof(reason));
-        ck_assert((pattern != NULL) == (depth == OA_PATTERN_GROUPS_DEPTH_MAX));
-        oa_pattern_free(pattern);
+        pattern = pattern_compile((struct str){ source, 2 * depth }, reason, sizeof(reason));
+        ck_assert((pattern != NULL) == (depth == PATTERN_GROUPS_DEPTH_MAX));
+        pattern_free(pattern);
     }
 }
 END_TEST
@@ -230,7 +231,7 @@ START_TEST(work_is_bounded) {
     ck_assert_ptr_nonnull(text);
     memset(text, 'a', len);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
-    ck_assert_int_eq(match(sources[_i], (struct str){ text, len }), OA_PATTERN_LIMIT);
+    ck_assert_int_eq(match(sources[_i], (struct str){ text, len }), PATTERN_LIMIT);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
     ck_assert_int_lt(end.tv_sec - begin.tv_sec, 3); /* 0.04 s here; valgrind and ASan are slower */
     free(text);
@@ -280,7 +281,7 @@ START_TEST(work_between_callbacks_is_bounded) {
         text[len++] = 'c';
     }
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
-    ck_assert_int_eq(match(unseen[_i].source, (struct str){ text, len }), OA_PATTERN_LIMIT);
+    ck_assert_int_eq(match(unseen[_i].source, (struct str){ text, len }), PATTERN_LIMIT);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
     ck_assert_int_lt(end.tv_sec - begin.tv_sec, 3); /* see work_is_bounded */
     free(text);
@@ -306,16 +307,16 @@ static const struct {
 
 START_TEST(long_repetitions_mean_what_they_say) {
     static char text[65537];
-    const struct oa_pattern *pattern = compile(repetitions[_i].source);
+    const struct pattern *pattern = compile(repetitions[_i].source);
 
     memset(text, 'a', sizeof(text));
     for (size_t i = 0; i < 3; i++) {
-        ck_assert_int_eq(oa_pattern_match(pattern, (struct str){ text, repetitions[_i].yes[i] }),
-                         OA_PATTERN_MATCH);
-        ck_assert_int_eq(oa_pattern_match(pattern, (struct str){ text, repetitions[_i].no[i] }),
-                         OA_PATTERN_NO_MATCH);
+        ck_assert_int_eq(pattern_match(pattern, (struct str){ text, repetitions[_i].yes[i] }),
+                         PATTERN_MATCH);
+        ck_assert_int_eq(pattern_match(pattern, (struct str){ text, repetitions[_i].no[i] }),
+                         PATTERN_NO_MATCH);
     }
-    oa_pattern_free(pattern);
+    pattern_free(pattern);
 }
 END_TEST
 
@@ -326,18 +327,18 @@ START_TEST(linear_work_on_a_long_text_is_done) {
 
     ck_assert_ptr_nonnull(text);
     memset(text, 'a', len);
-    ck_assert_int_eq(match(sources[_i], (struct str){ text, len }), OA_PATTERN_MATCH);
+    ck_assert_int_eq(match(sources[_i], (struct str){ text, len }), PATTERN_MATCH);
     free(text);
 }
 END_TEST
 
 START_TEST(an_allowance_is_shared) {
-    const struct oa_pattern *pattern = compile("^[a-z]{1,9}$");
+    const struct pattern *pattern = compile("^[a-z]{1,9}$");
     uint64_t work = 1000;
     uint64_t before = work;
     unsigned matches = 0;
 
-    while (oa_pattern_match_within(pattern, str("abcdef"), &work) == OA_PATTERN_MATCH) {
+    while (pattern_match_within(pattern, str("abcdef"), &work) == PATTERN_MATCH) {
         ck_assert_uint_lt(work, before);
         before = work;
         matches++;
@@ -345,8 +346,8 @@ START_TEST(an_allowance_is_shared) {
     ck_assert_uint_gt(matches, 5);
     ck_assert_uint_lt(matches, 60);
     ck_assert_uint_eq(work, 0);
-    ck_assert_int_eq(oa_pattern_match_within(pattern, str("abc"), &work), OA_PATTERN_LIMIT);
-    oa_pattern_free(pattern);
+    ck_assert_int_eq(pattern_match_within(pattern, str("abc"), &work), PATTERN_LIMIT);
+    pattern_free(pattern);
 }
 END_TEST
 
