@@ -27,7 +27,7 @@ struct list_orders {
     int64_t product_id;
     int64_t limit;
     bool has_cursor;
-    struct cursor after;
+    struct http_cursor after;
     char scope[SCOPE_BYTES]; /* a cursor belongs to the list of one product */
     struct order_page page;
 };
@@ -60,7 +60,7 @@ static enum flow_rc parse(struct flow *flow) {
     enum err err = http_query_param(exchange, "cursor", &cursor);
     if (err == ERR_OK) {
         self->has_cursor = true;
-        err = cursor_parse(cursor, self->scope, &self->after);
+        err = http_cursor_parse(cursor, self->scope, &self->after);
         if (err == ERR_OK && !clock_is_printable(self->after.major)) {
             err = ERR_INVALID;
         }
@@ -81,12 +81,12 @@ static enum flow_rc read_page(struct flow *flow) {
 
 static enum flow_rc reply_page(struct flow *flow) {
     struct list_orders *self = (struct list_orders *)flow;
-    char link[160], cursor[CURSOR_BYTES];
+    char link[160], cursor[HTTP_CURSOR_BYTES];
     struct http_reply reply = { .status = 200,
                                 .body = self->page.json.data,
                                 .body_length = self->page.json.len };
     if (self->page.has_more) {
-        cursor_format(self->page.last, self->scope, cursor);
+        http_cursor_format(self->page.last, self->scope, cursor);
         snprintf(link, sizeof(link),
                  "</orders/product/%" PRId64 "?limit=%" PRId64 "&cursor=%s>; rel=\"next\"",
                  self->product_id, self->limit, cursor);

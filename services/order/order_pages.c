@@ -27,11 +27,12 @@ struct page_item {
     struct order_page *ret_page;
     int64_t product_id;
     int64_t limit;
-    struct cursor after;
+    struct http_cursor after;
 };
 
 enum err order_pages_read(struct flow_wait wait, struct arena *arena, int64_t product_id,
-                          int64_t limit, const struct cursor *after, struct order_page *ret_page) {
+                          int64_t limit, const struct http_cursor *after,
+                          struct order_page *ret_page) {
     struct page_item item = { .wait = wait,
                               .arena = arena,
                               .ret_page = ret_page,
@@ -80,7 +81,7 @@ static enum err encode_rows(const struct pg_rows *rows, size_t first, size_t end
         order_encode(&order, out);
     }
     buf_append_char(out, ']');
-    ret_page->last = (struct cursor){ order.created_ms, order.id };
+    ret_page->last = (struct http_cursor){ order.created_ms, order.id };
     ret_page->json = (struct str){ buf_bytes(out), buf_length(out) };
     return out->failed ? ERR_NO_MEMORY : ERR_OK;
 }
@@ -108,7 +109,7 @@ static void answer_product(struct batch *batch, int64_t product_id, const struct
 }
 
 /* Time and id of the last order of a cached array, for the cursor of the next page. */
-static bool read_last(struct arena *arena, struct str json, struct cursor *ret_last) {
+static bool read_last(struct arena *arena, struct str json, struct http_cursor *ret_last) {
     struct json_object *order = NULL;
     struct str created;
     size_t at = json.len;

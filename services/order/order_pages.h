@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "runtime/flow/flow.h"
-#include "runtime/http/cursor.h"
+#include "runtime/http/http.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@
 struct order_page {
     struct str json; /* in the arena given */
     bool has_more;
-    struct cursor last; /* position of the last order shown, when has_more */
+    struct http_cursor last; /* position of the last order shown, when has_more */
 };
 
 /*
@@ -30,7 +30,7 @@ struct order_page {
  * NULL: from the newest. ERR_BUSY when too many wait.
  */
 MUST_CHECK enum err order_pages_read(struct flow_wait wait, struct arena *arena, int64_t product_id,
-                                     int64_t limit, const struct cursor *after,
+                                     int64_t limit, const struct http_cursor *after,
                                      struct order_page *ret_page);
 
 #endif

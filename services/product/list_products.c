@@ -5,7 +5,7 @@
 #include "statements.h"
 
 #include "runtime/flow/http_flow.h"
-#include "runtime/http/cursor.h"
+#include "runtime/http/http.h"
 #include "runtime/json/json.h"
 
 #include <inttypes.h>
@@ -26,7 +26,7 @@ static const char CURSOR_SCOPE[] = "products";
 struct list_products {
     struct http_flow http;
     int64_t limit;
-    struct cursor after; /* minor: the last id of the page before */
+    struct http_cursor after; /* minor: the last id of the page before */
     struct buf json;
     bool has_more;
     int64_t last_id;
@@ -72,7 +72,7 @@ static enum flow_rc parse(struct flow *flow) {
     }
     enum err err = http_query_param(exchange, "cursor", &cursor);
     if (err == ERR_OK) {
-        err = cursor_parse(cursor, CURSOR_SCOPE, &self->after);
+        err = http_cursor_parse(cursor, CURSOR_SCOPE, &self->after);
     }
     if (err != ERR_OK && err != ERR_NOT_FOUND) {
         http_flow_problem(flow, "query/cursor", "format", "is not a cursor that we issued");
@@ -91,10 +91,10 @@ static enum flow_rc read_page(struct flow *flow) {
 
 static enum flow_rc reply_page(struct flow *flow) {
     struct list_products *self = (struct list_products *)flow;
-    char link[128], cursor[CURSOR_BYTES];
+    char link[128], cursor[HTTP_CURSOR_BYTES];
     struct http_reply reply = { .status = 200 };
     if (self->has_more) {
-        cursor_format((struct cursor){ 0, self->last_id }, CURSOR_SCOPE, cursor);
+        http_cursor_format((struct http_cursor){ 0, self->last_id }, CURSOR_SCOPE, cursor);
         snprintf(link, sizeof(link), "</products?limit=%" PRId64 "&cursor=%s>; rel=\"next\"",
                  self->limit, cursor);
         reply.link = link;

@@ -1,5 +1,7 @@
 #include "fake_stack.h"
 
+#include "runtime/http/http.h"
+
 #include "unit.h"
 
 #include <arpa/inet.h>

@@ -6,6 +6,8 @@
 #define HTTP_FIXTURE_H
 
 #include "base/clock.h"
+#include "base/buf.h"
+#include "runtime/http/http.h"
 #include "runtime/http/server.h"
 #include "runtime/telemetry/log.h"
 

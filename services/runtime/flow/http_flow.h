@@ -8,8 +8,7 @@
 #define RUNTIME_FLOW_HTTP_FLOW_H
 
 #include "flow.h"
-#include "runtime/http/params.h"
-#include "runtime/http/server.h"
+#include "runtime/http/http.h"
 
 #include <stdbool.h>
 #include <stddef.h>

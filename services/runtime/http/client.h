@@ -11,9 +11,9 @@
 #define RUNTIME_HTTP_CLIENT_H
 
 #include "base/err.h"
+#include "base/str.h"
 #include "base/trace.h"
 #include "runtime/loop/loop.h"
-#include "server.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -73,7 +73,7 @@ enum err http_connection_open(struct http_server *server, int fd, bool refused) 
     loop_task_init(&connection->advance, run_advance, connection);
     server->connection_count++;
     server->refused_count += refused;
-    http_metrics_connections(server->metrics, 1);
+    metrics_add(&http_server_metrics[HTTP_METRIC_CONNECTIONS], 1);
     http_connection_enter(connection, HTTP_IDLE);
     if (refused) {
         http_connection_enter(connection, HTTP_HANDLING);
@@ -115,22 +115,17 @@ static void refuse(struct http_connection *connection, int status, const char *m
 }
 
 void http_connection_expire(struct http_connection *connection) {
-    switch (connection->state) {
-    case HTTP_READING:
-        http_metrics_timeout(connection->server->metrics);
+    if (connection->state == HTTP_READING || connection->state == HTTP_WRITING) {
+        metrics_add(&http_server_metrics[HTTP_METRIC_TIMEOUTS], 1);
+    }
+    if (connection->state == HTTP_READING) {
         refuse(connection, 408, "The request did not arrive in time");
-        break;
-    case HTTP_WRITING:
-        http_metrics_timeout(connection->server->metrics);
+    } else {
         http_connection_close(connection);
-        break;
-    default: http_connection_close(connection); break;
     }
 }
 
-/*
- * ---- the end: half close, then drop what still comes, so that the client can read its answer ----
- */
+/* ---- the end: half close, then drop what comes, so that the client can read its answer ---- */
 
 static void linger(struct http_connection *connection) {
     buf_free(&connection->in);
@@ -270,7 +265,7 @@ static bool parse_on(struct http_connection *connection) {
         return true;
     case HTTP_PARSE_ERROR: break;
     }
-    http_metrics_malformed(connection->server->metrics);
+    metrics_add(&http_server_metrics[HTTP_METRIC_MALFORMED], 1);
     refuse(connection, connection->parser.status, connection->parser.error);
     return false;
 }
@@ -359,8 +354,7 @@ void http_connection_read(struct http_connection *connection) {
 
 static void handle_events(void *ctx, uint32_t events) {
     struct http_connection *connection = ctx;
-    if ((events & (EPOLLERR | EPOLLHUP)) !=
-        0) { /* reset: nothing can be read or written any more */
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) { /* reset: nothing more to read or write */
         http_connection_close(connection);
         return;
     }

@@ -10,6 +10,7 @@
 #define RUNTIME_HTTP_ROUTER_H
 
 #include "base/err.h"
+#include "base/str.h"
 #include "server.h"
 
 enum { HTTP_PATH_SEGMENTS_MAX = 8, HTTP_ALLOW_BYTES_MAX = 128 };

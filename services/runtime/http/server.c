@@ -1,4 +1,4 @@
-/* Listening, accepting, deadlines, drain. The connections themselves are in http_connection.c. */
+/* Listening, accepting, deadlines, drain, metrics. The connections are in connection.c. */
 #include "server_private.h"
 
 #include "runtime/telemetry/log.h"
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,6 +23,61 @@ union socket_address {
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
 };
+
+/* ---- metrics: requests by route and class of status, and what is counted for all together ---- */
+
+enum { CLASSES = 4, LABEL_BYTES = 96, ROWS_MAX = HTTP_ROUTES_MAX + 1 }; /* 2xx to 5xx end one */
+
+struct metric http_server_metrics[HTTP_METRICS] = {
+    [HTTP_METRIC_CONNECTIONS] = { "prodorder_http_connections", METRIC_GAUGE,
+                                  "Open connections of clients" },
+    [HTTP_METRIC_REFUSED] = { "prodorder_http_connections_refused_total", METRIC_COUNTER,
+                              "Connections over the limit, answered 503" },
+    [HTTP_METRIC_MALFORMED] = { "prodorder_http_parse_errors_total", METRIC_COUNTER,
+                                "Requests refused because of their form or size" },
+    [HTTP_METRIC_TIMEOUTS] = { "prodorder_http_timeouts_total", METRIC_COUNTER,
+                               "Requests not received, or answers not taken, in time" },
+};
+static struct metric request_rows[ROWS_MAX * CLASSES]; /* of no route: the last */
+static struct metric second_rows[ROWS_MAX];
+static char labels[ROWS_MAX * (CLASSES + 1)][LABEL_BYTES];
+
+/* The rows stay for the life of the process: so does the table of routes that they are for. */
+static void register_metrics(const struct http_route *routes, size_t count) {
+    static const struct http_route *known;
+    assert(count <= HTTP_ROUTES_MAX && (known == NULL || known == routes));
+    if (known != NULL) {
+        return;
+    }
+    known = routes;
+    for (size_t route = 0; route <= count; route++) {
+        const char *name = route < count ? routes[route].name : "none";
+        for (size_t class = 0; class < CLASSES; class ++) {
+            size_t row = route * CLASSES + class;
+            snprintf(labels[row], LABEL_BYTES, "route=\"%s\",class=\"%zuxx\"", name, class + 2);
+            request_rows[row] = (struct metric){ "prodorder_http_requests_total", METRIC_COUNTER,
+                                                 "Requests answered, by route and class of status",
+                                                 .labels = labels[row] };
+        }
+        char *label = labels[ROWS_MAX * CLASSES + route];
+        snprintf(label, LABEL_BYTES, "route=\"%s\"", name);
+        second_rows[route] =
+            (struct metric){ "prodorder_http_request_seconds", METRIC_HISTOGRAM_SECONDS,
+                             "From a complete request to its answer", .labels = label };
+    }
+    metrics_register(request_rows, (count + 1) * CLASSES);
+    metrics_register(second_rows, count + 1);
+    metrics_register(http_server_metrics, HTTP_METRICS);
+}
+
+void http_server_count(const struct http_server *server, const struct http_route *route, int status,
+                       uint64_t took_us) {
+    const struct http_server_options *options = &server->options;
+    size_t row = route == NULL ? options->route_count : (size_t)(route - options->routes);
+    assert(status >= 200 && status < 600);
+    metrics_add(&request_rows[row * CLASSES + (size_t)(status / 100 - 2)], 1);
+    metrics_observe(&second_rows[row], (int64_t)took_us);
+}
 
 /* ---- listen ---- */
 
@@ -97,7 +153,7 @@ static void take_connection(struct http_server *server, int fd) {
     bool refused =
         server->connection_count - server->refused_count >= server->options.connections_max;
     if (refused) {
-        http_metrics_refused(server->metrics);
+        metrics_add(&http_server_metrics[HTTP_METRIC_REFUSED], 1);
         if (server->refused_count >= HTTP_REFUSED_MAX) {
             close(fd);
             return;
@@ -283,7 +339,7 @@ static void run_reap(void *ctx) {
     while ((connection = first_of(server, HTTP_CLOSED)) != NULL) {
         server->connection_count--;
         server->refused_count -= connection->refused;
-        http_metrics_connections(server->metrics, -1);
+        metrics_add(&http_server_metrics[HTTP_METRIC_CONNECTIONS], -1);
         http_connection_free(connection);
     }
     check_drained(server);
@@ -328,10 +384,8 @@ enum err http_server_open(struct loop *loop, const struct http_server_options *o
     loop_timer_init(&server->accept_pause, accept_again, server);
     loop_task_init(&server->reap, run_reap, server);
     loop_task_init(&server->drained, run_drained, server);
+    register_metrics(options->routes, options->route_count);
     enum err err = http_router_open(options->routes, options->route_count, &server->router);
-    if (err == ERR_OK) {
-        err = http_metrics_open(options->routes, options->route_count, &server->metrics);
-    }
     if (err == ERR_OK) {
         err = open_listener(server);
     }

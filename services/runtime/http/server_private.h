@@ -1,7 +1,6 @@
 /*
- * Inside the HTTP server. Reading order: http_server.c (listen, accept, deadlines, drain) →
- * http_connection.c (the life of a connection) → http_exchange.c (what a handler asks) →
- * http_reply.c.
+ * Inside the HTTP server. Reading order: server.c (listen, accept, deadlines, drain) → connection.c
+ * (the life of a connection) → http.c (an exchange: what a handler asks, and its answer).
  *
  * A connection's state is the list of the server that it is in; only http_connection_enter() moves
  * it. Every list has one timeout, so a list is in order of deadline (also when a drain cuts the
@@ -10,19 +9,20 @@
 #ifndef RUNTIME_HTTP_SERVER_PRIVATE_H
 #define RUNTIME_HTTP_SERVER_PRIVATE_H
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/list.h"
-#include "metrics.h"
+#include "http.h"
 #include "parser.h"
 #include "router.h"
+#include "runtime/telemetry/metrics.h"
 #include "server.h"
 
 enum {
     HTTP_START_LINE_BYTES_MAX = 8192, /* request line: over it 414 */
     HTTP_READ_BYTES = 4096,           /* room made for a read; the first buffer of a connection */
-    HTTP_OUT_BYTES_HIGH =
-        64 * 1024, /* unsent answers: over it no further pipelined request is begun */
-    HTTP_KEEP_BYTES_MAX = 32 * 1024,        /* larger buffers are given back between requests */
+    HTTP_OUT_BYTES_HIGH = 64 * 1024,  /* of unsent answers: over it no further request is begun */
+    HTTP_KEEP_BYTES_MAX = 32 * 1024,  /* larger buffers are given back between requests */
     HTTP_ARENA_BYTES_MAX = 8 * 1024 * 1024, /* of one exchange */
     HTTP_LINGER_MS = 2000, /* for the client to read an answer that ends the connection */
     HTTP_LINGER_BYTES_MAX = 1024 * 1024, /* read and dropped meanwhile */
@@ -49,12 +49,12 @@ enum http_connection_state {
 };
 
 struct http_exchange {
-    bool active;  /* between the handler's call and http_reply() */
-    size_t route; /* index, HTTP_METRICS_NO_ROUTE: answered by the server itself */
+    bool active;                    /* between the handler's call and http_reply() */
+    const struct http_route *route; /* NULL: answered by the server itself */
     struct str path, query;
     struct http_match match;
-    bool request_id_known, traceparent_known;
-    char request_id[TRACE_REQUEST_ID_BYTES_MAX + 1];
+    char request_id[TRACE_REQUEST_ID_BYTES_MAX + 1]; /* "": not looked for yet */
+    bool traceparent_known;
     char traceparent[TRACE_PARENT_BYTES_MAX + 1];
     const char *tracestate; /* NULL: not looked for yet */
     uint64_t started_us;
@@ -87,7 +87,6 @@ struct http_server {
     struct http_server_options options;
     struct http_limits limits;
     struct http_router *router;
-    struct http_metrics *metrics;
     int listen_fd;
     struct loop_watch listen_watch;
     uint16_t port;
@@ -108,15 +107,28 @@ struct http_server {
     char date[HTTP_DATE_BYTES];
 };
 
-/* ---- http_server.c ---- */
+/* ---- server.c ---- */
 
-const char *
-http_server_date(struct http_server *server); /* RFC 9110 §5.6.7, cached for its second */
+/* What is counted for all connections together. */
+enum {
+    HTTP_METRIC_CONNECTIONS,
+    HTTP_METRIC_REFUSED,   /* over connections_max */
+    HTTP_METRIC_MALFORMED, /* refused by the parser */
+    HTTP_METRIC_TIMEOUTS,  /* of requests and writes */
+    HTTP_METRICS
+};
+extern struct metric http_server_metrics[HTTP_METRICS];
+
+/* Count an answered request: its route (NULL: none), its status, and how long it took. */
+void http_server_count(const struct http_server *server, const struct http_route *route, int status,
+                       uint64_t took_us);
+/* The time for a Date header (RFC 9110 §5.6.7), cached for its second. */
+const char *http_server_date(struct http_server *server);
 /* Of a connection that enters `state` now. */
 uint64_t http_server_deadline_ms(const struct http_server *server,
                                  enum http_connection_state state);
 
-/* ---- http_connection.c ---- */
+/* ---- connection.c ---- */
 
 /* Takes over `fd`. `refused`: only to answer 503. ERR_NO_MEMORY, ERR_INTERNAL: `fd` is closed. */
 MUST_CHECK enum err http_connection_open(struct http_server *server, int fd, bool refused);
@@ -131,20 +143,11 @@ void http_connection_read(struct http_connection *connection);
 void http_connection_answered(struct http_connection *connection);
 void http_connection_free(struct http_connection *connection);
 
-/* ---- http_exchange.c ---- */
+/* ---- http.c ---- */
 
-struct http_connection *http_exchange_connection(const struct http_exchange *exchange);
 /* The parser has a request: find its route, call the handler or answer 404 or 405. */
 void http_exchange_begin(struct http_exchange *exchange);
-/*
- * Answer with a status of the server's own, and end the connection. `message`: a constant sentence.
- */
+/* Answer with a status of the server's own, and end the connection; `message` is constant. */
 void http_exchange_refuse(struct http_exchange *exchange, int status, const char *message);
-
-/* ---- http_reply.c ---- */
-
-/* {"statusCode":…,"message":"…","errors":…}; `allow` may be NULL. 503 gets Retry-After. */
-void http_reply_status(struct http_exchange *exchange, int status, const char *message,
-                       const char *errors_json, const char *allow);
 
 #endif

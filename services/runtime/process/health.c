@@ -1,6 +1,7 @@
 #include "health.h"
 
 #include "base/buf.h"
+#include "runtime/http/http.h"
 #include "runtime/json/json.h"
 #include "runtime/telemetry/metrics.h"
 
