@@ -1,13 +1,13 @@
 # What the machine must have, how to see whether it is there, and how to install it on Debian.
 
 SERVICE_MODULES=(libpq hiredis librabbitmq json-c)
-OPENAPI_MODULES=(libpcre2-8 json-c)
+OPENAPI_MODULES=(libpcre2-8)
 
 # What one part of the build needs of the list below, as kind/what: for ./configure.sh --only=PART.
 declare -A PACKAGES_OF_PART=(
     [services]='program/gcc program/make program/pkg-config program/jq
         module/libpq module/hiredis module/librabbitmq module/json-c'
-    [gateway]='program/gcc program/make program/pkg-config module/json-c module/libpcre2-8 module/openssl module/zlib'
+    [gateway]='program/gcc program/make program/pkg-config module/libpcre2-8 module/openssl module/zlib'
     [docs]='program/jq optional/npm file//etc/ssl/certs/ca-certificates.crt'
 )
 

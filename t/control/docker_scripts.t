@@ -65,11 +65,11 @@ sub stop {
     return;
 }
 
-# image(NAME): a directory with what the last stage of NAME's Dockerfile copies from the repository
+# image(FOLDER): a directory with what the images of docker/FOLDER/Dockerfile copy from the repository
 sub image {
     my ($name) = @_;
     my $tree = "$dir/image-$name";
-    my $text = read_file("docker/$name/Dockerfile") =~ s/.*^FROM //msr =~ s/\\\n/ /gr;
+    my $text = read_file("docker/$name/Dockerfile") =~ s/.*?^(?=WORKDIR \/opt\/prodorder$)//msr =~ s/\\\n/ /gr;
     for my $line ($text =~ /^COPY (?!--from)(.*)/mg) {
         my (@sources) = split ' ', $line;
         my $to = pop @sources;
@@ -79,11 +79,11 @@ sub image {
     return $tree;
 }
 
-my %image = map { $_ => image($_) } qw(product-service order-service api-gateway);
+my %image = map { $_ => image($_) } qw(services api-gateway);
 
 sub health {
     my (@arguments) = @_;
-    return with({ PORT => $product_port }, "$image{'order-service'}/docker/health", @arguments);
+    return with({ PORT => $product_port }, "$image{services}/docker/health", @arguments);
 }
 
 # ---- docker/health ----
@@ -136,7 +136,7 @@ for my $name (sort keys %image) {
     cmp_ok($wait_s, '<', $limit_s, "health: says what was wrong before the HEALTHCHECK of $name gives it up");
 }
 
-# ---- docker/product-service/load-catalogue ----
+# ---- docker/services/load-catalogue ----
 
 # The file as the image has it, and a name whose length in bytes is another than in characters.
 my $products = run('jq', '-c', '.[]', 'mock/products.json')->{out} . qq({"name":"Caf\xc3\xa9","price":1.50,"qty":3}\n);
@@ -169,7 +169,7 @@ sub catalogue {
 sub load {
     my (%set) = @_;
     return with({ PRODUCT_SERVICE_URL => "http://127.0.0.1:$product_port", LOAD_WAIT_S => 20, %set },
-        "$image{'product-service'}/docker/product-service/load-catalogue", "$dir/products.jsonl");
+        "$image{services}/docker/services/load-catalogue", "$dir/products.jsonl");
 }
 
 {

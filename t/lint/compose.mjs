@@ -23,6 +23,12 @@ const PORTS = {
     k6: {},
 };
 const OURS = ['product-service', 'order-service', 'api-gateway', 'catalogue'];
+// Dockerfile, and the target in it.
+const DOCKERFILES = {
+    'product-service': ['docker/services/Dockerfile', 'product-service'],
+    'order-service': ['docker/services/Dockerfile', 'order-service'],
+    'api-gateway': ['docker/api-gateway/Dockerfile', undefined],
+};
 const ONE_SHOT = ['catalogue', 'k6'];
 const KEPT = {
     'product-db': '/var/lib/postgresql/data',
@@ -140,7 +146,9 @@ function checkOurs(name, service) {
     const grace = service.stop_grace_period;
     if (!(parseInt(grace) > DRAIN_S)) mistake(`${name}: stop_grace_period ${grace} is within the drain's ${DRAIN_S} s`);
     const image = name === 'catalogue' ? 'product-service' : name;
-    same(`${name}: its Dockerfile`, service.build?.dockerfile, `docker/${image}/Dockerfile`);
+    const [file, target] = DOCKERFILES[image];
+    same(`${name}: its Dockerfile`, service.build?.dockerfile, file);
+    same(`${name}: its target there`, service.build?.target, target);
     same(`${name}: its image`, service.image, `prodorder/${image}:latest`);
     same(`${name}: the version that is built in`, service.build?.args?.VERSION, release);
     const copied = copiedInto(image);
@@ -149,11 +157,14 @@ function checkOurs(name, service) {
     }
 }
 
-// The files that the image gets by COPY, by their full names.
+// The files that the image gets by COPY, in the last stages of its Dockerfile, by their full names.
 function copiedInto(image) {
-    const stage = readFileSync(`${root}/docker/${image}/Dockerfile`, 'utf8').split(/^FROM /m).at(-1);
-    const directory = stage.match(/^WORKDIR (\S+)$/m)?.[1];
-    return [...stage.matchAll(/^COPY .* (\S+)$/gm)].map(([, to]) => (to.startsWith('/') ? to : `${directory}/${to}`));
+    const [file, target] = DOCKERFILES[image];
+    const stages = readFileSync(`${root}/${file}`, 'utf8').split(/^FROM /m);
+    const mine = target ? stages.filter((one) => one.split('\n')[0].match(` AS (service|${target})$`)) : stages.slice(-1);
+    const directory = mine[0]?.match(/^WORKDIR (\S+)$/m)?.[1];
+    return mine.flatMap((stage) => [...stage.matchAll(/^COPY .* (\S+)$/gm)])
+        .map(([, to]) => (to.startsWith('/') ? to : `${directory}/${to}`));
 }
 
 // What a service is told is what the container that it calls was told.

@@ -3,18 +3,18 @@
 set -euo pipefail
 export LC_ALL=C.UTF-8
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$ROOT"
 . scripts/lib/ui.sh
-. scripts/images/quick.sh
-. scripts/images/build.sh
-. scripts/images/container.sh
-. scripts/images/checks.sh
+. t/images/quick.sh
+. t/images/build.sh
+. t/images/container.sh
+. t/images/checks.sh
 
 usage() {
     cat <<'END_OF_USAGE'
-Usage: scripts/check-images.sh [--keep]
-       scripts/check-images.sh --quick [--root DIR] [PIECE...]
+Usage: t/images/run.sh [--keep]
+       t/images/run.sh --quick [--root DIR] [PIECE...]
 
 Without --quick (as root, about five minutes, 5 GB in TMPDIR): makes a base image with debootstrap, builds the
 three images with buildah, runs each as docker-compose.yml does (process 1 of its own, read-only, no
@@ -39,14 +39,14 @@ END_OF_USAGE
 }
 
 usage_error() {
-    ui_error "check-images: $1"
-    echo "  scripts/check-images.sh --help lists the options." >&2
+    ui_error "images: $1"
+    echo "  t/images/run.sh --help lists the options." >&2
     exit 2
 }
 
 check_full() {
     [ "$(id -u)" -eq 0 ] ||
-        die "check-images: must run as root: debootstrap and mounts" "Or: scripts/check-images.sh --quick"
+        die "images: must run as root: debootstrap and mounts" "Or: t/images/run.sh --quick"
     build_require
     WORK=$(mktemp -d "${TMPDIR:-/tmp}/prodorder-images.XXXXXXXX")
     trap check_end EXIT

@@ -124,6 +124,6 @@ quick_same() {
 quick_shell() {
     command -v shellcheck > /dev/null ||
         { quick_skip shell "shellcheck is missing (./configure.sh --install-test-deps)"; return; }
-    (cd "$root" && shellcheck --severity=warning -x -P docker/api-gateway:docker/product-service:docker -P . \
-        docker/health docker/product-service/load-catalogue docker/api-gateway/{entrypoint,watch-names})
+    (cd "$root" && shellcheck --severity=warning -x -P docker/api-gateway:docker/services:docker -P . \
+        docker/health docker/services/load-catalogue docker/api-gateway/{entrypoint,watch-names})
 }

@@ -28,7 +28,7 @@ container_run() {
     shift
     user=$(container_of "$name" .User)
     mapfile -t env < <(container_of "$name" '.Env[]'; printf '%s' "${CONTAINER_ENV[$name]:-}")
-    unshare --mount --pid --fork --kill-child scripts/images/enter.sh "${CONTAINER_ROOT[$name]}" "$WORK/$name.hosts" \
+    unshare --mount --pid --fork --kill-child t/images/enter.sh "${CONTAINER_ROOT[$name]}" "$WORK/$name.hosts" \
         "${user%:*}" "${user#*:}" "${env[@]}" "$@" 2>&1 < /dev/null
 }
 
@@ -62,7 +62,7 @@ container_find() {
         done
         ui_now_ms
         [ $((RET_MS - begin_ms)) -lt $CONTAINER_UP_LIMIT_MS ] ||
-            die "check-images: $1 did not start" "$(cat "$WORK/$1.out")"
+            die "images: $1 did not start" "$(cat "$WORK/$1.out")"
         sleep 0.05
     done
 }

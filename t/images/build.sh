@@ -9,7 +9,7 @@ build_require() {
     for program in buildah debootstrap jq curl unshare nsenter; do
         command -v "$program" > /dev/null || missing+=("$program")
     done
-    [ ${#missing[@]} -eq 0 ] || die "check-images: missing: ${missing[*]}" \
+    [ ${#missing[@]} -eq 0 ] || die "images: missing: ${missing[*]}" \
         "Debian packages of the same names (unshare, nsenter: util-linux)"
 }
 
@@ -43,11 +43,14 @@ build_base() {
 }
 
 build_images() {
-    local name
+    local name file
     for name in "${BUILD_IMAGES[@]}"; do
+        case $name in
+        *-service) file=(-f docker/services/Dockerfile --target "$name") ;;
+        *) file=(-f "docker/$name/Dockerfile") ;;
+        esac
         build_step "$name" build_buildah build --pull-never --layers=false --format docker --isolation chroot \
-            --network host --build-arg "VERSION=$(build_version)" -f "docker/$name/Dockerfile" \
-            -t "prodorder/$name" "$ROOT"
+            --network host --build-arg "VERSION=$(build_version)" "${file[@]}" -t "prodorder/$name" "$ROOT"
         ! grep '^docs page: ' "$WORK/$name.log" || true
     done
     build_sizes
@@ -87,7 +90,7 @@ build_step() {
     "$@" > "$log" 2>&1 || {
         ui_bad "$name" failed
         tail -n 30 "$log" | sed 's/^/    /' >&2
-        die "check-images: $name failed (see above)"
+        die "images: $name failed (see above)"
     }
     ui_now_ms
     ui_good "$name" "done in $(ui_seconds $((RET_MS - begin_ms)))"

@@ -69,7 +69,7 @@ checks_ports() {
     . scripts/lib/ports.sh
     STACK_OFFSET=0
     ports_free_offset "$CHECKS_OFFSET_FIRST" ||
-        die "check-images: no free ports" "Choose them: PRODORDER_PORT_OFFSET=2000 scripts/check-images.sh"
+        die "images: no free ports" "Choose them: PRODORDER_PORT_OFFSET=2000 t/images/run.sh"
     export PRODORDER_PORT_OFFSET=$RET_OFFSET
 }
 
@@ -125,7 +125,7 @@ checks_catalogue_begun() {
 checks_catalogue() {
     local said
     said=$(container_run product-service env "PRODUCT_SERVICE_URL=http://localhost:$port_product" \
-        /opt/prodorder/docker/product-service/load-catalogue /opt/prodorder/products.jsonl) || said+=" (it failed)"
+        /opt/prodorder/docker/services/load-catalogue /opt/prodorder/products.jsonl) || said+=" (it failed)"
     echo "$said"
     [[ $said == *"$1" ]]
 }
