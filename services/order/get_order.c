@@ -75,7 +75,7 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     for (size_t r = 0; err == ERR_OK && r < rows[0].count; r++) {
         struct order order;
-        int64_t id = pg_get_int8(&rows[0], r, 0);
+        int64_t id = pg_rows_get_int8(&rows[0], r, 0);
         enum err outcome = order_from_row(&rows[0], r, 0, &order);
         for (size_t i = 0; i < batch->count; i++) {
             struct read_item *item = BATCH_ITEM(batch, struct read_item, i);
@@ -96,13 +96,12 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 }
 
 static void run_read(void *ctx, struct batch *batch) {
-    struct pg_call call = { .statement = &SQL_ORDER_GET, .param_count = 1 };
     int64_t ids[READ_BATCH_MAX];
     (void)ctx;
     for (size_t i = 0; i < batch->count; i++) {
         ids[i] = BATCH_ITEM(batch, struct read_item, i)->id;
     }
-    call.params[0] = pg_int8_array(&batch->arena, ids, batch->count);
+    struct pg_call call = pg_rows_ids_call(&batch->arena, &SQL_ORDER_GET, ids, batch->count);
     pg_run(app.pg, &call, 1, rows_arrived, batch);
 }
 

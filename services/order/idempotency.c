@@ -85,7 +85,7 @@ enum err idempotency_find(struct flow_wait wait, const char *key,
 }
 
 static void take_row(struct batch *batch, const struct pg_rows *rows, size_t row) {
-    struct str key = pg_get_text(rows, row, 0);
+    struct str key = pg_rows_get_text(rows, row, 0);
     for (size_t i = 0; i < batch->count; i++) {
         struct key_item *item = BATCH_ITEM(batch, struct key_item, i);
         if (!str_equal(key, str_of(item->key)) || !flow_wait_is_live(item->wait)) {
@@ -97,8 +97,8 @@ static void take_row(struct batch *batch, const struct pg_rows *rows, size_t row
             continue;
         }
         earlier->found = true;
-        earlier->product_id = pg_get_int8(rows, row, 1);
-        earlier->quantity = pg_get_int8(rows, row, 2);
+        earlier->product_id = pg_rows_get_int8(rows, row, 1);
+        earlier->quantity = pg_rows_get_int8(rows, row, 2);
         earlier->order.status = ORDER_WAITING; /* the same answer as then */
         earlier->order.reason = REASON_NONE;
         earlier->order.updated_ms = earlier->order.created_ms;
@@ -117,13 +117,13 @@ static void keys_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 }
 
 static void run_find(void *ctx, struct batch *batch) {
-    struct str keys[KEY_BATCH_MAX];
-    struct pg_call call = { .statement = &SQL_KEY_FIND, .param_count = 1 };
+    struct pg_rows_writer keys;
     (void)ctx;
+    pg_rows_begin(&keys, &batch->arena, &SQL_KEY_FIND, "t", batch->count);
     for (size_t i = 0; i < batch->count; i++) {
-        keys[i] = str_of(BATCH_ITEM(batch, struct key_item, i)->key);
+        pg_rows_put_text(&keys, str_of(BATCH_ITEM(batch, struct key_item, i)->key));
     }
-    call.params[0] = pg_text_array(&batch->arena, keys, batch->count);
+    struct pg_call call = pg_rows_call(&keys);
     pg_run(app.pg, &call, 1, keys_arrived, batch);
 }
 

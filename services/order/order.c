@@ -8,18 +8,18 @@
 
 enum err order_from_row(const struct pg_rows *rows, size_t row, int first,
                         struct order *ret_order) {
-    struct str request_id = pg_get_text(rows, row, first + 9);
+    struct str request_id = pg_rows_get_text(rows, row, first + 9);
     struct order order = {
-        .id = pg_get_int8(rows, row, first),
-        .product_id = pg_get_int8(rows, row, first + 1),
-        .quantity = pg_get_int8(rows, row, first + 2),
-        .unit_price_cents = pg_get_int8(rows, row, first + 3),
-        .total_price_cents = pg_get_int8(rows, row, first + 4),
-        .created_ms = pg_get_time(rows, row, first + 7),
-        .updated_ms = pg_get_time(rows, row, first + 8),
+        .id = pg_rows_get_int8(rows, row, first),
+        .product_id = pg_rows_get_int8(rows, row, first + 1),
+        .quantity = pg_rows_get_int8(rows, row, first + 2),
+        .unit_price_cents = pg_rows_get_int8(rows, row, first + 3),
+        .total_price_cents = pg_rows_get_int8(rows, row, first + 4),
+        .created_ms = pg_rows_get_time(rows, row, first + 7),
+        .updated_ms = pg_rows_get_time(rows, row, first + 8),
     };
-    bool sound = order_status_parse(pg_get_text(rows, row, first + 5), &order.status) &&
-                 order_reason_parse(pg_get_text(rows, row, first + 6), &order.reason) &&
+    bool sound = order_status_parse(pg_rows_get_text(rows, row, first + 5), &order.status) &&
+                 order_reason_parse(pg_rows_get_text(rows, row, first + 6), &order.reason) &&
                  request_id.len < sizeof(order.request_id) &&
                  clock_is_printable(order.created_ms) && clock_is_printable(order.updated_ms);
     if (!sound) {

@@ -174,7 +174,7 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         enum err outcome = err;
         size_t first = row;
         if (err == ERR_OK) {
-            while (row < rows[0].count && pg_get_int8(&rows[0], row, 1) == state->missing[m]) {
+            while (row < rows[0].count && pg_rows_get_int8(&rows[0], row, 1) == state->missing[m]) {
                 row++;
             }
             outcome = encode_rows(&rows[0], first, row, PAGE_LIMIT_DEFAULT, &json, &page);
@@ -190,9 +190,9 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void query_missing(struct batch *batch) {
     struct first_state *state = batch->state;
-    struct pg_call call = { .statement = &SQL_ORDER_FIRST_PAGES, .param_count = 2 };
-    call.params[0] = pg_int8_array(&batch->arena, state->missing, state->missing_count);
-    call.params[1] = pg_int8(&batch->arena, PAGE_LIMIT_DEFAULT + 1);
+    struct pg_call call = pg_rows_ids_call(&batch->arena, &SQL_ORDER_FIRST_PAGES, state->missing,
+                                           state->missing_count);
+    call.params[call.param_count++] = pg_int8(PAGE_LIMIT_DEFAULT + 1);
     pg_run(app.pg, &call, 1, rows_arrived, batch);
 }
 
@@ -271,12 +271,11 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void run_later(void *ctx, struct batch *batch) {
     const struct page_item *item = batch->items;
-    struct pg_call call = { .statement = &SQL_ORDER_PAGE, .param_count = 4 };
+    struct pg_call call = { &SQL_ORDER_PAGE,
+                            { pg_int8(item->product_id), pg_time(item->after.major),
+                              pg_int8(item->after.minor), pg_int8(item->limit + 1) },
+                            4 };
     (void)ctx;
-    call.params[0] = pg_int8(&batch->arena, item->product_id);
-    call.params[1] = pg_time(&batch->arena, item->after.major);
-    call.params[2] = pg_int8(&batch->arena, item->after.minor);
-    call.params[3] = pg_int8(&batch->arena, item->limit + 1);
     pg_run(app.pg, &call, 1, page_arrived, batch);
 }
 

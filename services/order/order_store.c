@@ -128,7 +128,7 @@ static void note_stored(struct batch *batch, const struct pg_rows *rows) {
     int64_t first_id = item_at(batch, state->first)->order.id;
     set_outcomes(batch, ERR_CONFLICT);
     for (size_t r = 0; r < rows->count; r++) {
-        size_t place = (size_t)(pg_get_int8(rows, r, 0) - first_id);
+        size_t place = (size_t)(pg_rows_get_int8(rows, r, 0) - first_id);
         assert(place < state->span);
         item_at(batch, state->first + place)->outcome = ERR_OK;
     }
@@ -187,69 +187,25 @@ static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
     advance(batch);
 }
 
-/* The columns of SQL_ORDER_INSERT. */
-struct insert_columns {
-    int64_t *ids, *product_ids, *quantities, *unit_cents, *times;
-    struct str *request_ids, *traceparents, *tracestates, *keys, *message_ids, *bodies;
-};
-
-static bool allocate_columns(struct arena *arena, size_t count, struct insert_columns *columns) {
-    int64_t **numbers[] = { &columns->ids, &columns->product_ids, &columns->quantities,
-                            &columns->unit_cents, &columns->times };
-    struct str **texts[] = { &columns->request_ids, &columns->traceparents, &columns->tracestates,
-                             &columns->keys,        &columns->message_ids,  &columns->bodies };
-    bool whole = true;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        *numbers[i] = arena_array(arena, count, sizeof(int64_t));
-        whole = whole && *numbers[i] != NULL;
-    }
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        *texts[i] = arena_array(arena, count, sizeof(struct str));
-        whole = whole && *texts[i] != NULL;
-    }
-    return whole;
-}
-
-static void fill_columns(struct batch *batch, struct insert_columns *columns) {
-    struct insert_state *state = batch->state;
-    for (size_t i = 0; i < state->span; i++) {
-        const struct insert_item *item = item_at(batch, state->first + i);
-        columns->ids[i] = item->order.id;
-        columns->product_ids[i] = item->order.product_id;
-        columns->quantities[i] = item->order.quantity;
-        columns->unit_cents[i] = item->order.unit_price_cents;
-        columns->times[i] = item->order.created_ms;
-        columns->request_ids[i] = str_of(item->order.request_id);
-        columns->traceparents[i] = str_of(item->traceparent);
-        columns->tracestates[i] = state->events[i].tracestate;
-        columns->keys[i] = item->has_key ? str_of(item->key) : (struct str){ NULL, 0 };
-        columns->message_ids[i] = state->events[i].message_id;
-        columns->bodies[i] = state->events[i].body;
-    }
-}
-
 static struct pg_call insert_call(struct batch *batch) {
     struct insert_state *state = batch->state;
-    struct pg_call call = { .statement = &SQL_ORDER_INSERT, .param_count = 11 };
-    struct arena *arena = &batch->arena;
-    struct insert_columns columns;
-    if (!allocate_columns(arena, state->span, &columns)) {
-        call.params[0].length = -1; /* the request fails with ERR_NO_MEMORY */
-        return call;
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, &batch->arena, &SQL_ORDER_INSERT, "iiiiTtttttt", state->span);
+    for (size_t i = 0; i < state->span; i++) {
+        const struct insert_item *item = item_at(batch, state->first + i);
+        pg_rows_put_int8(&rows, item->order.id);
+        pg_rows_put_int8(&rows, item->order.product_id);
+        pg_rows_put_int8(&rows, item->order.quantity);
+        pg_rows_put_int8(&rows, item->order.unit_price_cents);
+        pg_rows_put_time(&rows, item->order.created_ms);
+        pg_rows_put_text(&rows, str_of(item->order.request_id));
+        pg_rows_put_text(&rows, str_of(item->traceparent));
+        pg_rows_put_text(&rows, state->events[i].tracestate);
+        pg_rows_put_text(&rows, item->has_key ? str_of(item->key) : (struct str){ NULL, 0 });
+        pg_rows_put_text(&rows, state->events[i].message_id);
+        pg_rows_put_text(&rows, state->events[i].body);
     }
-    fill_columns(batch, &columns);
-    call.params[0] = pg_int8_array(arena, columns.ids, state->span);
-    call.params[1] = pg_int8_array(arena, columns.product_ids, state->span);
-    call.params[2] = pg_int8_array(arena, columns.quantities, state->span);
-    call.params[3] = pg_int8_array(arena, columns.unit_cents, state->span);
-    call.params[4] = pg_time_array(arena, columns.times, state->span);
-    call.params[5] = pg_text_array(arena, columns.request_ids, state->span);
-    call.params[6] = pg_text_array(arena, columns.traceparents, state->span);
-    call.params[7] = pg_text_array(arena, columns.tracestates, state->span);
-    call.params[8] = pg_text_array(arena, columns.keys, state->span);
-    call.params[9] = pg_text_array(arena, columns.message_ids, state->span);
-    call.params[10] = pg_text_array(arena, columns.bodies, state->span);
-    return call;
+    return pg_rows_call(&rows);
 }
 
 static void insert_next(struct batch *batch) {

@@ -48,31 +48,20 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
 }
 
 static void update_orders(void *ctx, void *items, size_t count) {
-    struct arena *arena = consumer_arena(self());
-    struct pg_call call = { .statement = &SQL_ORDER_FINISH, .param_count = 4 };
-    int64_t *ids = arena_array(arena, count, sizeof(*ids));
-    int64_t *times = arena_array(arena, count, sizeof(*times));
-    struct str *statuses = arena_array(arena, count, sizeof(*statuses));
-    struct str *reasons = arena_array(arena, count, sizeof(*reasons));
+    struct pg_rows_writer rows;
     (void)ctx;
-    if (ids == NULL || times == NULL || statuses == NULL || reasons == NULL) {
-        consumer_segment_done(self(), ERR_NO_MEMORY);
-        return;
-    }
     segment.items = items;
     segment.count = count;
     segment.started_us = clock_monotonic_us();
+    pg_rows_begin(&rows, consumer_arena(self()), &SQL_ORDER_FINISH, "ittT", count);
     for (size_t i = 0; i < count; i++) {
         const struct order_updated *event = &segment.items[i].event;
-        ids[i] = event->order_id;
-        times[i] = event->updated_ms;
-        statuses[i] = str_of(order_status_name(event->status));
-        reasons[i] = str_of(order_reason_name(event->reason));
+        pg_rows_put_int8(&rows, event->order_id);
+        pg_rows_put_text(&rows, str_of(order_status_name(event->status)));
+        pg_rows_put_text(&rows, str_of(order_reason_name(event->reason)));
+        pg_rows_put_time(&rows, event->updated_ms);
     }
-    call.params[0] = pg_int8_array(arena, ids, count);
-    call.params[1] = pg_text_array(arena, statuses, count);
-    call.params[2] = pg_text_array(arena, reasons, count);
-    call.params[3] = pg_time_array(arena, times, count);
+    struct pg_call call = pg_rows_call(&rows);
     metrics_observe(&order_metrics[M_FINISH_BATCH], (int64_t)count);
     pg_run(app.pg, &call, 1, updated, NULL);
 }
@@ -104,7 +93,7 @@ static void note_outcomes(const struct pg_rows *rows) {
     uint64_t now_us = clock_monotonic_us();
     size_t next = 0;
     for (size_t r = 0; r < rows->count; r++) {
-        int64_t id = pg_get_int8(rows, r, 0);
+        int64_t id = pg_rows_get_int8(rows, r, 0);
         for (size_t tried = 0; tried < segment.count; tried++) {
             const struct update_item *item = &segment.items[(next + tried) % segment.count];
             if (item->event.order_id == id) {
@@ -123,7 +112,7 @@ static void drop_lists(const struct pg_rows *rows) {
     const char *keys[CACHE_KEYS_MAX];
     size_t count = 0;
     for (size_t r = 0; r < rows->count; r++) {
-        int64_t id = pg_get_int8(rows, r, 1);
+        int64_t id = pg_rows_get_int8(rows, r, 1);
         size_t k = 0;
         while (k < count && ids[k] != id) {
             k++;

@@ -119,21 +119,21 @@ static void last_id_arrived(void *ctx, enum err err, const struct pg_rows *rows)
         end_round(false);
         return;
     }
-    reconciler.last_id = pg_get_int8(&rows[0], 0, 0);
+    reconciler.last_id = pg_rows_get_int8(&rows[0], 0, 0);
     read_slice();
 }
 
 static void read_slice(void) {
-    struct pg_call call = { .statement = &SQL_ORDER_WAITING, .param_count = 3 };
     arena_reset(&reconciler.arena);
     if (reconciler.at_id >= reconciler.last_id) {
         end_round(true);
         return;
     }
     reconciler.page_end_id = min_id(reconciler.at_id + SLICE_IDS, reconciler.last_id);
-    call.params[0] = pg_int8(&reconciler.arena, reconciler.at_id);
-    call.params[1] = pg_int8(&reconciler.arena, reconciler.page_end_id);
-    call.params[2] = pg_int8(&reconciler.arena, PAGE_ORDERS);
+    struct pg_call call = { &SQL_ORDER_WAITING,
+                            { pg_int8(reconciler.at_id), pg_int8(reconciler.page_end_id),
+                              pg_int8(PAGE_ORDERS) },
+                            3 };
     pg_run(app.pg, &call, 1, page_arrived, NULL);
 }
 
@@ -152,7 +152,7 @@ static bool is_due(int64_t created_ms) {
 
 static enum err take_row(const struct pg_rows *rows, size_t row) {
     struct order order;
-    bool in_outbox = pg_get_bool(rows, row, ORDER_COLUMN_COUNT + 2);
+    bool in_outbox = pg_rows_get_bool(rows, row, ORDER_COLUMN_COUNT + 2);
     enum err err = order_from_row(rows, row, 0, &order);
     if (err != ERR_OK) {
         return ERR_OK; /* logged there; it cannot be told */
@@ -161,8 +161,8 @@ static enum err take_row(const struct pg_rows *rows, size_t row) {
     if (in_outbox || !is_due(order.created_ms)) {
         return ERR_OK;
     }
-    struct str traceparent = pg_get_text(rows, row, ORDER_COLUMN_COUNT);
-    struct str tracestate = pg_get_text(rows, row, ORDER_COLUMN_COUNT + 1);
+    struct str traceparent = pg_rows_get_text(rows, row, ORDER_COLUMN_COUNT);
+    struct str tracestate = pg_rows_get_text(rows, row, ORDER_COLUMN_COUNT + 1);
     return order_created_event(&reconciler.arena, &order, traceparent, tracestate,
                                reconciler.now_ms, &reconciler.events[reconciler.event_count++]);
 }
@@ -187,7 +187,7 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         return;
     }
     bool full = count == PAGE_ORDERS;
-    reconciler.at_id = full ? pg_get_int8(&rows[0], count - 1, 0) : reconciler.page_end_id;
+    reconciler.at_id = full ? pg_rows_get_int8(&rows[0], count - 1, 0) : reconciler.page_end_id;
     if (reconciler.event_count == 0) {
         read_slice();
         return;

@@ -242,51 +242,35 @@ static enum err apply_one(struct change_item *item, struct changed_product *row)
     return ERR_OK;
 }
 
-static struct pg_call restock_call(struct batch *batch, int64_t now_ms, size_t count) {
-    struct pg_call call = { .statement = &SQL_RESTOCK_INSERT, .param_count = 4 };
-    struct arena *arena = &batch->arena;
-    int64_t *ids = arena_array(arena, count, sizeof(*ids));
-    int64_t *quantities = arena_array(arena, count, sizeof(*quantities));
-    int64_t *times = arena_array(arena, count, sizeof(*times));
-    struct str *request_ids = arena_array(arena, count, sizeof(*request_ids));
-    size_t next = 0;
-    if (ids == NULL || quantities == NULL || times == NULL || request_ids == NULL) {
-        call.params[0].length = -1;
-        return call;
-    }
-    for (size_t i = 0; i < batch->count; i++) {
-        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
-        if (item->outcome == ERR_OK && item->change.restock > 0) {
-            ids[next] = item->change.id;
-            quantities[next] = item->change.restock;
-            times[next] = now_ms;
-            request_ids[next] = str_of(item->request_id);
-            next++;
-        }
-    }
-    call.params[0] = pg_int8_array(arena, ids, count);
-    call.params[1] = pg_int8_array(arena, quantities, count);
-    call.params[2] = pg_time_array(arena, times, count);
-    call.params[3] = pg_text_array(arena, request_ids, count);
-    return call;
+static bool is_restocked(const struct change_item *item) {
+    return item->outcome == ERR_OK && item->change.restock > 0;
 }
 
-static size_t count_restocks(const struct batch *batch) {
-    size_t count = 0;
+static struct pg_call restock_call(struct batch *batch, int64_t now_ms, size_t count) {
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, &batch->arena, &SQL_RESTOCK_INSERT, "iiTt", count);
     for (size_t i = 0; i < batch->count; i++) {
         const struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
-        count += item->outcome == ERR_OK && item->change.restock > 0;
+        if (is_restocked(item)) {
+            pg_rows_put_int8(&rows, item->change.id);
+            pg_rows_put_int8(&rows, item->change.restock);
+            pg_rows_put_time(&rows, now_ms);
+            pg_rows_put_text(&rows, str_of(item->request_id));
+        }
     }
-    return count;
+    return pg_rows_call(&rows);
 }
 
 static void write_back(struct batch *batch) {
     struct change_state *state = batch->state;
     struct pg_call calls[3];
-    size_t call_count = 0, restocks = count_restocks(batch);
+    size_t call_count = 0, restocks = 0;
     if (state->event_count > 0) {
         calls[call_count++] = product_update_call(&batch->arena, &state->set);
         calls[call_count++] = outbox_insert_call(&batch->arena, state->events, state->event_count);
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        restocks += is_restocked(BATCH_ITEM(batch, struct change_item, i));
     }
     if (restocks > 0) {
         calls[call_count++] = restock_call(batch, state->now_ms, restocks);

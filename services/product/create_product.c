@@ -159,36 +159,18 @@ static enum err build_events(struct batch *batch, int64_t first_outbox_id) {
 }
 
 static struct pg_call insert_call(struct batch *batch) {
-    struct pg_call call = { .statement = &SQL_PRODUCT_INSERT, .param_count = 6 };
-    struct arena *arena = &batch->arena;
-    int64_t *numbers[4];
-    struct str *names = arena_array(arena, batch->count, sizeof(*names));
-    struct str *request_ids = arena_array(arena, batch->count, sizeof(*request_ids));
-    bool whole = names != NULL && request_ids != NULL;
-    for (size_t c = 0; c < 4; c++) {
-        numbers[c] = arena_array(arena, batch->count, sizeof(int64_t));
-        whole = whole && numbers[c] != NULL;
-    }
-    if (!whole) {
-        call.params[0].length = -1;
-        return call;
-    }
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, &batch->arena, &SQL_PRODUCT_INSERT, "itiiTt", batch->count);
     for (size_t i = 0; i < batch->count; i++) {
-        struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
-        numbers[0][i] = item->product.id;
-        numbers[1][i] = item->product.price_cents;
-        numbers[2][i] = item->product.qty;
-        numbers[3][i] = item->product.created_ms;
-        names[i] = (struct str){ item->product.name, item->product.name_length };
-        request_ids[i] = str_of(item->request_id);
+        const struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        pg_rows_put_int8(&rows, item->product.id);
+        pg_rows_put_text(&rows, (struct str){ item->product.name, item->product.name_length });
+        pg_rows_put_int8(&rows, item->product.price_cents);
+        pg_rows_put_int8(&rows, item->product.qty);
+        pg_rows_put_time(&rows, item->product.created_ms);
+        pg_rows_put_text(&rows, str_of(item->request_id));
     }
-    call.params[0] = pg_int8_array(arena, numbers[0], batch->count);
-    call.params[1] = pg_text_array(arena, names, batch->count);
-    call.params[2] = pg_int8_array(arena, numbers[1], batch->count);
-    call.params[3] = pg_int8_array(arena, numbers[2], batch->count);
-    call.params[4] = pg_time_array(arena, numbers[3], batch->count);
-    call.params[5] = pg_text_array(arena, request_ids, batch->count);
-    return call;
+    return pg_rows_call(&rows);
 }
 
 /* Whoever was answered at its deadline may have asked again. */

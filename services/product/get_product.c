@@ -156,9 +156,8 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void read_database(struct batch *batch, const int64_t *ids, size_t count) {
     struct read_state *state = batch->state;
-    struct pg_call call = { .statement = &SQL_PRODUCT_GET, .param_count = 1 };
+    struct pg_call call = pg_rows_ids_call(&batch->arena, &SQL_PRODUCT_GET, ids, count);
     state->epoch = cache_epoch(app.cache);
-    call.params[0] = pg_int8_array(&batch->arena, ids, count);
     pg_run(app.pg, &call, 1, rows_arrived, batch);
 }
 

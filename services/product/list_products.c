@@ -135,10 +135,10 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void run_page(void *ctx, struct batch *batch) {
     struct page_item *item = batch->items;
-    struct pg_call call = { .statement = &SQL_PRODUCT_PAGE, .param_count = 2 };
+    struct pg_call call = { &SQL_PRODUCT_PAGE,
+                            { pg_int8(item->after_id), pg_int8(item->limit + 1) },
+                            2 };
     (void)ctx;
-    call.params[0] = pg_int8(&batch->arena, item->after_id);
-    call.params[1] = pg_int8(&batch->arena, item->limit + 1);
     pg_run(app.pg, &call, 1, page_arrived, batch);
 }
 

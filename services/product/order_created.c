@@ -93,9 +93,8 @@ static void lock_products(void *ctx, void *items, size_t count) {
     }
     struct pg_call calls[2] = {
         product_lock_call(arena, product_ids, product_ids_unique(product_ids, count)),
-        { .statement = &SQL_LEDGER_FIND, .param_count = 1 },
+        pg_rows_ids_call(arena, &SQL_LEDGER_FIND, order_ids, count),
     };
-    calls[1].params[0] = pg_int8_array(arena, order_ids, count);
     metrics_observe(&product_metrics[M_DECISION_BATCH], (int64_t)count);
     segment.session = pg_begin(app.pg, calls, 2, decide, NULL);
 }
@@ -107,22 +106,22 @@ static void lock_products(void *ctx, void *items, size_t count) {
  * parks it.
  */
 static enum err take_ledger_row(const struct pg_rows *rows, size_t row) {
-    int64_t order_id = pg_get_int8(rows, row, 0);
+    int64_t order_id = pg_rows_get_int8(rows, row, 0);
     for (size_t i = 0; i < segment.count; i++) {
         struct decision_item *item = &segment.items[i];
         if (item->order.order_id != order_id) {
             continue;
         }
-        bool same = pg_get_int8(rows, row, 4) == item->order.product_id &&
-                    pg_get_int8(rows, row, 5) == item->order.quantity;
-        bool known = order_status_parse(pg_get_text(rows, row, 1), &item->order.status) &&
-                     order_reason_parse(pg_get_text(rows, row, 2), &item->order.reason);
+        bool same = pg_rows_get_int8(rows, row, 4) == item->order.product_id &&
+                    pg_rows_get_int8(rows, row, 5) == item->order.quantity;
+        bool known = order_status_parse(pg_rows_get_text(rows, row, 1), &item->order.status) &&
+                     order_reason_parse(pg_rows_get_text(rows, row, 2), &item->order.reason);
         if (!same || !known) { /* an order database restored from a backup gives ids out again */
             log_error("the ledger knows another order by this id", LOG_INT("orderId", order_id));
             return ERR_REJECTED_DATA;
         }
         item->order.known = item->was_in_ledger = true;
-        item->decided_ms = pg_get_time(rows, row, 3);
+        item->decided_ms = pg_rows_get_time(rows, row, 3);
     }
     return ERR_OK;
 }
@@ -248,51 +247,28 @@ static enum err build_events(struct arena *arena, int64_t first_outbox_id) {
 }
 
 /* New decisions only: copies and what the ledger has are left out. */
-static struct pg_call ledger_call(struct arena *arena, size_t *ret_count) {
-    struct pg_call call = { .statement = &SQL_LEDGER_INSERT, .param_count = 7 };
-    int64_t *numbers[4];  /* order id, product id, quantity, time */
-    struct str *texts[3]; /* status, reason, request id */
-    size_t next = 0;
-    bool whole = true;
-    for (size_t c = 0; c < 4; c++) {
-        numbers[c] = arena_array(arena, segment.count, sizeof(int64_t));
-        whole = whole && numbers[c] != NULL;
-    }
-    for (size_t c = 0; c < 3; c++) {
-        texts[c] = arena_array(arena, segment.count, sizeof(struct str));
-        whole = whole && texts[c] != NULL;
-    }
-    for (size_t i = 0; whole && i < segment.count; i++) {
+static struct pg_call ledger_call(struct arena *arena, size_t new_count) {
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, arena, &SQL_LEDGER_INSERT, "iiittTt", new_count);
+    for (size_t i = 0; i < segment.count; i++) {
         const struct decision_item *item = &segment.items[i];
         if (!item->order.known) {
-            numbers[0][next] = item->order.order_id;
-            numbers[1][next] = item->order.product_id;
-            numbers[2][next] = item->order.quantity;
-            numbers[3][next] = segment.now_ms;
-            texts[0][next] = str_of(order_status_name(item->order.status));
-            texts[1][next] = str_of(order_reason_name(item->order.reason));
-            texts[2][next] = item->cause.request_id;
-            next++;
+            pg_rows_put_int8(&rows, item->order.order_id);
+            pg_rows_put_int8(&rows, item->order.product_id);
+            pg_rows_put_int8(&rows, item->order.quantity);
+            pg_rows_put_text(&rows, str_of(order_status_name(item->order.status)));
+            pg_rows_put_text(&rows, str_of(order_reason_name(item->order.reason)));
+            pg_rows_put_time(&rows, segment.now_ms);
+            pg_rows_put_text(&rows, item->cause.request_id);
         }
     }
-    *ret_count = whole ? next : 1;
-    call.params[0].length = -1; /* stands when memory ran out */
-    if (whole) {
-        call.params[0] = pg_int8_array(arena, numbers[0], next);
-        call.params[1] = pg_int8_array(arena, numbers[1], next);
-        call.params[2] = pg_int8_array(arena, numbers[2], next);
-        call.params[3] = pg_text_array(arena, texts[0], next);
-        call.params[4] = pg_text_array(arena, texts[1], next);
-        call.params[5] = pg_time_array(arena, numbers[3], next);
-        call.params[6] = pg_text_array(arena, texts[2], next);
-    }
-    return call;
+    return pg_rows_call(&rows);
 }
 
 static void store_outcomes(struct arena *arena) {
     int64_t first_outbox_id = 0;
     struct pg_call calls[3];
-    size_t call_count = 0, ledger_rows = 0;
+    size_t call_count = 0, new_count = 0;
     if (id_block_take(&app.outbox_ids, segment.event_count, &first_outbox_id) != ERR_OK) {
         id_block_wait(&app.outbox_ids, ids_arrived, NULL);
         return;
@@ -301,9 +277,11 @@ static void store_outcomes(struct arena *arena) {
         abandon(ERR_NO_MEMORY);
         return;
     }
-    calls[0] = ledger_call(arena, &ledger_rows);
-    if (ledger_rows > 0) {
-        call_count++;
+    for (size_t i = 0; i < segment.count; i++) {
+        new_count += !segment.items[i].order.known;
+    }
+    if (new_count > 0) {
+        calls[call_count++] = ledger_call(arena, new_count);
     }
     if (segment.event_count > segment.count) {
         calls[call_count++] = product_update_call(arena, &segment.set);

@@ -8,16 +8,16 @@
 #include <string.h>
 
 void product_from_row(const struct pg_rows *rows, size_t row, struct product *ret_product) {
-    struct str name = pg_get_text(rows, row, 1);
+    struct str name = pg_rows_get_text(rows, row, 1);
     assert(name.len <= sizeof(ret_product->name));
-    ret_product->id = pg_get_int8(rows, row, 0);
+    ret_product->id = pg_rows_get_int8(rows, row, 0);
     ret_product->name_length = name.len;
     memcpy(ret_product->name, name.data, name.len);
-    ret_product->price_cents = pg_get_int8(rows, row, 2);
-    ret_product->qty = pg_get_int8(rows, row, 3);
-    ret_product->version = pg_get_int8(rows, row, 4);
-    ret_product->created_ms = pg_get_time(rows, row, 5);
-    ret_product->updated_ms = pg_get_time(rows, row, 6);
+    ret_product->price_cents = pg_rows_get_int8(rows, row, 2);
+    ret_product->qty = pg_rows_get_int8(rows, row, 3);
+    ret_product->version = pg_rows_get_int8(rows, row, 4);
+    ret_product->created_ms = pg_rows_get_time(rows, row, 5);
+    ret_product->updated_ms = pg_rows_get_time(rows, row, 6);
 }
 
 void product_encode(const struct product *product, struct buf *out) {

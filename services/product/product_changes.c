@@ -26,9 +26,7 @@ size_t product_ids_unique(int64_t *ids, size_t count) {
 }
 
 struct pg_call product_lock_call(struct arena *arena, const int64_t *ids, size_t count) {
-    struct pg_call call = { .statement = &SQL_PRODUCT_LOCK, .param_count = 1 };
-    call.params[0] = pg_int8_array(arena, ids, count);
-    return call;
+    return pg_rows_ids_call(arena, &SQL_PRODUCT_LOCK, ids, count);
 }
 
 enum err product_set_read(struct arena *arena, const struct pg_rows *rows,
@@ -86,38 +84,20 @@ enum err product_set_finish(struct arena *arena, struct product_set *set, int64_
 }
 
 struct pg_call product_update_call(struct arena *arena, const struct product_set *set) {
-    struct pg_call call = { .statement = &SQL_PRODUCT_UPDATE, .param_count = 6 };
-    size_t count = product_set_changed_count(set), next = 0;
-    struct str *names = arena_array(arena, count, sizeof(*names));
-    int64_t *numbers[5]; /* id, price, qty, version, time */
-    bool whole = names != NULL;
-    for (size_t c = 0; c < 5; c++) {
-        numbers[c] = arena_array(arena, count, sizeof(int64_t));
-        whole = whole && numbers[c] != NULL;
-    }
-    if (!whole) {
-        call.params[0].length = -1;
-        return call;
-    }
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, arena, &SQL_PRODUCT_UPDATE, "itiiiT", product_set_changed_count(set));
     for (size_t i = 0; i < set->count; i++) {
         const struct product *product = &set->items[i].product;
         if (set->items[i].changed) {
-            names[next] = (struct str){ product->name, product->name_length };
-            numbers[0][next] = product->id;
-            numbers[1][next] = product->price_cents;
-            numbers[2][next] = product->qty;
-            numbers[3][next] = product->version;
-            numbers[4][next] = product->updated_ms;
-            next++;
+            pg_rows_put_int8(&rows, product->id);
+            pg_rows_put_text(&rows, (struct str){ product->name, product->name_length });
+            pg_rows_put_int8(&rows, product->price_cents);
+            pg_rows_put_int8(&rows, product->qty);
+            pg_rows_put_int8(&rows, product->version);
+            pg_rows_put_time(&rows, product->updated_ms);
         }
     }
-    call.params[0] = pg_int8_array(arena, numbers[0], count);
-    call.params[1] = pg_text_array(arena, names, count);
-    call.params[2] = pg_int8_array(arena, numbers[1], count);
-    call.params[3] = pg_int8_array(arena, numbers[2], count);
-    call.params[4] = pg_int8_array(arena, numbers[3], count);
-    call.params[5] = pg_time_array(arena, numbers[4], count);
-    return call;
+    return pg_rows_call(&rows);
 }
 
 void product_set_cache(struct arena *arena, const struct product_set *set,

@@ -9,6 +9,7 @@
 #include "runtime/pg/pg.h"
 #include "runtime/telemetry/log.h"
 
+#include "pg_arrays.h"
 #include "throwaway_server.h"
 #include "unit.h"
 
@@ -144,16 +145,16 @@ static inline void database_to_text(void *ctx, enum err err, const struct pg_row
             char *at = out->text + length;
             size_t room = sizeof(out->text) - length;
             int wrote = 0;
-            if (pg_is_null(rows, row, column)) {
+            if (pg_rows_is_null(rows, row, column)) {
                 wrote = snprintf(at, room, "- ");
             } else if (out->types[column] == 't') {
-                struct str text = pg_get_text(rows, row, column);
+                struct str text = pg_rows_get_text(rows, row, column);
                 wrote = snprintf(at, room, "%.*s ", (int)text.len, text.data);
             } else if (out->types[column] == 'b') {
-                wrote = snprintf(at, room, "%d ", pg_get_bool(rows, row, column));
+                wrote = snprintf(at, room, "%d ", pg_rows_get_bool(rows, row, column));
             } else {
-                int64_t value = out->types[column] == 'T' ? pg_get_time(rows, row, column)
-                                                          : pg_get_int8(rows, row, column);
+                int64_t value = out->types[column] == 'T' ? pg_rows_get_time(rows, row, column)
+                                                          : pg_rows_get_int8(rows, row, column);
                 wrote = snprintf(at, room, "%lld ", (long long)value);
             }
             length += (size_t)wrote;

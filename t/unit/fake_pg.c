@@ -225,7 +225,8 @@ static int64_t read_int8(const char *bytes) {
 int64_t fake_param_int8(const struct pg_call *call, size_t param) {
     ck_assert_uint_lt(param, call->param_count);
     ck_assert_int_eq(call->params[param].length, sizeof(int64_t));
-    return read_int8(call->params[param].bytes);
+    ck_assert_ptr_null(call->params[param].bytes);
+    return (int64_t)be64toh(call->params[param].scalar);
 }
 
 int64_t fake_param_time(const struct pg_call *call, size_t param) {

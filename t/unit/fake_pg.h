@@ -1,9 +1,9 @@
 /*
  * common/pg.h faked at link time: requests wait in a list until the test answers them, oldest
- * first. Parameters and rows are the real ones (pg_param.c, libpq's PGresult), so that what a
+ * first. Parameters and rows are the real ones (rows.c, libpq's PGresult), so that what a
  * statement is given can be read, and ASan sees memory that was given back too early.
  *
- * Link with fake_pg.c and services/runtime/pg/param.c instead of pg.c, pg_conn.c and pg_migrate.c.
+ * Link with fake_pg.c and services/runtime/pg/rows.c instead of pg.c, pg_conn.c and pg_migrate.c.
  */
 #ifndef FAKE_PG_H
 #define FAKE_PG_H

@@ -9,6 +9,7 @@
 #include "runtime/pg/pg.h"
 #include "runtime/telemetry/log.h"
 
+#include "pg_arrays.h"
 #include "throwaway_server.h"
 #include "unit.h"
 
@@ -31,7 +32,7 @@ enum {
 };
 
 static const struct pg_statement SQL[STATEMENTS] = {
-    [S_ECHO] = { "echo", "SELECT $1::bigint, $2::int, $3::text, $4::timestamptz, $1::bigint > 0" },
+    [S_ECHO] = { "echo", "SELECT $1::bigint, $2::text, $3::timestamptz, $1::bigint > 0" },
     [S_UNNEST] = { "unnest",
                    "SELECT n, t, at FROM unnest($1::bigint[], $2::text[],"
                    " $3::timestamptz[]) WITH ORDINALITY AS u (n, t, at, place) ORDER BY place" },
@@ -39,7 +40,7 @@ static const struct pg_statement SQL[STATEMENTS] = {
                              " unnest($1::bigint[], $2::text[])" },
     [S_COUNT] = { "count", "SELECT count(*) FROM things" },
     [S_SLEEP] = { "sleep", "SELECT pg_sleep($1::bigint / 1000.0)" },
-    [S_PID] = { "pid", "SELECT pg_backend_pid()" },
+    [S_PID] = { "pid", "SELECT pg_backend_pid()::bigint" },
     [S_RAISE] = { "raise", "SELECT fail_with($1::text)" },
     [S_LOCK] = { "lock", "SELECT id FROM things WHERE id = $1::bigint FOR UPDATE" },
     [S_RENAME] = { "rename", "UPDATE things SET name = $2::text WHERE id = ANY ($1::bigint[])" },
@@ -68,7 +69,7 @@ struct outcome {
     enum err err;
     size_t count;     /* rows of the first call */
     int64_t affected; /* of the first call */
-    int64_t value;    /* its first column, int8 or int4 */
+    int64_t value;    /* its first column, int8 */
 };
 
 static struct throwaway server;
@@ -204,11 +205,9 @@ static inline void note(void *ctx, enum err err, const struct pg_rows *rows) {
     }
     outcome->count = rows[0].count;
     outcome->affected = rows[0].affected;
-    if (rows[0].count > 0 && !pg_is_null(&rows[0], 0, 0)) {
-        int bytes = PQgetlength(rows[0].handle, 0, 0);
-        outcome->value = bytes == 8   ? pg_get_int8(&rows[0], 0, 0)
-                         : bytes == 4 ? pg_get_int4(&rows[0], 0, 0)
-                                      : 0;
+    if (rows[0].count > 0 && !pg_rows_is_null(&rows[0], 0, 0)) {
+        bool is_number = PQgetlength(rows[0].handle, 0, 0) == sizeof(int64_t);
+        outcome->value = is_number ? pg_rows_get_int8(&rows[0], 0, 0) : 0;
     }
 }
 
@@ -218,13 +217,13 @@ static inline struct pg_call call_of(size_t statement) {
 
 static inline struct pg_call call_int8(size_t statement, int64_t value) {
     struct pg_call call = { .statement = &SQL[statement], .param_count = 1 };
-    call.params[0] = pg_int8(&arena, value);
+    call.params[0] = pg_int8(value);
     return call;
 }
 
 static inline struct pg_call call_text(size_t statement, const char *text) {
     struct pg_call call = { .statement = &SQL[statement], .param_count = 1 };
-    call.params[0] = pg_text(text, strlen(text));
+    call.params[0] = pg_text(str_of(text));
     return call;
 }
 

@@ -18,7 +18,7 @@ static void fetched(void *ctx, enum err err, const struct pg_rows *rows) {
     struct id_block *block = ctx;
     block->fetching = false;
     if (err == ERR_OK) {
-        block->spare_next = pg_get_int8(&rows[0], 0, 0);
+        block->spare_next = pg_rows_get_int8(&rows[0], 0, 0);
         block->spare_end = block->spare_next + block->block_size;
     }
     size_t count = block->waiter_count;

@@ -11,7 +11,6 @@ enum {
     DELETE_BATCH_MAX = 4000,
     BACKLOG_MAX = 262144, /* ids; what does not even fit here is left to the sweep */
     ARENA_BYTES_MAX = 1024 * 1024,
-    TEXT_COLUMNS = 6,   /* of the table: what SQL_OUTBOX_INSERT takes after the ids */
     FRESH_LEASE_S = 10, /* as in SQL_OUTBOX_INSERT: how long the inserter has the row to itself */
 };
 
@@ -170,33 +169,20 @@ bool outbox_is_idle(const struct outbox *outbox) {
 
 static struct pg_call insert_call(const struct pg_statement *statement, struct arena *arena,
                                   const struct outbox_event *events, size_t count) {
-    struct pg_call call = { .statement = statement, .param_count = 1 + TEXT_COLUMNS };
-    int64_t *ids = arena_array(arena, count, sizeof(*ids));
-    struct str *columns[TEXT_COLUMNS];
-    bool whole = ids != NULL;
-    for (size_t c = 0; c < TEXT_COLUMNS; c++) {
-        columns[c] = arena_array(arena, count, sizeof(struct str));
-        whole = whole && columns[c] != NULL;
-    }
-    if (!whole) {
-        call.params[0].length = -1; /* the request fails with ERR_NO_MEMORY */
-        return call;
-    }
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, arena, statement, "itttttt", count);
     for (size_t i = 0; i < count; i++) {
         const struct outbox_event *event = &events[i];
-        ids[i] = event->id;
-        columns[0][i] = str_of(event->routing_key);
-        columns[1][i] = event->message_id;
-        columns[2][i] = event->correlation_id;
-        columns[3][i] = event->traceparent.len > 0 ? event->traceparent : STR("");
-        columns[4][i] = event->tracestate.len > 0 ? event->tracestate : (struct str){ NULL, 0 };
-        columns[5][i] = event->body;
+        pg_rows_put_int8(&rows, event->id);
+        pg_rows_put_text(&rows, str_of(event->routing_key));
+        pg_rows_put_text(&rows, event->message_id);
+        pg_rows_put_text(&rows, event->correlation_id);
+        pg_rows_put_text(&rows, event->traceparent.len > 0 ? event->traceparent : STR(""));
+        pg_rows_put_text(&rows,
+                         event->tracestate.len > 0 ? event->tracestate : (struct str){ NULL, 0 });
+        pg_rows_put_text(&rows, event->body);
     }
-    call.params[0] = pg_int8_array(arena, ids, count);
-    for (size_t c = 0; c < TEXT_COLUMNS; c++) {
-        call.params[c + 1] = pg_text_array(arena, columns[c], count);
-    }
-    return call;
+    return pg_rows_call(&rows);
 }
 
 struct pg_call outbox_insert_call(struct arena *arena, const struct outbox_event *events,
@@ -340,28 +326,21 @@ static void run_deletion(void *ctx, struct batch *batch) {
     struct outbox *outbox = ctx;
     struct pg_call calls[2] = {
         { .statement = &SQL_OUTBOX_RELAX },
-        { .statement = &SQL_OUTBOX_DELETE, .param_count = 1 },
+        pg_rows_ids_call(&batch->arena, &SQL_OUTBOX_DELETE, batch->items, batch->count),
     };
-    calls[1].params[0] = pg_int8_array(&batch->arena, batch->items, batch->count);
     pg_run(outbox->pg, calls, 2, batch_settled, batch);
 }
 
 static void run_release(void *ctx, struct batch *batch) {
     struct outbox *outbox = ctx;
-    struct pg_call call = { .statement = &SQL_OUTBOX_RELEASE, .param_count = 2 };
     const struct given_up *items = batch->items;
-    int64_t *ids = arena_array(&batch->arena, batch->count, sizeof(*ids));
-    int64_t *claims = arena_array(&batch->arena, batch->count, sizeof(*claims));
-    if (ids == NULL || claims == NULL) {
-        batcher_end(batch);
-        return;
-    }
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, &batch->arena, &SQL_OUTBOX_RELEASE, "ii", batch->count);
     for (size_t i = 0; i < batch->count; i++) {
-        ids[i] = items[i].id;
-        claims[i] = items[i].claim;
+        pg_rows_put_int8(&rows, items[i].id);
+        pg_rows_put_int8(&rows, items[i].claim);
     }
-    call.params[0] = pg_int8_array(&batch->arena, ids, batch->count);
-    call.params[1] = pg_int8_array(&batch->arena, claims, batch->count);
+    struct pg_call call = pg_rows_call(&rows);
     pg_run(outbox->pg, &call, 1, batch_settled, batch);
 }
 
@@ -370,13 +349,13 @@ static void run_release(void *ctx, struct batch *batch) {
 static struct outbox_event event_from_row(struct arena *arena, const struct pg_rows *rows,
                                           size_t row) {
     return (struct outbox_event){
-        .id = pg_get_int8(rows, row, 0),
-        .routing_key = terminated(arena, pg_get_text(rows, row, 1)),
-        .message_id = pg_get_text(rows, row, 2),
-        .correlation_id = pg_get_text(rows, row, 3),
-        .traceparent = pg_get_text(rows, row, 4),
-        .tracestate = pg_get_text(rows, row, 5),
-        .body = pg_get_text(rows, row, 6),
+        .id = pg_rows_get_int8(rows, row, 0),
+        .routing_key = terminated(arena, pg_rows_get_text(rows, row, 1)),
+        .message_id = pg_rows_get_text(rows, row, 2),
+        .correlation_id = pg_rows_get_text(rows, row, 3),
+        .traceparent = pg_rows_get_text(rows, row, 4),
+        .tracestate = pg_rows_get_text(rows, row, 5),
+        .body = pg_rows_get_text(rows, row, 6),
     };
 }
 
@@ -387,10 +366,10 @@ static struct outbox_event event_from_row(struct arena *arena, const struct pg_r
 static void release_unread(struct outbox *outbox, const struct pg_rows *rows) {
     size_t row = 0, count = rows == NULL ? 0 : rows->count;
     for (size_t i = 0; i < outbox->reading_count; i++) { /* both in the order of ids */
-        while (row < count && pg_get_int8(rows, row, 0) < outbox->reading[i]) {
+        while (row < count && pg_rows_get_int8(rows, row, 0) < outbox->reading[i]) {
             row++;
         }
-        if (row == count || pg_get_int8(rows, row, 0) != outbox->reading[i]) {
+        if (row == count || pg_rows_get_int8(rows, row, 0) != outbox->reading[i]) {
             id_set_remove(&outbox->held, outbox->reading[i]);
         }
     }
@@ -422,7 +401,6 @@ static int compare_ids(const void *a, const void *b) {
 }
 
 static void read_backlog(struct outbox *outbox) {
-    struct pg_call call = { .statement = &SQL_OUTBOX_READ, .param_count = 1 };
     if (outbox->backlog_count == 0 || outbox->reading_count > 0 || outbox->closing ||
         outbox->inflight >= outbox->options.backlog_below) {
         return;
@@ -433,7 +411,8 @@ static void read_backlog(struct outbox *outbox) {
         outbox->backlog_count--;
     }
     qsort(outbox->reading, outbox->reading_count, sizeof(*outbox->reading), compare_ids);
-    call.params[0] = pg_int8_array(&outbox->backlog_arena, outbox->reading, outbox->reading_count);
+    struct pg_call call = pg_rows_ids_call(&outbox->backlog_arena, &SQL_OUTBOX_READ,
+                                           outbox->reading, outbox->reading_count);
     pg_run(outbox->pg, &call, 1, backlog_arrived, outbox);
 }
 
@@ -446,7 +425,7 @@ static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < count && !outbox->closing; i++) {
         arena_reset(&outbox->sweep_arena);
         struct outbox_event event = event_from_row(&outbox->sweep_arena, &rows[0], i);
-        event.claim = pg_get_int8(&rows[0], i, 7);
+        event.claim = pg_rows_get_int8(&rows[0], i, 7);
         publish_all(outbox, &event, 1, M_REPUBLISHED);
     }
     arena_reset(&outbox->sweep_arena);
@@ -465,10 +444,11 @@ static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
 }
 
 static void sweep(struct outbox *outbox) {
-    struct pg_call call = { .statement = &SQL_OUTBOX_CLAIM, .param_count = 2 };
+    struct pg_call call = { &SQL_OUTBOX_CLAIM,
+                            { pg_int8(outbox->sweep_all ? FRESH_LEASE_S : 0),
+                              pg_int8((int64_t)outbox->options.sweep_batch_max) },
+                            2 };
     outbox->sweeping = true;
-    call.params[0] = pg_int8(&outbox->sweep_arena, outbox->sweep_all ? FRESH_LEASE_S : 0);
-    call.params[1] = pg_int8(&outbox->sweep_arena, (int64_t)outbox->options.sweep_batch_max);
     pg_run(outbox->pg, &call, 1, swept, outbox);
 }
 

@@ -158,8 +158,10 @@ static bool send_call(struct pg_conn *conn, const char *name, const struct pg_ca
     int formats[PG_PARAMS_MAX];
     size_t count = call == NULL ? 0 : call->param_count;
     for (size_t i = 0; i < count; i++) {
-        values[i] = call->params[i].bytes;
-        lengths[i] = call->params[i].length;
+        const struct pg_param *param = &call->params[i];
+        bool is_scalar = param->bytes == NULL && param->length > 0;
+        values[i] = is_scalar ? (const char *)&param->scalar : param->bytes;
+        lengths[i] = param->length;
         formats[i] = 1;
     }
     return PQsendQueryPrepared(conn->libpq, name, (int)count, values, lengths, formats, 1) == 1;

@@ -23,6 +23,8 @@
 #include "base/str.h"
 #include "runtime/loop/loop.h"
 
+#include <endian.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,10 +68,11 @@ struct pg_options {
     size_t migration_count;
 };
 
-/* A binary parameter. Build with pg_int8() and friends. */
+/* A binary parameter; with .length -1 its request fails with ERR_NO_MEMORY. */
 struct pg_param {
-    const char *bytes; /* NULL: SQL NULL */
+    const char *bytes; /* NULL: it is `scalar`, or with .length 0 SQL NULL */
     int length;
+    uint64_t scalar; /* big-endian */
 };
 
 struct pg_call {
@@ -123,28 +126,75 @@ void pg_commit(struct pg_session *session, const struct pg_call *calls, size_t c
                void *ctx);
 void pg_rollback(struct pg_session *session);
 
+/* Milliseconds from 1970-01-01 to PostgreSQL's epoch, 2000-01-01. */
+#define PG_EPOCH_UNIX_MS INT64_C(946684800000)
+
+/* Parameters that are one value. */
+static inline struct pg_param pg_null(void) {
+    return (struct pg_param){ .length = 0 };
+}
+static inline struct pg_param pg_int8(int64_t value) {
+    return (struct pg_param){ .length = sizeof(int64_t), .scalar = htobe64((uint64_t)value) };
+}
+static inline int64_t pg_time_to_wire(int64_t unix_ms) {
+    return (unix_ms - PG_EPOCH_UNIX_MS) * 1000;
+}
+static inline struct pg_param pg_time(int64_t unix_ms) { /* timestamptz */
+    return pg_int8(pg_time_to_wire(unix_ms));
+}
+static inline struct pg_param pg_text(struct str text) { /* not copied */
+    return (struct pg_param){ text.data, .length = text.len > INT_MAX ? -1 : (int)text.len };
+}
+
 /*
- * Parameters; memory from `arena`. When it is exhausted .length is -1 and the request fails with
- * ERR_NO_MEMORY.
+ * Rows for a statement that takes them as arrays, a column each: unnest($1::bigint[], $2::text[]).
+ *
+ *   pg_rows_begin(&rows, arena, &SQL_THINGS_INSERT, "it", count);
+ *   for each thing: pg_rows_put_int8(&rows, id); pg_rows_put_text(&rows, name);
+ *   pg_run(pg, &(struct pg_call){ pg_rows_call(&rows) }, 1, …);
+ *
+ * Failure is sticky: after more values than announced, or without memory, the call is one that
+ * fails with ERR_NO_MEMORY.
  */
-struct pg_param pg_null(void);
-struct pg_param pg_int8(struct arena *arena, int64_t value);
-struct pg_param pg_int4(struct arena *arena, int32_t value);
-struct pg_param pg_text(const char *bytes, size_t length);     /* not copied */
-struct pg_param pg_time(struct arena *arena, int64_t unix_ms); /* timestamptz */
-struct pg_param pg_int8_array(struct arena *arena, const int64_t *values, size_t count);
-struct pg_param pg_time_array(struct arena *arena, const int64_t *unix_ms, size_t count);
-/* An element with .bytes NULL is SQL NULL. */
-struct pg_param pg_text_array(struct arena *arena, const struct str *values, size_t count);
+struct pg_rows_writer {
+    struct arena *arena;
+    const char *types;
+    size_t rows_max;
+    size_t count; /* whole rows so far */
+    size_t column;
+    bool failed;
+    struct pg_rows_column {
+        void *cells;
+        size_t text_bytes;
+        bool has_null;
+    } columns[PG_PARAMS_MAX];
+    struct pg_call call;
+};
+
+/*
+ * At most `rows_max` rows. `types` has a letter for each column: i int8, T timestamptz, t text. It
+ * must stay, as must `arena`, from which all memory is, until the request is done.
+ */
+void pg_rows_begin(struct pg_rows_writer *writer, struct arena *arena,
+                   const struct pg_statement *statement, const char *types, size_t rows_max);
+/* The next value, row by row, of the type that its column has (asserted). */
+void pg_rows_put_int8(struct pg_rows_writer *writer, int64_t value);
+void pg_rows_put_time(struct pg_rows_writer *writer, int64_t unix_ms);
+/* .data NULL: SQL NULL. Must stay until pg_rows_call(). */
+void pg_rows_put_text(struct pg_rows_writer *writer, struct str text);
+/* The call with what was put: whole rows (asserted). Once. */
+struct pg_call pg_rows_call(struct pg_rows_writer *writer);
+/* For a statement whose first parameter is an array of ids; more may be appended. */
+struct pg_call pg_rows_ids_call(struct arena *arena, const struct pg_statement *statement,
+                                const int64_t *ids, size_t count);
 
 /* Columns of a row; the types must match what the statement returns (asserted by size). */
-bool pg_is_null(const struct pg_rows *rows, size_t row, int column);
-int64_t pg_get_int8(const struct pg_rows *rows, size_t row, int column);
-int32_t pg_get_int4(const struct pg_rows *rows, size_t row, int column);
-bool pg_get_bool(const struct pg_rows *rows, size_t row, int column);
-int64_t pg_get_time(const struct pg_rows *rows, size_t row,
-                    int column); /* timestamptz as unix ms */
-struct str pg_get_text(const struct pg_rows *rows, size_t row,
-                       int column); /* valid during the callback */
+bool pg_rows_is_null(const struct pg_rows *rows, size_t row, int column);
+int64_t pg_rows_get_int8(const struct pg_rows *rows, size_t row, int column);
+bool pg_rows_get_bool(const struct pg_rows *rows, size_t row, int column);
+/* timestamptz as unix ms */
+int64_t pg_rows_get_time(const struct pg_rows *rows, size_t row, int column);
+/* Valid during the callback; .data NULL: SQL NULL. */
+struct str pg_rows_get_text(const struct pg_rows *rows, size_t row, int column);
 
 #endif

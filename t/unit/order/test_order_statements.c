@@ -73,11 +73,11 @@ START_TEST(orders_and_their_events_are_stored_together) {
     ck_assert_ptr_nonnull(
         strstr(rows, "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text /"));
     struct pg_call claim = { .statement = &SQL_OUTBOX_CLAIM, .param_count = 2 };
-    claim.params[0] = pg_int8(&arena, 0);
-    claim.params[1] = pg_int8(&arena, 10);
+    claim.params[0] = pg_int8(0);
+    claim.params[1] = pg_int8(10);
     ck_assert_str_eq(database_rows(&claim, "it"), ""); /* the inserter's for ten seconds */
-    claim.params[0] = pg_int8(&arena, 10);
-    claim.params[1] = pg_int8(&arena, 2);
+    claim.params[0] = pg_int8(10);
+    claim.params[1] = pg_int8(2);
     rows = database_rows(&claim, "itttttt");
     ck_assert_ptr_nonnull(strstr(rows, "1 order.created text text text a=1 text /"));
     ck_assert_ptr_null(strstr(rows, "3 order.created")); /* no more than asked for */
@@ -101,16 +101,16 @@ static void note_claims(void *ctx, enum err err, const struct pg_rows *rows) {
     size_t length = 0;
     for (size_t i = 0; i < rows[0].count && i < UNIT_COUNT(claimed->claims); i++) {
         length += (size_t)snprintf(claimed->ids + length, sizeof(claimed->ids) - length, "%lld ",
-                                   (long long)pg_get_int8(rows, i, 0));
-        claimed->claims[i] = pg_get_int8(rows, i, 7);
+                                   (long long)pg_rows_get_int8(rows, i, 0));
+        claimed->claims[i] = pg_rows_get_int8(rows, i, 7);
     }
 }
 
 static struct claims claim_all(int64_t lease_s) {
     struct claims claimed = { 0 };
     struct pg_call call = { .statement = &SQL_OUTBOX_CLAIM, .param_count = 2 };
-    call.params[0] = pg_int8(&arena, lease_s);
-    call.params[1] = pg_int8(&arena, 10);
+    call.params[0] = pg_int8(lease_s);
+    call.params[1] = pg_int8(10);
     ck_assert_int_eq(database_run(&call, note_claims, &claimed), ERR_OK);
     return claimed;
 }
@@ -212,16 +212,16 @@ START_TEST(pages_are_newest_first) {
     insert(IDS, NULL, 3, AT_MS);
     struct pg_call first = { .statement = &SQL_ORDER_FIRST_PAGES, .param_count = 2 };
     first.params[0] = pg_int8_array(&arena, PRODUCTS, 2);
-    first.params[1] = pg_int8(&arena, 2);
+    first.params[1] = pg_int8(2);
     ck_assert_str_eq(database_rows(&first, "ii"), "3 7 / 2 7 / ");
     struct pg_call later = { .statement = &SQL_ORDER_PAGE, .param_count = 4 };
-    later.params[0] = pg_int8(&arena, 7);
-    later.params[1] = pg_time(&arena, AT_MS + 2);
-    later.params[2] = pg_int8(&arena, 2);
-    later.params[3] = pg_int8(&arena, 10);
+    later.params[0] = pg_int8(7);
+    later.params[1] = pg_time(AT_MS + 2);
+    later.params[2] = pg_int8(2);
+    later.params[3] = pg_int8(10);
     ck_assert_str_eq(database_rows(&later, "ii"), "1 7 / ");
-    later.params[1] = pg_time(&arena, INT64_C(253402300799000));
-    later.params[2] = pg_int8(&arena, INT64_MAX);
+    later.params[1] = pg_time(INT64_C(253402300799000));
+    later.params[2] = pg_int8(INT64_MAX);
     ck_assert_str_eq(database_rows(&later, "i"), "3 / 2 / 1 / ");
 }
 END_TEST
@@ -233,17 +233,17 @@ START_TEST(waiting_orders_are_found_with_what_the_outbox_has) {
     ck_assert_int_eq(database_run(&done, NULL, NULL), ERR_OK);
     ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
     struct pg_call waiting = { .statement = &SQL_ORDER_WAITING, .param_count = 3 };
-    waiting.params[0] = pg_int8(&arena, 0);
-    waiting.params[1] = pg_int8(&arena, 3);
-    waiting.params[2] = pg_int8(&arena, 10);
+    waiting.params[0] = pg_int8(0);
+    waiting.params[1] = pg_int8(3);
+    waiting.params[2] = pg_int8(10);
     ck_assert_str_eq(database_rows(&waiting, "iiiiittTTtttb"),
                      "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text text a=1 0 / "
                      "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text - 1 / ");
-    waiting.params[2] = pg_int8(&arena, 1);
+    waiting.params[2] = pg_int8(1);
     ck_assert_str_eq(database_rows(&waiting, "i"), "1 / ");
-    waiting.params[0] = pg_int8(&arena, 1); /* after it, up to the other */
+    waiting.params[0] = pg_int8(1); /* after it, up to the other */
     ck_assert_str_eq(database_rows(&waiting, "i"), "3 / ");
-    waiting.params[1] = pg_int8(&arena, 2);
+    waiting.params[1] = pg_int8(2);
     ck_assert_str_eq(database_rows(&waiting, "i"), "");
     struct pg_call last_id = { .statement = &SQL_ORDER_LAST_ID };
     ck_assert_str_eq(database_rows(&last_id, "i"), "3 / ");
@@ -283,8 +283,8 @@ START_TEST(a_database_of_the_version_before_is_taken_over) {
     static const int64_t NEW[] = { 3 };
     ck_assert_str_eq(insert(NEW, NULL, 1, AT_MS), "3 / ");
     struct pg_call waiting = { .statement = &SQL_ORDER_WAITING, .param_count = 3 };
-    waiting.params[0] = pg_int8(&arena, 0);
-    waiting.params[1] = waiting.params[2] = pg_int8(&arena, 10);
+    waiting.params[0] = pg_int8(0);
+    waiting.params[1] = waiting.params[2] = pg_int8(10);
     ck_assert_str_eq(database_rows(&waiting, "iiiiittTTtttb"),
                      "1 7 2 100 200 waiting - 1795367792123 1795367792123 old trace - 1 / "
                      "2 7 2 100 200 waiting - 1795367792123 1795367792123 old trace - 1 / "

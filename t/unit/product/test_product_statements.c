@@ -70,8 +70,8 @@ START_TEST(products_come_back_as_they_were_stored) {
                      "3 c 999999999999 2147483647 1 1795367792123 1795367792123 / ");
     ck_assert_ptr_nonnull(strstr(products(&SQL_PRODUCT_GET), "3 c 999999999999 2147483647 1 "));
     struct pg_call page = { .statement = &SQL_PRODUCT_PAGE, .param_count = 2 };
-    page.params[0] = pg_int8(&arena, 1);
-    page.params[1] = pg_int8(&arena, 1);
+    page.params[0] = pg_int8(1);
+    page.params[1] = pg_int8(1);
     ck_assert_str_eq(database_rows(&page, "it"), "2 b / ");
 }
 END_TEST
@@ -158,10 +158,10 @@ START_TEST(events_are_claimed_and_deleted) {
     }
     ck_assert_int_eq(database_run(&insert, NULL, NULL), ERR_OK);
     struct pg_call claim = { .statement = &SQL_OUTBOX_CLAIM, .param_count = 2 };
-    claim.params[0] = pg_int8(&arena, 0);
-    claim.params[1] = pg_int8(&arena, 10);
+    claim.params[0] = pg_int8(0);
+    claim.params[1] = pg_int8(10);
     ck_assert_str_eq(database_rows(&claim, "i"), "");
-    claim.params[0] = pg_int8(&arena, 10);
+    claim.params[0] = pg_int8(10);
     ck_assert_ptr_nonnull(strstr(database_rows(&claim, "itttttt"), "3 z z z z b=2 z / "));
     ck_assert_str_eq(database_rows(&claim, "i"), "");
     struct pg_call relax = { .statement = &SQL_OUTBOX_RELAX };
