@@ -1,11 +1,8 @@
 #include "clock.h"
+#include "ascii.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
@@ -83,10 +80,6 @@ void clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_BYTES]) {
     out[24] = '\0';
 }
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 static int get_digits(const char *text, unsigned digits) {
     int value = 0;
     for (unsigned i = 0; i < digits; i++) {
@@ -98,7 +91,7 @@ static int get_digits(const char *text, unsigned digits) {
 /* `text` has the shape of `pattern`, where 0 stands for any digit. */
 static bool has_shape(const char *text, const char *pattern) {
     for (; *pattern != '\0'; text++, pattern++) {
-        if (*pattern == '0' ? !is_digit(*text) : *text != *pattern) {
+        if (*pattern == '0' ? !ascii_is_digit(*text) : *text != *pattern) {
             return false;
         }
     }
@@ -115,7 +108,7 @@ static int parse_fraction(const char *text, size_t length) {
         return -1;
     }
     for (size_t i = 1; i < length || i < 4; i++) {
-        if (i < length && !is_digit(text[i])) {
+        if (i < length && !ascii_is_digit(text[i])) {
             return -1;
         }
         if (i < 4) {
@@ -150,52 +143,4 @@ enum err clock_parse_rfc3339(const char *text, size_t length, int64_t *ret_unix_
     }
     *ret_unix_ms = seconds * 1000 + ms;
     return ERR_OK;
-}
-
-/* ---- random ---- */
-
-enum { RANDOM_BLOCK_BYTES = 256 };
-
-/* Whole blocks are drawn and given out in pieces: a system call for every 16 ids. */
-static void fill_random(void *out, size_t bytes) {
-    static _Thread_local unsigned char block[RANDOM_BLOCK_BYTES];
-    static _Thread_local size_t left;
-    assert(bytes <= sizeof(block));
-    if (left < bytes) {
-        ssize_t filled;
-        do {
-            filled = getrandom(block, sizeof(block), 0);
-        } while (filled < 0 && errno == EINTR);
-        if (filled !=
-            (ssize_t)sizeof(block)) { /* up to 256 bytes come whole: no getrandom() here */
-            perror("getrandom");
-            abort();
-        }
-        left = sizeof(block);
-    }
-    left -= bytes;
-    memcpy(out, block + left, bytes);
-}
-
-void clock_uuid4(char out[CLOCK_UUID_BYTES]) {
-    static const char HEX[] = "0123456789abcdef";
-    unsigned char random[16];
-    fill_random(random, sizeof(random));
-    random[6] = (unsigned char)((random[6] & 0x0f) | 0x40); /* version 4 */
-    random[8] = (unsigned char)((random[8] & 0x3f) | 0x80); /* variant 10 */
-    for (size_t i = 0; i < sizeof(random); i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *out++ = '-';
-        }
-        *out++ = HEX[random[i] >> 4];
-        *out++ = HEX[random[i] & 0x0f];
-    }
-    *out = '\0';
-}
-
-uint32_t clock_jitter(uint32_t below) {
-    uint32_t random;
-    assert(below > 0);
-    fill_random(&random, sizeof(random));
-    return (uint32_t)(((uint64_t)random * below) >> 32);
 }

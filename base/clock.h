@@ -1,4 +1,4 @@
-/* Times and ids that leave the process. Any thread. */
+/* Times that leave the process, and times between. Any thread. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 enum { CLOCK_RFC3339_BYTES = 25 }; /* "2026-11-22T17:16:32.123Z" and a NUL */
-enum { CLOCK_UUID_BYTES = 37 };    /* RFC 9562 text form and a NUL */
 
 int64_t clock_unix_ms(void); /* wall clock, milliseconds since 1970 */
 uint64_t clock_monotonic_ms(void);
@@ -23,11 +22,5 @@ void clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_BYTES]);
    for anything else: other offsets, lower case, days that do not exist, leap seconds, years before
    1970. */
 MUST_CHECK enum err clock_parse_rfc3339(const char *text, size_t length, int64_t *ret_unix_ms);
-
-/* A random UUID, version 4 (RFC 9562 §5.4), from getrandom(). */
-void clock_uuid4(char out[CLOCK_UUID_BYTES]);
-
-/* A random number below `below` (> 0), for jitter; not for secrets. */
-uint32_t clock_jitter(uint32_t below);
 
 #endif

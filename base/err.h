@@ -41,4 +41,7 @@ const char *err_message(enum err err);
 /* The constant's name in lower case ("unavailable"), for logs and metric labels. */
 const char *err_name(enum err err);
 
+/* What an HTTP status is called ("Not Found"), static storage; of any other, what its class is. */
+const char *err_status_title(int status);
+
 #endif

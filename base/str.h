@@ -26,6 +26,18 @@ static inline bool str_is(struct str a, const char *text) {
     return str_equal(a, str_of(text));
 }
 
+/* Without the spaces and tabs around it. */
+static inline struct str str_trimmed(struct str text) {
+    while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
+        text.data++;
+        text.len--;
+    }
+    while (text.len > 0 && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t')) {
+        text.len--;
+    }
+    return text;
+}
+
 /* < 0, 0, > 0: the shorter one first, then by bytes. For sorting and searching, not for people. */
 static inline int str_compare(struct str a, struct str b) {
     if (a.len != b.len) {

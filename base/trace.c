@@ -1,10 +1,11 @@
 #include "trace.h"
+#include "ascii.h"
+#include "random.h"
 
 #include <string.h>
 
 static bool is_id_byte(char byte) {
-    return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= 'a' && byte <= 'z') || byte == '.' || byte == '_' || byte == ':' || byte == '-';
+    return ascii_is_alnum(byte) || byte == '.' || byte == '_' || byte == ':' || byte == '-';
 }
 
 bool trace_request_id_is_valid(struct str id) {
@@ -24,7 +25,7 @@ static bool is_hex(const char *bytes, size_t length, bool *ret_any) {
     *ret_any = false;
     for (size_t i = 0; i < length; i++) {
         char byte = bytes[i];
-        if (!((byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f'))) {
+        if (!ascii_is_digit(byte) && !(byte >= 'a' && byte <= 'f')) {
             return false;
         }
         *ret_any = *ret_any || byte != '0';
@@ -32,19 +33,18 @@ static bool is_hex(const char *bytes, size_t length, bool *ret_any) {
     return true;
 }
 
-/* 00-<trace id, 32>-<parent id, 16>-<flags, 2> */
-enum { VERSION_AT = 0, TRACE_ID_AT = 3, PARENT_ID_AT = 36, FLAGS_AT = 53 };
+enum { FLAGS_AT = TRACE_SPAN_ID_AT + TRACE_SPAN_ID_BYTES + 1, FLAG_SAMPLED = 1 };
 
 bool trace_parent_read(struct str header, char ret_parent[TRACE_PARENT_BYTES_MAX + 1]) {
     const char *bytes = header.data;
     bool any_version, any_trace_id, any_parent_id, any_flag;
     if (header.len < TRACE_PARENT_BYTES_MAX || bytes[TRACE_ID_AT - 1] != '-' ||
-        bytes[PARENT_ID_AT - 1] != '-' || bytes[FLAGS_AT - 1] != '-') {
+        bytes[TRACE_SPAN_ID_AT - 1] != '-' || bytes[FLAGS_AT - 1] != '-') {
         return false;
     }
-    if (!is_hex(bytes + VERSION_AT, 2, &any_version) || memcmp(bytes, "ff", 2) == 0 ||
+    if (!is_hex(bytes, 2, &any_version) || memcmp(bytes, "ff", 2) == 0 ||
         !is_hex(bytes + TRACE_ID_AT, TRACE_ID_BYTES, &any_trace_id) || !any_trace_id ||
-        !is_hex(bytes + PARENT_ID_AT, TRACE_SPAN_ID_BYTES, &any_parent_id) || !any_parent_id ||
+        !is_hex(bytes + TRACE_SPAN_ID_AT, TRACE_SPAN_ID_BYTES, &any_parent_id) || !any_parent_id ||
         !is_hex(bytes + FLAGS_AT, 2, &any_flag)) {
         return false;
     }
@@ -52,19 +52,30 @@ bool trace_parent_read(struct str header, char ret_parent[TRACE_PARENT_BYTES_MAX
         (!any_version || bytes[TRACE_PARENT_BYTES_MAX] != '-')) {
         return false;
     }
-    char last = bytes[FLAGS_AT + 1];
-    int flags = last <= '9' ? last - '0' : last - 'a' + 10;
+    bool sampled = (ascii_hex_value(bytes[FLAGS_AT + 1]) & FLAG_SAMPLED) != 0;
     memcpy(ret_parent, bytes, TRACE_PARENT_BYTES_MAX);
-    memcpy(ret_parent + VERSION_AT, "00", 2);
-    memcpy(ret_parent + FLAGS_AT, (flags & 1) != 0 ? "01" : "00", 3);
+    memcpy(ret_parent, "00", 2);
+    memcpy(ret_parent + FLAGS_AT, sampled ? "01" : "00", 3);
     return true;
+}
+
+void trace_parent_start(bool sampled, char ret_parent[TRACE_PARENT_BYTES_MAX + 1]) {
+    memcpy(ret_parent, "00-", TRACE_ID_AT);
+    random_hex(ret_parent + TRACE_ID_AT, TRACE_ID_BYTES);
+    ret_parent[TRACE_SPAN_ID_AT - 1] = '-';
+    memcpy(ret_parent + FLAGS_AT - 1, sampled ? "-01" : "-00", 4);
+    trace_parent_pass(ret_parent);
+}
+
+void trace_parent_pass(char parent[TRACE_PARENT_BYTES_MAX + 1]) {
+    random_hex(parent + TRACE_SPAN_ID_AT, TRACE_SPAN_ID_BYTES);
 }
 
 struct trace_ids trace_ids_of(struct str parent) {
     struct trace_ids ids = { "", "" };
     if (parent.len == TRACE_PARENT_BYTES_MAX) {
         memcpy(ids.trace_id, parent.data + TRACE_ID_AT, TRACE_ID_BYTES);
-        memcpy(ids.span_id, parent.data + PARENT_ID_AT, TRACE_SPAN_ID_BYTES);
+        memcpy(ids.span_id, parent.data + TRACE_SPAN_ID_AT, TRACE_SPAN_ID_BYTES);
     }
     return ids;
 }
@@ -78,27 +89,15 @@ enum {
     VALUE_BYTES_MAX = 256,
 };
 
-static bool is_lower(char byte) {
-    return byte >= 'a' && byte <= 'z';
-}
-
-static bool is_digit(char byte) {
-    return byte >= '0' && byte <= '9';
-}
-
-static bool is_space(char byte) {
-    return byte == ' ' || byte == '\t';
-}
-
 /* A letter (a tenant: or a digit), then letters, digits, and "_-*" and "/". */
 static bool is_key_part(const char *bytes, size_t length, size_t length_max, bool is_tenant) {
     if (length == 0 || length > length_max ||
-        !(is_lower(bytes[0]) || (is_tenant && is_digit(bytes[0])))) {
+        !(ascii_is_lower(bytes[0]) || (is_tenant && ascii_is_digit(bytes[0])))) {
         return false;
     }
     for (size_t i = 1; i < length; i++) {
-        if (!is_lower(bytes[i]) && !is_digit(bytes[i]) && bytes[i] != '_' && bytes[i] != '-' &&
-            bytes[i] != '*' && bytes[i] != '/') {
+        if (!ascii_is_lower(bytes[i]) && !ascii_is_digit(bytes[i]) && bytes[i] != '_' &&
+            bytes[i] != '-' && bytes[i] != '*' && bytes[i] != '/') {
             return false;
         }
     }
@@ -129,17 +128,6 @@ static bool is_member(struct str member) {
     const char *equals = memchr(member.data, '=', member.len);
     size_t key = equals == NULL ? 0 : (size_t)(equals - member.data);
     return equals != NULL && is_key(member.data, key) && is_value(equals + 1, member.len - key - 1);
-}
-
-static struct str trimmed(struct str text) {
-    while (text.len > 0 && is_space(text.data[0])) {
-        text.data++;
-        text.len--;
-    }
-    while (text.len > 0 && is_space(text.data[text.len - 1])) {
-        text.len--;
-    }
-    return text;
 }
 
 /* Take out the last member of more than TRACE_STATE_LONG_BYTES characters; false: there is none. */
@@ -201,7 +189,7 @@ void trace_state_add(struct trace_state *state, struct str field) {
     while (field.len > 0 && !state->invalid) {
         const char *comma = memchr(field.data, ',', field.len);
         size_t length = comma == NULL ? field.len : (size_t)(comma - field.data);
-        struct str member = trimmed((struct str){ field.data, length });
+        struct str member = str_trimmed((struct str){ field.data, length });
         if (member.len > 0) {
             add_member(state, member);
         }

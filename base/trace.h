@@ -1,6 +1,5 @@
 /*
  * What leads through the system: a request's id and its W3C trace context (Trace Context, level 1).
- * Pure.
  */
 #ifndef BASE_TRACE_H
 #define BASE_TRACE_H
@@ -30,11 +29,21 @@ struct trace {
 /* ^[A-Za-z0-9._:-]{1,128}$ */
 bool trace_request_id_is_valid(struct str id);
 
+/* Where a traceparent has them: "00-", the trace, "-", the span, "-", two digits of flags. */
+enum { TRACE_ID_AT = 3, TRACE_SPAN_ID_AT = 36 };
+
 /*
- * Read a traceparent (§3.2, §4.3). True: `ret_parent` is it as version 00, with the fields and the
- * flag that version 00 knows, NUL-terminated. False: malformed, nothing is written.
+ * Read a traceparent (§3.2, §4.3), without white space around it. True: `ret_parent` is it as
+ * version 00, with the fields and the flag that version 00 knows, NUL-terminated. False: malformed,
+ * nothing is written.
  */
 bool trace_parent_read(struct str header, char ret_parent[TRACE_PARENT_BYTES_MAX + 1]);
+
+/* A trace of our own, with random ids. */
+void trace_parent_start(bool sampled, char ret_parent[TRACE_PARENT_BYTES_MAX + 1]);
+
+/* The same trace for who comes next: a random span takes the place of the one that is there. */
+void trace_parent_pass(char parent[TRACE_PARENT_BYTES_MAX + 1]);
 
 /* A tracestate being put together from its fields; begin with { 0 }. */
 struct trace_state {
@@ -60,10 +69,5 @@ struct trace_ids {
     char span_id[TRACE_SPAN_ID_BYTES + 1];
 };
 struct trace_ids trace_ids_of(struct str parent);
-
-/* Two fields of a log line (log.h); null when there is no trace. */
-#define LOG_TRACE(ids)                                                                             \
-    LOG_STR("traceId", (ids).trace_id[0] == '\0' ? NULL : (ids).trace_id),                         \
-        LOG_STR("spanId", (ids).span_id[0] == '\0' ? NULL : (ids).span_id)
 
 #endif

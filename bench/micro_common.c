@@ -4,6 +4,7 @@
  * Usage: micro_common [ROUNDS]      (prints one line per operation: the best of five runs)
  */
 #include "base/clock.h"
+#include "base/random.h"
 #include "runtime/json/json.h"
 #include "runtime/telemetry/log.h"
 
@@ -57,8 +58,8 @@ static void log_line(void) {
 }
 
 static void make_uuid(void) {
-    char uuid[CLOCK_UUID_BYTES];
-    clock_uuid4(uuid);
+    char uuid[RANDOM_UUID_BYTES];
+    random_uuid(uuid);
 }
 
 static void measure(const char *name, void (*fn)(void), long rounds) {

@@ -4,8 +4,8 @@
  * What is taken and what is refused agrees with the grammar of the recommendation, written here as
  * regular expressions; what is taken can be written and read again, unchanged.
  */
+#include "base/trace.h"
 #include "openapi/pattern/pattern.h"
-#include "openapi/traceparent.h"
 #include "openapi_checks.h"
 
 #define IDS "-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -32,13 +32,12 @@ static bool matches(const struct pattern *pattern, struct piece text) {
 
 static void check_parent(struct piece text) {
     static const struct pattern *grammar;
-    struct oa_traceparent parent;
-    struct oa_traceparent again;
-    char written[OA_TRACEPARENT_BYTES];
-    bool good = oa_traceparent_parse((struct str){ text.data, text.len }, &parent);
+    char parent[TRACE_PARENT_BYTES_MAX + 1];
+    char again[TRACE_PARENT_BYTES_MAX + 1];
+    bool good = trace_parent_read((struct str){ text.data, text.len }, parent);
 
     if (grammar == NULL) {
-        grammar = compile("^[ \\t]*(?:00" IDS "|(?!00|ff)[0-9a-f]{2}" IDS "(?:-[^]*)?)[ \\t]*$");
+        grammar = compile("^(?:00" IDS "|(?!00|ff)[0-9a-f]{2}" IDS "(?:-[^]*)?)$");
     }
     if (fuzz_is_utf8(text)) {
         REQUIRE(good == matches(grammar, text));
@@ -46,17 +45,20 @@ static void check_parent(struct piece text) {
     if (!good) {
         return;
     }
-    oa_traceparent_write(&parent, written);
-    REQUIRE(oa_traceparent_parse((struct str){ written, sizeof(written) }, &again));
-    REQUIRE(memcmp(parent.trace_id, again.trace_id, sizeof(again.trace_id)) == 0);
-    REQUIRE(memcmp(parent.parent_id, again.parent_id, sizeof(again.parent_id)) == 0);
-    REQUIRE(parent.sampled == again.sampled);
+    REQUIRE(strlen(parent) == TRACE_PARENT_BYTES_MAX);
+    REQUIRE(trace_parent_read(str_of(parent), again));
+    REQUIRE(strcmp(parent, again) == 0);
+    trace_parent_pass(again);
+    REQUIRE(memcmp(parent, again, TRACE_SPAN_ID_AT) == 0);
+    REQUIRE(trace_parent_read(str_of(again), parent));
 }
 
 static void check_state(struct piece text) {
     static const struct pattern *empty;
     static const struct pattern *member;
     struct piece rest = text;
+    struct trace_state state = { 0 };
+    struct trace_state again = { 0 };
     unsigned members = 0;
     bool good = fuzz_is_utf8(text);
 
@@ -72,8 +74,12 @@ static void check_state(struct piece text) {
             members++;
         }
     }
-    good = good && members >= 1 && members <= OA_TRACESTATE_MEMBERS_MAX;
-    REQUIRE(oa_tracestate_is_valid((struct str){ text.data, text.len }) == good);
+    good = good && members <= TRACE_STATE_MEMBERS_MAX;
+    trace_state_add(&state, (struct str){ text.data, text.len });
+    REQUIRE(state.invalid == !good);
+    REQUIRE(state.length <= TRACE_STATE_BYTES_MAX && strlen(state.text) == state.length);
+    trace_state_add(&again, str_of(state.text));
+    REQUIRE(strcmp(state.text, again.text) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -24,14 +24,11 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "base/trace.h"
 #include "openapi/document/document.h"
-#include "openapi/traceparent.h"
 
 
 #define NGX_HTTP_PRODORDER_VERSION        "0.1.0"
-
-/* The longest X-Request-Id that is kept; contract: ^[A-Za-z0-9._:-]{1,128}$ */
-#define NGX_HTTP_PRODORDER_ID_MAX         128
 
 /* An upstream's JSON error is read for its message up to this size. */
 #define NGX_HTTP_PRODORDER_ERROR_MAX      65536
@@ -142,7 +139,8 @@ typedef struct {
 typedef struct {
     ngx_str_t                     request_id;
 
-    struct oa_traceparent         trace;        /* for the upstream */
+    char                          traceparent[TRACE_PARENT_BYTES_MAX + 1];
+                                                /* for the upstream; "": not yet */
     ngx_str_t                     tracestate;
 
     struct oa_match               match;
@@ -166,7 +164,6 @@ typedef struct {
     ngx_http_prodorder_verdict_e  verdict;
     ngx_http_prodorder_mode_e     mode;
 
-    unsigned                      has_trace:1;
     unsigned                      routed:1;
     unsigned                      overflow:1;
 } ngx_http_prodorder_ctx_t;
@@ -207,8 +204,6 @@ ngx_int_t ngx_http_prodorder_request_id(ngx_http_request_t *r,
 ngx_int_t ngx_http_prodorder_trace(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 
-/* Fills n bytes (at most 256) from the kernel's generator. */
-void ngx_http_prodorder_random(u_char *buf, size_t n);
 
 
 ngx_int_t ngx_http_prodorder_validate_handler(ngx_http_request_t *r);
@@ -252,9 +247,6 @@ ngx_buf_t *ngx_http_prodorder_error_build(ngx_http_request_t *r,
 /* Takes message, errors and components from an upstream's JSON error. */
 void ngx_http_prodorder_error_parse(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
-
-/* The reason phrase; of a status that nobody has registered, its class. */
-ngx_str_t *ngx_http_prodorder_status_title(ngx_uint_t status);
 
 /*
  * The message used when nobody has a better one; it names the limit or the

@@ -5,9 +5,9 @@
 
 
 #include "ngx_http_prodorder.h"
+#include "openapi/request/body_media.h"
 
 
-static ngx_uint_t ngx_http_prodorder_is_token(ngx_str_t *name);
 static ngx_uint_t ngx_http_prodorder_is_taken(ngx_str_t *name);
 
 
@@ -160,7 +160,7 @@ ngx_http_prodorder_set_request_id(ngx_conf_t *cf, ngx_command_t *cmd,
             return NGX_CONF_ERROR;
         }
 
-        if (ngx_http_prodorder_is_token(&name)) {
+        if (oa_media_is_token((struct str) { (char *) name.data, name.len })) {
             plcf->id_header = name;
             return NGX_CONF_OK;
         }
@@ -171,31 +171,6 @@ ngx_http_prodorder_set_request_id(ngx_conf_t *cf, ngx_command_t *cmd,
                        "header=NAME with the name of a header field",
                        &value[2], &cmd->name);
     return NGX_CONF_ERROR;
-}
-
-
-/* RFC 9110, 5.6.2 */
-
-static ngx_uint_t
-ngx_http_prodorder_is_token(ngx_str_t *name)
-{
-    u_char  c;
-    size_t  i;
-
-    for (i = 0; i < name->len; i++) {
-        c = name->data[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
-            || (c >= '0' && c <= '9')
-            || (c && ngx_strchr("!#$%&'*+-.^_`|~", c)))
-        {
-            continue;
-        }
-
-        return 0;
-    }
-
-    return 1;
 }
 
 

@@ -330,8 +330,8 @@ ngx_http_prodorder_error_no_store(ngx_http_request_t *r)
 static void
 ngx_http_prodorder_error_status_line(ngx_http_request_t *r)
 {
-    ngx_str_t  *title;
-    u_char     *p;
+    u_char      *p;
+    const char  *title;
 
     r->headers_out.status_line.len = 0;
 
@@ -339,13 +339,13 @@ ngx_http_prodorder_error_status_line(ngx_http_request_t *r)
         return;
     }
 
-    title = ngx_http_prodorder_status_title(r->headers_out.status);
+    title = err_status_title((int) r->headers_out.status);
 
-    p = ngx_pnalloc(r->pool, sizeof("422 ") - 1 + title->len);
+    p = ngx_pnalloc(r->pool, sizeof("422 ") - 1 + ngx_strlen(title));
 
     if (p) {
         r->headers_out.status_line.data = p;
-        r->headers_out.status_line.len = ngx_sprintf(p, "%03ui %V",
+        r->headers_out.status_line.len = ngx_sprintf(p, "%03ui %s",
                                              r->headers_out.status, title)
                                          - p;
     }

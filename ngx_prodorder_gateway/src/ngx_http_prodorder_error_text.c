@@ -92,12 +92,12 @@ static void
 ngx_http_prodorder_write_problem(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx, ngx_str_t *message)
 {
-    ngx_str_t  *title;
+    const char  *title;
 
-    title = ngx_http_prodorder_status_title(r->headers_out.status);
+    title = err_status_title((int) r->headers_out.status);
 
     ngx_http_prodorder_json_text(json, "{\"type\":\"about:blank\",\"title\":");
-    ngx_http_prodorder_json_string(json, title->data, title->len);
+    ngx_http_prodorder_json_string(json, (u_char *) title, ngx_strlen(title));
     ngx_http_prodorder_json_text(json, ",\"status\":");
     ngx_http_prodorder_json_uint(json, r->headers_out.status);
     ngx_http_prodorder_json_text(json, ",\"detail\":");

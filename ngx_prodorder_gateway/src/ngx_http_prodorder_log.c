@@ -38,7 +38,7 @@
 /* The last ones are written: the client got the last one's answer. */
 #define NGX_HTTP_PRODORDER_LOG_TRIES     8
 
-_Static_assert(NGX_HTTP_PRODORDER_LOG_FIXED + NGX_HTTP_PRODORDER_ID_MAX
+_Static_assert(NGX_HTTP_PRODORDER_LOG_FIXED + TRACE_REQUEST_ID_BYTES_MAX
                + NGX_HTTP_PRODORDER_LOG_OPERATION
                + NGX_HTTP_PRODORDER_LOG_METHOD + NGX_HTTP_PRODORDER_LOG_TARGET
                + NGX_HTTP_PRODORDER_LOG_REASON + NGX_SOCKADDR_STRLEN
@@ -136,16 +136,16 @@ ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
                                 ctx->request_id.len);
     ngx_http_prodorder_json_text(json, "\",\"traceId\":\"");
 
-    if (ctx->has_trace) {
-        ngx_http_prodorder_json_raw(json, ctx->trace.trace_id,
-                                    sizeof(ctx->trace.trace_id));
+    if (ctx->traceparent[0]) {
+        ngx_http_prodorder_json_raw(json, ctx->traceparent + TRACE_ID_AT,
+                                    TRACE_ID_BYTES);
     }
 
     ngx_http_prodorder_json_text(json, "\",\"spanId\":\"");
 
-    if (ctx->has_trace) {
-        ngx_http_prodorder_json_raw(json, ctx->trace.parent_id,
-                                    sizeof(ctx->trace.parent_id));
+    if (ctx->traceparent[0]) {
+        ngx_http_prodorder_json_raw(json, ctx->traceparent + TRACE_SPAN_ID_AT,
+                                    TRACE_SPAN_ID_BYTES);
     }
 
     ngx_http_prodorder_json_text(json, "\",\"operation\":\"");

@@ -1,7 +1,7 @@
 
 /*
- * What a status is called, and what to say when nobody said more: the cause,
- * or the limit, where the request shows it.
+ * What to say of a status when nobody said more: the cause, or the limit,
+ * where the request shows it.
  */
 
 
@@ -11,13 +11,11 @@
 
 typedef struct {
     ngx_uint_t  status;
-    ngx_str_t   title;
     ngx_str_t   message;
-} ngx_http_prodorder_status_t;
+} ngx_http_prodorder_message_t;
 
 
-static ngx_http_prodorder_status_t *ngx_http_prodorder_status(
-    ngx_uint_t status);
+static ngx_str_t ngx_http_prodorder_message_of(ngx_uint_t status);
 static ngx_str_t ngx_http_prodorder_malformed(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_prodorder_is_header_too_large(
     ngx_http_request_t *r);
@@ -31,123 +29,82 @@ static ngx_str_t ngx_http_prodorder_text_of_limit(ngx_http_request_t *r,
     char *text, off_t limit);
 
 
-/* Titles: the registry of RFC 9110.  The first two are for any other. */
+static ngx_http_prodorder_message_t  ngx_http_prodorder_messages[] = {
 
-static ngx_http_prodorder_status_t  ngx_http_prodorder_statuses[] = {
-
-    { 0, ngx_string("Server Error"), ngx_string("the request failed") },
-    { 0, ngx_string("Client Error"), ngx_string("the request failed") },
-
-    { 400, ngx_string("Bad Request"),
-      ngx_string("the request is malformed") },
-    { 401, ngx_string("Unauthorized"),
-      ngx_string("authentication is required") },
-    { 402, ngx_string("Payment Required"),
-      ngx_string("payment is required") },
-    { 403, ngx_string("Forbidden"),
-      ngx_string("access to this resource is not allowed") },
-    { 404, ngx_string("Not Found"),
-      ngx_string("there is no such resource") },
-    { 405, ngx_string("Method Not Allowed"),
-      ngx_string("this resource does not support the request's method; "
-                 "the Allow header lists those that it does") },
-    { 406, ngx_string("Not Acceptable"),
+    { 400, ngx_string("the request is malformed") },
+    { 401, ngx_string("authentication is required") },
+    { 402, ngx_string("payment is required") },
+    { 403, ngx_string("access to this resource is not allowed") },
+    { 404, ngx_string("there is no such resource") },
+    { 405, ngx_string("this resource does not support the request's method; "
+                      "the Allow header lists those that it does") },
+    { 406,
       ngx_string("no representation matches the request's Accept headers") },
-    { 407, ngx_string("Proxy Authentication Required"),
-      ngx_string("authentication with the proxy is required") },
-    { 408, ngx_string("Request Timeout"),
-      ngx_string("the request did not arrive in time") },
-    { 409, ngx_string("Conflict"),
-      ngx_string("the request conflicts with the resource's state") },
-    { 410, ngx_string("Gone"),
-      ngx_string("the resource is no longer available") },
-    { 411, ngx_string("Length Required"),
-      ngx_string("the request needs a Content-Length") },
-    { 412, ngx_string("Precondition Failed"),
-      ngx_string("the resource has changed: read it again") },
-    { 413, ngx_string("Content Too Large"),
-      ngx_string("the request body is larger than the limit") },
-    { 414, ngx_string("URI Too Long"),
-      ngx_string("the request target is too long") },
-    { 415, ngx_string("Unsupported Media Type"),
-      ngx_string("the request body's media type is not supported") },
-    { 416, ngx_string("Range Not Satisfiable"),
-      ngx_string("the requested range cannot be served") },
-    { 417, ngx_string("Expectation Failed"),
-      ngx_string("the request's Expect header cannot be met") },
-    { 421, ngx_string("Misdirected Request"),
-      ngx_string("this server does not answer for the requested host") },
-    { 422, ngx_string("Unprocessable Content"),
-      ngx_string("the request is well-formed but cannot be followed") },
-    { 423, ngx_string("Locked"),
-      ngx_string("the resource is locked") },
-    { 424, ngx_string("Failed Dependency"),
-      ngx_string("another action failed that this one needs") },
-    { 425, ngx_string("Too Early"),
+    { 407, ngx_string("authentication with the proxy is required") },
+    { 408, ngx_string("the request did not arrive in time") },
+    { 409, ngx_string("the request conflicts with the resource's state") },
+    { 410, ngx_string("the resource is no longer available") },
+    { 411, ngx_string("the request needs a Content-Length") },
+    { 412, ngx_string("the resource has changed: read it again") },
+    { 413, ngx_string("the request body is larger than the limit") },
+    { 414, ngx_string("the request target is too long") },
+    { 415, ngx_string("the request body's media type is not supported") },
+    { 416, ngx_string("the requested range cannot be served") },
+    { 417, ngx_string("the request's Expect header cannot be met") },
+    { 421, ngx_string("this server does not answer for the requested host") },
+    { 422, ngx_string("the request is well-formed but cannot be followed") },
+    { 423, ngx_string("the resource is locked") },
+    { 424, ngx_string("another action failed that this one needs") },
+    { 425,
       ngx_string("the request may be a replay: send it again after the TLS "
                  "handshake") },
-    { 426, ngx_string("Upgrade Required"),
-      ngx_string("the server wants another protocol: see the Upgrade "
-                 "header") },
-    { 428, ngx_string("Precondition Required"),
-      ngx_string("the request needs a condition, such as If-Match") },
-    { 429, ngx_string("Too Many Requests"),
-      ngx_string("too many requests: try again after the time in "
-                 "Retry-After") },
-    { 431, ngx_string("Request Header Fields Too Large"),
-      ngx_string("the request's header fields are too large") },
-    { 451, ngx_string("Unavailable For Legal Reasons"),
-      ngx_string("the resource is not available for legal reasons") },
-    { 500, ngx_string("Internal Server Error"),
-      ngx_string("an internal error occurred") },
-    { 501, ngx_string("Not Implemented"),
-      ngx_string("the server does not support what the request needs") },
-    { 502, ngx_string("Bad Gateway"),
+    { 426, ngx_string("the server wants another protocol: see the Upgrade "
+                      "header") },
+    { 428, ngx_string("the request needs a condition, such as If-Match") },
+    { 429, ngx_string("too many requests: try again after the time in "
+                      "Retry-After") },
+    { 431, ngx_string("the request's header fields are too large") },
+    { 451, ngx_string("the resource is not available for legal reasons") },
+    { 500, ngx_string("an internal error occurred") },
+    { 501, ngx_string("the server does not support what the request needs") },
+    { 502,
       ngx_string("the service behind the gateway cannot be reached or gave "
                  "no valid answer") },
-    { 503, ngx_string("Service Unavailable"),
+    { 503,
       ngx_string("the service is overloaded or not ready: try again after "
                  "the time in Retry-After") },
-    { 504, ngx_string("Gateway Timeout"),
+    { 504,
       ngx_string("the service behind the gateway did not answer in time") },
-    { 505, ngx_string("HTTP Version Not Supported"),
-      ngx_string("the request's HTTP version is not supported") },
-    { 506, ngx_string("Variant Also Negotiates"),
+    { 505, ngx_string("the request's HTTP version is not supported") },
+    { 506,
       ngx_string("the server's content negotiation goes round in circles") },
-    { 507, ngx_string("Insufficient Storage"),
-      ngx_string("there is no room to store the request") },
-    { 508, ngx_string("Loop Detected"),
-      ngx_string("the request goes round in circles") },
-    { 510, ngx_string("Not Extended"),
+    { 507, ngx_string("there is no room to store the request") },
+    { 508, ngx_string("the request goes round in circles") },
+    { 510,
       ngx_string("the request lacks an extension that the server wants") },
-    { 511, ngx_string("Network Authentication Required"),
+    { 511,
       ngx_string("the network wants authentication before it lets requests "
                  "pass") }
 };
 
 
-static ngx_http_prodorder_status_t *
-ngx_http_prodorder_status(ngx_uint_t status)
+static ngx_str_t
+ngx_http_prodorder_message_of(ngx_uint_t status)
 {
     ngx_uint_t  i, n;
 
-    n = sizeof(ngx_http_prodorder_statuses)
-        / sizeof(ngx_http_prodorder_statuses[0]);
+    static ngx_str_t  other = ngx_string("the request failed");
 
-    for (i = 2; i < n; i++) {
-        if (ngx_http_prodorder_statuses[i].status == status) {
-            return &ngx_http_prodorder_statuses[i];
+    n = sizeof(ngx_http_prodorder_messages)
+        / sizeof(ngx_http_prodorder_messages[0]);
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_prodorder_messages[i].status == status) {
+            return ngx_http_prodorder_messages[i].message;
         }
     }
 
-    return &ngx_http_prodorder_statuses[status < 500 ? 1 : 0];
-}
-
-
-ngx_str_t *
-ngx_http_prodorder_status_title(ngx_uint_t status)
-{
-    return &ngx_http_prodorder_status(status)->title;
+    return other;
 }
 
 
@@ -168,7 +125,7 @@ ngx_http_prodorder_status_message(ngx_http_request_t *r,
     status = r->headers_out.status;
 
     if (r->upstream && r->upstream->headers_in.status_n == status) {
-        return ngx_http_prodorder_status(status)->message;
+        return ngx_http_prodorder_message_of(status);
     }
 
     switch (status) {
@@ -201,7 +158,7 @@ ngx_http_prodorder_status_message(ngx_http_request_t *r,
         break;
     }
 
-    return text.len ? text : ngx_http_prodorder_status(status)->message;
+    return text.len ? text : ngx_http_prodorder_message_of(status);
 }
 
 

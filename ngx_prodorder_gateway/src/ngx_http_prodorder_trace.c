@@ -1,18 +1,81 @@
 
 /*
- * The request's trace: continued from a valid traceparent, else started here.
- * What is valid says ../openapi/traceparent.h.
+ * What leads through the system: the request's id, which came with it or is a
+ * random UUID, and its trace, continued from a valid traceparent or started
+ * here.  What is valid says ../base/trace.h.
  */
 
 
 #include "ngx_http_prodorder.h"
+#include "base/random.h"
 
 
+static void ngx_http_prodorder_check_random(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_prodorder_inbound_trace(ngx_http_request_t *r,
-    struct oa_traceparent *trace);
-static void ngx_http_prodorder_random_hex(char *p, size_t n);
+    char *parent);
 static ngx_int_t ngx_http_prodorder_tracestate(ngx_http_request_t *r,
     ngx_str_t *ret);
+
+
+ngx_int_t
+ngx_http_prodorder_request_id(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_uint_t                      count;
+    struct str                      given;
+    ngx_table_elt_t                *h;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    if (ctx->request_id.len) {
+        return NGX_OK;
+    }
+
+    r = r->main;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    if (plcf->request_id == NGX_HTTP_PRODORDER_ID_INBOUND) {
+        h = ngx_http_prodorder_header_in(r, &plcf->id_header, &count);
+
+        /* two ids are as good as none */
+
+        if (h && count == 1) {
+            given.data = (char *) h->value.data;
+            given.len = h->value.len;
+
+            if (trace_request_id_is_valid(given)) {
+                ctx->request_id = h->value;
+                return NGX_OK;
+            }
+        }
+    }
+
+    ctx->request_id.data = ngx_pnalloc(r->pool, RANDOM_UUID_BYTES);
+    if (ctx->request_id.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    random_uuid((char *) ctx->request_id.data);
+    ctx->request_id.len = RANDOM_UUID_BYTES - 1;
+
+    ngx_http_prodorder_check_random(r);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_prodorder_check_random(ngx_http_request_t *r)
+{
+    static ngx_uint_t  logged;
+
+    if (random_error() && !logged) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, random_error(),
+                      "prodorder: getrandom() failed, ids are made "
+                      "of the clock from here on");
+        logged = 1;
+    }
+}
 
 
 ngx_int_t
@@ -20,7 +83,7 @@ ngx_http_prodorder_trace(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
     ngx_http_prodorder_loc_conf_t  *plcf;
 
-    if (ctx->has_trace) {
+    if (ctx->traceparent[0]) {
         return NGX_OK;
     }
 
@@ -28,24 +91,16 @@ ngx_http_prodorder_trace(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
     if (plcf->trace == NGX_HTTP_PRODORDER_TRACE_INBOUND
-        && ngx_http_prodorder_inbound_trace(r, &ctx->trace))
+        && ngx_http_prodorder_inbound_trace(r, ctx->traceparent))
     {
-        if (ngx_http_prodorder_tracestate(r, &ctx->tracestate) != NGX_OK) {
-            return NGX_ERROR;
-        }
+        /* the gateway's own span is the parent of what follows */
 
-    } else {
-        ctx->trace.sampled = plcf->sampled;
+        trace_parent_pass(ctx->traceparent);
 
-        ngx_http_prodorder_random_hex(ctx->trace.trace_id,
-                                      sizeof(ctx->trace.trace_id));
+        return ngx_http_prodorder_tracestate(r, &ctx->tracestate);
     }
 
-    /* the gateway's own span is the parent of what follows */
-
-    ngx_http_prodorder_random_hex(ctx->trace.parent_id,
-                                  sizeof(ctx->trace.parent_id));
-    ctx->has_trace = 1;
+    trace_parent_start(plcf->sampled, ctx->traceparent);
 
     return NGX_OK;
 }
@@ -54,11 +109,10 @@ ngx_http_prodorder_trace(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 /* Two traceparent fields are as good as none. */
 
 static ngx_uint_t
-ngx_http_prodorder_inbound_trace(ngx_http_request_t *r,
-    struct oa_traceparent *trace)
+ngx_http_prodorder_inbound_trace(ngx_http_request_t *r, char *parent)
 {
     ngx_uint_t        count;
-    struct str     value;
+    struct str        value;
     ngx_table_elt_t  *h;
 
     static ngx_str_t  name = ngx_string("traceparent");
@@ -72,26 +126,9 @@ ngx_http_prodorder_inbound_trace(ngx_http_request_t *r,
     value.data = (char *) h->value.data;
     value.len = h->value.len;
 
-    return oa_traceparent_parse(value, trace);
-}
+    /* nginx takes off spaces, but no tabs */
 
-
-/* n hexadecimal digits (at most 32), not all zero */
-
-static void
-ngx_http_prodorder_random_hex(char *p, size_t n)
-{
-    u_char  b[16];
-    size_t  i;
-
-    do {
-        ngx_http_prodorder_random(b, n / 2);
-
-        for (i = 0; i < n / 2 && b[i] == 0; i++) { /* void */ }
-
-    } while (i == n / 2);
-
-    (void) ngx_hex_dump((u_char *) p, b, n / 2);
+    return trace_parent_read(str_trimmed(value), parent);
 }
 
 
@@ -100,8 +137,9 @@ ngx_http_prodorder_random_hex(char *p, size_t n)
 static ngx_int_t
 ngx_http_prodorder_tracestate(ngx_http_request_t *r, ngx_str_t *ret)
 {
-    ngx_str_t      list;
-    struct str  value;
+    ngx_str_t           list;
+    struct str          value;
+    struct trace_state  state;
 
     static ngx_str_t  name = ngx_string("tracestate");
 
@@ -112,8 +150,18 @@ ngx_http_prodorder_tracestate(ngx_http_request_t *r, ngx_str_t *ret)
     value.data = (char *) list.data;
     value.len = list.len;
 
-    if (list.len && oa_tracestate_is_valid(value)) {
-        *ret = list;
+    ngx_memzero(&state, sizeof(struct trace_state));
+    trace_state_add(&state, value);
+
+    ret->data = (u_char *) state.text;
+    ret->len = state.length;
+
+    if (ret->len) {
+        ret->data = ngx_pstrdup(r->pool, ret);
+        if (ret->data == NULL) {
+            ret->len = 0;
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;

@@ -124,7 +124,6 @@ static ngx_int_t
 ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                         *p;
     ngx_http_prodorder_ctx_t       *ctx;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
@@ -144,31 +143,26 @@ ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
     switch (data) {
 
     case NGX_HTTP_PRODORDER_TRACE_ID:
-        ngx_http_prodorder_set_variable(v, ctx->trace.trace_id,
-                                        sizeof(ctx->trace.trace_id));
-        return NGX_OK;
+        ngx_http_prodorder_set_variable(v, ctx->traceparent + TRACE_ID_AT,
+                                        TRACE_ID_BYTES);
+        break;
 
     case NGX_HTTP_PRODORDER_SPAN_ID:
-        ngx_http_prodorder_set_variable(v, ctx->trace.parent_id,
-                                        sizeof(ctx->trace.parent_id));
-        return NGX_OK;
+        ngx_http_prodorder_set_variable(v, ctx->traceparent
+                                           + TRACE_SPAN_ID_AT,
+                                        TRACE_SPAN_ID_BYTES);
+        break;
 
     case NGX_HTTP_PRODORDER_TRACESTATE:
         ngx_http_prodorder_set_variable(v, ctx->tracestate.data,
                                         ctx->tracestate.len);
-        return NGX_OK;
+        break;
 
     default: /* NGX_HTTP_PRODORDER_TRACEPARENT */
+        ngx_http_prodorder_set_variable(v, ctx->traceparent,
+                                        TRACE_PARENT_BYTES_MAX);
         break;
     }
-
-    p = ngx_pnalloc(r->pool, OA_TRACEPARENT_BYTES);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    oa_traceparent_write(&ctx->trace, (char *) p);
-    ngx_http_prodorder_set_variable(v, p, OA_TRACEPARENT_BYTES);
 
     return NGX_OK;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # Where ids come from: the kernel's generator, also when a signal cuts its answer short or comes before it; from
-# random() only where there is none, and then the error log says so once.
+# the clock only where there is none, and then the error log says so once.
 use strict;
 use warnings;
 
@@ -40,7 +40,7 @@ END
 my $nginx = Prodorder::Gateway::Nginx->new;
 my $asan = $ENV{PRODORDER_TEST_PRELOAD} // '';
 my $cc = $ENV{CC} // 'cc';
-my $warning = qr/\[warn\].*getrandom\(\) failed, ids are made of random\(\)/;
+my $warning = qr/\[warn\].*getrandom\(\) failed, ids are made of the clock/;
 
 # The ids of as many requests, more than one filling of the store lasts for.
 sub ids {

@@ -156,7 +156,7 @@ GET /t
 traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
 tracestate: a=1
 tracestate: b=2, ,c=3
---- tcp_query eval: qr/^tracestate: a=1,b=2, ,c=3\r$/m
+--- tcp_query eval: qr/^tracestate: a=1,b=2,c=3\r$/m
 
 
 === TEST 16: the same trace id in the variables
@@ -467,12 +467,12 @@ GET /t
 [qr/^traceparent: 00-0af7651916cd43dd8448eb211c80319c-/m, qr/\A(?!.*tracestate)/s]
 
 
-=== TEST 47: a valid tracestate: tabs and spaces around the members
+=== TEST 47: a valid tracestate: tabs and spaces around the members are not passed on
 --- request
 GET /t
 --- more_headers eval
 "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\ntracestate: a=1 \t,\t b=2\t, ,c=3"
---- tcp_query eval: qr/^tracestate: a=1 \t,\t b=2\t, ,c=3\r$/m
+--- tcp_query eval: qr/^tracestate: a=1,b=2,c=3\r$/m
 
 
 === TEST 48: the field's name in another case, spaces and tabs around its value
@@ -525,17 +525,17 @@ location / { default_type text/plain; return 200 "$prodorder_traceparent [$prodo
 GET /t
 --- more_headers eval
 "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\ntracestate: \ntracestate: a=1"
---- tcp_query eval: qr/^tracestate: ,?a=1\r$/m
+--- tcp_query eval: qr/^tracestate: a=1\r$/m
 
 
-=== TEST 53: a list of far more than 512 characters is passed on whole
+=== TEST 53: of a list of far more than 512 characters whole members are cut off, the longest and last first
 --- request
 GET /t
 --- more_headers eval
 "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n"
-. CORE::join "\n", map { "tracestate: k$_=" . ("v" x 200) } 1 .. 32
+. CORE::join "\n", "tracestate: short=1", (map { "tracestate: k$_=" . ("v" x 200) } 1 .. 30), "tracestate: last=1"
 --- tcp_query eval
-my $list = CORE::join ",", map { "k$_=" . ("v" x 200) } 1 .. 32;
+my $list = CORE::join ",", "short=1", (map { "k$_=" . ("v" x 200) } 1 .. 2), "last=1";
 qr/^tracestate: $list\r$/m
 
 

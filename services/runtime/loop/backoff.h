@@ -5,7 +5,7 @@
 #ifndef RUNTIME_LOOP_BACKOFF_H
 #define RUNTIME_LOOP_BACKOFF_H
 
-#include "base/clock.h"
+#include "base/random.h"
 
 #include <stdint.h>
 
@@ -27,7 +27,7 @@ static inline uint32_t backoff_next_ms(struct backoff *backoff) {
     }
     backoff->attempt++;
     uint32_t floor_ms = backoff->base_ms / 2;
-    return floor_ms + clock_jitter((uint32_t)ceiling - floor_ms + 1);
+    return floor_ms + random_below((uint32_t)ceiling - floor_ms + 1);
 }
 
 #endif

@@ -40,6 +40,11 @@ enum { LOG_STR_BYTES_MAX = 2048, LOG_LINE_BYTES_MAX = 16384 };
 #define LOG_BOOL(n, v)                                                                             \
     ((struct log_field){ .name = (n), .type = LOG_TYPE_BOOL, .integer = (v) ? 1 : 0 })
 
+/* Two fields: the ids of a trace (base/trace.h), null when there is none. */
+#define LOG_TRACE(ids)                                                                             \
+    LOG_STR("traceId", (ids).trace_id[0] == '\0' ? NULL : (ids).trace_id),                         \
+        LOG_STR("spanId", (ids).span_id[0] == '\0' ? NULL : (ids).span_id)
+
 /*
  * Before the first log call. `service` must stay; lines below `level` are not made. `fd`:
  * usually 2; it stays the caller's and as it is, also its O_NONBLOCK: a pipe is opened anew through

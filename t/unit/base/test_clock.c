@@ -1,10 +1,8 @@
-/* services/common/clock: RFC 3339 both ways, UUIDs, jitter. */
+/* base/clock: RFC 3339 both ways, clocks. */
 #include "base/clock.h"
-#include "runtime/loop/backoff.h"
 
 #include "unit.h"
 
-#include <ctype.h>
 #include <string.h>
 
 static const struct {
@@ -99,55 +97,6 @@ START_TEST(clocks_move_forward_in_the_right_unit) {
 }
 END_TEST
 
-START_TEST(uuids_have_version_4_and_differ) {
-    static const char VARIANTS[] = "89ab";
-    char uuid[CLOCK_UUID_BYTES], last[CLOCK_UUID_BYTES] = "";
-    unsigned variants = 0;
-    for (int round = 0; round < 1000; round++) {
-        clock_uuid4(uuid);
-        ck_assert_uint_eq(strlen(uuid), 36);
-        for (size_t i = 0; i < 36; i++) {
-            bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-            ck_assert(is_dash
-                          ? uuid[i] == '-'
-                          : isdigit((unsigned char)uuid[i]) || (uuid[i] >= 'a' && uuid[i] <= 'f'));
-        }
-        ck_assert_int_eq(uuid[14], '4');
-        const char *variant = strchr(VARIANTS, uuid[19]);
-        ck_assert_ptr_nonnull(variant);
-        variants |= 1u << (variant - VARIANTS);
-        ck_assert_str_ne(uuid, last);
-        memcpy(last, uuid, sizeof(last));
-    }
-    ck_assert_uint_ne(variants & (variants - 1), 0); /* more than one of 8, 9, a, b */
-}
-END_TEST
-
-START_TEST(jitter_fills_its_range) {
-    unsigned seen = 0;
-    for (int i = 0; i < 1000; i++) {
-        uint32_t value = clock_jitter(8);
-        ck_assert_uint_lt(value, 8);
-        seen |= 1u << value;
-    }
-    ck_assert_uint_eq(seen, 0xff);
-    ck_assert_uint_eq(clock_jitter(1), 0);
-}
-END_TEST
-
-START_TEST(backoff_grows_to_its_cap) {
-    struct backoff backoff = { .base_ms = 100, .cap_ms = 1000 };
-    for (int round = 0; round < 200; round++) {
-        uint32_t ceiling = round < 4 ? 100u << round : 1000;
-        uint32_t delay_ms = backoff_next_ms(&backoff);
-        ck_assert_uint_ge(delay_ms, 50);
-        ck_assert_uint_le(delay_ms, ceiling);
-    }
-    backoff_reset(&backoff);
-    ck_assert_uint_le(backoff_next_ms(&backoff), 100);
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("clock");
     TCase *tests = tcase_create("clock");
@@ -155,9 +104,6 @@ int main(void) {
     tcase_add_loop_test(tests, forms_are_taken_or_refused, 0, (int)UNIT_COUNT(FORMS));
     tcase_add_test(tests, every_day_round_trips);
     tcase_add_test(tests, clocks_move_forward_in_the_right_unit);
-    tcase_add_test(tests, uuids_have_version_4_and_differ);
-    tcase_add_test(tests, jitter_fills_its_range);
-    tcase_add_test(tests, backoff_grows_to_its_cap);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
 }

@@ -1,4 +1,4 @@
-/* services/common/trace: request ids, traceparent and tracestate by the published rules. */
+/* base/trace: request ids, traceparent and tracestate by the published rules. */
 #include "base/trace.h"
 
 #include "unit.h"
@@ -59,6 +59,147 @@ START_TEST(traceparent_is_read_or_refused) {
     bool ok = trace_parent_read(str_of(TRACES[_i].header), read);
     ck_assert_msg(ok == (TRACES[_i].read != NULL), "%s", TRACES[_i].header);
     ck_assert_str_eq(read, ok ? TRACES[_i].read : "untouched");
+}
+END_TEST
+
+#define TRACE_ID "0af7651916cd43dd8448eb211c80319c"
+#define PARENT_ID "b7ad6b7169203331"
+#define ZERO_TRACE_ID "00000000000000000000000000000000"
+#define ZERO_PARENT_ID "0000000000000000"
+
+static const struct {
+    const char *value;
+    bool sampled;
+} GOOD_PARENTS[] = {
+    { "00-" TRACE_ID "-" PARENT_ID "-00", false },
+    { "00-" TRACE_ID "-" PARENT_ID "-01", true },
+    { "00-" TRACE_ID "-" PARENT_ID "-02", false }, /* a flag that level 1 does not know */
+    { "00-" TRACE_ID "-" PARENT_ID "-ff", true },
+    { "00-" TRACE_ID "-" PARENT_ID "-0a", false },
+    { "00-" TRACE_ID "-" PARENT_ID "-1b", true },
+    { "01-" TRACE_ID "-" PARENT_ID "-01", true }, /* later versions */
+    { "cc-" TRACE_ID "-" PARENT_ID "-01", true },
+    { "fe-" TRACE_ID "-" PARENT_ID "-00-", false },
+    { "cc-" TRACE_ID "-" PARENT_ID "-01-what-the-future-will-be-like", true },
+    { "cc-" TRACE_ID "-" PARENT_ID "-01-.-\xff", true },
+};
+
+static const char *const BAD_PARENTS[] = {
+    "",
+    " ",
+    " 00-" TRACE_ID "-" PARENT_ID "-01", /* white space is not part of it: str_trimmed() */
+    "\t00-" TRACE_ID "-" PARENT_ID "-01",
+    "00-" TRACE_ID "-" PARENT_ID "-01\t",
+    "00",
+    /* version */
+    "ff-" TRACE_ID "-" PARENT_ID "-01",
+    "ff-" TRACE_ID "-" PARENT_ID "-01-what",
+    "0-" TRACE_ID "-" PARENT_ID "-01",
+    "000-" TRACE_ID "-" PARENT_ID "-01",
+    ".0-" TRACE_ID "-" PARENT_ID "-01",
+    "0.-" TRACE_ID "-" PARENT_ID "-01",
+    "0G-" TRACE_ID "-" PARENT_ID "-01",
+    "CC-" TRACE_ID "-" PARENT_ID "-01",
+    "-" TRACE_ID "-" PARENT_ID "-01",
+    TRACE_ID "-" PARENT_ID "-01",
+    /* more behind version 00 */
+    "00-" TRACE_ID "-" PARENT_ID "-01-",
+    "00-" TRACE_ID "-" PARENT_ID "-01-what",
+    "00-" TRACE_ID "-" PARENT_ID "-011",
+    "00-" TRACE_ID "-" PARENT_ID "-01.",
+    /* a later version that goes on without a dash */
+    "cc-" TRACE_ID "-" PARENT_ID "-01.what",
+    "cc-" TRACE_ID "-" PARENT_ID "-011",
+    /* trace-id */
+    "00-" ZERO_TRACE_ID "-" PARENT_ID "-01",
+    "cc-" ZERO_TRACE_ID "-" PARENT_ID "-01",
+    "00-0AF7651916CD43DD8448EB211C80319C-" PARENT_ID "-01",
+    "00-.af7651916cd43dd8448eb211c80319c-" PARENT_ID "-01",
+    "00-0af7651916cd43dd8448eb211c80319.-" PARENT_ID "-01",
+    "00-" TRACE_ID "0-" PARENT_ID "-01",
+    "00-0af7651916cd43dd8448eb211c80319-" PARENT_ID "-01",
+    "00-0af7651916cd43dd8448eb211c80319-" PARENT_ID "-011",
+    "00--" PARENT_ID "-01",
+    /* parent-id */
+    "00-" TRACE_ID "-" ZERO_PARENT_ID "-01",
+    "cc-" TRACE_ID "-" ZERO_PARENT_ID "-01",
+    "00-" TRACE_ID "-B7AD6B7169203331-01",
+    "00-" TRACE_ID "-.7ad6b7169203331-01",
+    "00-" TRACE_ID "-b7ad6b716920333.-01",
+    "00-" TRACE_ID "-" PARENT_ID "0-01",
+    "00-" TRACE_ID "-b7ad6b716920333-01",
+    "00-" TRACE_ID "-b7ad6b716920333-001",
+    "00-" TRACE_ID "--01",
+    /* flags */
+    "00-" TRACE_ID "-" PARENT_ID "-.0",
+    "00-" TRACE_ID "-" PARENT_ID "-0.",
+    "00-" TRACE_ID "-" PARENT_ID "-0G",
+    "00-" TRACE_ID "-" PARENT_ID "-0A",
+    "00-" TRACE_ID "-" PARENT_ID "-1",
+    "00-" TRACE_ID "-" PARENT_ID "-",
+    "00-" TRACE_ID "-" PARENT_ID,
+    /* dashes */
+    "00_" TRACE_ID "-" PARENT_ID "-01",
+    "00-" TRACE_ID "_" PARENT_ID "-01",
+    "00-" TRACE_ID "-" PARENT_ID "_01",
+    "00 " TRACE_ID " " PARENT_ID " 01",
+    /* two headers joined into one */
+    "00-" TRACE_ID "-" PARENT_ID "-01,00-" TRACE_ID "-" PARENT_ID "-01",
+};
+
+START_TEST(good_parents_are_continued) {
+    char parent[TRACE_PARENT_BYTES_MAX + 1], again[TRACE_PARENT_BYTES_MAX + 1];
+    ck_assert_msg(trace_parent_read(str_of(GOOD_PARENTS[_i].value), parent), "%s",
+                  GOOD_PARENTS[_i].value);
+    ck_assert_str_eq(parent, GOOD_PARENTS[_i].sampled ? "00-" TRACE_ID "-" PARENT_ID "-01"
+                                                      : "00-" TRACE_ID "-" PARENT_ID "-00");
+    ck_assert(trace_parent_read(str_of(parent), again));
+    ck_assert_str_eq(again, parent);
+}
+END_TEST
+
+START_TEST(bad_parents_are_not) {
+    char parent[TRACE_PARENT_BYTES_MAX + 1];
+    ck_assert_msg(!trace_parent_read(str_of(BAD_PARENTS[_i]), parent), "%s", BAD_PARENTS[_i]);
+}
+END_TEST
+
+/* Each byte of a good header, made wrong, makes all of it wrong. */
+START_TEST(each_byte_of_a_parent_counts) {
+    char value[] = "00-" TRACE_ID "-" PARENT_ID "-01", parent[TRACE_PARENT_BYTES_MAX + 1];
+    value[_i] = 'g';
+    ck_assert_msg(!trace_parent_read(str_of(value), parent), "%s", value);
+    value[_i] = '\0';
+    ck_assert(!trace_parent_read((struct str){ value, TRACE_PARENT_BYTES_MAX }, parent));
+}
+END_TEST
+
+START_TEST(a_trace_starts_and_is_passed_on) {
+    char parent[TRACE_PARENT_BYTES_MAX + 1], again[TRACE_PARENT_BYTES_MAX + 1];
+    for (int sampled = 0; sampled < 2; sampled++) {
+        trace_parent_start(sampled, parent);
+        ck_assert_uint_eq(strlen(parent), TRACE_PARENT_BYTES_MAX);
+        ck_assert(trace_parent_read(str_of(parent), again));
+        ck_assert_str_eq(again, parent);
+        ck_assert_int_eq(parent[TRACE_PARENT_BYTES_MAX - 1], '0' + sampled);
+        trace_parent_pass(again);
+        ck_assert(trace_parent_read(str_of(again), again));
+        ck_assert_mem_eq(again, parent, TRACE_SPAN_ID_AT);
+        ck_assert_mem_ne(again + TRACE_SPAN_ID_AT, parent + TRACE_SPAN_ID_AT, TRACE_SPAN_ID_BYTES);
+        ck_assert_str_eq(again + TRACE_SPAN_ID_AT + TRACE_SPAN_ID_BYTES,
+                         parent + TRACE_SPAN_ID_AT + TRACE_SPAN_ID_BYTES);
+    }
+}
+END_TEST
+
+START_TEST(white_space_around_a_value_is_taken_off) {
+    static const struct {
+        const char *text;
+        const char *trimmed;
+    } texts[] = { { "", "" }, { " \t ", "" }, { " \ta b\t ", "a b" }, { "\na", "\na" } };
+    for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
+        ck_assert(str_is(str_trimmed(str_of(texts[i].text)), texts[i].trimmed));
+    }
 }
 END_TEST
 
@@ -124,6 +265,82 @@ START_TEST(tracestate_is_read_or_dropped) {
     trace_state_add(&state, str_of(STATES[_i].field));
     ck_assert_str_eq(state.text, STATES[_i].read);
     ck_assert_uint_eq(state.length, strlen(STATES[_i].read));
+}
+END_TEST
+
+#define A60 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff"
+#define A240 A60 A60 A60 A60
+#define EIGHT(n) "a" n "=1,b" n "=1,c" n "=1,d" n "=1,e" n "=1,f" n "=1,g" n "=1,h" n "=1"
+
+static const char *const GOOD_STATES[] = {
+    "foo=1",
+    "foo=1,bar=2",
+    "foo=1, bar=2 ,\tbaz=3",
+    "foo=1,,bar=2,",
+    " , foo=1",
+    "foo=1,foo=2",
+    "a-*/_0=1",
+    "foo= 1",
+    "foo=a b",
+    "foo=!\"#$%&'()*+-./0123456789:;<>?@[\\]^_`{|}~",
+    "t@v=1",
+    "0t@v=1",
+    "fw529a3039@dt=FfFfFf",
+    A240 "0123456789012345=1", /* 256 bytes */
+    A240 "0@abcdefghijklmn=1", /* 241 and 14 bytes */
+    "a=" A240 "0123456789012345",
+    EIGHT("1") "," EIGHT("2") "," EIGHT("3") "," EIGHT("4"),
+};
+
+static const char *const BAD_STATES[] = {
+    "",
+    " ",
+    ",",
+    "foo",
+    "foo=",
+    "foo= ",
+    "=1",
+    "foo=1,bar",
+    "foo=1;bar=2",
+    "foo =1",
+    "foo\t=1",
+    "Foo=1",
+    "1foo=1",
+    "-foo=1",
+    "fo.o=1",
+    "foo=1=2",
+    "foo=\x01",
+    "foo=a\tb",
+    "foo=\xc3\xa9",
+    "foo=\x7f",
+    "@v=1",
+    "t@=1",
+    "t@1v=1",
+    "t@v@w=1",
+    "-t@v=1",
+    "T@v=1",
+    "t@V=1",
+    A240 "01234567890123456=1", /* 257 bytes */
+    A240 "01@abcdefghijklmn=1",
+    A240 "0@abcdefghijklmno=1",
+    "a=" A240 "01234567890123456",
+    EIGHT("1") "," EIGHT("2") "," EIGHT("3") "," EIGHT("4") ",a5=1",
+};
+
+/* A state as trace_state_add() leaves it: no white space around members, no empty members. */
+START_TEST(good_states_are_passed_on) {
+    struct trace_state state = { 0 }, again = { 0 };
+    trace_state_add(&state, str_of(GOOD_STATES[_i]));
+    ck_assert_msg(state.length > 0 && !state.invalid, "%s", GOOD_STATES[_i]);
+    trace_state_add(&again, str_of(state.text));
+    ck_assert_str_eq(again.text, state.text);
+}
+END_TEST
+
+START_TEST(bad_states_are_dropped) {
+    struct trace_state state = { 0 };
+    trace_state_add(&state, str_of(BAD_STATES[_i]));
+    ck_assert_msg(state.length == 0, "%s", BAD_STATES[_i]);
 }
 END_TEST
 
@@ -266,9 +483,16 @@ int main(void) {
     TCase *ids = tcase_create("ids"), *states = tcase_create("tracestate");
     tcase_add_test(ids, request_id_has_its_characters_and_its_length);
     tcase_add_loop_test(ids, traceparent_is_read_or_refused, 0, UNIT_COUNT(TRACES));
+    tcase_add_loop_test(ids, good_parents_are_continued, 0, UNIT_COUNT(GOOD_PARENTS));
+    tcase_add_loop_test(ids, bad_parents_are_not, 0, UNIT_COUNT(BAD_PARENTS));
+    tcase_add_loop_test(ids, each_byte_of_a_parent_counts, 0, TRACE_PARENT_BYTES_MAX);
+    tcase_add_test(ids, a_trace_starts_and_is_passed_on);
+    tcase_add_test(ids, white_space_around_a_value_is_taken_off);
     tcase_add_test(ids, ids_of_a_traceparent);
     suite_add_tcase(suite, ids);
     tcase_add_loop_test(states, tracestate_is_read_or_dropped, 0, UNIT_COUNT(STATES));
+    tcase_add_loop_test(states, good_states_are_passed_on, 0, UNIT_COUNT(GOOD_STATES));
+    tcase_add_loop_test(states, bad_states_are_dropped, 0, UNIT_COUNT(BAD_STATES));
     tcase_add_test(states, several_fields_are_one_list);
     tcase_add_test(states, tracestate_has_its_limits);
     tcase_add_loop_test(states, a_long_tracestate_is_cut_by_whole_members, 0, UNIT_COUNT(CUTS));

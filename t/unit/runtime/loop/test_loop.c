@@ -1,5 +1,6 @@
-/* services/common/loop: timers, tasks, watches and wake-ups. */
+/* runtime/loop: timers, tasks, watches, wake-ups and backoff. */
 #include "base/clock.h"
+#include "runtime/loop/backoff.h"
 #include "runtime/loop/loop.h"
 
 #include "unit.h"
@@ -294,6 +295,19 @@ START_TEST(signals_are_coalesced) {
 }
 END_TEST
 
+START_TEST(backoff_grows_to_its_cap) {
+    struct backoff backoff = { .base_ms = 100, .cap_ms = 1000 };
+    for (int round = 0; round < 200; round++) {
+        uint32_t ceiling = round < 4 ? 100u << round : 1000;
+        uint32_t delay_ms = backoff_next_ms(&backoff);
+        ck_assert_uint_ge(delay_ms, 50);
+        ck_assert_uint_le(delay_ms, ceiling);
+    }
+    backoff_reset(&backoff);
+    ck_assert_uint_le(backoff_next_ms(&backoff), 100);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("loop");
     TCase *tcase = tcase_create("loop");
@@ -310,6 +324,7 @@ int main(void) {
     tcase_add_test(tcase, what_cannot_be_watched_is_an_error);
     tcase_add_test(tcase, no_signal_of_another_thread_is_lost);
     tcase_add_test(tcase, signals_are_coalesced);
+    tcase_add_test(tcase, backoff_grows_to_its_cap);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }
