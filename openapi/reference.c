@@ -1,7 +1,8 @@
 /* Local references of anything but schemas: "#/components/parameters/Id". */
 #include "reference.h"
+#include "base/ascii.h"
+#include "base/percent.h"
 #include "loader.h"
-#include "percent.h"
 
 #include <string.h>
 
@@ -12,24 +13,8 @@ struct str oa_fragment_decode(struct arena *arena, struct str fragment, bool *re
     char *out = arena_alloc(arena, fragment.len + 1);
     size_t len = 0;
 
-    *ret_malformed = false;
-
-    for (size_t i = 0; out != NULL && i < fragment.len; i++) {
-        char c = fragment.data[i];
-
-        if (c == '%') {
-            int byte = oa_percent_byte(fragment.data + i, fragment.data + fragment.len);
-
-            if (byte < 0) {
-                *ret_malformed = true;
-                return (struct str){ NULL, 0 };
-            }
-            c = (char)byte;
-            i += 2;
-        }
-        out[len++] = c;
-    }
-    return (struct str){ out, len };
+    *ret_malformed = out != NULL && !percent_decode(fragment, out, &len);
+    return *ret_malformed ? (struct str){ NULL, 0 } : (struct str){ out, len };
 }
 
 struct str oa_pointer_next(struct str *pointer) {
@@ -61,7 +46,7 @@ const struct oa_json *oa_pointer_step(const struct oa_json *node, struct str tok
         return NULL;
     }
     for (size_t i = 0; i < token.len; i++) {
-        if (token.data[i] < '0' || token.data[i] > '9') {
+        if (!ascii_is_digit(token.data[i])) {
             return NULL;
         }
         index = index * 10 + (size_t)(token.data[i] - '0');

@@ -1,6 +1,7 @@
 /*
  * What the tables of document_objects.c cannot say: which members go together, which values exist.
  */
+#include "base/ascii.h"
 #include "shape.h"
 
 #include <string.h>
@@ -42,8 +43,7 @@ static bool is_component_name(struct str name) {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
 
-        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-            c != '.' && c != '-' && c != '_') {
+        if (!ascii_is_alnum(c) && c != '.' && c != '-' && c != '_') {
             return false;
         }
     }

@@ -1,3 +1,4 @@
+#include "base/ascii.h"
 #include "file.h"
 #include "shape.h"
 
@@ -46,7 +47,7 @@ static bool check_version(struct oa_loader *loader) {
 
 /* The first thing in it is a comment, a separator or a plain word: what people write in YAML. */
 static bool is_yaml(const char *text, size_t len) {
-    return len > 1 && (text[0] == '#' || text[0] == '-' || (text[0] >= 'a' && text[0] <= 'z')) &&
+    return len > 1 && (text[0] == '#' || text[0] == '-' || ascii_is_lower(text[0])) &&
            memchr(text, ':', len) != NULL;
 }
 

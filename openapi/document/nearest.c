@@ -1,14 +1,14 @@
 /* "Did you mean": the known name that is nearest to one that nobody knows. */
+#include "base/ascii.h"
 #include "openapi/loader.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* Longer names are not compared: nobody mistypes that much. */
 enum { NAME_BYTES_MAX = 40 };
 
 static bool same_letter(char a, char b) {
-    return tolower((unsigned char)a) == tolower((unsigned char)b);
+    return ascii_to_lower(a) == ascii_to_lower(b);
 }
 
 static unsigned min3(unsigned a, unsigned b, unsigned c) {

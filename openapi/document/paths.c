@@ -1,5 +1,5 @@
 /* "paths": their templates, methods and operations. */
-#include "openapi/percent.h"
+#include "base/percent.h"
 #include "shape.h"
 
 #include <string.h>
@@ -20,28 +20,16 @@ enum { METHODS = sizeof(methods) / sizeof(methods[0]) };
 static bool load_literal(struct oa_loader *loader, const struct oa_place *place, struct str text,
                          struct oa_segment *segment) {
     char *out = loader_alloc(loader, text.len + 1, 1);
-    size_t n = 0;
+    size_t len;
 
     if (out == NULL) {
         return false;
     }
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-
-        if (c == '%') {
-            int byte = oa_percent_byte(text.data + i, text.data + text.len);
-
-            if (byte < 0) {
-                return loader_fail(loader, place,
-                                   "'%%' must be followed by two hexadecimal digits");
-            }
-            c = (char)byte;
-            i += 2;
-        }
-        out[n++] = c;
+    if (!percent_decode(text, out, &len)) {
+        return loader_fail(loader, place, "'%%' must be followed by two hexadecimal digits");
     }
-    segment->text = (struct str){ out, n };
-    if (n > OA_LITERAL_BYTES_MAX) {
+    segment->text = (struct str){ out, len };
+    if (len > OA_LITERAL_BYTES_MAX) {
         return loader_fail(loader, place, "a segment is longer than %d bytes",
                            OA_LITERAL_BYTES_MAX);
     }

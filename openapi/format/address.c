@@ -9,7 +9,7 @@
  * URIs only the syntax is looked at: no scheme has rules of its own here.
  */
 #include "address.h"
-#include "openapi/ascii.h"
+#include "base/ascii.h"
 #include "openapi/utf8.h"
 
 #include <stdint.h>
@@ -22,10 +22,6 @@ enum {
     LOCAL_PART_BYTES_MAX = 64, /* RFC 5321, 4.5.3.1.1 */
     IPV6_GROUPS = 8
 };
-
-static bool is_letter_or_digit(char c) {
-    return oa_is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 
 static bool is_wide(char c) {
     return (c & 0x80) != 0;
@@ -40,7 +36,7 @@ static bool is_label(struct str label, bool wide) {
     for (size_t i = 0; i < label.len; i++) {
         char c = label.data[i];
 
-        if (!is_letter_or_digit(c) && c != '-' && !(wide && is_wide(c))) {
+        if (!ascii_is_alnum(c) && c != '-' && !(wide && is_wide(c))) {
             return false;
         }
     }
@@ -81,7 +77,7 @@ bool address_is_ipv4(struct str text) {
         if (part > 0 && (s == end || *s++ != '.')) {
             return false;
         }
-        for (start = s; s < end && oa_is_digit(*s) && s - start < 3; s++) {
+        for (start = s; s < end && ascii_is_digit(*s) && s - start < 3; s++) {
             n = n * 10 + (*s - '0');
         }
         /* a leading zero would be read as octal by some */
@@ -101,7 +97,7 @@ static int count_groups(struct str text, bool ipv4_allowed) {
     while (s < end) {
         const char *start = s;
 
-        while (s < end && oa_is_hex(*s) && s - start < 4) {
+        while (s < end && ascii_is_hex(*s) && s - start < 4) {
             s++;
         }
         if (ipv4_allowed && s < end && *s == '.') {
@@ -137,7 +133,7 @@ bool address_is_ipv6(struct str text) {
 }
 
 static bool is_atom_char(char c, bool wide) {
-    return is_letter_or_digit(c) || (wide && is_wide(c)) ||
+    return ascii_is_alnum(c) || (wide && is_wide(c)) ||
            (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
@@ -262,7 +258,7 @@ static const uint8_t classes[128] = {
 };
 
 static bool is_percent_encoded(const char *s, const char *end) {
-    return end - s >= 3 && s[0] == '%' && oa_is_hex(s[1]) && oa_is_hex(s[2]);
+    return end - s >= 3 && s[0] == '%' && ascii_is_hex(s[1]) && ascii_is_hex(s[2]);
 }
 
 static bool is_private(uint32_t c) {
@@ -311,7 +307,7 @@ static bool is_ip_literal(const char *s, const char *end) {
     if (s == end || (*s != 'v' && *s != 'V')) {
         return address_is_ipv6((struct str){ s, (size_t)(end - s) });
     }
-    for (dot = s + 1; dot < end && oa_is_hex(*dot); dot++) {
+    for (dot = s + 1; dot < end && ascii_is_hex(*dot); dot++) {
     }
     if (dot == s + 1 || dot == end || *dot != '.' || dot + 1 == end ||
         memchr(s, '%', (size_t)(end - s)) != NULL) {
@@ -340,7 +336,7 @@ static bool is_authority(const char *s, const char *end, unsigned wide) {
         host_end = skip(s, end, UNRESERVED | SUB_DELIM | wide);
     }
     if (host_end < end && *host_end == ':') {
-        for (host_end++; host_end < end && oa_is_digit(*host_end); host_end++) {
+        for (host_end++; host_end < end && ascii_is_digit(*host_end); host_end++) {
         }
     }
     return host_end == end;
@@ -348,11 +344,10 @@ static bool is_authority(const char *s, const char *end, unsigned wide) {
 
 /* Where the scheme's ':' stands; NULL: there is no scheme. */
 static const char *find_scheme_end(const char *s, const char *end) {
-    if (s == end || !oa_is_letter(*s)) {
+    if (s == end || !ascii_is_letter(*s)) {
         return NULL;
     }
-    while (s < end &&
-           (oa_is_letter(*s) || oa_is_digit(*s) || *s == '+' || *s == '-' || *s == '.')) {
+    while (s < end && (ascii_is_alnum(*s) || *s == '+' || *s == '-' || *s == '.')) {
         s++;
     }
     return s < end && *s == ':' ? s : NULL;
@@ -416,7 +411,7 @@ static const char *skip_variable_name(const char *s, const char *end) {
     for (; s < end; s++) {
         if (is_percent_encoded(s, end)) {
             s += 2;
-        } else if (*s == '.' ? after_dot : !oa_is_letter(*s) && !oa_is_digit(*s) && *s != '_') {
+        } else if (*s == '.' ? after_dot : !ascii_is_alnum(*s) && *s != '_') {
             break;
         }
         after_dot = *s == '.';
@@ -435,7 +430,7 @@ static const char *skip_variable(const char *s, const char *end) {
     } else if (*s == ':') {
         const char *digits = ++s;
 
-        while (s < end && oa_is_digit(*s)) {
+        while (s < end && ascii_is_digit(*s)) {
             s++;
         }
         if (s == digits || *digits == '0' || s - digits > TEMPLATE_PREFIX_MAX_DIGITS) {

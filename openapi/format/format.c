@@ -6,7 +6,7 @@
  */
 #include "format.h"
 #include "address.h"
-#include "openapi/ascii.h"
+#include "base/ascii.h"
 #include "openapi/decimal.h"
 #include "openapi/pattern/pattern.h"
 
@@ -28,7 +28,7 @@ static int take_number(struct str *s, unsigned digits) {
         return -1;
     }
     for (unsigned i = 0; i < digits; i++) {
-        if (!oa_is_digit(s->data[i])) {
+        if (!ascii_is_digit(s->data[i])) {
             return -1;
         }
         n = n * 10 + (s->data[i] - '0');
@@ -135,7 +135,7 @@ static bool is_date_time(struct str text) {
 static int take_units(struct str *s, const char *units) {
     int count = 0;
 
-    while (s->len > 0 && oa_is_digit(*s->data)) {
+    while (s->len > 0 && ascii_is_digit(*s->data)) {
         while (take_number(s, 1) >= 0) {
         }
         while (count == 0 && *units != '\0' && s->len > 0 && *s->data != *units) {
@@ -180,7 +180,7 @@ static bool is_uuid(struct str text) {
     for (size_t i = 0; i < text.len; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-        if (dash ? text.data[i] != '-' : !oa_is_hex(text.data[i])) {
+        if (dash ? text.data[i] != '-' : !ascii_is_hex(text.data[i])) {
             return false;
         }
     }
@@ -204,7 +204,7 @@ static bool is_relative_json_pointer(struct str text) {
     size_t digits = 0;
     struct str rest;
 
-    while (digits < text.len && oa_is_digit(text.data[digits])) {
+    while (digits < text.len && ascii_is_digit(text.data[digits])) {
         digits++;
     }
     if (digits == 0 || (text.data[0] == '0' && digits > 1)) {

@@ -5,7 +5,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 
 #include "atom.h"
-#include "openapi/ascii.h"
+#include "base/ascii.h"
 #include "openapi/utf8.h"
 
 #include <pcre2.h>
@@ -62,7 +62,7 @@ bool atom_put(struct parser *parser, const char *text) {
 }
 
 bool atom_put_point(struct parser *parser, uint32_t point) {
-    bool plain = point < 128 && (oa_is_digit((char)point) || oa_is_letter((char)point));
+    bool plain = point < 128 && (ascii_is_digit((char)point) || ascii_is_letter((char)point));
     char text[16];
 
     snprintf(text, sizeof(text), plain ? "%c" : "\\x{%x}", point);
@@ -86,7 +86,7 @@ bool atom_take(struct parser *parser, char c) {
 }
 
 bool atom_is_digit_next(const struct parser *parser) {
-    return parser->pos < parser->end && oa_is_digit(*parser->pos);
+    return parser->pos < parser->end && ascii_is_digit(*parser->pos);
 }
 
 unsigned atom_take_number(struct parser *parser) {
@@ -100,13 +100,6 @@ unsigned atom_take_number(struct parser *parser) {
 
 /* ---- escapes ---- */
 
-static int hex_value(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Exactly `digits` hexadecimal digits, or nothing is taken. */
 static bool take_hex(struct parser *parser, int digits, uint32_t *ret_value) {
     uint32_t value = 0;
@@ -115,7 +108,7 @@ static bool take_hex(struct parser *parser, int digits, uint32_t *ret_value) {
         return false;
     }
     for (int i = 0; i < digits; i++) {
-        int digit = hex_value(parser->pos[i]);
+        int digit = ascii_hex_value(parser->pos[i]);
 
         if (digit < 0) {
             return false;
@@ -132,8 +125,8 @@ static bool take_braced_hex(struct parser *parser, uint32_t *ret_value) {
     const char *s = parser->pos + 1;
     uint32_t value = 0;
 
-    while (s < parser->end && hex_value(*s) >= 0) {
-        value = value << 4 | (uint32_t)hex_value(*s++);
+    while (s < parser->end && ascii_hex_value(*s) >= 0) {
+        value = value << 4 | (uint32_t)ascii_hex_value(*s++);
         if (value > POINT_MAX) {
             return atom_fail(parser, parser->pos, "there is no such character");
         }
@@ -170,7 +163,7 @@ static bool take_unicode(struct parser *parser, uint32_t *ret_point) {
 static bool take_control_letter(struct parser *parser, uint32_t *ret_point) {
     char c = parser->pos < parser->end ? *parser->pos : '\0';
 
-    if (!oa_is_letter(c)) {
+    if (!ascii_is_letter(c)) {
         return false;
     }
     parser->pos++;
@@ -346,7 +339,7 @@ static bool is_written_as_script(struct str name) {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
 
-        if (first ? c < 'A' || c > 'Z' : c != '_' && (c < 'a' || c > 'z')) {
+        if (first ? !ascii_is_upper(c) : c != '_' && !ascii_is_lower(c)) {
             return false;
         }
         first = c == '_';
@@ -402,7 +395,7 @@ static struct str take_word(struct parser *parser) {
     const char *start = parser->pos;
 
     while (parser->pos < parser->end && parser->pos - start < NAME_BYTES_MAX &&
-           (oa_is_letter(*parser->pos) || oa_is_digit(*parser->pos) || *parser->pos == '_')) {
+           (ascii_is_letter(*parser->pos) || ascii_is_digit(*parser->pos) || *parser->pos == '_')) {
         parser->pos++;
     }
     return (struct str){ start, (size_t)(parser->pos - start) };

@@ -3,7 +3,7 @@
  * references (22.2.1, with the flag u).
  */
 #include "translate.h"
-#include "openapi/ascii.h"
+#include "base/ascii.h"
 #include "openapi/utf8.h"
 
 #include <stdlib.h>
@@ -165,8 +165,8 @@ static bool take_name(struct parser *parser, struct str *ret_name) {
     while (parser->pos < parser->end && *parser->pos != '>') {
         char c = *parser->pos;
 
-        if (!(oa_is_digit(c) && parser->pos > start) && !oa_is_letter(c) && c != '_' && c != '$' &&
-            (c & 0x80) == 0) {
+        if (!(ascii_is_digit(c) && parser->pos > start) && !ascii_is_letter(c) && c != '_' &&
+            c != '$' && (c & 0x80) == 0) {
             return atom_fail(parser, parser->pos, "a character that a group's name cannot have");
         }
         parser->pos++;

@@ -1,15 +1,16 @@
 #include "body_media.h"
 
+#include "base/ascii.h"
+
 #include <string.h>
 #include <strings.h>
 
 static bool is_token_char(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return ascii_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 static void skip_space(const char **s, const char *end) {
-    while (*s < end && (**s == ' ' || **s == '\t')) {
+    while (*s < end && ascii_is_blank(**s)) {
         (*s)++;
     }
 }

@@ -1,5 +1,5 @@
 /* From a parameter's text to a JSON value, as its style and its schema's types say. */
-#include "openapi/percent.h"
+#include "base/percent.h"
 #include "param.h"
 
 #include <stdlib.h>
@@ -13,21 +13,14 @@ bool oa_param_decode(struct oa_report *report, struct str text, bool plus, struc
         report->out_of_memory = true;
         return false;
     }
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
+    for (size_t i = 0; i < text.len;) {
+        bool is_space = plus && text.data[i] == '+';
+        int byte = percent_next(text, &i);
 
-        if (c == '%') {
-            int byte = oa_percent_byte(text.data + i, text.data + text.len);
-
-            if (byte < 0) {
-                return false;
-            }
-            c = (char)byte;
-            i += 2;
-        } else if (c == '+' && plus) {
-            c = ' ';
+        if (byte < 0) {
+            return false;
         }
-        out[n++] = c;
+        out[n++] = is_space ? ' ' : (char)byte;
     }
     *ret = (struct str){ out, n };
     return true;

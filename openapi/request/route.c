@@ -1,5 +1,5 @@
+#include "base/percent.h"
 #include "openapi/loader.h"
-#include "openapi/percent.h"
 
 #include <string.h>
 
@@ -15,29 +15,19 @@ struct way {
  * escape is malformed or it is longer than any.
  */
 static bool decode(struct str segment, char *buf, struct str *ret) {
-    const char *end = segment.data + segment.len;
     size_t n = 0;
 
     *ret = segment;
     if (memchr(segment.data, '%', segment.len) == NULL) {
         return true;
     }
-    for (const char *s = segment.data; s < end; s++) {
-        char c = *s;
+    for (size_t i = 0; i < segment.len;) {
+        int byte = percent_next(segment, &i);
 
-        if (n == OA_LITERAL_BYTES_MAX) {
+        if (byte < 0 || n == OA_LITERAL_BYTES_MAX) {
             return false;
         }
-        if (c == '%') {
-            int byte = oa_percent_byte(s, end);
-
-            if (byte < 0) {
-                return false;
-            }
-            c = (char)byte;
-            s += 2;
-        }
-        buf[n++] = c;
+        buf[n++] = (char)byte;
     }
     *ret = (struct str){ buf, n };
     return true;

@@ -1,4 +1,5 @@
 /* All schemas of a document, with their identifiers: $id, $anchor, $dynamicAnchor. */
+#include "base/ascii.h"
 #include "compile.h"
 #include "uri.h"
 
@@ -166,9 +167,9 @@ static bool count_dynamic(struct oa_loader *loader, struct str name) {
 static bool is_anchor_name(struct str name) {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
-        bool is_first = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        bool is_first = ascii_is_letter(c) || c == '_';
 
-        if (!is_first && (i == 0 || !((c >= '0' && c <= '9') || c == '-' || c == '.'))) {
+        if (!is_first && (i == 0 || !(ascii_is_digit(c) || c == '-' || c == '.'))) {
             return false;
         }
     }

@@ -1,4 +1,5 @@
 #include "uri.h"
+#include "base/ascii.h"
 
 #include <string.h>
 
@@ -18,13 +19,9 @@ void oa_uri_split(struct str reference, struct str *ret_uri, struct str *ret_fra
         hash != NULL ? (struct str){ hash + 1, reference.len - len - 1 } : (struct str){ NULL, 0 };
 }
 
-static bool is_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /* The length of "scheme:", or 0. */
 static size_t scheme_length(struct str uri) {
-    if (uri.len == 0 || !is_letter(uri.data[0])) {
+    if (uri.len == 0 || !ascii_is_letter(uri.data[0])) {
         return 0;
     }
     for (size_t i = 1; i < uri.len; i++) {
@@ -33,7 +30,7 @@ static size_t scheme_length(struct str uri) {
         if (c == ':') {
             return i + 1;
         }
-        if (!is_letter(c) && !(c >= '0' && c <= '9') && c != '+' && c != '-' && c != '.') {
+        if (!ascii_is_alnum(c) && c != '+' && c != '-' && c != '.') {
             return 0;
         }
     }

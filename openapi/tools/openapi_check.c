@@ -1,6 +1,7 @@
 /*
  * openapi-check: whether an OpenAPI document is good, and what the gateway would say to a request.
  */
+#include "base/ascii.h"
 #include "openapi/document/file.h"
 #include "tool.h"
 
@@ -93,7 +94,7 @@ static bool parse_number(const char *text, unsigned long max, unsigned long *ret
 
     errno = 0;
     *ret = strtoul(text, &end, 10);
-    return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && *ret <= max;
+    return errno == 0 && ascii_is_digit(text[0]) && *end == '\0' && *ret <= max;
 }
 
 static bool add_header(struct request *request, const char *text) {

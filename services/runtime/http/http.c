@@ -1,6 +1,7 @@
 /* What a handler sees of a request, and how it answers: http.h. */
 #include "base/buf.h"
 #include "base/percent.h"
+#include "base/random.h"
 #include "runtime/json/json.h"
 #include "runtime/telemetry/log.h"
 #include "server_private.h"
@@ -74,7 +75,7 @@ static enum err normalize_path(struct http_exchange *exchange) {
     if (bytes == NULL) {
         return ERR_NO_MEMORY;
     }
-    if (!http_percent_normalize(path, bytes, &length)) {
+    if (!percent_normalize(path, bytes, &length)) {
         return ERR_INVALID;
     }
     exchange->path = (struct str){ bytes, length };
@@ -187,7 +188,7 @@ const char *http_request_id(struct http_exchange *exchange) {
         memcpy(exchange->request_id, given.data, given.len);
         exchange->request_id[given.len] = '\0';
     } else {
-        clock_uuid4(exchange->request_id);
+        random_uuid(exchange->request_id);
     }
     return exchange->request_id;
 }
@@ -234,16 +235,10 @@ struct trace http_trace(struct http_exchange *exchange) {
 
 /* ---- parameters ---- */
 
-/* -1 for %00 too, which no value of ours contains and C strings would hide. */
-static int decode_byte(struct str text, size_t *position) {
-    int byte = http_percent_decode(text, position);
-    return byte == 0 ? -1 : byte;
-}
-
 static bool name_is(struct str encoded, const char *name) {
     size_t position = 0;
     for (; position < encoded.len; name++) {
-        int byte = decode_byte(encoded, &position);
+        int byte = percent_next(encoded, &position);
         if (*name == '\0' || byte != (unsigned char)*name) {
             return false;
         }
@@ -251,18 +246,15 @@ static bool name_is(struct str encoded, const char *name) {
     return *name == '\0';
 }
 
+/* No value of ours contains %00, which C strings would hide. */
 static enum err decode(struct arena *arena, struct str encoded, struct str *ret_value) {
     char *bytes = arena_alloc(arena, encoded.len + 1);
     size_t length = 0;
     if (bytes == NULL) {
         return ERR_NO_MEMORY;
     }
-    for (size_t position = 0; position < encoded.len;) {
-        int byte = decode_byte(encoded, &position);
-        if (byte < 0) {
-            return ERR_INVALID;
-        }
-        bytes[length++] = (char)byte;
+    if (!percent_decode(encoded, bytes, &length) || memchr(bytes, '\0', length) != NULL) {
+        return ERR_INVALID;
     }
     bytes[length] = '\0';
     *ret_value = (struct str){ bytes, length };
@@ -378,37 +370,6 @@ enum err http_cursor_parse(struct str text, const char *scope, struct http_curso
 
 /* ---- the head of an answer ---- */
 
-static const char *reason(int status) {
-    switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 304: return "Not Modified";
-    case 400: return "Bad Request";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 412: return "Precondition Failed";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 417: return "Expectation Failed";
-    case 422: return "Unprocessable Content";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Unknown";
-    }
-}
-
 static bool has_body(int status) { /* RFC 9110 §6.4.1 */
     return status >= 200 && status != 204 && status != 304;
 }
@@ -429,7 +390,7 @@ static void append_status_line(struct buf *out, int status) {
     APPEND(out, "HTTP/1.1 ");
     buf_append_int(out, status);
     APPEND(out, " ");
-    buf_append_str(out, reason(status));
+    buf_append_str(out, err_status_title(status));
     APPEND(out, "\r\nDate: ");
 }
 

@@ -1,5 +1,6 @@
 #include "parser.h"
 
+#include "base/ascii.h"
 #include "parser_private.h"
 
 #include <assert.h>
@@ -52,18 +53,6 @@ static size_t skip_class(const char *bytes, size_t position, size_t end,
         position++;
     }
     return position;
-}
-
-static bool is_digit(char byte) {
-    return byte >= '0' && byte <= '9';
-}
-
-static int hex_digit(char byte) {
-    if (is_digit(byte)) {
-        return byte - '0';
-    }
-    char lower = (char)(byte | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 enum http_parse_result http_parser_fail(struct http_parser *parser, int status, const char *error) {
@@ -153,14 +142,14 @@ static enum http_parse_result version(struct http_parser *parser, const char *by
     while (parser->position < end) {
         char byte = bytes[parser->position];
         char wanted = form[parser->position - parser->mark];
-        if (wanted == 'n' && is_digit(byte)) {
+        if (wanted == 'n' && ascii_is_digit(byte)) {
             parser->version_minor = byte == '0' ? 0 : 1;
             parser->position++;
             parser->state = parser->is_response ? STATE_STATUS_SPACE : STATE_REQUEST_LINE_CR;
             return HTTP_PARSE_MORE;
         }
         if (byte != wanted || wanted == 'n') {
-            return wanted == '1' && is_digit(byte)
+            return wanted == '1' && ascii_is_digit(byte)
                        ? http_parser_fail(parser, 505, "Only HTTP/1.0 and HTTP/1.1 are spoken here")
                        : http_parser_fail(parser, 400, "The HTTP version is malformed");
         }
@@ -180,7 +169,7 @@ static enum http_parse_result status_code(struct http_parser *parser, const char
             parser->state = STATE_STATUS_END;
             return HTTP_PARSE_MORE;
         }
-        if (!is_digit(byte)) {
+        if (!ascii_is_digit(byte)) {
             break;
         }
         parser->status = parser->status * 10 + (byte - '0');
@@ -376,7 +365,7 @@ static enum http_parse_result body_until_close(struct http_parser *parser, size_
 
 static enum http_parse_result chunk_size(struct http_parser *parser, const char *bytes) {
     char byte = bytes[parser->position];
-    int digit = hex_digit(byte);
+    int digit = ascii_hex_value(byte);
     if (digit >= 0 && parser->chunk_digits < 16) {
         parser->chunk_left = parser->chunk_left << 4 | (uint64_t)digit;
         parser->chunk_digits++;

@@ -1,11 +1,8 @@
 /* What the headers mean for framing and for the connection. */
+#include "base/ascii.h"
 #include "parser_private.h"
 
 #include <string.h>
-
-static char to_lower(char byte) {
-    return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
-}
 
 bool http_span_equals(const char *bytes, struct http_span span, const char *lower,
                       size_t lower_length) {
@@ -13,7 +10,7 @@ bool http_span_equals(const char *bytes, struct http_span span, const char *lowe
         return false;
     }
     for (size_t i = 0; i < lower_length; i++) {
-        if (to_lower(bytes[span.offset + i]) != lower[i]) {
+        if (ascii_to_lower(bytes[span.offset + i]) != lower[i]) {
             return false;
         }
     }
@@ -206,7 +203,7 @@ static bool name_matches(const char *bytes, struct http_span name, const char *w
         return false;
     }
     for (size_t i = 0; i < length; i++) {
-        if (to_lower(bytes[name.offset + i]) != to_lower(wanted[i])) {
+        if (ascii_to_lower(bytes[name.offset + i]) != ascii_to_lower(wanted[i])) {
             return false;
         }
     }

@@ -1,10 +1,10 @@
 #include "metrics.h"
 
+#include "base/ascii.h"
 #include "base/decimal.h"
 #include "metrics_process.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -61,11 +61,11 @@ static size_t table_count;
 /* ---- declaration ---- */
 
 static bool is_valid_name(const char *name) {
-    if (name[0] == '\0' || isdigit((unsigned char)name[0])) {
+    if (name[0] == '\0' || ascii_is_digit(name[0])) {
         return false;
     }
     for (; *name != '\0'; name++) {
-        if (!isalnum((unsigned char)*name) && *name != '_' && *name != ':') {
+        if (!ascii_is_alnum(*name) && *name != '_' && *name != ':') {
             return false;
         }
     }

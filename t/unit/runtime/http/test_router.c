@@ -1,5 +1,4 @@
-/* services/common/http_router and http_percent: which route a path means. */
-#include "base/percent.h"
+/* runtime/http/router: which route a path means. */
 #include "runtime/http/router.h"
 
 #include "unit.h"
@@ -115,49 +114,12 @@ START_TEST(router_without_routes_finds_nothing) {
 }
 END_TEST
 
-/* RFC 3986 §6.2.2.2; NULL: refused. */
-static const struct {
-    const char *path, *normal;
-} PATHS[] = {
-    { "", "" },
-    { "/products/1", "/products/1" },
-    { "/products/%31", "/products/1" },
-    { "/%6frders/%31%32", "/orders/12" },
-    { "/%6Frders", "/orders" },
-    { "/%41%5a%61%7A%30%39%2d%2E%5f%7E", "/AZaz09-._~" },
-    { "/a%2Fb", "/a%2Fb" }, /* still one segment */
-    { "/a%2fb%00", "/a%2fb%00" },
-    { "/%25%33%31", "/%2531" }, /* decoded once */
-    { "/%c3%a4%20", "/%c3%a4%20" },
-    { "/%60%7b%40%5B%2f%3A", "/%60%7b%40%5B%2f%3A" }, /* the neighbours of letters and digits */
-    { "/%", NULL },
-    { "/%3", NULL },
-    { "/%zz", NULL },
-    { "/%3g", NULL },
-    { "/%%31", NULL },
-    { "/a%+1", NULL },
-};
-
-START_TEST(unreserved_characters_are_the_same_encoded) {
-    char out[64];
-    size_t length = 0;
-    struct str path = str_of(PATHS[_i].path);
-    bool ok = http_percent_normalize(path, out, &length);
-    ck_assert_msg(ok == (PATHS[_i].normal != NULL), "%s", PATHS[_i].path);
-    if (ok) {
-        ck_assert_msg(str_equal((struct str){ out, length }, str_of(PATHS[_i].normal)), "%s: %.*s",
-                      PATHS[_i].path, (int)length, out);
-    }
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("http_router");
     TCase *router = tcase_create("router");
     tcase_add_loop_test(router, route_is_found, 0, UNIT_COUNT(MATCHES));
     tcase_add_test(router, allow_lists_what_the_path_can);
     tcase_add_test(router, router_without_routes_finds_nothing);
-    tcase_add_loop_test(router, unreserved_characters_are_the_same_encoded, 0, UNIT_COUNT(PATHS));
     suite_add_tcase(suite, router);
     return unit_run(suite);
 }
