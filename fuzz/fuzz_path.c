@@ -6,8 +6,8 @@
  * simple model says: split at '/', decode each segment, compare with each template, and take the
  * one that is literal where the other is a template, from the left. "." and ".." are no segments.
  */
+#include "base/percent.h"
 #include "openapi/document/document.h"
-#include "openapi/percent.h"
 #include "openapi_checks.h"
 
 enum { TEMPLATES_MAX = 12, SEGMENTS_MAX = 16, SEGMENT_BYTES_MAX = 200, INPUT_BYTES_MAX = 2000 };
@@ -33,17 +33,14 @@ static bool is_unreserved(int c) {
 static bool says(struct piece segment, struct piece literal, bool *ret_unclear) {
     size_t at = 0;
 
-    for (size_t i = 0; i < segment.len; i++, at++) {
-        int c = (unsigned char)segment.data[i];
+    for (size_t i = 0; i < segment.len; at++) {
+        bool encoded = segment.data[i] == '%';
+        int c = percent_next((struct str){ segment.data, segment.len }, &i);
 
-        if (c == '%') {
-            c = oa_percent_byte(segment.data + i, segment.data + segment.len);
-            if (c < 0) {
-                return false;
-            }
-            *ret_unclear = *ret_unclear || !is_unreserved(c);
-            i += 2;
+        if (c < 0) {
+            return false;
         }
+        *ret_unclear = *ret_unclear || (encoded && !is_unreserved(c));
         if (at == literal.len || (unsigned char)literal.data[at] != c) {
             return false;
         }

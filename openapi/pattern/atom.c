@@ -62,7 +62,7 @@ bool atom_put(struct parser *parser, const char *text) {
 }
 
 bool atom_put_point(struct parser *parser, uint32_t point) {
-    bool plain = point < 128 && (ascii_is_digit((char)point) || ascii_is_letter((char)point));
+    bool plain = point < 128 && ascii_is_alnum((char)point);
     char text[16];
 
     snprintf(text, sizeof(text), plain ? "%c" : "\\x{%x}", point);
@@ -395,7 +395,7 @@ static struct str take_word(struct parser *parser) {
     const char *start = parser->pos;
 
     while (parser->pos < parser->end && parser->pos - start < NAME_BYTES_MAX &&
-           (ascii_is_letter(*parser->pos) || ascii_is_digit(*parser->pos) || *parser->pos == '_')) {
+           (ascii_is_alnum(*parser->pos) || *parser->pos == '_')) {
         parser->pos++;
     }
     return (struct str){ start, (size_t)(parser->pos - start) };
