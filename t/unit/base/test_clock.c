@@ -100,6 +100,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("clock");
     TCase *tests = tcase_create("clock");
+    tcase_set_timeout(tests, 30);
     tcase_add_loop_test(tests, known_times_format_and_parse, 0, (int)UNIT_COUNT(TIMES));
     tcase_add_loop_test(tests, forms_are_taken_or_refused, 0, (int)UNIT_COUNT(FORMS));
     tcase_add_test(tests, every_day_round_trips);
