@@ -1,8 +1,8 @@
 /*
  * What a handler sees of a request, and how it answers.
  *
- * A handler gets an exchange and must answer it exactly once, now or later, with http_reply() or one
- * of its kin: also when the client has gone (the answer is then dropped). Loop thread only.
+ * A handler gets an exchange and must answer it exactly once, now or later, with http_reply() or
+ * one of its kin: also when the client has gone (the answer is then dropped). Loop thread only.
  */
 #ifndef RUNTIME_HTTP_HTTP_H
 #define RUNTIME_HTTP_HTTP_H
