@@ -1,9 +1,9 @@
 /* Listening, accepting, deadlines, drain, metrics. The connections are in connection.c. */
 #include "server_private.h"
 
+#include "runtime/loop/resolve.h"
 #include "runtime/telemetry/log.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,12 +17,6 @@
 #include <unistd.h>
 
 enum { LISTEN_BACKLOG = 4096, SWEEP_MS_MIN = 5 };
-
-union socket_address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
 
 /* ---- metrics: requests by route and class of status, and what is counted for all together ---- */
 
@@ -81,27 +75,8 @@ void http_server_count(const struct http_server *server, const struct http_route
 
 /* ---- listen ---- */
 
-static enum err parse_address(const char *text, uint16_t port, union socket_address *ret_address,
-                              socklen_t *ret_length) {
-    union socket_address address = { 0 };
-    if (inet_pton(AF_INET, text, &address.v4.sin_addr) == 1) {
-        address.v4.sin_family = AF_INET;
-        address.v4.sin_port = htons(port);
-        *ret_length = sizeof(address.v4);
-    } else if (inet_pton(AF_INET6, text, &address.v6.sin6_addr) == 1) {
-        address.v6.sin6_family = AF_INET6;
-        address.v6.sin6_port = htons(port);
-        *ret_length = sizeof(address.v6);
-    } else {
-        log_error("cannot listen: not a numeric address", LOG_STR("address", text));
-        return ERR_INVALID;
-    }
-    *ret_address = address;
-    return ERR_OK;
-}
-
 static uint16_t bound_port(int fd) {
-    union socket_address address = { 0 };
+    union resolver_socket address = { 0 };
     socklen_t length = sizeof(address);
     if (getsockname(fd, &address.any, &length) != 0) {
         return 0;
@@ -116,11 +91,11 @@ static bool set_flag(int fd, int level, int option) {
 
 static enum err open_listener(struct http_server *server) {
     const struct http_server_options *options = &server->options;
-    union socket_address address;
-    socklen_t length;
-    enum err err = parse_address(options->address, options->port, &address, &length);
-    if (err != ERR_OK) {
-        return err;
+    union resolver_socket address;
+    socklen_t length = resolver_parse(options->address, options->port, &address);
+    if (length == 0) {
+        log_error("cannot listen: not a numeric address", LOG_STR("address", options->address));
+        return ERR_INVALID;
     }
     int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || !set_flag(fd, SOL_SOCKET, SO_REUSEADDR) ||

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /*
  * One lookup: filled by its thread, then taken by the loop. Who is last frees it: the loop, or the
@@ -148,15 +147,26 @@ static void begin_lookup(struct resolver *resolver) {
 
 /* ---- open and close ---- */
 
-static bool is_numeric(const char *host) {
-    struct in6_addr address; /* large enough for both */
-    return strlen(host) < RESOLVE_ADDRESS_BYTES &&
-           (inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1);
+socklen_t resolver_parse(const char *address, uint16_t port, union resolver_socket *ret_socket) {
+    *ret_socket = (union resolver_socket){ .any.sa_family = AF_UNSPEC };
+    if (inet_pton(AF_INET, address, &ret_socket->v4.sin_addr) == 1) {
+        ret_socket->v4.sin_family = AF_INET;
+        ret_socket->v4.sin_port = htons(port);
+        return sizeof(ret_socket->v4);
+    }
+    if (inet_pton(AF_INET6, address, &ret_socket->v6.sin6_addr) == 1) {
+        ret_socket->v6.sin6_family = AF_INET6;
+        ret_socket->v6.sin6_port = htons(port);
+        return sizeof(ret_socket->v6);
+    }
+    return 0;
 }
 
 void resolver_open(struct resolver *resolver, struct loop *loop, const char *host) {
-    *resolver = (struct resolver){ .loop = loop, .host = host, .is_numeric = is_numeric(host) };
-    if (resolver->is_numeric) {
+    union resolver_socket numeric;
+    *resolver = (struct resolver){ .loop = loop, .host = host };
+    if (strlen(host) < RESOLVE_ADDRESS_BYTES && resolver_parse(host, 0, &numeric) > 0) {
+        resolver->is_numeric = true;
         memcpy(resolver->addresses[0], host, strlen(host) + 1);
         resolver->count = 1;
     } else {

@@ -13,9 +13,11 @@
 
 #include "loop.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 enum {
     RESOLVE_ADDRESS_BYTES = 46, /* INET6_ADDRSTRLEN */
@@ -37,6 +39,15 @@ struct resolver {
     struct resolver_lookup *lookup; /* under way, or NULL */
     uint64_t paused_until_ms;
 };
+
+union resolver_socket {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+/* A numeric address as one of a socket; its length, 0 when it is none. */
+socklen_t resolver_parse(const char *address, uint16_t port, union resolver_socket *ret_socket);
 
 /* Begins the first lookup. `host`, name or numeric address, must stay. */
 void resolver_open(struct resolver *resolver, struct loop *loop, const char *host);
