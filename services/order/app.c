@@ -125,10 +125,10 @@ static enum err open_server(void) {
 
 enum err app_start(struct loop *loop) {
     static enum err (*const PARTS[])(void) = {
-        open_database,       open_cache,       open_products,      idempotency_init,
-        product_lookup_init, order_store_init, order_pages_init,   create_order_init,
-        get_order_init,      list_orders_init, order_updated_init, product_updated_init,
-        open_broker,         open_outbox,      open_server,
+        open_database,       open_cache,         open_products,        idempotency_init,
+        product_lookup_init, order_store_init,   create_order_init,    get_order_init,
+        list_orders_init,    order_updated_init, product_updated_init, open_broker,
+        open_outbox,         open_server,
     };
     app.loop = loop;
     metrics_register(order_metrics, ORDER_METRIC_COUNT);
@@ -173,8 +173,8 @@ void app_stop(void) {
     idempotency_done();
     product_lookup_done();
     batcher_done(&app.inserts);
-    batcher_done(&app.reads);
-    batcher_done(&app.first_pages);
+    lookup_done(&app.reads);
+    lookup_done(&app.first_pages);
     batcher_done(&app.later_pages);
     outbox_close(&app.outbox);
     flow_pool_done(&app.create_flows);

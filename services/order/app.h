@@ -8,6 +8,7 @@
 #include "runtime/cache/cache.h"
 #include "runtime/flow/batcher.h"
 #include "runtime/flow/flow.h"
+#include "runtime/flow/lookup.h"
 #include "runtime/http/client.h"
 #include "runtime/http/server.h"
 #include "runtime/loop/loop.h"
@@ -33,11 +34,11 @@ struct app {
     struct id_block order_ids;
     struct http_server *server;
     struct batcher key_reads;                /* idempotency.c */
-    struct batcher lookups;                  /* product_lookup.c */
+    struct lookup lookups;                   /* product_lookup.c */
     struct batcher inserts;                  /* order_store.c */
-    struct batcher reads;                    /* get_order.c */
-    struct batcher first_pages;              /* order_pages.c */
-    struct batcher later_pages;              /* order_pages.c */
+    struct lookup reads;                     /* get_order.c */
+    struct lookup first_pages;               /* list_orders.c */
+    struct batcher later_pages;              /* list_orders.c */
     struct consumer consumers[ORDER_QUEUES]; /* order_updated.c, product_updated.c */
     struct flow_pool create_flows, get_flows, list_flows;
 };
@@ -57,7 +58,6 @@ void idempotency_done(void);
 MUST_CHECK enum err product_lookup_init(void);
 void product_lookup_done(void);
 MUST_CHECK enum err order_store_init(void);
-MUST_CHECK enum err order_pages_init(void);
 MUST_CHECK enum err order_updated_init(void);
 MUST_CHECK enum err product_updated_init(void);
 void reconcile_start(void);

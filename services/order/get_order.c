@@ -34,11 +34,6 @@ static struct flow_kind KIND = {
     .flow_bytes = sizeof(struct get_order),
 };
 
-struct read_item {
-    struct flow_wait wait;
-    int64_t id;
-};
-
 enum { READ_BATCH_MAX = 256, READ_INFLIGHT_MAX = 2 };
 
 void get_order(struct http_exchange *exchange, void *ctx) {
@@ -56,8 +51,8 @@ static enum flow_rc parse(struct flow *flow) {
 
 static enum flow_rc read_order(struct flow *flow) {
     struct get_order *self = (struct get_order *)flow;
-    struct read_item item = { .wait = flow_wait(flow), .id = self->id };
-    enum err err = batcher_add(&app.reads, &item);
+    struct lookup_question question = { flow_wait(flow), self->id };
+    enum err err = lookup_ask(&app.reads, &question);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
@@ -69,53 +64,40 @@ static enum flow_rc reply_order(struct flow *flow) {
     return http_flow_reply(flow, &(struct http_reply){ .status = 200 }, &body);
 }
 
-/* ---- the read batch ---- */
+/* ---- the query ---- */
 
-static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
-    struct batch *batch = ctx;
-    for (size_t r = 0; err == ERR_OK && r < rows[0].count; r++) {
-        struct order order;
-        int64_t id = pg_rows_get_int8(&rows[0], r, 0);
-        enum err outcome = order_from_row(&rows[0], r, 0, &order);
-        for (size_t i = 0; i < batch->count; i++) {
-            struct read_item *item = BATCH_ITEM(batch, struct read_item, i);
-            if (item->id != id || !flow_wait_is_live(item->wait)) {
-                continue;
-            }
-            if (outcome == ERR_OK) {
-                ((struct get_order *)item->wait.flow)->order = order;
-            }
-            flow_wake(item->wait, outcome);
-        }
-    }
-    for (size_t i = 0; i < batch->count; i++) { /* whoever still waits: not found, or the error */
-        flow_wake(BATCH_ITEM(batch, struct read_item, i)->wait,
-                  err == ERR_OK ? ERR_NOT_FOUND : err);
-    }
-    batcher_end(batch);
+static enum err give_order(const struct lookup_question *question, const void *order) {
+    ((struct get_order *)question->wait.flow)->order = *(const struct order *)order;
+    return ERR_OK;
 }
 
-static void run_read(void *ctx, struct batch *batch) {
-    int64_t ids[READ_BATCH_MAX];
-    (void)ctx;
-    for (size_t i = 0; i < batch->count; i++) {
-        ids[i] = BATCH_ITEM(batch, struct read_item, i)->id;
+static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct lookup_round *round = ctx;
+    for (size_t r = 0; err == ERR_OK && r < rows[0].count; r++) {
+        struct order order;
+        enum err outcome = order_from_row(&rows[0], r, 0, &order);
+        lookup_answer(round, pg_rows_get_int8(&rows[0], r, 0), outcome, &order);
     }
-    struct pg_call call = pg_rows_ids_call(&batch->arena, &SQL_ORDER_GET, ids, batch->count);
-    pg_run(app.pg, &call, 1, rows_arrived, batch);
+    lookup_end(round, err);
+}
+
+static void read_orders(struct lookup_round *round) {
+    struct pg_call call = pg_rows_ids_call(round->arena, &SQL_ORDER_GET, round->ids, round->count);
+    pg_run(app.pg, &call, 1, rows_arrived, round);
 }
 
 enum err get_order_init(void) {
-    struct batcher_options options = {
+    struct lookup_options options = {
         .name = "order_read",
-        .item_bytes = sizeof(struct read_item),
+        .question_bytes = sizeof(struct lookup_question),
         .queue_max = (size_t)order_config.requests_max,
         .batch_max = READ_BATCH_MAX,
         .inflight_max = READ_INFLIGHT_MAX,
-        .run = run_read,
+        .read = read_orders,
+        .give = give_order,
     };
     KIND.deadline_ms = (uint32_t)order_config.request_deadline_ms;
-    enum err err = batcher_init(&app.reads, app.loop, &options);
+    enum err err = lookup_init(&app.reads, app.loop, &options);
     if (err == ERR_OK) {
         err = flow_pool_init(&app.get_flows, app.loop, &KIND, (size_t)order_config.requests_max);
     }

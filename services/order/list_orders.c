@@ -1,11 +1,24 @@
-/* GET /orders/product/{productId}?limit=&cursor=: parse → read the page → reply with its Link. */
+/*
+ * GET /orders/product/{productId}?limit=&cursor=: the orders of a product, newest first, a page at a
+ * time: parse → read the page → reply with its Link.
+ *
+ * The first page of the default length is kept in order-redis under orders:product:{id}, as the
+ * JSON array that is shown; a line feed behind the array says that there is a next page. Every
+ * writer drops it before it answers (order_store.c, order_updated.c). Readers of one tick share one
+ * MGET and one query (flow/lookup). Any other page comes straight from the database.
+ */
 #include "app.h"
 #include "config.h"
-#include "order_pages.h"
+#include "metrics.h"
+#include "order.h"
+#include "statements.h"
 
 #include "base/clock.h"
 #include "contract/limits.h"
+#include "contract/names.h"
 #include "runtime/flow/http_flow.h"
+#include "runtime/http/http.h"
+#include "runtime/json/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +33,21 @@ static const struct flow_step STEPS[] = {
     { "reply_page", reply_page },
 };
 
-enum { SCOPE_BYTES = 48 };
+enum {
+    SCOPE_BYTES = 48,
+    FIRST_BATCH_MAX = 64,
+    FIRST_INFLIGHT_MAX = 2,
+    LATER_INFLIGHT_MAX = 2, /* not batched, but limited */
+};
+
+/* After every order: the year 9999. */
+#define NEWEST_MS INT64_C(253402300799000)
+
+struct order_page {
+    struct str json;
+    bool has_more;
+    struct http_cursor last; /* position of the last order shown, when has_more */
+};
 
 struct list_orders {
     struct http_flow http;
@@ -29,7 +56,15 @@ struct list_orders {
     bool has_cursor;
     struct http_cursor after;
     char scope[SCOPE_BYTES]; /* a cursor belongs to the list of one product */
-    struct order_page page;
+    struct order_page page;  /* in the exchange's arena */
+};
+
+/* A page that is read from the database alone. */
+struct page_item {
+    struct flow_wait wait;
+    int64_t product_id;
+    int64_t limit;
+    struct http_cursor after;
 };
 
 static struct flow_kind KIND = {
@@ -73,9 +108,17 @@ static enum flow_rc parse(struct flow *flow) {
 
 static enum flow_rc read_page(struct flow *flow) {
     struct list_orders *self = (struct list_orders *)flow;
-    enum err err =
-        order_pages_read(flow_wait(flow), http_arena(http_flow_exchange(flow)), self->product_id,
-                         self->limit, self->has_cursor ? &self->after : NULL, &self->page);
+    struct flow_wait wait = flow_wait(flow);
+    enum err err;
+    if (!self->has_cursor && self->limit == PAGE_LIMIT_DEFAULT) {
+        err = lookup_ask(&app.first_pages, &(struct lookup_question){ wait, self->product_id });
+    } else {
+        struct page_item item = { wait, self->product_id, self->limit, { NEWEST_MS, INT64_MAX } };
+        if (self->has_cursor) {
+            item.after = self->after;
+        }
+        err = batcher_add(&app.later_pages, &item);
+    }
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
@@ -96,7 +139,189 @@ static enum flow_rc reply_page(struct flow *flow) {
     return FLOW_END;
 }
 
+/* ---- a page ---- */
+
+static enum err give_page(struct flow_wait wait, const struct order_page *page) {
+    struct list_orders *self = (struct list_orders *)wait.flow;
+    struct arena *arena = http_arena(http_flow_exchange(wait.flow));
+    self->page = *page;
+    self->page.json.data = arena_copy(arena, page->json.data, page->json.len);
+    return self->page.json.data == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+/*
+ * Rows [first, end) as a page of at most `limit`; one row more than that means that there is a next
+ * page.
+ */
+static enum err encode_rows(const struct pg_rows *rows, size_t first, size_t end, size_t limit,
+                            struct buf *out, struct order_page *ret_page) {
+    struct order order = { 0 };
+    ret_page->has_more = end - first > limit;
+    if (ret_page->has_more) {
+        end = first + limit;
+    }
+    buf_clear(out);
+    buf_append_char(out, '[');
+    for (size_t r = first; r < end; r++) {
+        if (order_from_row(rows, r, 0, &order) != ERR_OK) {
+            return ERR_INTERNAL;
+        }
+        if (r > first) {
+            buf_append_char(out, ',');
+        }
+        order_encode(&order, out);
+    }
+    buf_append_char(out, ']');
+    ret_page->last = (struct http_cursor){ order.created_ms, order.id };
+    ret_page->json = (struct str){ buf_bytes(out), buf_length(out) };
+    return out->failed ? ERR_NO_MEMORY : ERR_OK;
+}
+
+/* ---- first pages: cache, else one query for all products that were missing ---- */
+
+static enum err give_first(const struct lookup_question *question, const void *page) {
+    return give_page(question->wait, page);
+}
+
+/* Time and id of the last order of a cached array, for the cursor of the next page. */
+static bool read_last(struct arena *arena, struct str json, struct http_cursor *ret_last) {
+    struct json_object *order = NULL;
+    struct str created;
+    size_t at = json.len;
+    while (at > 0 &&
+           json.data[at - 1] != '{') { /* orders hold no objects, and their strings no brace */
+        at--;
+    }
+    if (at == 0 || json.len < at + 1) {
+        return false;
+    }
+    return json_parse(arena, json.data + at - 1, json.len - at, &order, NULL) == ERR_OK &&
+           json_is_object(order) && json_get_decimal(order, "id", 0, &ret_last->minor) == ERR_OK &&
+           json_get_string(order, "createdAt", &created.data, &created.len) == ERR_OK &&
+           clock_parse_rfc3339(created.data, created.len, &ret_last->major) == ERR_OK;
+}
+
+static bool read_cached(struct lookup_round *round, int64_t id, const struct cache_value *cached) {
+    struct str value = cached->value;
+    struct order_page page = { .json = value };
+    if (value.data == NULL || value.len < 2) {
+        return false;
+    }
+    page.has_more = value.data[value.len - 1] == '\n';
+    page.json.len -= page.has_more;
+    if (value.data[0] != '[' || value.data[page.json.len - 1] != ']') {
+        return false; /* not ours: a miss */
+    }
+    if (page.has_more && !read_last(round->arena, page.json, &page.last)) {
+        return false;
+    }
+    lookup_answer(round, id, ERR_OK, &page);
+    return true;
+}
+
+/* The i-th of the round, unless its counter is not known. */
+static void cache_page(const struct lookup_round *round, size_t i, bool has_more,
+                       struct buf *json) {
+    char key[CACHE_NAME_BYTES];
+    if (has_more) {
+        buf_append_char(json, '\n');
+    }
+    cache_key_orders(round->ids[i], key);
+    struct cache_put put = { .key = key,
+                             .value = { buf_bytes(json), buf_length(json) },
+                             .version = round->versions[i],
+                             .ttl_s = CACHE_ORDERS_TTL_S };
+    if (!json->failed && put.version >= 0 && cache_is_ready(app.cache)) {
+        cache_put_unchanged(app.cache, round->epoch, &put, NULL, NULL);
+    }
+}
+
+static void first_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct lookup_round *round = ctx;
+    struct buf json;
+    size_t row = 0;
+    buf_init(&json, 0);
+    for (size_t i = 0; err == ERR_OK && i < round->count; i++) {
+        struct order_page page;
+        size_t first = row;
+        while (row < rows[0].count && pg_rows_get_int8(&rows[0], row, 1) == round->ids[i]) {
+            row++;
+        }
+        enum err outcome = encode_rows(&rows[0], first, row, PAGE_LIMIT_DEFAULT, &json, &page);
+        lookup_answer(round, round->ids[i], outcome, &page);
+        if (outcome == ERR_OK) {
+            cache_page(round, i, page.has_more, &json);
+        }
+    }
+    buf_free(&json);
+    lookup_end(round, err);
+}
+
+static void read_first(struct lookup_round *round) {
+    struct pg_call call =
+        pg_rows_ids_call(round->arena, &SQL_ORDER_FIRST_PAGES, round->ids, round->count);
+    call.params[call.param_count++] = pg_int8(PAGE_LIMIT_DEFAULT + 1);
+    pg_run(app.pg, &call, 1, first_arrived, round);
+}
+
+/* ---- any other page: straight from the database ---- */
+
+static void later_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    const struct page_item *item = batch->items;
+    struct order_page page;
+    struct buf json;
+    buf_init(&json, 0);
+    if (err == ERR_OK) {
+        err = encode_rows(&rows[0], 0, rows[0].count, (size_t)item->limit, &json, &page);
+    }
+    if (err == ERR_OK && flow_wait_is_live(item->wait)) {
+        err = give_page(item->wait, &page);
+    }
+    flow_wake(item->wait, err);
+    buf_free(&json);
+    batcher_end(batch);
+}
+
+static void read_later(void *ctx, struct batch *batch) {
+    const struct page_item *item = batch->items;
+    struct pg_call call = { &SQL_ORDER_PAGE,
+                            { pg_int8(item->product_id), pg_time(item->after.major),
+                              pg_int8(item->after.minor), pg_int8(item->limit + 1) },
+                            4 };
+    (void)ctx;
+    pg_run(app.pg, &call, 1, later_arrived, batch);
+}
+
 enum err list_orders_init(void) {
+    struct lookup_options first = {
+        .name = "order_first_pages",
+        .question_bytes = sizeof(struct lookup_question),
+        .queue_max = (size_t)order_config.requests_max,
+        .batch_max = FIRST_BATCH_MAX,
+        .inflight_max = FIRST_INFLIGHT_MAX,
+        .cache = app.cache,
+        .cache_key = cache_key_orders,
+        .read_cached = read_cached,
+        .read = read_first,
+        .give = give_first,
+        .hits = &order_metrics[M_LIST_HITS],
+        .misses = &order_metrics[M_LIST_MISSES],
+    };
+    struct batcher_options later = {
+        .name = "order_later_pages",
+        .item_bytes = sizeof(struct page_item),
+        .queue_max = (size_t)order_config.requests_max,
+        .batch_max = 1,
+        .inflight_max = LATER_INFLIGHT_MAX,
+        .run = read_later,
+    };
     KIND.deadline_ms = (uint32_t)order_config.request_deadline_ms;
-    return flow_pool_init(&app.list_flows, app.loop, &KIND, (size_t)order_config.requests_max);
+    enum err err = lookup_init(&app.first_pages, app.loop, &first);
+    if (err == ERR_OK) {
+        err = batcher_init(&app.later_pages, app.loop, &later);
+    }
+    return err == ERR_OK
+               ? flow_pool_init(&app.list_flows, app.loop, &KIND, (size_t)order_config.requests_max)
+               : err;
 }

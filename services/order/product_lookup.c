@@ -1,3 +1,4 @@
+/* The price of a product: order-redis, else the product service, which fills order-redis. */
 #include "product_lookup.h"
 
 #include "app.h"
@@ -7,9 +8,9 @@
 #include "base/clock.h"
 #include "contract/events.h"
 #include "contract/names.h"
+#include "runtime/flow/lookup.h"
 #include "runtime/telemetry/log.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,46 +23,33 @@ enum {
     FETCH_ARENA_BYTES_MAX = 262144,
 };
 
-struct lookup_item {
-    struct flow_wait wait;
-    int64_t product_id;
+struct question {
+    struct lookup_question base;
     int64_t *ret_price_cents; /* the flow's, written while it waits */
     struct trace trace;       /* the exchange's, read while it waits */
 };
 
-/* One product on its way from the product service, and everyone who waits for it. */
-struct fetch {
-    int64_t product_id; /* 0: free */
-    uint64_t epoch;
-    struct lookup_item *waiters;
-    size_t waiter_count, waiter_capacity;
-    uint64_t started_us;
-};
-
-static struct fetch fetches[FETCHES_MAX];
-
-enum err product_lookup(struct flow_wait wait, int64_t product_id, struct trace trace,
-                        int64_t *ret_price_cents) {
-    struct lookup_item item = { wait, product_id, ret_price_cents, trace };
-    return batcher_add(&app.lookups, &item);
+static enum err give_price(const struct lookup_question *question, const void *price_cents) {
+    *((const struct question *)question)->ret_price_cents = *(const int64_t *)price_cents;
+    return ERR_OK;
 }
 
-static void answer(const struct lookup_item *item, enum err err, int64_t price_cents) {
-    if (err == ERR_OK && flow_wait_is_live(item->wait)) {
-        *item->ret_price_cents = price_cents;
+/* ---- from the cache ---- */
+
+static bool read_copy(struct lookup_round *round, int64_t id, const struct cache_value *copy) {
+    struct product_event product;
+    const char *why = NULL;
+    if (copy->value.data == NULL ||
+        product_event_decode(round->arena, copy->value.data, copy->value.len, &product, &why) !=
+            ERR_OK ||
+        product.id != id) {
+        return false;
     }
-    flow_wake(item->wait, err);
+    lookup_answer(round, id, ERR_OK, &product.price_cents);
+    return true;
 }
 
 /* ---- from the product service ---- */
-
-static void end_fetch(struct fetch *fetch, enum err err, int64_t price_cents) {
-    for (size_t i = 0; i < fetch->waiter_count; i++) {
-        answer(&fetch->waiters[i], err, price_cents);
-    }
-    fetch->waiter_count = 0; /* its array is kept for the next one */
-    fetch->product_id = 0;
-}
 
 /* The version is the answer's entity tag: "7", perhaps weak. */
 static int64_t version_of(struct str etag) {
@@ -121,177 +109,64 @@ static enum err read_response(const struct http_response *response, int64_t prod
 }
 
 /* For everybody who waits: one line for each, as each is a request of its own. */
-static void note_fetch(const struct fetch *fetch, enum err err) {
+static void log_fetch(const struct lookup_fetch *fetch, enum err err) {
     uint64_t took_us = clock_monotonic_us() - fetch->started_us;
     for (size_t i = 0; i < fetch->waiter_count; i++) {
-        const struct lookup_item *item = &fetch->waiters[i];
-        if (flow_wait_is_live(item->wait)) {
-            struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
-            log_info("product fetched", LOG_STR("requestId", item->trace.request_id),
-                     LOG_TRACE(ids), LOG_INT("productId", fetch->product_id),
+        const struct question *waiter = LOOKUP_WAITER(fetch, struct question, i);
+        if (flow_wait_is_live(waiter->base.wait)) {
+            struct trace_ids ids = trace_ids_of(str_of(waiter->trace.parent));
+            log_info("product fetched", LOG_STR("requestId", waiter->trace.request_id),
+                     LOG_TRACE(ids), LOG_INT("productId", fetch->id),
                      LOG_STR("outcome", err_name(err)), LOG_INT("us", took_us));
         }
     }
 }
 
 static void fetched(void *ctx, enum err err, const struct http_response *response) {
-    struct fetch *fetch = ctx;
+    struct lookup_fetch *fetch = ctx;
     int64_t price_cents = 0;
     if (err == ERR_OK) {
-        err = read_response(response, fetch->product_id, fetch->epoch, &price_cents);
+        err = read_response(response, fetch->id, fetch->epoch, &price_cents);
     } else if (err == ERR_BUSY || err == ERR_TIMEOUT) {
         err = ERR_UNAVAILABLE; /* for the client: try again later */
     }
-    note_fetch(fetch, err);
-    end_fetch(fetch, err, price_cents);
+    log_fetch(fetch, err);
+    lookup_fetched(fetch, err, &price_cents);
 }
 
-static struct fetch *find_fetch(int64_t product_id) {
-    for (size_t i = 0; i < FETCHES_MAX; i++) {
-        if (fetches[i].product_id == product_id) {
-            return &fetches[i];
-        }
-    }
-    return NULL;
-}
-
-static enum err join(struct fetch *fetch, const struct lookup_item *item) {
-    if (fetch->waiter_count == fetch->waiter_capacity) {
-        size_t capacity = fetch->waiter_capacity == 0 ? 16 : fetch->waiter_capacity * 2;
-        struct lookup_item *waiters = reallocarray(fetch->waiters, capacity, sizeof(*waiters));
-        if (waiters == NULL) {
-            return ERR_NO_MEMORY;
-        }
-        fetch->waiters = waiters;
-        fetch->waiter_capacity = capacity;
-    }
-    fetch->waiters[fetch->waiter_count++] = *item;
-    return ERR_OK;
-}
-
-static void start_fetch(struct fetch *fetch, const struct lookup_item *first) {
+static void fetch_product(struct lookup_fetch *fetch) {
+    struct question *first = LOOKUP_WAITER(fetch, struct question, 0);
     char target[48];
-    snprintf(target, sizeof(target), "/products/%" PRId64, first->product_id);
-    fetch->product_id = first->product_id;
-    fetch->epoch = cache_epoch(app.cache);
-    fetch->started_us = clock_monotonic_us();
+    snprintf(target, sizeof(target), "/products/%" PRId64, fetch->id);
     metrics_add(&order_metrics[M_PRODUCT_FETCHES], 1);
     http_client_get(app.products, target, first->trace, fetched, fetch);
 }
 
-static void fetch_for(const struct lookup_item *item) {
-    if (!flow_wait_is_live(item->wait)) {
-        return;
-    }
-    struct fetch *fetch = find_fetch(item->product_id);
-    bool is_new = fetch == NULL;
-    if (is_new) {
-        fetch = find_fetch(0);
-    }
-    enum err err = fetch == NULL ? ERR_BUSY : join(fetch, item);
-    if (err != ERR_OK) {
-        answer(item, err, 0);
-        return;
-    }
-    if (is_new) {
-        start_fetch(fetch, item);
-    }
-}
-
-/* ---- from the cache ---- */
-
-struct lookup_state {
-    int64_t ids[LOOKUP_BATCH_MAX]; /* distinct */
-    size_t id_count;
-};
-
-static bool read_copy(struct arena *arena, int64_t product_id, struct str json,
-                      int64_t *ret_price_cents) {
-    struct product_event product;
-    const char *why = NULL;
-    if (json.data == NULL ||
-        product_event_decode(arena, json.data, json.len, &product, &why) != ERR_OK ||
-        product.id != product_id) {
-        return false;
-    }
-    *ret_price_cents = product.price_cents;
-    return true;
-}
-
-static void values_arrived(void *ctx, enum err err, const struct cache_value *values) {
-    struct batch *batch = ctx;
-    struct lookup_state *state = batch->state;
-    for (size_t k = 0; k < state->id_count; k++) {
-        int64_t price_cents = 0;
-        bool hit =
-            err == ERR_OK && read_copy(&batch->arena, state->ids[k], values[k].value, &price_cents);
-        metrics_add(&order_metrics[hit ? M_PRODUCT_HITS : M_PRODUCT_MISSES], 1);
-        for (size_t i = 0; i < batch->count; i++) {
-            const struct lookup_item *item = BATCH_ITEM(batch, struct lookup_item, i);
-            if (item->product_id != state->ids[k]) {
-                continue;
-            }
-            if (hit) {
-                answer(item, ERR_OK, price_cents);
-            } else {
-                fetch_for(item);
-            }
-        }
-    }
-    batcher_end(batch);
-}
-
-static void collect_ids(struct lookup_state *state, struct batch *batch) {
-    state->id_count = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        int64_t id = BATCH_ITEM(batch, struct lookup_item, i)->product_id;
-        size_t k = 0;
-        while (k < state->id_count && state->ids[k] != id) {
-            k++;
-        }
-        if (k == state->id_count) {
-            state->ids[state->id_count++] = id;
-        }
-    }
-}
-
-static void run_lookup(void *ctx, struct batch *batch) {
-    struct lookup_state *state = arena_alloc(&batch->arena, sizeof(*state));
-    char names[LOOKUP_BATCH_MAX][CACHE_NAME_BYTES];
-    const char *keys[LOOKUP_BATCH_MAX];
-    (void)ctx;
-    if (state == NULL) {
-        for (size_t i = 0; i < batch->count; i++) {
-            answer(BATCH_ITEM(batch, struct lookup_item, i), ERR_NO_MEMORY, 0);
-        }
-        batcher_end(batch);
-        return;
-    }
-    batch->state = state;
-    collect_ids(state, batch);
-    for (size_t k = 0; k < state->id_count; k++) {
-        cache_key_product(state->ids[k], names[k]);
-        keys[k] = names[k];
-    }
-    cache_get(app.cache, keys, state->id_count, values_arrived, batch);
+enum err product_lookup(struct flow_wait wait, int64_t product_id, struct trace trace,
+                        int64_t *ret_price_cents) {
+    struct question question = { { wait, product_id }, ret_price_cents, trace };
+    return lookup_ask(&app.lookups, &question);
 }
 
 enum err product_lookup_init(void) {
-    struct batcher_options options = {
+    struct lookup_options options = {
         .name = "product_lookup",
-        .item_bytes = sizeof(struct lookup_item),
+        .question_bytes = sizeof(struct question),
         .queue_max = (size_t)order_config.requests_max,
         .batch_max = LOOKUP_BATCH_MAX,
         .inflight_max = LOOKUP_INFLIGHT_MAX,
-        .run = run_lookup,
+        .fetches_max = FETCHES_MAX,
+        .cache = app.cache,
+        .cache_key = cache_key_product,
+        .read_cached = read_copy,
+        .fetch = fetch_product,
+        .give = give_price,
+        .hits = &order_metrics[M_PRODUCT_HITS],
+        .misses = &order_metrics[M_PRODUCT_MISSES],
     };
-    return batcher_init(&app.lookups, app.loop, &options);
+    return lookup_init(&app.lookups, app.loop, &options);
 }
 
 void product_lookup_done(void) {
-    batcher_done(&app.lookups);
-    for (size_t i = 0; i < FETCHES_MAX; i++) {
-        free(fetches[i].waiters);
-        fetches[i] = (struct fetch){ 0 };
-    }
+    lookup_done(&app.lookups);
 }

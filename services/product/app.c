@@ -154,7 +154,7 @@ void app_stop(void) {
     cache_close(app.cache);
     consumer_close(&app.orders);
     batcher_done(&app.inserts);
-    batcher_done(&app.reads);
+    lookup_done(&app.reads);
     batcher_done(&app.pages);
     batcher_done(&app.changes);
     outbox_close(&app.outbox);

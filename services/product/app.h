@@ -8,6 +8,7 @@
 #include "runtime/cache/cache.h"
 #include "runtime/flow/batcher.h"
 #include "runtime/flow/flow.h"
+#include "runtime/flow/lookup.h"
 #include "runtime/http/server.h"
 #include "runtime/loop/loop.h"
 #include "runtime/messages/consumer.h"
@@ -27,7 +28,7 @@ struct app {
     struct id_block outbox_ids;
     struct http_server *server;
     struct batcher inserts; /* create_product.c */
-    struct batcher reads;   /* read_products.c */
+    struct lookup reads;    /* get_product.c */
     struct batcher pages;   /* list_products.c */
     struct batcher changes; /* change_products.c */
     struct consumer orders; /* order_created.c */

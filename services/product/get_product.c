@@ -9,9 +9,6 @@
 #include "contract/names.h"
 #include "runtime/flow/http_flow.h"
 
-#include <assert.h>
-#include <string.h>
-
 static enum flow_rc parse(struct flow *flow);
 static enum flow_rc read_product(struct flow *flow);
 static enum flow_rc reply_product(struct flow *flow);
@@ -41,12 +38,6 @@ static struct flow_kind KIND = {
     .flow_bytes = sizeof(struct get_product),
 };
 
-/* One reader waiting for the read batch. */
-struct read_item {
-    struct flow_wait wait;
-    int64_t id;
-};
-
 enum { READ_BATCH_MAX = 256, READ_INFLIGHT_MAX = 2 };
 
 void get_product(struct http_exchange *exchange, void *ctx) {
@@ -66,8 +57,8 @@ static enum flow_rc parse(struct flow *flow) {
 
 static enum flow_rc read_product(struct flow *flow) {
     struct get_product *self = (struct get_product *)flow;
-    struct read_item item = { .wait = flow_wait(flow), .id = self->id };
-    enum err err = batcher_add(&app.reads, &item);
+    struct lookup_question question = { flow_wait(flow), self->id };
+    enum err err = lookup_ask(&app.reads, &question);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
@@ -88,150 +79,92 @@ static enum flow_rc reply_product(struct flow *flow) {
     return FLOW_END;
 }
 
-/* ---- the read batch: one MGET, then one SELECT for what was missing ---- */
+/* ---- from product-redis, else from the database, which fills it ---- */
 
-struct read_state {
-    int64_t ids[READ_BATCH_MAX]; /* distinct */
-    size_t id_count;
-    uint64_t epoch;
+/* What a reader gets: public JSON and version. */
+struct found_product {
+    struct str json;
+    int64_t version;
 };
 
-/* Answer everyone who waits for `id`. `json` NULL: there is no such product. */
-static void answer(struct batch *batch, int64_t id, struct str json, int64_t version,
-                   enum err err) {
-    for (size_t i = 0; i < batch->count; i++) {
-        struct read_item *item = BATCH_ITEM(batch, struct read_item, i);
-        if (item->id != id || !flow_wait_is_live(item->wait)) {
-            continue;
-        }
-        struct get_product *self = (struct get_product *)item->wait.flow;
-        enum err outcome = err;
-        if (outcome == ERR_OK) {
-            struct arena *arena = http_arena(http_flow_exchange(item->wait.flow));
-            char *copy = arena_copy(arena, json.data, json.len);
-            self->json = (struct str){ copy, json.len };
-            self->version = version;
-            outcome = copy == NULL ? ERR_NO_MEMORY : ERR_OK;
-        }
-        flow_wake(item->wait, outcome);
-    }
+static enum err give_product(const struct lookup_question *question, const void *answer) {
+    const struct found_product *found = answer;
+    struct get_product *self = (struct get_product *)question->wait.flow;
+    struct arena *arena = http_arena(http_flow_exchange(question->wait.flow));
+    self->json =
+        (struct str){ arena_copy(arena, found->json.data, found->json.len), found->json.len };
+    self->version = found->version;
+    return self->json.data == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
-MUST_CHECK static enum err answer_from_rows(struct batch *batch, const struct pg_rows *rows) {
-    struct read_state *state = batch->state;
+/* The cache is ours, but its answers go out as they are: what is no object is a miss. */
+static bool read_cached(struct lookup_round *round, int64_t id, const struct cache_value *value) {
+    struct str json = value->value;
+    if (value->version <= 0 || json.data == NULL || json.len < 2 || json.data[0] != '{' ||
+        json.data[json.len - 1] != '}') {
+        return false;
+    }
+    lookup_answer(round, id, ERR_OK, &(struct found_product){ json, value->version });
+    return true;
+}
+
+MUST_CHECK static enum err answer_from_rows(struct lookup_round *round,
+                                            const struct pg_rows *rows) {
     const struct product *found[READ_BATCH_MAX];
-    struct product *products = arena_array(&batch->arena, rows->count, sizeof(*products));
+    struct product *products = arena_array(round->arena, rows->count, sizeof(*products));
     struct buf json;
     if (products == NULL) {
         return ERR_NO_MEMORY;
     }
     buf_init(&json, 0);
     for (size_t i = 0; i < rows->count; i++) {
-        struct product *product = &products[i];
-        product_from_row(rows, i, product);
-        found[i] = product;
+        product_from_row(rows, i, &products[i]);
+        found[i] = &products[i];
         buf_clear(&json);
-        product_encode(product, &json);
-        answer(batch, product->id, (struct str){ buf_bytes(&json), buf_length(&json) },
-               product->version, json.failed ? ERR_NO_MEMORY : ERR_OK);
+        product_encode(found[i], &json);
+        lookup_answer(
+            round, found[i]->id, json.failed ? ERR_NO_MEMORY : ERR_OK,
+            &(struct found_product){ { buf_bytes(&json), buf_length(&json) }, found[i]->version });
     }
     buf_free(&json);
     if (rows->count > 0 && cache_is_ready(app.cache)) {
-        product_cache_put(app.cache, state->epoch, &batch->arena, found, rows->count, NULL, NULL);
+        product_cache_put(app.cache, round->epoch, round->arena, found, rows->count, NULL, NULL);
     }
     return ERR_OK;
 }
 
 static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
-    struct batch *batch = ctx;
+    struct lookup_round *round = ctx;
     if (err == ERR_OK && rows[0].count > 0) {
-        err = answer_from_rows(batch, &rows[0]);
+        err = answer_from_rows(round, &rows[0]);
     }
-    for (size_t i = 0; i < batch->count; i++) { /* whoever still waits: not found, or the error */
-        flow_wake(BATCH_ITEM(batch, struct read_item, i)->wait,
-                  err == ERR_OK ? ERR_NOT_FOUND : err);
-    }
-    batcher_end(batch);
+    lookup_end(round, err);
 }
 
-static void read_database(struct batch *batch, const int64_t *ids, size_t count) {
-    struct read_state *state = batch->state;
-    struct pg_call call = pg_rows_ids_call(&batch->arena, &SQL_PRODUCT_GET, ids, count);
-    state->epoch = cache_epoch(app.cache);
-    pg_run(app.pg, &call, 1, rows_arrived, batch);
-}
-
-/* The cache is ours, but its answers go out as they are: what is no object is a miss. */
-static bool is_object(struct str value) {
-    return value.data != NULL && value.len >= 2 && value.data[0] == '{' &&
-           value.data[value.len - 1] == '}';
-}
-
-static void values_arrived(void *ctx, enum err err, const struct cache_value *values) {
-    struct batch *batch = ctx;
-    struct read_state *state = batch->state;
-    int64_t missing[READ_BATCH_MAX];
-    size_t missing_count = 0;
-    for (size_t i = 0; i < state->id_count; i++) {
-        if (err == ERR_OK && values[i].version > 0 && is_object(values[i].value)) {
-            answer(batch, state->ids[i], values[i].value, values[i].version, ERR_OK);
-        } else {
-            missing[missing_count++] = state->ids[i];
-        }
-    }
-    metrics_add(&product_metrics[M_CACHE_HITS], (int64_t)(state->id_count - missing_count));
-    metrics_add(&product_metrics[M_CACHE_MISSES], (int64_t)missing_count);
-    if (missing_count == 0) {
-        batcher_end(batch);
-        return;
-    }
-    read_database(batch, missing, missing_count);
-}
-
-static void collect_ids(struct read_state *state, struct batch *batch) {
-    for (size_t i = 0; i < batch->count; i++) {
-        int64_t id = BATCH_ITEM(batch, struct read_item, i)->id;
-        size_t k = 0;
-        while (k < state->id_count && state->ids[k] != id) {
-            k++;
-        }
-        if (k == state->id_count) {
-            state->ids[state->id_count++] = id;
-        }
-    }
-}
-
-static void run_read(void *ctx, struct batch *batch) {
-    struct read_state *state = arena_alloc(&batch->arena, sizeof(*state));
-    const char *keys[READ_BATCH_MAX];
-    char names[READ_BATCH_MAX][CACHE_NAME_BYTES];
-    (void)ctx;
-    batch->state = state;
-    if (state == NULL) {
-        rows_arrived(batch, ERR_NO_MEMORY, NULL);
-        return;
-    }
-    state->id_count = 0;
-    collect_ids(state, batch);
-    for (size_t i = 0; i < state->id_count; i++) {
-        cache_key_product(state->ids[i], names[i]);
-        keys[i] = names[i];
-    }
-    cache_get(app.cache, keys, state->id_count, values_arrived, batch);
+static void read_database(struct lookup_round *round) {
+    struct pg_call call =
+        pg_rows_ids_call(round->arena, &SQL_PRODUCT_GET, round->ids, round->count);
+    pg_run(app.pg, &call, 1, rows_arrived, round);
 }
 
 enum err get_product_init(void) {
-    struct batcher_options options = {
+    struct lookup_options options = {
         .name = "product_read",
-        .item_bytes = sizeof(struct read_item),
+        .question_bytes = sizeof(struct lookup_question),
         .queue_max = (size_t)product_config.requests_max,
         .batch_max = READ_BATCH_MAX,
         .inflight_max = READ_INFLIGHT_MAX,
-        .run = run_read,
+        .cache = app.cache,
+        .cache_key = cache_key_product,
+        .read_cached = read_cached,
+        .read = read_database,
+        .give = give_product,
         .size_histogram = &product_metrics[M_READ_BATCH],
+        .hits = &product_metrics[M_CACHE_HITS],
+        .misses = &product_metrics[M_CACHE_MISSES],
     };
     KIND.deadline_ms = (uint32_t)product_config.request_deadline_ms;
-    enum err err = batcher_init(&app.reads, app.loop, &options);
+    enum err err = lookup_init(&app.reads, app.loop, &options);
     if (err == ERR_OK) {
         err = flow_pool_init(&app.get_flows, app.loop, &KIND, (size_t)product_config.requests_max);
     }

@@ -1,6 +1,6 @@
-/* link: services/order/list_orders.c services/order/order_pages.c services/order/get_order.c
- *       services/order/order.c services/order/metrics.c services/order/statements.c
- *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c */
+/* link: services/order/list_orders.c services/order/get_order.c services/order/order.c
+ *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
+ *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c */
 /*
  * GET /orders/{id} and GET /orders/product/{productId}: pages, their cache, and what can go wrong.
  */
@@ -31,7 +31,6 @@ static void open_with(uint32_t deadline_ms) {
     order_config = (struct order_config){ .requests_max = 8, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
     app = (struct app){ .loop = stack_loop, .pg = &fake_pg, .cache = &fake_cache };
-    ck_assert_int_eq(order_pages_init(), ERR_OK);
     ck_assert_int_eq(get_order_init(), ERR_OK);
     ck_assert_int_eq(list_orders_init(), ERR_OK);
 }
@@ -46,8 +45,8 @@ static void setup_short(void) {
 
 static void teardown(void) {
     ck_assert_uint_eq(app.get_flows.used + app.list_flows.used, 0);
-    batcher_done(&app.reads);
-    batcher_done(&app.first_pages);
+    lookup_done(&app.reads);
+    lookup_done(&app.first_pages);
     batcher_done(&app.later_pages);
     flow_pool_done(&app.get_flows);
     flow_pool_done(&app.list_flows);
@@ -301,7 +300,7 @@ START_TEST(several_products_share_one_query) {
     int seven = get("/orders/product/7"), eight = get("/orders/product/8"),
         fds[] = { seven, eight };
     STACK_WAIT_FOR(app.list_flows.used == 2);
-    while (app.first_pages.waiting > 0 || fake_cache.op_count > 0) {
+    while (app.first_pages.batcher.waiting > 0 || fake_cache.op_count > 0) {
         fake_cache_run();
         stack_settle();
     }

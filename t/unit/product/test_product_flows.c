@@ -65,7 +65,7 @@ static void teardown(void) {
     ck_assert_uint_eq(fake_pg.sessions_open, 0);
     ck_assert_uint_eq(fake_pg.waiting, 0);
     batcher_done(&app.inserts);
-    batcher_done(&app.reads);
+    lookup_done(&app.reads);
     batcher_done(&app.pages);
     batcher_done(&app.changes);
     flow_pool_done(&app.create_flows);
