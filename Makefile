@@ -208,7 +208,7 @@ MAIN_O := $(call obj,$(wildcard services/*/main.c))
 $(MAIN_O): CPPFLAGS += -DPRODORDER_VERSION='"$(VERSION)"'
 $(MAIN_O): $(BUILD)/version
 
-# What is embedded by EMBED_TEXT (base/embed.h) does not show in the compiler's dependencies.
+# What is embedded by PG_EMBED_TEXT does not show in the compiler's dependencies.
 $(call obj,services/product/statements.c): $(wildcard services/product/migrations/*.sql)
 $(call obj,services/order/statements.c): $(wildcard services/order/migrations/*.sql)
 

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_prodorder.h"
+#include "base/clock.h"
 
 
 static size_t ngx_http_prodorder_json_plain(const u_char *p, size_t len);
@@ -173,30 +174,14 @@ ngx_http_prodorder_json_uint(ngx_http_prodorder_json_t *json, ngx_uint_t n)
 }
 
 
-/* nginx's clock ticks at most once a millisecond: the text is kept meanwhile. */
-
 void
 ngx_http_prodorder_json_time(ngx_http_prodorder_json_t *json)
 {
-    ngx_tm_t     tm;
+    char         text[CLOCK_RFC3339_BYTES];
     ngx_time_t  *tp;
-
-    static u_char      text[NGX_HTTP_PRODORDER_TIME_LEN];
-    static time_t      sec = -1;
-    static ngx_uint_t  msec;
 
     tp = ngx_timeofday();
 
-    if (tp->sec != sec || tp->msec != msec) {
-        sec = tp->sec;
-        msec = tp->msec;
-        ngx_gmtime(sec, &tm);
-
-        (void) ngx_sprintf(text, "%4d-%02d-%02dT%02d:%02d:%02d.%03uiZ",
-                           tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
-                           tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
-                           msec);
-    }
-
-    ngx_http_prodorder_json_raw(json, text, sizeof(text));
+    clock_format_rfc3339((int64_t) tp->sec * 1000 + (int64_t) tp->msec, text);
+    ngx_http_prodorder_json_raw(json, text, NGX_HTTP_PRODORDER_TIME_LEN);
 }

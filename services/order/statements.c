@@ -4,10 +4,8 @@
  */
 #include "statements.h"
 
-#include "base/embed.h"
-
-EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
-EMBED_TEXT(migration_0002, "services/order/migrations/0002_tracestate.sql");
+PG_EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
+PG_EMBED_TEXT(migration_0002, "services/order/migrations/0002_tracestate.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[ORDER_MIGRATION_COUNT] = {
     { 1, migration_0001 },

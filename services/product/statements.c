@@ -4,10 +4,8 @@
  */
 #include "statements.h"
 
-#include "base/embed.h"
-
-EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
-EMBED_TEXT(migration_0002, "services/product/migrations/0002_tracestate.sql");
+PG_EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
+PG_EMBED_TEXT(migration_0002, "services/product/migrations/0002_tracestate.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[PRODUCT_MIGRATION_COUNT] = {
     { 1, migration_0001 },

@@ -40,6 +40,20 @@ struct pg_statement {
     const char *sql; /* parameters with casts: $1::bigint[] */
 };
 
+/*
+ * A text file of the repository as a NUL-terminated `const char symbol[]`; the path is relative to
+ * where the compiler runs: the top of the repository.
+ */
+#define PG_EMBED_TEXT(symbol, path)                                                                \
+    __asm__(".pushsection .rodata\n"                                                               \
+            ".global " #symbol "\n"                                                                \
+            ".type " #symbol ", @object\n" #symbol ":\n"                                           \
+            ".incbin \"" path "\"\n"                                                               \
+            ".byte 0\n"                                                                            \
+            ".size " #symbol ", . - " #symbol "\n"                                                 \
+            ".popsection\n");                                                                      \
+    extern const char symbol[]
+
 struct pg_migration {
     int version;     /* from 1, ascending */
     const char *sql; /* several statements; must not contain $migration$ */
