@@ -6,6 +6,7 @@
 
 #include "contract/names.h"
 #include "runtime/process/backends.h"
+#include "runtime/process/config.h"
 #include "runtime/process/health.h"
 #include "runtime/process/service.h"
 #include "runtime/telemetry/log.h"
@@ -61,7 +62,7 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
 }
 
 static enum err open_database(void) {
-    struct pg_options options = backends_pg_options(&order_config.shared);
+    struct pg_options options = backends_pg_options();
     options.requests_max = DATABASE_REQUESTS_MAX;
     options.statements[0] = ORDER_STATEMENTS;
     options.migrations = ORDER_MIGRATIONS;
@@ -75,7 +76,7 @@ static enum err open_database(void) {
 
 static enum err open_cache(void) {
     static const char *const PREFIXES[] = { CACHE_PREFIX_PRODUCT, CACHE_PREFIX_ORDERS, NULL };
-    struct cache_options options = backends_cache_options(&order_config.shared);
+    struct cache_options options = backends_cache_options();
     options.prefixes = PREFIXES;
     return cache_open(app.loop, &options, &app.cache);
 }
@@ -86,7 +87,7 @@ static enum err open_broker(void) {
     };
     static const struct broker_callbacks CALLBACKS = { on_broker_state, on_published,
                                                        on_deliveries };
-    struct broker_options options = backends_broker_options(&order_config.shared);
+    struct broker_options options = backends_broker_options();
     options.exchange = EXCHANGE_EVENTS;
     options.queues[ORDER_QUEUE_ORDER_UPDATED] =
         (struct broker_queue){ QUEUE_ORDER_UPDATED, { KEY_ORDER_UPDATED, NULL } };
@@ -100,7 +101,7 @@ static enum err open_broker(void) {
 }
 
 static enum err open_outbox(void) {
-    struct outbox_options options = backends_outbox_options(&order_config.shared);
+    struct outbox_options options = backends_outbox_options();
     return outbox_open(&app.outbox, app.loop, app.pg, app.broker, &options);
 }
 
@@ -117,7 +118,7 @@ static enum err open_products(void) {
 }
 
 static enum err open_server(void) {
-    struct http_server_options options = backends_server_options(&order_config.shared);
+    struct http_server_options options = backends_server_options();
     options.routes = ROUTES;
     options.route_count = sizeof(ROUTES) / sizeof(ROUTES[0]);
     return http_server_open(app.loop, &options, &app.server);
@@ -140,7 +141,7 @@ enum err app_start(struct loop *loop) {
         }
     }
     reconcile_start();
-    log_info("service started", LOG_STR("address", order_config.listen_address),
+    log_info("service started", LOG_STR("address", config_shared.listen_address),
              LOG_INT("port", http_server_port(app.server)));
     return ERR_OK;
 }

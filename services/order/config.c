@@ -1,26 +1,24 @@
+/* The options that only the order service has. */
 #include "config.h"
 
 struct order_config order_config;
-
-#define AT(member) offsetof(struct order_config, member)
 
 static const char *const HTTP_SCHEMES[] = { "http://", NULL };
 
 /* clang-format off */
 const struct config_option ORDER_OPTIONS[] = {
-    CONFIG_SHARED_OPTIONS("order-service", "3002", "5434", "order", "6382"),
-    { "PRODUCT_SERVICE_URL", CONFIG_URL, AT(product_service_url), .required = true,
+    { "PRODUCT_SERVICE_URL", CONFIG_URL, &order_config.product_service_url, .required = true,
       .example = "http://127.0.0.1:3001", .max = 512, .choices = HTTP_SCHEMES,
       .help = "http://host:port of the product service" },
-    { "PRODUCT_DEADLINE_MS", CONFIG_INT, AT(product_deadline_ms), .fallback = "3000",
+    { "PRODUCT_DEADLINE_MS", CONFIG_INT, &order_config.product_deadline_ms, .fallback = "3000",
       .min = 50, .max = 60000, .unit = "ms", .help = "time for the product service to answer" },
-    { "INSERT_BATCH_MAX", CONFIG_INT, AT(insert_batch_max), .fallback = "256", .min = 1, .max = 512,
-      .unit = "orders", .help = "orders in one transaction" },
-    { "INSERT_INFLIGHT_MAX", CONFIG_INT, AT(insert_inflight_max), .fallback = "2",
+    { "INSERT_BATCH_MAX", CONFIG_INT, &order_config.insert_batch_max, .fallback = "256", .min = 1,
+      .max = 512, .unit = "orders", .help = "orders in one transaction" },
+    { "INSERT_INFLIGHT_MAX", CONFIG_INT, &order_config.insert_inflight_max, .fallback = "2",
       .min = 1, .max = 8, .unit = "transactions", .help = "insert transactions at once" },
-    { "RECONCILE_INTERVAL_MS", CONFIG_INT, AT(reconcile_interval_ms), .fallback = "10000",
+    { "RECONCILE_INTERVAL_MS", CONFIG_INT, &order_config.reconcile_interval_ms, .fallback = "10000",
       .min = 100, .max = 3600000, .unit = "ms", .help = "how often waiting orders are looked for" },
-    { "RECONCILE_AFTER_MS", CONFIG_INT, AT(reconcile_after_ms), .fallback = "60000",
+    { "RECONCILE_AFTER_MS", CONFIG_INT, &order_config.reconcile_after_ms, .fallback = "60000",
       .min = 100, .max = 3600000, .unit = "ms",
       .help = "an order that waits longer is told again, then at twice the time, and so on" },
 };

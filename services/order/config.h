@@ -1,14 +1,13 @@
-/* The order service's configuration; the table is in config.c and drives --help. */
+/* What of the configuration only the order service has; the table is in config.c. */
 #ifndef ORDER_CONFIG_H
 #define ORDER_CONFIG_H
 
-#include "runtime/process/config_shared.h"
+#include "runtime/process/config.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct order_config {
-    CONFIG_SHARED;
     const char *product_service_url;
     int64_t product_deadline_ms;
     int64_t insert_batch_max;

@@ -3,7 +3,6 @@
  * Its event leaves after the commit (order_store.c); what comes back is order_updated.c's.
  */
 #include "app.h"
-#include "config.h"
 #include "idempotency.h"
 #include "metrics.h"
 #include "order_store.h"
@@ -12,6 +11,7 @@
 #include "base/trace.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/json/json.h"
+#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -187,6 +187,6 @@ static enum flow_rc reply_created(struct flow *flow) {
 }
 
 enum err create_order_init(void) {
-    KIND.deadline_ms = (uint32_t)order_config.request_deadline_ms;
-    return flow_pool_init(&app.create_flows, app.loop, &KIND, (size_t)order_config.requests_max);
+    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
+    return flow_pool_init(&app.create_flows, app.loop, &KIND, (size_t)config_shared.requests_max);
 }

@@ -1,10 +1,10 @@
 /* GET /orders/{id}: one SELECT for everyone who asks in a tick. */
 #include "app.h"
-#include "config.h"
 #include "order.h"
 #include "statements.h"
 
 #include "runtime/flow/http_flow.h"
+#include "runtime/process/config.h"
 
 static enum flow_rc parse(struct flow *flow);
 static enum flow_rc read_order(struct flow *flow);
@@ -90,16 +90,16 @@ enum err get_order_init(void) {
     struct lookup_options options = {
         .name = "order_read",
         .question_bytes = sizeof(struct lookup_question),
-        .queue_max = (size_t)order_config.requests_max,
+        .queue_max = (size_t)config_shared.requests_max,
         .batch_max = READ_BATCH_MAX,
         .inflight_max = READ_INFLIGHT_MAX,
         .read = read_orders,
         .give = give_order,
     };
-    KIND.deadline_ms = (uint32_t)order_config.request_deadline_ms;
+    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
     enum err err = lookup_init(&app.reads, app.loop, &options);
     if (err == ERR_OK) {
-        err = flow_pool_init(&app.get_flows, app.loop, &KIND, (size_t)order_config.requests_max);
+        err = flow_pool_init(&app.get_flows, app.loop, &KIND, (size_t)config_shared.requests_max);
     }
     return err;
 }

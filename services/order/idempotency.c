@@ -1,8 +1,9 @@
 #include "idempotency.h"
 
 #include "app.h"
-#include "config.h"
 #include "statements.h"
+
+#include "runtime/process/config.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -131,7 +132,7 @@ enum err idempotency_init(void) {
     struct batcher_options options = {
         .name = "idempotency_find",
         .item_bytes = sizeof(struct key_item),
-        .queue_max = (size_t)order_config.requests_max,
+        .queue_max = (size_t)config_shared.requests_max,
         .batch_max = KEY_BATCH_MAX,
         .inflight_max = KEY_INFLIGHT_MAX,
         .run = run_find,

@@ -8,7 +8,6 @@
  * MGET and one query (flow/lookup). Any other page comes straight from the database.
  */
 #include "app.h"
-#include "config.h"
 #include "metrics.h"
 #include "order.h"
 #include "statements.h"
@@ -19,6 +18,7 @@
 #include "runtime/flow/http_flow.h"
 #include "runtime/http/http.h"
 #include "runtime/json/json.h"
+#include "runtime/process/config.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -297,7 +297,7 @@ enum err list_orders_init(void) {
     struct lookup_options first = {
         .name = "order_first_pages",
         .question_bytes = sizeof(struct lookup_question),
-        .queue_max = (size_t)order_config.requests_max,
+        .queue_max = (size_t)config_shared.requests_max,
         .batch_max = FIRST_BATCH_MAX,
         .inflight_max = FIRST_INFLIGHT_MAX,
         .cache = app.cache,
@@ -311,17 +311,17 @@ enum err list_orders_init(void) {
     struct batcher_options later = {
         .name = "order_later_pages",
         .item_bytes = sizeof(struct page_item),
-        .queue_max = (size_t)order_config.requests_max,
+        .queue_max = (size_t)config_shared.requests_max,
         .batch_max = 1,
         .inflight_max = LATER_INFLIGHT_MAX,
         .run = read_later,
     };
-    KIND.deadline_ms = (uint32_t)order_config.request_deadline_ms;
+    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
     enum err err = lookup_init(&app.first_pages, app.loop, &first);
     if (err == ERR_OK) {
         err = batcher_init(&app.later_pages, app.loop, &later);
     }
-    return err == ERR_OK
-               ? flow_pool_init(&app.list_flows, app.loop, &KIND, (size_t)order_config.requests_max)
-               : err;
+    return err == ERR_OK ? flow_pool_init(&app.list_flows, app.loop, &KIND,
+                                          (size_t)config_shared.requests_max)
+                         : err;
 }

@@ -6,17 +6,24 @@
 
 #include "runtime/process/service.h"
 
+static const struct config_local LOCALS[] = {
+    { "SERVICE_NAME", "order-service" },
+    { "PORT", "3002" },
+    { "DB_PORT", "5434" },
+    { "DB_USER", "order" },
+    { "DB_NAME", "order" },
+    { "REDIS_PORT", "6382" },
+    { NULL, NULL },
+};
+
 int main(int argc, char **argv) {
     const struct service service = {
         .name = "order-service",
         .version = PRODORDER_VERSION,
         .summary = "Takes orders, stores them, and follows them to their end.",
+        .locals = LOCALS,
         .options = ORDER_OPTIONS,
         .option_count = ORDER_OPTION_COUNT,
-        .config = &order_config,
-        .log_service = &order_config.service_name,
-        .log_level = &order_config.log_level,
-        .drain_timeout_ms = &order_config.drain_timeout_ms,
         .start = app_start,
         .drain = app_drain,
         .stop = app_stop,

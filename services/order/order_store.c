@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "contract/names.h"
+#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>
@@ -291,7 +292,7 @@ enum err order_store_init(void) {
     struct batcher_options options = {
         .name = "order_insert",
         .item_bytes = sizeof(struct insert_item),
-        .queue_max = (size_t)order_config.requests_max,
+        .queue_max = (size_t)config_shared.requests_max,
         .batch_max = (size_t)order_config.insert_batch_max,
         .inflight_max = (size_t)order_config.insert_inflight_max,
         .run = run_insert,

@@ -3,7 +3,6 @@
  * acknowledgement.
  */
 #include "app.h"
-#include "config.h"
 #include "metrics.h"
 #include "statements.h"
 
@@ -11,6 +10,7 @@
 #include "base/trace.h"
 #include "contract/events.h"
 #include "contract/names.h"
+#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -153,7 +153,7 @@ enum err order_updated_init(void) {
         .name = "order_updated",
         .queue = ORDER_QUEUE_ORDER_UPDATED,
         .item_bytes = sizeof(struct update_item),
-        .batch_max = (size_t)order_config.consumer_batch_max,
+        .batch_max = (size_t)config_shared.consumer_batch_max,
         .backoff_base_ms = 50,
         .backoff_cap_ms = 2000,
         .decode = decode,

@@ -2,13 +2,13 @@
 #include "product_lookup.h"
 
 #include "app.h"
-#include "config.h"
 #include "metrics.h"
 
 #include "base/clock.h"
 #include "contract/events.h"
 #include "contract/names.h"
 #include "runtime/flow/lookup.h"
+#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -152,7 +152,7 @@ enum err product_lookup_init(void) {
     struct lookup_options options = {
         .name = "product_lookup",
         .question_bytes = sizeof(struct question),
-        .queue_max = (size_t)order_config.requests_max,
+        .queue_max = (size_t)config_shared.requests_max,
         .batch_max = LOOKUP_BATCH_MAX,
         .inflight_max = LOOKUP_INFLIGHT_MAX,
         .fetches_max = FETCHES_MAX,

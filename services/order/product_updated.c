@@ -3,10 +3,10 @@
  * wins.
  */
 #include "app.h"
-#include "config.h"
 
 #include "contract/events.h"
 #include "contract/names.h"
+#include "runtime/process/config.h"
 
 #include <string.h>
 
@@ -79,7 +79,7 @@ enum err product_updated_init(void) {
             .name = QUEUES[i].name,
             .queue = QUEUES[i].queue,
             .item_bytes = sizeof(struct product_event),
-            .batch_max = (size_t)order_config.consumer_batch_max,
+            .batch_max = (size_t)config_shared.consumer_batch_max,
             .backoff_base_ms = 50,
             .backoff_cap_ms = 2000,
             .decode = decode,

@@ -1,11 +1,11 @@
 #include "app.h"
 
-#include "config.h"
 #include "metrics.h"
 #include "statements.h"
 
 #include "contract/names.h"
 #include "runtime/process/backends.h"
+#include "runtime/process/config.h"
 #include "runtime/process/health.h"
 #include "runtime/process/service.h"
 #include "runtime/telemetry/log.h"
@@ -64,7 +64,7 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
 }
 
 static enum err open_database(void) {
-    struct pg_options options = backends_pg_options(&product_config.shared);
+    struct pg_options options = backends_pg_options();
     options.requests_max = DATABASE_REQUESTS_MAX;
     options.statements[0] = PRODUCT_STATEMENTS;
     options.migrations = PRODUCT_MIGRATIONS;
@@ -79,7 +79,7 @@ static enum err open_database(void) {
 
 static enum err open_cache(void) {
     static const char *const PREFIXES[] = { CACHE_PREFIX_PRODUCT, NULL };
-    struct cache_options options = backends_cache_options(&product_config.shared);
+    struct cache_options options = backends_cache_options();
     options.prefixes = PREFIXES;
     return cache_open(app.loop, &options, &app.cache);
 }
@@ -92,7 +92,7 @@ static enum err open_broker(void) {
     };
     static const struct broker_callbacks CALLBACKS = { on_broker_state, on_published,
                                                        on_deliveries };
-    struct broker_options options = backends_broker_options(&product_config.shared);
+    struct broker_options options = backends_broker_options();
     options.exchange = EXCHANGE_EVENTS;
     options.queues[PRODUCT_QUEUE_ORDER_CREATED] =
         (struct broker_queue){ QUEUE_ORDER_CREATED, { KEY_ORDER_CREATED, NULL } };
@@ -102,12 +102,12 @@ static enum err open_broker(void) {
 }
 
 static enum err open_outbox(void) {
-    struct outbox_options options = backends_outbox_options(&product_config.shared);
+    struct outbox_options options = backends_outbox_options();
     return outbox_open(&app.outbox, app.loop, app.pg, app.broker, &options);
 }
 
 static enum err open_server(void) {
-    struct http_server_options options = backends_server_options(&product_config.shared);
+    struct http_server_options options = backends_server_options();
     options.routes = ROUTES;
     options.route_count = sizeof(ROUTES) / sizeof(ROUTES[0]);
     return http_server_open(app.loop, &options, &app.server);
@@ -128,7 +128,7 @@ enum err app_start(struct loop *loop) {
             return err;
         }
     }
-    log_info("service started", LOG_STR("address", product_config.listen_address),
+    log_info("service started", LOG_STR("address", config_shared.listen_address),
              LOG_INT("port", http_server_port(app.server)));
     return ERR_OK;
 }

@@ -1,6 +1,5 @@
 /* PATCH /products/{id} and POST /products/{id}/restock: parse → change (in a batch) → reply. */
 #include "app.h"
-#include "config.h"
 #include "metrics.h"
 #include "product_body.h"
 #include "product_changes.h"
@@ -10,6 +9,7 @@
 #include "base/trace.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/json/json.h"
+#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <stdio.h>
@@ -376,7 +376,7 @@ enum err change_product_init(void) {
         .inflight_max = 1,
         .run = run_changes,
     };
-    KIND.deadline_ms = (uint32_t)product_config.request_deadline_ms;
+    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
     enum err err = batcher_init(&app.changes, app.loop, &options);
     if (err == ERR_OK) {
         err = flow_pool_init(&app.change_flows, app.loop, &KIND, CHANGE_QUEUE_MAX);

@@ -1,6 +1,5 @@
 /* POST /products: parse → store (with its event, in one transaction) → reply. */
 #include "app.h"
-#include "config.h"
 #include "metrics.h"
 #include "product_body.h"
 #include "product_events.h"
@@ -10,6 +9,7 @@
 #include "base/trace.h"
 #include "contract/names.h"
 #include "runtime/flow/http_flow.h"
+#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -219,7 +219,7 @@ enum err create_product_init(void) {
         .inflight_max = 1,
         .run = run_insert,
     };
-    KIND.deadline_ms = (uint32_t)product_config.request_deadline_ms;
+    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
     enum err err = batcher_init(&app.inserts, app.loop, &options);
     if (err == ERR_OK) {
         err = flow_pool_init(&app.create_flows, app.loop, &KIND, INSERT_QUEUE_MAX);

@@ -1,6 +1,5 @@
 /* GET /products/{id}: from product-redis, else from the database, which fills the cache. */
 #include "app.h"
-#include "config.h"
 #include "metrics.h"
 #include "product.h"
 #include "product_cache.h"
@@ -8,6 +7,7 @@
 
 #include "contract/names.h"
 #include "runtime/flow/http_flow.h"
+#include "runtime/process/config.h"
 
 static enum flow_rc parse(struct flow *flow);
 static enum flow_rc read_product(struct flow *flow);
@@ -151,7 +151,7 @@ enum err get_product_init(void) {
     struct lookup_options options = {
         .name = "product_read",
         .question_bytes = sizeof(struct lookup_question),
-        .queue_max = (size_t)product_config.requests_max,
+        .queue_max = (size_t)config_shared.requests_max,
         .batch_max = READ_BATCH_MAX,
         .inflight_max = READ_INFLIGHT_MAX,
         .cache = app.cache,
@@ -163,10 +163,10 @@ enum err get_product_init(void) {
         .hits = &product_metrics[M_CACHE_HITS],
         .misses = &product_metrics[M_CACHE_MISSES],
     };
-    KIND.deadline_ms = (uint32_t)product_config.request_deadline_ms;
+    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
     enum err err = lookup_init(&app.reads, app.loop, &options);
     if (err == ERR_OK) {
-        err = flow_pool_init(&app.get_flows, app.loop, &KIND, (size_t)product_config.requests_max);
+        err = flow_pool_init(&app.get_flows, app.loop, &KIND, (size_t)config_shared.requests_max);
     }
     return err;
 }

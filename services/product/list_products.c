@@ -1,12 +1,12 @@
 /* GET /products?limit=&cursor=: a page of the catalogue, by id. */
 #include "app.h"
-#include "config.h"
 #include "product.h"
 #include "statements.h"
 
 #include "runtime/flow/http_flow.h"
 #include "runtime/http/http.h"
 #include "runtime/json/json.h"
+#include "runtime/process/config.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -151,7 +151,7 @@ enum err list_products_init(void) {
         .inflight_max = PAGE_INFLIGHT_MAX,
         .run = run_page,
     };
-    KIND.deadline_ms = (uint32_t)product_config.request_deadline_ms;
+    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
     enum err err = batcher_init(&app.pages, app.loop, &options);
     if (err == ERR_OK) {
         err = flow_pool_init(&app.list_flows, app.loop, &KIND, PAGE_QUEUE_MAX);

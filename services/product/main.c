@@ -1,20 +1,24 @@
 /* product-service: the catalogue and its stock. Start reading at the routes in app.c. */
 #include "app.h"
-#include "config.h"
 
 #include "runtime/process/service.h"
+
+static const struct config_local LOCALS[] = {
+    { "SERVICE_NAME", "product-service" },
+    { "PORT", "3001" },
+    { "DB_PORT", "5433" },
+    { "DB_USER", "product" },
+    { "DB_NAME", "product" },
+    { "REDIS_PORT", "6381" },
+    { NULL, NULL },
+};
 
 int main(int argc, char **argv) {
     const struct service service = {
         .name = "product-service",
         .version = PRODORDER_VERSION,
         .summary = "Keeps the catalogue and decides on stock.",
-        .options = PRODUCT_OPTIONS,
-        .option_count = PRODUCT_OPTION_COUNT,
-        .config = &product_config,
-        .log_service = &product_config.service_name,
-        .log_level = &product_config.log_level,
-        .drain_timeout_ms = &product_config.drain_timeout_ms,
+        .locals = LOCALS,
         .start = app_start,
         .drain = app_drain,
         .stop = app_stop,

@@ -6,7 +6,6 @@
  * products and outbox, commit then: cache, order.updated, acknowledge
  */
 #include "app.h"
-#include "config.h"
 #include "metrics.h"
 #include "product_changes.h"
 #include "statements.h"
@@ -15,6 +14,7 @@
 #include "base/clock.h"
 #include "base/trace.h"
 #include "contract/names.h"
+#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -343,7 +343,7 @@ enum err order_created_init(void) {
         .name = "order_created",
         .queue = PRODUCT_QUEUE_ORDER_CREATED,
         .item_bytes = sizeof(struct decision_item),
-        .batch_max = (size_t)product_config.consumer_batch_max,
+        .batch_max = (size_t)config_shared.consumer_batch_max,
         .backoff_base_ms = 50,
         .backoff_cap_ms = 2000,
         .decode = decode,

@@ -1,5 +1,6 @@
 #include "backends.h"
 
+#include "config.h"
 #include "service.h"
 
 enum {
@@ -15,16 +16,16 @@ enum {
 
 /* ---- options ---- */
 
-struct pg_options backends_pg_options(const struct config_shared *config) {
+struct pg_options backends_pg_options(void) {
     return (struct pg_options){
-        .host = config->db_host,
-        .port = (uint16_t)config->db_port,
-        .user = config->db_user,
-        .password = config->db_password,
-        .database = config->db_name,
-        .application_name = config->service_name,
-        .connections = (size_t)config->db_connections,
-        .deadline_ms = (uint32_t)config->db_deadline_ms,
+        .host = config_shared.db_host,
+        .port = (uint16_t)config_shared.db_port,
+        .user = config_shared.db_user,
+        .password = config_shared.db_password,
+        .database = config_shared.db_name,
+        .application_name = config_shared.service_name,
+        .connections = (size_t)config_shared.db_connections,
+        .deadline_ms = (uint32_t)config_shared.db_deadline_ms,
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .backoff_base_ms = RECONNECT_BASE_MS,
         .backoff_cap_ms = RECONNECT_CAP_MS,
@@ -32,50 +33,50 @@ struct pg_options backends_pg_options(const struct config_shared *config) {
     };
 }
 
-struct cache_options backends_cache_options(const struct config_shared *config) {
+struct cache_options backends_cache_options(void) {
     return (struct cache_options){
-        .host = config->redis_host,
-        .port = (uint16_t)config->redis_port,
-        .deadline_ms = (uint32_t)config->redis_deadline_ms,
+        .host = config_shared.redis_host,
+        .port = (uint16_t)config_shared.redis_port,
+        .deadline_ms = (uint32_t)config_shared.redis_deadline_ms,
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .backoff_base_ms = RECONNECT_BASE_MS,
         .backoff_cap_ms = RECONNECT_CAP_MS,
     };
 }
 
-struct broker_options backends_broker_options(const struct config_shared *config) {
+struct broker_options backends_broker_options(void) {
     return (struct broker_options){
-        .url = config->rabbitmq_url,
-        .connection_name = config->service_name,
-        .heartbeat_s = (uint32_t)config->rabbitmq_heartbeat_s,
+        .url = config_shared.rabbitmq_url,
+        .connection_name = config_shared.service_name,
+        .heartbeat_s = (uint32_t)config_shared.rabbitmq_heartbeat_s,
         .rpc_timeout_ms = CONNECT_TIMEOUT_MS,
-        .publish_queue_max = (size_t)config->publish_queue_max,
-        .publish_inflight_max = (size_t)config->publish_inflight_max,
-        .prefetch = (uint16_t)config->rabbitmq_prefetch,
-        .batch_max = (size_t)config->consumer_batch_max,
+        .publish_queue_max = (size_t)config_shared.publish_queue_max,
+        .publish_inflight_max = (size_t)config_shared.publish_inflight_max,
+        .prefetch = (uint16_t)config_shared.rabbitmq_prefetch,
+        .batch_max = (size_t)config_shared.consumer_batch_max,
         .backoff_base_ms = RECONNECT_BASE_MS,
         .backoff_cap_ms = RECONNECT_CAP_MS,
     };
 }
 
-struct outbox_options backends_outbox_options(const struct config_shared *config) {
+struct outbox_options backends_outbox_options(void) {
     return (struct outbox_options){
-        .sweep_interval_ms = (uint32_t)config->outbox_sweep_ms,
+        .sweep_interval_ms = (uint32_t)config_shared.outbox_sweep_ms,
         .sweep_batch_max = SWEEP_BATCH_MAX,
-        .backlog_below = (size_t)config->publish_queue_max / 2,
+        .backlog_below = (size_t)config_shared.publish_queue_max / 2,
     };
 }
 
-struct http_server_options backends_server_options(const struct config_shared *config) {
+struct http_server_options backends_server_options(void) {
     return (struct http_server_options){
-        .address = config->listen_address,
-        .port = (uint16_t)config->port,
-        .connections_max = (size_t)config->http_connections_max,
+        .address = config_shared.listen_address,
+        .port = (uint16_t)config_shared.port,
+        .connections_max = (size_t)config_shared.http_connections_max,
         .header_bytes_max = HEADER_BYTES_MAX,
-        .body_bytes_max = (size_t)config->http_body_bytes_max,
-        .idle_timeout_ms = (uint32_t)config->http_idle_timeout_ms,
-        .request_timeout_ms = (uint32_t)config->http_request_timeout_ms,
-        .write_timeout_ms = (uint32_t)config->http_request_timeout_ms,
+        .body_bytes_max = (size_t)config_shared.http_body_bytes_max,
+        .idle_timeout_ms = (uint32_t)config_shared.http_idle_timeout_ms,
+        .request_timeout_ms = (uint32_t)config_shared.http_request_timeout_ms,
+        .write_timeout_ms = (uint32_t)config_shared.http_request_timeout_ms,
     };
 }
 

@@ -6,7 +6,6 @@
 #ifndef RUNTIME_PROCESS_BACKENDS_H
 #define RUNTIME_PROCESS_BACKENDS_H
 
-#include "config_shared.h"
 #include "runtime/broker/broker.h"
 #include "runtime/cache/cache.h"
 #include "runtime/http/server.h"
@@ -15,15 +14,15 @@
 #include "runtime/pg/pg.h"
 
 /* To be added: statements, migrations, requests_max. */
-struct pg_options backends_pg_options(const struct config_shared *config);
+struct pg_options backends_pg_options(void);
 /* To be added: prefixes. */
-struct cache_options backends_cache_options(const struct config_shared *config);
+struct cache_options backends_cache_options(void);
 /* To be added: exchange, queues, declare_only. */
-struct broker_options backends_broker_options(const struct config_shared *config);
+struct broker_options backends_broker_options(void);
 /* To be added: the statements. */
-struct outbox_options backends_outbox_options(const struct config_shared *config);
+struct outbox_options backends_outbox_options(void);
 /* To be added: routes. */
-struct http_server_options backends_server_options(const struct config_shared *config);
+struct http_server_options backends_server_options(void);
 
 /*
  * What a drain is about; all of it stays until the service has drained. The functions may be NULL.

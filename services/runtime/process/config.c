@@ -1,6 +1,10 @@
+/*
+ * The options that both services have, and how options are read from the environment and printed.
+ */
 #include "config.h"
 
 #include "base/arena.h"
+#include "runtime/telemetry/log.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -11,6 +15,108 @@
 #include <strings.h>
 
 enum { VALUE_SHOWN_BYTES_MAX = 64, FILE_NAME_BYTES_MAX = 128, SECRET_FILES_BYTES_MAX = 1 << 20 };
+
+/* ---- the options that both services have ---- */
+
+struct config_shared config_shared;
+
+static const char *const AMQP_SCHEMES[] = { "amqp://", NULL };
+static const char *const LOG_LEVEL_NAMES[] = {
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn",
+    [LOG_ERROR] = "error", [LOG_LEVELS] = NULL,
+};
+
+/* clang-format off */
+static const struct config_option SHARED_OPTIONS[] = {
+    { "PORT", CONFIG_INT, &config_shared.port, .required = true, .min = 1, .max = 65535,
+      .help = "TCP port of the HTTP server" },
+    { "DB_HOST", CONFIG_STRING, &config_shared.db_host, .required = true, .example = "127.0.0.1",
+      .max = 253, .help = "PostgreSQL host" },
+    { "DB_PORT", CONFIG_INT, &config_shared.db_port, .required = true, .min = 1, .max = 65535,
+      .help = "PostgreSQL port" },
+    { "DB_USER", CONFIG_STRING, &config_shared.db_user, .required = true, .max = 63,
+      .help = "PostgreSQL role; it must own the schema" },
+    { "DB_PASSWORD", CONFIG_SECRET, &config_shared.db_password, .required = true,
+      .example = "change-me", .max = 1024,
+      .help = "its password, unless DB_PASSWORD_FILE names a file that holds it" },
+    { "DB_NAME", CONFIG_STRING, &config_shared.db_name, .required = true, .max = 63,
+      .help = "database of this service" },
+    { "REDIS_HOST", CONFIG_STRING, &config_shared.redis_host, .required = true,
+      .example = "127.0.0.1", .max = 253,
+      .help = "Redis host; the instance belongs to this service" },
+    { "REDIS_PORT", CONFIG_INT, &config_shared.redis_port, .required = true, .min = 1, .max = 65535,
+      .help = "Redis port" },
+    { "RABBITMQ_URL", CONFIG_URL, &config_shared.rabbitmq_url, .required = true,
+      .example = "amqp://guest:guest@127.0.0.1:5673/", .max = 1024, .choices = AMQP_SCHEMES,
+      .help = "amqp://user:password@host:port/vhost" },
+    { "SERVICE_NAME", CONFIG_STRING, &config_shared.service_name, .max = 63,
+      .help = "name in logs and at the broker" },
+    { "LISTEN_ADDRESS", CONFIG_STRING, &config_shared.listen_address, .fallback = "127.0.0.1",
+      .max = 45, .help = "numeric address to listen on; 0.0.0.0 inside a container" },
+    { "LOG_LEVEL", CONFIG_ENUM, &config_shared.log_level, .fallback = "info",
+      .choices = LOG_LEVEL_NAMES, .help = "least severe level that is logged" },
+    { "DB_CONNECTIONS", CONFIG_INT, &config_shared.db_connections, .fallback = "8", .min = 2,
+      .max = 64, .help = "connections to PostgreSQL" },
+    { "DB_DEADLINE_MS", CONFIG_INT, &config_shared.db_deadline_ms, .fallback = "5000", .min = 100,
+      .max = 60000, .unit = "ms", .help = "statement timeout" },
+    { "REDIS_DEADLINE_MS", CONFIG_INT, &config_shared.redis_deadline_ms, .fallback = "1000",
+      .min = 10, .max = 60000, .unit = "ms",
+      .help = "Redis counts as down when it does not answer for so long" },
+    { "RABBITMQ_HEARTBEAT_S", CONFIG_INT, &config_shared.rabbitmq_heartbeat_s, .fallback = "15",
+      .min = 1, .max = 600, .unit = "s", .help = "heartbeat of the broker connections" },
+    { "RABBITMQ_PREFETCH", CONFIG_INT, &config_shared.rabbitmq_prefetch, .fallback = "1000",
+      .min = 1, .max = 65535, .unit = "messages", .help = "unacknowledged deliveries per queue" },
+    { "CONSUMER_BATCH_MAX", CONFIG_INT, &config_shared.consumer_batch_max, .fallback = "500",
+      .min = 1, .max = 512, .unit = "messages", .help = "events in one transaction" },
+    { "PUBLISH_QUEUE_MAX", CONFIG_INT, &config_shared.publish_queue_max, .fallback = "16384",
+      .min = 16, .max = 1000000, .unit = "messages",
+      .help = "events waiting in memory for the broker; more wait in the outbox" },
+    { "PUBLISH_INFLIGHT_MAX", CONFIG_INT, &config_shared.publish_inflight_max, .fallback = "5000",
+      .min = 1, .max = 65535, .unit = "messages", .help = "events sent and not yet confirmed" },
+    { "OUTBOX_SWEEP_MS", CONFIG_INT, &config_shared.outbox_sweep_ms, .fallback = "1000", .min = 50,
+      .max = 60000, .unit = "ms",
+      .help = "how often the outbox is searched for events left behind" },
+    { "HTTP_CONNECTIONS_MAX", CONFIG_INT, &config_shared.http_connections_max, .fallback = "4096",
+      .min = 1, .max = 100000, .unit = "connections",
+      .help = "open client connections; more get 503" },
+    { "HTTP_BODY_BYTES_MAX", CONFIG_INT, &config_shared.http_body_bytes_max, .fallback = "1048576",
+      .min = 1024, .max = 67108864, .unit = "bytes", .help = "largest request body; more is 413" },
+    { "HTTP_IDLE_TIMEOUT_MS", CONFIG_INT, &config_shared.http_idle_timeout_ms, .fallback = "75000",
+      .min = 100, .max = 3600000, .unit = "ms",
+      .help = "a kept-alive connection without a request is closed" },
+    { "HTTP_REQUEST_TIMEOUT_MS", CONFIG_INT, &config_shared.http_request_timeout_ms,
+      .fallback = "10000", .min = 100, .max = 600000, .unit = "ms",
+      .help = "from a request's first byte to its last; slower is 408" },
+    { "REQUESTS_MAX", CONFIG_INT, &config_shared.requests_max, .fallback = "4096", .min = 1,
+      .max = 100000, .unit = "requests", .help = "requests of one kind under way; more get 503" },
+    { "REQUEST_DEADLINE_MS", CONFIG_INT, &config_shared.request_deadline_ms, .fallback = "8000",
+      .min = 50, .max = 600000, .unit = "ms", .help = "time for one request; slower is 503" },
+    { "DRAIN_TIMEOUT_MS", CONFIG_INT, &config_shared.drain_timeout_ms, .fallback = "9000",
+      .min = 100, .max = 600000, .unit = "ms", .help = "time to finish after SIGTERM" },
+};
+/* clang-format on */
+
+static void set_local(struct config_option *option, const struct config_local *locals) {
+    for (; locals->name != NULL; locals++) {
+        if (strcmp(locals->name, option->name) == 0) {
+            *(option->required ? &option->example : &option->fallback) = locals->text;
+        }
+    }
+}
+
+size_t config_join(const struct config_local *locals, const struct config_option *own,
+                   size_t own_count, struct config_option ret_options[CONFIG_OPTIONS_MAX]) {
+    size_t shared_count = sizeof(SHARED_OPTIONS) / sizeof(SHARED_OPTIONS[0]);
+    assert(shared_count + own_count <= CONFIG_OPTIONS_MAX);
+    for (size_t i = 0; i < shared_count; i++) {
+        ret_options[i] = SHARED_OPTIONS[i];
+        set_local(&ret_options[i], locals);
+    }
+    for (size_t i = 0; i < own_count; i++) {
+        ret_options[shared_count + i] = own[i];
+    }
+    return shared_count + own_count;
+}
 
 /* ---- what an option expects, in words ---- */
 
@@ -179,13 +285,12 @@ static const char *parse(const struct config_option *option, const char *text,
     return problem;
 }
 
-static void store(const struct config_option *option, const union parsed *value, void *config) {
-    void *member = (char *)config + option->offset;
+static void store(const struct config_option *option, const union parsed *value) {
     switch (option->type) {
     case CONFIG_INT:
-    case CONFIG_ENUM: *(int64_t *)member = value->integer; break;
-    case CONFIG_BOOL: *(bool *)member = value->truth; break;
-    default: *(const char **)member = value->text; break;
+    case CONFIG_ENUM: *(int64_t *)option->value = value->integer; break;
+    case CONFIG_BOOL: *(bool *)option->value = value->truth; break;
+    default: *(const char **)option->value = value->text; break;
     }
 }
 
@@ -248,8 +353,8 @@ static bool find_text(const struct config_option *option, const char **ret_text,
     return true;
 }
 
-/* Check the option, and store it unless `config` is NULL. False: reported. */
-static bool read_option(const struct config_option *option, void *config, FILE *errors) {
+/* Check the option, and store it if `stores`. False: reported. */
+static bool read_option(const struct config_option *option, bool stores, FILE *errors) {
     const char *text;
     union parsed value = { .integer = 0 };
     if (!find_text(option, &text, errors)) {
@@ -266,8 +371,8 @@ static bool read_option(const struct config_option *option, void *config, FILE *
         assert(text != option->fallback); /* a default that its own option refuses */
         return report(option, problem, text, errors);
     }
-    if (config != NULL) {
-        store(option, &value, config);
+    if (stores) {
+        store(option, &value);
     }
     return true;
 }
@@ -284,15 +389,14 @@ static void check_table(const struct config_option *options, size_t count) {
     }
 }
 
-enum err config_read(const struct config_option *options, size_t count, void *ret_config,
-                     FILE *errors) {
+enum err config_read(const struct config_option *options, size_t count, FILE *errors) {
     bool ok = true;
     check_table(options, count);
     for (size_t i = 0; i < count; i++) {
-        ok = read_option(&options[i], NULL, errors) && ok;
+        ok = read_option(&options[i], false, errors) && ok;
     }
     for (size_t i = 0; ok && i < count; i++) {
-        ok = read_option(&options[i], ret_config, errors);
+        ok = read_option(&options[i], true, errors);
     }
     return ok ? ERR_OK : ERR_INVALID;
 }

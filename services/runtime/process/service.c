@@ -1,3 +1,4 @@
+/* The life of a service process: arguments, boot, signals, drain. */
 #include "service.h"
 
 #include "base/clock.h"
@@ -18,6 +19,8 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static struct {
     const struct service *service;
+    struct config_option options[CONFIG_OPTIONS_MAX]; /* shared ones and its own */
+    size_t option_count;
     struct loop *loop;
     struct loop_watch signals; /* a signalfd: signals become events of the loop */
     struct loop_timer drain_timer;
@@ -25,7 +28,7 @@ static struct {
     bool is_draining;
     bool is_done; /* the loop was told to stop */
     int exit_code;
-} self;
+} running;
 
 /* ---- arguments ---- */
 
@@ -43,7 +46,7 @@ static void print_usage(const struct service *service, FILE *out) {
 static void print_help(const struct service *service) {
     print_usage(service, stdout);
     printf("\nConfiguration, read from the environment at start:\n\n");
-    config_print_help(service->options, service->option_count, stdout);
+    config_print_help(running.options, running.option_count, stdout);
     printf("\nSIGTERM or SIGINT: finish what is under way, then exit.\n"
            "Exit status: 0 stopped when told to, 1 could not start or not finish in time,\n"
            "2 wrong arguments or configuration.\n");
@@ -53,7 +56,7 @@ static void print_env_example(const struct service *service) {
     printf("# Settings of %s. ./prodorder gives it these itself: ./prodorder env %s\n"
            "# docker compose reads the copy that the root .env names: docker/README.md\n\n",
            service->name, service->name);
-    config_print_env_example(service->options, service->option_count, stdout);
+    config_print_env_example(running.options, running.option_count, stdout);
 }
 
 /* Whether an argument was all there was to do; *ret_code is then the exit code. */
@@ -83,28 +86,28 @@ static bool handle_arguments(int argc, char **argv, const struct service *servic
 /* ---- drain ---- */
 
 static void leave(int exit_code) {
-    if (!self.is_done) {
-        self.is_done = true;
-        self.exit_code = exit_code;
-        loop_timer_stop(self.loop, &self.drain_timer);
-        loop_stop(self.loop);
+    if (!running.is_done) {
+        running.is_done = true;
+        running.exit_code = exit_code;
+        loop_timer_stop(running.loop, &running.drain_timer);
+        loop_stop(running.loop);
     }
 }
 
 void service_drained(void) {
-    assert(self.is_draining);
-    if (!self.is_done) {
-        log_info("service drained", LOG_INT("ms", clock_monotonic_ms() - self.drain_started_ms));
+    assert(running.is_draining);
+    if (!running.is_done) {
+        log_info("service drained", LOG_INT("ms", clock_monotonic_ms() - running.drain_started_ms));
     }
     leave(EXIT_OK);
 }
 
 uint32_t service_drain_left_ms(void) {
-    if (self.service == NULL) {
+    if (running.service == NULL) {
         return 0;
     }
-    uint64_t timeout_ms = (uint64_t)*self.service->drain_timeout_ms;
-    uint64_t spent_ms = self.is_draining ? clock_monotonic_ms() - self.drain_started_ms : 0;
+    uint64_t timeout_ms = (uint64_t)config_shared.drain_timeout_ms;
+    uint64_t spent_ms = running.is_draining ? clock_monotonic_ms() - running.drain_started_ms : 0;
     return spent_ms < timeout_ms ? (uint32_t)(timeout_ms - spent_ms) : 0;
 }
 
@@ -115,7 +118,7 @@ static void end_now(int signal_number) {
 
 /* Whatever hangs from now on, the loop or stop(): the process ends. */
 static void limit_the_end(void) {
-    uint64_t limit_ms = (uint64_t)*self.service->drain_timeout_ms + SERVICE_STOP_MS;
+    uint64_t limit_ms = (uint64_t)config_shared.drain_timeout_ms + SERVICE_STOP_MS;
     struct sigaction action = { .sa_handler = end_now };
     struct itimerval timer = { .it_value = { .tv_sec = (time_t)(limit_ms / 1000),
                                              .tv_usec = (suseconds_t)(limit_ms % 1000 * 1000) } };
@@ -132,18 +135,18 @@ static void limit_the_end(void) {
 static void drain_timed_out(void *ctx) {
     (void)ctx;
     log_error("drain timed out: leaving with work under way",
-              LOG_INT("timeoutMs", *self.service->drain_timeout_ms));
+              LOG_INT("timeoutMs", config_shared.drain_timeout_ms));
     leave(EXIT_FAILED);
 }
 
 static void begin_drain(uint32_t signal_number) {
-    self.is_draining = true;
-    self.drain_started_ms = clock_monotonic_ms();
+    running.is_draining = true;
+    running.drain_started_ms = clock_monotonic_ms();
     log_info("service draining", LOG_INT("signal", signal_number));
-    loop_timer_start(self.loop, &self.drain_timer, (uint64_t)*self.service->drain_timeout_ms);
+    loop_timer_start(running.loop, &running.drain_timer, (uint64_t)config_shared.drain_timeout_ms);
     limit_the_end();
-    if (self.service->drain != NULL) {
-        self.service->drain();
+    if (running.service->drain != NULL) {
+        running.service->drain();
     } else {
         service_drained();
     }
@@ -155,8 +158,8 @@ static void signals_readable(void *ctx, uint32_t events) {
     struct signalfd_siginfo info;
     (void)ctx;
     (void)events;
-    while (read(self.signals.fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (!self.is_draining) { /* a second signal changes nothing */
+    while (read(running.signals.fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (!running.is_draining) { /* a second signal changes nothing */
             begin_drain(info.ssi_signo);
         }
     }
@@ -176,7 +179,7 @@ static enum err open_signals(void) {
     if (fd < 0) {
         return ERR_INTERNAL;
     }
-    enum err err = loop_watch(self.loop, &self.signals, fd, EPOLLIN, signals_readable, NULL);
+    enum err err = loop_watch(running.loop, &running.signals, fd, EPOLLIN, signals_readable, NULL);
     if (err != ERR_OK) {
         close(fd);
     }
@@ -184,9 +187,9 @@ static enum err open_signals(void) {
 }
 
 static void close_signals(void) {
-    if (self.signals.active) {
-        int fd = self.signals.fd;
-        loop_unwatch(self.loop, &self.signals);
+    if (running.signals.active) {
+        int fd = running.signals.fd;
+        loop_unwatch(running.loop, &running.signals);
         close(fd);
     }
 }
@@ -200,53 +203,53 @@ static void flush_log(void *ctx) {
 
 /* Open what every service needs. */
 static enum err open_loop(void) {
-    enum err err = loop_create(&self.loop);
+    enum err err = loop_create(&running.loop);
     if (err != ERR_OK) {
         return err;
     }
-    loop_timer_init(&self.drain_timer, drain_timed_out, NULL);
-    loop_on_tick_end(self.loop, flush_log, NULL);
+    loop_timer_init(&running.drain_timer, drain_timed_out, NULL);
+    loop_on_tick_end(running.loop, flush_log, NULL);
     return open_signals();
 }
 
 static int run(void) {
-    const struct service *service = self.service;
+    const struct service *service = running.service;
     enum err err = open_loop();
     if (err != ERR_OK) {
         log_error("cannot open the event loop", LOG_STR("error", err_name(err)),
                   LOG_STR("system", strerror(errno)));
         return EXIT_FAILED;
     }
-    self.exit_code = EXIT_FAILED;
-    if (service->start(self.loop) == ERR_OK) {
+    running.exit_code = EXIT_FAILED;
+    if (service->start(running.loop) == ERR_OK) {
         log_flush(); /* the first tick may end much later */
-        loop_run(self.loop);
+        loop_run(running.loop);
     }
     log_flush(); /* stop() may take its time */
     if (service->stop != NULL) {
         service->stop();
     }
-    return self.exit_code;
+    return running.exit_code;
 }
 
 int service_main(int argc, char **argv, const struct service *service) {
     int code;
+    running.option_count =
+        config_join(service->locals, service->options, service->option_count, running.options);
     if (handle_arguments(argc, argv, service, &code)) {
         return code;
     }
-    if (config_read(service->options, service->option_count, service->config, stderr) != ERR_OK) {
+    if (config_read(running.options, running.option_count, stderr) != ERR_OK) {
         fprintf(stderr, "%s: the configuration above is wrong; see %s --help\n", service->name,
                 service->name);
         return EXIT_USAGE;
     }
-    self.service = service;
-    const char *name = *service->log_service;
-    enum log_level level = (enum log_level)(*service->log_level);
-    log_init(name == NULL || name[0] == '\0' ? service->name : name, level, STDERR_FILENO);
+    running.service = service;
+    log_init(config_shared.service_name, (enum log_level)config_shared.log_level, STDERR_FILENO);
     code = run();
     close_signals();
-    loop_destroy(self.loop);
-    self.loop = NULL;
+    loop_destroy(running.loop);
+    running.loop = NULL;
     log_close();
     return code;
 }

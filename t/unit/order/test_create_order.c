@@ -12,6 +12,7 @@
 #include "order/config.h"
 #include "order/idempotency.h"
 #include "order/statements.h"
+#include "runtime/process/config.h"
 
 #include "fake_http_client.h"
 #include "fake_stack.h"
@@ -37,10 +38,9 @@ static const char KEY[] = "Idempotency-Key: k-1\r\n";
 
 static void open_with(uint32_t deadline_ms, int64_t requests_max) {
     struct outbox_options outbox = { .sweep_interval_ms = 60000, .sweep_batch_max = 100 };
-    order_config = (struct order_config){ .requests_max = requests_max,
-                                          .request_deadline_ms = deadline_ms,
-                                          .insert_batch_max = 16,
-                                          .insert_inflight_max = 2 };
+    config_shared = (struct config_shared){ .requests_max = requests_max,
+                                            .request_deadline_ms = deadline_ms };
+    order_config = (struct order_config){ .insert_batch_max = 16, .insert_inflight_max = 2 };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
     fake_http_client_reset();
     app = (struct app){ .loop = stack_loop,

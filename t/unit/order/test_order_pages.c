@@ -5,8 +5,8 @@
  * GET /orders/{id} and GET /orders/product/{productId}: pages, their cache, and what can go wrong.
  */
 #include "order/app.h"
-#include "order/config.h"
 #include "order/statements.h"
+#include "runtime/process/config.h"
 
 #include "fake_stack.h"
 #include "unit.h"
@@ -20,7 +20,6 @@ enum { DEADLINE_MS = 30000, SHORT_MS = 60 };
 #define ORDER_BYTES 512
 
 struct app app;
-struct order_config order_config;
 
 static const struct http_route ROUTES[] = {
     { "GET", "/orders/{id}", "get_order", get_order, NULL },
@@ -28,7 +27,7 @@ static const struct http_route ROUTES[] = {
 };
 
 static void open_with(uint32_t deadline_ms) {
-    order_config = (struct order_config){ .requests_max = 8, .request_deadline_ms = deadline_ms };
+    config_shared = (struct config_shared){ .requests_max = 8, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
     app = (struct app){ .loop = stack_loop, .pg = &fake_pg, .cache = &fake_cache };
     ck_assert_int_eq(get_order_init(), ERR_OK);

@@ -2,8 +2,8 @@
  *       services/order/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c */
 /* The order service's consumers: outcomes of orders, and its copies of products. */
 #include "order/app.h"
-#include "order/config.h"
 #include "order/statements.h"
+#include "runtime/process/config.h"
 
 #include "base/clock.h"
 #include "runtime/telemetry/log.h"
@@ -18,7 +18,6 @@
 enum { PATIENCE_MS = 10000, EVENTS_MAX = 6 };
 
 struct app app;
-struct order_config order_config;
 
 static struct broker_delivery deliveries[EVENTS_MAX];
 static char bodies[EVENTS_MAX][256];
@@ -30,7 +29,7 @@ static void setup(void) {
     fake_cache_reset();
     fake_broker_reset();
     delivery_count = 0;
-    order_config = (struct order_config){ .consumer_batch_max = EVENTS_MAX };
+    config_shared = (struct config_shared){ .consumer_batch_max = EVENTS_MAX };
     app = (struct app){ .pg = &fake_pg, .cache = &fake_cache, .broker = &fake_broker };
     ck_assert_int_eq(loop_create(&app.loop), ERR_OK);
     ck_assert_int_eq(order_updated_init(), ERR_OK);

@@ -8,8 +8,8 @@
  * an order is decided once and told as often as it takes.
  */
 #include "product/app.h"
-#include "product/config.h"
 #include "product/statements.h"
+#include "runtime/process/config.h"
 
 #include "base/clock.h"
 #include "runtime/telemetry/log.h"
@@ -26,7 +26,6 @@ enum { PATIENCE_MS = 10000, FIRST_OUTBOX_ID = 1, ORDERS_MAX = 8 };
 #define CREATED_MS INT64_C(1795367792123)
 
 struct app app;
-struct product_config product_config;
 
 static struct broker_delivery deliveries[ORDERS_MAX];
 static char bodies[ORDERS_MAX][256];
@@ -39,7 +38,7 @@ static void setup(void) {
     fake_cache_reset();
     fake_broker_reset();
     delivery_count = 0;
-    product_config = (struct product_config){ .consumer_batch_max = ORDERS_MAX };
+    config_shared = (struct config_shared){ .consumer_batch_max = ORDERS_MAX };
     app = (struct app){ .pg = &fake_pg, .cache = &fake_cache, .broker = &fake_broker };
     ck_assert_int_eq(loop_create(&app.loop), ERR_OK);
     id_block_init(&app.outbox_ids, &fake_pg, &SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);

@@ -6,8 +6,8 @@
  *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c */
 /* The product service's requests, step by step: create, get, list, change and restock. */
 #include "product/app.h"
-#include "product/config.h"
 #include "product/statements.h"
+#include "runtime/process/config.h"
 
 #include "fake_stack.h"
 #include "unit.h"
@@ -21,7 +21,6 @@ enum { DEADLINE_MS = 30000, SHORT_MS = 60 };
 #define AT_TEXT "2026-11-22T17:16:32.123Z"
 
 struct app app;
-struct product_config product_config;
 
 static const struct http_route ROUTES[] = {
     { "POST", "/products", "create_product", create_product, NULL },
@@ -33,8 +32,8 @@ static const struct http_route ROUTES[] = {
 
 static void open_with(uint32_t deadline_ms) {
     struct outbox_options outbox = { .sweep_interval_ms = 600000, .sweep_batch_max = 100 };
-    product_config =
-        (struct product_config){ .requests_max = 64, .request_deadline_ms = deadline_ms };
+    config_shared =
+        (struct config_shared){ .requests_max = 64, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
     app = (struct app){
         .loop = stack_loop, .pg = &fake_pg, .cache = &fake_cache, .broker = &fake_broker

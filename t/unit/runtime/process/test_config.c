@@ -1,11 +1,10 @@
 /*
- * services/common/config: every type at its edges, all problems in one run, no secret ever printed.
+ * runtime/process/config: every type at its edges, all problems in one run, no secret ever printed.
  */
 #include "runtime/process/config.h"
 
 #include "unit.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,24 +23,23 @@ struct test_config {
 static const char *const LEVELS[] = { "debug", "info", "warn", NULL };
 static const char *const SCHEMES[] = { "amqp://", "amqps://", NULL };
 
-#define MEMBER(name) offsetof(struct test_config, name)
+static struct test_config config;
 
 static const struct config_option OPTIONS[] = {
-    { "T_PORT", CONFIG_INT, MEMBER(port), .required = true, .min = 1, .max = 65535,
+    { "T_PORT", CONFIG_INT, &config.port, .required = true, .min = 1, .max = 65535,
       .help = "TCP port to listen on", .example = "3001" },
-    { "T_TIMEOUT", CONFIG_INT, MEMBER(timeout_ms), .fallback = "3000", .min = -1, .max = 60000,
+    { "T_TIMEOUT", CONFIG_INT, &config.timeout_ms, .fallback = "3000", .min = -1, .max = 60000,
       .unit = "ms", .help = "How long to wait" },
-    { "T_HOST", CONFIG_STRING, MEMBER(host), .fallback = "127.0.0.1", .max = 10, .help = "Host" },
-    { "T_NOTE", CONFIG_STRING, MEMBER(note), .help = "Note" },
-    { "T_PASSWORD", CONFIG_SECRET, MEMBER(password), .fallback = "hidden-default", .max = 20,
+    { "T_HOST", CONFIG_STRING, &config.host, .fallback = "127.0.0.1", .max = 10, .help = "Host" },
+    { "T_NOTE", CONFIG_STRING, &config.note, .help = "Note" },
+    { "T_PASSWORD", CONFIG_SECRET, &config.password, .fallback = "hidden-default", .max = 20,
       .help = "Password" },
-    { "T_URL", CONFIG_URL, MEMBER(url), .required = true, .choices = SCHEMES, .help = "Broker" },
-    { "T_CACHE", CONFIG_BOOL, MEMBER(cache), .fallback = "true", .help = "Use the cache" },
-    { "T_LEVEL", CONFIG_ENUM, MEMBER(level), .fallback = "info", .choices = LEVELS,
+    { "T_URL", CONFIG_URL, &config.url, .required = true, .choices = SCHEMES, .help = "Broker" },
+    { "T_CACHE", CONFIG_BOOL, &config.cache, .fallback = "true", .help = "Use the cache" },
+    { "T_LEVEL", CONFIG_ENUM, &config.level, .fallback = "info", .choices = LEVELS,
       .help = "Level" },
 };
 
-static struct test_config config;
 static char *errors; /* what the last read() printed */
 static size_t errors_length;
 
@@ -63,7 +61,7 @@ static enum err read_config(void) {
     free(errors);
     FILE *out = open_memstream(&errors, &errors_length);
     ck_assert_ptr_nonnull(out);
-    enum err err = config_read(OPTIONS, UNIT_COUNT(OPTIONS), &config, out);
+    enum err err = config_read(OPTIONS, UNIT_COUNT(OPTIONS), out);
     fclose(out);
     return err;
 }

@@ -1,5 +1,5 @@
 /*
- * services/common/service: arguments, exit codes, drain. Each test runs service_main() in a child
+ * runtime/process/service: arguments, exit codes, drain. Each test runs service_main() in a child
  * process whose output comes back through pipes.
  */
 #include "runtime/process/config.h"
@@ -9,29 +9,23 @@
 #include "unit.h"
 
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct test_config {
-    const char *name;
-    int64_t level;
-    int64_t drain_timeout_ms;
-};
-
-static const char *const LEVELS[] = { "debug", "info", "warn", "error", NULL };
+static int64_t answer;
 
 static const struct config_option OPTIONS[] = {
-    { "SERVICE_NAME", CONFIG_STRING, offsetof(struct test_config, name), .help = "Name in logs" },
-    { "LOG_LEVEL", CONFIG_ENUM, offsetof(struct test_config, level), .fallback = "info",
-      .choices = LEVELS, .help = "Least level" },
-    { "T_DRAIN", CONFIG_INT, offsetof(struct test_config, drain_timeout_ms), .fallback = "5000",
-      .min = 1, .max = 60000, .unit = "ms", .help = "Time to finish" },
+    { "T_ANSWER", CONFIG_INT, &answer, .fallback = "42", .min = 1, .max = 100, .help = "Answer" },
 };
 
-static struct test_config config;
+static const struct config_local LOCALS[] = {
+    { "SERVICE_NAME", "test-service" },
+    { "PORT", "3009" },
+    { NULL, NULL },
+};
+
 static struct loop *service_loop;
 static struct loop_timer work; /* what is under way when the drain begins */
 static int drains;
@@ -82,10 +76,7 @@ static struct service service = {
     .version = "1.2.3",
     .options = OPTIONS,
     .option_count = UNIT_COUNT(OPTIONS),
-    .config = &config,
-    .log_service = &config.name,
-    .log_level = &config.level,
-    .drain_timeout_ms = &config.drain_timeout_ms,
+    .locals = LOCALS,
     .start = start,
     .drain = drain,
     .stop = stop,
@@ -168,27 +159,41 @@ static size_t count(const char *text, const char *part) {
 static struct child child;
 static char *const NO_ARGUMENTS[] = { "test-service", NULL };
 
+static const char *const REQUIRED[][2] = {
+    { "PORT", "1" },       { "DB_HOST", "h" },    { "DB_PORT", "1" },
+    { "DB_USER", "u" },    { "DB_NAME", "d" },    { "DB_PASSWORD", "p" },
+    { "REDIS_HOST", "h" }, { "REDIS_PORT", "1" }, { "RABBITMQ_URL", "amqp://h" },
+};
+
 static void setup(void) {
     unsetenv("SERVICE_NAME");
     unsetenv("LOG_LEVEL");
-    unsetenv("T_DRAIN");
+    unsetenv("DRAIN_TIMEOUT_MS");
+    unsetenv("T_ANSWER");
+    for (size_t i = 0; i < UNIT_COUNT(REQUIRED); i++) {
+        setenv(REQUIRED[i][0], REQUIRED[i][1], 1);
+    }
 }
 
 /* ---- arguments and configuration ---- */
 
 START_TEST(help_goes_to_standard_output) {
     char *const argv[] = { "test-service", "--help", NULL };
-    setenv("T_DRAIN", "wrong", 1); /* help is there even when the configuration is wrong */
+    setenv("DRAIN_TIMEOUT_MS", "wrong", 1); /* help is there even when the configuration is wrong */
     run_child(&child, argv);
     finish(&child);
     ck_assert_int_eq(child.exit_code, 0);
     ck_assert_str_eq(child.err_text, "");
-    const char *const parts[] = { "test-service: Does nothing.",
-                                  "Usage: test-service [--help",
-                                  "  LOG_LEVEL: debug, info, warn or error; default info\n",
-                                  "  T_DRAIN: an integer from 1 to 60000, in ms; default 5000\n",
-                                  "SIGTERM",
-                                  "Exit status: 0 " };
+    const char *const parts[] = {
+        "test-service: Does nothing.",
+        "Usage: test-service [--help",
+        "  LOG_LEVEL: debug, info, warn or error; default info\n",
+        "  DRAIN_TIMEOUT_MS: an integer from 100 to 600000, in ms; default 9000\n",
+        "  SERVICE_NAME: text of at most 63 bytes; default test-service\n",
+        "  T_ANSWER: an integer from 1 to 100; default 42\n",
+        "SIGTERM",
+        "Exit status: 0 "
+    };
     for (size_t i = 0; i < UNIT_COUNT(parts); i++) {
         ck_assert_msg(strstr(child.out_text, parts[i]) != NULL, "no %s", parts[i]);
     }
@@ -206,7 +211,9 @@ START_TEST(version_and_example_are_printed) {
     finish(&child);
     ck_assert_int_eq(child.exit_code, 0);
     ck_assert_ptr_eq(strstr(child.out_text, "# Settings of test-service. "), child.out_text);
-    ck_assert_ptr_nonnull(strstr(child.out_text, "\nT_DRAIN=5000\n"));
+    ck_assert_ptr_nonnull(strstr(child.out_text, "\nDRAIN_TIMEOUT_MS=9000\n"));
+    ck_assert_ptr_nonnull(strstr(child.out_text, "\nPORT=3009\n"));
+    ck_assert_ptr_nonnull(strstr(child.out_text, "\nT_ANSWER=42\n"));
     ck_assert_str_eq(child.err_text, "");
 }
 END_TEST
@@ -229,12 +236,14 @@ START_TEST(other_arguments_are_refused) {
 END_TEST
 
 START_TEST(wrong_configuration_ends_before_the_start) {
-    setenv("T_DRAIN", "0", 1);
+    setenv("DRAIN_TIMEOUT_MS", "0", 1);
+    setenv("T_ANSWER", "0", 1);
     setenv("LOG_LEVEL", "loud", 1);
     run_child(&child, NO_ARGUMENTS);
     finish(&child);
     ck_assert_int_eq(child.exit_code, 2);
-    ck_assert_uint_eq(count(child.err_text, "T_DRAIN is out of range: it is \"0\""), 1);
+    ck_assert_uint_eq(count(child.err_text, "DRAIN_TIMEOUT_MS is out of range: it is \"0\""), 1);
+    ck_assert_uint_eq(count(child.err_text, "T_ANSWER is out of range: it is \"0\""), 1);
     ck_assert_uint_eq(count(child.err_text, "LOG_LEVEL is none of the choices"), 1);
     ck_assert_ptr_null(strstr(child.err_text, "service started"));
 }
@@ -274,7 +283,7 @@ END_TEST
 
 START_TEST(a_drain_that_takes_too_long_ends_with_1) {
     work_never_ends = true;
-    setenv("T_DRAIN", "50", 1);
+    setenv("DRAIN_TIMEOUT_MS", "100", 1);
     setenv("SERVICE_NAME", "renamed", 1);
     run_child(&child, NO_ARGUMENTS);
     wait_for(&child, "service started");
@@ -284,7 +293,7 @@ START_TEST(a_drain_that_takes_too_long_ends_with_1) {
     ck_assert_ptr_nonnull(strstr(child.err_text,
                                  "\"level\":\"error\",\"service\":\"renamed\",\"msg\":"
                                  "\"drain timed out: leaving with work under way\","
-                                 "\"timeoutMs\":50"));
+                                 "\"timeoutMs\":100"));
     ck_assert_ptr_nonnull(strstr(child.err_text, "\"msg\":\"stopped\""));
 }
 END_TEST
@@ -305,15 +314,15 @@ START_TEST(all_parts_of_a_drain_share_one_deadline) {
     usleep(50 * 1000); /* time before the drain does not count */
     kill(child.pid, SIGTERM);
     finish(&child);
-    ck_assert_int_eq(left_ms("service started"), 5000);
-    ck_assert_int_le(left_ms("work done"), 4900); /* the work takes 100 ms */
+    ck_assert_int_eq(left_ms("service started"), 9000);
+    ck_assert_int_le(left_ms("work done"), 8900); /* the work takes 100 ms */
     ck_assert_int_gt(left_ms("work done"), 1000);
 }
 END_TEST
 
 START_TEST(nothing_is_left_of_a_drain_that_timed_out) {
     work_never_ends = true;
-    setenv("T_DRAIN", "50", 1);
+    setenv("DRAIN_TIMEOUT_MS", "100", 1);
     run_child(&child, NO_ARGUMENTS);
     wait_for(&child, "service started");
     kill(child.pid, SIGTERM);
@@ -330,7 +339,7 @@ START_TEST(what_hangs_at_the_end_is_ended_with_1) {
     drain_hangs = _i == 0;
     work_never_ends = _i == 1;
     stop_hangs = true;
-    setenv("T_DRAIN", _i == 2 ? "400" : "50", 1);
+    setenv("DRAIN_TIMEOUT_MS", _i == 2 ? "400" : "100", 1);
     run_child(&child, NO_ARGUMENTS);
     wait_for(&child, "service started");
     kill(child.pid, SIGTERM);
