@@ -20,6 +20,22 @@ bool trace_request_id_is_valid(struct str id) {
     return true;
 }
 
+static void copy_text(char *to, const char *text, size_t bytes_max) {
+    size_t length = strlen(text);
+    memcpy(to, text, length > bytes_max ? 0 : length);
+    to[length > bytes_max ? 0 : length] = '\0';
+}
+
+void trace_copy(struct trace_copy *copy, struct trace trace) {
+    copy_text(copy->request_id, trace.request_id, TRACE_REQUEST_ID_BYTES_MAX);
+    copy_text(copy->parent, trace.parent, TRACE_PARENT_BYTES_MAX);
+    copy_text(copy->state, copy->parent[0] == '\0' ? "" : trace.state, TRACE_STATE_BYTES_MAX);
+}
+
+struct trace trace_of(const struct trace_copy *copy) {
+    return (struct trace){ copy->request_id, copy->parent, copy->state };
+}
+
 /* Lower-case hexadecimal; `ret_any` is set when a digit is not 0. */
 static bool is_hex(const char *bytes, size_t length, bool *ret_any) {
     *ret_any = false;

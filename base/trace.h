@@ -26,6 +26,17 @@ struct trace {
     const char *state;  /* tracestate, as trace_state_add() writes it */
 };
 
+/* The same by value, for what outlives a request. */
+struct trace_copy {
+    char request_id[TRACE_REQUEST_ID_BYTES_MAX + 1];
+    char parent[TRACE_PARENT_BYTES_MAX + 1];
+    char state[TRACE_STATE_BYTES_MAX + 1];
+};
+/* A text over its limit is absent in the copy, and so is the state of an absent parent. */
+void trace_copy(struct trace_copy *copy, struct trace trace);
+/* Valid as long as `copy`. */
+struct trace trace_of(const struct trace_copy *copy);
+
 /* ^[A-Za-z0-9._:-]{1,128}$ */
 bool trace_request_id_is_valid(struct str id);
 

@@ -7,8 +7,8 @@
 
 /* ---- out ---- */
 
-static void write_tail(struct json_writer *writer, struct str request_id, int64_t now_ms) {
-    json_write_string(writer, "requestId", request_id.data, request_id.len);
+static void write_tail(struct json_writer *writer, const char *request_id, int64_t now_ms) {
+    json_write_str(writer, "requestId", request_id);
     json_write_time(writer, "timestamp", now_ms);
     json_end_object(writer);
 }
@@ -113,12 +113,17 @@ static int64_t read_time(struct reader *reader, const char *name, const char *wh
     return unix_ms;
 }
 
-static struct str read_request_id(struct reader *reader) {
+/* "" when absent. */
+static const char *read_request_id(struct reader *reader) {
     struct str id = read_string(reader, "requestId", "requestId is not a string");
-    if (id.len > REQUEST_ID_BYTES_MAX && reader->why == NULL) {
+    const char *text = id.data == NULL ? "" : id.data;
+    if (reader->why == NULL && id.len > TRACE_REQUEST_ID_BYTES_MAX) {
         reader->why = "requestId is longer than 128 bytes";
     }
-    return id.data == NULL ? STR("") : id;
+    if (reader->why == NULL && strlen(text) != id.len) {
+        reader->why = "requestId holds U+0000";
+    }
+    return text;
 }
 
 static enum err finish(const struct reader *reader, const char **ret_why) {

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "base/trace.h"
 #include "limits.h"
 #include "status.h"
 
@@ -21,7 +22,7 @@ struct order_created {
     int64_t product_id;
     int64_t quantity;
     int64_t created_ms;
-    struct str request_id;
+    const char *request_id;
 };
 
 /* order.updated: product-service → order-service; status is done or rejected */
@@ -31,7 +32,7 @@ struct order_updated {
     enum order_status status;
     enum order_reason reason;
     int64_t updated_ms;
-    struct str request_id;
+    const char *request_id;
 };
 
 /*
@@ -46,7 +47,7 @@ struct product_event {
     int64_t version;
     int64_t created_ms;
     int64_t updated_ms;
-    struct str request_id;
+    const char *request_id;
 };
 
 /* `now_ms` becomes the member `timestamp`. */

@@ -3,6 +3,7 @@
 #define ORDER_ORDER_H
 
 #include "base/buf.h"
+#include "base/trace.h"
 #include "contract/limits.h"
 #include "contract/status.h"
 #include "runtime/pg/pg.h"
@@ -20,7 +21,7 @@ struct order {
     enum order_reason reason;
     int64_t created_ms;
     int64_t updated_ms;
-    char request_id[REQUEST_ID_BYTES_MAX + 1];
+    char request_id[TRACE_REQUEST_ID_BYTES_MAX + 1];
 };
 
 enum { ORDER_COLUMN_COUNT = 10 };

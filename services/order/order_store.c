@@ -24,8 +24,7 @@ struct insert_item {
     bool has_key;
     enum err outcome;
     uint64_t started_us;
-    char traceparent[TRACE_PARENT_BYTES_MAX + 1];
-    char tracestate[TRACE_STATE_BYTES_MAX + 1];
+    struct trace_copy trace;
     char key[IDEMPOTENCY_KEY_BYTES_MAX + 1];
 };
 
@@ -53,9 +52,8 @@ enum err order_store_insert(struct flow_wait wait, const struct new_order *order
         .has_key = order->idempotency_key != NULL,
         .started_us = order->started_us,
     };
-    snprintf(item.order.request_id, sizeof(item.order.request_id), "%s", order->trace.request_id);
-    snprintf(item.traceparent, sizeof(item.traceparent), "%s", order->trace.parent);
-    snprintf(item.tracestate, sizeof(item.tracestate), "%s", order->trace.state);
+    trace_copy(&item.trace, order->trace);
+    memcpy(item.order.request_id, item.trace.request_id, sizeof(item.trace.request_id));
     if (item.has_key) {
         snprintf(item.key, sizeof(item.key), "%s", order->idempotency_key);
     }
@@ -136,7 +134,7 @@ static void note_stored(struct batch *batch, const struct pg_rows *rows) {
 }
 
 static void note_order(const struct insert_item *item, uint64_t now_us) {
-    struct trace_ids ids = trace_ids_of(str_of(item->traceparent));
+    struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
     log_info("order stored", LOG_STR("requestId", item->order.request_id), LOG_TRACE(ids),
              LOG_INT("orderId", item->order.id), LOG_INT("productId", item->order.product_id),
              LOG_INT("quantity", item->order.quantity), LOG_INT("us", now_us - item->started_us));
@@ -199,11 +197,9 @@ static struct pg_call insert_call(struct batch *batch) {
         pg_rows_put_int8(&rows, item->order.quantity);
         pg_rows_put_int8(&rows, item->order.unit_price_cents);
         pg_rows_put_time(&rows, item->order.created_ms);
-        pg_rows_put_text(&rows, str_of(item->order.request_id));
-        pg_rows_put_text(&rows, str_of(item->traceparent));
-        pg_rows_put_text(&rows, state->events[i].tracestate);
+        pg_rows_put_trace(&rows, state->events[i].trace);
         pg_rows_put_text(&rows, item->has_key ? str_of(item->key) : (struct str){ NULL, 0 });
-        pg_rows_put_text(&rows, state->events[i].message_id);
+        pg_rows_put_text(&rows, str_of(state->events[i].message_id));
         pg_rows_put_text(&rows, state->events[i].body);
     }
     return pg_rows_call(&rows);
@@ -218,9 +214,8 @@ static void insert_next(struct batch *batch) {
     }
     for (size_t i = 0; err == ERR_OK && i < state->span; i++) {
         const struct insert_item *item = item_at(batch, state->first + i);
-        err = order_created_event(&batch->arena, &item->order, str_of(item->traceparent),
-                                  str_of(item->tracestate), item->order.created_ms,
-                                  &state->events[i]);
+        err = order_created_event(&batch->arena, &item->order, trace_of(&item->trace),
+                                  item->order.created_ms, &state->events[i]);
     }
     if (err != ERR_OK) {
         set_outcomes(batch, err);

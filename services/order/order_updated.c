@@ -24,7 +24,7 @@ static void lists_dropped(void *ctx, enum err err);
 
 struct update_item {
     struct order_updated event;
-    struct str traceparent; /* the delivery's, as long as the batch */
+    struct trace trace; /* the delivery's, as long as the batch */
 };
 
 /* The segment under way; one at a time. */
@@ -42,7 +42,7 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
                        void *item, const char **ret_why) {
     struct update_item *update = item;
     (void)ctx;
-    update->traceparent = str_of(delivery->message.traceparent);
+    update->trace = delivery->message.trace;
     return order_updated_decode(arena, delivery->message.body, delivery->message.body_length,
                                 &update->event, ret_why);
 }
@@ -68,12 +68,9 @@ static void update_orders(void *ctx, void *items, size_t count) {
 
 static void note_outcome(const struct update_item *item, int64_t now_ms, uint64_t now_us) {
     const struct order_updated *event = &item->event;
-    struct trace_ids ids = trace_ids_of(item->traceparent);
-    char request_id[REQUEST_ID_BYTES_MAX + 1];
+    struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
     bool done = event->status == ORDER_DONE;
-    snprintf(request_id, sizeof(request_id), "%.*s", (int)event->request_id.len,
-             event->request_id.data);
-    log_info("order finished", LOG_STR("requestId", request_id), LOG_TRACE(ids),
+    log_info("order finished", LOG_STR("requestId", event->request_id), LOG_TRACE(ids),
              LOG_INT("orderId", event->order_id),
              LOG_STR("status", order_status_name(event->status)),
              LOG_STR("reason", order_reason_name(event->reason)),

@@ -161,10 +161,14 @@ static enum err take_row(const struct pg_rows *rows, size_t row) {
     if (in_outbox || !is_due(order.created_ms)) {
         return ERR_OK;
     }
-    struct str traceparent = pg_rows_get_text(rows, row, ORDER_COLUMN_COUNT);
-    struct str tracestate = pg_rows_get_text(rows, row, ORDER_COLUMN_COUNT + 1);
-    return order_created_event(&reconciler.arena, &order, traceparent, tracestate,
-                               reconciler.now_ms, &reconciler.events[reconciler.event_count++]);
+    struct trace_copy *trace = arena_alloc(&reconciler.arena, sizeof(*trace));
+    if (trace == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    trace_copy(trace,
+               pg_rows_get_trace(rows, row, ORDER_COLUMN_COUNT - 1)); /* from request_id on */
+    return order_created_event(&reconciler.arena, &order, trace_of(trace), reconciler.now_ms,
+                               &reconciler.events[reconciler.event_count++]);
 }
 
 static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -207,10 +211,10 @@ static void rows_inserted(void *ctx, enum err err, const struct pg_rows *rows) {
         return;
     }
     for (size_t i = 0; i < reconciler.event_count; i++) {
-        const struct outbox_event *event = &reconciler.events[i]; /* its texts: order_events.c */
-        struct trace_ids ids = trace_ids_of(event->traceparent);
-        log_info("order told again", LOG_STR("requestId", event->correlation_id.data),
-                 LOG_TRACE(ids), LOG_INT("orderId", event->id));
+        const struct outbox_event *event = &reconciler.events[i];
+        struct trace_ids ids = trace_ids_of(str_of(event->trace.parent));
+        log_info("order told again", LOG_STR("requestId", event->trace.request_id), LOG_TRACE(ids),
+                 LOG_INT("orderId", event->id));
     }
     reconciler.told += reconciler.event_count;
     outbox_publish(&app.outbox, reconciler.events, reconciler.event_count);

@@ -51,9 +51,7 @@ struct change_item {
     struct product product; /* afterwards */
     char name[PRODUCT_NAME_BYTES_MAX];
     char if_match[IF_MATCH_BYTES_MAX + 1];
-    char request_id[REQUEST_ID_BYTES_MAX + 1];
-    char traceparent[TRACE_PARENT_BYTES_MAX + 1];
-    char tracestate[TRACE_STATE_BYTES_MAX + 1];
+    struct trace_copy trace;
 };
 
 enum { CHANGE_QUEUE_MAX = 1024, CHANGE_BATCH_MAX = 128 };
@@ -136,9 +134,7 @@ static enum flow_rc change(struct flow *flow) {
         item.change.has_if_match = true;
         memcpy(item.if_match, if_match.data, if_match.len);
     }
-    snprintf(item.request_id, sizeof(item.request_id), "%s", http_request_id(exchange));
-    snprintf(item.traceparent, sizeof(item.traceparent), "%s", http_traceparent(exchange));
-    snprintf(item.tracestate, sizeof(item.tracestate), "%s", http_tracestate(exchange));
+    trace_copy(&item.trace, http_trace(exchange));
     enum err err = batcher_add(&app.changes, &item);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
@@ -202,9 +198,9 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < batch->count; i++) {
         struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
         if (item->outcome == ERR_OK) {
-            struct trace_ids ids = trace_ids_of(str_of(item->traceparent));
+            struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
             log_info(item->change.restock > 0 ? "product restocked" : "product changed",
-                     LOG_STR("requestId", item->request_id), LOG_TRACE(ids),
+                     LOG_STR("requestId", item->trace.request_id), LOG_TRACE(ids),
                      LOG_INT("productId", item->change.id),
                      LOG_INT("quantity", item->change.restock));
             metrics_add(&product_metrics[M_PRODUCTS_CHANGED], 1);
@@ -237,8 +233,7 @@ static enum err apply_one(struct change_item *item, struct changed_product *row)
         row->product.name_length = change->name.len;
     }
     row->changed = true;
-    row->cause = (struct cause){ str_of(item->request_id), str_of(item->traceparent),
-                                 str_of(item->tracestate) };
+    row->trace = trace_of(&item->trace);
     return ERR_OK;
 }
 
@@ -255,7 +250,7 @@ static struct pg_call restock_call(struct batch *batch, int64_t now_ms, size_t c
             pg_rows_put_int8(&rows, item->change.id);
             pg_rows_put_int8(&rows, item->change.restock);
             pg_rows_put_time(&rows, now_ms);
-            pg_rows_put_text(&rows, str_of(item->request_id));
+            pg_rows_put_text(&rows, str_of(item->trace.request_id));
         }
     }
     return pg_rows_call(&rows);

@@ -36,9 +36,7 @@ struct insert_item {
     struct flow_wait wait;
     struct product product;
     struct product *ret_product; /* the flow's, written while it still waits */
-    char request_id[REQUEST_ID_BYTES_MAX + 1];
-    char traceparent[TRACE_PARENT_BYTES_MAX + 1];
-    char tracestate[TRACE_STATE_BYTES_MAX + 1];
+    struct trace_copy trace;
 };
 
 enum { INSERT_QUEUE_MAX = 1024, INSERT_BATCH_MAX = PRODUCT_ID_BLOCK };
@@ -81,9 +79,7 @@ static enum flow_rc store(struct flow *flow) {
     struct insert_item item = { .wait = flow_wait(flow),
                                 .product = self->product,
                                 .ret_product = &self->product };
-    snprintf(item.request_id, sizeof(item.request_id), "%s", http_request_id(exchange));
-    snprintf(item.traceparent, sizeof(item.traceparent), "%s", http_traceparent(exchange));
-    snprintf(item.tracestate, sizeof(item.tracestate), "%s", http_tracestate(exchange));
+    trace_copy(&item.trace, http_trace(exchange));
     enum err err = batcher_add(&app.inserts, &item);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
@@ -109,9 +105,10 @@ static void finish(struct batch *batch, enum err err) {
     for (size_t i = 0; i < batch->count; i++) {
         struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
         if (err == ERR_OK) {
-            struct trace_ids ids = trace_ids_of(str_of(item->traceparent));
-            log_info("product created", LOG_STR("requestId", item->request_id), LOG_TRACE(ids),
-                     LOG_INT("productId", item->product.id), LOG_INT("qty", item->product.qty));
+            struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
+            log_info("product created", LOG_STR("requestId", item->trace.request_id),
+                     LOG_TRACE(ids), LOG_INT("productId", item->product.id),
+                     LOG_INT("qty", item->product.qty));
             if (flow_wait_is_live(item->wait)) {
                 *item->ret_product = item->product;
             }
@@ -146,10 +143,9 @@ static enum err build_events(struct batch *batch, int64_t first_outbox_id) {
     }
     for (size_t i = 0; i < batch->count; i++) {
         struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
-        struct cause cause = { str_of(item->request_id), str_of(item->traceparent),
-                               str_of(item->tracestate) };
-        enum err err = product_outbox_event(&batch->arena, KEY_PRODUCT_CREATED, &item->product,
-                                            cause, first_outbox_id + (int64_t)i, &events[i]);
+        enum err err =
+            product_outbox_event(&batch->arena, KEY_PRODUCT_CREATED, &item->product,
+                                 trace_of(&item->trace), first_outbox_id + (int64_t)i, &events[i]);
         if (err != ERR_OK) {
             return err;
         }
@@ -168,7 +164,7 @@ static struct pg_call insert_call(struct batch *batch) {
         pg_rows_put_int8(&rows, item->product.price_cents);
         pg_rows_put_int8(&rows, item->product.qty);
         pg_rows_put_time(&rows, item->product.created_ms);
-        pg_rows_put_text(&rows, str_of(item->request_id));
+        pg_rows_put_text(&rows, str_of(item->trace.request_id));
     }
     return pg_rows_call(&rows);
 }

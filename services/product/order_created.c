@@ -18,7 +18,6 @@
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
                        void *item, const char **ret_why);
@@ -32,7 +31,7 @@ struct decision_item {
     struct stock_order order;
     bool was_in_ledger;
     int64_t decided_ms;
-    struct cause cause;
+    struct trace trace;
 };
 
 /* The segment under way; one at a time. */
@@ -46,8 +45,6 @@ static struct {
     int64_t now_ms;
     uint64_t started_us;
 } segment;
-
-enum { MESSAGE_ID_BYTES = 48 };
 
 static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
                        void *item, const char **ret_why) {
@@ -64,7 +61,7 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
         .order = { .order_id = event.order_id,
                    .product_id = event.product_id,
                    .quantity = event.quantity },
-        .cause = { event.request_id, str_of(message->traceparent), str_of(message->tracestate) },
+        .trace = { event.request_id, message->trace.parent, message->trace.state },
     };
     return ERR_OK;
 }
@@ -150,7 +147,7 @@ static enum err decide_stock(struct arena *arena) {
         struct changed_product *row =
             product_set_find(&segment.set, segment.items[i].order.product_id);
         if (row != NULL) {
-            row->cause = segment.items[i].cause;
+            row->trace = segment.items[i].trace;
         }
     }
     return ERR_OK;
@@ -207,30 +204,16 @@ static enum err build_order_event(struct arena *arena, const struct decision_ite
         .status = item->order.status,
         .reason = item->order.reason,
         .updated_ms = item->decided_ms,
-        .request_id = item->cause.request_id,
+        .request_id = item->trace.request_id,
     };
     struct buf body;
-    char *message_id = arena_alloc(arena, MESSAGE_ID_BYTES);
     buf_init(&body, 0);
     order_updated_encode(&event, segment.now_ms, &body);
-    size_t length = buf_length(&body);
-    char *copy = body.failed ? NULL : arena_copy(arena, buf_bytes(&body), length);
-    buf_free(&body);
-    if (message_id == NULL || copy == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    int written =
-        snprintf(message_id, MESSAGE_ID_BYTES, KEY_ORDER_UPDATED "-%" PRId64, item->order.order_id);
-    *ret_event = (struct outbox_event){
-        .id = outbox_id,
-        .routing_key = KEY_ORDER_UPDATED,
-        .message_id = { message_id, (size_t)written },
-        .correlation_id = item->cause.request_id,
-        .traceparent = item->cause.traceparent,
-        .tracestate = item->cause.tracestate,
-        .body = { copy, length },
-    };
-    return ERR_OK;
+    *ret_event = (struct outbox_event){ .id = outbox_id,
+                                        .routing_key = KEY_ORDER_UPDATED,
+                                        .trace = item->trace };
+    return outbox_event_finish(ret_event, arena, &body, KEY_ORDER_UPDATED "-%" PRId64,
+                               event.order_id);
 }
 
 static enum err build_events(struct arena *arena, int64_t first_outbox_id) {
@@ -259,7 +242,7 @@ static struct pg_call ledger_call(struct arena *arena, size_t new_count) {
             pg_rows_put_text(&rows, str_of(order_status_name(item->order.status)));
             pg_rows_put_text(&rows, str_of(order_reason_name(item->order.reason)));
             pg_rows_put_time(&rows, segment.now_ms);
-            pg_rows_put_text(&rows, item->cause.request_id);
+            pg_rows_put_text(&rows, str_of(item->trace.request_id));
         }
     }
     return pg_rows_call(&rows);
@@ -305,11 +288,8 @@ static void count_outcome(const struct decision_item *item) {
 }
 
 static void note_outcome(const struct decision_item *item, uint64_t took_us) {
-    struct trace_ids ids = trace_ids_of(item->cause.traceparent);
-    char request_id[REQUEST_ID_BYTES_MAX + 1];
-    snprintf(request_id, sizeof(request_id), "%.*s", (int)item->cause.request_id.len,
-             item->cause.request_id.data);
-    log_info("order decided", LOG_STR("requestId", request_id), LOG_TRACE(ids),
+    struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
+    log_info("order decided", LOG_STR("requestId", item->trace.request_id), LOG_TRACE(ids),
              LOG_INT("orderId", item->order.order_id), LOG_INT("productId", item->order.product_id),
              LOG_STR("status", order_status_name(item->order.status)),
              LOG_STR("reason", order_reason_name(item->order.reason)),

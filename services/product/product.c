@@ -33,7 +33,7 @@ void product_encode(const struct product *product, struct buf *out) {
     json_end_object(&writer);
 }
 
-struct product_event product_to_event(const struct product *product, struct str request_id) {
+struct product_event product_to_event(const struct product *product, const char *request_id) {
     return (struct product_event){
         .id = product->id,
         .name = { product->name, product->name_length },

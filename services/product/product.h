@@ -27,8 +27,8 @@ struct product {
 void product_from_row(const struct pg_rows *rows, size_t row, struct product *ret_product);
 /* {id, name, price, qty, createdAt, updatedAt} */
 void product_encode(const struct product *product, struct buf *out);
-/* The event's strings point into `product` and `request_id`. */
-struct product_event product_to_event(const struct product *product, struct str request_id);
+/* The event's strings are those of `product` and `request_id`. */
+struct product_event product_to_event(const struct product *product, const char *request_id);
 
 enum { PRODUCT_ETAG_BYTES = 24 };
 /* "7" with its quotes: the version, as a strong entity tag (RFC 9110 §8.8.3). */

@@ -73,7 +73,7 @@ enum err product_set_finish(struct arena *arena, struct product_set *set, int64_
         if (now_ms > item->product.updated_ms) { /* the clock may step back, a product must not */
             item->product.updated_ms = now_ms;
         }
-        enum err err = product_outbox_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->cause,
+        enum err err = product_outbox_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->trace,
                                             first_outbox_id + (int64_t)next, &ret_events[next]);
         if (err != ERR_OK) {
             return err;

@@ -20,7 +20,7 @@
 struct changed_product {
     struct product product;
     bool changed;
-    struct cause cause; /* of the last change: who is named in the event */
+    struct trace trace; /* of the last change: who is named in the event */
 };
 
 /* Locked rows, sorted by id. */

@@ -6,16 +6,9 @@
 #include "product.h"
 #include "runtime/messages/outbox.h"
 
-/* Who caused it: carried in the event and its headers. */
-struct cause {
-    struct str request_id;
-    struct str traceparent; /* .length 0: none */
-    struct str tracestate;  /* likewise */
-};
-
-/* Fill `ret_event` (id: the outbox row's). Body and message id are in `arena`. ERR_NO_MEMORY. */
+/* Fill `ret_event` (id: the outbox row's). Body and message id are in `arena`, `trace` must stay. ERR_NO_MEMORY. */
 MUST_CHECK enum err product_outbox_event(struct arena *arena, const char *routing_key,
-                                         const struct product *product, struct cause cause,
+                                         const struct product *product, struct trace trace,
                                          int64_t outbox_id, struct outbox_event *ret_event);
 
 #endif

@@ -61,8 +61,8 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
         ck_assert_uint_eq(strlen(message->body), message->body_length);
         ck_assert_uint_eq(deliveries[i].queue, queue);
         last_body_length = message->body_length;
-        snprintf(last_trace, sizeof(last_trace), "%s|%s", message->traceparent,
-                 message->tracestate);
+        snprintf(last_trace, sizeof(last_trace), "%s|%s", message->trace.parent,
+                 message->trace.state);
         if (park_id != NULL && strcmp(park_id, message->message_id) == 0) {
             broker_park(broker, &deliveries[i], "malformed");
         }
@@ -138,9 +138,7 @@ enum err publish(uint64_t cookie) {
     snprintf(id, sizeof(id), "m%u", (unsigned)cookie);
     struct broker_message message = { .routing_key = "order.created",
                                       .message_id = id,
-                                      .correlation_id = "request-7",
-                                      .traceparent = "00-trace",
-                                      .tracestate = cookie == 0 ? "a=1" : "",
+                                      .trace = { "request-7", "00-trace", cookie == 0 ? "a=1" : "" },
                                       .body = "{\"orderId\":1}",
                                       .body_length = 13 };
     return broker_publish(broker, &message, cookie);

@@ -16,9 +16,7 @@ void fake_broker_reset(void) {
 struct broker_delivery fake_delivery(const char *message_id, const char *body) {
     return (struct broker_delivery){ .message = { .routing_key = "test",
                                                   .message_id = message_id,
-                                                  .correlation_id = "correlation",
-                                                  .traceparent = "",
-                                                  .tracestate = "",
+                                                  .trace = { "correlation", "", "" },
                                                   .body = body,
                                                   .body_length = strlen(body) } };
 }
@@ -41,9 +39,9 @@ enum err broker_publish(struct broker *broker, const struct broker_message *mess
     struct fake_message *copy = &broker->messages[broker->published++];
     snprintf(copy->routing_key, sizeof(copy->routing_key), "%s", message->routing_key);
     snprintf(copy->message_id, sizeof(copy->message_id), "%s", message->message_id);
-    snprintf(copy->correlation_id, sizeof(copy->correlation_id), "%s", message->correlation_id);
-    snprintf(copy->traceparent, sizeof(copy->traceparent), "%s", message->traceparent);
-    snprintf(copy->tracestate, sizeof(copy->tracestate), "%s", message->tracestate);
+    snprintf(copy->correlation_id, sizeof(copy->correlation_id), "%s", message->trace.request_id);
+    snprintf(copy->traceparent, sizeof(copy->traceparent), "%s", message->trace.parent);
+    snprintf(copy->tracestate, sizeof(copy->tracestate), "%s", message->trace.state);
     snprintf(copy->body, sizeof(copy->body), "%.*s", (int)message->body_length, message->body);
     copy->cookie = cookie;
     return ERR_OK;

@@ -204,9 +204,9 @@ static bool is_too_large(const struct broker_message *message) {
     return message->body_length > BROKER_BODY_BYTES_MAX ||
            strlen(message->routing_key) > BROKER_ROUTING_KEY_BYTES_MAX ||
            strlen(message->message_id) > BROKER_ID_BYTES_MAX ||
-           strlen(message->correlation_id) > BROKER_ID_BYTES_MAX ||
-           strlen(message->traceparent) > TRACE_PARENT_BYTES_MAX ||
-           strlen(message->tracestate) > TRACE_STATE_BYTES_MAX;
+           strlen(message->trace.request_id) > BROKER_ID_BYTES_MAX ||
+           strlen(message->trace.parent) > TRACE_PARENT_BYTES_MAX ||
+           strlen(message->trace.state) > TRACE_STATE_BYTES_MAX;
 }
 
 enum err broker_publish(struct broker *broker, const struct broker_message *message,
@@ -320,7 +320,7 @@ static void park_oversized(struct broker *broker, size_t queue) {
         log_error("delivery too large, parked",
                   LOG_STR("queue", broker->options.queues[queue].name),
                   LOG_STR("messageId", one->message.message_id),
-                  LOG_STR("requestId", one->message.correlation_id),
+                  LOG_STR("requestId", one->message.trace.request_id),
                   LOG_INT("bodyBytes", one->message.body_length));
         park_one(broker, queue, &one->message, &one->origin, "too_large");
     }

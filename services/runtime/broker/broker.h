@@ -46,13 +46,11 @@ enum {
  * traceparent or tracestate that is malformed is absent, and there is no state without a parent.
  */
 struct broker_message {
-    const char *routing_key;    /* at most 255 bytes */
-    const char *message_id;     /* at most BROKER_ID_BYTES_MAX */
-    const char *correlation_id; /* the request id; likewise */
-    const char *traceparent;    /* AMQP header of that name; at most TRACE_PARENT_BYTES_MAX */
-    const char *tracestate;     /* likewise; at most TRACE_STATE_BYTES_MAX */
-    const char *body;           /* JSON */
-    size_t body_length;         /* at most BROKER_BODY_BYTES_MAX */
+    const char *routing_key; /* at most 255 bytes */
+    const char *message_id;  /* at most BROKER_ID_BYTES_MAX */
+    struct trace trace;      /* correlation_id and the headers traceparent and tracestate */
+    const char *body;        /* JSON */
+    size_t body_length;      /* at most BROKER_BODY_BYTES_MAX */
 };
 
 struct broker_delivery {

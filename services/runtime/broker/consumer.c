@@ -283,18 +283,18 @@ static bool copy_trace(struct broker_message *message, struct arena *arena,
                        const amqp_basic_properties_t *properties) {
     struct str given = find_header(properties, STR("traceparent"));
     char parent[TRACE_PARENT_BYTES_MAX + 1];
-    message->traceparent = message->tracestate = "";
+    message->trace.parent = message->trace.state = "";
     if (given.len == 0 || !trace_parent_read(given, parent)) {
         return true;
     }
-    message->traceparent = arena_copy(arena, parent, TRACE_PARENT_BYTES_MAX);
+    message->trace.parent = arena_copy(arena, parent, TRACE_PARENT_BYTES_MAX);
     given = find_header(properties, STR("tracestate"));
     if (given.len > 0) {
         struct trace_state state = { 0 };
         trace_state_add(&state, given);
-        message->tracestate = arena_copy(arena, state.text, state.length);
+        message->trace.state = arena_copy(arena, state.text, state.length);
     }
-    return message->traceparent != NULL && message->tracestate != NULL;
+    return message->trace.parent != NULL && message->trace.state != NULL;
 }
 
 /* Everything but the body's bytes, into the batch. False: no memory. */
@@ -306,8 +306,9 @@ static bool copy_properties(struct broker_consumer_queue *queue, struct arena *a
     message->routing_key = arena_copy(arena, queue->routing_key, strlen(queue->routing_key));
     message->message_id = copy_text(arena, properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG,
                                     properties->message_id, BROKER_ID_BYTES_MAX);
-    message->correlation_id = copy_text(arena, properties->_flags & AMQP_BASIC_CORRELATION_ID_FLAG,
-                                        properties->correlation_id, BROKER_ID_BYTES_MAX);
+    message->trace.request_id =
+        copy_text(arena, properties->_flags & AMQP_BASIC_CORRELATION_ID_FLAG,
+                  properties->correlation_id, BROKER_ID_BYTES_MAX);
     bool trace_copied = copy_trace(message, arena, properties);
     queue->origin.properties = arena_copy(arena, raw.bytes, raw.len);
     queue->origin.properties_length = raw.len;
@@ -315,7 +316,7 @@ static bool copy_properties(struct broker_consumer_queue *queue, struct arena *a
     message->body = queue->body;
     message->body_length = (size_t)queue->body_length;
     return message->routing_key != NULL && message->message_id != NULL &&
-           message->correlation_id != NULL && trace_copied && queue->origin.properties != NULL &&
+           message->trace.request_id != NULL && trace_copied && queue->origin.properties != NULL &&
            queue->body != NULL;
 }
 

@@ -178,9 +178,10 @@ static amqp_bytes_t encode_properties(struct broker_publisher *publisher,
     amqp_table_entry_t trace[] = {
         { .key = bytes_of("traceparent"),
           .value = { .kind = AMQP_FIELD_KIND_UTF8,
-                     .value.bytes = bytes_of(message->traceparent) } },
+                     .value.bytes = bytes_of(message->trace.parent) } },
         { .key = bytes_of("tracestate"),
-          .value = { .kind = AMQP_FIELD_KIND_UTF8, .value.bytes = bytes_of(message->tracestate) } },
+          .value = { .kind = AMQP_FIELD_KIND_UTF8,
+                     .value.bytes = bytes_of(message->trace.state) } },
     };
     amqp_basic_properties_t properties = {
         ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
@@ -189,12 +190,12 @@ static amqp_bytes_t encode_properties(struct broker_publisher *publisher,
         .delivery_mode = AMQP_DELIVERY_PERSISTENT,
         .timestamp = (uint64_t)(clock_unix_ms() / 1000),
         .message_id = bytes_of(message->message_id),
-        .correlation_id = bytes_of(message->correlation_id),
-        .headers = { .num_entries = message->tracestate[0] != '\0' ? 2 : 1, .entries = trace },
+        .correlation_id = bytes_of(message->trace.request_id),
+        .headers = { .num_entries = message->trace.state[0] != '\0' ? 2 : 1, .entries = trace },
     };
     properties._flags |= message->message_id[0] != '\0' ? AMQP_BASIC_MESSAGE_ID_FLAG : 0;
-    properties._flags |= message->correlation_id[0] != '\0' ? AMQP_BASIC_CORRELATION_ID_FLAG : 0;
-    properties._flags |= message->traceparent[0] != '\0' ? AMQP_BASIC_HEADERS_FLAG : 0;
+    properties._flags |= message->trace.request_id[0] != '\0' ? AMQP_BASIC_CORRELATION_ID_FLAG : 0;
+    properties._flags |= message->trace.parent[0] != '\0' ? AMQP_BASIC_HEADERS_FLAG : 0;
     amqp_bytes_t room = { .len = PROPERTIES_BYTES, .bytes = publisher->properties };
     int length = amqp_encode_properties(AMQP_BASIC_CLASS, &properties, room);
     assert(length >= 0); /* every text is bounded by broker_publish() */

@@ -41,9 +41,9 @@ static struct record record_of(const struct send_item *item) {
         .properties_length = (uint32_t)item->properties_length,
         .routing_key_length = (uint8_t)strlen(message->routing_key),
         .message_id_length = (uint8_t)strlen(message->message_id),
-        .correlation_id_length = (uint8_t)strlen(message->correlation_id),
-        .traceparent_length = (uint8_t)strlen(message->traceparent),
-        .tracestate_length = (uint16_t)strlen(message->tracestate),
+        .correlation_id_length = (uint8_t)strlen(message->trace.request_id),
+        .traceparent_length = (uint8_t)strlen(message->trace.parent),
+        .tracestate_length = (uint16_t)strlen(message->trace.state),
         .park_queue = item->park_queue,
     };
     size_t bytes = sizeof(record) + record.routing_key_length + record.message_id_length +
@@ -74,9 +74,9 @@ static enum err append_record(struct buf *records, const struct send_item *item)
     memcpy(to, &record, sizeof(record));
     to = put_text(to + sizeof(record), message->routing_key, record.routing_key_length);
     to = put_text(to, message->message_id, record.message_id_length);
-    to = put_text(to, message->correlation_id, record.correlation_id_length);
-    to = put_text(to, message->traceparent, record.traceparent_length);
-    to = put_text(to, message->tracestate, record.tracestate_length);
+    to = put_text(to, message->trace.request_id, record.correlation_id_length);
+    to = put_text(to, message->trace.parent, record.traceparent_length);
+    to = put_text(to, message->trace.state, record.tracestate_length);
     to = put_text(to, message->body, record.body_length);
     if (record.properties_length > 0) {
         memcpy(to, item->properties, record.properties_length);
@@ -157,9 +157,9 @@ bool send_item_next(struct buf *records, struct send_item *item) {
     from += sizeof(record);
     item->message.routing_key = get_text(&from, record.routing_key_length);
     item->message.message_id = get_text(&from, record.message_id_length);
-    item->message.correlation_id = get_text(&from, record.correlation_id_length);
-    item->message.traceparent = get_text(&from, record.traceparent_length);
-    item->message.tracestate = get_text(&from, record.tracestate_length);
+    item->message.trace.request_id = get_text(&from, record.correlation_id_length);
+    item->message.trace.parent = get_text(&from, record.traceparent_length);
+    item->message.trace.state = get_text(&from, record.tracestate_length);
     item->message.body = get_text(&from, record.body_length);
     item->message.body_length = record.body_length;
     item->properties = record.properties_length > 0 ? from : NULL;

@@ -4,13 +4,17 @@
 #include "runtime/telemetry/log.h"
 #include "runtime/telemetry/metrics.h"
 
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
     DELETE_QUEUE_MAX = 131072,
     DELETE_BATCH_MAX = 4000,
-    BACKLOG_MAX = 262144, /* ids; what does not even fit here is left to the sweep */
-    ARENA_BYTES_MAX = 1024 * 1024,
+    BACKLOG_MAX = 262144,          /* ids; what does not even fit here is left to the sweep */
+    ARENA_BYTES_MAX = 1024 * 1024, /* of the ids of a read */
+    MESSAGE_ID_BYTES = BROKER_ID_BYTES_MAX + 1,
     FRESH_LEASE_S = 10, /* as in SQL_OUTBOX_INSERT: how long the inserter has the row to itself */
 };
 
@@ -119,7 +123,6 @@ enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg, st
     releases.run = run_release;
     *outbox = (struct outbox){ .loop = loop, .pg = pg, .broker = broker, .options = *options };
     loop_timer_init(&outbox->timer, on_timer, outbox);
-    arena_init(&outbox->sweep_arena, ARENA_BYTES_MAX);
     arena_init(&outbox->backlog_arena, ARENA_BYTES_MAX);
     outbox->backlog = calloc(BACKLOG_MAX, sizeof(*outbox->backlog));
     outbox->reading = calloc(options->sweep_batch_max, sizeof(*outbox->reading));
@@ -153,7 +156,6 @@ void outbox_close(struct outbox *outbox) {
     batcher_done(&outbox->deletions);
     batcher_done(&outbox->releases);
     id_set_done(&outbox->held);
-    arena_done(&outbox->sweep_arena);
     arena_done(&outbox->backlog_arena);
     free(outbox->backlog);
     free(outbox->reading);
@@ -167,6 +169,22 @@ bool outbox_is_idle(const struct outbox *outbox) {
 
 /* ---- into the table ---- */
 
+enum err outbox_event_finish(struct outbox_event *event, struct arena *arena, struct buf *body,
+                             const char *format, ...) {
+    char id[MESSAGE_ID_BYTES];
+    va_list values;
+    va_start(values, format);
+    int id_length = vsnprintf(id, sizeof(id), format, values);
+    va_end(values);
+    assert(id_length > 0 && id_length < MESSAGE_ID_BYTES);
+    size_t length = buf_length(body);
+    event->message_id = arena_copy(arena, id, (size_t)id_length);
+    event->body.data = body->failed ? NULL : arena_copy(arena, buf_bytes(body), length);
+    event->body.len = length;
+    buf_free(body);
+    return event->message_id == NULL || event->body.data == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
 static struct pg_call insert_call(const struct pg_statement *statement, struct arena *arena,
                                   const struct outbox_event *events, size_t count) {
     struct pg_rows_writer rows;
@@ -175,11 +193,8 @@ static struct pg_call insert_call(const struct pg_statement *statement, struct a
         const struct outbox_event *event = &events[i];
         pg_rows_put_int8(&rows, event->id);
         pg_rows_put_text(&rows, str_of(event->routing_key));
-        pg_rows_put_text(&rows, event->message_id);
-        pg_rows_put_text(&rows, event->correlation_id);
-        pg_rows_put_text(&rows, event->traceparent.len > 0 ? event->traceparent : STR(""));
-        pg_rows_put_text(&rows,
-                         event->tracestate.len > 0 ? event->tracestate : (struct str){ NULL, 0 });
+        pg_rows_put_text(&rows, str_of(event->message_id));
+        pg_rows_put_trace(&rows, event->trace);
         pg_rows_put_text(&rows, event->body);
     }
     return pg_rows_call(&rows);
@@ -197,19 +212,11 @@ struct pg_call outbox_insert_missing_call(struct arena *arena, const struct outb
 
 /* ---- out to the broker ---- */
 
-static const char *terminated(struct arena *arena, struct str text) {
-    const char *copy = text.len == 0 ? "" : arena_copy(arena, text.data, text.len);
-    return copy == NULL ? "" : copy;
-}
-
-static enum err publish_one(struct outbox *outbox, struct arena *arena,
-                            const struct outbox_event *event) {
+static enum err publish_one(struct outbox *outbox, const struct outbox_event *event) {
     struct broker_message message = {
         .routing_key = event->routing_key,
-        .message_id = terminated(arena, event->message_id),
-        .correlation_id = terminated(arena, event->correlation_id),
-        .traceparent = terminated(arena, event->traceparent),
-        .tracestate = terminated(arena, event->tracestate),
+        .message_id = event->message_id,
+        .trace = event->trace,
         .body = event->body.data,
         .body_length = event->body.len,
     };
@@ -231,11 +238,10 @@ static void release(struct outbox *outbox, int64_t id, int64_t claim) {
 }
 
 /* What befalls an event off its usual way: memory, broker, deleted. */
-static void note_event(const char *msg, struct arena *arena, const struct outbox_event *event) {
-    struct trace_ids ids = trace_ids_of(event->traceparent);
-    log_info(msg, LOG_STR("requestId", terminated(arena, event->correlation_id)), LOG_TRACE(ids),
-             LOG_STR("messageId", terminated(arena, event->message_id)),
-             LOG_INT("outboxId", event->id));
+static void note_event(const char *msg, const struct outbox_event *event) {
+    struct trace_ids ids = trace_ids_of(str_of(event->trace.parent));
+    log_info(msg, LOG_STR("requestId", event->trace.request_id), LOG_TRACE(ids),
+             LOG_STR("messageId", event->message_id), LOG_INT("outboxId", event->id));
 }
 
 static void note_levels(const struct outbox *outbox) {
@@ -244,17 +250,16 @@ static void note_levels(const struct outbox *outbox) {
 }
 
 /* An event that this process holds: to the broker, else into the backlog, else to the sweep. */
-static void send_held(struct outbox *outbox, struct arena *arena, const struct outbox_event *event,
-                      int metric) {
+static void send_held(struct outbox *outbox, const struct outbox_event *event, int metric) {
     enum err err = ERR_BUSY;
     if (outbox->backlog_count == 0 || metric == M_FROM_BACKLOG) { /* nobody overtakes the backlog */
-        err = publish_one(outbox, arena, event);
+        err = publish_one(outbox, event);
     }
     if (err == ERR_OK) {
         outbox->inflight++;
         metrics_add(&METRICS[metric], 1);
         if (metric == M_REPUBLISHED) {
-            note_event("event sent by the sweep", arena, event);
+            note_event("event sent by the sweep", event);
         }
         return;
     }
@@ -269,21 +274,17 @@ static void send_held(struct outbox *outbox, struct arena *arena, const struct o
         release(outbox, event->id, event->claim);
     }
     metrics_add(&METRICS[M_UNSENT], 1);
-    note_event("event waits for the broker", arena, event);
+    note_event("event waits for the broker", event);
 }
 
 static void publish_all(struct outbox *outbox, const struct outbox_event *events, size_t count,
                         int metric) {
-    struct arena arena;
-    arena_init(&arena, ARENA_BYTES_MAX);
     for (size_t i = 0; i < count; i++) {
-        arena_reset(&arena);
         if (!id_set_has(&outbox->held, events[i].id) &&
             id_set_add(&outbox->held, events[i].id, events[i].claim) == ERR_OK) {
-            send_held(outbox, &arena, &events[i], metric);
+            send_held(outbox, &events[i], metric);
         }
     }
-    arena_done(&arena);
     note_levels(outbox);
 }
 
@@ -346,15 +347,13 @@ static void run_release(void *ctx, struct batch *batch) {
 
 /* ---- rows that are read again ---- */
 
-static struct outbox_event event_from_row(struct arena *arena, const struct pg_rows *rows,
-                                          size_t row) {
+/* Its strings are the rows'. */
+static struct outbox_event event_from_row(const struct pg_rows *rows, size_t row) {
     return (struct outbox_event){
         .id = pg_rows_get_int8(rows, row, 0),
-        .routing_key = terminated(arena, pg_rows_get_text(rows, row, 1)),
-        .message_id = pg_rows_get_text(rows, row, 2),
-        .correlation_id = pg_rows_get_text(rows, row, 3),
-        .traceparent = pg_rows_get_text(rows, row, 4),
-        .tracestate = pg_rows_get_text(rows, row, 5),
+        .routing_key = pg_rows_get_string(rows, row, 1),
+        .message_id = pg_rows_get_string(rows, row, 2),
+        .trace = pg_rows_get_trace(rows, row, 3),
         .body = pg_rows_get_text(rows, row, 6),
     };
 }
@@ -377,17 +376,13 @@ static void release_unread(struct outbox *outbox, const struct pg_rows *rows) {
 
 static void backlog_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     struct outbox *outbox = ctx;
-    struct arena arena;
     size_t count = err == ERR_OK ? rows[0].count : 0;
     release_unread(outbox, err == ERR_OK ? &rows[0] : NULL);
     outbox->reading_count = 0;
-    arena_init(&arena, ARENA_BYTES_MAX);
     for (size_t i = 0; i < count; i++) {
-        arena_reset(&arena);
-        struct outbox_event event = event_from_row(&arena, &rows[0], i);
-        send_held(outbox, &arena, &event, M_FROM_BACKLOG);
+        struct outbox_event event = event_from_row(&rows[0], i);
+        send_held(outbox, &event, M_FROM_BACKLOG);
     }
-    arena_done(&arena);
     arena_reset(&outbox->backlog_arena);
     note_levels(outbox);
     if (err == ERR_OK) {
@@ -423,12 +418,10 @@ static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
     size_t count = err == ERR_OK ? rows[0].count : 0;
     outbox->sweeping = false;
     for (size_t i = 0; i < count && !outbox->closing; i++) {
-        arena_reset(&outbox->sweep_arena);
-        struct outbox_event event = event_from_row(&outbox->sweep_arena, &rows[0], i);
+        struct outbox_event event = event_from_row(&rows[0], i);
         event.claim = pg_rows_get_int8(&rows[0], i, 7);
         publish_all(outbox, &event, 1, M_REPUBLISHED);
     }
-    arena_reset(&outbox->sweep_arena);
     if (count > 0) {
         log_info("outbox swept", LOG_INT("events", count));
     }

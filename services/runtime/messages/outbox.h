@@ -26,8 +26,10 @@
 #define RUNTIME_MESSAGES_OUTBOX_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "base/trace.h"
 #include "id_set.h"
 #include "runtime/broker/broker.h"
 #include "runtime/flow/batcher.h"
@@ -46,10 +48,8 @@ extern const struct pg_statement SQL_OUTBOX_INSERT, SQL_OUTBOX_INSERT_MISSING, S
 struct outbox_event {
     int64_t id; /* positive; of the row */
     const char *routing_key;
-    struct str message_id;
-    struct str correlation_id;
-    struct str traceparent; /* .length 0: none */
-    struct str tracestate;  /* likewise; only with a traceparent */
+    const char *message_id;
+    struct trace trace;
     struct str body;
     int64_t claim; /* 0: as inserted; for the sweep */
 };
@@ -75,7 +75,6 @@ struct outbox {
     int64_t *reading; /* ids of the backlog being read */
     size_t reading_count;
     struct loop_timer timer;
-    struct arena sweep_arena;
     struct arena backlog_arena;
     bool sweeping;
     bool sweep_all; /* the next sweep takes fresh rows too: the broker has just come back */
@@ -85,6 +84,14 @@ struct outbox {
 MUST_CHECK enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg,
                                 struct broker *broker, const struct outbox_options *options);
 void outbox_close(struct outbox *outbox); /* accepts one zeroed; pg must be closed before */
+
+/*
+ * The rest of an event: its message id, as by printf(), and `body`, which is freed. Memory from
+ * `arena`. ERR_NO_MEMORY.
+ */
+MUST_CHECK enum err outbox_event_finish(struct outbox_event *event, struct arena *arena,
+                                        struct buf *body, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* The INSERT for the caller's transaction. Memory from `arena`, until the request is done. */
 struct pg_call outbox_insert_call(struct arena *arena, const struct outbox_event *events,

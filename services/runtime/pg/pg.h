@@ -21,6 +21,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "base/trace.h"
 #include "runtime/loop/loop.h"
 
 #include <endian.h>
@@ -196,6 +197,8 @@ void pg_rows_put_int8(struct pg_rows_writer *writer, int64_t value);
 void pg_rows_put_time(struct pg_rows_writer *writer, int64_t unix_ms);
 /* .data NULL: SQL NULL. Must stay until pg_rows_call(). */
 void pg_rows_put_text(struct pg_rows_writer *writer, struct str text);
+/* Three texts: the request id, the traceparent, and the tracestate, which is NULL when absent. */
+void pg_rows_put_trace(struct pg_rows_writer *writer, struct trace trace);
 /* The call with what was put: whole rows (asserted). Once. */
 struct pg_call pg_rows_call(struct pg_rows_writer *writer);
 /* For a statement whose first parameter is an array of ids; more may be appended. */
@@ -208,7 +211,11 @@ int64_t pg_rows_get_int8(const struct pg_rows *rows, size_t row, int column);
 bool pg_rows_get_bool(const struct pg_rows *rows, size_t row, int column);
 /* timestamptz as unix ms */
 int64_t pg_rows_get_time(const struct pg_rows *rows, size_t row, int column);
-/* Valid during the callback; .data NULL: SQL NULL. */
+/* Valid during the callback, as all texts; .data NULL: SQL NULL. */
 struct str pg_rows_get_text(const struct pg_rows *rows, size_t row, int column);
+/* The same as NUL-terminated; "" for SQL NULL. */
+const char *pg_rows_get_string(const struct pg_rows *rows, size_t row, int column);
+/* Of three columns, from `column` on, as pg_rows_put_trace() writes them. */
+struct trace pg_rows_get_trace(const struct pg_rows *rows, size_t row, int column);
 
 #endif

@@ -98,6 +98,13 @@ void pg_rows_put_text(struct pg_rows_writer *writer, struct str text) {
     }
 }
 
+void pg_rows_put_trace(struct pg_rows_writer *writer, struct trace trace) {
+    bool has_state = trace.state[0] != '\0';
+    pg_rows_put_text(writer, str_of(trace.request_id));
+    pg_rows_put_text(writer, str_of(trace.parent));
+    pg_rows_put_text(writer, str_of(has_state ? trace.state : NULL));
+}
+
 static struct pg_param number_array(const struct pg_rows_writer *writer, size_t c) {
     char *bytes = writer->columns[c].cells;
     put_header(bytes, writer->count, false, writer->types[c] == 'T' ? OID_TIMESTAMPTZ : OID_INT8);
@@ -179,4 +186,15 @@ struct str pg_rows_get_text(const struct pg_rows *rows, size_t row, int column) 
     }
     return (struct str){ cell(rows, row, column, -1),
                          (size_t)PQgetlength(rows->handle, (int)row, column) };
+}
+
+/* libpq puts a zero byte behind each value, and gives "" for NULL (PQgetvalue). */
+const char *pg_rows_get_string(const struct pg_rows *rows, size_t row, int column) {
+    return cell(rows, row, column, -1);
+}
+
+struct trace pg_rows_get_trace(const struct pg_rows *rows, size_t row, int column) {
+    return (struct trace){ pg_rows_get_string(rows, row, column),
+                           pg_rows_get_string(rows, row, column + 1),
+                           pg_rows_get_string(rows, row, column + 2) };
 }

@@ -213,6 +213,30 @@ START_TEST(ids_of_a_traceparent) {
 }
 END_TEST
 
+START_TEST(a_copy_holds_what_is_within_its_limits) {
+    char id[TRACE_REQUEST_ID_BYTES_MAX + 2], state[TRACE_STATE_BYTES_MAX + 2];
+    static const char PARENT[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    struct trace_copy copy;
+    memset(id, 'i', sizeof(id));
+    memset(state, 's', sizeof(state));
+    id[sizeof(id) - 2] = state[sizeof(state) - 2] = '\0';
+    trace_copy(&copy, (struct trace){ id, PARENT, state });
+    struct trace trace = trace_of(&copy);
+    ck_assert_str_eq(trace.request_id, id);
+    ck_assert_str_eq(trace.parent, PARENT);
+    ck_assert_str_eq(trace.state, state);
+    id[sizeof(id) - 2] = 'i';
+    id[sizeof(id) - 1] = '\0';
+    trace_copy(&copy, (struct trace){ id, PARENT, "" });
+    ck_assert_str_eq(trace.request_id, "");
+    ck_assert_str_eq(trace.parent, PARENT);
+    trace_copy(&copy, (struct trace){ "i", id, "a=1" });
+    ck_assert_str_eq(trace.request_id, "i");
+    ck_assert_str_eq(trace.parent, "");
+    ck_assert_str_eq(trace.state, ""); /* none without a parent */
+}
+END_TEST
+
 /* ---- tracestate ---- */
 
 #define TEN "aaaaaaaaaa"
@@ -489,6 +513,7 @@ int main(void) {
     tcase_add_test(ids, a_trace_starts_and_is_passed_on);
     tcase_add_test(ids, white_space_around_a_value_is_taken_off);
     tcase_add_test(ids, ids_of_a_traceparent);
+    tcase_add_test(ids, a_copy_holds_what_is_within_its_limits);
     suite_add_tcase(suite, ids);
     tcase_add_loop_test(states, tracestate_is_read_or_dropped, 0, UNIT_COUNT(STATES));
     tcase_add_loop_test(states, good_states_are_passed_on, 0, UNIT_COUNT(GOOD_STATES));

@@ -130,8 +130,8 @@ static bool published(const char *key, const char *part) {
 START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
     add_order(1, 7, 3);
     add_order(2, 7, 3);
-    deliveries[1].message.traceparent = "00-trace";
-    deliveries[1].message.tracestate = "a=1";
+    deliveries[1].message.trace.parent = "00-trace";
+    deliveries[1].message.trace.state = "a=1";
     add_order(3, 9, 1);
     add_order(4, 7, 2);
     deliver();

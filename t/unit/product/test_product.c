@@ -105,7 +105,8 @@ START_TEST(only_what_changed_gets_a_version_and_an_event) {
     PQclear(result);
     ck_assert_ptr_null(product_set_find(&set, 4));
     product_set_find(&set, 1)->changed = product_set_find(&set, 3)->changed = true;
-    set.items[2].cause = (struct cause){ STR("request"), STR("trace"), STR("a=1") };
+    set.items[0].trace = (struct trace){ "", "", "" };
+    set.items[2].trace = (struct trace){ "request", "trace", "a=1" };
     ck_assert_uint_eq(product_set_changed_count(&set), 2);
     ck_assert_int_eq(product_set_finish(&arena, &set, 4000, 71, events), ERR_OK);
     ck_assert_int_eq(set.items[0].product.version, 11);
@@ -114,10 +115,10 @@ START_TEST(only_what_changed_gets_a_version_and_an_event) {
     ck_assert_int_eq(set.items[2].product.updated_ms, 5000); /* the clock stepped back */
     ck_assert_int_eq(events[0].id, 71);
     ck_assert_int_eq(events[1].id, 72);
-    ck_assert(str_equal(events[1].message_id, STR("product.updated-3-v31")));
-    ck_assert(str_equal(events[1].correlation_id, STR("request")));
-    ck_assert(str_equal(events[1].traceparent, STR("trace")));
-    ck_assert(str_equal(events[1].tracestate, STR("a=1")));
+    ck_assert_str_eq(events[1].message_id, "product.updated-3-v31");
+    ck_assert_str_eq(events[1].trace.request_id, "request");
+    ck_assert_str_eq(events[1].trace.parent, "trace");
+    ck_assert_str_eq(events[1].trace.state, "a=1");
     struct pg_call call = product_update_call(&arena, &set);
     ck_assert_uint_eq(fake_param_count(&call, 0), 2);
     ck_assert_int_eq(fake_param_int8_at(&call, 0, 1), 3);

@@ -296,9 +296,7 @@ START_TEST(sizes_are_checked_at_their_edges) {
     memset(state, 's', cases[_i].tracestate);
     struct broker_message message = { .routing_key = key,
                                       .message_id = id,
-                                      .correlation_id = id,
-                                      .traceparent = trace,
-                                      .tracestate = state,
+                                      .trace = { id, trace, state },
                                       .body = body,
                                       .body_length = cases[_i].body };
     start_script(script_never_confirm);

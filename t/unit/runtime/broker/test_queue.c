@@ -11,9 +11,7 @@ static struct send_item item_of(uint64_t cookie, const char *body, size_t body_l
     return (struct send_item){
         .message = { .routing_key = "order.created",
                      .message_id = "m-1",
-                     .correlation_id = "r-1",
-                     .traceparent = "",
-                     .tracestate = "a=1",
+                     .trace = { "r-1", "", "a=1" },
                      .body = body,
                      .body_length = body_length },
         .cookie = cookie,
@@ -52,9 +50,9 @@ START_TEST(messages_come_out_whole_and_in_order) {
     ck_assert_uint_eq(item.queued_us, 7);
     ck_assert_str_eq(item.message.routing_key, "order.created");
     ck_assert_str_eq(item.message.message_id, "m-1");
-    ck_assert_str_eq(item.message.correlation_id, "r-1");
-    ck_assert_str_eq(item.message.traceparent, "");
-    ck_assert_str_eq(item.message.tracestate, "a=1");
+    ck_assert_str_eq(item.message.trace.request_id, "r-1");
+    ck_assert_str_eq(item.message.trace.parent, "");
+    ck_assert_str_eq(item.message.trace.state, "a=1");
     ck_assert_str_eq(item.message.body, "{\"a\":1}");
     ck_assert_ptr_null(item.properties);
     ck_assert_uint_eq(item.park_queue, BROKER_NO_PARK);
