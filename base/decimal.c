@@ -1,78 +1,168 @@
 #include "decimal.h"
 
+#include "json_scan.h"
+
 #include <assert.h>
-#include <stdbool.h>
-#include <string.h>
 
-/* More than any count of digits in memory; an exponent beyond it changes nothing any more. */
-#define EXPONENT_MAX (INT64_MAX / 4)
+/* Where exponents end: far beyond any text's digits, far below overflow when two are added. */
+#define EXPONENT_END (INT64_MAX / 4)
 
-/* A JSON number taken apart: the value is (-1)^is_negative × 0.d₁d₂d₃… × 10^point. */
-struct number {
-    const char *digits; /* of the integer part; a '.' may follow with more */
-    size_t digit_bytes; /* with that '.' */
-    bool is_negative;
-    int64_t point;
-};
+static int64_t parse_exponent(const char *s, const char *end) {
+    int64_t n = 0;
+    bool negative = false;
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
+    if (s < end && (*s == '+' || *s == '-')) {
+        negative = *s++ == '-';
+    }
+    for (; s < end; s++) {
+        n = n < EXPONENT_END / 10 ? n * 10 + (*s - '0') : EXPONENT_END;
+    }
+    return negative ? -n : n;
 }
 
-static size_t count_digits(const char *text, size_t length) {
-    size_t count = 0;
-    while (count < length && is_digit(text[count])) {
-        count++;
-    }
-    return count;
-}
+struct decimal decimal_parse(struct str number) {
+    struct decimal d = { .text = { number.data, 0 } };
+    const char *s = number.data;
+    const char *end = s + number.len;
+    const char *first = NULL; /* the first significant digit */
+    const char *last = NULL;  /* the last digit that is not zero */
+    int64_t point_after = 0;  /* digits after the point, up to `last` */
+    int64_t zeros = 0;        /* integer zeros since `last` */
+    size_t seen = 0;
+    int64_t fraction = 0;
+    bool after_point = false;
 
-/* The exponent that `text`, after its "e", consists of, cut to ±EXPONENT_MAX. */
-static enum err parse_exponent(const char *text, size_t length, int64_t *ret_exponent) {
-    size_t at = length > 0 && (text[0] == '+' || text[0] == '-');
-    int64_t exponent = 0;
-    if (at == length || at + count_digits(text + at, length - at) != length) {
-        return ERR_INVALID;
+    if (s < end && *s == '-') {
+        d.negative = true;
+        s++;
     }
-    bool is_negative = text[0] == '-';
-    for (; at < length && exponent < EXPONENT_MAX / 10; at++) {
-        exponent = exponent * 10 + (text[at] - '0');
-    }
-    exponent = at < length ? EXPONENT_MAX : exponent;
-    *ret_exponent = is_negative ? -exponent : exponent;
-    return ERR_OK;
-}
-
-/* RFC 8259 §6: [ minus ] int [ frac ] [ exp ]. */
-static enum err take_apart(const char *text, size_t length, struct number *ret_number) {
-    bool is_negative = length > 0 && text[0] == '-';
-    const char *digits = text + is_negative;
-    size_t left = length - is_negative;
-    size_t whole = count_digits(digits, left);
-    size_t used = whole;
-    int64_t exponent = 0;
-    if (whole == 0 || (whole > 1 && digits[0] == '0')) {
-        return ERR_INVALID;
-    }
-    if (used < left && digits[used] == '.') {
-        size_t decimals = count_digits(digits + used + 1, left - used - 1);
-        used += 1 + decimals;
-        if (decimals == 0) {
-            return ERR_INVALID;
+    for (; s < end && *s != 'e' && *s != 'E'; s++) {
+        if (*s == '.') {
+            after_point = true;
+            continue;
+        }
+        fraction += after_point;
+        if (first == NULL && *s == '0') {
+            continue;
+        }
+        first = first == NULL ? s : first;
+        seen++;
+        if (*s != '0') {
+            last = s;
+            d.digits = seen;
+            point_after = fraction;
+            zeros = 0;
+        } else if (!after_point) {
+            zeros++;
         }
     }
-    if (used < left) {
-        bool has_exponent = digits[used] == 'e' || digits[used] == 'E';
-        if (!has_exponent ||
-            parse_exponent(digits + used + 1, left - used - 1, &exponent) != ERR_OK) {
-            return ERR_INVALID;
+    if (first == NULL) {
+        return (struct decimal){ .text = { number.data, 0 } };
+    }
+    d.text = (struct str){ first, (size_t)(last - first) + 1 };
+    d.exponent = zeros - point_after + (s < end ? parse_exponent(s + 1, end) : 0);
+    return d;
+}
+
+bool decimal_is_integer(const struct decimal *d) {
+    return d->digits == 0 || d->exponent >= 0;
+}
+
+/* The next digit of d->text, skipping the point; '0' after the last. */
+static char next_digit(const struct decimal *d, size_t *at) {
+    if (*at < d->text.len && d->text.data[*at] == '.') {
+        (*at)++;
+    }
+    return *at < d->text.len ? d->text.data[(*at)++] : '0';
+}
+
+static int compare_magnitude(const struct decimal *a, const struct decimal *b) {
+    int64_t top_a = a->exponent + (int64_t)a->digits;
+    int64_t top_b = b->exponent + (int64_t)b->digits;
+    size_t at_a = 0;
+    size_t at_b = 0;
+
+    if (a->digits == 0 || b->digits == 0) {
+        return (a->digits != 0) - (b->digits != 0);
+    }
+    if (top_a != top_b) {
+        return top_a < top_b ? -1 : 1;
+    }
+    for (size_t i = 0; i < a->digits || i < b->digits; i++) {
+        char x = next_digit(a, &at_a);
+        char y = next_digit(b, &at_b);
+
+        if (x != y) {
+            return x < y ? -1 : 1;
         }
     }
-    *ret_number = (struct number){ .digits = digits,
-                                   .digit_bytes = used,
-                                   .is_negative = is_negative,
-                                   .point = (int64_t)whole + exponent };
-    return ERR_OK;
+    return 0;
+}
+
+int decimal_compare(const struct decimal *a, const struct decimal *b) {
+    if (a->negative != b->negative) {
+        return a->negative ? -1 : 1;
+    }
+    return a->negative ? compare_magnitude(b, a) : compare_magnitude(a, b);
+}
+
+static uint64_t multiply_mod(uint64_t a, uint64_t b, uint64_t mod) {
+    return (uint64_t)((unsigned __int128)a * b % mod);
+}
+
+static uint64_t power_of_ten_mod(int64_t exponent, uint64_t mod) {
+    uint64_t result = 1 % mod;
+
+    for (uint64_t base = 10 % mod; exponent > 0; exponent /= 2) {
+        if (exponent % 2 != 0) {
+            result = multiply_mod(result, base, mod);
+        }
+        base = multiply_mod(base, base, mod);
+    }
+    return result;
+}
+
+/* The next digits of d, up to `count` of them, as an integer; *ret_scale is 10 to their number. */
+static uint64_t next_digits(const struct decimal *d, size_t *at, size_t count,
+                            uint64_t *ret_scale) {
+    uint64_t n = 0;
+
+    *ret_scale = 1;
+    for (; count > 0; count--) {
+        n = n * 10 + (uint64_t)(next_digit(d, at) - '0');
+        *ret_scale *= 10;
+    }
+    return n;
+}
+
+/*
+ * value = V * 10^e, divisor = D * 10^f. With e < f the quotient is never an integer, because V does
+ * not end in 0; else it is one when V * 10^(e-f) mod D is 0.
+ */
+bool decimal_is_multiple(const struct decimal *value, const struct decimal *divisor) {
+    uint64_t rest = 0;
+    uint64_t scale;
+    uint64_t d;
+    size_t at = 0;
+
+    assert(divisor->digits > 0 && divisor->digits <= DECIMAL_DIVISOR_DIGITS_MAX);
+    if (value->digits == 0) {
+        return true;
+    }
+    if (value->exponent < divisor->exponent) {
+        return false;
+    }
+    d = next_digits(divisor, &at, divisor->digits, &scale);
+    assert(d > 0); /* it has a digit that is not 0 */
+    at = 0;
+    for (size_t left = value->digits; left > 0;) {
+        size_t count = left < DECIMAL_DIVISOR_DIGITS_MAX ? left : DECIMAL_DIVISOR_DIGITS_MAX;
+        uint64_t digits = next_digits(value, &at, count, &scale);
+
+        rest = (uint64_t)(((unsigned __int128)rest * scale + digits) % d);
+        left -= count;
+    }
+    return multiply_mod(rest, power_of_ten_mod(value->exponent - divisor->exponent, d), d) == 0;
 }
 
 /* value × 10 ± digit; false when it does not fit. */
@@ -81,29 +171,27 @@ static bool push_digit(int64_t *value, int digit, bool is_negative) {
            !__builtin_add_overflow(*value, is_negative ? -digit : digit, value);
 }
 
-enum err decimal_parse(const char *text, size_t length, unsigned scale, int64_t *ret_value) {
-    struct number number;
+enum err decimal_to_int(struct str text, unsigned scale, int64_t *ret_value) {
+    enum { INT64_DIGITS_MAX = 19 };
+    struct decimal d;
+    int64_t digits; /* of the result */
+    int64_t value = 0;
+    size_t at = 0;
+
     assert(scale <= DECIMAL_SCALE_MAX);
-    if (take_apart(text, length, &number) != ERR_OK) {
+    if (!json_scan_is_number(text)) {
         return ERR_INVALID;
     }
-    int64_t left = number.point + (int64_t)scale; /* digits that the result still takes */
-    int64_t value = 0;
-    for (size_t i = 0; i < number.digit_bytes; i++) {
-        if (number.digits[i] == '.') {
-            continue;
-        }
-        int digit = number.digits[i] - '0';
-        if (left <= 0 && digit != 0) {
-            return ERR_INVALID;
-        }
-        if (left > 0 && !push_digit(&value, digit, number.is_negative)) {
-            return ERR_TOO_LARGE;
-        }
-        left--;
+    d = decimal_parse(text);
+    digits = d.digits > 0 ? (int64_t)d.digits + d.exponent + scale : 0;
+    if (digits > INT64_DIGITS_MAX) {
+        return ERR_TOO_LARGE;
     }
-    for (; left > 0 && value != 0; left--) { /* ends soon: it overflows */
-        if (!push_digit(&value, 0, number.is_negative)) {
+    if (d.digits > 0 && d.exponent + scale < 0) {
+        return ERR_INVALID;
+    }
+    for (; digits > 0; digits--) {
+        if (!push_digit(&value, next_digit(&d, &at) - '0', d.negative)) {
             return ERR_TOO_LARGE;
         }
     }

@@ -4,6 +4,7 @@
  * Usage: micro_common [ROUNDS]      (prints one line per operation: the best of five runs)
  */
 #include "base/clock.h"
+#include "base/json_write.h"
 #include "base/random.h"
 #include "runtime/json/json.h"
 #include "runtime/telemetry/log.h"
@@ -33,8 +34,8 @@ static void parse_order(void) {
 static void write_order(void) {
     struct json_writer writer;
     buf_clear(&out);
-    json_writer_init(&writer, &out);
-    json_begin_object(&writer, NULL);
+    json_write_init(&writer, &out);
+    json_write_begin_object(&writer, NULL);
     json_write_int(&writer, "id", 123456789);
     json_write_int(&writer, "productId", 42);
     json_write_int(&writer, "quantity", 2);
@@ -45,7 +46,7 @@ static void write_order(void) {
     json_write_time(&writer, "createdAt", 1795367792123);
     json_write_time(&writer, "updatedAt", 1795367792123);
     json_write_str(&writer, "requestId", "0b5f2d9e-6a40-4c1b-9f0e-2d8f0f5b7a11");
-    json_end_object(&writer);
+    json_write_end_object(&writer);
 }
 
 static void log_line(void) {

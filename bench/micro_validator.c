@@ -127,7 +127,7 @@ static double measure(const struct subject *subject, double time_ns, bool *ret_v
 int main(int argc, char **argv) {
     struct subject subject = { .len = 0 };
     struct arena *arena = arena_open(ARENA_BYTES_MAX);
-    struct oa_json_error error;
+    struct json_scan_error error;
     double time_ns = 1e6 * (argc > 3 ? strtod(argv[3], NULL) : MILLISECONDS_DEFAULT);
     double value_ns = 0;
     double text_ns;

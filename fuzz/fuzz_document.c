@@ -143,7 +143,7 @@ static void check_body(const struct oa_operation *operation, struct str media, s
     char *text = fuzz_copy(body);
     struct verdict all;
     struct verdict one;
-    struct oa_json_error error;
+    struct json_scan_error error;
     const struct oa_json *value;
 
     REQUIRE(arena != NULL);
@@ -185,11 +185,11 @@ static void check_request(const struct oa_document *doc, struct piece text) {
 static void check_respelled_document(struct piece text, unsigned problems) {
     struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     struct problems again = { 0 };
-    struct oa_json_error error;
+    struct json_scan_error error;
     const struct oa_json *value;
 
     REQUIRE(arena != NULL);
-    value = oa_json_parse(arena, text.data, text.len, OA_JSON_DEPTH_MAX, &error);
+    value = oa_json_parse(arena, text.data, text.len, JSON_SCAN_DEPTH_MAX, &error);
     if (value != NULL) {
         struct piece respelled;
 

@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct buf out; /* the writer makes valid JSON of any bytes */
     buf_init(&out, 0);
     arena_init(&arena, ARENA_BYTES_MAX);
-    json_append_string(&out, text, size);
+    json_write_quoted(&out, text, size);
     require(json_parse(&arena, buf_bytes(&out), buf_length(&out), &tree, NULL) == ERR_OK);
     arena_done(&arena);
     buf_free(&out);

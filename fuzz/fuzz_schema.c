@@ -127,7 +127,7 @@ static bool can_be_wrapped(const struct schema *schema) {
 
 static void check_instance(const struct schema *schema, struct piece instance) {
     struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
-    struct oa_json_error error;
+    struct json_scan_error error;
     const struct oa_json *value;
     struct verdict all;
     struct verdict one;
@@ -163,11 +163,11 @@ static void check_instance(const struct schema *schema, struct piece instance) {
 
 static void check_respelled_schema(const struct schema *schema) {
     struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
-    struct oa_json_error error;
+    struct json_scan_error error;
     const struct oa_json *value;
 
     REQUIRE(arena != NULL);
-    value = oa_json_parse(arena, schema->text.data, schema->text.len, OA_JSON_DEPTH_MAX, &error);
+    value = oa_json_parse(arena, schema->text.data, schema->text.len, JSON_SCAN_DEPTH_MAX, &error);
     if (value != NULL) {
         struct schema respelled;
         struct piece text;

@@ -1,20 +1,19 @@
 #include "openapi_checks.h"
+
+#include "base/utf8.h"
 #include "openapi/format/format.h"
 
 /* No path is cut that is shorter than this. */
 enum { CUT_BYTES_MIN = OA_ERROR_PATH_BYTES_MAX - 16 };
 
 bool fuzz_is_utf8(struct piece piece) {
-    const unsigned char *s = (const unsigned char *)piece.data;
-    const unsigned char *end = s + piece.len;
-
-    while (s < end) {
-        unsigned len = oa_utf8_sequence(s, end);
+    for (size_t at = 0; at < piece.len;) {
+        size_t len = utf8_sequence(piece.data + at, piece.len - at);
 
         if (len == 0) {
             return false;
         }
-        s += len;
+        at += len;
     }
     return true;
 }

@@ -3,7 +3,7 @@
 #define FUZZ_OPENAPI_CHECKS_H
 
 #include "fuzz.h"
-#include "openapi/json/json.h"
+#include "openapi/json.h"
 #include "openapi/report.h"
 
 enum { FUZZ_ARENA_BYTES_MAX = 256 * 1024 * 1024 };

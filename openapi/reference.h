@@ -5,7 +5,7 @@
 #define OPENAPI_REFERENCE_H
 
 #include "base/arena.h"
-#include "openapi/json/json.h"
+#include "openapi/json.h"
 
 /*
  * Decode the %XX of a fragment; a copy in the arena. data NULL: no memory or, with *ret_malformed,

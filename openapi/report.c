@@ -1,4 +1,6 @@
 #include "report.h"
+
+#include "base/utf8.h"
 #include "openapi/schema/schema.h"
 
 #include <stdarg.h>
@@ -49,16 +51,16 @@ static size_t finish(struct text *text) {
 
 /* Character by character; RFC 6901 has '~' and '/' escaped in a token. */
 static void put_characters(struct text *text, struct str token, bool escape) {
-    const unsigned char *s = (const unsigned char *)token.data;
-    const unsigned char *end = s + token.len;
+    const char *s = token.data;
+    const char *end = s + token.len;
 
     while (s < end && !text->is_cut) {
-        unsigned len = oa_utf8_sequence(s, end);
+        size_t len = utf8_sequence(s, (size_t)(end - s));
 
         if (escape && (*s == '~' || *s == '/')) {
             put(text, *s == '~' ? "~0" : "~1", 2);
         } else {
-            put(text, (const char *)s, len > 0 ? len : 1);
+            put(text, s, len > 0 ? len : 1);
         }
         s += len > 0 ? len : 1;
     }
@@ -87,12 +89,7 @@ static void put_place(struct text *text, const struct oa_place *place) {
 
 /* How much of a text is shown, up to a whole character. */
 static size_t shown_len(struct str s) {
-    size_t len = s.len < OA_STR_SHOWN_BYTES_MAX ? s.len : OA_STR_SHOWN_BYTES_MAX;
-
-    while (len > 0 && len < s.len && ((unsigned char)s.data[len] & 0xc0) == 0x80) {
-        len--;
-    }
-    return len;
+    return utf8_cut(s.data, s.len, OA_STR_SHOWN_BYTES_MAX);
 }
 
 int oa_str_shown_len(struct str s) {

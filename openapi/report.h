@@ -5,7 +5,7 @@
 #define OPENAPI_REPORT_H
 
 #include "base/arena.h"
-#include "openapi/json/json.h"
+#include "openapi/json.h"
 
 #include <stdbool.h>
 #include <stdint.h>

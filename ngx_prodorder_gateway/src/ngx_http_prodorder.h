@@ -25,6 +25,7 @@
 #include <ngx_http.h>
 
 #include "base/trace.h"
+#include "base/utf8.h"
 #include "openapi/document/document.h"
 
 

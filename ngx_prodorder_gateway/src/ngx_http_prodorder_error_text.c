@@ -183,11 +183,10 @@ void
 ngx_http_prodorder_error_parse(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
-    size_t                 len;
-    struct arena           arena;
-    struct oa_json        *root;
-    const struct oa_json  *message;
-    struct oa_json_error   error;
+    struct arena            arena;
+    struct oa_json         *root;
+    const struct oa_json   *message;
+    struct json_scan_error  error;
 
     if (ctx->collected == NULL || ctx->overflow) {
         return;
@@ -207,20 +206,9 @@ ngx_http_prodorder_error_parse(ngx_http_request_t *r,
     message = oa_json_get(root, "message");
 
     if (message && message->type == OA_STRING) {
-        len = message->text.len;
-
-        if (len > NGX_HTTP_PRODORDER_MESSAGE_MAX) {
-            len = NGX_HTTP_PRODORDER_MESSAGE_MAX;
-
-            /* not in the middle of a character */
-
-            while (len && ((u_char) message->text.data[len] & 0xc0) == 0x80) {
-                len--;
-            }
-        }
-
         ctx->message.data = (u_char *) message->text.data;
-        ctx->message.len = len;
+        ctx->message.len = utf8_cut(message->text.data, message->text.len,
+                                    NGX_HTTP_PRODORDER_MESSAGE_MAX);
     }
 
     ctx->errors = ngx_http_prodorder_raw(oa_json_get(root, "errors"),

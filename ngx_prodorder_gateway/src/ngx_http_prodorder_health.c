@@ -296,10 +296,10 @@ static void
 ngx_http_prodorder_probe_report(ngx_http_request_t *r,
     ngx_http_prodorder_probe_t *probe)
 {
-    size_t                 len;
-    struct oa_json        *report;
-    struct arena           arena;
-    struct oa_json_error   error;
+    size_t                  len;
+    struct oa_json         *report;
+    struct arena            arena;
+    struct json_scan_error  error;
 
     len = probe->body ? (size_t) (probe->body->last - probe->body->pos) : 0;
 

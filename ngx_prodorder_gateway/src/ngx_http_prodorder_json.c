@@ -108,7 +108,7 @@ ngx_http_prodorder_json_plain(const u_char *p, size_t len)
             continue;
         }
 
-        n = p[i] >= 0x80 ? oa_utf8_sequence(p + i, p + len) : 0;
+        n = p[i] >= 0x80 ? utf8_sequence((const char *) p + i, len - i) : 0;
 
         if (n == 0) {
             break;

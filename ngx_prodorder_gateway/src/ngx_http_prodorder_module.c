@@ -40,19 +40,19 @@ static ngx_http_prodorder_bounds_t  ngx_http_prodorder_max_errors_bounds = {
 /* a body is validated in memory, so there is no "0 for any size" */
 
 static ngx_http_prodorder_bounds_t  ngx_http_prodorder_body_limit_bounds = {
-    ngx_http_prodorder_check_bounds, 1, OA_JSON_BYTES_MAX,
+    ngx_http_prodorder_check_bounds, 1, JSON_SCAN_BYTES_MAX,
     "must be from 1 to 1g; bodies of any size: \"prodorder_validate off\""
 };
 
 
 /* what the texts say */
 
-_Static_assert(OA_JSON_DEPTH_MAX == 128, "prodorder_json_depth");
-_Static_assert(OA_JSON_BYTES_MAX == 1024 * 1024 * 1024, "prodorder_body_limit");
+_Static_assert(JSON_SCAN_DEPTH_MAX == 128, "prodorder_json_depth");
+_Static_assert(JSON_SCAN_BYTES_MAX == 1024 * 1024 * 1024, "prodorder_body_limit");
 
 
 static ngx_http_prodorder_bounds_t  ngx_http_prodorder_json_depth_bounds = {
-    ngx_http_prodorder_check_bounds, 1, OA_JSON_DEPTH_MAX,
+    ngx_http_prodorder_check_bounds, 1, JSON_SCAN_DEPTH_MAX,
     "must be from 1 to 128"
 };
 

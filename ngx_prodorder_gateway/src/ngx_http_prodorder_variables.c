@@ -329,8 +329,7 @@ ngx_http_prodorder_target_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     u_char      *p, *end, *last;
-    size_t       bad;
-    unsigned     n;
+    size_t       bad, n;
     ngx_str_t   *target;
 
     target = &r->main->unparsed_uri;
@@ -338,7 +337,7 @@ ngx_http_prodorder_target_variable(ngx_http_request_t *r,
     bad = 0;
 
     for (p = target->data; p < end; p += n) {
-        n = *p < 0x80 ? 1 : oa_utf8_sequence(p, end);
+        n = *p < 0x80 ? 1 : utf8_sequence((const char *) p, end - p);
 
         if (n == 0) {
             bad++;
@@ -359,7 +358,7 @@ ngx_http_prodorder_target_variable(ngx_http_request_t *r,
     v->data = last;
 
     for (p = target->data; p < end; p += n) {
-        n = *p < 0x80 ? 1 : oa_utf8_sequence(p, end);
+        n = *p < 0x80 ? 1 : utf8_sequence((const char *) p, end - p);
 
         if (n == 0) {
             last = ngx_sprintf(last, "%%%02Xd", (int) *p);

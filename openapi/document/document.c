@@ -52,9 +52,9 @@ static bool is_yaml(const char *text, size_t len) {
 }
 
 static void load(struct oa_loader *loader, const char *text, size_t len) {
-    struct oa_json_error error;
+    struct json_scan_error error;
 
-    loader->doc->root = oa_json_parse(loader->doc->arena, text, len, OA_JSON_DEPTH_MAX, &error);
+    loader->doc->root = oa_json_parse(loader->doc->arena, text, len, JSON_SCAN_DEPTH_MAX, &error);
     if (loader->doc->root == NULL) {
         loader_fail_text(loader, "line %zu, column %zu: %s%s", error.line, error.column,
                          error.reason,

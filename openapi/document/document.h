@@ -12,7 +12,7 @@
 #define OPENAPI_DOCUMENT_DOCUMENT_H
 
 #include "base/arena.h"
-#include "openapi/json/json.h"
+#include "openapi/json.h"
 #include "openapi/report.h"
 
 #include <stdbool.h>
@@ -118,7 +118,7 @@ bool oa_check_params(const struct oa_match *match, struct str query, oa_header_f
 
 /* What one body may ask for; beyond, it is refused. */
 struct oa_limits {
-    unsigned depth_max;  /* levels of arrays and objects, at most OA_JSON_DEPTH_MAX */
+    unsigned depth_max;  /* levels of arrays and objects, at most JSON_SCAN_DEPTH_MAX */
     uint32_t values_max; /* values of any type, containers among them */
 };
 

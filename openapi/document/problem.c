@@ -1,4 +1,5 @@
 /* Mistakes of a document: one line each, each once. */
+#include "base/utf8.h"
 #include "openapi/loader.h"
 
 #include <stdarg.h>
@@ -68,15 +69,9 @@ static void report(struct oa_loader *loader, char *line) {
 
 /* End `text` with "..." when it was longer than its buffer; not within a UTF-8 sequence. */
 static void mark_cut(char *text, size_t bytes, int len) {
-    size_t at = bytes - 4;
-
-    if (len < 0 || (size_t)len < bytes) {
-        return;
+    if (len >= 0 && (size_t)len >= bytes) {
+        memcpy(text + utf8_cut(text, bytes - 1, bytes - 4), "...", 4);
     }
-    while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80) {
-        at--;
-    }
-    memcpy(text + at, "...", 4);
 }
 
 /* A long path is known by its end. */
@@ -87,7 +82,7 @@ static const char *short_name(const char *name, const char **ret_dots) {
     if (len > NAME_BYTES_MAX - 3) {
         *ret_dots = "...";
         name += len - (NAME_BYTES_MAX - 3);
-        while (((unsigned char)*name & 0xc0) == 0x80) {
+        while (utf8_continues(*name)) {
             name++;
         }
     }

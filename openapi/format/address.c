@@ -10,7 +10,7 @@
  */
 #include "address.h"
 #include "base/ascii.h"
-#include "openapi/utf8.h"
+#include "base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -280,7 +280,7 @@ static bool is_wide_point(uint32_t c, unsigned allowed) {
 static const char *skip(const char *s, const char *end, unsigned allowed) {
     while (s < end) {
         const char *next = s;
-        uint32_t c = oa_utf8_take(&next);
+        uint32_t c = utf8_take(&next);
 
         if (c == '%') {
             if (!is_percent_encoded(s, end)) {
@@ -479,7 +479,7 @@ bool address_is_uri_template(struct str text) {
                 return false;
             }
             s += 3;
-        } else if (!is_template_literal(oa_utf8_take(&s))) {
+        } else if (!is_template_literal(utf8_take(&s))) {
             return false;
         }
     }

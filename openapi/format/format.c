@@ -7,13 +7,13 @@
 #include "format.h"
 #include "address.h"
 #include "base/ascii.h"
-#include "openapi/decimal.h"
+#include "base/decimal.h"
 #include "openapi/pattern/pattern.h"
 
 struct format {
     const char *name;
-    bool (*is_text)(struct str text);                  /* about strings */
-    bool (*is_number)(const struct oa_decimal *value); /* about numbers */
+    bool (*is_text)(struct str text);               /* about strings */
+    bool (*is_number)(const struct decimal *value); /* about numbers */
 };
 
 /* ---- dates and times ---- */
@@ -224,24 +224,24 @@ static bool is_regex(struct str text) {
  * An integer of at most `limit`'s number of digits, and if of as many, at most `limit`. What is no
  * integer is up to "type".
  */
-static bool is_integer_up_to(const struct oa_decimal *value, struct str limit) {
-    const struct oa_decimal high = { .text = limit, .digits = limit.len };
-    struct oa_decimal magnitude = *value;
+static bool is_integer_up_to(const struct decimal *value, struct str limit) {
+    const struct decimal high = { .text = limit, .digits = limit.len };
+    struct decimal magnitude = *value;
 
     magnitude.negative = false;
-    if (!oa_decimal_is_integer(value)) {
+    if (!decimal_is_integer(value)) {
         return true;
     }
     return (int64_t)value->digits + value->exponent < (int64_t)limit.len ||
-           oa_decimal_compare(&magnitude, &high) <= 0;
+           decimal_compare(&magnitude, &high) <= 0;
 }
 
 /* OpenAPI's format registry */
-static bool is_int32(const struct oa_decimal *value) {
+static bool is_int32(const struct decimal *value) {
     return is_integer_up_to(value, value->negative ? STR("2147483648") : STR("2147483647"));
 }
 
-static bool is_int64(const struct oa_decimal *value) {
+static bool is_int64(const struct decimal *value) {
     return is_integer_up_to(value, value->negative ? STR("9223372036854775808")
                                                    : STR("9223372036854775807"));
 }
@@ -309,13 +309,13 @@ bool format_check(const struct format *format, const struct oa_json *value) {
         return format->is_text(value->text);
     }
     if (value->type == OA_NUMBER && format->is_number != NULL) {
-        struct oa_decimal number;
+        struct decimal number;
 
         /* most are small: within all of the formats */
         if (value->count != 0 && value->integer >= INT32_MIN && value->integer <= INT32_MAX) {
             return true;
         }
-        number = oa_decimal_parse(value->raw);
+        number = decimal_parse(value->raw);
         return format->is_number(&number);
     }
     return true;

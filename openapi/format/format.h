@@ -7,7 +7,7 @@
 #ifndef OPENAPI_FORMAT_FORMAT_H
 #define OPENAPI_FORMAT_FORMAT_H
 
-#include "openapi/json/json.h"
+#include "openapi/json.h"
 
 #include <stdbool.h>
 

@@ -6,7 +6,7 @@
 
 #include "atom.h"
 #include "base/ascii.h"
-#include "openapi/utf8.h"
+#include "base/utf8.h"
 
 #include <pcre2.h>
 #include <stdio.h>
@@ -451,7 +451,7 @@ static bool parse_class_atom(struct parser *parser, uint32_t *ret_point, bool *r
 
     *ret_is_set = false;
     if (!atom_take(parser, '\\')) {
-        *ret_point = oa_utf8_take(&parser->pos);
+        *ret_point = utf8_take(&parser->pos);
         return true;
     }
     if (atom_take(parser, 'b')) {

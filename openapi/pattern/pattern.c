@@ -1,6 +1,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 
 #include "pattern.h"
+#include "base/utf8.h"
 #include "translate.h"
 
 #include <pcre2.h>
@@ -64,12 +65,9 @@ static int count_work(pcre2_callout_block *block, void *user) {
 
 /* Where the parser's mistake is, in characters from 1. */
 static unsigned mistake_column(const struct parser *parser) {
-    unsigned column = 1;
+    const char *source = parser->source.data;
 
-    for (const char *c = parser->source.data; c < parser->at; c++) {
-        column += ((unsigned char)*c & 0xc0) != 0x80;
-    }
-    return column;
+    return 1 + (unsigned)utf8_count(source, (size_t)(parser->at - source));
 }
 
 bool pattern_is_valid(struct str source) {

@@ -4,7 +4,7 @@
  */
 #include "translate.h"
 #include "base/ascii.h"
-#include "openapi/utf8.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -390,7 +390,7 @@ static bool parse_atom(struct parser *parser, bool *ret_repeatable) {
     case '{':
     case '}':
     case ']': return atom_fail(parser, start, "'{', '}' and ']' must be escaped");
-    default: return atom_put_point(parser, oa_utf8_take(&parser->pos));
+    default: return atom_put_point(parser, utf8_take(&parser->pos));
     }
 }
 

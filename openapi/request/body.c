@@ -38,7 +38,7 @@ bool oa_check_body(const struct oa_operation *operation, struct str content_type
         return true;
     }
     found = find_body(operation, &media);
-    all.json = (struct oa_json_limits){
+    all.json = (struct json_scan_limits){
         .depth_max = limits != NULL ? limits->depth_max : OA_BODY_DEPTH_MAX,
         .values_max = limits != NULL ? limits->values_max : OA_BODY_VALUES_MAX
     };

@@ -5,7 +5,7 @@
 #ifndef OPENAPI_REQUEST_BODY_MEDIA_H
 #define OPENAPI_REQUEST_BODY_MEDIA_H
 
-#include "openapi/json/json.h"
+#include "openapi/json.h"
 
 enum { OA_MEDIA_PARAMS_MAX = 8 };
 

@@ -1,5 +1,6 @@
 /* From a parameter's text to a JSON value, as its style and its schema's types say. */
 #include "base/percent.h"
+#include "base/utf8.h"
 #include "param.h"
 
 #include <stdlib.h>
@@ -40,17 +41,15 @@ struct oa_json *oa_param_node(struct oa_report *report, enum oa_json_type type) 
 
 /* The number of code points, or -1 when it is not UTF-8. */
 static int64_t count_points(struct str text) {
-    const unsigned char *s = (const unsigned char *)text.data;
-    const unsigned char *end = s + text.len;
     int64_t count = 0;
 
-    for (; s < end; count++) {
-        unsigned len = oa_utf8_sequence(s, end);
+    for (size_t at = 0; at < text.len; count++) {
+        size_t len = utf8_sequence(text.data + at, text.len - at);
 
         if (len == 0) {
             return -1;
         }
-        s += len;
+        at += len;
     }
     return count;
 }
@@ -87,7 +86,7 @@ static bool is_plain_integer(struct str text) {
 }
 
 struct oa_json *oa_param_scalar(struct oa_report *report, struct str text, unsigned types) {
-    struct oa_json_error error;
+    struct json_scan_error error;
     struct oa_json *parsed;
 
     if (text.len == 0 || text.data[0] == '"') {

@@ -69,18 +69,18 @@ static void check_single(const struct oa_given *given, struct str text) {
 }
 
 static void check_json(const struct oa_given *given, struct str text) {
-    struct oa_json_error error;
+    char message[JSON_SCAN_MESSAGE_BYTES];
+    struct json_scan_error error;
     const struct oa_json *value =
         oa_json_parse(given->report->arena, text.data, text.len, OA_BODY_DEPTH_MAX, &error);
 
     if (value != NULL) {
         check_value(given, value);
-    } else if (error.failure == OA_JSON_NO_MEMORY) {
+    } else if (error.failure == JSON_SCAN_NO_MEMORY) {
         given->report->out_of_memory = true;
     } else {
-        oa_report_add(given->report, &given->place, "json",
-                      "malformed JSON at line %zu, column %zu: %s", error.line, error.column,
-                      error.reason);
+        json_scan_message(&error, message);
+        oa_report_add(given->report, &given->place, "json", "%s", message);
     }
 }
 

@@ -60,14 +60,14 @@ bool oa_compiler_list(struct oa_compiler *c, const struct oa_json *value,
 
 bool oa_compiler_size(struct oa_compiler *c, const struct oa_json *value,
                       const struct oa_place *place, uint64_t *ret_size) {
-    struct oa_decimal d;
+    struct decimal d;
     uint64_t n = 0;
 
     if (value->type != OA_NUMBER) {
         return loader_fail(c->loader, place, "must be an integer from 0");
     }
-    d = oa_decimal_parse(value->raw);
-    if (d.negative || !oa_decimal_is_integer(&d) || (int64_t)d.digits + d.exponent > 15) {
+    d = decimal_parse(value->raw);
+    if (d.negative || !decimal_is_integer(&d) || (int64_t)d.digits + d.exponent > 15) {
         return loader_fail(c->loader, place, "must be an integer from 0 to 999999999999999");
     }
     for (size_t i = 0; i < d.text.len; i++) {

@@ -14,14 +14,14 @@ static const struct oa_schema *load(struct oa_loader *loader, const char *text, 
     const struct oa_place root = { .key = { "", 0 } };
     struct oa_schemas *schemas = oa_schemas_of(loader);
     struct oa_schema *schema;
-    struct oa_json_error error;
+    struct json_scan_error error;
 
     if (schemas == NULL) {
         return NULL;
     }
     schemas->is_strict = false;
     schemas->asserts_formats = options != NULL && options->asserts_formats;
-    loader->doc->root = oa_json_parse(loader->doc->arena, text, len, OA_JSON_DEPTH_MAX, &error);
+    loader->doc->root = oa_json_parse(loader->doc->arena, text, len, JSON_SCAN_DEPTH_MAX, &error);
     if (loader->doc->root == NULL) {
         loader_fail_text(loader, "line %zu, column %zu: %s", error.line, error.column,
                          error.reason);

@@ -3,7 +3,7 @@
 
 static int compare(const struct oa_op *op, const struct oa_json *value) {
     const struct oa_bound *bound = op->u.bound;
-    struct oa_decimal d;
+    struct decimal d;
 
     if (value->count != 0 && bound->number.count != 0) {
         return (value->integer > bound->number.integer) - (value->integer < bound->number.integer);
@@ -11,8 +11,8 @@ static int compare(const struct oa_op *op, const struct oa_json *value) {
     if (value->count != 0 && bound->beyond != 0) {
         return -bound->beyond;
     }
-    d = oa_decimal_parse(value->raw);
-    return oa_decimal_compare(&d, &bound->decimal);
+    d = decimal_parse(value->raw);
+    return decimal_compare(&d, &bound->decimal);
 }
 
 static bool check_minimum(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
@@ -55,9 +55,9 @@ static bool check_multiple_of(struct oa_run *run, const struct oa_op *op,
     if (value->count != 0 && bound->number.count != 0) {
         is_multiple = value->integer % bound->number.integer == 0;
     } else {
-        struct oa_decimal d = oa_decimal_parse(value->raw);
+        struct decimal d = decimal_parse(value->raw);
 
-        is_multiple = oa_decimal_is_multiple(&d, &bound->decimal);
+        is_multiple = decimal_is_multiple(&d, &bound->decimal);
     }
     return is_multiple ||
            oa_fail(run, place, "multipleOf", "must be a multiple of %.*s", OA_STR(op->text));
@@ -74,9 +74,9 @@ static bool compile_bound(struct oa_compiler *c, const struct oa_json *value,
     if (bound == NULL) {
         return false;
     }
-    bound->decimal = oa_decimal_parse(value->raw);
+    bound->decimal = decimal_parse(value->raw);
     bound->number = *value;
-    if (bound->decimal.exponent + (int64_t)bound->decimal.digits > OA_JSON_INTEGER_DIGITS_MAX) {
+    if (bound->decimal.exponent + (int64_t)bound->decimal.digits > JSON_SCAN_INTEGER_DIGITS_MAX) {
         bound->beyond = bound->decimal.negative ? -1 : 1;
     }
     oa_compiler_op(c, keyword, value, OA_NUMBER, check)->u.bound = bound;
@@ -105,17 +105,17 @@ static bool compile_exclusive_maximum(struct oa_compiler *c, const struct oa_jso
 
 static bool compile_multiple_of(struct oa_compiler *c, const struct oa_json *value,
                                 const struct oa_place *place) {
-    struct oa_decimal divisor = { .digits = 1 };
+    struct decimal divisor = { .digits = 1 };
 
     if (value->type == OA_NUMBER) {
-        divisor = oa_decimal_parse(value->raw);
+        divisor = decimal_parse(value->raw);
     }
     if (divisor.digits == 0 || divisor.negative) {
         return loader_fail(c->loader, place, "must be greater than 0");
     }
-    if (divisor.digits > OA_DIVISOR_DIGITS_MAX) {
+    if (divisor.digits > DECIMAL_DIVISOR_DIGITS_MAX) {
         return loader_fail(c->loader, place, "must not have more than %d significant digits",
-                           OA_DIVISOR_DIGITS_MAX);
+                           DECIMAL_DIVISOR_DIGITS_MAX);
     }
     return compile_bound(c, value, place, "multipleOf", check_multiple_of);
 }
@@ -135,16 +135,16 @@ bool oa_number_finish(struct oa_compiler *c) {
         const struct oa_json *low = oa_json_get(c->schema->source, pairs[i].low);
         const struct oa_json *high = oa_json_get(c->schema->source, pairs[i].high);
         struct oa_place at;
-        struct oa_decimal x;
-        struct oa_decimal y;
+        struct decimal x;
+        struct decimal y;
         int order;
 
         if (low == NULL || high == NULL || low->type != OA_NUMBER || high->type != OA_NUMBER) {
             continue;
         }
-        x = oa_decimal_parse(low->raw);
-        y = oa_decimal_parse(high->raw);
-        order = oa_decimal_compare(&x, &y);
+        x = decimal_parse(low->raw);
+        y = decimal_parse(high->raw);
+        order = decimal_compare(&x, &y);
         if (order > 0 || (order == 0 && !pairs[i].may_be_equal)) {
             at = place_member(c->schema->place, low);
             return loader_fail(c->loader, &at, "no number is in the range of \"%s\" and \"%s\"",

@@ -7,6 +7,7 @@
  * and what depends on what is then looked up by index.
  */
 #include "keyword_object.h"
+#include "base/utf8.h"
 
 /* Fewer names are compared one by one, more are searched. */
 enum { LINEAR_MAX = 6 };
@@ -93,12 +94,8 @@ static void check_name(struct pass *pass, const struct oa_json *member) {
     struct oa_place at;
     struct oa_report reasons;
     struct oa_report *report = pass->run->report;
-    const unsigned char *s = (const unsigned char *)member->key.data;
-    const unsigned char *end = s + member->key.len;
 
-    for (; s < end; s += oa_utf8_sequence(s, end)) {
-        name.count++;
-    }
+    name.count = (uint32_t)utf8_count(member->key.data, member->key.len);
     if (oa_is_valid(pass->run, pass->object->name_schema, &name, NULL)) {
         return;
     }

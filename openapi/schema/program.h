@@ -7,8 +7,8 @@
 #ifndef OPENAPI_SCHEMA_PROGRAM_H
 #define OPENAPI_SCHEMA_PROGRAM_H
 
+#include "base/decimal.h"
 #include "marks.h"
-#include "openapi/decimal.h"
 #include "openapi/format/format.h"
 #include "openapi/pattern/pattern.h"
 #include "schema.h"
@@ -31,7 +31,7 @@ struct oa_schema_list {
 };
 
 struct oa_bound {
-    struct oa_decimal decimal;
+    struct decimal decimal;
     struct oa_json number; /* the same: its integer, when it is a small one */
     int beyond;            /* 1: above all small integers, -1: below them */
 };

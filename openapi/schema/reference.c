@@ -15,13 +15,13 @@ static struct oa_resource *load_metaschema(struct oa_loader *loader) {
                                                     sizeof(OA_METASCHEMA_URI) - 1 } };
     struct oa_schemas *schemas = loader->doc->schemas;
     struct oa_resource *outside; /* what the metaschema's own $id is resolved against */
-    struct oa_json_error error;
+    struct json_scan_error error;
     const struct oa_json *root;
 
     if (!schemas->has_metaschema) {
         schemas->has_metaschema = true;
         root = oa_json_parse(loader->doc->arena, oa_metaschema, oa_metaschema_len,
-                             OA_JSON_DEPTH_MAX, &error);
+                             JSON_SCAN_DEPTH_MAX, &error);
         outside = loader_alloc(loader, 1, sizeof(*outside));
         if (root == NULL || outside == NULL) {
             loader_fail(loader, &place, "out of memory");

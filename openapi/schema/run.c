@@ -8,7 +8,7 @@
 enum { STOP_NONE, STOP_STEPS, STOP_DEPTH, STOP_PATTERN, STOP_MEMORY };
 
 const struct oa_schema_limits oa_schema_limits_default = {
-    .json = { .depth_max = OA_JSON_DEPTH_MAX, .values_max = OA_JSON_VALUES_MAX },
+    .json = { .depth_max = JSON_SCAN_DEPTH_MAX, .values_max = OA_JSON_VALUES_MAX },
     .steps_max = OA_SCHEMA_STEPS_MAX,
     .pattern_work_max = PATTERN_WORK_MAX
 };
@@ -80,7 +80,7 @@ enum pattern_result oa_run_pattern(struct oa_run *run, const struct pattern *pat
 }
 
 static bool has_type(const struct oa_schema *schema, const struct oa_json *value) {
-    struct oa_decimal d;
+    struct decimal d;
 
     if ((schema->types & (unsigned)value->type) != 0) {
         return true;
@@ -91,8 +91,8 @@ static bool has_type(const struct oa_schema *schema, const struct oa_json *value
     if (value->count != 0) {
         return true;
     }
-    d = oa_decimal_parse(value->raw);
-    return oa_decimal_is_integer(&d);
+    d = decimal_parse(value->raw);
+    return decimal_is_integer(&d);
 }
 
 static bool fail_type(struct oa_run *run, unsigned types, const struct oa_place *place) {

@@ -13,7 +13,7 @@
 #ifndef OPENAPI_SCHEMA_SCHEMA_H
 #define OPENAPI_SCHEMA_SCHEMA_H
 
-#include "openapi/json/json.h"
+#include "openapi/json.h"
 #include "openapi/report.h"
 
 #include <stdbool.h>
@@ -36,7 +36,7 @@ enum {
  * the errors of what is invalid may take the same once more.
  */
 struct oa_schema_limits {
-    struct oa_json_limits json;
+    struct json_scan_limits json;
     /*
      * A schema applied to a value is a step; branches of anyOf can make it many for one value. So
      * is what its keywords read beyond that: 64 bytes of a text, of a number, of a value compared

@@ -11,27 +11,16 @@ static size_t tree_bytes_max(size_t len, uint32_t values_max) {
     return values * (sizeof(struct oa_json) + sizeof(void *)) + 2 * len + 256 * 1024;
 }
 
-static void report_failure(struct oa_report *report, const struct oa_json_error *error,
-                           const struct oa_json_limits *limits) {
-    const struct oa_place root = { .key = { "", 0 } };
+static void report_failure(struct oa_report *report, const struct json_scan_error *error) {
+    static const struct oa_place root = { .key = { "", 0 } };
+    char message[JSON_SCAN_MESSAGE_BYTES];
 
-    switch (error->failure) {
-    case OA_JSON_NO_MEMORY: report->out_of_memory = true; break;
-    case OA_JSON_TOO_DEEP:
-        oa_report_add(report, &root, "json",
-                      "JSON at line %zu, column %zu is nested too deeply: at most %u levels are "
-                      "allowed",
-                      error->line, error->column, limits->depth_max);
-        break;
-    case OA_JSON_TOO_MANY:
-        oa_report_add(report, &root, "json",
-                      "JSON has too many values: at most %u are allowed (line %zu, column %zu)",
-                      limits->values_max, error->line, error->column);
-        break;
-    default:
-        oa_report_add(report, &root, "json", "malformed JSON at line %zu, column %zu: %s",
-                      error->line, error->column, error->reason);
+    if (error->failure == JSON_SCAN_NO_MEMORY) {
+        report->out_of_memory = true;
+        return;
     }
+    json_scan_message(error, message);
+    oa_report_add(report, &root, "json", "%s", message);
 }
 
 bool oa_schema_check_text(const struct oa_schema *schema, const char *text, size_t len,
@@ -40,7 +29,7 @@ bool oa_schema_check_text(const struct oa_schema *schema, const char *text, size
     _Alignas(8) char memory[SCRATCH_BYTES];
     struct oa_run run = { .report = report };
     struct arena scratch;
-    struct oa_json_error error;
+    struct json_scan_error error;
     const struct oa_json *value;
     bool is_valid;
 
@@ -50,7 +39,7 @@ bool oa_schema_check_text(const struct oa_schema *schema, const char *text, size
                        tree_bytes_max(len, limits->json.values_max));
     value = oa_json_parse_limited(&scratch, text, len, &limits->json, &error);
     if (value == NULL) {
-        report_failure(report, &error, &limits->json);
+        report_failure(report, &error);
     }
     is_valid = value != NULL && (schema == NULL || oa_schema_run(&run, schema, value, &root));
     arena_done(&scratch);

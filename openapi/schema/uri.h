@@ -5,7 +5,7 @@
 #define OPENAPI_SCHEMA_URI_H
 
 #include "base/arena.h"
-#include "openapi/json/json.h"
+#include "openapi/json.h"
 
 /* What stands before and behind the first '#'; `fragment.data` is NULL when there is none. */
 void oa_uri_split(struct str reference, struct str *ret_uri, struct str *ret_fragment);

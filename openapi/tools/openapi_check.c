@@ -123,7 +123,7 @@ static const struct {
 } numbers[] = {
     { "body-limit", 1, BODY_BYTES_MAX },
     { "max-errors", 1, ERRORS_MAX },
-    { "json-depth", 1, OA_JSON_DEPTH_MAX },
+    { "json-depth", 1, JSON_SCAN_DEPTH_MAX },
     { "json-values", 1, VALUES_MAX },
 };
 

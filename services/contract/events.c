@@ -1,6 +1,7 @@
 #include "events.h"
 
 #include "base/clock.h"
+#include "base/json_write.h"
 #include "runtime/json/json.h"
 
 #include <stddef.h>
@@ -10,13 +11,13 @@
 static void write_tail(struct json_writer *writer, const char *request_id, int64_t now_ms) {
     json_write_str(writer, "requestId", request_id);
     json_write_time(writer, "timestamp", now_ms);
-    json_end_object(writer);
+    json_write_end_object(writer);
 }
 
 void order_created_encode(const struct order_created *event, int64_t now_ms, struct buf *out) {
     struct json_writer writer;
-    json_writer_init(&writer, out);
-    json_begin_object(&writer, NULL);
+    json_write_init(&writer, out);
+    json_write_begin_object(&writer, NULL);
     json_write_int(&writer, "orderId", event->order_id);
     json_write_int(&writer, "productId", event->product_id);
     json_write_int(&writer, "quantity", event->quantity);
@@ -27,8 +28,8 @@ void order_created_encode(const struct order_created *event, int64_t now_ms, str
 
 void order_updated_encode(const struct order_updated *event, int64_t now_ms, struct buf *out) {
     struct json_writer writer;
-    json_writer_init(&writer, out);
-    json_begin_object(&writer, NULL);
+    json_write_init(&writer, out);
+    json_write_begin_object(&writer, NULL);
     json_write_int(&writer, "orderId", event->order_id);
     json_write_int(&writer, "productId", event->product_id);
     json_write_str(&writer, "status", order_status_name(event->status));
@@ -38,7 +39,7 @@ void order_updated_encode(const struct order_updated *event, int64_t now_ms, str
 }
 
 static void write_product(struct json_writer *writer, const struct product_event *event) {
-    json_begin_object(writer, NULL);
+    json_write_begin_object(writer, NULL);
     json_write_int(writer, "id", event->id);
     json_write_string(writer, "name", event->name.data, event->name.len);
     json_write_decimal(writer, "price", event->price_cents, PRICE_DECIMALS, PRICE_DECIMALS);
@@ -50,16 +51,16 @@ static void write_product(struct json_writer *writer, const struct product_event
 
 void product_event_encode(const struct product_event *event, int64_t now_ms, struct buf *out) {
     struct json_writer writer;
-    json_writer_init(&writer, out);
+    json_write_init(&writer, out);
     write_product(&writer, event);
     write_tail(&writer, event->request_id, now_ms);
 }
 
 void product_copy_encode(const struct product_event *event, struct buf *out) {
     struct json_writer writer;
-    json_writer_init(&writer, out);
+    json_write_init(&writer, out);
     write_product(&writer, event);
-    json_end_object(&writer);
+    json_write_end_object(&writer);
 }
 
 /* ---- in ---- */

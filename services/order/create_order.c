@@ -10,7 +10,6 @@
 
 #include "base/trace.h"
 #include "runtime/flow/http_flow.h"
-#include "runtime/json/json.h"
 #include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 

@@ -1,7 +1,7 @@
 #include "order.h"
 
 #include "base/clock.h"
-#include "runtime/json/json.h"
+#include "base/json_write.h"
 #include "runtime/telemetry/log.h"
 
 #include <string.h>
@@ -33,8 +33,8 @@ enum err order_from_row(const struct pg_rows *rows, size_t row, int first,
 
 void order_encode(const struct order *order, struct buf *out) {
     struct json_writer writer;
-    json_writer_init(&writer, out);
-    json_begin_object(&writer, NULL);
+    json_write_init(&writer, out);
+    json_write_begin_object(&writer, NULL);
     json_write_int(&writer, "id", order->id);
     json_write_int(&writer, "productId", order->product_id);
     json_write_int(&writer, "quantity", order->quantity);
@@ -47,5 +47,5 @@ void order_encode(const struct order *order, struct buf *out) {
     json_write_time(&writer, "createdAt", order->created_ms);
     json_write_time(&writer, "updatedAt", order->updated_ms);
     json_write_str(&writer, "requestId", order->request_id);
-    json_end_object(&writer);
+    json_write_end_object(&writer);
 }

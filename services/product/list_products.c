@@ -5,7 +5,6 @@
 
 #include "runtime/flow/http_flow.h"
 #include "runtime/http/http.h"
-#include "runtime/json/json.h"
 #include "runtime/process/config.h"
 
 #include <inttypes.h>

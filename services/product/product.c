@@ -1,6 +1,6 @@
 #include "product.h"
 
-#include "runtime/json/json.h"
+#include "base/json_write.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -22,15 +22,15 @@ void product_from_row(const struct pg_rows *rows, size_t row, struct product *re
 
 void product_encode(const struct product *product, struct buf *out) {
     struct json_writer writer;
-    json_writer_init(&writer, out);
-    json_begin_object(&writer, NULL);
+    json_write_init(&writer, out);
+    json_write_begin_object(&writer, NULL);
     json_write_int(&writer, "id", product->id);
     json_write_string(&writer, "name", product->name, product->name_length);
     json_write_decimal(&writer, "price", product->price_cents, PRICE_DECIMALS, PRICE_DECIMALS);
     json_write_int(&writer, "qty", product->qty);
     json_write_time(&writer, "createdAt", product->created_ms);
     json_write_time(&writer, "updatedAt", product->updated_ms);
-    json_end_object(&writer);
+    json_write_end_object(&writer);
 }
 
 struct product_event product_to_event(const struct product *product, const char *request_id) {

@@ -1,5 +1,6 @@
 #include "product_body.h"
 
+#include "base/utf8.h"
 #include "contract/limits.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/json/json.h"
@@ -13,32 +14,18 @@ static bool is_space(uint32_t c) {
            c == 0x205F || c == 0x3000 || c == 0xFEFF;
 }
 
-/* The code points of white space need at most three bytes; `bytes` is valid UTF-8. */
 static bool is_blank(struct str text) {
-    size_t i = 0;
-    while (i < text.len) {
-        unsigned char lead = (unsigned char)text.data[i];
-        uint32_t code = lead;
-        size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-        if (length == 4) {
+    const char *s = text.data;
+    while (s < text.data + text.len) {
+        if (!is_space(utf8_take(&s))) {
             return false;
         }
-        if (length > 1) {
-            code = lead & (length == 2 ? 0x1Fu : 0x0Fu);
-        }
-        for (size_t k = 1; k < length; k++) {
-            code = code << 6 | ((unsigned char)text.data[i + k] & 0x3Fu);
-        }
-        if (!is_space(code)) {
-            return false;
-        }
-        i += length;
     }
     return true;
 }
 
 static const char *name_problem(struct str name, const char **ret_keyword) {
-    size_t characters = json_count_characters(name.data, name.len);
+    size_t characters = utf8_count(name.data, name.len);
     if (characters < 1 || characters > PRODUCT_NAME_CHARACTERS_MAX) {
         *ret_keyword = characters < 1 ? "minLength" : "maxLength";
         return "must have 1 to 200 characters";

@@ -81,13 +81,17 @@ enum flow_rc http_flow_body(struct flow *flow, const char *const *members,
     struct http_exchange *exchange = http_flow_exchange(flow);
     struct arena *arena = http_arena(exchange);
     struct str body = http_body(exchange);
-    struct json_error error;
+    struct json_scan_error error;
     if (!http_body_is_json(exchange)) {
         return flow_fail(flow, ERR_MEDIA_TYPE, NULL);
     }
-    if (json_parse(arena, body.data, body.len, ret_object, &error) != ERR_OK) {
-        return flow_fail(flow, ERR_INVALID,
-                         arena_copy(arena, error.message, strlen(error.message)));
+    enum err err = json_parse(arena, body.data, body.len, ret_object, &error);
+    if (err != ERR_OK) {
+        char *message = err == ERR_INVALID ? arena_alloc(arena, JSON_SCAN_MESSAGE_BYTES) : NULL;
+        if (message != NULL) {
+            json_scan_message(&error, message);
+        }
+        return flow_fail(flow, err, message);
     }
     if (!json_is_object(*ret_object)) {
         http_flow_problem(flow, "", "type", "must be an object");

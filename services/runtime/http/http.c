@@ -1,8 +1,8 @@
 /* What a handler sees of a request, and how it answers: http.h. */
 #include "base/buf.h"
+#include "base/json_write.h"
 #include "base/percent.h"
 #include "base/random.h"
-#include "runtime/json/json.h"
 #include "runtime/telemetry/log.h"
 #include "server_private.h"
 
@@ -488,14 +488,14 @@ static void reply_status(struct http_exchange *exchange, int status, const char 
     struct json_writer writer;
     struct buf body;
     buf_init(&body, ERROR_BYTES_MAX);
-    json_writer_init(&writer, &body);
-    json_begin_object(&writer, NULL);
+    json_write_init(&writer, &body);
+    json_write_begin_object(&writer, NULL);
     json_write_int(&writer, "statusCode", status);
     json_write_str(&writer, "message", message);
     if (errors_json != NULL) {
         json_write_raw(&writer, "errors", errors_json, strlen(errors_json));
     }
-    json_end_object(&writer);
+    json_write_end_object(&writer);
     struct http_reply reply = {
         .status = status,
         .body = body.failed ? "{}" : buf_bytes(&body),
@@ -524,16 +524,16 @@ void http_reply_invalid(struct http_exchange *exchange, const struct http_proble
         snprintf(message, sizeof(message), "%s %s", problems[0].path, problems[0].message);
     }
     buf_init(&out, 0);
-    json_writer_init(&writer, &out);
-    json_begin_array(&writer, NULL);
+    json_write_init(&writer, &out);
+    json_write_begin_array(&writer, NULL);
     for (size_t i = 0; i < count; i++) {
-        json_begin_object(&writer, NULL);
+        json_write_begin_object(&writer, NULL);
         json_write_str(&writer, "path", problems[i].path);
         json_write_str(&writer, "keyword", problems[i].keyword);
         json_write_str(&writer, "message", problems[i].message);
-        json_end_object(&writer);
+        json_write_end_object(&writer);
     }
-    json_end_array(&writer);
+    json_write_end_array(&writer);
     buf_append_char(&out, '\0');
     http_reply_error(exchange, ERR_INVALID, message, out.failed ? NULL : buf_bytes(&out));
     buf_free(&out);

@@ -1,8 +1,8 @@
 #include "health.h"
 
 #include "base/buf.h"
+#include "base/json_write.h"
 #include "runtime/http/http.h"
-#include "runtime/json/json.h"
 #include "runtime/telemetry/metrics.h"
 
 enum { RETRY_AFTER_S = 1 };
@@ -68,15 +68,15 @@ void health_get_readyz(struct http_exchange *exchange, void *ctx) {
     bool serving;
     (void)ctx;
     buf_init(&out, 0);
-    json_writer_init(&writer, &out);
-    json_begin_object(&writer, NULL);
+    json_write_init(&writer, &out);
+    json_write_begin_object(&writer, NULL);
     json_write_str(&writer, "status", overall(&serving));
-    json_begin_object(&writer, "components");
+    json_write_begin_object(&writer, "components");
     for (size_t i = 0; i < the_count; i++) {
         json_write_str(&writer, the_components[i].name, the_components[i].is_up() ? "up" : "down");
     }
-    json_end_object(&writer);
-    json_end_object(&writer);
+    json_write_end_object(&writer);
+    json_write_end_object(&writer);
     reply_buffer(exchange, serving ? 200 : 503, NULL, &out);
 }
 

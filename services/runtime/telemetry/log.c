@@ -2,8 +2,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json_write.h"
 #include "base/utf8.h"
-#include "runtime/json/json.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -161,7 +161,7 @@ static void append_field(const struct log_field *field) {
         buf_append_str(&pending, "null");
     } else {
         size_t length = strnlen(field->str, LOG_STR_BYTES_MAX + 1);
-        json_append_string(&pending, field->str, utf8_cut(field->str, length, LOG_STR_BYTES_MAX));
+        json_write_quoted(&pending, field->str, utf8_cut(field->str, length, LOG_STR_BYTES_MAX));
     }
 }
 
@@ -173,10 +173,10 @@ static void append_head(enum log_level level, const char *msg) {
     buf_append(&pending, "\",\"level\":\"", 11);
     buf_append_str(&pending, LEVELS[level]);
     buf_append(&pending, "\",\"service\":", 12);
-    json_append_string(&pending, log_service, strlen(log_service));
+    json_write_quoted(&pending, log_service, strlen(log_service));
     buf_append(&pending, ",\"msg\":", 7);
     size_t length = strnlen(msg, LOG_STR_BYTES_MAX + 1);
-    json_append_string(&pending, msg, utf8_cut(msg, length, LOG_STR_BYTES_MAX));
+    json_write_quoted(&pending, msg, utf8_cut(msg, length, LOG_STR_BYTES_MAX));
 }
 
 /* Append one line of at most LOG_LINE_BYTES_MAX bytes; fields that do not fit are left out. */

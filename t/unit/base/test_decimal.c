@@ -1,4 +1,4 @@
-/* services/common/decimal: JSON numbers to scaled integers and back, exact at every edge. */
+/* base/decimal: JSON numbers compared and divided, as scaled integers and back: exact at every edge. */
 #include "base/decimal.h"
 
 #include "unit.h"
@@ -86,8 +86,7 @@ static const struct {
 
 START_TEST(numbers_are_exact_or_refused) {
     int64_t value = 0;
-    enum err err =
-        decimal_parse(NUMBERS[_i].text, strlen(NUMBERS[_i].text), NUMBERS[_i].scale, &value);
+    enum err err = decimal_to_int(str_of(NUMBERS[_i].text), NUMBERS[_i].scale, &value);
     ck_assert_msg(err == NUMBERS[_i].err, "%s: %s", NUMBERS[_i].text, err_name(err));
     ck_assert_msg(value == NUMBERS[_i].value, "%s: %jd", NUMBERS[_i].text, (intmax_t)value);
 }
@@ -95,10 +94,10 @@ END_TEST
 
 START_TEST(length_bounds_the_text) {
     int64_t value;
-    ck_assert_int_eq(decimal_parse("123", 2, 0, &value), ERR_OK);
+    ck_assert_int_eq(decimal_to_int((struct str){ "123", 2 }, 0, &value), ERR_OK);
     ck_assert_int_eq(value, 12);
-    ck_assert_int_eq(decimal_parse("1\0", 2, 0, &value), ERR_INVALID);
-    ck_assert_int_eq(decimal_parse(NULL, 0, 0, &value), ERR_INVALID);
+    ck_assert_int_eq(decimal_to_int((struct str){ "1\0", 2 }, 0, &value), ERR_INVALID);
+    ck_assert_int_eq(decimal_to_int((struct str){ NULL, 0 }, 0, &value), ERR_INVALID);
 }
 END_TEST
 
@@ -111,13 +110,13 @@ START_TEST(long_texts_are_exact_too) {
     memset(text, '0', ZEROS + 32);
     text[0] = '7';
     memcpy(text + 1 + ZEROS, "e-1048576", 9);
-    ck_assert_int_eq(decimal_parse(text, 1 + ZEROS + 9, 0, &value), ERR_OK);
+    ck_assert_int_eq(decimal_to_int((struct str){ text, 1 + ZEROS + 9 }, 0, &value), ERR_OK);
     ck_assert_int_eq(value, 7);
-    ck_assert_int_eq(decimal_parse(text, 1 + ZEROS, 0, &value), ERR_TOO_LARGE);
+    ck_assert_int_eq(decimal_to_int((struct str){ text, 1 + ZEROS }, 0, &value), ERR_TOO_LARGE);
     memset(text, '0', ZEROS + 32);
     text[1] = '.';
     memcpy(text + 1 + ZEROS, "7e1048576", 9); /* 0.(ZEROS - 1 zeros)7 × 10^ZEROS */
-    ck_assert_int_eq(decimal_parse(text, 1 + ZEROS + 9, 0, &value), ERR_OK);
+    ck_assert_int_eq(decimal_to_int((struct str){ text, 1 + ZEROS + 9 }, 0, &value), ERR_OK);
     ck_assert_int_eq(value, 7);
     free(text);
 }
@@ -155,8 +154,85 @@ START_TEST(values_are_written_plainly) {
     ck_assert_str_eq(text, TEXTS[_i].text);
     ck_assert_uint_eq(length, strlen(text));
     int64_t value;
-    ck_assert_int_eq(decimal_parse(text, length, TEXTS[_i].scale, &value), ERR_OK);
+    ck_assert_int_eq(decimal_to_int((struct str){ text, length }, TEXTS[_i].scale, &value), ERR_OK);
     ck_assert_int_eq(value, TEXTS[_i].value);
+}
+END_TEST
+
+/* ---- compared and divided ---- */
+
+START_TEST(decimals_compare_exactly) {
+    static const struct {
+        const char *a;
+        const char *b;
+        int order;
+    } cases[] = {
+        { "0.1", "0.10", 0 },
+        { "1e400", "1e401", -1 },
+        { "-1", "1", -1 },
+        { "-2", "-1", -1 },
+        { "0", "-0", 0 },
+        { "9999999999.99", "10000000000", -1 },
+        { "1e-400", "0", 1 },
+        { "-1e-400", "0", -1 },
+        { "12.50", "1.25e1", 0 },
+        { "1e9223372036854775808", "1", 1 },
+        { "100", "99", 1 },
+        { "1000", "100.5", 1 },
+        { "0.30000000000000004", "0.3", 1 },
+    };
+    struct decimal a = decimal_parse(str_of(cases[_i].a));
+    struct decimal b = decimal_parse(str_of(cases[_i].b));
+    int order = decimal_compare(&a, &b);
+
+    ck_assert_int_eq((order > 0) - (order < 0), cases[_i].order);
+    order = decimal_compare(&b, &a);
+    ck_assert_int_eq((order > 0) - (order < 0), -cases[_i].order);
+}
+END_TEST
+
+START_TEST(integers_are_recognized) {
+    static const struct {
+        const char *text;
+        bool is_integer;
+    } cases[] = { { "1", true },     { "1.0", true },   { "1.50e1", true },
+                  { "0.0", true },   { "1.5", false },  { "1e-1", false },
+                  { "10e-1", true }, { "-3.00", true }, { "1e400", true } };
+    struct decimal d = decimal_parse(str_of(cases[_i].text));
+
+    ck_assert(decimal_is_integer(&d) == cases[_i].is_integer);
+}
+END_TEST
+
+START_TEST(multiples_are_exact) {
+    static const struct {
+        const char *value;
+        const char *divisor;
+        bool is_multiple;
+    } cases[] = {
+        { "19.99", "0.01", true },
+        { "19.999", "0.01", false },
+        { "0", "0.01", true },
+        { "1.10", "0.01", true },
+        { "1e300", "0.01", true },
+        { "7", "2", false },
+        { "-8", "2", true },
+        { "4.5", "1.5", true },
+        { "4.6", "1.5", false },
+        { "1e1000000", "7", false },
+        { "1e1000000", "64", true },
+        { "0.0075", "0.0001", true },
+        { "0.00751", "0.0001", false },
+        { "35", "3.5", true },
+        { "1", "123456789012345678", false },
+        { "123456789012345678000", "123456789012345678", true },
+        { "999999999999999999999999999999999999", "999999999999999999", true },
+        { "999999999999999999999999999999999998", "999999999999999999", false },
+    };
+    struct decimal value = decimal_parse(str_of(cases[_i].value));
+    struct decimal divisor = decimal_parse(str_of(cases[_i].divisor));
+
+    ck_assert(decimal_is_multiple(&value, &divisor) == cases[_i].is_multiple);
 }
 END_TEST
 
@@ -167,6 +243,9 @@ int main(void) {
     tcase_add_test(tests, length_bounds_the_text);
     tcase_add_test(tests, long_texts_are_exact_too);
     tcase_add_loop_test(tests, values_are_written_plainly, 0, (int)UNIT_COUNT(TEXTS));
+    tcase_add_loop_test(tests, decimals_compare_exactly, 0, 13);
+    tcase_add_loop_test(tests, integers_are_recognized, 0, 9);
+    tcase_add_loop_test(tests, multiples_are_exact, 0, 18);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
 }

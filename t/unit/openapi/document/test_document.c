@@ -1,4 +1,5 @@
 /* OpenAPI documents: what is refused and why, what is accepted; bodies against schemas. */
+#include "base/utf8.h"
 #include "openapi_fixture.h"
 #include "unit.h"
 
@@ -17,19 +18,20 @@ static const struct {
     const char *message;
 } mistakes[] = {
     { "{", "doc.json: line 1, column 2: unexpected end of text" },
-    { "{\"a\":1,\n\"a\":2}", "doc.json: line 2, column 5: duplicate member name \"a\"" },
+    { "{\"a\":1,\n\"a\":2}", "doc.json: line 2, column 1: duplicate member name \"a\"" },
     { "openapi: 3.1.0\n",
       "doc.json: line 1, column 1: expected a value; YAML must be converted to JSON" },
     { "{\"swagger\":\"2.0\"}",
       "doc.json: #: a document of Swagger 2.0 must be converted to OpenAPI 3.1" },
+    { "{\"a\\u0000\":1}", "doc.json: line 1, column 4: a member name must not contain \\u0000" },
     { "[]", "doc.json: #: an OpenAPI document must be an object" },
     { "{\"paths\":{}}", "doc.json: #: an OpenAPI document must have the member \"openapi\"" },
     { "{\"openapi\":\"3.0.3\",\"paths\":{}}",
       "doc.json: #/openapi: must be a version 3.1, for example \"3.1.0\"" },
     { "{" INFO "}", "doc.json: #: an OpenAPI document must have the member \"paths\"" },
     { HEAD "{\"a\":{}}}", "doc.json: #/paths/a: a path must begin with '/'" },
-    { HEAD "{\"a\\u0000\\n\\u007fb\":{}}}", "doc.json: #/paths/a???b: a path must begin with '/'" },
-    { HEAD "{\"/a\\u0000\":{}}}", "doc.json: #/paths/~1a?: a path must not have control "
+    { HEAD "{\"a\\u0001\\n\\u007fb\":{}}}", "doc.json: #/paths/a???b: a path must begin with '/'" },
+    { HEAD "{\"/a\\u0001\":{}}}", "doc.json: #/paths/~1a?: a path must not have control "
                                   "characters; they can be written as %XX" },
     { HEAD "{\"/{\\u001fa}\":{}}}", "doc.json: #/paths/~1{?a}: a path must not have control "
                                     "characters; they can be written as %XX" },
@@ -177,13 +179,13 @@ END_TEST
 /* Four levels of the document, and those of an example. */
 START_TEST(limit_of_depth) {
     for (unsigned more = 0; more < 2; more++) {
-        char opened[OA_JSON_DEPTH_MAX] = "";
-        char closed[OA_JSON_DEPTH_MAX] = "";
+        char opened[JSON_SCAN_DEPTH_MAX] = "";
+        char closed[JSON_SCAN_DEPTH_MAX] = "";
         char text[1000];
         struct oa_document *doc;
 
-        memset(opened, '[', OA_JSON_DEPTH_MAX - 4 + more);
-        memset(closed, ']', OA_JSON_DEPTH_MAX - 4 + more);
+        memset(opened, '[', JSON_SCAN_DEPTH_MAX - 4 + more);
+        memset(closed, ']', JSON_SCAN_DEPTH_MAX - 4 + more);
         snprintf(text, sizeof(text),
                  "{" INFO ",\"paths\":{},\"components\":{\"examples\":{\"e\":{\"value\":%s%s}}}}",
                  opened, closed);
@@ -236,8 +238,7 @@ static size_t line_bytes;
 static void measure(void *user, const char *line) {
     (void)user;
     line_bytes = strlen(line);
-    ck_assert(oa_utf8_sequence((const unsigned char *)line + line_bytes - 1,
-                               (const unsigned char *)line + line_bytes) == 1);
+    ck_assert(utf8_sequence(line + line_bytes - 1, 1) == 1);
 }
 
 /* File, pointer and reason of any length: the line has a limit, and something of each part. */

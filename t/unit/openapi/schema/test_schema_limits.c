@@ -1,4 +1,5 @@
 /* What one judgement may take: at each limit, and one beyond. */
+#include "base/utf8.h"
 #include "schema_fixture.h"
 
 #include <time.h>
@@ -376,16 +377,16 @@ START_TEST(messages_are_valid_utf8) {
     char *text = repeat("{\"x", "\xc3\xa9", 150, "\":1}");
     char *shown = repeat("must NOT have additional property 'x", "\xc3\xa9", 99, "\xe2\x80\xa6'");
     struct arena *arena = arena_open(1 << 20);
-    const unsigned char *s;
+    const char *s;
     struct oa_report report;
 
     oa_report_init(&report, arena, 1);
     oa_schema_check_text(oa_schema_document_root(document), text, strlen(text), NULL, &report);
     ck_assert_str_eq(report.first->message.data, shown);
     free(shown);
-    s = (const unsigned char *)report.first->message.data;
+    s = report.first->message.data;
     while (*s != '\0') {
-        unsigned len = oa_utf8_sequence(s, s + strlen((const char *)s));
+        size_t len = utf8_sequence(s, strlen(s));
 
         ck_assert_uint_gt(len, 0);
         s += len;

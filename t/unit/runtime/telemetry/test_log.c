@@ -65,12 +65,12 @@ static bool has_line(void) {
 /* Take the first line out of `seen`, parsed. */
 static struct json_object *take_line(size_t *ret_length) {
     struct json_object *line = NULL;
-    struct json_error error = { .message = "" };
+    struct json_scan_error error = { .reason = "" };
     ck_assert(has_line());
     const char *end = memchr(buf_bytes(&seen), '\n', buf_length(&seen));
     size_t length = (size_t)(end - buf_bytes(&seen));
     enum err err = json_parse(&arena, buf_bytes(&seen), length, &line, &error);
-    ck_assert_msg(err == ERR_OK, "%s: %.*s", error.message, (int)length, buf_bytes(&seen));
+    ck_assert_msg(err == ERR_OK, "%s: %.*s", error.reason, (int)length, buf_bytes(&seen));
     buf_consume(&seen, length + 1);
     if (ret_length != NULL) {
         *ret_length = length + 1;

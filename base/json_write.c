@@ -1,8 +1,8 @@
-#include "json.h"
+#include "json_write.h"
 
-#include "base/clock.h"
-#include "base/decimal.h"
-#include "base/utf8.h"
+#include "clock.h"
+#include "decimal.h"
+#include "utf8.h"
 
 #include <assert.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static size_t append_escaped(struct buf *out, const char *bytes, size_t length) 
     return 1;
 }
 
-void json_append_string(struct buf *out, const char *bytes, size_t length) {
+void json_write_quoted(struct buf *out, const char *bytes, size_t length) {
     size_t done = 0;
     buf_append_char(out, '"');
     while (done < length) {
@@ -59,17 +59,9 @@ void json_append_string(struct buf *out, const char *bytes, size_t length) {
     buf_append_char(out, '"');
 }
 
-size_t json_count_characters(const char *bytes, size_t length) {
-    size_t count = 0;
-    for (size_t i = 0; i < length; i++) {
-        count += ((unsigned char)bytes[i] & 0xc0) != 0x80; /* every byte but continuations */
-    }
-    return count;
-}
-
 /* ---- structure ---- */
 
-void json_writer_init(struct json_writer *writer, struct buf *out) {
+void json_write_init(struct json_writer *writer, struct buf *out) {
     *writer = (struct json_writer){ .out = out };
 }
 
@@ -80,7 +72,7 @@ static void begin_value(struct json_writer *writer, const char *name) {
     }
     writer->needs_comma[writer->depth] = true;
     if (name != NULL) {
-        json_append_string(writer->out, name, strlen(name));
+        json_write_quoted(writer->out, name, strlen(name));
         buf_append_char(writer->out, ':');
     }
 }
@@ -89,7 +81,7 @@ static void begin(struct json_writer *writer, const char *name, char bracket) {
     begin_value(writer, name);
     buf_append_char(writer->out, bracket);
     writer->depth++;
-    assert(writer->depth < JSON_DEPTH_MAX);
+    assert(writer->depth < JSON_WRITE_DEPTH_MAX);
     writer->needs_comma[writer->depth] = false;
 }
 
@@ -99,19 +91,19 @@ static void end(struct json_writer *writer, char bracket) {
     buf_append_char(writer->out, bracket);
 }
 
-void json_begin_object(struct json_writer *writer, const char *name) {
+void json_write_begin_object(struct json_writer *writer, const char *name) {
     begin(writer, name, '{');
 }
 
-void json_end_object(struct json_writer *writer) {
+void json_write_end_object(struct json_writer *writer) {
     end(writer, '}');
 }
 
-void json_begin_array(struct json_writer *writer, const char *name) {
+void json_write_begin_array(struct json_writer *writer, const char *name) {
     begin(writer, name, '[');
 }
 
-void json_end_array(struct json_writer *writer) {
+void json_write_end_array(struct json_writer *writer) {
     end(writer, ']');
 }
 
@@ -140,7 +132,7 @@ void json_write_null(struct json_writer *writer, const char *name) {
 void json_write_string(struct json_writer *writer, const char *name, const char *bytes,
                        size_t length) {
     begin_value(writer, name);
-    json_append_string(writer->out, bytes, length);
+    json_write_quoted(writer->out, bytes, length);
 }
 
 void json_write_str(struct json_writer *writer, const char *name, const char *str) {

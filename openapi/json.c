@@ -1,0 +1,308 @@
+/* The tree: built from the scanner's events; members; equality and hashes. */
+#include "json.h"
+
+#include "base/decimal.h"
+
+#include <stdlib.h>
+
+/* ---- members ---- */
+
+static int compare_keys(const void *a, const void *b) {
+    return str_compare((*(const struct oa_json *const *)a)->key,
+                       (*(const struct oa_json *const *)b)->key);
+}
+
+const struct oa_json *oa_json_member(const struct oa_json *object, struct str name) {
+    const struct oa_json *member = object->child;
+
+    if (object->type != OA_OBJECT) {
+        return NULL;
+    }
+    if (object->count > OA_JSON_PAIRWISE_MAX) {
+        const struct oa_json key = { .key = name };
+        const struct oa_json *wanted = &key;
+        const struct oa_json **found =
+            bsearch(&wanted, object->members, object->count, sizeof(wanted), compare_keys);
+
+        return found != NULL ? *found : NULL;
+    }
+    while (member != NULL && !str_equal(member->key, name)) {
+        member = member->next;
+    }
+    return member;
+}
+
+const struct oa_json *oa_json_get(const struct oa_json *object, const char *name) {
+    return oa_json_member(object, str_of(name));
+}
+
+/* ---- building ---- */
+
+/* Sort the members of a large object by name; false when there is no memory. */
+static bool sort_members(struct arena *arena, struct oa_json *object) {
+    const struct oa_json **sorted = arena_array(arena, object->count, sizeof(*sorted));
+    size_t n = 0;
+
+    if (sorted == NULL) {
+        return false;
+    }
+    for (const struct oa_json *m = object->child; m != NULL; m = m->next) {
+        sorted[n++] = m;
+    }
+    qsort(sorted, n, sizeof(*sorted), compare_keys);
+    object->members = sorted;
+    return true;
+}
+
+/* The first member in the text whose name another one before it has, or NULL. */
+static const struct oa_json *find_duplicate(const struct oa_json *object) {
+    const struct oa_json *first = NULL;
+
+    if (object->count > OA_JSON_PAIRWISE_MAX) {
+        for (size_t i = 1; i < object->count; i++) {
+            const struct oa_json *a = object->members[i - 1];
+            const struct oa_json *b = object->members[i];
+            const struct oa_json *later = a->raw.data > b->raw.data ? a : b;
+
+            if (str_equal(a->key, b->key) && (first == NULL || later->raw.data < first->raw.data)) {
+                first = later;
+            }
+        }
+        return first;
+    }
+    for (const struct oa_json *b = object->child; b != NULL; b = b->next) {
+        for (const struct oa_json *a = object->child; a != b; a = a->next) {
+            if (str_equal(a->key, b->key)) {
+                return b;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* The array or object has ended; false after a mistake. */
+static bool finish(struct json_scan *scan, struct arena *arena, struct oa_json *node) {
+    const struct oa_json *duplicate;
+
+    node->raw.len = (size_t)(scan->pos - node->raw.data);
+    if (node->type == OA_ARRAY) {
+        return true;
+    }
+    if (node->count > OA_JSON_PAIRWISE_MAX && !sort_members(arena, node)) {
+        json_scan_no_memory(scan);
+        return false;
+    }
+    duplicate = find_duplicate(node);
+    if (duplicate != NULL) {
+        json_scan_duplicate(scan, duplicate->raw.data, duplicate->key);
+    }
+    return duplicate == NULL;
+}
+
+/* What the string stands for: in the text, or decoded into the arena; no data without memory. */
+static struct str keep_string(struct arena *arena, const struct json_scan_string *string) {
+    char *text;
+
+    if (!string->is_escaped) {
+        return string->text;
+    }
+    text = arena_alloc(arena, string->text.len);
+    return (struct str){ text, text != NULL ? json_scan_decode(string, text) : 0 };
+}
+
+/* The node of the value that the scanner has found; NULL without memory. */
+static struct oa_json *new_node(struct json_scan *scan, struct arena *arena,
+                                enum json_scan_event event) {
+    struct oa_json *node = arena_alloc(arena, sizeof(*node));
+
+    if (node == NULL) {
+        json_scan_no_memory(scan);
+        return NULL;
+    }
+    *node = (struct oa_json){ .type = (enum oa_json_type)event,
+                              .raw = { scan->value, (size_t)(scan->pos - scan->value) } };
+    if (scan->name.text.data != NULL) {
+        node->key = keep_string(arena, &scan->name);
+    }
+    if (event == JSON_SCAN_STRING) {
+        node->text = keep_string(arena, &scan->string);
+        node->count = scan->string.points;
+    } else if (event == JSON_SCAN_NUMBER && scan->is_integer) {
+        node->integer = scan->integer;
+        node->count = 1;
+    }
+    if ((scan->name.text.data != NULL && node->key.data == NULL) ||
+        (event == JSON_SCAN_STRING && node->text.data == NULL)) {
+        json_scan_no_memory(scan);
+        return NULL;
+    }
+    return node;
+}
+
+struct oa_json *oa_json_parse_limited(struct arena *arena, const char *text, size_t len,
+                                      const struct json_scan_limits *limits,
+                                      struct json_scan_error *ret_error) {
+    struct json_scan scan;
+    struct oa_json *open[JSON_SCAN_DEPTH_MAX + 1]; /* which have not ended; [0] is above the root */
+    struct oa_json top = { .type = OA_ARRAY };
+    struct oa_json **link = &top.child;
+    unsigned depth = 0;
+
+    json_scan_init(&scan, (struct str){ text, len }, limits, ret_error);
+    open[0] = &top;
+    for (;;) {
+        enum json_scan_event event = json_scan_next(&scan);
+        struct oa_json *node;
+
+        switch (event) {
+        case JSON_SCAN_FAILED: return NULL;
+        case JSON_SCAN_END: return top.child;
+        case JSON_SCAN_CLOSE:
+            node = open[depth--];
+            if (!finish(&scan, arena, node)) {
+                return NULL;
+            }
+            link = &node->next;
+            continue;
+        default: break;
+        }
+        node = new_node(&scan, arena, event);
+        if (node == NULL) {
+            return NULL;
+        }
+        *link = node;
+        link = &node->next;
+        open[depth]->count++;
+        if (scan.depth > depth) {
+            open[++depth] = node;
+            link = &node->child;
+        }
+    }
+}
+
+struct oa_json *oa_json_parse(struct arena *arena, const char *text, size_t len,
+                              unsigned depth_max, struct json_scan_error *ret_error) {
+    const struct json_scan_limits limits = { .depth_max = depth_max, .values_max = UINT32_MAX };
+
+    return oa_json_parse_limited(arena, text, len, &limits, ret_error);
+}
+
+/* ---- equality ---- */
+
+static bool objects_equal(const struct oa_json *a, const struct oa_json *b) {
+    if (a->count > OA_JSON_PAIRWISE_MAX) {
+        for (uint32_t i = 0; i < a->count; i++) {
+            if (!str_equal(a->members[i]->key, b->members[i]->key) ||
+                !oa_json_equal(a->members[i], b->members[i])) {
+                return false;
+            }
+        }
+        return true;
+    }
+    for (const struct oa_json *x = a->child; x != NULL; x = x->next) {
+        const struct oa_json *y = oa_json_member(b, x->key);
+
+        if (y == NULL || !oa_json_equal(x, y)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool arrays_equal(const struct oa_json *a, const struct oa_json *b) {
+    const struct oa_json *y = b->child;
+
+    for (const struct oa_json *x = a->child; x != NULL; x = x->next, y = y->next) {
+        if (!oa_json_equal(x, y)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool numbers_equal(const struct oa_json *a, const struct oa_json *b) {
+    struct decimal x;
+    struct decimal y;
+
+    if (a->count != 0 && b->count != 0) {
+        return a->integer == b->integer;
+    }
+    x = decimal_parse(a->raw);
+    y = decimal_parse(b->raw);
+    return decimal_compare(&x, &y) == 0;
+}
+
+bool oa_json_equal(const struct oa_json *a, const struct oa_json *b) {
+    if (a->type != b->type) {
+        return false;
+    }
+    switch (a->type) {
+    case OA_STRING: return str_equal(a->text, b->text);
+    case OA_NUMBER: return numbers_equal(a, b);
+    case OA_ARRAY: return a->count == b->count && arrays_equal(a, b);
+    case OA_OBJECT: return a->count == b->count && objects_equal(a, b);
+    default: return true;
+    }
+}
+
+/* ---- hashes ---- */
+
+/* Any odd numbers with well-mixed bits. */
+#define MULTIPLIER UINT64_C(0x9fb21c651e98df25)
+#define NUMBER_SALT UINT64_C(0x2545f4914f6cdd1d)
+
+/* Both halves of the product depend on every bit of both factors. */
+static uint64_t mix(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_text(struct str text, uint64_t seed) {
+    uint64_t hash = mix(seed ^ text.len, MULTIPLIER);
+    uint64_t word;
+
+    for (; text.len >= sizeof(word); text.data += sizeof(word), text.len -= sizeof(word)) {
+        memcpy(&word, text.data, sizeof(word));
+        hash = mix(hash ^ word ^ seed, MULTIPLIER);
+    }
+    word = 0;
+    if (text.len > 0) {
+        memcpy(&word, text.data, text.len);
+    }
+    return mix(hash ^ word, MULTIPLIER);
+}
+
+/* 100, 1e2 and 100.0 have the same significant digits, exponent and sign. */
+static uint64_t hash_number(struct str raw, uint64_t seed) {
+    struct decimal d = decimal_parse(raw);
+    uint64_t hash = mix(seed ^ (uint64_t)d.exponent ^ d.negative, NUMBER_SALT);
+
+    for (size_t i = 0; d.digits > 0 && i < d.text.len; i++) {
+        if (d.text.data[i] != '.') {
+            hash = mix(hash ^ (unsigned char)d.text.data[i] ^ seed, MULTIPLIER);
+        }
+    }
+    return hash;
+}
+
+uint64_t oa_json_hash(const struct oa_json *value, uint64_t seed) {
+    uint64_t hash = mix(seed + (uint64_t)value->type, MULTIPLIER);
+
+    switch (value->type) {
+    case OA_STRING: return hash_text(value->text, hash);
+    case OA_NUMBER: return hash_number(value->raw, hash);
+    case OA_ARRAY:
+        for (const struct oa_json *item = value->child; item != NULL; item = item->next) {
+            hash = mix(hash ^ oa_json_hash(item, seed), MULTIPLIER);
+        }
+        return hash;
+    case OA_OBJECT:
+        /* a sum, for the order of members does not matter */
+        for (const struct oa_json *m = value->child; m != NULL; m = m->next) {
+            hash += mix(hash_text(m->key, seed) ^ oa_json_hash(m, seed), MULTIPLIER);
+        }
+        return hash;
+    default: return hash;
+    }
+}
