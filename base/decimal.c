@@ -1,3 +1,4 @@
+/* Exact decimals: taken from text, compared, divided, as scaled integers and back. */
 #include "decimal.h"
 
 #include "json_scan.h"

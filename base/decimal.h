@@ -42,7 +42,7 @@ enum { DECIMAL_DIVISOR_DIGITS_MAX = 18 };
 bool decimal_is_multiple(const struct decimal *value, const struct decimal *divisor);
 
 /*
- * The value of `text` times 10^scale, as an integer: "12.5" with scale 2 gives 1250: money in cents.
+ * Money in cents: the value of `text` times 10^scale, as an integer ("12.5", scale 2: 1250).
  * ERR_INVALID when it is not a JSON number or has a non-zero digit beyond `scale` decimals (12.345
  * with scale 2; 12.340 is fine); ERR_TOO_LARGE when it does not fit int64_t (1e400, however
  * written). Bounded work whatever the exponent says.

@@ -1,3 +1,4 @@
+/* JSON text, checked and told in events: mistakes, strings, numbers, values. */
 #include "json_scan.h"
 
 #include "utf8.h"

@@ -2,9 +2,9 @@
  * The one reader of JSON text (RFC 8259), of the gateway and of the services: it decides what is
  * JSON, and builds nothing. Who wants a tree asks for one event after the other and builds it.
  *
- * Refused beyond the grammar: text that is not UTF-8, a byte order mark, unpaired surrogates, \u0000
- * in a member name, more levels or values than the limits allow. A name that occurs twice in an
- * object is refused, too: who builds the tree finds it, for it has the names, and calls
+ * Refused beyond the grammar: text that is not UTF-8, a byte order mark, unpaired surrogates,
+ * U+0000 in a member name, more levels or values than the limits allow. A name that occurs twice in
+ * an object is refused, too: who builds the tree finds it, for it has the names, and calls
  * json_scan_duplicate(). The text must outlive the scan; no memory is taken. Any thread.
  */
 #ifndef BASE_JSON_SCAN_H

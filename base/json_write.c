@@ -1,3 +1,4 @@
+/* JSON written to a buffer: strings, structure, values. */
 #include "json_write.h"
 
 #include "clock.h"

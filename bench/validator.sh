@@ -21,8 +21,8 @@ trap 'rm -rf "$dir"' EXIT
 
 [ -f "$build/libopenapi.a" ] || { echo "validator.sh: $build/libopenapi.a is missing: run make" >&2; exit 1; }
 read -ra flags <<< "$(pkg-config --cflags --libs "${OPENAPI_MODULES[@]}")"
-gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Ingx_prodorder_gateway -o "$dir/micro_validator" \
-    bench/micro_validator.c "$build/libopenapi.a" "${flags[@]}"
+gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -I. -o "$dir/micro_validator" \
+    bench/micro_validator.c "$build/libopenapi.a" "$build/libbase.a" "${flags[@]}"
 
 # The contract's schema of a new order in a file of its own, and the two bodies.
 perl -MJSON::PP -e '

@@ -3,7 +3,7 @@
 #
 # Usage: build-fuzzers.sh BUILD_DIR        (called by make fuzz and make fuzz-smoke)
 #
-# A fuzzer that includes "openapi/..." is linked with openapi/ and base/, another with the sources
+# A fuzzer that includes "openapi/..." is linked with openapi/ and base/; each with the sources
 # that it names in its first lines, as a unit test does:
 #     /* link: services/runtime/http/parser.c base/buf.c */
 # Objects are kept in BUILD_DIR/fuzz/obj and compiled again when the source or any header is newer.
@@ -31,7 +31,7 @@ cflags=(-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -fno-sanitize-reco
     -I. -Iservices -Ifuzz "${packages[@]}")
 
 newest_header=$(find base openapi services fuzz scripts/build-fuzzers.sh \
-    \( -name '*.h' -o -name '*.sh' \) -printf '%T@ %p\n' | sort -rn | head -1 | cut -d' ' -f2-)
+    \( -name '*.h' -o -name '*.sh' \) -printf '%T@ %p\n' | sort -rn | sed 's,^[^ ]* ,,; 1!d')
 
 object_of() {
     echo "$objects/${1//\//_}.o"
@@ -54,9 +54,8 @@ sources_of() {
     if grep -q '^#include "openapi/' "$1"; then
         find base openapi -name '*.c' ! -path '*/tools/*'
         echo fuzz/openapi_checks.c
-    else
-        scripts/link-marker.sh "$1" | sed 's/^.*:=//' | xargs -n 1
     fi
+    scripts/link-marker.sh "$1" | sed 's/^.*:=//' | xargs -r -n 1
 }
 
 for fuzzer in "${fuzzers[@]}"; do

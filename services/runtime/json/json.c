@@ -1,3 +1,4 @@
+/* json-c's trees from the scanner's events, and typed members of objects. */
 #include "json.h"
 
 #include "base/decimal.h"

@@ -1,4 +1,4 @@
-/* base/decimal: JSON numbers compared and divided, as scaled integers and back: exact at every edge. */
+/* base/decimal: JSON numbers compared, divided, as scaled integers and back: exact everywhere. */
 #include "base/decimal.h"
 
 #include "unit.h"

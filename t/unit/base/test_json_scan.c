@@ -1,34 +1,36 @@
 /* base/json_scan: what is JSON, what is not and where, told in events. */
+#include "base/buf.h"
 #include "base/json_scan.h"
 
 #include "unit.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static struct json_scan scan;
 static struct json_scan_error error;
 static const struct json_scan_limits LIMITS = { .depth_max = 8, .values_max = 100 };
 
-/* All events but the last one, which is returned; `told` gets a word for each, if it is not NULL. */
+/* Until the last event, which is returned; `told`, if not NULL, gets a word for each before it. */
 static enum json_scan_event run(const char *text, size_t length,
-                                const struct json_scan_limits *limits, char *told) {
-    enum json_scan_event event;
+                                const struct json_scan_limits *limits, struct buf *told) {
     json_scan_init(&scan, (struct str){ text, length }, limits, &error);
     for (;;) {
-        event = json_scan_next(&scan);
+        enum json_scan_event event = json_scan_next(&scan);
         if (event == JSON_SCAN_END || event == JSON_SCAN_FAILED) {
             return event;
         }
         if (told == NULL) {
             continue;
         }
-        if (scan.name.text.data != NULL && event != JSON_SCAN_CLOSE) {
-            told += sprintf(told, "%.*s=", (int)scan.name.text.len, scan.name.text.data);
+        if (event == JSON_SCAN_CLOSE) {
+            buf_append_str(told, "close ");
+            continue;
         }
-        told += event == JSON_SCAN_CLOSE
-                    ? sprintf(told, "close ")
-                    : sprintf(told, "%d:%.*s ", event, (int)(scan.pos - scan.value), scan.value);
+        if (scan.name.text.data != NULL) {
+            buf_append(told, scan.name.text.data, scan.name.text.len);
+            buf_append_char(told, '=');
+        }
+        buf_appendf(told, "%d:%.*s ", (int)event, (int)(scan.pos - scan.value), scan.value);
     }
 }
 
@@ -63,9 +65,12 @@ static const struct {
 };
 
 START_TEST(events_tell_what_the_text_says) {
-    char told[512] = "";
-    ck_assert_int_eq(run(TAKEN[_i].text, strlen(TAKEN[_i].text), &LIMITS, told), JSON_SCAN_END);
-    ck_assert_str_eq(told, TAKEN[_i].events);
+    struct buf told;
+    buf_init(&told, 0);
+    ck_assert_int_eq(run(TAKEN[_i].text, strlen(TAKEN[_i].text), &LIMITS, &told), JSON_SCAN_END);
+    buf_append_char(&told, '\0');
+    ck_assert_str_eq(buf_bytes(&told), TAKEN[_i].events);
+    buf_free(&told);
 }
 END_TEST
 
