@@ -48,7 +48,7 @@ parse_options() {
         esac
         case $arg in
         --install-deps) install=yes ;;
-        --install-test-deps) install=yes install_test=yes ;;
+        --install-test-deps) install=yes install_test=yes PACKAGES_OPTION=$arg ;;
         --prefix=*) prefix=${arg#*=} ;;
         --sanitize=*) sanitize=${arg#*=} ;;
         --debug) debug=yes ;;

@@ -148,12 +148,15 @@ packages_explain_missing() {
         printf '  %s%-18s %-34s %s%s\n' "$UI_BOLD" "Debian package" "looked for" "needed for" "$UI_RESET"
         printf '  %s\n' "${PACKAGES_REPORT[@]}"
         echo "Install them with:  ./configure.sh --install-deps"
-        echo "or yourself with:   apt-get install --no-install-recommends ${PACKAGES_MISSING[*]}"
+        echo "or yourself, as root: scripts/install-packages.sh ${PACKAGES_MISSING[*]}"
     } >&2
 }
 
+# The option of configure.sh that installs what is missing.
+PACKAGES_OPTION=--install-deps
+
 # packages_install PACKAGE...: through apt-get. The work is done by scripts/install-packages.sh,
-# which runs as root and leaves no service started.
+# which runs as root and leaves no service started: apt-get alone would start the servers that it installs.
 packages_install() {
     command -v apt-get > /dev/null ||
         die "cannot install packages: there is no apt-get on this machine" \
@@ -166,7 +169,7 @@ packages_install() {
         packages_install_run sudo scripts/install-packages.sh "$@" || packages_install_failed "$@"
     else
         die "installing packages needs root, and there is no sudo here" \
-            "As root, run: apt-get update && apt-get install --no-install-recommends $*"
+            "As root, run: ./configure.sh $PACKAGES_OPTION"
     fi
 }
 
@@ -195,5 +198,5 @@ packages_install_run() {
 
 packages_install_failed() {
     die "installing packages failed; what apt-get said is above" \
-        "To try by hand, as root: apt-get update && apt-get install --no-install-recommends $*"
+        "To try by hand, as root: scripts/install-packages.sh $*"
 }

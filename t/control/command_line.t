@@ -30,7 +30,7 @@ ok(!-e $home, 'help creates nothing');
     my @offered = run('./prodorder', 'help', 'test')->{out} =~ /^  (\w+)   +\S/mg;
     is($offered[-1], 'all', 'help test offers all suites');
     for my $suite (@offered[0 .. $#offered - 1]) {
-        my @files = map { (glob("t/$_/*.t"), glob("t/$_/test_*.c")) } $suite eq 'e2e' ? qw(docs e2e browser) : $suite;
+        my @files = map { (glob("t/$_/*.t"), glob("t/$_/*/test_*.c")) } $suite eq 'e2e' ? qw(docs e2e browser) : $suite;
         ok(scalar @files, "help test: $suite has tests");
     }
 }

@@ -3,7 +3,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
-use Control qw(run scratch read_file);
+use Control qw(run scratch read_file write_file);
 use Test::More;
 
 my $dir = scratch();
@@ -48,8 +48,28 @@ my $missing = do {
 is($missing->{status}, 1, 'no compiler: exit 1');
 like($missing->{err}, qr/^\s+gcc libc6-dev\s+gcc\s+compiling$/m, 'the package and what it is for');
 like($missing->{err}, qr/configure\.sh --install-deps/, 'what to run');
-like($missing->{err}, qr/apt-get install --no-install-recommends .*gcc.*jq/, 'what to run by hand');
+like($missing->{err}, qr{scripts/install-packages\.sh .*gcc.*jq}, 'what to run by hand');
+unlike($missing->{err}, qr/apt-get install/, 'not what would start servers');
 ok(!-e "$dir/missing/config.mk", 'and no config.mk');
+
+# Not root: without sudo, and with one that fails. Neither is told to run what would start servers.
+for my $case (
+    ['no sudo', undef, '--install-deps', qr{As root, run: \./configure\.sh --install-deps$}m],
+    ['no sudo', undef, '--install-test-deps', qr{As root, run: \./configure\.sh --install-test-deps$}m],
+    ['a sudo that fails', 'exit 1', '--install-deps', qr{by hand, as root: scripts/install-packages\.sh .*gcc.*jq}],
+) {
+    my ($what, $sudo, $option, $message) = @$case;
+    local $ENV{PATH} = path_without(qw(gcc jq id sudo));
+    my %program = (id => 'echo 1000', defined $sudo ? (sudo => $sudo) : ());
+    for my $name (keys %program) {
+        write_file("$ENV{PATH}/$name", "#!/bin/sh\n$program{$name}\n");
+        chmod 0755, "$ENV{PATH}/$name";
+    }
+    my $result = run('./configure.sh', $option, "--build-dir=$dir/missing");
+    is($result->{status}, 1, "$what, $option: exit 1");
+    like($result->{err}, $message, "$what, $option: what to run");
+    unlike($result->{err}, qr/apt-get (?:update|install)/, "$what, $option: not what would start servers");
+}
 
 my $good = run('./configure.sh', '--quiet', "--build-dir=$dir/good", '--prefix=/opt/x', '--sanitize=address,undefined');
 is($good->{status}, 0, 'everything is there') or diag $good->{err};

@@ -10,6 +10,12 @@ chdir $ROOT or die;
 delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
 delete $ENV{NO_COLOR};
 $ENV{TERM} = 'xterm';
+# Not the stack in use, which may have other ports.
+my $home = $ENV{PRODORDER_HOME} = scratch() . '/home';
+
+# script(1) needs a pseudo-terminal, which a container or a sandbox may not have.
+my $no_terminal = run('script', '-qec', 'true', '/dev/null');
+$no_terminal = $no_terminal->{status} == 0 ? undef : "no pseudo-terminal: $no_terminal->{err}" =~ s/\s+/ /gr;
 
 # summary(HOW, COMMAND to begin with): the function as `up` calls it, through a terminal or a pipe.
 sub summary {
@@ -35,21 +41,27 @@ for my $url (qw(http://127.0.0.1:4000 http://127.0.0.1:4000/docs/ http://127.0.0
     http://127.0.0.1:15672)) {
     like($plain, qr/^  \S.* \Q$url\E(?: |$)/m, "the address $url");
 }
-my @commands = $plain =~ /^  ((?:curl|\.\/prodorder) .*)$/mg;
+my @commands = $plain =~ /^  ((?:curl|\S+ \.\/prodorder) .*)$/mg;
 is(scalar @commands, 3, 'three commands to try');
 like($commands[0], qr{^curl -s http://127\.0\.0\.1:4000/orders -H 'Content-Type: application/json' -H 'X-Request-Id: try-1' -d '\{"productId":1,},
     'the first places an order');
-is($commands[1], './prodorder trace try-1', 'the second tells what became of it');
-like($plain, qr{^To stop: \./prodorder down\b}m, 'how to stop');
+is($commands[1], "PRODORDER_HOME=$home ./prodorder trace try-1", 'the second tells what became of it');
+like($plain, qr{^To stop: PRODORDER_HOME=\Q$home\E \./prodorder down\b}m, 'how to stop');
 
-my $coloured = summary(terminal => ':');
-like($coloured, qr/\e\[\d+m/, 'colours on a terminal');
-is($coloured =~ s/\e\[\d+m//gr, $plain, 'and the same text');
-unlike(summary(terminal => 'export NO_COLOR=1'), qr/\e\[\d+m/, 'no colours with NO_COLOR');
+SKIP: {
+    skip $no_terminal, 5 if $no_terminal;
+    my $coloured = summary(terminal => ':');
+    like($coloured, qr/\e\[\d+m/, 'colours on a terminal');
+    is($coloured =~ s/\e\[\d+m//gr, $plain, 'and the same text');
+    unlike(summary(terminal => 'export NO_COLOR=1'), qr/\e\[\d+m/, 'no colours with NO_COLOR');
+}
+
+# Without a home of its own, a stack needs no variable.
+is(run('bash', '-c', 'unset PRODORDER_HOME; ROOT=$PWD; . scripts/lib/help.sh; help_self; echo "$RET_SELF"')->{out},
+    "./prodorder\n", 'with the usual home, the script alone');
 
 # What it prints can be pasted where it is printed.
-my $home = scratch();
-my $moved = summary(pipe => "cd /; export PRODORDER_HOME=$home PRODORDER_PORT_OFFSET=100");
+my $moved = summary(pipe => "cd /; export PRODORDER_PORT_OFFSET=100");
 like($moved, qr{^  curl -s http://127\.0\.0\.1:4100/orders }m, 'with a port offset: its ports');
 like($moved, qr{^  PRODORDER_HOME=\Q$home\E \Q$ROOT\E/prodorder status$}m, 'elsewhere, with another home: so are the commands');
 done_testing();
