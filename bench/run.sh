@@ -7,9 +7,9 @@
 # Benchmarks: latency, orders, order-port, product, order-list, gateway, validator (default: all of them).
 # gateway: bench/gateway.sh, with and without the module in turn; BENCH_PAIRS (7), BENCH_PAIR_SECONDS (6).
 # validator: bench/validator.sh, beside ajv; needs no stack and prints a table of its own.
-# k6-profile NAME...: script, steady, mixed, spike, soak of k6/ without k6, with their thresholds; exit 1 when
-#   one is broken. BENCH_SECONDS compresses a profile to so many seconds (not spike, which has no rate);
-#   RATE, STOCK, … are in k6/README.md.
+# k6-profile NAME...: script, steady, mixed, spike, soak of k6/, with their thresholds; exit 1 when one is broken.
+#   With k6 when it is in PATH, else with tools/k6_profile. BENCH_SECONDS compresses a profile to so many seconds
+#   (not spike, which has no rate), which only the latter can; RATE, STOCK, … are in k6/README.md.
 # Environment: BENCH_SECONDS (30), BENCH_CONNECTIONS (64), BENCH_PORT_OFFSET (11000),
 #              BENCH_HOME (var/bench), BENCH_KEEP=1 leaves the stack running.
 #
@@ -46,8 +46,8 @@ stack_down() {
     [ -n "${BENCH_KEEP:-}" ] || ./prodorder clean > /dev/null 2>&1 || true
 }
 
-stack_up() {
-    command -v wrk > /dev/null || die "wrk is not installed: ./configure.sh --install-deps"
+stack_up() { # PROGRAM that makes the load
+    command -v "$1" > /dev/null || die "$1 is not installed: ./configure.sh --install-deps"
     mkdir -p bench/results
     UP_LOG=$(mktemp)
     trap stack_down EXIT
@@ -149,9 +149,40 @@ bench_validator() {
     bench/validator.sh
 }
 
+# with_k6: is there a k6 that can do what is asked for?
+with_k6() {
+    [ -z "${BENCH_SECONDS:-}" ] && command -v k6 > /dev/null
+}
+
+# k6_check NAME: what is wrong with a variable is said before a stack is started.
+k6_check() {
+    if with_k6; then
+        K6_INCLUDE_SYSTEM_ENV_VARS=true k6 inspect "k6/$1.js" > /dev/null
+    else
+        k6_profile --plan "$1" > /dev/null
+    fi
+}
+
 k6_profile() { # ARGS of tools/k6_profile/main.mjs
     BASE_URL=$ORDER_SERVICE GATEWAY_URL=$GATEWAY tools/k6_profile/main.mjs \
         ${BENCH_SECONDS:+--seconds "$BENCH_SECONDS"} "$@"
+}
+
+# k6_run NAME RESULT: runs it, and keeps its figures in RESULT, as JSON. Fails when a threshold is broken.
+k6_run() {
+    local status=0
+    if ! with_k6; then
+        k6_profile --json "$2" "$1"
+        return
+    fi
+    BASE_URL=$ORDER_SERVICE GATEWAY_URL=$GATEWAY k6 run --summary-export "$2.k6" "k6/$1.js" || status=1
+    [ ! -s "$2.k6" ] || jq -c --arg name "$1" --argjson ok "$((!status))" '.metrics |
+        {profile: $name, generator: "k6", ok: ($ok == 1), connections: (.vus_max.max // 0), requests: .http_reqs.count,
+         requests_per_s: (.http_reqs.rate * 10 | round / 10), p50_ms: .http_req_duration.med,
+         p95_ms: .http_req_duration["p(95)"], max_ms: .http_req_duration.max, errors: (.errors.count // 0),
+         dropped: (.dropped_iterations.count // 0)}' "$2.k6" > "$2"
+    rm -f "$2.k6"
+    return "$status"
 }
 
 # One profile, with its table; K6_STATUS becomes that of its thresholds when they are broken. Not the status of
@@ -161,7 +192,7 @@ bench_k6_profile() { # NAME
     result=$(mktemp)
     cpu_before=$(cpu_now)
     started=$(now)
-    k6_profile --json "$result" "$1" || K6_STATUS=$?
+    k6_run "$1" "$result" || K6_STATUS=$?
     if [ -s "$result" ]; then
         CONNECTIONS=$(jq .connections "$result")
         record "k6-$1" "$(jq -c --argjson cpu "$(cpu_between "$cpu_before" "$(cpu_now)" \
@@ -174,13 +205,13 @@ k6_profiles() {
     local name
     K6_STATUS=0
     [ $# -gt 0 ] || die "k6-profile: which one? ${K6_PROFILES[*]}"
-    command -v node > /dev/null || die "k6-profile needs Node.js: apt-get install nodejs"
+    with_k6 || command -v node > /dev/null || die "k6-profile needs Node.js, or k6 in PATH: apt-get install nodejs"
     for name; do
         [[ " ${K6_PROFILES[*]} " == *" $name "* ]] ||
             die "k6-profile: there is no '$name'; there are: ${K6_PROFILES[*]}"
-        k6_profile --plan "$name" > /dev/null || return
+        k6_check "$name" || return
     done
-    stack_up
+    if with_k6; then stack_up k6; else stack_up wrk; fi
     for name; do
         bench_k6_profile "$name"
     done
@@ -224,7 +255,7 @@ main() {
         k6_profiles "${names[@]:1}"
         return
     fi
-    stack_up
+    stack_up wrk
     for name in "${names[@]}"; do
         echo "== $name" >&2
         "bench_${name//-/_}"

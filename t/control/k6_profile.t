@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use File::Temp ();
 use JSON::PP;
 use Test::More;
 
@@ -121,6 +122,61 @@ for my $case (
     ok($status != 0 && $said =~ $message && $said !~ /starting a stack|kept in/, "run.sh @names: refused")
         or diag "exit $status: $said";
 }
+
+# ---- a k6 in PATH is used: on a copy whose stack is nothing, by a k6 that says how it was called ----
+
+my $copy = File::Temp->newdir;
+my $called = "$copy/called";
+mkdir "$copy/$_" for qw(bench tools bin);
+system('cp', '-R', qw(k6 prodorder), $copy) == 0 && system('cp', qw(bench/run.sh bench/cpu.sh), "$copy/bench") == 0
+    && system('cp', '-R', 'tools/k6_profile', "$copy/tools") == 0 or die "cannot copy\n";
+program("$copy/prodorder", 'true');
+program("$copy/bin/k6", <<"END");
+echo "\$* BASE_URL=\$BASE_URL GATEWAY_URL=\$GATEWAY_URL RATE=\$RATE" >> $called
+case \$1 in
+inspect) [ "\$RATE" != x ] || { echo "RATE must be a whole number" >&2; exit 107; } ;;
+run)
+    echo '{"metrics":{"http_reqs":{"count":9,"rate":4.52},"http_req_duration":{"med":1.5,"p(95)":2.5,"max":3.5},
+        "errors":{"count":1,"rate":0.5},"vus_max":{"value":7,"min":7,"max":7}}}' > "\$3"
+    exit \${K6_EXIT:-0} ;;
+esac
+END
+
+sub program {
+    my ($file, $text) = @_;
+    open my $out, '>', $file or die "$file: $!\n";
+    print {$out} "#!/bin/bash\n$text\n";
+    close $out or die "$file: $!\n";
+    chmod 0755, $file or die "$file: $!\n";
+    return;
+}
+
+# with_k6({ environment }, NAME...): what the bench says and its status, how k6 was called, what was kept
+sub with_k6 {
+    my ($environment, @names) = @_;
+    unlink $called, glob "$copy/bench/results/*";
+    my ($said, $status) = output_of({ PATH => "$copy/bin:$ENV{PATH}", BENCH_PORT_OFFSET => 500,
+        BENCH_HOME => "$copy/home", %$environment }, "$copy/bench/run.sh", 'k6-profile', @names);
+    my ($calls, @kept) = map { -e $_ ? do { local (@ARGV, $/) = $_; scalar <> } : '' } $called, glob "$copy/bench/results/*";
+    return ($said, $status, $calls, join '', @kept);
+}
+
+my ($said, $status, $calls, $kept) = with_k6({ RATE => 5 }, qw(script mixed));
+is($status, 0, 'with a k6 in PATH') or diag $said;
+my $addresses = 'BASE_URL=http://127.0.0.1:3502 GATEWAY_URL=http://127.0.0.1:4500 RATE=5';
+is(join(' ', $calls =~ /^(\w+) /mg), 'inspect inspect run run', 'it looks at every script first');
+like($calls, qr{^run --summary-export \S+ k6/$_\.js \Q$addresses\E$}m, "$_.js: on the stack, with our variables") for qw(script mixed);
+my %figures = %{ decode_json((split /\n/, $kept)[0]) };
+is_deeply({ map { $_ => $figures{$_} } qw(bench generator ok requests requests_per_s p50_ms p95_ms max_ms errors connections) },
+    { bench => 'k6-script', generator => 'k6', ok => JSON::PP::true, requests => 9, requests_per_s => 4.5, p50_ms => 1.5,
+      p95_ms => 2.5, max_ms => 3.5, errors => 1, connections => 7 }, 'its figures are kept');
+($said, $status, undef, $kept) = with_k6({ K6_EXIT => 99 }, 'script');
+is($status, 1, 'a broken threshold: exit 1');
+like($kept, qr/"ok":false/, 'which is kept, too');
+($said, $status, $calls) = with_k6({ RATE => 'x' }, 'steady');
+ok($status != 0 && $said =~ /RATE must be/ && $said !~ /starting a stack/ && $calls !~ /^run/m, 'a wrong variable: no stack');
+(undef, undef, $calls) = with_k6({ BENCH_SECONDS => 2, RATE => 'x' }, 'steady');
+is($calls, '', 'BENCH_SECONDS is for the stand-in');
 
 # A run in which too little was sent is no success, whatever its thresholds say: of 100 arrivals 5, then 6 are dropped.
 my $summary = <<'END';
