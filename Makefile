@@ -163,7 +163,7 @@ clean: ## delete what was built (the stack's data is ./prodorder clean)
 
 install: all ## into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/nginx/modules \
-	    $(DESTDIR)$(PREFIX)/share/prodorder/conf $(DESTDIR)$(PREFIX)/share/doc/prodorder
+	    $(DESTDIR)$(PREFIX)/share/prodorder/conf $(DESTDIR)$(PREFIX)/share/doc/prodorder/docs
 	install -m 755 $(SERVICES) $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(GATEWAY) $(DESTDIR)$(PREFIX)/lib/nginx/modules/
 	install -m 644 openapi.json $(DESTDIR)$(PREFIX)/share/prodorder/
@@ -171,7 +171,6 @@ install: all ## into $(DESTDIR)$(PREFIX)
 	sed -E 's,^load_module .*,load_module $(PREFIX)/lib/nginx/modules/$(notdir $(GATEWAY));,; s,(prodorder_openapi|alias) (build/)?,\1 $(PREFIX)/share/prodorder/,' \
 	    nginx.conf > $(DESTDIR)$(PREFIX)/share/prodorder/nginx.conf
 	cp -R $(BUILD)/docs $(DESTDIR)$(PREFIX)/share/prodorder/
-	$(foreach d,$(wildcard docs/site),cp -R $(d) $(DESTDIR)$(PREFIX)/share/prodorder/ &&) true
 	for service in product order; do \
 	    if [ -f services/$$service/.env.example ]; then \
 	        install -m 644 services/$$service/.env.example \
@@ -179,6 +178,7 @@ install: all ## into $(DESTDIR)$(PREFIX)
 	    fi; \
 	done
 	install -m 644 $(wildcard LICENSE README.md CHANGELOG.md) $(DESTDIR)$(PREFIX)/share/doc/prodorder/
+	install -m 644 $(wildcard docs/*.md docs/*.svg) $(DESTDIR)$(PREFIX)/share/doc/prodorder/docs/
 
 # ---- how things are built ---------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ Usage: ./prodorder COMMAND [ARGS]
   env NAME                the environment that a process is started with
   trace ID                the timeline of one request (its id), or of an order (order:NUMBER)
   test [SUITE...]         run the tests on an isolated second stack
-  bench [NAME]            run the benchmarks, or a script of k6/ without k6
+  bench [NAME]            run the benchmarks, or a script of k6/
   help [COMMAND]          this list, or what a command does exactly
 
 Names: ${STACK_ALL[*]}
@@ -183,7 +183,7 @@ Runs the benchmarks on a stack of their own; results are printed and kept in ben
   gateway      with its module and without, in turn: what the module costs
   validator    the validator alone, beside ajv; needs no stack
   k6-profile script|steady|mixed|spike|soak
-               a script of k6/ without k6, with its thresholds: exit 1 when one is broken
+               a script of k6/, with k6 or without: exit 1 when a threshold is broken
 
 Without a name: all but the last. bench/README.md has figures, "bench --help" the variables.
 END

@@ -8,7 +8,7 @@ declare -A TESTS_ABOUT=(
     [gateway]="the nginx module with mock upstreams, openapi.json, the schema engine, linters"
     [flow]="the whole stack"
     [fault]="things are killed                 (long)"
-    [e2e]="README.md's commands, the Postman collection, the docs page in a browser  (long)"
+    [e2e]="the commands of README.md and docs/, the Postman collection, the docs page in a browser  (long)"
 )
 TESTS_OFFSET_FIRST=10100
 

@@ -1,10 +1,10 @@
 #!/usr/bin/perl
-# README.md proves itself: on a fresh stack of its own, every command block is run in order, as a reader
-# would paste it, and must print what the page says (Prodorder::Docs has the rules).
+# README.md, docs/http.md and docs/operations.md prove themselves: on a fresh stack, every command block of the three
+# is run in order, as a reader would paste it, and must print what the page says (Prodorder::Docs has the rules).
 #
-# PRODORDER_DOCS_UPDATE=1 writes what the commands print into README.md, where the page says something else
-# and has no ellipsis; PRODORDER_DOCS_UPDATE=all also where only times and ids differ. Look at the difference before
-# you commit it.
+# PRODORDER_DOCS_UPDATE=1 writes what the commands print into the pages, where they say something else and have
+# no ellipsis; PRODORDER_DOCS_UPDATE=all also where only times and ids differ. Look at the difference before you
+# commit it.
 use strict;
 use warnings;
 use utf8;
@@ -24,7 +24,10 @@ chdir $ROOT or die;
 
 use constant { BLOCK_LIMIT_S => 120, REST_LIMIT_S => 20, LOG_FLUSH_S => 1.2 };
 
-# Ports that the page names, where this stack has others.
+# In this order: what is shown in one goes on from the last.
+my @PAGES = qw(README.md docs/http.md docs/operations.md);
+
+# Ports that the pages name, where this stack has others.
 my @ports = (4000, 3001, 3002, 5433, 5434, 6381, 6382, 5673, 15672, 15673, 15674);
 my $home = scratch() . '/home';
 my $update = $ENV{PRODORDER_DOCS_UPDATE} // '';
@@ -84,32 +87,37 @@ sub first_line {
     return length $line > 100 ? substr($line, 0, 100) . '…' : $line;
 }
 
-# ---- the page ----
+# ---- the pages ----
 
-my $text = decode('UTF-8', read_file('README.md'));
-my @blocks = Prodorder::Docs::blocks($text);
-cmp_ok(scalar @blocks, '>=', 30, 'README.md has command blocks');
+my (%text, @blocks);
+for my $page (@PAGES) {
+    $text{$page} = decode('UTF-8', read_file($page));
+    my @here = map { { %$_, page => $page } } Prodorder::Docs::blocks($text{$page});
+    cmp_ok(scalar @here, '>=', 3, "$page has command blocks");
+    push @blocks, @here;
+}
+cmp_ok(scalar @blocks, '>=', 30, 'they are as many as ever');
 my @run = grep { !defined $_->{why_not} } @blocks;
 cmp_ok(scalar(@blocks) - scalar @run, '<=', 8, 'nearly all of them are run here');
 
 for my $block (@run) {
     pause($block->{code});
     my $wrong = wrong_with($block);
-    is($wrong, undef, "line $block->{line}: " . first_line($block->{code}))
-        or diag("the commands of README.md, line $block->{line}:\n$block->{code}");
+    is($wrong, undef, "$block->{page}, line $block->{line}: " . first_line($block->{code}))
+        or diag("the commands of $block->{page}, line $block->{line}:\n$block->{code}");
 }
 
 if ($update) {
     # From the end: what stands above keeps its lines.
     for my $block (reverse grep { $_->{expected} && $_->{expected}{text} !~ /…/ } @run) {
-        $text = Prodorder::Docs::with_output($text, $block, $block->{said})
+        $text{ $block->{page} } = Prodorder::Docs::with_output($text{ $block->{page} }, $block, $block->{said})
             if $update eq 'all' || defined Prodorder::Docs::difference($block->{expected}, $block->{said});
     }
-    write_file('README.md', encode('UTF-8', $text));
-    diag 'README.md was updated';
+    write_file($_, encode('UTF-8', $text{$_})) for @PAGES;
+    diag "@PAGES: updated";
 }
 
-# ---- each of these mistakes in the page is found ----
+# ---- each of these mistakes in a page is found ----
 
 my ($list) = grep { $_->{code} =~ m{^curl -s http://127\.0\.0\.1:4000/products/25$}m } @run;
 my ($pages) = grep { $_->{code} =~ /^\.\/prodorder psql/m } @run;

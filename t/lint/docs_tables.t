@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# The tables of README.md say what the programs say: variables, ports, commands, suites, operations, files.
+# The tables of README.md, docs/http.md and docs/operations.md say what the programs say: variables, ports, commands,
+# suites, operations, files.
 use strict;
 use warnings;
 use utf8;
@@ -15,15 +16,16 @@ binmode Test::More->builder->$_, ':encoding(UTF-8)' for qw(output failure_output
 chdir $ROOT or die;
 delete @ENV{grep { /^PRODORDER_/ && $_ ne 'PRODORDER_BUILD' } keys %ENV};
 my $build = $ENV{PRODORDER_BUILD} || 'build';
-my $readme = decode('UTF-8', read_file('README.md'));
+my %page = map { $_ => decode('UTF-8', read_file($_)) } qw(README.md docs/http.md docs/operations.md);
+cmp_ok(scalar(() = $page{'README.md'} =~ /\n/g), '<=', 350, 'README.md is the start and a map: at most 350 lines');
 
-# table(HEADING CELL, TEXT): the rows, each an array of cells, of the table whose first heading that is.
+# table(HEADING CELL): the rows, each an array of cells, of the table whose first heading that is: in one of the pages.
 sub table {
-    my ($heading, $text) = @_;
-    $text //= $readme;
-    my ($rows) = $text =~ /^\| \Q$heading\E \|[^\n]*\n\|(?: --- \|)+\n((?:\|[^\n]*\n)+)/m;
-    ok($rows, "README.md has a table of: $heading") or return ();
-    return map { [map { s/^\s+|\s+$//gr } split /(?<!\\)\|/, s/^\|\s*//r] } split /\n/, $rows;
+    my ($heading) = @_;
+    my $head = qr/^\| \Q$heading\E \|[^\n]*\n\|(?: --- \|)+\n((?:\|[^\n]*\n)+)/m;
+    my @found = map { $page{$_} =~ /$head/g } sort keys %page;
+    is(scalar @found, 1, "the pages have one table of: $heading") or return ();
+    return map { [map { s/^\s+|\s+$//gr } split /(?<!\\)\|/, s/^\|\s*//r] } split /\n/, $found[0];
 }
 
 sub code_of {
@@ -112,18 +114,33 @@ is_deeply([sort keys %shown], [sort keys %operation], 'the requests are the oper
 
 # ---- files that tables name ----
 
+# files_of(WHERE, FOLDER, CELL): each file of that cell is there, in the folder of the last one unless it has its own.
+sub files_of {
+    my ($where, $folder, $cell) = @_;
+    for my $file (grep { m{^[\w./-]+(?:\.\w+|/|^prodorder)$} } code_of($cell)) {
+        my $path = $file =~ m{/.} || !defined $folder ? $file : "$folder/$file";
+        $folder = $path =~ s{/[^/]*$}{}r if $file =~ m{/.};
+        ok(-e $path, "$where: $path is there");
+    }
+    return;
+}
+
 for my $row (table('layer')) {
     my ($layer, @cells) = @$row;
     my @folders = ('services/product', 'services/order', undef);
-    for my $index (0 .. $#cells) {
-        my $folder = $folders[$index];
-        for my $file (code_of($cells[$index])) {
-            my $path = $file =~ m{^services/} ? $file : "$folder/$file";
-            $folder = $path =~ s{/[^/]*/?$}{}r;
-            ok(-e $path, "$layer: $path is there");
-        }
-    }
+    files_of($layer, $folders[$_], $cells[$_]) for 0 .. $#cells;
 }
+for my $row (table('to …')) {
+    my ($task, $where) = @$row;
+    files_of($task, undef, $where);
+    ok($contract->{components}{schemas}{$_}, "$task: $_ is a schema of openapi.json") for grep { /^[A-Z]\w+$/ } code_of($where);
+}
+
+# What the map's first column names, and all rooms of services/runtime/.
+my ($map) = $page{'README.md'} =~ /^## The map\n+```\n(.*?)^```/ms;
+ok(-e, "$_, of the map, is there") for map { split ' ', substr $_, 0, 26 } grep { /^\S/ } split /\n/, $map;
+my ($rooms) = $map =~ /^  runtime\/ .*?: ([^\n]*)/m;
+is_deeply([sort split ' ', $rooms], [map { s{.*/}{}r . '/' } sort glob 'services/runtime/*'], 'the rooms of services/runtime/');
 for my $row (table('promise')) {
     ok(-e $_, "$_, which tests a promise, is there") for code_of($row->[1]);
 }
