@@ -1,5 +1,5 @@
 /*
- * Micro benchmark of services/common: nanoseconds per call of what every order pays for.
+ * Micro benchmark of base/ and services/runtime: nanoseconds per call of what every order pays for.
  *
  * Usage: micro_common [ROUNDS]      (prints one line per operation: the best of five runs)
  */

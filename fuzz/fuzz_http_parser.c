@@ -1,5 +1,4 @@
-/* link: services/runtime/http/parser.c services/runtime/http/parser_fields.c
- *       services/runtime/http/byte_classes.c */
+/* link: services/runtime/http/parser.c */
 /*
  * Fuzz target: the HTTP parser reads the same out of any input however it is cut.
  *

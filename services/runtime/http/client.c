@@ -334,7 +334,7 @@ static void hand_over(struct connection *connection) {
     struct request *request = connection->request;
     const struct http_parser *parser = &connection->parser;
     const char *bytes = buf_bytes(&connection->in);
-    const struct http_header *etag = http_parser_find(parser, bytes, "ETag");
+    const struct http_header *etag = http_parser_find(parser, bytes, "ETag", NULL);
     struct http_response response = {
         .status = parser->status,
         .body = { bytes + parser->body.offset, parser->body.length },

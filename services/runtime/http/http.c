@@ -131,10 +131,15 @@ struct str http_body(const struct http_exchange *exchange) {
     return view(exchange, parser_of(exchange)->body);
 }
 
-struct str http_header(const struct http_exchange *exchange, const char *name) {
+/* The first of that name behind `after`; NULL: none. */
+static const struct http_header *find(const struct http_exchange *exchange, const char *name,
+                                      const struct http_header *after) {
     const struct http_connection *connection = connection_of(exchange);
-    const struct http_header *header =
-        http_parser_find(&connection->parser, buf_bytes(&connection->in), name);
+    return http_parser_find(&connection->parser, buf_bytes(&connection->in), name, after);
+}
+
+struct str http_header(const struct http_exchange *exchange, const char *name) {
+    const struct http_header *header = find(exchange, name, NULL);
     return header == NULL ? (struct str){ NULL, 0 } : view(exchange, header->value);
 }
 
@@ -171,12 +176,9 @@ bool http_body_is_json(const struct http_exchange *exchange) {
 
 /* The value of a header that is there exactly once. */
 static struct str single_header(const struct http_exchange *exchange, const char *name) {
-    const struct http_connection *connection = connection_of(exchange);
-    const struct http_header *header;
-    if (!http_parser_find_single(&connection->parser, buf_bytes(&connection->in), name, &header)) {
-        return (struct str){ NULL, 0 };
-    }
-    return view(exchange, header->value);
+    const struct http_header *header = find(exchange, name, NULL);
+    bool is_single = header != NULL && find(exchange, name, header) == NULL;
+    return is_single ? view(exchange, header->value) : (struct str){ NULL, 0 };
 }
 
 const char *http_request_id(struct http_exchange *exchange) {
@@ -205,15 +207,12 @@ const char *http_traceparent(struct http_exchange *exchange) {
 }
 
 static const char *read_tracestate(struct http_exchange *exchange) {
-    const struct http_connection *connection = connection_of(exchange);
-    const char *bytes = buf_bytes(&connection->in);
-    const struct http_header *header = http_parser_find(&connection->parser, bytes, "tracestate");
+    const struct http_header *header = find(exchange, "tracestate", NULL);
     if (header == NULL || http_traceparent(exchange)[0] == '\0') {
         return "";
     }
     struct trace_state state = { 0 };
-    for (; header != NULL;
-         header = http_parser_find_next(&connection->parser, bytes, "tracestate", header)) {
+    for (; header != NULL; header = find(exchange, "tracestate", header)) {
         trace_state_add(&state, view(exchange, header->value));
     }
     const char *text = arena_copy(&exchange->arena, state.text, state.length);

@@ -53,11 +53,11 @@ struct http_limits {
 enum http_parse_result { HTTP_PARSE_MORE, HTTP_PARSE_HEADERS, HTTP_PARSE_DONE, HTTP_PARSE_ERROR };
 
 struct http_parser {
-    /* results, valid from HTTP_PARSE_HEADERS on; on HTTP_PARSE_ERROR what had been read until then
+    /*
+     * Results, valid from HTTP_PARSE_HEADERS on; on HTTP_PARSE_ERROR what had been read until then.
+     * `status` of a request that fails is its answer: 400, 413, 414, 417, 431, 501 or 505.
      */
     struct http_span method, target; /* requests */
-    /* Responses: theirs. HTTP_PARSE_ERROR of a request: the answer, 400, 413, 414, 417, 431, 501 or
-     * 505. */
     int status;
     const char *error;      /* HTTP_PARSE_ERROR: a constant sentence */
     unsigned version_minor; /* 0 or 1 */
@@ -73,6 +73,8 @@ struct http_parser {
     size_t message_bytes; /* valid at HTTP_PARSE_DONE: where the next message starts in the input */
     /* private */
     struct http_limits limits;
+    char *bytes; /* of the call under way, as `end` */
+    size_t end;  /* first byte not to look at: of the input, or of what the section may have */
     bool is_response;
     bool response_to_head;
     bool empty_line_skipped;
@@ -117,14 +119,8 @@ size_t http_parser_compact(struct http_parser *parser, size_t length);
  */
 enum http_parse_result http_parser_finish(struct http_parser *parser);
 
-/* Find a header by name (case-insensitive), the first of several; NULL when absent. */
+/* The first header of that name (case-insensitive) behind `after` (NULL: of all), or NULL. */
 const struct http_header *http_parser_find(const struct http_parser *parser, const char *bytes,
-                                           const char *name);
-/* The next one of that name after `header`; NULL when there is none. */
-const struct http_header *http_parser_find_next(const struct http_parser *parser, const char *bytes,
-                                                const char *name, const struct http_header *header);
-/* True when the name (case-insensitive) is there exactly once: then *ret_header is it. */
-bool http_parser_find_single(const struct http_parser *parser, const char *bytes, const char *name,
-                             const struct http_header **ret_header);
+                                           const char *name, const struct http_header *after);
 
 #endif

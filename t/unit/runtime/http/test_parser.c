@@ -279,15 +279,19 @@ START_TEST(request_fields_are_found) {
     ck_assert(parser.target.length == 11 &&
               memcmp(bytes + parser.target.offset, "/orders?x=1", 11) == 0);
     ck_assert_uint_eq(parser.header_count, 5);
-    ck_assert_ptr_eq(http_parser_find(&parser, bytes, "X-TWO"), &parser.headers[1]);
-    ck_assert(!http_parser_find_single(&parser, bytes, "x-two", &header));
-    ck_assert(http_parser_find_single(&parser, bytes, "HOST", &header));
-    ck_assert_ptr_null(http_parser_find(&parser, bytes, "Hos"));
-    ck_assert_ptr_null(http_parser_find(&parser, bytes, "Hosts"));
+    ck_assert_ptr_eq(http_parser_find(&parser, bytes, "X-TWO", NULL), &parser.headers[1]);
+    header = http_parser_find(&parser, bytes, "x-two", &parser.headers[1]);
+    ck_assert_ptr_eq(header, &parser.headers[2]);
+    ck_assert_ptr_null(http_parser_find(&parser, bytes, "x-two", header));
+    header = http_parser_find(&parser, bytes, "HOST", NULL);
+    ck_assert_ptr_eq(header, &parser.headers[0]);
+    ck_assert_ptr_null(http_parser_find(&parser, bytes, "HOST", header));
+    ck_assert_ptr_null(http_parser_find(&parser, bytes, "Hos", NULL));
+    ck_assert_ptr_null(http_parser_find(&parser, bytes, "Hosts", NULL));
     ck_assert(
         memcmp(bytes + parser.headers[2].value.offset, "b c", parser.headers[2].value.length) == 0);
     ck_assert_uint_eq(parser.headers[2].value.length, 3);
-    ck_assert_uint_eq(http_parser_find(&parser, bytes, "empty")->value.length, 0);
+    ck_assert_uint_eq(http_parser_find(&parser, bytes, "empty", NULL)->value.length, 0);
     ck_assert(parser.keep_alive && !parser.expect_continue && !parser.chunked);
 }
 END_TEST
