@@ -62,7 +62,8 @@ below = $(sort $(foreach d,$(wildcard $(1)),$(shell find $(d) -name '*.[ch]')))
 c_below = $(filter %.c,$(call below,$(1)))
 
 BASE_C     := $(call c_below,base)
-RUNTIME_C  := $(call c_below,services/runtime)
+MAIN_C     := services/runtime/process/main.c
+RUNTIME_C  := $(filter-out $(MAIN_C),$(call c_below,services/runtime))
 CONTRACT_C := $(call c_below,services/contract)
 PRODUCT_C  := $(call c_below,services/product)
 ORDER_C    := $(call c_below,services/order)
@@ -70,7 +71,7 @@ TOOLS_C    := $(wildcard openapi/tools/*.c)
 OPENAPI_C  := $(filter-out $(TOOLS_C),$(call c_below,openapi))
 UNIT_HELP_C := $(wildcard t/unit/*.c)
 UNIT_C     := $(filter-out $(UNIT_HELP_C),$(call c_below,t/unit))
-ALL_C := $(BASE_C) $(RUNTIME_C) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) \
+ALL_C := $(BASE_C) $(MAIN_C) $(RUNTIME_C) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) \
          $(UNIT_C) $(UNIT_HELP_C)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -204,7 +205,7 @@ $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(VERSION)' | cmp -s - $@ || printf '%s\n' '$(VERSION)' > $@
 
-MAIN_O := $(call obj,$(wildcard services/*/main.c))
+MAIN_O := $(call obj,$(MAIN_C))
 $(MAIN_O): CPPFLAGS += -DPRODORDER_VERSION='"$(VERSION)"'
 $(MAIN_O): $(BUILD)/version
 
@@ -229,10 +230,10 @@ OPENAPI_LINK := $(LIBOPENAPI) $(LIBBASE)
 # Written to one side and moved, so that a running service keeps the file that it was started from.
 link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $(filter %.o,$^) $(filter %.a,$^) $(1) && mv -f $@.new $@
 
-$(BUILD)/product-service: $(call obj,$(PRODUCT_C)) $(SERVICE_LINK)
+$(BUILD)/product-service: $(call obj,$(PRODUCT_C)) $(MAIN_O) $(SERVICE_LINK)
 	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) -lpthread)
 
-$(BUILD)/order-service: $(call obj,$(ORDER_C)) $(SERVICE_LINK)
+$(BUILD)/order-service: $(call obj,$(ORDER_C)) $(MAIN_O) $(SERVICE_LINK)
 	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) -lpthread)
 
 $(TOOLS): $(BUILD)/%: $$(call obj,openapi/tools/$$(subst -,_,$$*).c) $(OPENAPI_LINK)

@@ -1,20 +1,16 @@
-#include "app.h"
-
+/*
+ * The roof of the order service: what it answers, what it hears, and what it consists of. It takes
+ * orders and follows them to their end; begin to read at ROUTES.
+ */
 #include "config.h"
 #include "metrics.h"
+#include "parts.h"
 #include "statements.h"
 
 #include "contract/names.h"
-#include "runtime/process/backends.h"
-#include "runtime/process/config.h"
 #include "runtime/process/health.h"
-#include "runtime/process/service.h"
-#include "runtime/telemetry/log.h"
 
-struct app app;
-
-/* The sum of what all batchers and consumers may have under way, and room. */
-enum { DATABASE_REQUESTS_MAX = 64 };
+struct http_client *product_service;
 
 static const struct http_route ROUTES[] = {
     { "POST", "/orders", "create_order", create_order, NULL },
@@ -23,89 +19,14 @@ static const struct http_route ROUTES[] = {
     HEALTH_ROUTES,
 };
 
-/* ---- health ---- */
-
-static bool database_is_up(void) {
-    return pg_is_ready(app.pg);
-}
-
-static bool cache_is_up(void) {
-    return cache_is_ready(app.cache);
-}
-
-static bool broker_is_up(void) {
-    return broker_publish_state(app.broker) == BROKER_UP && broker_is_consuming(app.broker);
-}
-
-static const struct health_component COMPONENTS[] = {
-    { "database", true, database_is_up },
-    { "cache", false, cache_is_up },
-    { "broker", false, broker_is_up },
+static const struct app_queue QUEUES[] = {
+    { QUEUE_ORDER_UPDATED, KEY_ORDER_UPDATED, "order_updated", &order_updated_consumer },
+    { QUEUE_PRODUCT_CREATED, KEY_PRODUCT_CREATED, "product_created", &product_updated_consumer },
+    { QUEUE_PRODUCT_UPDATED, KEY_PRODUCT_UPDATED, "product_updated", &product_updated_consumer },
+    { QUEUE_ORDER_CREATED, KEY_ORDER_CREATED, NULL, NULL },
 };
 
-/* ---- start ---- */
-
-static void on_broker_state(void *ctx, enum broker_state state) {
-    (void)ctx;
-    outbox_on_broker_state(&app.outbox, state);
-}
-
-static void on_published(void *ctx, const uint64_t *cookies, size_t count, bool confirmed) {
-    (void)ctx;
-    outbox_on_published(&app.outbox, cookies, count, confirmed);
-}
-
-static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliveries,
-                          size_t count) {
-    (void)ctx;
-    consumer_on_deliveries(&app.consumers[queue], app.broker, deliveries, count);
-}
-
-static enum err open_database(void) {
-    struct pg_options options = backends_pg_options();
-    options.requests_max = DATABASE_REQUESTS_MAX;
-    options.statements[0] = ORDER_STATEMENTS;
-    options.migrations = ORDER_MIGRATIONS;
-    options.migration_count = ORDER_MIGRATION_COUNT;
-    enum err err = pg_open(app.loop, &options, &app.pg);
-    if (err == ERR_OK) {
-        id_block_init(&app.order_ids, app.pg, &SQL_NEXT_ORDER_IDS, ORDER_ID_BLOCK);
-    }
-    return err;
-}
-
-static enum err open_cache(void) {
-    static const char *const PREFIXES[] = { CACHE_PREFIX_PRODUCT, CACHE_PREFIX_ORDERS, NULL };
-    struct cache_options options = backends_cache_options();
-    options.prefixes = PREFIXES;
-    return cache_open(app.loop, &options, &app.cache);
-}
-
-static enum err open_broker(void) {
-    static const struct broker_queue OTHERS[] = {
-        { QUEUE_ORDER_CREATED, { KEY_ORDER_CREATED, NULL } },
-    };
-    static const struct broker_callbacks CALLBACKS = { on_broker_state, on_published,
-                                                       on_deliveries };
-    struct broker_options options = backends_broker_options();
-    options.exchange = EXCHANGE_EVENTS;
-    options.queues[ORDER_QUEUE_ORDER_UPDATED] =
-        (struct broker_queue){ QUEUE_ORDER_UPDATED, { KEY_ORDER_UPDATED, NULL } };
-    options.queues[ORDER_QUEUE_PRODUCT_CREATED] =
-        (struct broker_queue){ QUEUE_PRODUCT_CREATED, { KEY_PRODUCT_CREATED, NULL } };
-    options.queues[ORDER_QUEUE_PRODUCT_UPDATED] =
-        (struct broker_queue){ QUEUE_PRODUCT_UPDATED, { KEY_PRODUCT_UPDATED, NULL } };
-    options.declare_only = OTHERS;
-    options.declare_only_count = sizeof(OTHERS) / sizeof(OTHERS[0]);
-    return broker_open(app.loop, &options, &CALLBACKS, NULL, &app.broker);
-}
-
-static enum err open_outbox(void) {
-    struct outbox_options options = backends_outbox_options();
-    return outbox_open(&app.outbox, app.loop, app.pg, app.broker, &options);
-}
-
-static enum err open_products(void) {
+static enum err open_product_service(void) {
     struct http_client_options options = {
         .base_url = order_config.product_service_url,
         .connections_max = 8,
@@ -114,71 +35,48 @@ static enum err open_products(void) {
         .idle_timeout_ms = 30000,
         .response_bytes_max = 65536,
     };
-    return http_client_open(app.loop, &options, &app.products);
+    return http_client_open(backends.loop, &options, &product_service);
 }
 
-static enum err open_server(void) {
-    struct http_server_options options = backends_server_options();
-    options.routes = ROUTES;
-    options.route_count = sizeof(ROUTES) / sizeof(ROUTES[0]);
-    return http_server_open(app.loop, &options, &app.server);
+static void close_product_service(void) {
+    http_client_close(product_service);
 }
 
-enum err app_start(struct loop *loop) {
-    static enum err (*const PARTS[])(void) = {
-        open_database,       open_cache,         open_products,        idempotency_init,
-        product_lookup_init, order_store_init,   create_order_init,    get_order_init,
-        list_orders_init,    order_updated_init, product_updated_init, open_broker,
-        open_outbox,         open_server,
-    };
-    app.loop = loop;
-    metrics_register(order_metrics, ORDER_METRIC_COUNT);
-    health_init(COMPONENTS, sizeof(COMPONENTS) / sizeof(COMPONENTS[0]));
-    for (size_t i = 0; i < sizeof(PARTS) / sizeof(PARTS[0]); i++) {
-        enum err err = PARTS[i]();
-        if (err != ERR_OK) {
-            return err;
-        }
-    }
-    reconcile_start();
-    log_info("service started", LOG_STR("address", config_shared.listen_address),
-             LOG_INT("port", http_server_port(app.server)));
-    return ERR_OK;
-}
+/* Closed from below: what is under way at the product service ends before who waits for it. */
+static const struct part PARTS[] = {
+    { "create_order", create_order_open, create_order_close, NULL, NULL },
+    { "idempotency", idempotency_open, idempotency_close, NULL, NULL },
+    { "product_lookup", product_lookup_open, product_lookup_close, NULL, NULL },
+    { "order_store", order_store_open, order_store_close, NULL, NULL },
+    { "get_order", get_order_open, get_order_close, NULL, NULL },
+    { "list_orders", list_orders_open, list_orders_close, NULL, NULL },
+    { "reconcile", reconcile_open, reconcile_close, reconcile_stop, reconcile_is_idle },
+    { "product service", open_product_service, close_product_service, NULL, NULL },
+};
 
-/* ---- the end ---- */
+static const struct config_local LOCALS[] = {
+    { "SERVICE_NAME", "order-service" },
+    { "PORT", "3002" },
+    { "DB_PORT", "5434" },
+    { "DB_USER", "order" },
+    { "DB_NAME", "order" },
+    { "REDIS_PORT", "6382" },
+    { NULL, NULL },
+};
 
-void app_drain(void) {
-    health_set_draining();
-    backends_drain(&(struct backends){
-        .loop = app.loop,
-        .server = app.server,
-        .consumers = app.consumers,
-        .consumer_count = ORDER_QUEUES,
-        .broker = app.broker,
-        .outbox = &app.outbox,
-        .stop = reconcile_stop,
-        .is_idle = reconcile_is_idle,
-    });
-}
+static const char *const CACHE_PREFIXES[] = { CACHE_PREFIX_PRODUCT, CACHE_PREFIX_ORDERS, NULL };
 
-void app_stop(void) {
-    http_server_close(app.server);
-    http_client_close(app.products);
-    broker_free(app.broker);
-    pg_close(app.pg);
-    cache_close(app.cache);
-    for (size_t i = 0; i < ORDER_QUEUES; i++) {
-        consumer_close(&app.consumers[i]);
-    }
-    idempotency_done();
-    product_lookup_done();
-    batcher_done(&app.inserts);
-    lookup_done(&app.reads);
-    lookup_done(&app.first_pages);
-    batcher_done(&app.later_pages);
-    outbox_close(&app.outbox);
-    flow_pool_done(&app.create_flows);
-    flow_pool_done(&app.get_flows);
-    flow_pool_done(&app.list_flows);
-}
+const struct app APP = {
+    .name = "order-service",
+    .summary = "Takes orders, stores them, and follows them to their end.",
+    .locals = LOCALS,
+    .options = ORDER_OPTIONS,
+    .metrics = order_metrics,
+    .metric_count = ORDER_METRIC_COUNT,
+    .statements = ORDER_STATEMENTS,
+    .migrations = ORDER_MIGRATIONS,
+    .migration_count = ORDER_MIGRATION_COUNT,
+    .cache_prefixes = CACHE_PREFIXES,
+    .exchange = EXCHANGE_EVENTS,
+    APP_TABLES(ROUTES, QUEUES, PARTS),
+};

@@ -21,6 +21,6 @@ const struct config_option ORDER_OPTIONS[] = {
     { "RECONCILE_AFTER_MS", CONFIG_INT, &order_config.reconcile_after_ms, .fallback = "60000",
       .min = 100, .max = 3600000, .unit = "ms",
       .help = "an order that waits longer is told again, then at twice the time, and so on" },
+    { .name = NULL },
 };
 /* clang-format on */
-const size_t ORDER_OPTION_COUNT = sizeof(ORDER_OPTIONS) / sizeof(ORDER_OPTIONS[0]);

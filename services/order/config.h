@@ -17,7 +17,6 @@ struct order_config {
 };
 
 extern struct order_config order_config;
-extern const struct config_option ORDER_OPTIONS[];
-extern const size_t ORDER_OPTION_COUNT;
+extern const struct config_option ORDER_OPTIONS[]; /* a name NULL ends them */
 
 #endif

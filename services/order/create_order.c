@@ -2,15 +2,14 @@
  * POST /orders. Read the steps from top to bottom: that is the story of an order in this service.
  * Its event leaves after the commit (order_store.c); what comes back is order_updated.c's.
  */
-#include "app.h"
 #include "idempotency.h"
 #include "metrics.h"
 #include "order_store.h"
+#include "parts.h"
 #include "product_lookup.h"
 
 #include "base/trace.h"
 #include "runtime/flow/http_flow.h"
-#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -52,13 +51,15 @@ static struct flow_kind KIND = {
     .flow_bytes = sizeof(struct create_order),
 };
 
+static struct flow_pool flows;
+
 static struct create_order *of(struct flow *flow) {
     return (struct create_order *)flow;
 }
 
 void create_order(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
-    http_flow_start(&app.create_flows, exchange);
+    http_flow_start(&flows, exchange);
 }
 
 static void release_claim(struct create_order *self) {
@@ -185,7 +186,10 @@ static enum flow_rc reply_created(struct flow *flow) {
                            &body);
 }
 
-enum err create_order_init(void) {
-    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
-    return flow_pool_init(&app.create_flows, app.loop, &KIND, (size_t)config_shared.requests_max);
+enum err create_order_open(void) {
+    return backends_open_flows(&flows, &KIND, (size_t)config_shared.requests_max);
+}
+
+void create_order_close(void) {
+    flow_pool_done(&flows);
 }

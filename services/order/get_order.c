@@ -1,10 +1,10 @@
 /* GET /orders/{id}: one SELECT for everyone who asks in a tick. */
-#include "app.h"
 #include "order.h"
+#include "parts.h"
 #include "statements.h"
 
 #include "runtime/flow/http_flow.h"
-#include "runtime/process/config.h"
+#include "runtime/flow/lookup.h"
 
 static enum flow_rc parse(struct flow *flow);
 static enum flow_rc read_order(struct flow *flow);
@@ -34,11 +34,14 @@ static struct flow_kind KIND = {
     .flow_bytes = sizeof(struct get_order),
 };
 
+static struct flow_pool flows;
+static struct lookup reads;
+
 enum { READ_BATCH_MAX = 256, READ_INFLIGHT_MAX = 2 };
 
 void get_order(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
-    http_flow_start(&app.get_flows, exchange);
+    http_flow_start(&flows, exchange);
 }
 
 static enum flow_rc parse(struct flow *flow) {
@@ -52,7 +55,7 @@ static enum flow_rc parse(struct flow *flow) {
 static enum flow_rc read_order(struct flow *flow) {
     struct get_order *self = (struct get_order *)flow;
     struct lookup_question question = { flow_wait(flow), self->id };
-    enum err err = lookup_ask(&app.reads, &question);
+    enum err err = lookup_ask(&reads, &question);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
@@ -83,10 +86,10 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 
 static void read_orders(struct lookup_round *round) {
     struct pg_call call = pg_rows_ids_call(round->arena, &SQL_ORDER_GET, round->ids, round->count);
-    pg_run(app.pg, &call, 1, rows_arrived, round);
+    pg_run(backends.pg, &call, 1, rows_arrived, round);
 }
 
-enum err get_order_init(void) {
+enum err get_order_open(void) {
     struct lookup_options options = {
         .name = "order_read",
         .question_bytes = sizeof(struct lookup_question),
@@ -96,10 +99,12 @@ enum err get_order_init(void) {
         .read = read_orders,
         .give = give_order,
     };
-    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
-    enum err err = lookup_init(&app.reads, app.loop, &options);
-    if (err == ERR_OK) {
-        err = flow_pool_init(&app.get_flows, app.loop, &KIND, (size_t)config_shared.requests_max);
-    }
-    return err;
+    enum err err = lookup_init(&reads, backends.loop, &options);
+    return err == ERR_OK ? backends_open_flows(&flows, &KIND, (size_t)config_shared.requests_max)
+                         : err;
+}
+
+void get_order_close(void) {
+    lookup_done(&reads);
+    flow_pool_done(&flows);
 }

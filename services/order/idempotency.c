@@ -1,9 +1,7 @@
 #include "idempotency.h"
 
-#include "app.h"
+#include "parts.h"
 #include "statements.h"
-
-#include "runtime/process/config.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -76,13 +74,15 @@ struct key_item {
     char key[IDEMPOTENCY_KEY_BYTES_MAX + 1];
 };
 
+static struct batcher key_reads;
+
 enum { KEY_BATCH_MAX = 256, KEY_INFLIGHT_MAX = 1 };
 
 enum err idempotency_find(struct flow_wait wait, const char *key,
                           struct earlier_order *ret_earlier) {
     struct key_item item = { .wait = wait, .ret_earlier = ret_earlier };
     snprintf(item.key, sizeof(item.key), "%s", key);
-    return batcher_add(&app.key_reads, &item);
+    return batcher_add(&key_reads, &item);
 }
 
 static void take_row(struct batch *batch, const struct pg_rows *rows, size_t row) {
@@ -125,10 +125,10 @@ static void run_find(void *ctx, struct batch *batch) {
         pg_rows_put_text(&keys, str_of(BATCH_ITEM(batch, struct key_item, i)->key));
     }
     struct pg_call call = pg_rows_call(&keys);
-    pg_run(app.pg, &call, 1, keys_arrived, batch);
+    pg_run(backends.pg, &call, 1, keys_arrived, batch);
 }
 
-enum err idempotency_init(void) {
+enum err idempotency_open(void) {
     struct batcher_options options = {
         .name = "idempotency_find",
         .item_bytes = sizeof(struct key_item),
@@ -137,11 +137,11 @@ enum err idempotency_init(void) {
         .inflight_max = KEY_INFLIGHT_MAX,
         .run = run_find,
     };
-    return batcher_init(&app.key_reads, app.loop, &options);
+    return batcher_init(&key_reads, backends.loop, &options);
 }
 
-void idempotency_done(void) {
-    batcher_done(&app.key_reads);
+void idempotency_close(void) {
+    batcher_done(&key_reads);
     for (size_t i = 0; i < CLAIM_BUCKETS; i++) {
         while (claims[i] != NULL) {
             struct claim *claim = claims[i];

@@ -1,24 +1,24 @@
 /*
- * GET /orders/product/{productId}?limit=&cursor=: the orders of a product, newest first, a page at a
- * time: parse → read the page → reply with its Link.
+ * GET /orders/product/{productId}?limit=&cursor=: the orders of a product, newest first, a page at
+ * a time: parse → read the page → reply with its Link.
  *
  * The first page of the default length is kept in order-redis under orders:product:{id}, as the
  * JSON array that is shown; a line feed behind the array says that there is a next page. Every
  * writer drops it before it answers (order_store.c, order_updated.c). Readers of one tick share one
  * MGET and one query (flow/lookup). Any other page comes straight from the database.
  */
-#include "app.h"
 #include "metrics.h"
 #include "order.h"
+#include "parts.h"
 #include "statements.h"
 
 #include "base/clock.h"
 #include "contract/limits.h"
 #include "contract/names.h"
 #include "runtime/flow/http_flow.h"
+#include "runtime/flow/lookup.h"
 #include "runtime/http/http.h"
 #include "runtime/json/json.h"
-#include "runtime/process/config.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,9 +75,13 @@ static struct flow_kind KIND = {
     .flow_bytes = sizeof(struct list_orders),
 };
 
+static struct flow_pool flows;
+static struct lookup first_pages;
+static struct batcher later_pages;
+
 void list_orders(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
-    http_flow_start(&app.list_flows, exchange);
+    http_flow_start(&flows, exchange);
 }
 
 static enum flow_rc parse(struct flow *flow) {
@@ -111,13 +115,13 @@ static enum flow_rc read_page(struct flow *flow) {
     struct flow_wait wait = flow_wait(flow);
     enum err err;
     if (!self->has_cursor && self->limit == PAGE_LIMIT_DEFAULT) {
-        err = lookup_ask(&app.first_pages, &(struct lookup_question){ wait, self->product_id });
+        err = lookup_ask(&first_pages, &(struct lookup_question){ wait, self->product_id });
     } else {
         struct page_item item = { wait, self->product_id, self->limit, { NEWEST_MS, INT64_MAX } };
         if (self->has_cursor) {
             item.after = self->after;
         }
-        err = batcher_add(&app.later_pages, &item);
+        err = batcher_add(&later_pages, &item);
     }
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
@@ -231,8 +235,8 @@ static void cache_page(const struct lookup_round *round, size_t i, bool has_more
                              .value = { buf_bytes(json), buf_length(json) },
                              .version = round->versions[i],
                              .ttl_s = CACHE_ORDERS_TTL_S };
-    if (!json->failed && put.version >= 0 && cache_is_ready(app.cache)) {
-        cache_put_unchanged(app.cache, round->epoch, &put, NULL, NULL);
+    if (!json->failed && put.version >= 0 && cache_is_ready(backends.cache)) {
+        cache_put_unchanged(backends.cache, round->epoch, &put, NULL, NULL);
     }
 }
 
@@ -261,7 +265,7 @@ static void read_first(struct lookup_round *round) {
     struct pg_call call =
         pg_rows_ids_call(round->arena, &SQL_ORDER_FIRST_PAGES, round->ids, round->count);
     call.params[call.param_count++] = pg_int8(PAGE_LIMIT_DEFAULT + 1);
-    pg_run(app.pg, &call, 1, first_arrived, round);
+    pg_run(backends.pg, &call, 1, first_arrived, round);
 }
 
 /* ---- any other page: straight from the database ---- */
@@ -290,17 +294,17 @@ static void read_later(void *ctx, struct batch *batch) {
                               pg_int8(item->after.minor), pg_int8(item->limit + 1) },
                             4 };
     (void)ctx;
-    pg_run(app.pg, &call, 1, later_arrived, batch);
+    pg_run(backends.pg, &call, 1, later_arrived, batch);
 }
 
-enum err list_orders_init(void) {
+enum err list_orders_open(void) {
     struct lookup_options first = {
         .name = "order_first_pages",
         .question_bytes = sizeof(struct lookup_question),
         .queue_max = (size_t)config_shared.requests_max,
         .batch_max = FIRST_BATCH_MAX,
         .inflight_max = FIRST_INFLIGHT_MAX,
-        .cache = app.cache,
+        .cache = backends.cache,
         .cache_key = cache_key_orders,
         .read_cached = read_cached,
         .read = read_first,
@@ -316,12 +320,16 @@ enum err list_orders_init(void) {
         .inflight_max = LATER_INFLIGHT_MAX,
         .run = read_later,
     };
-    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
-    enum err err = lookup_init(&app.first_pages, app.loop, &first);
+    enum err err = lookup_init(&first_pages, backends.loop, &first);
     if (err == ERR_OK) {
-        err = batcher_init(&app.later_pages, app.loop, &later);
+        err = batcher_init(&later_pages, backends.loop, &later);
     }
-    return err == ERR_OK ? flow_pool_init(&app.list_flows, app.loop, &KIND,
-                                          (size_t)config_shared.requests_max)
+    return err == ERR_OK ? backends_open_flows(&flows, &KIND, (size_t)config_shared.requests_max)
                          : err;
+}
+
+void list_orders_close(void) {
+    lookup_done(&first_pages);
+    batcher_done(&later_pages);
+    flow_pool_done(&flows);
 }

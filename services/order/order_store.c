@@ -1,15 +1,15 @@
 #include "order_store.h"
 
-#include "app.h"
 #include "config.h"
 #include "idempotency.h"
 #include "metrics.h"
 #include "order_events.h"
+#include "parts.h"
 #include "statements.h"
 
 #include "base/clock.h"
 #include "contract/names.h"
-#include "runtime/process/config.h"
+#include "runtime/messages/id_block.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>
@@ -37,6 +37,9 @@ struct insert_state {
     struct outbox_event *events; /* of [first, first + span) */
 };
 
+static struct batcher inserts;
+static struct id_block order_ids;
+
 static void insert_next(struct batch *batch);
 
 enum err order_store_insert(struct flow_wait wait, const struct new_order *order,
@@ -57,7 +60,7 @@ enum err order_store_insert(struct flow_wait wait, const struct new_order *order
     if (item.has_key) {
         snprintf(item.key, sizeof(item.key), "%s", order->idempotency_key);
     }
-    return batcher_add(&app.inserts, &item);
+    return batcher_add(&inserts, &item);
 }
 
 static struct insert_item *item_at(struct batch *batch, size_t i) {
@@ -109,7 +112,7 @@ static void drop_lists(struct batch *batch) {
         finish(batch);
         return;
     }
-    cache_invalidate(app.cache, keys, count, lists_dropped, batch);
+    cache_invalidate(backends.cache, keys, count, lists_dropped, batch);
 }
 
 /* ---- one statement ---- */
@@ -153,7 +156,7 @@ static void tell(struct batch *batch) {
         note_order(item, now_us);
     }
     metrics_add(&order_metrics[M_ORDERS_STORED], (int64_t)count);
-    outbox_publish(&app.outbox, state->events, count);
+    outbox_publish(&backends.outbox, state->events, count);
 }
 
 static void advance(struct batch *batch) {
@@ -223,7 +226,7 @@ static void insert_next(struct batch *batch) {
         return;
     }
     struct pg_call call = insert_call(batch);
-    pg_run(app.pg, &call, 1, inserted, batch);
+    pg_run(backends.pg, &call, 1, inserted, batch);
 }
 
 /* ---- the start of a batch: ids, times ---- */
@@ -264,8 +267,8 @@ static void run_insert(void *ctx, struct batch *batch) {
         batcher_end(batch);
         return;
     }
-    if (id_block_take(&app.order_ids, batch->count, &first_id) != ERR_OK) {
-        id_block_wait(&app.order_ids, ids_arrived, batch);
+    if (id_block_take(&order_ids, batch->count, &first_id) != ERR_OK) {
+        id_block_wait(&order_ids, ids_arrived, batch);
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
@@ -283,7 +286,7 @@ static void run_insert(void *ctx, struct batch *batch) {
     insert_next(batch);
 }
 
-enum err order_store_init(void) {
+enum err order_store_open(void) {
     struct batcher_options options = {
         .name = "order_insert",
         .item_bytes = sizeof(struct insert_item),
@@ -293,5 +296,10 @@ enum err order_store_init(void) {
         .run = run_insert,
         .size_histogram = &order_metrics[M_INSERT_BATCH],
     };
-    return batcher_init(&app.inserts, app.loop, &options);
+    id_block_init(&order_ids, backends.pg, &SQL_NEXT_ORDER_IDS, ORDER_ID_BLOCK);
+    return batcher_init(&inserts, backends.loop, &options);
+}
+
+void order_store_close(void) {
+    batcher_done(&inserts);
 }

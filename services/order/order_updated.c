@@ -2,15 +2,14 @@
  * order.updated: a batch of outcomes becomes one UPDATE; then lists are dropped, then the
  * acknowledgement.
  */
-#include "app.h"
 #include "metrics.h"
+#include "parts.h"
 #include "statements.h"
 
 #include "base/clock.h"
 #include "base/trace.h"
 #include "contract/events.h"
 #include "contract/names.h"
-#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -29,14 +28,11 @@ struct update_item {
 
 /* The segment under way; one at a time. */
 static struct {
+    struct consumer *consumer;
     struct update_item *items;
     size_t count;
     uint64_t started_us;
 } segment;
-
-static struct consumer *self(void) {
-    return &app.consumers[ORDER_QUEUE_ORDER_UPDATED];
-}
 
 static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
                        void *item, const char **ret_why) {
@@ -49,11 +45,11 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
 
 static void update_orders(void *ctx, void *items, size_t count) {
     struct pg_rows_writer rows;
-    (void)ctx;
+    segment.consumer = ctx;
     segment.items = items;
     segment.count = count;
     segment.started_us = clock_monotonic_us();
-    pg_rows_begin(&rows, consumer_arena(self()), &SQL_ORDER_FINISH, "ittT", count);
+    pg_rows_begin(&rows, consumer_arena(segment.consumer), &SQL_ORDER_FINISH, "ittT", count);
     for (size_t i = 0; i < count; i++) {
         const struct order_updated *event = &segment.items[i].event;
         pg_rows_put_int8(&rows, event->order_id);
@@ -63,7 +59,7 @@ static void update_orders(void *ctx, void *items, size_t count) {
     }
     struct pg_call call = pg_rows_call(&rows);
     metrics_observe(&order_metrics[M_FINISH_BATCH], (int64_t)count);
-    pg_run(app.pg, &call, 1, updated, NULL);
+    pg_run(backends.pg, &call, 1, updated, NULL);
 }
 
 static void note_outcome(const struct update_item *item, int64_t now_ms, uint64_t now_us) {
@@ -125,13 +121,13 @@ static void drop_lists(const struct pg_rows *rows) {
         lists_dropped(NULL, ERR_OK);
         return;
     }
-    cache_invalidate(app.cache, keys, count, lists_dropped, NULL);
+    cache_invalidate(backends.cache, keys, count, lists_dropped, NULL);
 }
 
 static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
     if (err != ERR_OK) {
-        consumer_segment_done(self(), err);
+        consumer_segment_done(segment.consumer, err);
         return;
     }
     note_outcomes(&rows[0]);
@@ -142,19 +138,11 @@ static void lists_dropped(void *ctx, enum err err) {
     (void)ctx;
     (void)
         err; /* Redis down: readers go to the database, and the cache is emptied when it is back */
-    consumer_segment_done(self(), ERR_OK);
+    consumer_segment_done(segment.consumer, ERR_OK);
 }
 
-enum err order_updated_init(void) {
-    struct consumer_options options = {
-        .name = "order_updated",
-        .queue = ORDER_QUEUE_ORDER_UPDATED,
-        .item_bytes = sizeof(struct update_item),
-        .batch_max = (size_t)config_shared.consumer_batch_max,
-        .backoff_base_ms = 50,
-        .backoff_cap_ms = 2000,
-        .decode = decode,
-        .run = update_orders,
-    };
-    return consumer_open(self(), app.loop, &options);
-}
+const struct consumer_options order_updated_consumer = {
+    .item_bytes = sizeof(struct update_item),
+    .decode = decode,
+    .run = update_orders,
+};

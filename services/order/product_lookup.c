@@ -1,14 +1,13 @@
 /* The price of a product: order-redis, else the product service, which fills order-redis. */
 #include "product_lookup.h"
 
-#include "app.h"
 #include "metrics.h"
+#include "parts.h"
 
 #include "base/clock.h"
 #include "contract/events.h"
 #include "contract/names.h"
 #include "runtime/flow/lookup.h"
-#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -28,6 +27,8 @@ struct question {
     int64_t *ret_price_cents; /* the flow's, written while it waits */
     struct trace trace;       /* the exchange's, read while it waits */
 };
+
+static struct lookup prices; /* product id → price */
 
 static enum err give_price(const struct lookup_question *question, const void *price_cents) {
     *((const struct question *)question)->ret_price_cents = *(const int64_t *)price_cents;
@@ -74,7 +75,7 @@ static void fill_cache(const struct product_event *product, uint64_t epoch) {
                                  .value = { buf_bytes(&copy), buf_length(&copy) },
                                  .version = product->version,
                                  .ttl_s = CACHE_PRODUCT_COPY_TTL_S };
-        cache_put_newer(app.cache, epoch, &put, 1, NULL, NULL);
+        cache_put_newer(backends.cache, epoch, &put, 1, NULL, NULL);
     }
     buf_free(&copy);
 }
@@ -139,16 +140,16 @@ static void fetch_product(struct lookup_fetch *fetch) {
     char target[48];
     snprintf(target, sizeof(target), "/products/%" PRId64, fetch->id);
     metrics_add(&order_metrics[M_PRODUCT_FETCHES], 1);
-    http_client_get(app.products, target, first->trace, fetched, fetch);
+    http_client_get(product_service, target, first->trace, fetched, fetch);
 }
 
 enum err product_lookup(struct flow_wait wait, int64_t product_id, struct trace trace,
                         int64_t *ret_price_cents) {
     struct question question = { { wait, product_id }, ret_price_cents, trace };
-    return lookup_ask(&app.lookups, &question);
+    return lookup_ask(&prices, &question);
 }
 
-enum err product_lookup_init(void) {
+enum err product_lookup_open(void) {
     struct lookup_options options = {
         .name = "product_lookup",
         .question_bytes = sizeof(struct question),
@@ -156,7 +157,7 @@ enum err product_lookup_init(void) {
         .batch_max = LOOKUP_BATCH_MAX,
         .inflight_max = LOOKUP_INFLIGHT_MAX,
         .fetches_max = FETCHES_MAX,
-        .cache = app.cache,
+        .cache = backends.cache,
         .cache_key = cache_key_product,
         .read_cached = read_copy,
         .fetch = fetch_product,
@@ -164,9 +165,9 @@ enum err product_lookup_init(void) {
         .hits = &order_metrics[M_PRODUCT_HITS],
         .misses = &order_metrics[M_PRODUCT_MISSES],
     };
-    return lookup_init(&app.lookups, app.loop, &options);
+    return lookup_init(&prices, backends.loop, &options);
 }
 
-void product_lookup_done(void) {
-    lookup_done(&app.lookups);
+void product_lookup_close(void) {
+    lookup_done(&prices);
 }

@@ -2,11 +2,10 @@
  * product.created and product.updated: the order service's copy of each product, newest version
  * wins.
  */
-#include "app.h"
+#include "parts.h"
 
 #include "contract/events.h"
 #include "contract/names.h"
-#include "runtime/process/config.h"
 
 #include <string.h>
 
@@ -62,31 +61,11 @@ static void refresh_copies(void *ctx, void *items, size_t count) {
         consumer_segment_done(consumer, err);
         return;
     }
-    cache_put_newer(app.cache, CACHE_EPOCH_ANY, puts, count, cached, consumer);
+    cache_put_newer(backends.cache, CACHE_EPOCH_ANY, puts, count, cached, consumer);
 }
 
-enum err product_updated_init(void) {
-    static const struct {
-        enum order_queue queue;
-        const char *name;
-    } QUEUES[] = {
-        { ORDER_QUEUE_PRODUCT_CREATED, "product_created" },
-        { ORDER_QUEUE_PRODUCT_UPDATED, "product_updated" },
-    };
-    enum err err = ERR_OK;
-    for (size_t i = 0; err == ERR_OK && i < sizeof(QUEUES) / sizeof(QUEUES[0]); i++) {
-        struct consumer_options options = {
-            .name = QUEUES[i].name,
-            .queue = QUEUES[i].queue,
-            .item_bytes = sizeof(struct product_event),
-            .batch_max = (size_t)config_shared.consumer_batch_max,
-            .backoff_base_ms = 50,
-            .backoff_cap_ms = 2000,
-            .decode = decode,
-            .run = refresh_copies,
-            .ctx = &app.consumers[QUEUES[i].queue],
-        };
-        err = consumer_open(&app.consumers[QUEUES[i].queue], app.loop, &options);
-    }
-    return err;
-}
+const struct consumer_options product_updated_consumer = {
+    .item_bytes = sizeof(struct product_event),
+    .decode = decode,
+    .run = refresh_copies,
+};

@@ -11,11 +11,11 @@
  * The mark stays LATE_IDS below the last id, because replicas take ids in blocks and commit in any
  * order; and now and then a round begins at the first order again, for whoever was later than that.
  */
-#include "app.h"
 #include "config.h"
 #include "metrics.h"
 #include "order.h"
 #include "order_events.h"
+#include "parts.h"
 #include "statements.h"
 
 #include "base/clock.h"
@@ -77,10 +77,9 @@ static void end_round(bool complete) {
         reconciler.told = 0;
     }
     reconciler.busy = false;
-    if (reconciler.stopped) {
-        arena_done(&reconciler.arena);
-    } else {
-        loop_timer_start(app.loop, &reconciler.timer, (uint64_t)order_config.reconcile_interval_ms);
+    if (!reconciler.stopped) {
+        loop_timer_start(backends.loop, &reconciler.timer,
+                         (uint64_t)order_config.reconcile_interval_ms);
     }
 }
 
@@ -89,7 +88,7 @@ static void end_round(bool complete) {
 static void start_round(void *ctx) {
     struct pg_call call = { .statement = &SQL_KEY_EXPIRE };
     (void)ctx;
-    if (!pg_is_ready(app.pg)) {
+    if (!pg_is_ready(backends.pg)) {
         end_round(false);
         return;
     }
@@ -97,7 +96,7 @@ static void start_round(void *ctx) {
     reconciler.now_ms = clock_unix_ms();
     reconciler.at_id = reconciler.low_id;
     reconciler.lowest_waiting_id = INT64_MAX;
-    pg_run(app.pg, &call, 1, keys_expired, NULL);
+    pg_run(backends.pg, &call, 1, keys_expired, NULL);
 }
 
 static void keys_expired(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -106,11 +105,11 @@ static void keys_expired(void *ctx, enum err err, const struct pg_rows *rows) {
     if (err == ERR_OK && rows[0].affected > 0) {
         log_info("idempotency keys expired", LOG_INT("keys", rows[0].affected));
     }
-    if (reconciler.stopped || broker_publish_state(app.broker) != BROKER_UP) {
+    if (reconciler.stopped || broker_publish_state(backends.broker) != BROKER_UP) {
         end_round(false);
         return;
     }
-    pg_run(app.pg, &call, 1, last_id_arrived, NULL);
+    pg_run(backends.pg, &call, 1, last_id_arrived, NULL);
 }
 
 static void last_id_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -134,7 +133,7 @@ static void read_slice(void) {
                             { pg_int8(reconciler.at_id), pg_int8(reconciler.page_end_id),
                               pg_int8(PAGE_ORDERS) },
                             3 };
-    pg_run(app.pg, &call, 1, page_arrived, NULL);
+    pg_run(backends.pg, &call, 1, page_arrived, NULL);
 }
 
 /* ---- a page ---- */
@@ -198,7 +197,7 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     }
     struct pg_call call =
         outbox_insert_missing_call(&reconciler.arena, reconciler.events, reconciler.event_count);
-    pg_run(app.pg, &call, 1, rows_inserted, NULL);
+    pg_run(backends.pg, &call, 1, rows_inserted, NULL);
 }
 
 /* From here on they are the outbox's: what cannot be sent now is found by its sweep. */
@@ -217,27 +216,31 @@ static void rows_inserted(void *ctx, enum err err, const struct pg_rows *rows) {
                  LOG_INT("orderId", event->id));
     }
     reconciler.told += reconciler.event_count;
-    outbox_publish(&app.outbox, reconciler.events, reconciler.event_count);
+    outbox_publish(&backends.outbox, reconciler.events, reconciler.event_count);
     read_slice();
 }
 
 /* ---- start and stop ---- */
 
-void reconcile_start(void) {
+enum err reconcile_open(void) {
     reconciler.low_id = reconciler.last_look_ms = 0;
     reconciler.rounds = 0;
     reconciler.stopped = reconciler.busy = false;
     arena_init(&reconciler.arena, ARENA_BYTES_MAX);
     loop_timer_init(&reconciler.timer, start_round, NULL);
-    loop_timer_start(app.loop, &reconciler.timer, (uint64_t)order_config.reconcile_interval_ms);
+    loop_timer_start(backends.loop, &reconciler.timer,
+                     (uint64_t)order_config.reconcile_interval_ms);
+    return ERR_OK;
 }
 
 void reconcile_stop(void) {
     reconciler.stopped = true;
-    loop_timer_stop(app.loop, &reconciler.timer);
-    if (!reconciler.busy) {
-        arena_done(&reconciler.arena);
-    }
+    loop_timer_stop(backends.loop, &reconciler.timer);
+}
+
+void reconcile_close(void) {
+    reconcile_stop();
+    arena_done(&reconciler.arena);
 }
 
 bool reconcile_is_idle(void) {

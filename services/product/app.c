@@ -1,165 +1,67 @@
-#include "app.h"
-
+/*
+ * The roof of the product service: what it answers, what it hears, and what it consists of. It
+ * keeps the catalogue and decides on stock; begin to read at ROUTES.
+ */
 #include "metrics.h"
+#include "parts.h"
 #include "statements.h"
 
 #include "contract/names.h"
-#include "runtime/process/backends.h"
-#include "runtime/process/config.h"
 #include "runtime/process/health.h"
-#include "runtime/process/service.h"
-#include "runtime/telemetry/log.h"
 
-struct app app;
-
-/* The sum of what all batchers and consumers may have under way, and room. */
-enum { DATABASE_REQUESTS_MAX = 64 };
+struct id_block outbox_ids;
 
 static const struct http_route ROUTES[] = {
     { "POST", "/products", "create_product", create_product, NULL },
     { "GET", "/products", "list_products", list_products, NULL },
     { "GET", "/products/{id}", "get_product", get_product, NULL },
-    { "PATCH", "/products/{id}", "patch_product", patch_product, NULL },
-    { "POST", "/products/{id}/restock", "restock_product", restock_product, NULL },
+    { "PATCH", "/products/{id}", "patch_product", change_product_patch, NULL },
+    { "POST", "/products/{id}/restock", "restock_product", change_product_restock, NULL },
     HEALTH_ROUTES,
 };
 
-/* ---- health ---- */
-
-static bool database_is_up(void) {
-    return pg_is_ready(app.pg);
-}
-
-static bool cache_is_up(void) {
-    return cache_is_ready(app.cache);
-}
-
-static bool broker_is_up(void) {
-    return broker_publish_state(app.broker) == BROKER_UP && broker_is_consuming(app.broker);
-}
-
-static const struct health_component COMPONENTS[] = {
-    { "database", true, database_is_up },
-    { "cache", false, cache_is_up },
-    { "broker", false, broker_is_up },
+static const struct app_queue QUEUES[] = {
+    { QUEUE_ORDER_CREATED, KEY_ORDER_CREATED, "order_created", &order_created_consumer },
+    { QUEUE_ORDER_UPDATED, KEY_ORDER_UPDATED, NULL, NULL },
+    { QUEUE_PRODUCT_CREATED, KEY_PRODUCT_CREATED, NULL, NULL },
+    { QUEUE_PRODUCT_UPDATED, KEY_PRODUCT_UPDATED, NULL, NULL },
 };
 
-/* ---- start ---- */
-
-static void on_broker_state(void *ctx, enum broker_state state) {
-    (void)ctx;
-    outbox_on_broker_state(&app.outbox, state);
-}
-
-static void on_published(void *ctx, const uint64_t *cookies, size_t count, bool confirmed) {
-    (void)ctx;
-    outbox_on_published(&app.outbox, cookies, count, confirmed);
-}
-
-static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliveries,
-                          size_t count) {
-    (void)ctx;
-    (void)queue;
-    consumer_on_deliveries(&app.orders, app.broker, deliveries, count);
-}
-
-static enum err open_database(void) {
-    struct pg_options options = backends_pg_options();
-    options.requests_max = DATABASE_REQUESTS_MAX;
-    options.statements[0] = PRODUCT_STATEMENTS;
-    options.migrations = PRODUCT_MIGRATIONS;
-    options.migration_count = PRODUCT_MIGRATION_COUNT;
-    enum err err = pg_open(app.loop, &options, &app.pg);
-    if (err == ERR_OK) {
-        id_block_init(&app.product_ids, app.pg, &SQL_NEXT_PRODUCT_IDS, PRODUCT_ID_BLOCK);
-        id_block_init(&app.outbox_ids, app.pg, &SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
-    }
-    return err;
-}
-
-static enum err open_cache(void) {
-    static const char *const PREFIXES[] = { CACHE_PREFIX_PRODUCT, NULL };
-    struct cache_options options = backends_cache_options();
-    options.prefixes = PREFIXES;
-    return cache_open(app.loop, &options, &app.cache);
-}
-
-static enum err open_broker(void) {
-    static const struct broker_queue OTHERS[] = {
-        { QUEUE_ORDER_UPDATED, { KEY_ORDER_UPDATED, NULL } },
-        { QUEUE_PRODUCT_CREATED, { KEY_PRODUCT_CREATED, NULL } },
-        { QUEUE_PRODUCT_UPDATED, { KEY_PRODUCT_UPDATED, NULL } },
-    };
-    static const struct broker_callbacks CALLBACKS = { on_broker_state, on_published,
-                                                       on_deliveries };
-    struct broker_options options = backends_broker_options();
-    options.exchange = EXCHANGE_EVENTS;
-    options.queues[PRODUCT_QUEUE_ORDER_CREATED] =
-        (struct broker_queue){ QUEUE_ORDER_CREATED, { KEY_ORDER_CREATED, NULL } };
-    options.declare_only = OTHERS;
-    options.declare_only_count = sizeof(OTHERS) / sizeof(OTHERS[0]);
-    return broker_open(app.loop, &options, &CALLBACKS, NULL, &app.broker);
-}
-
-static enum err open_outbox(void) {
-    struct outbox_options options = backends_outbox_options();
-    return outbox_open(&app.outbox, app.loop, app.pg, app.broker, &options);
-}
-
-static enum err open_server(void) {
-    struct http_server_options options = backends_server_options();
-    options.routes = ROUTES;
-    options.route_count = sizeof(ROUTES) / sizeof(ROUTES[0]);
-    return http_server_open(app.loop, &options, &app.server);
-}
-
-enum err app_start(struct loop *loop) {
-    static enum err (*const PARTS[])(void) = {
-        open_database,      open_cache,          create_product_init, get_product_init,
-        list_products_init, change_product_init, order_created_init,  open_broker,
-        open_outbox,        open_server,
-    };
-    app.loop = loop;
-    metrics_register(product_metrics, PRODUCT_METRIC_COUNT);
-    health_init(COMPONENTS, sizeof(COMPONENTS) / sizeof(COMPONENTS[0]));
-    for (size_t i = 0; i < sizeof(PARTS) / sizeof(PARTS[0]); i++) {
-        enum err err = PARTS[i]();
-        if (err != ERR_OK) {
-            return err;
-        }
-    }
-    log_info("service started", LOG_STR("address", config_shared.listen_address),
-             LOG_INT("port", http_server_port(app.server)));
+static enum err open_outbox_ids(void) {
+    id_block_init(&outbox_ids, backends.pg, &SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
     return ERR_OK;
 }
 
-/* ---- the end ---- */
+static const struct part PARTS[] = {
+    { "outbox ids", open_outbox_ids, NULL, NULL, NULL },
+    { "create_product", create_product_open, create_product_close, NULL, NULL },
+    { "get_product", get_product_open, get_product_close, NULL, NULL },
+    { "list_products", list_products_open, list_products_close, NULL, NULL },
+    { "change_product", change_product_open, change_product_close, NULL, NULL },
+};
 
-void app_drain(void) {
-    health_set_draining();
-    backends_drain(&(struct backends){
-        .loop = app.loop,
-        .server = app.server,
-        .consumers = &app.orders,
-        .consumer_count = 1,
-        .broker = app.broker,
-        .outbox = &app.outbox,
-    });
-}
+static const struct config_local LOCALS[] = {
+    { "SERVICE_NAME", "product-service" },
+    { "PORT", "3001" },
+    { "DB_PORT", "5433" },
+    { "DB_USER", "product" },
+    { "DB_NAME", "product" },
+    { "REDIS_PORT", "6381" },
+    { NULL, NULL },
+};
 
-void app_stop(void) {
-    http_server_close(app.server);
-    broker_free(app.broker);
-    pg_close(app.pg);
-    cache_close(app.cache);
-    consumer_close(&app.orders);
-    batcher_done(&app.inserts);
-    lookup_done(&app.reads);
-    batcher_done(&app.pages);
-    batcher_done(&app.changes);
-    outbox_close(&app.outbox);
-    flow_pool_done(&app.create_flows);
-    flow_pool_done(&app.get_flows);
-    flow_pool_done(&app.list_flows);
-    flow_pool_done(&app.change_flows);
-}
+static const char *const CACHE_PREFIXES[] = { CACHE_PREFIX_PRODUCT, NULL };
+
+const struct app APP = {
+    .name = "product-service",
+    .summary = "Keeps the catalogue and decides on stock.",
+    .locals = LOCALS,
+    .metrics = product_metrics,
+    .metric_count = PRODUCT_METRIC_COUNT,
+    .statements = PRODUCT_STATEMENTS,
+    .migrations = PRODUCT_MIGRATIONS,
+    .migration_count = PRODUCT_MIGRATION_COUNT,
+    .cache_prefixes = CACHE_PREFIXES,
+    .exchange = EXCHANGE_EVENTS,
+    APP_TABLES(ROUTES, QUEUES, PARTS),
+};

@@ -1,7 +1,6 @@
 /* PATCH /products/{id} and POST /products/{id}/restock: parse → change (in a batch) → reply. */
-#include "app.h"
 #include "metrics.h"
-#include "product_body.h"
+#include "parts.h"
 #include "product_changes.h"
 #include "statements.h"
 
@@ -9,7 +8,6 @@
 #include "base/trace.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/json/json.h"
-#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <stdio.h>
@@ -68,14 +66,17 @@ static struct flow_kind KIND = {
     .flow_bytes = sizeof(struct change_product),
 };
 
-void patch_product(struct http_exchange *exchange, void *ctx) {
+static struct flow_pool flows;
+static struct batcher changes;
+
+void change_product_patch(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
-    http_flow_start(&app.change_flows, exchange);
+    http_flow_start(&flows, exchange);
 }
 
-void restock_product(struct http_exchange *exchange, void *ctx) {
+void change_product_restock(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
-    http_flow_start(&app.change_flows, exchange);
+    http_flow_start(&flows, exchange);
 }
 
 /* ---- the steps ---- */
@@ -86,8 +87,8 @@ static enum flow_rc parse_patch(struct flow *flow, struct change *change) {
     if (http_flow_body(flow, MEMBERS, &body) != FLOW_NEXT) {
         return FLOW_FAILED;
     }
-    change->has_name = body_read_name(flow, body, false, &change->name);
-    change->has_price = body_read_price(flow, body, false, &change->price_cents);
+    change->has_name = product_read_name(flow, body, false, &change->name);
+    change->has_price = product_read_price(flow, body, false, &change->price_cents);
     if (!json_has_member(body, "name") && !json_has_member(body, "price")) {
         http_flow_problem(flow, "", "minProperties", "must have name or price");
     }
@@ -100,7 +101,7 @@ static enum flow_rc parse_restock(struct flow *flow, struct change *change) {
     if (http_flow_body(flow, MEMBERS, &body) != FLOW_NEXT) {
         return FLOW_FAILED;
     }
-    (void)body_read_quantity(flow, body, &change->restock);
+    (void)product_read_quantity(flow, body, &change->restock);
     return FLOW_NEXT;
 }
 
@@ -135,7 +136,7 @@ static enum flow_rc change(struct flow *flow) {
         memcpy(item.if_match, if_match.data, if_match.len);
     }
     trace_copy(&item.trace, http_trace(exchange));
-    enum err err = batcher_add(&app.changes, &item);
+    enum err err = batcher_add(&changes, &item);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
@@ -206,7 +207,7 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
             metrics_add(&product_metrics[M_PRODUCTS_CHANGED], 1);
         }
     }
-    outbox_publish(&app.outbox, state->events, state->event_count);
+    outbox_publish(&backends.outbox, state->events, state->event_count);
     product_set_cache(&batch->arena, &state->set, cached, batch);
 }
 
@@ -321,8 +322,8 @@ static void apply_all(struct batch *batch) {
     struct change_state *state = batch->state;
     int64_t first_outbox_id = 0;
     if (state->event_count > 0 &&
-        id_block_take(&app.outbox_ids, state->event_count, &first_outbox_id) != ERR_OK) {
-        id_block_wait(&app.outbox_ids, ids_arrived, batch);
+        id_block_take(&outbox_ids, state->event_count, &first_outbox_id) != ERR_OK) {
+        id_block_wait(&outbox_ids, ids_arrived, batch);
         return;
     }
     if (state->events == NULL || product_set_finish(&batch->arena, &state->set, state->now_ms,
@@ -359,10 +360,10 @@ static void run_changes(void *ctx, struct batch *batch) {
     state->now_ms = clock_unix_ms();
     struct pg_call call =
         product_lock_call(&batch->arena, ids, product_ids_unique(ids, batch->count));
-    state->session = pg_begin(app.pg, &call, 1, locked, batch);
+    state->session = pg_begin(backends.pg, &call, 1, locked, batch);
 }
 
-enum err change_product_init(void) {
+enum err change_product_open(void) {
     struct batcher_options options = {
         .name = "product_change",
         .item_bytes = sizeof(struct change_item),
@@ -371,10 +372,11 @@ enum err change_product_init(void) {
         .inflight_max = 1,
         .run = run_changes,
     };
-    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
-    enum err err = batcher_init(&app.changes, app.loop, &options);
-    if (err == ERR_OK) {
-        err = flow_pool_init(&app.change_flows, app.loop, &KIND, CHANGE_QUEUE_MAX);
-    }
-    return err;
+    enum err err = batcher_init(&changes, backends.loop, &options);
+    return err == ERR_OK ? backends_open_flows(&flows, &KIND, CHANGE_QUEUE_MAX) : err;
+}
+
+void change_product_close(void) {
+    batcher_done(&changes);
+    flow_pool_done(&flows);
 }

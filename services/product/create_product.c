@@ -1,7 +1,6 @@
 /* POST /products: parse → store (with its event, in one transaction) → reply. */
-#include "app.h"
 #include "metrics.h"
-#include "product_body.h"
+#include "parts.h"
 #include "product_events.h"
 #include "statements.h"
 
@@ -9,7 +8,7 @@
 #include "base/trace.h"
 #include "contract/names.h"
 #include "runtime/flow/http_flow.h"
-#include "runtime/process/config.h"
+#include "runtime/messages/id_block.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -49,9 +48,13 @@ static struct flow_kind KIND = {
     .flow_bytes = sizeof(struct create_product),
 };
 
+static struct flow_pool flows;
+static struct batcher inserts;
+static struct id_block product_ids;
+
 void create_product(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
-    http_flow_start(&app.create_flows, exchange);
+    http_flow_start(&flows, exchange);
 }
 
 /* ---- the steps ---- */
@@ -64,12 +67,12 @@ static enum flow_rc parse(struct flow *flow) {
     if (http_flow_body(flow, MEMBERS, &body) != FLOW_NEXT) {
         return FLOW_FAILED;
     }
-    if (body_read_name(flow, body, true, &name)) {
+    if (product_read_name(flow, body, true, &name)) {
         memcpy(self->product.name, name.data, name.len);
         self->product.name_length = name.len;
     }
-    (void)body_read_price(flow, body, true, &self->product.price_cents);
-    (void)body_read_qty(flow, body, &self->product.qty);
+    (void)product_read_price(flow, body, true, &self->product.price_cents);
+    (void)product_read_qty(flow, body, &self->product.qty);
     return http_flow_check(flow);
 }
 
@@ -80,7 +83,7 @@ static enum flow_rc store(struct flow *flow) {
                                 .product = self->product,
                                 .ret_product = &self->product };
     trace_copy(&item.trace, http_trace(exchange));
-    enum err err = batcher_add(&app.inserts, &item);
+    enum err err = batcher_add(&inserts, &item);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
@@ -117,7 +120,7 @@ static void finish(struct batch *batch, enum err err) {
     }
     if (err == ERR_OK) {
         metrics_add(&product_metrics[M_PRODUCTS_CREATED], (int64_t)batch->count);
-        outbox_publish(&app.outbox, events, batch->count);
+        outbox_publish(&backends.outbox, events, batch->count);
     }
     batcher_end(batch);
 }
@@ -181,12 +184,12 @@ static void run_insert(void *ctx, struct batch *batch) {
         batcher_end(batch);
         return;
     }
-    if (id_block_take(&app.outbox_ids, batch->count, &first_outbox_id) != ERR_OK) {
-        id_block_wait(&app.outbox_ids, ids_arrived, batch);
+    if (id_block_take(&outbox_ids, batch->count, &first_outbox_id) != ERR_OK) {
+        id_block_wait(&outbox_ids, ids_arrived, batch);
         return;
     }
-    if (id_block_take(&app.product_ids, batch->count, &first_id) != ERR_OK) {
-        id_block_wait(&app.product_ids, ids_arrived, batch);
+    if (id_block_take(&product_ids, batch->count, &first_id) != ERR_OK) {
+        id_block_wait(&product_ids, ids_arrived, batch);
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
@@ -203,10 +206,10 @@ static void run_insert(void *ctx, struct batch *batch) {
         insert_call(batch),
         outbox_insert_call(&batch->arena, batch->state, batch->count),
     };
-    pg_run(app.pg, calls, 2, inserted, batch);
+    pg_run(backends.pg, calls, 2, inserted, batch);
 }
 
-enum err create_product_init(void) {
+enum err create_product_open(void) {
     struct batcher_options options = {
         .name = "product_insert",
         .item_bytes = sizeof(struct insert_item),
@@ -215,10 +218,12 @@ enum err create_product_init(void) {
         .inflight_max = 1,
         .run = run_insert,
     };
-    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
-    enum err err = batcher_init(&app.inserts, app.loop, &options);
-    if (err == ERR_OK) {
-        err = flow_pool_init(&app.create_flows, app.loop, &KIND, INSERT_QUEUE_MAX);
-    }
-    return err;
+    id_block_init(&product_ids, backends.pg, &SQL_NEXT_PRODUCT_IDS, PRODUCT_ID_BLOCK);
+    enum err err = batcher_init(&inserts, backends.loop, &options);
+    return err == ERR_OK ? backends_open_flows(&flows, &KIND, INSERT_QUEUE_MAX) : err;
+}
+
+void create_product_close(void) {
+    batcher_done(&inserts);
+    flow_pool_done(&flows);
 }

@@ -1,13 +1,12 @@
 /* GET /products/{id}: from product-redis, else from the database, which fills the cache. */
-#include "app.h"
 #include "metrics.h"
+#include "parts.h"
 #include "product.h"
-#include "product_cache.h"
 #include "statements.h"
 
 #include "contract/names.h"
 #include "runtime/flow/http_flow.h"
-#include "runtime/process/config.h"
+#include "runtime/flow/lookup.h"
 
 static enum flow_rc parse(struct flow *flow);
 static enum flow_rc read_product(struct flow *flow);
@@ -38,11 +37,14 @@ static struct flow_kind KIND = {
     .flow_bytes = sizeof(struct get_product),
 };
 
+static struct flow_pool flows;
+static struct lookup reads;
+
 enum { READ_BATCH_MAX = 256, READ_INFLIGHT_MAX = 2 };
 
 void get_product(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
-    http_flow_start(&app.get_flows, exchange);
+    http_flow_start(&flows, exchange);
 }
 
 /* ---- the steps ---- */
@@ -58,7 +60,7 @@ static enum flow_rc parse(struct flow *flow) {
 static enum flow_rc read_product(struct flow *flow) {
     struct get_product *self = (struct get_product *)flow;
     struct lookup_question question = { flow_wait(flow), self->id };
-    enum err err = lookup_ask(&app.reads, &question);
+    enum err err = lookup_ask(&reads, &question);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
@@ -127,8 +129,9 @@ MUST_CHECK static enum err answer_from_rows(struct lookup_round *round,
             &(struct found_product){ { buf_bytes(&json), buf_length(&json) }, found[i]->version });
     }
     buf_free(&json);
-    if (rows->count > 0 && cache_is_ready(app.cache)) {
-        product_cache_put(app.cache, round->epoch, round->arena, found, rows->count, NULL, NULL);
+    if (rows->count > 0 && cache_is_ready(backends.cache)) {
+        product_cache_put(backends.cache, round->epoch, round->arena, found, rows->count, NULL,
+                          NULL);
     }
     return ERR_OK;
 }
@@ -144,17 +147,17 @@ static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 static void read_database(struct lookup_round *round) {
     struct pg_call call =
         pg_rows_ids_call(round->arena, &SQL_PRODUCT_GET, round->ids, round->count);
-    pg_run(app.pg, &call, 1, rows_arrived, round);
+    pg_run(backends.pg, &call, 1, rows_arrived, round);
 }
 
-enum err get_product_init(void) {
+enum err get_product_open(void) {
     struct lookup_options options = {
         .name = "product_read",
         .question_bytes = sizeof(struct lookup_question),
         .queue_max = (size_t)config_shared.requests_max,
         .batch_max = READ_BATCH_MAX,
         .inflight_max = READ_INFLIGHT_MAX,
-        .cache = app.cache,
+        .cache = backends.cache,
         .cache_key = cache_key_product,
         .read_cached = read_cached,
         .read = read_database,
@@ -163,10 +166,12 @@ enum err get_product_init(void) {
         .hits = &product_metrics[M_CACHE_HITS],
         .misses = &product_metrics[M_CACHE_MISSES],
     };
-    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
-    enum err err = lookup_init(&app.reads, app.loop, &options);
-    if (err == ERR_OK) {
-        err = flow_pool_init(&app.get_flows, app.loop, &KIND, (size_t)config_shared.requests_max);
-    }
-    return err;
+    enum err err = lookup_init(&reads, backends.loop, &options);
+    return err == ERR_OK ? backends_open_flows(&flows, &KIND, (size_t)config_shared.requests_max)
+                         : err;
+}
+
+void get_product_close(void) {
+    lookup_done(&reads);
+    flow_pool_done(&flows);
 }

@@ -1,11 +1,10 @@
 /* GET /products?limit=&cursor=: a page of the catalogue, by id. */
-#include "app.h"
+#include "parts.h"
 #include "product.h"
 #include "statements.h"
 
 #include "runtime/flow/http_flow.h"
 #include "runtime/http/http.h"
-#include "runtime/process/config.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,6 +40,9 @@ static struct flow_kind KIND = {
     .flow_bytes = sizeof(struct list_products),
 };
 
+static struct flow_pool flows;
+static struct batcher pages;
+
 struct page_item {
     struct flow_wait wait;
     int64_t after_id;
@@ -52,7 +54,7 @@ enum { PAGE_INFLIGHT_MAX = 2, PAGE_QUEUE_MAX = 1024 };
 
 void list_products(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
-    http_flow_start(&app.list_flows, exchange);
+    http_flow_start(&flows, exchange);
 }
 
 static void fail(struct flow *flow) {
@@ -84,7 +86,7 @@ static enum flow_rc read_page(struct flow *flow) {
     struct page_item item = { .wait = flow_wait(flow),
                               .after_id = self->after.minor,
                               .limit = self->limit };
-    enum err err = batcher_add(&app.pages, &item);
+    enum err err = batcher_add(&pages, &item);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
@@ -138,10 +140,10 @@ static void run_page(void *ctx, struct batch *batch) {
                             { pg_int8(item->after_id), pg_int8(item->limit + 1) },
                             2 };
     (void)ctx;
-    pg_run(app.pg, &call, 1, page_arrived, batch);
+    pg_run(backends.pg, &call, 1, page_arrived, batch);
 }
 
-enum err list_products_init(void) {
+enum err list_products_open(void) {
     struct batcher_options options = {
         .name = "product_page",
         .item_bytes = sizeof(struct page_item),
@@ -150,10 +152,11 @@ enum err list_products_init(void) {
         .inflight_max = PAGE_INFLIGHT_MAX,
         .run = run_page,
     };
-    KIND.deadline_ms = (uint32_t)config_shared.request_deadline_ms;
-    enum err err = batcher_init(&app.pages, app.loop, &options);
-    if (err == ERR_OK) {
-        err = flow_pool_init(&app.list_flows, app.loop, &KIND, PAGE_QUEUE_MAX);
-    }
-    return err;
+    enum err err = batcher_init(&pages, backends.loop, &options);
+    return err == ERR_OK ? backends_open_flows(&flows, &KIND, PAGE_QUEUE_MAX) : err;
+}
+
+void list_products_close(void) {
+    batcher_done(&pages);
+    flow_pool_done(&flows);
 }

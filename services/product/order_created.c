@@ -5,8 +5,8 @@
  * us held the same lock) decide in arrival order                          stock.c write ledger,
  * products and outbox, commit then: cache, order.updated, acknowledge
  */
-#include "app.h"
 #include "metrics.h"
+#include "parts.h"
 #include "product_changes.h"
 #include "statements.h"
 #include "stock.h"
@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/trace.h"
 #include "contract/names.h"
-#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -36,6 +35,7 @@ struct decision_item {
 
 /* The segment under way; one at a time. */
 static struct {
+    struct consumer *consumer;
     struct decision_item *items;
     size_t count;
     struct pg_session *session;
@@ -69,13 +69,13 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
 /* ---- lock ---- */
 
 static void lock_products(void *ctx, void *items, size_t count) {
-    struct arena *arena = consumer_arena(&app.orders);
+    struct arena *arena = consumer_arena(ctx);
     struct decision_item *decisions = items;
     int64_t *product_ids = arena_array(arena, count, sizeof(*product_ids));
     int64_t *order_ids = arena_array(arena, count, sizeof(*order_ids));
-    (void)ctx;
+    segment.consumer = ctx;
     if (product_ids == NULL || order_ids == NULL) {
-        consumer_segment_done(&app.orders, ERR_NO_MEMORY);
+        consumer_segment_done(segment.consumer, ERR_NO_MEMORY);
         return;
     }
     segment.items = decisions;
@@ -93,7 +93,7 @@ static void lock_products(void *ctx, void *items, size_t count) {
         pg_rows_ids_call(arena, &SQL_LEDGER_FIND, order_ids, count),
     };
     metrics_observe(&product_metrics[M_DECISION_BATCH], (int64_t)count);
-    segment.session = pg_begin(app.pg, calls, 2, decide, NULL);
+    segment.session = pg_begin(backends.pg, calls, 2, decide, NULL);
 }
 
 /* ---- decide ---- */
@@ -155,7 +155,7 @@ static enum err decide_stock(struct arena *arena) {
 
 static void abandon(enum err err) {
     pg_rollback(segment.session);
-    consumer_segment_done(&app.orders, err);
+    consumer_segment_done(segment.consumer, err);
 }
 
 static void ids_arrived(void *ctx, enum err err) {
@@ -164,14 +164,14 @@ static void ids_arrived(void *ctx, enum err err) {
         abandon(err);
         return;
     }
-    store_outcomes(consumer_arena(&app.orders));
+    store_outcomes(consumer_arena(segment.consumer));
 }
 
 static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
-    struct arena *arena = consumer_arena(&app.orders);
+    struct arena *arena = consumer_arena(segment.consumer);
     (void)ctx;
     if (err != ERR_OK) { /* the session is gone */
-        consumer_segment_done(&app.orders, err);
+        consumer_segment_done(segment.consumer, err);
         return;
     }
     err = product_set_read(arena, &rows[0], &segment.set);
@@ -252,8 +252,8 @@ static void store_outcomes(struct arena *arena) {
     int64_t first_outbox_id = 0;
     struct pg_call calls[3];
     size_t call_count = 0, new_count = 0;
-    if (id_block_take(&app.outbox_ids, segment.event_count, &first_outbox_id) != ERR_OK) {
-        id_block_wait(&app.outbox_ids, ids_arrived, NULL);
+    if (id_block_take(&outbox_ids, segment.event_count, &first_outbox_id) != ERR_OK) {
+        id_block_wait(&outbox_ids, ids_arrived, NULL);
         return;
     }
     if (build_events(arena, first_outbox_id) != ERR_OK) {
@@ -300,7 +300,7 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
     (void)rows;
     if (err != ERR_OK) {
-        consumer_segment_done(&app.orders, err);
+        consumer_segment_done(segment.consumer, err);
         return;
     }
     uint64_t took_us = clock_monotonic_us() - segment.started_us;
@@ -308,26 +308,18 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
         note_outcome(&segment.items[i], took_us);
         count_outcome(&segment.items[i]);
     }
-    outbox_publish(&app.outbox, segment.events, segment.event_count);
-    product_set_cache(consumer_arena(&app.orders), &segment.set, cached, NULL);
+    outbox_publish(&backends.outbox, segment.events, segment.event_count);
+    product_set_cache(consumer_arena(segment.consumer), &segment.set, cached, NULL);
 }
 
 static void cached(void *ctx, enum err err) {
     (void)ctx;
     (void)err; /* Redis down costs speed, never an answer */
-    consumer_segment_done(&app.orders, ERR_OK);
+    consumer_segment_done(segment.consumer, ERR_OK);
 }
 
-enum err order_created_init(void) {
-    struct consumer_options options = {
-        .name = "order_created",
-        .queue = PRODUCT_QUEUE_ORDER_CREATED,
-        .item_bytes = sizeof(struct decision_item),
-        .batch_max = (size_t)config_shared.consumer_batch_max,
-        .backoff_base_ms = 50,
-        .backoff_cap_ms = 2000,
-        .decode = decode,
-        .run = lock_products,
-    };
-    return consumer_open(&app.orders, app.loop, &options);
-}
+const struct consumer_options order_created_consumer = {
+    .item_bytes = sizeof(struct decision_item),
+    .decode = decode,
+    .run = lock_products,
+};

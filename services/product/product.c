@@ -1,6 +1,12 @@
+/* From row, request body, and to public JSON, event, cache. */
 #include "product.h"
 
 #include "base/json_write.h"
+#include "base/utf8.h"
+#include "contract/limits.h"
+#include "contract/names.h"
+#include "runtime/flow/http_flow.h"
+#include "runtime/json/json.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -85,4 +91,136 @@ bool product_etag_matches(struct str header, int64_t version) {
             return true;
         }
     }
+}
+
+/* ---- members of a request body ---- */
+
+/* ECMA-262 WhiteSpace and LineTerminator: what \s means in a JSON Schema pattern. */
+static bool is_space(uint32_t c) {
+    return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0xA0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
+           c == 0x205F || c == 0x3000 || c == 0xFEFF;
+}
+
+static bool is_blank(struct str text) {
+    const char *s = text.data;
+    while (s < text.data + text.len) {
+        if (!is_space(utf8_take(&s))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *name_problem(struct str name, const char **ret_keyword) {
+    size_t characters = utf8_count(name.data, name.len);
+    if (characters < 1 || characters > PRODUCT_NAME_CHARACTERS_MAX) {
+        *ret_keyword = characters < 1 ? "minLength" : "maxLength";
+        return "must have 1 to 200 characters";
+    }
+    *ret_keyword = "pattern";
+    if (is_blank(name)) {
+        return "must not be only white space";
+    }
+    if (memchr(name.data, '\0', name.len) != NULL) { /* PostgreSQL's text cannot hold it */
+        return "must not contain U+0000";
+    }
+    return NULL;
+}
+
+bool product_read_name(struct flow *flow, struct json_object *body, bool required,
+                       struct str *ret_name) {
+    struct str name;
+    const char *keyword = "type";
+    if (!json_has_member(body, "name")) {
+        if (required) {
+            http_flow_problem(flow, "/name", "required", "is required");
+        }
+        return false;
+    }
+    if (json_get_string(body, "name", &name.data, &name.len) != ERR_OK) {
+        http_flow_problem(flow, "/name", keyword, "must be a string");
+        return false;
+    }
+    const char *problem = name_problem(name, &keyword);
+    if (problem != NULL) {
+        http_flow_problem(flow, "/name", keyword, problem);
+        return false;
+    }
+    *ret_name = name;
+    return true;
+}
+
+bool product_read_price(struct flow *flow, struct json_object *body, bool required,
+                        int64_t *ret_cents) {
+    const struct http_number_rule rule = { .member = "price",
+                                           .scale = PRICE_DECIMALS,
+                                           .min = 0,
+                                           .max = PRICE_CENTS_MAX,
+                                           .required = required };
+    return http_flow_number(flow, body, &rule, ret_cents);
+}
+
+bool product_read_qty(struct flow *flow, struct json_object *body, int64_t *ret_qty) {
+    static const struct http_number_rule RULE = {
+        .member = "qty", .min = 0, .max = STOCK_QTY_MAX, .required = true
+    };
+    return http_flow_number(flow, body, &RULE, ret_qty);
+}
+
+bool product_read_quantity(struct flow *flow, struct json_object *body, int64_t *ret_quantity) {
+    static const struct http_number_rule RULE = {
+        .member = "quantity", .min = 1, .max = ORDER_QUANTITY_MAX, .required = true
+    };
+    return http_flow_number(flow, body, &RULE, ret_quantity);
+}
+
+/* ---- the cache ---- */
+
+/* One put, its key and JSON copied into the arena. False when that is exhausted. */
+static bool build_put(struct arena *arena, const struct product *product, struct buf *scratch,
+                      struct cache_put *ret_put) {
+    char key[CACHE_NAME_BYTES];
+    cache_key_product(product->id, key);
+    buf_clear(scratch);
+    product_encode(product, scratch);
+    if (scratch->failed) {
+        return false;
+    }
+    char *value = arena_copy(arena, buf_bytes(scratch), buf_length(scratch));
+    ret_put->key = arena_copy(arena, key, strlen(key));
+    ret_put->value = (struct str){ value, buf_length(scratch) };
+    ret_put->version = product->version;
+    ret_put->ttl_s = CACHE_PRODUCT_TTL_S;
+    return value != NULL && ret_put->key != NULL;
+}
+
+/*
+ * Too many for one command, or no memory: leave it to the rules of cache.h, which drop what may be
+ * stale.
+ */
+static void give_up(struct cache *cache, cache_done_fn *fn, void *ctx) {
+    cache_reset(cache, "a write could not be made");
+    if (fn != NULL) {
+        fn(ctx, ERR_NO_MEMORY);
+    }
+}
+
+void product_cache_put(struct cache *cache, uint64_t epoch, struct arena *arena,
+                       const struct product *const *products, size_t count, cache_done_fn *fn,
+                       void *ctx) {
+    struct cache_put *puts = arena_array(arena, count, sizeof(*puts));
+    struct buf scratch;
+    bool whole = puts != NULL;
+    assert(count > 0 && count <= CACHE_KEYS_MAX);
+    buf_init(&scratch, 0);
+    for (size_t i = 0; whole && i < count; i++) {
+        whole = build_put(arena, products[i], &scratch, &puts[i]);
+    }
+    buf_free(&scratch);
+    if (!whole) {
+        give_up(cache, fn, ctx);
+        return;
+    }
+    cache_put_newer(cache, epoch, puts, count, fn, ctx);
 }

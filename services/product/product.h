@@ -1,4 +1,4 @@
-/* A product, and its three shapes: database row, public JSON, event. */
+/* A product, and its shapes: database row, request body, public JSON, event, cached value. */
 #ifndef PRODUCT_PRODUCT_H
 #define PRODUCT_PRODUCT_H
 
@@ -7,10 +7,15 @@
 #include "base/str.h"
 #include "contract/events.h"
 #include "contract/limits.h"
+#include "runtime/cache/cache.h"
+#include "runtime/flow/flow.h"
 #include "runtime/pg/pg.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct json_object;
 
 struct product {
     int64_t id;
@@ -39,5 +44,26 @@ void product_etag(int64_t version, char out[PRODUCT_ETAG_BYTES]);
  * compared.
  */
 bool product_etag_matches(struct str header, int64_t version);
+
+/*
+ * The members of a request body, checked one by one; problems go to the flow. Each returns true and
+ * sets its output when the member is there and right. A missing one is a problem if `required`.
+ */
+bool product_read_name(struct flow *flow, struct json_object *body, bool required,
+                       struct str *ret_name);
+bool product_read_price(struct flow *flow, struct json_object *body, bool required,
+                        int64_t *ret_cents);
+bool product_read_qty(struct flow *flow, struct json_object *body, int64_t *ret_qty);
+/* quantity of a restock: 1 to ORDER_QUANTITY_MAX, as of an order */
+bool product_read_quantity(struct flow *flow, struct json_object *body, int64_t *ret_quantity);
+
+/*
+ * Write products through to product-redis, product:{id}: public JSON under its version, the newest
+ * wins. For a writer: after its commit. For a filler: with the epoch from before it asked the
+ * database. `fn` may be NULL; it may run inside the call. Memory from `arena` until then.
+ */
+void product_cache_put(struct cache *cache, uint64_t epoch, struct arena *arena,
+                       const struct product *const *products, size_t count, cache_done_fn *fn,
+                       void *ctx);
 
 #endif

@@ -1,7 +1,6 @@
 #include "product_changes.h"
 
-#include "app.h"
-#include "product_cache.h"
+#include "parts.h"
 #include "statements.h"
 
 #include "contract/names.h"
@@ -106,7 +105,7 @@ void product_set_cache(struct arena *arena, const struct product_set *set,
     const struct product **products = arena_array(arena, count + 1, sizeof(*products));
     if (count == 0 || products == NULL) {
         if (products == NULL) {
-            cache_reset(app.cache, "out of memory");
+            cache_reset(backends.cache, "out of memory");
         }
         fn(ctx, ERR_OK);
         return;
@@ -116,5 +115,5 @@ void product_set_cache(struct arena *arena, const struct product_set *set,
             products[next++] = &set->items[i].product;
         }
     }
-    product_cache_put(app.cache, CACHE_EPOCH_ANY, arena, products, count, fn, ctx);
+    product_cache_put(backends.cache, CACHE_EPOCH_ANY, arena, products, count, fn, ctx);
 }

@@ -14,11 +14,13 @@ write_file("$top/base/two.c",     "#include \"two.h\"\nint two(void) {\n    retu
 write_file("$top/services/contract/three.h", "int three(void);\n");
 write_file("$top/services/contract/three.c",
     "#include \"contract/three.h\"\n#include \"base/two.h\"\nint three(void) {\n    return two() + 1;\n}\n");
-write_file("$top/services/product/main.c", <<'END');
-#include "contract/three.h"
+write_file("$top/services/product/app.c",
+    "#include \"contract/three.h\"\nint app(void);\nint app(void) {\n    return three();\n}\n");
+write_file("$top/services/runtime/process/main.c", <<'END');
 #include <stdio.h>
+int app(void);
 int main(void) {
-    printf("%s %d\n", PRODORDER_VERSION, three());
+    printf("%s %d\n", PRODORDER_VERSION, app());
     return 0;
 }
 END
@@ -57,9 +59,11 @@ is(compiled(make('all', 'unit')), 'base/two.c services/contract/three.c t/unit/f
     'a header changed: what includes it is compiled');
 
 is(compiled(make('all', 'CFLAGS_EXTRA=-DX')),
-    'base/two.c services/contract/three.c services/product/main.c', 'other flags: everything is compiled');
+    'base/two.c services/contract/three.c services/product/app.c services/runtime/process/main.c',
+    'other flags: everything is compiled');
 
-is(compiled(make('all', 'CFLAGS_EXTRA=-DX', 'VERSION=9')), 'services/product/main.c', 'another version: only main.c');
+is(compiled(make('all', 'CFLAGS_EXTRA=-DX', 'VERSION=9')), 'services/runtime/process/main.c',
+    'another version: only main.c');
 
 write_file("$top/base/two.c", "#include \"two.h\"\nint two(void) {\n    int unused;\n    return 2;\n}\n");
 isnt(make('services')->{status}, 0, 'a warning is an error');

@@ -14,7 +14,6 @@
 
 enum { ROUTES_MAX = 8, REQUEST_BYTES = 65536 };
 
-struct loop *stack_loop;
 static struct http_server *server;
 static struct http_route routes[ROUTES_MAX];
 static struct stack_answer answer;
@@ -39,12 +38,8 @@ void stack_open(const struct http_route *wanted, size_t count) {
     ck_assert_uint_lt(count, ROUTES_MAX);
     memcpy(routes, wanted, count * sizeof(*wanted));
     routes[count] = (struct http_route){ "GET", "/ping", "ping", ping, NULL };
-    log_init("test", LOG_LEVELS, 2);
-    fake_pg_reset();
-    fake_cache_reset();
-    fake_broker_reset();
-    ck_assert_int_eq(loop_create(&stack_loop), ERR_OK);
-    ck_assert_int_eq(http_server_open(stack_loop, &options, &server), ERR_OK);
+    fake_backends_open();
+    ck_assert_int_eq(http_server_open(backends.loop, &options, &server), ERR_OK);
 }
 
 struct http_server *stack_server(void) {
@@ -53,13 +48,12 @@ struct http_server *stack_server(void) {
 
 void stack_close(void) {
     http_server_close(server);
-    loop_destroy(stack_loop);
-    fake_cache_reset();
+    fake_backends_close();
 }
 
 void stack_settle(void) {
     for (int i = 0; i < 4; i++) {
-        loop_tick(stack_loop, 0);
+        loop_tick(backends.loop, 0);
     }
 }
 
@@ -123,7 +117,7 @@ static void receive_answer(int fd) {
     uint64_t end_ms = clock_monotonic_ms() + STACK_PATIENCE_MS;
     while (!take_answer()) {
         ck_assert_msg(clock_monotonic_ms() < end_ms, "no answer comes");
-        loop_tick(stack_loop, 1);
+        loop_tick(backends.loop, 1);
         ssize_t count = recv(fd, received + received_length, sizeof(received) - 1 - received_length,
                              MSG_DONTWAIT);
         ck_assert_msg(count != 0, "the server has closed the connection");

@@ -6,21 +6,15 @@
 #define FAKE_STACK_H
 
 #include "base/clock.h"
-#include "runtime/http/server.h"
-#include "runtime/loop/loop.h"
 #include "runtime/telemetry/log.h"
 
-#include "fake_broker.h"
-#include "fake_cache.h"
-#include "fake_pg.h"
+#include "fake_backends.h"
 
 #include <stdbool.h>
 
 enum { STACK_PATIENCE_MS = 10000, STACK_ANSWER_BYTES = 65536 };
 
-extern struct loop *stack_loop;
-
-/* Fakes reset, server listening with `routes` and GET /ping. */
+/* fake_backends_open(), and a server listening with `routes` and GET /ping. */
 void stack_open(const struct http_route *routes, size_t count);
 struct http_server *stack_server(void);
 void stack_close(void);
@@ -29,7 +23,7 @@ void stack_close(void);
     do {                                                                                           \
         uint64_t stack_end_ms_ = clock_monotonic_ms() + STACK_PATIENCE_MS;                         \
         while (!(condition) && clock_monotonic_ms() < stack_end_ms_) {                             \
-            loop_tick(stack_loop, 1);                                                              \
+            loop_tick(backends.loop, 1);                                                           \
         }                                                                                          \
         ck_assert_msg(condition, "waited in vain for " #condition);                                \
     } while (0)

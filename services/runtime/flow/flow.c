@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t under_way;
+
 static void run(struct flow *flow);
 static void on_ready(void *ctx);
 static void on_deadline(void *ctx);
@@ -38,6 +40,10 @@ void flow_pool_done(struct flow_pool *pool) {
     pool->memory = NULL;
 }
 
+size_t flow_count(void) {
+    return under_way;
+}
+
 struct flow *flow_open(struct flow_pool *pool) {
     struct list *node = list_take_first(&pool->free);
     if (node == NULL) {
@@ -49,7 +55,7 @@ struct flow *flow_open(struct flow_pool *pool) {
     flow->waiting = false;
     flow->err = ERR_OK;
     flow->message = NULL;
-    pool->used++;
+    under_way++;
     return flow;
 }
 
@@ -58,7 +64,7 @@ static void close_flow(struct flow *flow) {
     flow->waiting = false;
     loop_timer_stop(flow->pool->loop, &flow->deadline);
     loop_task_cancel(&flow->ready);
-    flow->pool->used--;
+    under_way--;
     list_append(&flow->pool->free, &flow->free_node);
 }
 

@@ -75,12 +75,13 @@ struct flow_pool {
     char *memory;
     struct list free;
     size_t count;
-    size_t used;
 };
 
 MUST_CHECK enum err flow_pool_init(struct flow_pool *pool, struct loop *loop,
                                    const struct flow_kind *kind, size_t count);
 void flow_pool_done(struct flow_pool *pool); /* accepts one zeroed */
+/* Flows under way in this process, of all pools. */
+size_t flow_count(void);
 
 /* A flow whose own members (after struct flow) are zeroed; NULL when the pool is exhausted. */
 struct flow *flow_open(struct flow_pool *pool);

@@ -34,7 +34,7 @@
 
 enum { LOOKUP_IDS_MAX = 256 }; /* of a round */
 
-/* Every question begins with this; what else `give`, `fetch` and its log lines need comes behind. */
+/* Every question begins with this; what else `give` and `fetch` need comes behind. */
 struct lookup_question {
     struct flow_wait wait;
     int64_t id; /* positive */

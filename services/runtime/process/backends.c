@@ -1,12 +1,18 @@
 #include "backends.h"
 
-#include "config.h"
+#include "health.h"
 #include "service.h"
+
+#include "runtime/telemetry/log.h"
+
+#include <assert.h>
 
 enum {
     CONNECT_TIMEOUT_MS = 3000,
-    RECONNECT_BASE_MS = 50,
-    RECONNECT_CAP_MS = 2000,
+    BACKOFF_BASE_MS = 50,
+    BACKOFF_CAP_MS = 2000,
+    /* the sum of what all batchers and consumers of a service may have under way, and room */
+    DATABASE_REQUESTS_MAX = 64,
     HEADER_BYTES_MAX = 16384,
     SWEEP_BATCH_MAX = 500,
     DRAIN_POLL_MS = 10,
@@ -14,10 +20,36 @@ enum {
     DRAIN_LAST_MS = 300,     /* a row that is not deleted is sent again, and harmless */
 };
 
-/* ---- options ---- */
+struct backends backends;
 
-struct pg_options backends_pg_options(void) {
-    return (struct pg_options){
+static struct consumer consumers[BROKER_QUEUES_MAX]; /* by the broker's number of the queue */
+static size_t consumer_count;
+
+/* ---- health ---- */
+
+static bool database_is_up(void) {
+    return pg_is_ready(backends.pg);
+}
+
+static bool cache_is_up(void) {
+    return cache_is_ready(backends.cache);
+}
+
+static bool broker_is_up(void) {
+    return broker_publish_state(backends.broker) == BROKER_UP &&
+           broker_is_consuming(backends.broker);
+}
+
+static const struct health_component COMPONENTS[] = {
+    { "database", true, database_is_up },
+    { "cache", false, cache_is_up },
+    { "broker", false, broker_is_up },
+};
+
+/* ---- start ---- */
+
+static enum err open_database(void) {
+    struct pg_options options = {
         .host = config_shared.db_host,
         .port = (uint16_t)config_shared.db_port,
         .user = config_shared.db_user,
@@ -27,25 +59,62 @@ struct pg_options backends_pg_options(void) {
         .connections = (size_t)config_shared.db_connections,
         .deadline_ms = (uint32_t)config_shared.db_deadline_ms,
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .backoff_base_ms = RECONNECT_BASE_MS,
-        .backoff_cap_ms = RECONNECT_CAP_MS,
-        .statements = { [1] = OUTBOX_STATEMENTS }, /* [0] is for the service's own */
+        .backoff_base_ms = BACKOFF_BASE_MS,
+        .backoff_cap_ms = BACKOFF_CAP_MS,
+        .requests_max = DATABASE_REQUESTS_MAX,
+        .statements = { APP.statements, OUTBOX_STATEMENTS },
+        .migrations = APP.migrations,
+        .migration_count = APP.migration_count,
     };
+    return pg_open(backends.loop, &options, &backends.pg);
 }
 
-struct cache_options backends_cache_options(void) {
-    return (struct cache_options){
+static enum err open_cache(void) {
+    struct cache_options options = {
         .host = config_shared.redis_host,
         .port = (uint16_t)config_shared.redis_port,
         .deadline_ms = (uint32_t)config_shared.redis_deadline_ms,
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .backoff_base_ms = RECONNECT_BASE_MS,
-        .backoff_cap_ms = RECONNECT_CAP_MS,
+        .backoff_base_ms = BACKOFF_BASE_MS,
+        .backoff_cap_ms = BACKOFF_CAP_MS,
+        .prefixes = APP.cache_prefixes,
     };
+    return cache_open(backends.loop, &options, &backends.cache);
 }
 
-struct broker_options backends_broker_options(void) {
-    return (struct broker_options){
+static void on_broker_state(void *ctx, enum broker_state state) {
+    (void)ctx;
+    outbox_on_broker_state(&backends.outbox, state);
+}
+
+static void on_published(void *ctx, const uint64_t *cookies, size_t count, bool confirmed) {
+    (void)ctx;
+    outbox_on_published(&backends.outbox, cookies, count, confirmed);
+}
+
+static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliveries,
+                          size_t count) {
+    (void)ctx;
+    consumer_on_deliveries(&consumers[queue], backends.broker, deliveries, count);
+}
+
+static enum err open_consumer(const struct app_queue *queue) {
+    struct consumer *consumer = &consumers[consumer_count];
+    struct consumer_options options = *queue->consumer;
+    options.name = queue->consumer_name;
+    options.queue = consumer_count++;
+    options.batch_max = (size_t)config_shared.consumer_batch_max;
+    options.backoff_base_ms = BACKOFF_BASE_MS;
+    options.backoff_cap_ms = BACKOFF_CAP_MS;
+    options.ctx = consumer;
+    return consumer_open(consumer, backends.loop, &options);
+}
+
+static enum err open_broker(void) {
+    static const struct broker_callbacks CALLBACKS = { on_broker_state, on_published,
+                                                       on_deliveries };
+    static struct broker_queue others[BROKER_QUEUES_MAX];
+    struct broker_options options = {
         .url = config_shared.rabbitmq_url,
         .connection_name = config_shared.service_name,
         .heartbeat_s = (uint32_t)config_shared.rabbitmq_heartbeat_s,
@@ -54,21 +123,53 @@ struct broker_options backends_broker_options(void) {
         .publish_inflight_max = (size_t)config_shared.publish_inflight_max,
         .prefetch = (uint16_t)config_shared.rabbitmq_prefetch,
         .batch_max = (size_t)config_shared.consumer_batch_max,
-        .backoff_base_ms = RECONNECT_BASE_MS,
-        .backoff_cap_ms = RECONNECT_CAP_MS,
+        .backoff_base_ms = BACKOFF_BASE_MS,
+        .backoff_cap_ms = BACKOFF_CAP_MS,
+        .exchange = APP.exchange,
+        .declare_only = others,
     };
+    assert(APP.queue_count <= BROKER_QUEUES_MAX);
+    for (size_t i = 0; i < APP.queue_count; i++) {
+        const struct app_queue *queue = &APP.queues[i];
+        struct broker_queue names = { queue->name, { queue->routing_key, NULL } };
+        if (queue->consumer == NULL) {
+            others[options.declare_only_count++] = names;
+            continue;
+        }
+        options.queues[consumer_count] = names;
+        enum err err = open_consumer(queue);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    return broker_open(backends.loop, &options, &CALLBACKS, NULL, &backends.broker);
 }
 
-struct outbox_options backends_outbox_options(void) {
-    return (struct outbox_options){
+static enum err open_outbox(void) {
+    struct outbox_options options = {
         .sweep_interval_ms = (uint32_t)config_shared.outbox_sweep_ms,
         .sweep_batch_max = SWEEP_BATCH_MAX,
         .backlog_below = (size_t)config_shared.publish_queue_max / 2,
     };
+    return outbox_open(&backends.outbox, backends.loop, backends.pg, backends.broker, &options);
 }
 
-struct http_server_options backends_server_options(void) {
-    return (struct http_server_options){
+static enum err open_parts(void) {
+    enum err err = ERR_OK;
+    for (size_t i = 0; err == ERR_OK && i < APP.part_count; i++) {
+        if (APP.parts[i].open != NULL) {
+            err = APP.parts[i].open();
+        }
+        if (err != ERR_OK) {
+            log_error("a part of the service does not open", LOG_STR("part", APP.parts[i].name),
+                      LOG_STR("error", err_name(err)));
+        }
+    }
+    return err;
+}
+
+static enum err open_server(void) {
+    struct http_server_options options = {
         .address = config_shared.listen_address,
         .port = (uint16_t)config_shared.port,
         .connections_max = (size_t)config_shared.http_connections_max,
@@ -77,12 +178,32 @@ struct http_server_options backends_server_options(void) {
         .idle_timeout_ms = (uint32_t)config_shared.http_idle_timeout_ms,
         .request_timeout_ms = (uint32_t)config_shared.http_request_timeout_ms,
         .write_timeout_ms = (uint32_t)config_shared.http_request_timeout_ms,
+        .routes = APP.routes,
+        .route_count = APP.route_count,
     };
+    return http_server_open(backends.loop, &options, &backends.server);
+}
+
+enum err backends_start(struct loop *loop) {
+    static enum err (*const STEPS[])(void) = {
+        open_database, open_cache, open_broker, open_outbox, open_parts, open_server,
+    };
+    backends.loop = loop;
+    metrics_register(APP.metrics, APP.metric_count);
+    health_init(COMPONENTS, sizeof(COMPONENTS) / sizeof(COMPONENTS[0]));
+    for (size_t i = 0; i < sizeof(STEPS) / sizeof(STEPS[0]); i++) {
+        enum err err = STEPS[i]();
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    log_info("service started", LOG_STR("address", config_shared.listen_address),
+             LOG_INT("port", http_server_port(backends.server)));
+    return ERR_OK;
 }
 
 /* ---- drain: each step begins the next one, or looks again a little later ---- */
 
-static struct backends draining;
 static struct loop_timer timer;
 
 static void wait_for_consumers(void *ctx);
@@ -91,23 +212,25 @@ static void wait_for_outbox(void *ctx);
 
 static void look_again(loop_fn *step) {
     loop_timer_init(&timer, step, NULL);
-    loop_timer_start(draining.loop, &timer, DRAIN_POLL_MS);
+    loop_timer_start(backends.loop, &timer, DRAIN_POLL_MS);
 }
 
 static void answered(void *ctx) {
     (void)ctx;
-    for (size_t i = 0; i < draining.consumer_count; i++) {
-        consumer_stop(&draining.consumers[i]);
+    for (size_t i = 0; i < consumer_count; i++) {
+        consumer_stop(&consumers[i]);
     }
-    if (draining.stop != NULL) {
-        draining.stop();
+    for (size_t i = 0; i < APP.part_count; i++) {
+        if (APP.parts[i].stop != NULL) {
+            APP.parts[i].stop();
+        }
     }
     wait_for_consumers(NULL);
 }
 
 static bool consumers_are_idle(void) {
-    for (size_t i = 0; i < draining.consumer_count; i++) {
-        if (!consumer_is_idle(&draining.consumers[i])) {
+    for (size_t i = 0; i < consumer_count; i++) {
+        if (!consumer_is_idle(&consumers[i])) {
             return false;
         }
     }
@@ -125,13 +248,22 @@ static void wait_for_consumers(void *ctx) {
 }
 
 static void close_broker(void) {
-    outbox_stop(draining.outbox);
+    outbox_stop(&backends.outbox);
     /* what the broker does not get in time is in the outbox */
-    broker_close(draining.broker, service_drain_left_ms() / 2, wait_for_outbox, NULL);
+    broker_close(backends.broker, service_drain_left_ms() / 2, wait_for_outbox, NULL);
+}
+
+static bool parts_are_idle(void) {
+    for (size_t i = 0; i < APP.part_count; i++) {
+        if (APP.parts[i].is_idle != NULL && !APP.parts[i].is_idle()) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void wait_for_outbox(void *ctx) {
-    bool idle = outbox_is_idle(draining.outbox) && (draining.is_idle == NULL || draining.is_idle());
+    bool idle = outbox_is_idle(&backends.outbox) && parts_are_idle();
     (void)ctx;
     if (idle || service_drain_left_ms() < DRAIN_LAST_MS) {
         service_drained();
@@ -140,7 +272,25 @@ static void wait_for_outbox(void *ctx) {
     }
 }
 
-void backends_drain(const struct backends *backends) {
-    draining = *backends;
-    http_server_drain(draining.server, answered, NULL);
+void backends_drain(void) {
+    health_set_draining();
+    http_server_drain(backends.server, answered, NULL);
+}
+
+/* ---- stop ---- */
+
+void backends_stop(void) {
+    cache_close(backends.cache); /* first: who waited for it turns to the database or a part */
+    broker_free(backends.broker);
+    pg_close(backends.pg);
+    for (size_t i = APP.part_count; i > 0; i--) {
+        if (APP.parts[i - 1].close != NULL) {
+            APP.parts[i - 1].close();
+        }
+    }
+    http_server_close(backends.server); /* last: who ended until here may have read its request */
+    for (size_t i = 0; i < consumer_count; i++) {
+        consumer_close(&consumers[i]);
+    }
+    outbox_close(&backends.outbox);
 }

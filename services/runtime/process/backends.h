@@ -1,48 +1,98 @@
 /*
- * What every service of this kind opens alike: the options of its database, cache, broker, outbox
- * and HTTP server, as the shared part of its configuration says. The service adds what is its own.
- * And how all of it comes to an end.
+ * What every service of this kind stands on: database, cache, broker, outbox and HTTP server; and
+ * how all of it begins and ends. What is a service's own is in the tables of its app.c.
+ *
+ *   start  database → cache → broker → outbox → consumers → the parts, in their order → server
+ *   drain  no new work → answers → the consumers' transactions → events → deletion of confirmed
+ *          rows → service_drained(), within the time that service_drain_left_ms() leaves
+ *   stop   cache, broker, database: whatever is under way ends with its connection; then the
+ *          parts, the last one first; then the server, consumers and outbox
  */
 #ifndef RUNTIME_PROCESS_BACKENDS_H
 #define RUNTIME_PROCESS_BACKENDS_H
 
+#include "config.h"
 #include "runtime/broker/broker.h"
 #include "runtime/cache/cache.h"
+#include "runtime/flow/flow.h"
 #include "runtime/http/server.h"
 #include "runtime/messages/consumer.h"
 #include "runtime/messages/outbox.h"
 #include "runtime/pg/pg.h"
+#include "runtime/telemetry/metrics.h"
 
-/* To be added: statements, migrations, requests_max. */
-struct pg_options backends_pg_options(void);
-/* To be added: prefixes. */
-struct cache_options backends_cache_options(void);
-/* To be added: exchange, queues, declare_only. */
-struct broker_options backends_broker_options(void);
-/* To be added: the statements. */
-struct outbox_options backends_outbox_options(void);
-/* To be added: routes. */
-struct http_server_options backends_server_options(void);
-
-/*
- * What a drain is about; all of it stays until the service has drained. The functions may be NULL.
- */
+/* The connections of this process. */
 struct backends {
     struct loop *loop;
-    struct http_server *server;
-    struct consumer *consumers;
-    size_t consumer_count;
+    struct pg *pg;
+    struct cache *cache;
     struct broker *broker;
-    struct outbox *outbox;
-    void (*stop)(void);    /* what else begins by itself ends: when all requests are answered */
-    bool (*is_idle)(void); /* nothing of that is under way any more */
+    struct outbox outbox;
+    struct http_server *server;
 };
 
+extern struct backends backends;
+
+/* A queue that the service consumes, or that others consume and that must exist. */
+struct app_queue {
+    const char *name;          /* "order.created.product-service" */
+    const char *routing_key;   /* bound with it */
+    const char *consumer_name; /* for logs: "order_created" */
+    /* item_bytes, decode, run; their ctx is the struct consumer. NULL: it is another service's */
+    const struct consumer_options *consumer;
+};
+
+/* One file with something to open: batchers, pools of flows, timers. Any function may be NULL. */
+struct part {
+    const char *name;
+    enum err (*open)(void);
+    void (*close)(void);   /* also when it was never opened */
+    void (*stop)(void);    /* in a drain, when all requests are answered: begin nothing more */
+    bool (*is_idle)(void); /* after that: nothing is under way any more */
+};
+
+/* A service, as its app.c describes it; main.c runs it. */
+struct app {
+    const char *name;                    /* "order-service" */
+    const char *summary;                 /* one sentence for --help */
+    const struct config_local *locals;   /* its own defaults and examples of shared options */
+    const struct config_option *options; /* those that it has besides, up to a name NULL; or NULL */
+    struct metric *metrics;
+    size_t metric_count;
+    const struct pg_statement *const *statements; /* NULL ends the list */
+    const struct pg_migration *migrations;
+    size_t migration_count;
+    const char *const *cache_prefixes; /* NULL ends the list */
+    const char *exchange;
+    const struct app_queue *queues;
+    size_t queue_count;
+    const struct http_route *routes;
+    size_t route_count;
+    const struct part *parts;
+    size_t part_count;
+};
+
+/* The tables of these names, with their sizes. */
+#define APP_TABLES(ROUTES, QUEUES, PARTS)                                                          \
+    .routes = (ROUTES), .route_count = sizeof(ROUTES) / sizeof((ROUTES)[0]), .queues = (QUEUES),   \
+    .queue_count = sizeof(QUEUES) / sizeof((QUEUES)[0]), .parts = (PARTS),                         \
+    .part_count = sizeof(PARTS) / sizeof((PARTS)[0])
+
+extern const struct app APP; /* of the service that this program is */
+
+/* service.start, .drain and .stop of APP. */
+MUST_CHECK enum err backends_start(struct loop *loop);
+void backends_drain(void);
+void backends_stop(void);
+
 /*
- * No new work → answers → the consumers' transactions → events → deletion of confirmed rows →
- * service_drained(), within the time that service_drain_left_ms() leaves. Once; `backends` is
- * copied.
+ * For a part's open: a pool of at most `count` requests of one kind, each of which may take
+ * REQUEST_DEADLINE_MS.
  */
-void backends_drain(const struct backends *backends);
+MUST_CHECK static inline enum err backends_open_flows(struct flow_pool *pool,
+                                                      struct flow_kind *kind, size_t count) {
+    kind->deadline_ms = (uint32_t)config_shared.request_deadline_ms;
+    return flow_pool_init(pool, backends.loop, kind, count);
+}
 
 #endif

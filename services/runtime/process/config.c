@@ -105,17 +105,17 @@ static void set_local(struct config_option *option, const struct config_local *l
 }
 
 size_t config_join(const struct config_local *locals, const struct config_option *own,
-                   size_t own_count, struct config_option ret_options[CONFIG_OPTIONS_MAX]) {
-    size_t shared_count = sizeof(SHARED_OPTIONS) / sizeof(SHARED_OPTIONS[0]);
-    assert(shared_count + own_count <= CONFIG_OPTIONS_MAX);
-    for (size_t i = 0; i < shared_count; i++) {
+                   struct config_option ret_options[CONFIG_OPTIONS_MAX]) {
+    size_t count = sizeof(SHARED_OPTIONS) / sizeof(SHARED_OPTIONS[0]);
+    for (size_t i = 0; i < count; i++) {
         ret_options[i] = SHARED_OPTIONS[i];
         set_local(&ret_options[i], locals);
     }
-    for (size_t i = 0; i < own_count; i++) {
-        ret_options[shared_count + i] = own[i];
+    for (; own != NULL && own->name != NULL; own++) {
+        assert(count < CONFIG_OPTIONS_MAX);
+        ret_options[count++] = *own;
     }
-    return shared_count + own_count;
+    return count;
 }
 
 /* ---- what an option expects, in words ---- */

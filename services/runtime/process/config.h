@@ -110,6 +110,6 @@ enum { CONFIG_OPTIONS_MAX = 64 };
 
 /* The shared options, as they are in this service, and behind them its own; returns how many. */
 size_t config_join(const struct config_local *locals, const struct config_option *own,
-                   size_t own_count, struct config_option ret_options[CONFIG_OPTIONS_MAX]);
+                   struct config_option ret_options[CONFIG_OPTIONS_MAX]);
 
 #endif

@@ -234,8 +234,7 @@ static int run(void) {
 
 int service_main(int argc, char **argv, const struct service *service) {
     int code;
-    running.option_count =
-        config_join(service->locals, service->options, service->option_count, running.options);
+    running.option_count = config_join(service->locals, service->options, running.options);
     if (handle_arguments(argc, argv, service, &code)) {
         return code;
     }

@@ -29,8 +29,7 @@ struct service {
     const char *summary; /* one sentence for --help */
     const char *version; /* for --version: PRODORDER_VERSION, which the Makefile gives to main.c */
     const struct config_local *locals;   /* its own defaults and examples of shared options */
-    const struct config_option *options; /* those that it has besides; NULL: none */
-    size_t option_count;
+    const struct config_option *options; /* those that it has besides, up to a name NULL; or NULL */
     /* Open everything; ERR_* ends the process with exit 1 (already logged). */
     enum err (*start)(struct loop *loop);
     /* Stop taking work, finish what is under way, then service_drained(). Or NULL. */

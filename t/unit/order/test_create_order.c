@@ -2,17 +2,16 @@
  *       services/order/product_lookup.c services/order/order.c services/order/order_events.c
  *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
  *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_http_client.c t/unit/fake_stack.c
- *       */
+ *       t/unit/fake_backends.c */
 /*
  * POST /orders, step by step: parse → find_earlier → find_product → store_order → reply, and at
  * each of them everything that its dependency can do. The product is in the cache unless a test
  * says so.
  */
-#include "order/app.h"
 #include "order/config.h"
 #include "order/idempotency.h"
+#include "order/parts.h"
 #include "order/statements.h"
-#include "runtime/process/config.h"
 
 #include "fake_http_client.h"
 #include "fake_stack.h"
@@ -23,7 +22,7 @@
 
 enum { DEADLINE_MS = 30000, SHORT_MS = 60, PRICE_CENTS = 1990, FIRST_ID = 5000 };
 
-struct app app;
+struct http_client *product_service = &fake_http_client;
 struct order_config order_config;
 
 static const struct http_route ROUTES[] = {
@@ -37,23 +36,15 @@ static const char COPY[] = "{\"id\":7,\"name\":\"x\",\"price\":19.90,\"qty\":5,\
 static const char KEY[] = "Idempotency-Key: k-1\r\n";
 
 static void open_with(uint32_t deadline_ms, int64_t requests_max) {
-    struct outbox_options outbox = { .sweep_interval_ms = 60000, .sweep_batch_max = 100 };
-    config_shared = (struct config_shared){ .requests_max = requests_max,
-                                            .request_deadline_ms = deadline_ms };
     order_config = (struct order_config){ .insert_batch_max = 16, .insert_inflight_max = 2 };
+    config_shared =
+        (struct config_shared){ .requests_max = requests_max, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
     fake_http_client_reset();
-    app = (struct app){ .loop = stack_loop,
-                        .pg = &fake_pg,
-                        .cache = &fake_cache,
-                        .broker = &fake_broker,
-                        .products = &fake_http_client };
-    id_block_init(&app.order_ids, &fake_pg, &SQL_NEXT_ORDER_IDS, ORDER_ID_BLOCK);
-    ck_assert_int_eq(idempotency_init(), ERR_OK);
-    ck_assert_int_eq(product_lookup_init(), ERR_OK);
-    ck_assert_int_eq(order_store_init(), ERR_OK);
-    ck_assert_int_eq(create_order_init(), ERR_OK);
-    ck_assert_int_eq(outbox_open(&app.outbox, stack_loop, &fake_pg, &fake_broker, &outbox), ERR_OK);
+    ck_assert_int_eq(idempotency_open(), ERR_OK);
+    ck_assert_int_eq(product_lookup_open(), ERR_OK);
+    ck_assert_int_eq(order_store_open(), ERR_OK);
+    ck_assert_int_eq(create_order_open(), ERR_OK);
     fake_cache_set("product:7", COPY, 4);
 }
 
@@ -72,14 +63,13 @@ static void setup_small(void) {
 /* Whatever happened, nobody holds anything. */
 static void teardown(void) {
     ck_assert_uint_eq(fake_pg.waiting, 0);
-    ck_assert_uint_eq(app.create_flows.used, 0);
+    ck_assert_uint_eq(flow_count(), 0);
     ck_assert_int_eq(idempotency_claim("k-1"), ERR_OK);
     idempotency_release("k-1");
-    idempotency_done();
-    product_lookup_done();
-    batcher_done(&app.inserts);
-    flow_pool_done(&app.create_flows);
-    outbox_close(&app.outbox);
+    create_order_close();
+    order_store_close();
+    product_lookup_close();
+    idempotency_close();
     stack_close();
 }
 
@@ -470,9 +460,9 @@ START_TEST(one_bad_row_does_not_fail_its_neighbours) {
     for (int i = 0; i < MANY; i++) {
         fds[i] = post_with("", BODY);
     }
-    STACK_WAIT_FOR(app.create_flows.used == MANY);
+    STACK_WAIT_FOR(flow_count() == MANY);
     stack_settle();
-    while (app.inserts.waiting + app.inserts.inflight == 0 || fake_cache.op_count > 0) {
+    while (fake_pg.waiting == 0 || fake_cache.op_count > 0) {
         fake_cache_run();
         stack_settle();
     }
@@ -506,7 +496,7 @@ END_TEST
 
 START_TEST(more_requests_than_allowed_are_busy) {
     int fds[2] = { post_with("", BODY), post_with(KEY, BODY) };
-    STACK_WAIT_FOR(app.create_flows.used == 2);
+    STACK_WAIT_FOR(flow_count() == 2);
     check_retry_after(stack_expect(post_with("", BODY), 503));
     answer_key(false, 0, 0);
     stack_settle();
@@ -598,9 +588,9 @@ START_TEST(a_client_that_leaves) {
     ck_assert_uint_eq(connections, 1);
     close(fd);
     stack_settle();
-    ck_assert_uint_eq(app.create_flows.used, 1); /* the order is made all the same */
+    ck_assert_uint_eq(flow_count(), 1); /* the order is made all the same */
     finish_all();
-    ck_assert_uint_eq(app.create_flows.used, 0);
+    ck_assert_uint_eq(flow_count(), 0);
     ck_assert_uint_eq(fake_broker.published, 1);
     STACK_WAIT_FOR(http_server_connection_count(stack_server()) == 0);
 }

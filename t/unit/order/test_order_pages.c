@@ -1,12 +1,11 @@
 /* link: services/order/list_orders.c services/order/get_order.c services/order/order.c
  *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
- *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c */
+ *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
  * GET /orders/{id} and GET /orders/product/{productId}: pages, their cache, and what can go wrong.
  */
-#include "order/app.h"
+#include "order/parts.h"
 #include "order/statements.h"
-#include "runtime/process/config.h"
 
 #include "fake_stack.h"
 #include "unit.h"
@@ -19,8 +18,6 @@ enum { DEADLINE_MS = 30000, SHORT_MS = 60 };
 #define AT_MS INT64_C(1795367792123)
 #define ORDER_BYTES 512
 
-struct app app;
-
 static const struct http_route ROUTES[] = {
     { "GET", "/orders/{id}", "get_order", get_order, NULL },
     { "GET", "/orders/product/{productId}", "list_orders", list_orders, NULL },
@@ -29,9 +26,8 @@ static const struct http_route ROUTES[] = {
 static void open_with(uint32_t deadline_ms) {
     config_shared = (struct config_shared){ .requests_max = 8, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
-    app = (struct app){ .loop = stack_loop, .pg = &fake_pg, .cache = &fake_cache };
-    ck_assert_int_eq(get_order_init(), ERR_OK);
-    ck_assert_int_eq(list_orders_init(), ERR_OK);
+    ck_assert_int_eq(get_order_open(), ERR_OK);
+    ck_assert_int_eq(list_orders_open(), ERR_OK);
 }
 
 static void setup(void) {
@@ -43,12 +39,9 @@ static void setup_short(void) {
 }
 
 static void teardown(void) {
-    ck_assert_uint_eq(app.get_flows.used + app.list_flows.used, 0);
-    lookup_done(&app.reads);
-    lookup_done(&app.first_pages);
-    batcher_done(&app.later_pages);
-    flow_pool_done(&app.get_flows);
-    flow_pool_done(&app.list_flows);
+    ck_assert_uint_eq(flow_count(), 0);
+    get_order_close();
+    list_orders_close();
     stack_close();
 }
 
@@ -95,7 +88,7 @@ static void answer_orders(int64_t product_id, int64_t count) {
 START_TEST(readers_of_a_tick_share_a_query) {
     int one = get("/orders/1"), same = get("/orders/1"), other = get("/orders/2"),
         none = get("/orders/3");
-    STACK_WAIT_FOR(app.get_flows.used == 4);
+    STACK_WAIT_FOR(flow_count() == 4);
     PGresult *rows = fake_rows(10);
     size_t asked = 0;
     while (fake_pg.waiting > 0) { /* one query, or two if they came in two ticks */
@@ -298,11 +291,10 @@ END_TEST
 START_TEST(several_products_share_one_query) {
     int seven = get("/orders/product/7"), eight = get("/orders/product/8"),
         fds[] = { seven, eight };
-    STACK_WAIT_FOR(app.list_flows.used == 2);
-    while (app.first_pages.batcher.waiting > 0 || fake_cache.op_count > 0) {
-        fake_cache_run();
-        stack_settle();
-    }
+    STACK_WAIT_FOR(flow_count() == 2);
+    stack_settle();
+    fake_cache_run();
+    stack_settle();
     while (fake_pg.waiting > 0) {
         const struct pg_call *call = expect_query(&SQL_ORDER_FIRST_PAGES);
         PGresult *rows = fake_rows(10);
@@ -347,7 +339,7 @@ END_TEST
 
 START_TEST(a_client_that_leaves) {
     int fd = get(TARGETS[_i]);
-    STACK_WAIT_FOR(app.get_flows.used + app.list_flows.used == 1);
+    STACK_WAIT_FOR(flow_count() == 1);
     close(fd);
     stack_settle();
     answer_late();
@@ -360,9 +352,9 @@ START_TEST(more_requests_than_allowed_are_busy) {
     for (size_t i = 0; i < 8; i++) {
         fds[i] = get("/orders/product/7");
     }
-    STACK_WAIT_FOR(app.list_flows.used == 8);
+    STACK_WAIT_FOR(flow_count() == 8);
     stack_expect(get("/orders/product/7"), 503);
-    while (app.list_flows.used > 0) {
+    while (flow_count() > 0) {
         answer_late();
         stack_settle();
     }

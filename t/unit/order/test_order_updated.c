@@ -1,51 +1,46 @@
-/* link: services/order/order_updated.c services/order/product_updated.c services/order/metrics.c
- *       services/order/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c */
+/* link: services/order/order_updated.c services/order/product_updated.c
+ *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
+ *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */
 /* The order service's consumers: outcomes of orders, and its copies of products. */
-#include "order/app.h"
+#include "order/parts.h"
 #include "order/statements.h"
-#include "runtime/process/config.h"
 
 #include "base/clock.h"
-#include "runtime/telemetry/log.h"
 
-#include "fake_broker.h"
-#include "fake_cache.h"
-#include "fake_pg.h"
+#include "fake_backends.h"
 #include "unit.h"
 
 #include <stdio.h>
 
 enum { PATIENCE_MS = 10000, EVENTS_MAX = 6 };
 
-struct app app;
+enum { ORDER_UPDATED, PRODUCT_CREATED, PRODUCT_UPDATED, QUEUES };
 
+static struct consumer consumers[QUEUES];
 static struct broker_delivery deliveries[EVENTS_MAX];
 static char bodies[EVENTS_MAX][256];
 static size_t delivery_count;
 
 static void setup(void) {
-    log_init("test", LOG_LEVELS, 2);
-    fake_pg_reset();
-    fake_cache_reset();
-    fake_broker_reset();
+    static const struct consumer_options *const OPTIONS[QUEUES] = { &order_updated_consumer,
+                                                                    &product_updated_consumer,
+                                                                    &product_updated_consumer };
+    fake_backends_open();
     delivery_count = 0;
-    config_shared = (struct config_shared){ .consumer_batch_max = EVENTS_MAX };
-    app = (struct app){ .pg = &fake_pg, .cache = &fake_cache, .broker = &fake_broker };
-    ck_assert_int_eq(loop_create(&app.loop), ERR_OK);
-    ck_assert_int_eq(order_updated_init(), ERR_OK);
-    ck_assert_int_eq(product_updated_init(), ERR_OK);
+    for (size_t i = 0; i < QUEUES; i++) {
+        fake_backends_consume(&consumers[i], OPTIONS[i], i, EVENTS_MAX);
+    }
 }
 
 static void teardown(void) {
-    for (size_t i = 0; i < ORDER_QUEUES; i++) {
-        consumer_close(&app.consumers[i]);
+    for (size_t i = 0; i < QUEUES; i++) {
+        consumer_close(&consumers[i]);
     }
-    loop_destroy(app.loop);
-    fake_cache_reset();
+    fake_backends_close();
 }
 
-static void deliver(enum order_queue queue) {
-    consumer_on_deliveries(&app.consumers[queue], &fake_broker, deliveries, delivery_count);
+static void deliver(size_t queue) {
+    consumer_on_deliveries(&consumers[queue], &fake_broker, deliveries, delivery_count);
 }
 
 static void add_outcome(int64_t order_id, const char *status, const char *reason) {
@@ -60,7 +55,7 @@ static void add_outcome(int64_t order_id, const char *status, const char *reason
 static void wait_for_request(void) {
     uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
     while (fake_pg.waiting == 0 && clock_monotonic_ms() < end_ms) {
-        loop_tick(app.loop, 1);
+        loop_tick(backends.loop, 1);
     }
     (void)fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_FINISH);
 }
@@ -78,7 +73,7 @@ START_TEST(outcomes_are_one_update_then_lists_then_the_acknowledgement) {
     add_outcome(1, "done", "null");
     add_outcome(2, "rejected", "\"out_of_stock\"");
     add_outcome(3, "rejected", "\"product_not_found\"");
-    deliver(ORDER_QUEUE_ORDER_UPDATED);
+    deliver(ORDER_UPDATED);
     const struct pg_call *call = &fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_FINISH)->calls[0];
     static const char *const STATUSES[] = { "done", "rejected", "rejected" };
     static const char *const REASONS[] = { NULL, "out_of_stock", "product_not_found" };
@@ -89,12 +84,12 @@ START_TEST(outcomes_are_one_update_then_lists_then_the_acknowledgement) {
     }
     fake_cache_set("orders:product:7", "[]", 0);
     answer_finish(3, false);
-    ck_assert_uint_eq(fake_broker.acks[ORDER_QUEUE_ORDER_UPDATED], 0);
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 0);
     ck_assert_uint_eq(fake_cache.op_count, 1);
     ck_assert_uint_eq(fake_cache.ops[0].count, 1); /* a list is dropped once, not once an order */
     fake_cache_run();
     ck_assert_ptr_null(fake_cache_value("orders:product:7"));
-    ck_assert_uint_eq(fake_broker.acks[ORDER_QUEUE_ORDER_UPDATED], 1);
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
 }
 END_TEST
 
@@ -102,7 +97,7 @@ START_TEST(every_product_that_moved_loses_its_list) {
     for (int64_t id = 1; id <= 3; id++) {
         add_outcome(id, "done", "null");
     }
-    deliver(ORDER_QUEUE_ORDER_UPDATED);
+    deliver(ORDER_UPDATED);
     answer_finish(3, true);
     ck_assert_uint_eq(fake_cache.ops[0].count, 3);
     fake_cache_run();
@@ -112,37 +107,37 @@ END_TEST
 
 START_TEST(hearing_twice_changes_nothing) {
     add_outcome(1, "done", "null");
-    deliver(ORDER_QUEUE_ORDER_UPDATED);
+    deliver(ORDER_UPDATED);
     answer_finish(0, false);
     ck_assert_uint_eq(fake_cache.op_count, 0);
-    ck_assert_uint_eq(fake_broker.acks[ORDER_QUEUE_ORDER_UPDATED], 1);
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
 }
 END_TEST
 
 START_TEST(the_database_is_away_for_a_while) {
     static const enum err ERRORS[] = { ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_CONFLICT };
     add_outcome(1, "done", "null");
-    deliver(ORDER_QUEUE_ORDER_UPDATED);
+    deliver(ORDER_UPDATED);
     for (size_t i = 0; i < UNIT_COUNT(ERRORS); i++) {
         wait_for_request();
         fake_pg_fail(ERRORS[i]);
-        ck_assert_uint_eq(fake_broker.acks[ORDER_QUEUE_ORDER_UPDATED], 0);
+        ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 0);
     }
     wait_for_request();
     answer_finish(1, false);
     fake_cache_run();
-    ck_assert_uint_eq(fake_broker.acks[ORDER_QUEUE_ORDER_UPDATED], 1);
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
     ck_assert_uint_eq(fake_broker.parked_count, 0);
 }
 END_TEST
 
 START_TEST(redis_may_be_gone) {
     add_outcome(1, "done", "null");
-    deliver(ORDER_QUEUE_ORDER_UPDATED);
+    deliver(ORDER_UPDATED);
     fake_cache.up = _i != 0;
     answer_finish(1, false);
     fake_cache_lose();
-    ck_assert_uint_eq(fake_broker.acks[ORDER_QUEUE_ORDER_UPDATED], 1);
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
 }
 END_TEST
 
@@ -150,7 +145,7 @@ START_TEST(a_refused_outcome_is_parked_alone) {
     add_outcome(1, "done", "null");
     add_outcome(2, "done",
                 "\"out_of_stock\""); /* contradicts itself: the table's check refuses it */
-    deliver(ORDER_QUEUE_ORDER_UPDATED);
+    deliver(ORDER_UPDATED);
     fake_pg_fail(ERR_REJECTED_DATA);
     wait_for_request();
     answer_finish(1, false);
@@ -159,7 +154,7 @@ START_TEST(a_refused_outcome_is_parked_alone) {
     fake_pg_fail(ERR_REJECTED_DATA);
     ck_assert_uint_eq(fake_broker.parked_count, 1);
     ck_assert_ptr_eq(fake_broker.parked[0].delivery, &deliveries[1]);
-    ck_assert_uint_eq(fake_broker.acks[ORDER_QUEUE_ORDER_UPDATED], 1);
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
 }
 END_TEST
 
@@ -176,7 +171,7 @@ static void add_product(int64_t id, const char *version) {
 }
 
 START_TEST(product_events_refresh_the_copies_newest_wins) {
-    enum order_queue queue = _i == 0 ? ORDER_QUEUE_PRODUCT_CREATED : ORDER_QUEUE_PRODUCT_UPDATED;
+    size_t queue = _i == 0 ? PRODUCT_CREATED : PRODUCT_UPDATED;
     fake_cache_set("product:2", "newer", 9);
     add_product(1, "\"version\":5,");
     add_product(2, "\"version\":5,");
@@ -192,19 +187,19 @@ END_TEST
 
 START_TEST(a_product_without_version_is_parked) {
     add_product(1, "");
-    deliver(ORDER_QUEUE_PRODUCT_UPDATED);
+    deliver(PRODUCT_UPDATED);
     ck_assert_uint_eq(fake_broker.parked_count, 1);
     ck_assert_str_eq(fake_broker.parked[0].reason, "version is missing");
-    ck_assert_uint_eq(fake_broker.acks[ORDER_QUEUE_PRODUCT_UPDATED], 1);
+    ck_assert_uint_eq(fake_broker.acks[PRODUCT_UPDATED], 1);
 }
 END_TEST
 
 START_TEST(copies_are_not_worth_waiting_for_redis) {
     add_product(1, "\"version\":5,");
     fake_cache.up = _i != 0;
-    deliver(ORDER_QUEUE_PRODUCT_UPDATED);
+    deliver(PRODUCT_UPDATED);
     fake_cache_lose();
-    ck_assert_uint_eq(fake_broker.acks[ORDER_QUEUE_PRODUCT_UPDATED], 1);
+    ck_assert_uint_eq(fake_broker.acks[PRODUCT_UPDATED], 1);
 }
 END_TEST
 

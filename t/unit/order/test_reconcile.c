@@ -1,41 +1,33 @@
 /* link: services/order/reconcile.c services/order/order.c services/order/order_events.c
  *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
- *       t/unit/fake_broker.c */
+ *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */
 /*
  * services/order/reconcile: a waiting order is told again when its age has doubled, whatever
  * happened.
  */
-#include "order/app.h"
 #include "order/config.h"
+#include "order/parts.h"
 #include "order/statements.h"
 
 #include "base/clock.h"
 #include "runtime/telemetry/log.h"
 
-#include "fake_broker.h"
-#include "fake_pg.h"
+#include "fake_backends.h"
 #include "unit.h"
 
 #include <stdio.h>
 
 enum { INTERVAL_MS = 2, AFTER_MS = 60000, PATIENCE_MS = 10000, PAGE = 500, SLICE = 20000 };
 
-struct app app;
 struct order_config order_config;
 
 static int64_t round_from_ms, round_to_ms; /* the round under way began between these two */
 
 static void setup(void) {
-    struct outbox_options outbox = { .sweep_interval_ms = 600000, .sweep_batch_max = 1000 };
-    log_init("test", LOG_LEVELS, 2);
-    fake_pg_reset();
-    fake_broker_reset();
+    fake_backends_open();
     order_config = (struct order_config){ .reconcile_interval_ms = INTERVAL_MS,
                                           .reconcile_after_ms = AFTER_MS };
-    app = (struct app){ .pg = &fake_pg, .broker = &fake_broker };
-    ck_assert_int_eq(loop_create(&app.loop), ERR_OK);
-    ck_assert_int_eq(outbox_open(&app.outbox, app.loop, &fake_pg, &fake_broker, &outbox), ERR_OK);
-    reconcile_start();
+    ck_assert_int_eq(reconcile_open(), ERR_OK);
 }
 
 static void teardown(void) {
@@ -44,15 +36,15 @@ static void teardown(void) {
         fake_pg_fail(ERR_UNAVAILABLE);
     }
     ck_assert(reconcile_is_idle());
-    outbox_close(&app.outbox);
-    loop_destroy(app.loop);
+    reconcile_close();
+    fake_backends_close();
 }
 
 static void wait_for_round(void) {
     uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
     while (fake_pg.waiting == 0 && clock_monotonic_ms() < end_ms) {
         round_from_ms = clock_unix_ms();
-        loop_tick(app.loop, 1);
+        loop_tick(backends.loop, 1);
         round_to_ms = clock_unix_ms();
     }
     (void)fake_pg_expect(FAKE_PG_RUN, &SQL_KEY_EXPIRE);
@@ -156,7 +148,7 @@ START_TEST(repetitions_double) {
         bool tells = fake_pg.waiting > 0;
         if (tells) {
             fake_pg_answer(NULL, NULL, NULL);
-            outbox_on_published(&app.outbox, &cookie, 1, false); /* lost again */
+            outbox_on_published(&backends.outbox, &cookie, 1, false); /* lost again */
             told++;
         }
         ck_assert(!tells || has_doubling(last_from_ms - created_ms, round_to_ms - created_ms));
@@ -244,7 +236,7 @@ START_TEST(without_a_database_it_waits) {
     fake_pg.ready = false;
     uint64_t end_ms = clock_monotonic_ms() + 10 * INTERVAL_MS;
     while (clock_monotonic_ms() < end_ms) {
-        loop_tick(app.loop, 1);
+        loop_tick(backends.loop, 1);
     }
     ck_assert_uint_eq(fake_pg.asked, 0);
     fake_pg.ready = true;

@@ -1,22 +1,18 @@
 /* link: services/product/order_created.c services/product/product_changes.c
- *       services/product/product_events.c services/product/product_cache.c
- *       services/product/product.c services/product/stock.c services/product/metrics.c
- *       services/product/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
- *       */
+ *       services/product/product_events.c services/product/product.c services/product/stock.c
+ *       services/product/metrics.c services/product/statements.c t/unit/fake_pg.c
+ *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */
 /*
  * services/product/order_created: a batch of orders becomes one transaction; whatever goes wrong,
  * an order is decided once and told as often as it takes.
  */
-#include "product/app.h"
+#include "product/parts.h"
 #include "product/statements.h"
-#include "runtime/process/config.h"
 
 #include "base/clock.h"
 #include "runtime/telemetry/log.h"
 
-#include "fake_broker.h"
-#include "fake_cache.h"
-#include "fake_pg.h"
+#include "fake_backends.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -25,33 +21,24 @@ enum { PATIENCE_MS = 10000, FIRST_OUTBOX_ID = 1, ORDERS_MAX = 8 };
 
 #define CREATED_MS INT64_C(1795367792123)
 
-struct app app;
+struct id_block outbox_ids;
 
+static struct consumer consumer;
 static struct broker_delivery deliveries[ORDERS_MAX];
 static char bodies[ORDERS_MAX][256];
 static size_t delivery_count;
 
 static void setup(void) {
-    struct outbox_options outbox = { .sweep_interval_ms = 600000, .sweep_batch_max = 100 };
-    log_init("test", LOG_LEVELS, 2);
-    fake_pg_reset();
-    fake_cache_reset();
-    fake_broker_reset();
+    fake_backends_open();
     delivery_count = 0;
-    config_shared = (struct config_shared){ .consumer_batch_max = ORDERS_MAX };
-    app = (struct app){ .pg = &fake_pg, .cache = &fake_cache, .broker = &fake_broker };
-    ck_assert_int_eq(loop_create(&app.loop), ERR_OK);
-    id_block_init(&app.outbox_ids, &fake_pg, &SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
-    ck_assert_int_eq(order_created_init(), ERR_OK);
-    ck_assert_int_eq(outbox_open(&app.outbox, app.loop, &fake_pg, &fake_broker, &outbox), ERR_OK);
+    id_block_init(&outbox_ids, &fake_pg, &SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
+    fake_backends_consume(&consumer, &order_created_consumer, 0, ORDERS_MAX);
 }
 
 static void teardown(void) {
     ck_assert_uint_eq(fake_pg.sessions_open, 0);
-    consumer_close(&app.orders);
-    outbox_close(&app.outbox);
-    loop_destroy(app.loop);
-    fake_cache_reset();
+    consumer_close(&consumer);
+    fake_backends_close();
 }
 
 /* ---- the parts of a transaction ---- */
@@ -66,13 +53,13 @@ static void add_order(int64_t order_id, int64_t product_id, int64_t quantity) {
 }
 
 static void deliver(void) {
-    consumer_on_deliveries(&app.orders, &fake_broker, deliveries, delivery_count);
+    consumer_on_deliveries(&consumer, &fake_broker, deliveries, delivery_count);
 }
 
 static void wait_for_request(void) {
     uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
     while (fake_pg.waiting == 0 && clock_monotonic_ms() < end_ms) {
-        loop_tick(app.loop, 1);
+        loop_tick(backends.loop, 1);
     }
     ck_assert_uint_gt(fake_pg.waiting, 0);
 }
@@ -373,11 +360,11 @@ START_TEST(stopping_during_a_transaction) {
     deliver();
     answer_lock(5, NULL);
     answer_ids();
-    consumer_stop(&app.orders);
-    ck_assert(!consumer_is_idle(&app.orders));
+    consumer_stop(&consumer);
+    ck_assert(!consumer_is_idle(&consumer));
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
-    ck_assert(consumer_is_idle(&app.orders));
+    ck_assert(consumer_is_idle(&consumer));
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
 END_TEST

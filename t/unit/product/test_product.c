@@ -1,8 +1,8 @@
 /* link: services/product/product.c services/product/product_changes.c
- *       services/product/product_events.c services/product/product_cache.c
- *       services/product/statements.c t/unit/fake_pg.c t/unit/fake_cache.c */
+ *       services/product/product_events.c services/product/statements.c t/unit/fake_pg.c
+ *       t/unit/fake_cache.c */
 /* services/product/product and product_changes: JSON, entity tags, sets of locked rows. */
-#include "product/app.h"
+#include "product/parts.h"
 #include "product/product.h"
 #include "product/product_changes.h"
 
@@ -10,7 +10,7 @@
 #include "fake_pg.h"
 #include "unit.h"
 
-struct app app;
+struct backends backends;
 
 static const struct {
     const char *header;

@@ -1,13 +1,12 @@
 /* link: services/product/create_product.c services/product/get_product.c
  *       services/product/list_products.c services/product/change_product.c
  *       services/product/product_changes.c services/product/product_events.c
- *       services/product/product_cache.c services/product/product_body.c
  *       services/product/product.c services/product/metrics.c services/product/statements.c
- *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c */
+ *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c
+ *       t/unit/fake_backends.c */
 /* The product service's requests, step by step: create, get, list, change and restock. */
-#include "product/app.h"
+#include "product/parts.h"
 #include "product/statements.h"
-#include "runtime/process/config.h"
 
 #include "fake_stack.h"
 #include "unit.h"
@@ -20,31 +19,25 @@ enum { DEADLINE_MS = 30000, SHORT_MS = 60 };
 #define AT_MS INT64_C(1795367792123)
 #define AT_TEXT "2026-11-22T17:16:32.123Z"
 
-struct app app;
+struct id_block outbox_ids;
 
 static const struct http_route ROUTES[] = {
     { "POST", "/products", "create_product", create_product, NULL },
     { "GET", "/products", "list_products", list_products, NULL },
     { "GET", "/products/{id}", "get_product", get_product, NULL },
-    { "PATCH", "/products/{id}", "patch_product", patch_product, NULL },
-    { "POST", "/products/{id}/restock", "restock_product", restock_product, NULL },
+    { "PATCH", "/products/{id}", "patch_product", change_product_patch, NULL },
+    { "POST", "/products/{id}/restock", "restock_product", change_product_restock, NULL },
 };
 
 static void open_with(uint32_t deadline_ms) {
-    struct outbox_options outbox = { .sweep_interval_ms = 600000, .sweep_batch_max = 100 };
     config_shared =
         (struct config_shared){ .requests_max = 64, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
-    app = (struct app){
-        .loop = stack_loop, .pg = &fake_pg, .cache = &fake_cache, .broker = &fake_broker
-    };
-    id_block_init(&app.product_ids, &fake_pg, &SQL_NEXT_PRODUCT_IDS, PRODUCT_ID_BLOCK);
-    id_block_init(&app.outbox_ids, &fake_pg, &SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
-    ck_assert_int_eq(create_product_init(), ERR_OK);
-    ck_assert_int_eq(get_product_init(), ERR_OK);
-    ck_assert_int_eq(list_products_init(), ERR_OK);
-    ck_assert_int_eq(change_product_init(), ERR_OK);
-    ck_assert_int_eq(outbox_open(&app.outbox, stack_loop, &fake_pg, &fake_broker, &outbox), ERR_OK);
+    id_block_init(&outbox_ids, &fake_pg, &SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
+    ck_assert_int_eq(create_product_open(), ERR_OK);
+    ck_assert_int_eq(get_product_open(), ERR_OK);
+    ck_assert_int_eq(list_products_open(), ERR_OK);
+    ck_assert_int_eq(change_product_open(), ERR_OK);
 }
 
 static void setup(void) {
@@ -55,23 +48,14 @@ static void setup_short(void) {
     open_with(SHORT_MS);
 }
 
-static size_t flows_used(void) {
-    return app.create_flows.used + app.get_flows.used + app.list_flows.used + app.change_flows.used;
-}
-
 static void teardown(void) {
-    ck_assert_uint_eq(flows_used(), 0);
+    ck_assert_uint_eq(flow_count(), 0);
     ck_assert_uint_eq(fake_pg.sessions_open, 0);
     ck_assert_uint_eq(fake_pg.waiting, 0);
-    batcher_done(&app.inserts);
-    lookup_done(&app.reads);
-    batcher_done(&app.pages);
-    batcher_done(&app.changes);
-    flow_pool_done(&app.create_flows);
-    flow_pool_done(&app.get_flows);
-    flow_pool_done(&app.list_flows);
-    flow_pool_done(&app.change_flows);
-    outbox_close(&app.outbox);
+    create_product_close();
+    get_product_close();
+    list_products_close();
+    change_product_close();
     stack_close();
 }
 
@@ -440,9 +424,9 @@ static bool answer_one(void) {
 
 static int ask_until(int request, int answered) {
     int fd = ask(REQUESTS[request].method, REQUESTS[request].target, "", REQUESTS[request].body);
-    STACK_WAIT_FOR(flows_used() == 1);
+    STACK_WAIT_FOR(flow_count() == 1);
     stack_settle();
-    while (answered > 0 && flows_used() > 0 && answer_one()) {
+    while (answered > 0 && flow_count() > 0 && answer_one()) {
         answered--;
     }
     return fd;
@@ -450,7 +434,7 @@ static int ask_until(int request, int answered) {
 
 START_TEST(a_dependency_that_is_too_slow) {
     int fd = ask_until(_i / WAITS, _i % WAITS);
-    bool was_waiting = flows_used() > 0;
+    bool was_waiting = flow_count() > 0;
     const struct stack_answer *answer = stack_receive(fd);
     ck_assert_msg(was_waiting ? answer->status == 503 : answer->status < 300, "%d", answer->status);
     while (answer_one()) {

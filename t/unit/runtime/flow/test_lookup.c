@@ -181,7 +181,7 @@ static void setup(void) {
 /* Everybody was answered, and nothing is held. */
 static void teardown(void) {
     settle();
-    ck_assert_uint_eq(pool.used, 0);
+    ck_assert_uint_eq(flow_count(), 0);
     ck_assert(batcher_is_idle(&lookup.batcher));
     for (size_t tag = 0; tag < tag_count; tag++) {
         ck_assert_uint_eq(endings[tag].times, 1);

@@ -1,4 +1,5 @@
-/* link: t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c */
+/* link: t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c
+ *       t/unit/fake_backends.c */
 /* services/common/http_params: path ids and query integers, and how problems are answered. */
 #include "runtime/http/http.h"
 

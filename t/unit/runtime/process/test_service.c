@@ -75,7 +75,6 @@ static struct service service = {
     .summary = "Does nothing.",
     .version = "1.2.3",
     .options = OPTIONS,
-    .option_count = UNIT_COUNT(OPTIONS),
     .locals = LOCALS,
     .start = start,
     .drain = drain,

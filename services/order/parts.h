@@ -1,0 +1,41 @@
+/*
+ * What the use cases of the order service stand on: the connections (backends.pg, .cache, .outbox,
+ * …) and the product service; and what each of them gives to the tables in app.c, which no use case
+ * sees.
+ */
+#ifndef ORDER_PARTS_H
+#define ORDER_PARTS_H
+
+#include "runtime/http/client.h"
+#include "runtime/process/backends.h"
+
+extern struct http_client *product_service;
+
+/* ROUTES */
+void create_order(struct http_exchange *exchange, void *ctx);
+void get_order(struct http_exchange *exchange, void *ctx);
+void list_orders(struct http_exchange *exchange, void *ctx);
+
+/* QUEUES */
+extern const struct consumer_options order_updated_consumer;
+extern const struct consumer_options product_updated_consumer;
+
+/* PARTS: batchers, pools of flows, timers */
+MUST_CHECK enum err create_order_open(void);
+void create_order_close(void);
+MUST_CHECK enum err idempotency_open(void);
+void idempotency_close(void);
+MUST_CHECK enum err product_lookup_open(void);
+void product_lookup_close(void);
+MUST_CHECK enum err order_store_open(void);
+void order_store_close(void);
+MUST_CHECK enum err get_order_open(void);
+void get_order_close(void);
+MUST_CHECK enum err list_orders_open(void);
+void list_orders_close(void);
+MUST_CHECK enum err reconcile_open(void);
+void reconcile_close(void);
+void reconcile_stop(void);
+bool reconcile_is_idle(void);
+
+#endif

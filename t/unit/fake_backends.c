@@ -1,0 +1,38 @@
+#include "fake_backends.h"
+
+#include "runtime/telemetry/log.h"
+
+#include "unit.h"
+
+struct backends backends;
+
+void fake_backends_open(void) {
+    struct outbox_options outbox = { .sweep_interval_ms = 600000, .sweep_batch_max = 1000 };
+    log_init("test", LOG_LEVELS, 2);
+    fake_pg_reset();
+    fake_cache_reset();
+    fake_broker_reset();
+    backends = (struct backends){ .pg = &fake_pg, .cache = &fake_cache, .broker = &fake_broker };
+    ck_assert_int_eq(loop_create(&backends.loop), ERR_OK);
+    ck_assert_int_eq(
+        outbox_open(&backends.outbox, backends.loop, backends.pg, backends.broker, &outbox),
+        ERR_OK);
+}
+
+void fake_backends_close(void) {
+    outbox_close(&backends.outbox);
+    loop_destroy(backends.loop);
+    fake_cache_reset();
+}
+
+void fake_backends_consume(struct consumer *consumer, const struct consumer_options *options,
+                           size_t queue, size_t batch_max) {
+    struct consumer_options full = *options;
+    full.name = "test";
+    full.queue = queue;
+    full.batch_max = batch_max;
+    full.backoff_base_ms = 50;
+    full.backoff_cap_ms = 2000;
+    full.ctx = consumer;
+    ck_assert_int_eq(consumer_open(consumer, backends.loop, &full), ERR_OK);
+}
