@@ -166,12 +166,6 @@ bool decimal_is_multiple(const struct decimal *value, const struct decimal *divi
     return multiply_mod(rest, power_of_ten_mod(value->exponent - divisor->exponent, d), d) == 0;
 }
 
-/* value × 10 ± digit; false when it does not fit. */
-static bool push_digit(int64_t *value, int digit, bool is_negative) {
-    return !__builtin_mul_overflow(*value, 10, value) &&
-           !__builtin_add_overflow(*value, is_negative ? -digit : digit, value);
-}
-
 enum err decimal_to_int(struct str text, unsigned scale, int64_t *ret_value) {
     enum { INT64_DIGITS_MAX = 19 };
     struct decimal d;
@@ -192,7 +186,10 @@ enum err decimal_to_int(struct str text, unsigned scale, int64_t *ret_value) {
         return ERR_INVALID;
     }
     for (; digits > 0; digits--) {
-        if (!push_digit(&value, next_digit(&d, &at) - '0', d.negative)) {
+        int digit = next_digit(&d, &at) - '0';
+
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, d.negative ? -digit : digit, &value)) {
             return ERR_TOO_LARGE;
         }
     }

@@ -99,15 +99,17 @@ static bool finish(struct json_scan *scan, struct arena *arena, struct oa_json *
     return duplicate == NULL;
 }
 
-/* What the string stands for: in the text, or decoded into the arena; no data without memory. */
-static struct str keep_string(struct arena *arena, const struct json_scan_string *string) {
-    char *text;
+/* What the string stands for: in the text, or decoded into the arena; false without memory. */
+static bool keep_string(struct arena *arena, const struct json_scan_string *string,
+                        struct str *ret_text) {
+    char *text = NULL;
 
-    if (!string->is_escaped) {
-        return string->text;
+    *ret_text = string->text;
+    if (string->is_escaped) {
+        text = arena_alloc(arena, string->text.len);
+        *ret_text = (struct str){ text, text != NULL ? json_scan_decode(string, text) : 0 };
     }
-    text = arena_alloc(arena, string->text.len);
-    return (struct str){ text, text != NULL ? json_scan_decode(string, text) : 0 };
+    return ret_text->data != NULL;
 }
 
 /* The node of the value that the scanner has found; NULL without memory. */
@@ -121,20 +123,16 @@ static struct oa_json *new_node(struct json_scan *scan, struct arena *arena,
     }
     *node = (struct oa_json){ .type = (enum oa_json_type)event,
                               .raw = { scan->value, (size_t)(scan->pos - scan->value) } };
-    if (scan->name.text.data != NULL) {
-        node->key = keep_string(arena, &scan->name);
+    if ((scan->name.text.data != NULL && !keep_string(arena, &scan->name, &node->key)) ||
+        (event == JSON_SCAN_STRING && !keep_string(arena, &scan->string, &node->text))) {
+        json_scan_no_memory(scan);
+        return NULL;
     }
     if (event == JSON_SCAN_STRING) {
-        node->text = keep_string(arena, &scan->string);
         node->count = scan->string.points;
     } else if (event == JSON_SCAN_NUMBER && scan->is_integer) {
         node->integer = scan->integer;
         node->count = 1;
-    }
-    if ((scan->name.text.data != NULL && node->key.data == NULL) ||
-        (event == JSON_SCAN_STRING && node->text.data == NULL)) {
-        json_scan_no_memory(scan);
-        return NULL;
     }
     return node;
 }
@@ -154,19 +152,18 @@ struct oa_json *oa_json_parse_limited(struct arena *arena, const char *text, siz
         enum json_scan_event event = json_scan_next(&scan);
         struct oa_json *node;
 
-        switch (event) {
-        case JSON_SCAN_FAILED: return NULL;
-        case JSON_SCAN_END: return top.child;
-        case JSON_SCAN_CLOSE:
+        if (event == JSON_SCAN_END) {
+            return top.child;
+        }
+        if (event == JSON_SCAN_CLOSE) {
             node = open[depth--];
             if (!finish(&scan, arena, node)) {
                 return NULL;
             }
             link = &node->next;
             continue;
-        default: break;
         }
-        node = new_node(&scan, arena, event);
+        node = event != JSON_SCAN_FAILED ? new_node(&scan, arena, event) : NULL;
         if (node == NULL) {
             return NULL;
         }
@@ -180,8 +177,8 @@ struct oa_json *oa_json_parse_limited(struct arena *arena, const char *text, siz
     }
 }
 
-struct oa_json *oa_json_parse(struct arena *arena, const char *text, size_t len,
-                              unsigned depth_max, struct json_scan_error *ret_error) {
+struct oa_json *oa_json_parse(struct arena *arena, const char *text, size_t len, unsigned depth_max,
+                              struct json_scan_error *ret_error) {
     const struct json_scan_limits limits = { .depth_max = depth_max, .values_max = UINT32_MAX };
 
     return oa_json_parse_limited(arena, text, len, &limits, ret_error);

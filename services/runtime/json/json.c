@@ -56,24 +56,22 @@ static struct json_object *new_value(struct arena *arena, const struct json_scan
 static bool add_value(struct arena *arena, struct json_scan *scan, struct json_object *parent,
                       struct json_object *value) {
     const unsigned options = JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY;
-    size_t length;
+    bool is_added;
     if (scan->name.text.data == NULL) {
-        bool is_added = json_object_array_add(parent, value) == 0;
-        if (!is_added) {
-            json_scan_no_memory(scan);
+        is_added = json_object_array_add(parent, value) == 0;
+    } else {
+        size_t length;
+        const char *name = copy_string(arena, &scan->name, &length);
+        if (name != NULL && json_object_object_get_ex(parent, name, NULL)) {
+            json_scan_duplicate(scan, scan->value, (struct str){ name, length });
+            return false;
         }
-        return is_added;
+        is_added = name != NULL && json_object_object_add_ex(parent, name, value, options) == 0;
     }
-    const char *name = copy_string(arena, &scan->name, &length);
-    if (name != NULL && json_object_object_get_ex(parent, name, NULL)) {
-        json_scan_duplicate(scan, scan->value, (struct str){ name, length });
-        return false;
-    }
-    if (name == NULL || json_object_object_add_ex(parent, name, value, options) != 0) {
+    if (!is_added) {
         json_scan_no_memory(scan);
-        return false;
     }
-    return true;
+    return is_added;
 }
 
 /* All of the text. Whatever the outcome, *root is what the caller must put. */
