@@ -1,6 +1,7 @@
 /* JSON text, checked and told in events: mistakes, strings, numbers, values. */
 #include "json_scan.h"
 
+#include "ascii.h"
 #include "utf8.h"
 
 #include <endian.h>
@@ -86,14 +87,11 @@ static uint32_t unit_at(const char *s, const char *end) {
         return UINT32_MAX;
     }
     for (int i = 2; i < 6; i++) {
-        char lower = (char)(s[i] | 0x20);
-        if (s[i] >= '0' && s[i] <= '9') {
-            unit = unit * 16 + (uint32_t)(s[i] - '0');
-        } else if (lower >= 'a' && lower <= 'f') {
-            unit = unit * 16 + (uint32_t)(lower - 'a' + 10);
-        } else {
+        int digit = ascii_hex_value(s[i]);
+        if (digit < 0) {
             return UINT32_MAX;
         }
+        unit = unit * 16 + (uint32_t)digit;
     }
     return unit;
 }
@@ -231,7 +229,7 @@ size_t json_scan_decode(const struct json_scan_string *string, char *out) {
 /* ---- numbers ---- */
 
 static bool is_digit(const struct json_scan *scan) {
-    return scan->pos < scan->end && *scan->pos >= '0' && *scan->pos <= '9';
+    return scan->pos < scan->end && ascii_is_digit(*scan->pos);
 }
 
 static bool take_digits(struct json_scan *scan) {
