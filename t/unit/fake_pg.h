@@ -3,7 +3,7 @@
  * first. Parameters and rows are the real ones (rows.c, libpq's PGresult), so that what a
  * statement is given can be read, and ASan sees memory that was given back too early.
  *
- * Link with fake_pg.c and services/runtime/pg/rows.c instead of pg.c, pg_conn.c and pg_migrate.c.
+ * Link with fake_pg.c and services/runtime/pg/rows.c instead of pg.c and conn.c.
  */
 #ifndef FAKE_PG_H
 #define FAKE_PG_H

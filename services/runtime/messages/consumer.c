@@ -1,3 +1,4 @@
+/* A batch of deliveries: decoded, run by segments, repeated, narrowed, parked, acknowledged. */
 #include "consumer.h"
 
 #include "base/trace.h"
@@ -124,7 +125,7 @@ static void narrow(struct consumer *consumer, enum err err) {
     advance(consumer);
 }
 
-static void note_wait(const struct consumer *consumer, enum err err) {
+static void log_wait(const struct consumer *consumer, enum err err) {
     for (size_t i = 0; i < consumer->span; i++) {
         const struct broker_message *message = &consumer->deliveries[consumer->first + i]->message;
         struct trace_ids ids = trace_ids_of(str_of(message->trace.parent));
@@ -160,7 +161,7 @@ void consumer_segment_done(struct consumer *consumer, enum err err) {
     default: break;
     }
     if (consumer->backoff.attempt == 0) { /* once, not with every repetition */
-        note_wait(consumer, err);
+        log_wait(consumer, err);
     }
     uint32_t wait_ms = backoff_next_ms(&consumer->backoff);
     log_warn("events wait for a retry", LOG_STR("consumer", consumer->options.name),

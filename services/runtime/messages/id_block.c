@@ -1,3 +1,4 @@
+/* The block in use and the one fetched ahead. */
 #include "id_block.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Rows that must be told: from memory after the commit, from the backlog, by the sweep. */
 #include "outbox.h"
 
 #include "base/trace.h"
@@ -19,9 +20,9 @@ enum {
 };
 
 enum {
-    M_PUBLISHED,
+    M_FROM_MEMORY,
     M_FROM_BACKLOG,
-    M_REPUBLISHED,
+    M_FROM_SWEEP,
     M_UNSENT,
     M_UNDELETED,
     M_INFLIGHT,
@@ -30,12 +31,12 @@ enum {
 };
 
 static struct metric METRICS[METRIC_COUNT] = {
-    [M_PUBLISHED] = { "prodorder_outbox_published_total", METRIC_COUNTER,
-                      "Events handed to the broker", "source=\"memory\"" },
+    [M_FROM_MEMORY] = { "prodorder_outbox_published_total", METRIC_COUNTER,
+                        "Events handed to the broker", "source=\"memory\"" },
     [M_FROM_BACKLOG] = { "prodorder_outbox_published_total", METRIC_COUNTER,
                          "Events handed to the broker", "source=\"backlog\"" },
-    [M_REPUBLISHED] = { "prodorder_outbox_published_total", METRIC_COUNTER,
-                        "Events handed to the broker", "source=\"sweep\"" },
+    [M_FROM_SWEEP] = { "prodorder_outbox_published_total", METRIC_COUNTER,
+                       "Events handed to the broker", "source=\"sweep\"" },
     [M_UNSENT] = { "prodorder_outbox_left_total", METRIC_COUNTER,
                    "Events left to the sweep because the broker could not take them" },
     [M_UNDELETED] = { "prodorder_outbox_undeleted_total", METRIC_COUNTER,
@@ -95,6 +96,96 @@ const struct pg_statement *const OUTBOX_STATEMENTS[] = {
     &SQL_OUTBOX_INSERT,  &SQL_OUTBOX_INSERT_MISSING, &SQL_OUTBOX_CLAIM,  &SQL_OUTBOX_READ,
     &SQL_OUTBOX_RELEASE, &SQL_OUTBOX_RELAX,          &SQL_OUTBOX_DELETE, NULL,
 };
+
+/* ---- the set of ids ---- */
+
+enum { CAPACITY_INITIAL = 1024 };
+
+static size_t home_slot(int64_t id, size_t capacity) {
+    return (size_t)(((uint64_t)id * UINT64_C(0x9E3779B97F4A7C15)) >> 20) & (capacity - 1);
+}
+
+/* The slot that holds `id`, or the free one where it would go. */
+static size_t find_slot(const struct id_set *set, int64_t id) {
+    size_t slot = home_slot(id, set->capacity);
+    while (set->slots[slot].id != 0 && set->slots[slot].id != id) {
+        slot = (slot + 1) & (set->capacity - 1);
+    }
+    return slot;
+}
+
+static enum err grow_set(struct id_set *set) {
+    struct id_set bigger = { .capacity = set->capacity == 0 ? CAPACITY_INITIAL : set->capacity * 2,
+                             .count = set->count };
+    bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
+    if (bigger.slots == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < set->capacity; i++) {
+        if (set->slots[i].id != 0) {
+            bigger.slots[find_slot(&bigger, set->slots[i].id)] = set->slots[i];
+        }
+    }
+    free(set->slots);
+    *set = bigger;
+    return ERR_OK;
+}
+
+/* ERR_NO_MEMORY: the set is as it was. Adding twice is harmless: the first mark stays. */
+MUST_CHECK static enum err id_set_add(struct id_set *set, int64_t id, int64_t mark) {
+    assert(id > 0);
+    if ((set->count + 1) * 2 > set->capacity) {
+        enum err err = grow_set(set);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    size_t slot = find_slot(set, id);
+    if (set->slots[slot].id == 0) {
+        set->slots[slot] = (struct id_set_slot){ id, mark };
+        set->count++;
+    }
+    return ERR_OK;
+}
+
+/* Harmless when absent. */
+static void id_set_remove(struct id_set *set, int64_t id) {
+    if (set->capacity == 0) {
+        return;
+    }
+    size_t hole = find_slot(set, id);
+    if (set->slots[hole].id == 0) {
+        return;
+    }
+    set->slots[hole].id = 0;
+    set->count--;
+    /* close the gap: whoever probed past the hole moves into it (Knuth 6.4, algorithm R) */
+    size_t mask = set->capacity - 1;
+    for (size_t slot = (hole + 1) & mask; set->slots[slot].id != 0; slot = (slot + 1) & mask) {
+        size_t home = home_slot(set->slots[slot].id, set->capacity);
+        if (((slot - home) & mask) >= ((slot - hole) & mask)) {
+            set->slots[hole] = set->slots[slot];
+            set->slots[slot].id = 0;
+            hole = slot;
+        }
+    }
+}
+
+static bool id_set_has(const struct id_set *set, int64_t id) {
+    return set->capacity > 0 && set->slots[find_slot(set, id)].id == id;
+}
+
+/* 0 when absent. */
+static int64_t id_set_mark(const struct id_set *set, int64_t id) {
+    return id_set_has(set, id) ? set->slots[find_slot(set, id)].mark : 0;
+}
+
+static void id_set_done(struct id_set *set) {
+    free(set->slots);
+    *set = (struct id_set){ 0 };
+}
+
+/* ---- open and close ---- */
 
 /* A row to be released, by the claim that was held. */
 struct given_up {
@@ -238,13 +329,13 @@ static void release(struct outbox *outbox, int64_t id, int64_t claim) {
 }
 
 /* What befalls an event off its usual way: memory, broker, deleted. */
-static void note_event(const char *msg, const struct outbox_event *event) {
+static void log_event(const char *msg, const struct outbox_event *event) {
     struct trace_ids ids = trace_ids_of(str_of(event->trace.parent));
     log_info(msg, LOG_STR("requestId", event->trace.request_id), LOG_TRACE(ids),
              LOG_STR("messageId", event->message_id), LOG_INT("outboxId", event->id));
 }
 
-static void note_levels(const struct outbox *outbox) {
+static void show_levels(const struct outbox *outbox) {
     metrics_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight);
     metrics_set(&METRICS[M_BACKLOG], (int64_t)outbox->backlog_count);
 }
@@ -258,8 +349,8 @@ static void send_held(struct outbox *outbox, const struct outbox_event *event, i
     if (err == ERR_OK) {
         outbox->inflight++;
         metrics_add(&METRICS[metric], 1);
-        if (metric == M_REPUBLISHED) {
-            note_event("event sent by the sweep", event);
+        if (metric == M_FROM_SWEEP) {
+            log_event("event sent by the sweep", event);
         }
         return;
     }
@@ -270,11 +361,11 @@ static void send_held(struct outbox *outbox, const struct outbox_event *event, i
         return;
     }
     id_set_remove(&outbox->held, event->id);
-    if (err == ERR_UNAVAILABLE && metric == M_REPUBLISHED) {
+    if (err == ERR_UNAVAILABLE && metric == M_FROM_SWEEP) {
         release(outbox, event->id, event->claim);
     }
     metrics_add(&METRICS[M_UNSENT], 1);
-    note_event("event waits for the broker", event);
+    log_event("event waits for the broker", event);
 }
 
 static void publish_all(struct outbox *outbox, const struct outbox_event *events, size_t count,
@@ -285,11 +376,11 @@ static void publish_all(struct outbox *outbox, const struct outbox_event *events
             send_held(outbox, &events[i], metric);
         }
     }
-    note_levels(outbox);
+    show_levels(outbox);
 }
 
 void outbox_publish(struct outbox *outbox, const struct outbox_event *events, size_t count) {
-    publish_all(outbox, events, count, M_PUBLISHED);
+    publish_all(outbox, events, count, M_FROM_MEMORY);
 }
 
 /* ---- confirmed: delete; lost: release ---- */
@@ -312,7 +403,7 @@ void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t 
                         1); /* the sweep sends it again and deletes it then */
         }
     }
-    note_levels(outbox);
+    show_levels(outbox);
     read_backlog(outbox);
 }
 
@@ -384,7 +475,7 @@ static void backlog_arrived(void *ctx, enum err err, const struct pg_rows *rows)
         send_held(outbox, &event, M_FROM_BACKLOG);
     }
     arena_reset(&outbox->backlog_arena);
-    note_levels(outbox);
+    show_levels(outbox);
     if (err == ERR_OK) {
         read_backlog(outbox);
     }
@@ -420,7 +511,7 @@ static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < count && !outbox->closing; i++) {
         struct outbox_event event = event_from_row(&rows[0], i);
         event.claim = pg_rows_get_int8(&rows[0], i, 7);
-        publish_all(outbox, &event, 1, M_REPUBLISHED);
+        publish_all(outbox, &event, 1, M_FROM_SWEEP);
     }
     if (count > 0) {
         log_info("outbox swept", LOG_INT("events", count));
@@ -466,7 +557,7 @@ static void drop_backlog(struct outbox *outbox) {
         outbox->backlog_head = (outbox->backlog_head + 1) % BACKLOG_MAX;
         outbox->backlog_count--;
     }
-    note_levels(outbox);
+    show_levels(outbox);
 }
 
 void outbox_on_broker_state(struct outbox *outbox, enum broker_state state) {

@@ -30,7 +30,6 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/trace.h"
-#include "id_set.h"
 #include "runtime/broker/broker.h"
 #include "runtime/flow/batcher.h"
 #include "runtime/loop/loop.h"
@@ -58,6 +57,18 @@ struct outbox_options {
     uint32_t sweep_interval_ms;
     size_t sweep_batch_max; /* rows read at once, by sweep and backlog */
     size_t backlog_below;   /* fewer events than this with the broker module: the backlog goes on */
+};
+
+/* A set of positive ids, each with a mark: open addressing, grows by doubling. */
+struct id_set_slot {
+    int64_t id; /* 0: free */
+    int64_t mark;
+};
+
+struct id_set {
+    struct id_set_slot *slots;
+    size_t capacity; /* a power of two */
+    size_t count;
 };
 
 struct outbox {

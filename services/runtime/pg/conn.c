@@ -1,3 +1,4 @@
+/* One connection's life: up, migrating, preparing, a request at a time, down. */
 #include "private.h"
 
 #include "runtime/telemetry/log.h"
@@ -217,7 +218,7 @@ static void flush(struct pg_conn *conn) {
 
 #define READ_ONLY "25006"
 
-enum err pg_classify(const PGresult *result) {
+static enum err classify(const PGresult *result) {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     if (state == NULL) {
         return ERR_UNAVAILABLE;
@@ -244,8 +245,8 @@ enum err pg_classify(const PGresult *result) {
     return ERR_INTERNAL;
 }
 
-static void note_error(struct pg_conn *conn, const PGresult *result) {
-    enum err err = pg_classify(result);
+static void keep_error(struct pg_conn *conn, const PGresult *result) {
+    enum err err = classify(result);
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     if (state != NULL && strcmp(state, READ_ONLY) == 0) {
         conn->read_only = true;
@@ -310,7 +311,7 @@ static void sync_arrived(struct pg_conn *conn) {
 static void take_result(struct pg_conn *conn, PGresult *result) {
     ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_FATAL_ERROR) {
-        note_error(conn, result);
+        keep_error(conn, result);
     }
     bool useful = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
     if (conn->state == PG_CONN_BUSY && useful && conn->result_count < PG_RESULTS_MAX) {

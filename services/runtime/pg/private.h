@@ -1,4 +1,4 @@
-/* Shared by pg.c (requests, queue, sessions) and pg_conn.c (one connection's life). */
+/* Shared by pg.c (requests, queue, sessions) and conn.c (one connection's life). */
 #ifndef RUNTIME_PG_PRIVATE_H
 #define RUNTIME_PG_PRIVATE_H
 
@@ -79,7 +79,7 @@ struct pg {
     void *ready_ctx;
 };
 
-/* pg_conn.c */
+/* conn.c */
 void pg_conn_init(struct pg_conn *conn, struct pg *pg);
 void pg_conn_start(struct pg_conn *conn);
 void pg_conn_send(struct pg_conn *conn, struct pg_session *request);
@@ -93,8 +93,5 @@ void pg_finish_request(struct pg_session *request, enum err err, PGresult *const
 void pg_conn_became_idle(struct pg_conn *conn, bool first_time);
 void pg_conn_left(struct pg_conn *conn);
 void pg_migrated(struct pg *pg);
-/* pg_migrate.c: the script that brings any older schema up to date; NULL when out of memory. */
-char *pg_migration_script(const struct pg_options *options);
-enum err pg_classify(const PGresult *result);
 
 #endif
