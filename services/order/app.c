@@ -7,7 +7,7 @@
 #include "parts.h"
 #include "statements.h"
 
-#include "contract/names.h"
+#include "contract/contract.h"
 #include "runtime/process/health.h"
 
 struct http_client *product_service;

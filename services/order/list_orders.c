@@ -13,8 +13,7 @@
 #include "statements.h"
 
 #include "base/clock.h"
-#include "contract/limits.h"
-#include "contract/names.h"
+#include "contract/contract.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/flow/lookup.h"
 #include "runtime/http/http.h"
@@ -230,7 +229,7 @@ static void cache_page(const struct lookup_round *round, size_t i, bool has_more
     if (has_more) {
         buf_append_char(json, '\n');
     }
-    cache_key_orders(round->ids[i], key);
+    contract_orders_key(round->ids[i], key);
     struct cache_put put = { .key = key,
                              .value = { buf_bytes(json), buf_length(json) },
                              .version = round->versions[i],
@@ -305,7 +304,7 @@ enum err list_orders_open(void) {
         .batch_max = FIRST_BATCH_MAX,
         .inflight_max = FIRST_INFLIGHT_MAX,
         .cache = backends.cache,
-        .cache_key = cache_key_orders,
+        .cache_key = contract_orders_key,
         .read_cached = read_cached,
         .read = read_first,
         .give = give_first,

@@ -18,8 +18,8 @@ enum err order_from_row(const struct pg_rows *rows, size_t row, int first,
         .created_ms = pg_rows_get_time(rows, row, first + 7),
         .updated_ms = pg_rows_get_time(rows, row, first + 8),
     };
-    bool sound = order_status_parse(pg_rows_get_text(rows, row, first + 5), &order.status) &&
-                 order_reason_parse(pg_rows_get_text(rows, row, first + 6), &order.reason) &&
+    bool sound = contract_status_parse(pg_rows_get_text(rows, row, first + 5), &order.status) &&
+                 contract_reason_parse(pg_rows_get_text(rows, row, first + 6), &order.reason) &&
                  request_id.len < sizeof(order.request_id) &&
                  clock_is_printable(order.created_ms) && clock_is_printable(order.updated_ms);
     if (!sound) {
@@ -42,8 +42,8 @@ void order_encode(const struct order *order, struct buf *out) {
                        PRICE_DECIMALS);
     json_write_decimal(&writer, "totalPrice", order->total_price_cents, PRICE_DECIMALS,
                        PRICE_DECIMALS);
-    json_write_str(&writer, "status", order_status_name(order->status));
-    json_write_str(&writer, "reason", order_reason_name(order->reason));
+    json_write_str(&writer, "status", contract_status_name(order->status));
+    json_write_str(&writer, "reason", contract_reason_name(order->reason));
     json_write_time(&writer, "createdAt", order->created_ms);
     json_write_time(&writer, "updatedAt", order->updated_ms);
     json_write_str(&writer, "requestId", order->request_id);

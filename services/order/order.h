@@ -4,8 +4,7 @@
 
 #include "base/buf.h"
 #include "base/trace.h"
-#include "contract/limits.h"
-#include "contract/status.h"
+#include "contract/contract.h"
 #include "runtime/pg/pg.h"
 
 #include <stddef.h>

@@ -1,7 +1,6 @@
 #include "order_events.h"
 
-#include "contract/events.h"
-#include "contract/names.h"
+#include "contract/contract.h"
 
 #include <inttypes.h>
 
@@ -16,7 +15,7 @@ enum err order_created_event(struct arena *arena, const struct order *order, str
     };
     struct buf body;
     buf_init(&body, 0);
-    order_created_encode(&event, now_ms, &body);
+    contract_write_order_created(&event, now_ms, &body);
     *ret_event =
         (struct outbox_event){ .id = order->id, .routing_key = KEY_ORDER_CREATED, .trace = trace };
     return outbox_event_finish(ret_event, arena, &body, KEY_ORDER_CREATED "-%" PRId64, order->id);

@@ -8,7 +8,7 @@
 #include "statements.h"
 
 #include "base/clock.h"
-#include "contract/names.h"
+#include "contract/contract.h"
 #include "runtime/messages/id_block.h"
 #include "runtime/telemetry/log.h"
 
@@ -103,7 +103,7 @@ static void drop_lists(struct batch *batch) {
         }
         if (item_at(batch, i)->outcome == ERR_OK && k == count) {
             ids[count] = id;
-            cache_key_orders(id, names[count]);
+            contract_orders_key(id, names[count]);
             keys[count] = names[count];
             count++;
         }

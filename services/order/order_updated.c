@@ -8,8 +8,7 @@
 
 #include "base/clock.h"
 #include "base/trace.h"
-#include "contract/events.h"
-#include "contract/names.h"
+#include "contract/contract.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -39,8 +38,8 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
     struct update_item *update = item;
     (void)ctx;
     update->trace = delivery->message.trace;
-    return order_updated_decode(arena, delivery->message.body, delivery->message.body_length,
-                                &update->event, ret_why);
+    return contract_read_order_updated(arena, delivery->message.body, delivery->message.body_length,
+                                       &update->event, ret_why);
 }
 
 static void update_orders(void *ctx, void *items, size_t count) {
@@ -53,8 +52,8 @@ static void update_orders(void *ctx, void *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const struct order_updated *event = &segment.items[i].event;
         pg_rows_put_int8(&rows, event->order_id);
-        pg_rows_put_text(&rows, str_of(order_status_name(event->status)));
-        pg_rows_put_text(&rows, str_of(order_reason_name(event->reason)));
+        pg_rows_put_text(&rows, str_of(contract_status_name(event->status)));
+        pg_rows_put_text(&rows, str_of(contract_reason_name(event->reason)));
         pg_rows_put_time(&rows, event->updated_ms);
     }
     struct pg_call call = pg_rows_call(&rows);
@@ -68,8 +67,8 @@ static void note_outcome(const struct update_item *item, int64_t now_ms, uint64_
     bool done = event->status == ORDER_DONE;
     log_info("order finished", LOG_STR("requestId", event->request_id), LOG_TRACE(ids),
              LOG_INT("orderId", event->order_id),
-             LOG_STR("status", order_status_name(event->status)),
-             LOG_STR("reason", order_reason_name(event->reason)),
+             LOG_STR("status", contract_status_name(event->status)),
+             LOG_STR("reason", contract_reason_name(event->reason)),
              LOG_INT("us", now_us - segment.started_us));
     metrics_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
     if (now_ms >= event->updated_ms) {
@@ -112,7 +111,7 @@ static void drop_lists(const struct pg_rows *rows) {
         }
         if (k == count) {
             ids[count] = id;
-            cache_key_orders(id, names[count]);
+            contract_orders_key(id, names[count]);
             keys[count] = names[count];
             count++;
         }

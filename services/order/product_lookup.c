@@ -5,8 +5,7 @@
 #include "parts.h"
 
 #include "base/clock.h"
-#include "contract/events.h"
-#include "contract/names.h"
+#include "contract/contract.h"
 #include "runtime/flow/lookup.h"
 #include "runtime/telemetry/log.h"
 
@@ -38,10 +37,10 @@ static enum err give_price(const struct lookup_question *question, const void *p
 /* ---- from the cache ---- */
 
 static bool read_copy(struct lookup_round *round, int64_t id, const struct cache_value *copy) {
-    struct product_event product;
+    struct told_product product;
     const char *why = NULL;
     if (copy->value.data == NULL ||
-        product_event_decode(round->arena, copy->value.data, copy->value.len, &product, &why) !=
+        contract_read_product(round->arena, copy->value.data, copy->value.len, &product, &why) !=
             ERR_OK ||
         product.id != id) {
         return false;
@@ -64,12 +63,12 @@ static int64_t version_of(struct str etag) {
     return strtoll(text, NULL, 10);
 }
 
-static void fill_cache(const struct product_event *product, uint64_t epoch) {
+static void fill_cache(const struct told_product *product, uint64_t epoch) {
     char key[CACHE_NAME_BYTES];
     struct buf copy;
-    cache_key_product(product->id, key);
+    contract_product_key(product->id, key);
     buf_init(&copy, 0);
-    product_copy_encode(product, &copy);
+    contract_write_product(product, &copy);
     if (!copy.failed && product->version > 0) {
         struct cache_put put = { .key = key,
                                  .value = { buf_bytes(&copy), buf_length(&copy) },
@@ -83,7 +82,7 @@ static void fill_cache(const struct product_event *product, uint64_t epoch) {
 static enum err read_response(const struct http_response *response, int64_t product_id,
                               uint64_t epoch, int64_t *ret_price_cents) {
     struct arena arena;
-    struct product_event product;
+    struct told_product product;
     const char *why = NULL;
     if (response->status == 404) {
         return ERR_NOT_FOUND;
@@ -94,7 +93,7 @@ static enum err read_response(const struct http_response *response, int64_t prod
     arena_init(&arena, FETCH_ARENA_BYTES_MAX);
     enum err err = ERR_BAD_REPLY;
     if (response->status == 200 &&
-        product_event_decode(&arena, response->body.data, response->body.len, &product, &why) ==
+        contract_read_product(&arena, response->body.data, response->body.len, &product, &why) ==
             ERR_OK &&
         product.id == product_id) {
         product.version = version_of(response->etag);
@@ -158,7 +157,7 @@ enum err product_lookup_open(void) {
         .inflight_max = LOOKUP_INFLIGHT_MAX,
         .fetches_max = FETCHES_MAX,
         .cache = backends.cache,
-        .cache_key = cache_key_product,
+        .cache_key = contract_product_key,
         .read_cached = read_copy,
         .fetch = fetch_product,
         .give = give_price,

@@ -4,17 +4,16 @@
  */
 #include "parts.h"
 
-#include "contract/events.h"
-#include "contract/names.h"
+#include "contract/contract.h"
 
 #include <string.h>
 
 static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
                        void *item, const char **ret_why) {
-    struct product_event *event = item;
+    struct told_product *event = item;
     (void)ctx;
-    enum err err = product_event_decode(arena, delivery->message.body,
-                                        delivery->message.body_length, event, ret_why);
+    enum err err = contract_read_product(arena, delivery->message.body,
+                                         delivery->message.body_length, event, ret_why);
     if (err == ERR_OK && event->version < 1) {
         *ret_why = "version is missing";
         return ERR_INVALID;
@@ -28,12 +27,12 @@ static void cached(void *ctx, enum err err) {
     consumer_segment_done(ctx, ERR_OK);
 }
 
-static enum err build_put(struct arena *arena, const struct product_event *event,
+static enum err build_put(struct arena *arena, const struct told_product *event,
                           struct buf *scratch, struct cache_put *ret_put) {
     char key[CACHE_NAME_BYTES];
-    cache_key_product(event->id, key);
+    contract_product_key(event->id, key);
     buf_clear(scratch);
-    product_copy_encode(event, scratch);
+    contract_write_product(event, scratch);
     if (scratch->failed) {
         return ERR_NO_MEMORY;
     }
@@ -48,7 +47,7 @@ static enum err build_put(struct arena *arena, const struct product_event *event
 static void refresh_copies(void *ctx, void *items, size_t count) {
     struct consumer *consumer = ctx;
     struct arena *arena = consumer_arena(consumer);
-    struct product_event *events = items;
+    struct told_product *events = items;
     struct cache_put *puts = arena_array(arena, count, sizeof(*puts));
     enum err err = puts == NULL ? ERR_NO_MEMORY : ERR_OK;
     struct buf scratch;
@@ -65,7 +64,7 @@ static void refresh_copies(void *ctx, void *items, size_t count) {
 }
 
 const struct consumer_options product_updated_consumer = {
-    .item_bytes = sizeof(struct product_event),
+    .item_bytes = sizeof(struct told_product),
     .decode = decode,
     .run = refresh_copies,
 };

@@ -64,7 +64,8 @@ const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
     " AS t (id, status, reason, at) WHERE o.id = t.id AND o.status = 'waiting'"
     " RETURNING o.id, o.product_id" };
 
-const struct pg_statement SQL_ORDER_LAST_ID = { "order_last_id", "SELECT coalesce(max(id), 0) FROM orders" };
+const struct pg_statement SQL_ORDER_LAST_ID = { "order_last_id",
+    "SELECT coalesce(max(id), 0) FROM orders" };
 
 const struct pg_statement SQL_ORDER_WAITING = { "order_waiting",
     "SELECT " ORDER_COLUMNS ", o.traceparent, o.tracestate,"

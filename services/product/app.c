@@ -6,7 +6,7 @@
 #include "parts.h"
 #include "statements.h"
 
-#include "contract/names.h"
+#include "contract/contract.h"
 #include "runtime/process/health.h"
 
 struct id_block outbox_ids;

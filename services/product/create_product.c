@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/trace.h"
-#include "contract/names.h"
+#include "contract/contract.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/messages/id_block.h"
 #include "runtime/telemetry/log.h"

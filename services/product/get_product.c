@@ -4,7 +4,7 @@
 #include "product.h"
 #include "statements.h"
 
-#include "contract/names.h"
+#include "contract/contract.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/flow/lookup.h"
 
@@ -158,7 +158,7 @@ enum err get_product_open(void) {
         .batch_max = READ_BATCH_MAX,
         .inflight_max = READ_INFLIGHT_MAX,
         .cache = backends.cache,
-        .cache_key = cache_key_product,
+        .cache_key = contract_product_key,
         .read_cached = read_cached,
         .read = read_database,
         .give = give_product,

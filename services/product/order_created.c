@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/trace.h"
-#include "contract/names.h"
+#include "contract/contract.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -53,7 +53,7 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
     struct order_created event;
     (void)ctx;
     enum err err =
-        order_created_decode(arena, message->body, message->body_length, &event, ret_why);
+        contract_read_order_created(arena, message->body, message->body_length, &event, ret_why);
     if (err != ERR_OK) {
         return err;
     }
@@ -111,8 +111,8 @@ static enum err take_ledger_row(const struct pg_rows *rows, size_t row) {
         }
         bool same = pg_rows_get_int8(rows, row, 4) == item->order.product_id &&
                     pg_rows_get_int8(rows, row, 5) == item->order.quantity;
-        bool known = order_status_parse(pg_rows_get_text(rows, row, 1), &item->order.status) &&
-                     order_reason_parse(pg_rows_get_text(rows, row, 2), &item->order.reason);
+        bool known = contract_status_parse(pg_rows_get_text(rows, row, 1), &item->order.status) &&
+                     contract_reason_parse(pg_rows_get_text(rows, row, 2), &item->order.reason);
         if (!same || !known) { /* an order database restored from a backup gives ids out again */
             log_error("the ledger knows another order by this id", LOG_INT("orderId", order_id));
             return ERR_REJECTED_DATA;
@@ -208,7 +208,7 @@ static enum err build_order_event(struct arena *arena, const struct decision_ite
     };
     struct buf body;
     buf_init(&body, 0);
-    order_updated_encode(&event, segment.now_ms, &body);
+    contract_write_order_updated(&event, segment.now_ms, &body);
     *ret_event = (struct outbox_event){ .id = outbox_id,
                                         .routing_key = KEY_ORDER_UPDATED,
                                         .trace = item->trace };
@@ -239,8 +239,8 @@ static struct pg_call ledger_call(struct arena *arena, size_t new_count) {
             pg_rows_put_int8(&rows, item->order.order_id);
             pg_rows_put_int8(&rows, item->order.product_id);
             pg_rows_put_int8(&rows, item->order.quantity);
-            pg_rows_put_text(&rows, str_of(order_status_name(item->order.status)));
-            pg_rows_put_text(&rows, str_of(order_reason_name(item->order.reason)));
+            pg_rows_put_text(&rows, str_of(contract_status_name(item->order.status)));
+            pg_rows_put_text(&rows, str_of(contract_reason_name(item->order.reason)));
             pg_rows_put_time(&rows, segment.now_ms);
             pg_rows_put_text(&rows, str_of(item->trace.request_id));
         }
@@ -291,8 +291,8 @@ static void note_outcome(const struct decision_item *item, uint64_t took_us) {
     struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
     log_info("order decided", LOG_STR("requestId", item->trace.request_id), LOG_TRACE(ids),
              LOG_INT("orderId", item->order.order_id), LOG_INT("productId", item->order.product_id),
-             LOG_STR("status", order_status_name(item->order.status)),
-             LOG_STR("reason", order_reason_name(item->order.reason)),
+             LOG_STR("status", contract_status_name(item->order.status)),
+             LOG_STR("reason", contract_reason_name(item->order.reason)),
              LOG_BOOL("repeated", item->order.known), LOG_INT("us", took_us));
 }
 

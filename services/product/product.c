@@ -3,8 +3,7 @@
 
 #include "base/json_write.h"
 #include "base/utf8.h"
-#include "contract/limits.h"
-#include "contract/names.h"
+#include "contract/contract.h"
 #include "runtime/flow/http_flow.h"
 #include "runtime/json/json.h"
 
@@ -39,8 +38,8 @@ void product_encode(const struct product *product, struct buf *out) {
     json_write_end_object(&writer);
 }
 
-struct product_event product_to_event(const struct product *product, const char *request_id) {
-    return (struct product_event){
+struct told_product product_to_event(const struct product *product, const char *request_id) {
+    return (struct told_product){
         .id = product->id,
         .name = { product->name, product->name_length },
         .price_cents = product->price_cents,
@@ -181,7 +180,7 @@ bool product_read_quantity(struct flow *flow, struct json_object *body, int64_t 
 static bool build_put(struct arena *arena, const struct product *product, struct buf *scratch,
                       struct cache_put *ret_put) {
     char key[CACHE_NAME_BYTES];
-    cache_key_product(product->id, key);
+    contract_product_key(product->id, key);
     buf_clear(scratch);
     product_encode(product, scratch);
     if (scratch->failed) {

@@ -5,8 +5,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
-#include "contract/events.h"
-#include "contract/limits.h"
+#include "contract/contract.h"
 #include "runtime/cache/cache.h"
 #include "runtime/flow/flow.h"
 #include "runtime/pg/pg.h"
@@ -33,7 +32,7 @@ void product_from_row(const struct pg_rows *rows, size_t row, struct product *re
 /* {id, name, price, qty, createdAt, updatedAt} */
 void product_encode(const struct product *product, struct buf *out);
 /* The event's strings are those of `product` and `request_id`. */
-struct product_event product_to_event(const struct product *product, const char *request_id);
+struct told_product product_to_event(const struct product *product, const char *request_id);
 
 enum { PRODUCT_ETAG_BYTES = 24 };
 /* "7" with its quotes: the version, as a strong entity tag (RFC 9110 §8.8.3). */

@@ -3,7 +3,7 @@
 #include "parts.h"
 #include "statements.h"
 
-#include "contract/names.h"
+#include "contract/contract.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /*
- * What the product service says to its database. The schema is embedded from migrations/: applied in
- * order, once each, never edited after a release.
+ * What the product service says to its database. The schema is embedded from migrations/: applied
+ * in order, once each, never edited after a release.
  */
 #include "statements.h"
 
@@ -15,8 +15,10 @@ const struct pg_migration PRODUCT_MIGRATIONS[PRODUCT_MIGRATION_COUNT] = {
 #define PRODUCT_COLUMNS "id, name, price_cents, qty, version, created_at, updated_at"
 
 /* clang-format off */
-const struct pg_statement SQL_NEXT_PRODUCT_IDS = { "next_product_ids", "SELECT nextval('product_ids')" };
-const struct pg_statement SQL_NEXT_OUTBOX_IDS = { "next_outbox_ids", "SELECT nextval('outbox_ids')" };
+const struct pg_statement SQL_NEXT_PRODUCT_IDS = { "next_product_ids",
+    "SELECT nextval('product_ids')" };
+const struct pg_statement SQL_NEXT_OUTBOX_IDS = { "next_outbox_ids",
+    "SELECT nextval('outbox_ids')" };
 
 const struct pg_statement SQL_PRODUCT_INSERT = { "product_insert",
     "INSERT INTO products (id, name, price_cents, qty, initial_qty, version, created_at,"

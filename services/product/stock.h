@@ -8,7 +8,7 @@
 #ifndef PRODUCT_STOCK_H
 #define PRODUCT_STOCK_H
 
-#include "contract/status.h"
+#include "contract/contract.h"
 
 #include <stdbool.h>
 #include <stddef.h>

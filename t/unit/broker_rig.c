@@ -138,7 +138,8 @@ enum err publish(uint64_t cookie) {
     snprintf(id, sizeof(id), "m%u", (unsigned)cookie);
     struct broker_message message = { .routing_key = "order.created",
                                       .message_id = id,
-                                      .trace = { "request-7", "00-trace", cookie == 0 ? "a=1" : "" },
+                                      .trace = { "request-7", "00-trace",
+                                                 cookie == 0 ? "a=1" : "" },
                                       .body = "{\"orderId\":1}",
                                       .body_length = 13 };
     return broker_publish(broker, &message, cookie);

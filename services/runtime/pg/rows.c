@@ -36,7 +36,7 @@ static char *put_header(char *at, size_t count, bool has_null, int32_t element_o
     return put_int4(at, 1);
 }
 
-/* ---- written: a column of numbers in the form that is sent, one of texts as views until then ---- */
+/* ---- written: numbers in the form that is sent, texts as views until the end ---- */
 
 void pg_rows_begin(struct pg_rows_writer *writer, struct arena *arena,
                    const struct pg_statement *statement, const char *types, size_t rows_max) {

@@ -1,5 +1,5 @@
-/* services/contract/events: what goes out comes in again, and nothing malformed does. */
-#include "contract/events.h"
+/* services/contract: what goes out comes in again, and nothing malformed does. */
+#include "contract/contract.h"
 
 #include "unit.h"
 
@@ -38,12 +38,12 @@ START_TEST(order_created_round_trip) {
     const char *why = NULL;
     struct buf out;
     buf_init(&out, 0);
-    order_created_encode(&event, NOW_MS, &out);
+    contract_write_order_created(&event, NOW_MS, &out);
     ck_assert_str_eq(text_of(&out),
                      "{\"orderId\":7,\"productId\":3,\"quantity\":1000000,\"status\":\"waiting\","
                      "\"createdAt\":\"2026-11-22T17:16:32.123Z\",\"requestId\":\"r-1\","
                      "\"timestamp\":\"1970-01-01T00:00:01.000Z\"}");
-    ck_assert_int_eq(order_created_decode(&arena, body, strlen(body), &read, &why), ERR_OK);
+    ck_assert_int_eq(contract_read_order_created(&arena, body, strlen(body), &read, &why), ERR_OK);
     ck_assert_int_eq(read.order_id, 7);
     ck_assert_int_eq(read.product_id, 3);
     ck_assert_int_eq(read.quantity, 1000000);
@@ -71,14 +71,14 @@ START_TEST(order_updated_round_trip) {
     char wanted[BODY_BYTES];
     struct buf out;
     buf_init(&out, 0);
-    order_updated_encode(&event, NOW_MS, &out);
+    contract_write_order_updated(&event, NOW_MS, &out);
     snprintf(wanted, sizeof(wanted),
              "{\"orderId\":9223372036854775807,\"productId\":3,%s"
              "\"updatedAt\":\"2026-11-22T17:16:39.999Z\",\"requestId\":\"r \\\"1\\\"\","
              "\"timestamp\":\"1970-01-01T00:00:01.000Z\"}",
              OUTCOMES[_i].members);
     ck_assert_str_eq(text_of(&out), wanted);
-    ck_assert_int_eq(order_updated_decode(&arena, body, strlen(body), &read, &why), ERR_OK);
+    ck_assert_int_eq(contract_read_order_updated(&arena, body, strlen(body), &read, &why), ERR_OK);
     ck_assert_int_eq(read.order_id, INT64_MAX);
     ck_assert_int_eq(read.status, OUTCOMES[_i].status);
     ck_assert_int_eq(read.reason, OUTCOMES[_i].reason);
@@ -101,16 +101,16 @@ static const struct {
 };
 
 START_TEST(product_round_trip_with_exact_money) {
-    struct product_event event = {
+    struct told_product event = {
         5,  STR("Caf\xC3\xA9 \"x\"\n"), PRICES[_i].cents, STOCK_QTY_MAX, 12, CREATED_MS, UPDATED_MS,
         "r"
     };
-    struct product_event read;
+    struct told_product read;
     const char *why = NULL;
     char wanted[BODY_BYTES];
     struct buf out;
     buf_init(&out, 0);
-    product_event_encode(&event, NOW_MS, &out);
+    contract_write_product_event(&event, NOW_MS, &out);
     snprintf(wanted, sizeof(wanted),
              "{\"id\":5,\"name\":\"Caf\xC3\xA9 \\\"x\\\"\\n\",\"price\":%s,\"qty\":2147483647,"
              "\"version\":12,\"createdAt\":\"2026-11-22T17:16:32.123Z\","
@@ -118,7 +118,7 @@ START_TEST(product_round_trip_with_exact_money) {
              "\"timestamp\":\"1970-01-01T00:00:01.000Z\"}",
              PRICES[_i].text);
     ck_assert_str_eq(text_of(&out), wanted);
-    ck_assert_int_eq(product_event_decode(&arena, body, strlen(body), &read, &why), ERR_OK);
+    ck_assert_int_eq(contract_read_product(&arena, body, strlen(body), &read, &why), ERR_OK);
     ck_assert_int_eq(read.id, 5);
     ck_assert(str_equal(read.name, event.name));
     ck_assert_int_eq(read.price_cents, PRICES[_i].cents);
@@ -131,16 +131,16 @@ START_TEST(product_round_trip_with_exact_money) {
 END_TEST
 
 START_TEST(the_cached_copy_is_the_event_without_its_cause) {
-    struct product_event event = { 5, STR("x"), 100, 3, 12, CREATED_MS, UPDATED_MS, "r" }, read;
+    struct told_product event = { 5, STR("x"), 100, 3, 12, CREATED_MS, UPDATED_MS, "r" }, read;
     const char *why = NULL;
     struct buf out;
     buf_init(&out, 0);
-    product_copy_encode(&event, &out);
+    contract_write_product(&event, &out);
     ck_assert_str_eq(text_of(&out),
                      "{\"id\":5,\"name\":\"x\",\"price\":1.00,\"qty\":3,\"version\":12,"
                      "\"createdAt\":\"2026-11-22T17:16:32.123Z\","
                      "\"updatedAt\":\"2026-11-22T17:16:39.999Z\"}");
-    ck_assert_int_eq(product_event_decode(&arena, body, strlen(body), &read, &why), ERR_OK);
+    ck_assert_int_eq(contract_read_product(&arena, body, strlen(body), &read, &why), ERR_OK);
     ck_assert_int_eq(read.version, 12);
     ck_assert_str_eq(read.request_id, "");
 }
@@ -221,15 +221,16 @@ static enum err decode(int kind, const char *text, const char **ret_why) {
     union {
         struct order_created created;
         struct order_updated updated;
-        struct product_event product;
+        struct told_product product;
     } read, untouched;
     memset(&read, 0x5A, sizeof(read));
     memset(&untouched, 0x5A, sizeof(untouched));
     size_t length = strlen(text);
     *ret_why = NULL;
-    enum err err = kind == 0   ? order_created_decode(&arena, text, length, &read.created, ret_why)
-                   : kind == 1 ? order_updated_decode(&arena, text, length, &read.updated, ret_why)
-                               : product_event_decode(&arena, text, length, &read.product, ret_why);
+    enum err err =
+        kind == 0   ? contract_read_order_created(&arena, text, length, &read.created, ret_why)
+        : kind == 1 ? contract_read_order_updated(&arena, text, length, &read.updated, ret_why)
+                    : contract_read_product(&arena, text, length, &read.product, ret_why);
     if (err != ERR_OK) { /* outputs are written on success only */
         ck_assert_int_eq(memcmp(&read, &untouched, sizeof(read)), 0);
         ck_assert_ptr_nonnull(*ret_why);
@@ -298,10 +299,10 @@ START_TEST(an_integer_may_be_written_with_a_zero_fraction) {
 END_TEST
 
 START_TEST(the_version_of_an_answer_is_not_known) {
-    struct product_event read;
+    struct told_product read;
     const char *why;
     compose(2, 4, NULL, "");
-    ck_assert_int_eq(product_event_decode(&arena, body, strlen(body), &read, &why), ERR_OK);
+    ck_assert_int_eq(contract_read_product(&arena, body, strlen(body), &read, &why), ERR_OK);
     ck_assert_int_eq(read.version, 0);
 }
 END_TEST

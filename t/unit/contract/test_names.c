@@ -1,5 +1,5 @@
-/* services/contract/names: what other programs rely on, letter by letter. */
-#include "contract/names.h"
+/* services/contract: what other programs rely on, letter by letter. */
+#include "contract/contract.h"
 
 #include "unit.h"
 
@@ -26,9 +26,9 @@ static const struct {
 
 START_TEST(cache_keys) {
     char key[CACHE_NAME_BYTES];
-    cache_key_product(KEYS[_i].id, key);
+    contract_product_key(KEYS[_i].id, key);
     ck_assert_str_eq(key, KEYS[_i].product);
-    cache_key_orders(KEYS[_i].id, key);
+    contract_orders_key(KEYS[_i].id, key);
     ck_assert_str_eq(key, KEYS[_i].orders);
 }
 END_TEST

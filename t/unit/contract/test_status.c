@@ -1,5 +1,5 @@
-/* services/contract/status: names of states and reasons, both ways. */
-#include "contract/status.h"
+/* services/contract: names of states and reasons, both ways. */
+#include "contract/contract.h"
 
 #include "unit.h"
 
@@ -8,8 +8,8 @@ START_TEST(states_have_the_contract_s_names) {
     ck_assert_uint_eq(UNIT_COUNT(NAMES), ORDER_STATUSES);
     for (int i = 0; i < ORDER_STATUSES; i++) {
         enum order_status status = ORDER_STATUSES;
-        ck_assert_str_eq(order_status_name((enum order_status)i), NAMES[i]);
-        ck_assert(order_status_parse(str_of(NAMES[i]), &status));
+        ck_assert_str_eq(contract_status_name((enum order_status)i), NAMES[i]);
+        ck_assert(contract_status_parse(str_of(NAMES[i]), &status));
         ck_assert_int_eq(status, i);
     }
 }
@@ -20,9 +20,9 @@ START_TEST(reasons_have_the_contract_s_names) {
     ck_assert_uint_eq(UNIT_COUNT(NAMES), ORDER_REASONS);
     for (int i = 0; i < ORDER_REASONS; i++) {
         enum order_reason reason = ORDER_REASONS;
-        const char *name = order_reason_name((enum order_reason)i);
+        const char *name = contract_reason_name((enum order_reason)i);
         ck_assert(NAMES[i] == NULL ? name == NULL : strcmp(name, NAMES[i]) == 0);
-        ck_assert(order_reason_parse(str_of(NAMES[i]), &reason));
+        ck_assert(contract_reason_parse(str_of(NAMES[i]), &reason));
         ck_assert_int_eq(reason, i);
     }
 }
@@ -33,8 +33,8 @@ static const char *const STRANGERS[] = { "", "Done", "done ", "don", "donee", "n
 START_TEST(other_names_are_refused) {
     enum order_status status = ORDER_DONE;
     enum order_reason reason = REASON_OUT_OF_STOCK;
-    ck_assert(!order_status_parse(str_of(STRANGERS[_i]), &status));
-    ck_assert(!order_reason_parse(str_of(STRANGERS[_i]), &reason));
+    ck_assert(!contract_status_parse(str_of(STRANGERS[_i]), &status));
+    ck_assert(!contract_reason_parse(str_of(STRANGERS[_i]), &reason));
     ck_assert_int_eq(status, ORDER_DONE);
     ck_assert_int_eq(reason, REASON_OUT_OF_STOCK);
 }
@@ -42,7 +42,7 @@ END_TEST
 
 START_TEST(an_absent_state_is_no_state) {
     enum order_status status = ORDER_DONE;
-    ck_assert(!order_status_parse((struct str){ NULL, 0 }, &status));
+    ck_assert(!contract_status_parse((struct str){ NULL, 0 }, &status));
 }
 END_TEST
 

@@ -1,4 +1,4 @@
-/* link: services/product/stock.c services/contract/status.c */
+/* link: services/product/stock.c services/contract/contract.c */
 /*
  * services/product/stock: who gets the stock. A table of small cases, and random batches against a
  * model that is as naive as possible: one order after the other, a list of what was decided.
@@ -108,7 +108,7 @@ START_TEST(small_cases) {
         ck_assert_msg(orders[i].status == CASES[_i].wants[i].status &&
                           orders[i].reason == CASES[_i].wants[i].reason,
                       "%s: order at place %zu is %s", CASES[_i].name, i,
-                      order_status_name(orders[i].status));
+                      contract_status_name(orders[i].status));
     }
     ck_assert_int_eq(levels[0].taken, CASES[_i].taken);
     ck_assert_int_eq(levels[0].qty, CASES[_i].qty - CASES[_i].taken);

@@ -1,12 +1,70 @@
-#include "events.h"
+/* Names, statuses and events in the form that is told. */
+#include "contract.h"
 
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "runtime/json/json.h"
 
-#include <stddef.h>
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 
-/* ---- out ---- */
+/* ---- cache keys ---- */
+
+void contract_product_key(int64_t product_id, char out[CACHE_NAME_BYTES]) {
+    snprintf(out, CACHE_NAME_BYTES, CACHE_PREFIX_PRODUCT "%" PRId64, product_id);
+}
+
+void contract_orders_key(int64_t product_id, char out[CACHE_NAME_BYTES]) {
+    snprintf(out, CACHE_NAME_BYTES, CACHE_PREFIX_ORDERS "%" PRId64, product_id);
+}
+
+/* ---- how an order ends ---- */
+
+static const char *const STATUS_NAMES[ORDER_STATUSES] = {
+    [ORDER_WAITING] = "waiting",
+    [ORDER_DONE] = "done",
+    [ORDER_REJECTED] = "rejected",
+};
+
+static const char *const REASON_NAMES[ORDER_REASONS] = {
+    [REASON_NONE] = NULL,
+    [REASON_OUT_OF_STOCK] = "out_of_stock",
+    [REASON_PRODUCT_NOT_FOUND] = "product_not_found",
+};
+
+const char *contract_status_name(enum order_status status) {
+    assert(status < ORDER_STATUSES);
+    return STATUS_NAMES[status];
+}
+
+const char *contract_reason_name(enum order_reason reason) {
+    assert(reason < ORDER_REASONS);
+    return REASON_NAMES[reason];
+}
+
+bool contract_status_parse(struct str name, enum order_status *ret_status) {
+    for (int i = 0; i < ORDER_STATUSES; i++) {
+        if (name.data != NULL && str_equal(name, str_of(STATUS_NAMES[i]))) {
+            *ret_status = (enum order_status)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool contract_reason_parse(struct str name, enum order_reason *ret_reason) {
+    for (int i = 0; i < ORDER_REASONS; i++) {
+        struct str reason = str_of(REASON_NAMES[i]);
+        if ((name.data == NULL) == (reason.data == NULL) && str_equal(name, reason)) {
+            *ret_reason = (enum order_reason)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- events out ---- */
 
 static void write_tail(struct json_writer *writer, const char *request_id, int64_t now_ms) {
     json_write_str(writer, "requestId", request_id);
@@ -14,31 +72,33 @@ static void write_tail(struct json_writer *writer, const char *request_id, int64
     json_write_end_object(writer);
 }
 
-void order_created_encode(const struct order_created *event, int64_t now_ms, struct buf *out) {
+void contract_write_order_created(const struct order_created *event, int64_t now_ms,
+                                  struct buf *out) {
     struct json_writer writer;
     json_write_init(&writer, out);
     json_write_begin_object(&writer, NULL);
     json_write_int(&writer, "orderId", event->order_id);
     json_write_int(&writer, "productId", event->product_id);
     json_write_int(&writer, "quantity", event->quantity);
-    json_write_str(&writer, "status", order_status_name(ORDER_WAITING));
+    json_write_str(&writer, "status", contract_status_name(ORDER_WAITING));
     json_write_time(&writer, "createdAt", event->created_ms);
     write_tail(&writer, event->request_id, now_ms);
 }
 
-void order_updated_encode(const struct order_updated *event, int64_t now_ms, struct buf *out) {
+void contract_write_order_updated(const struct order_updated *event, int64_t now_ms,
+                                  struct buf *out) {
     struct json_writer writer;
     json_write_init(&writer, out);
     json_write_begin_object(&writer, NULL);
     json_write_int(&writer, "orderId", event->order_id);
     json_write_int(&writer, "productId", event->product_id);
-    json_write_str(&writer, "status", order_status_name(event->status));
-    json_write_str(&writer, "reason", order_reason_name(event->reason));
+    json_write_str(&writer, "status", contract_status_name(event->status));
+    json_write_str(&writer, "reason", contract_reason_name(event->reason));
     json_write_time(&writer, "updatedAt", event->updated_ms);
     write_tail(&writer, event->request_id, now_ms);
 }
 
-static void write_product(struct json_writer *writer, const struct product_event *event) {
+static void write_product(struct json_writer *writer, const struct told_product *event) {
     json_write_begin_object(writer, NULL);
     json_write_int(writer, "id", event->id);
     json_write_string(writer, "name", event->name.data, event->name.len);
@@ -49,21 +109,22 @@ static void write_product(struct json_writer *writer, const struct product_event
     json_write_time(writer, "updatedAt", event->updated_ms);
 }
 
-void product_event_encode(const struct product_event *event, int64_t now_ms, struct buf *out) {
+void contract_write_product_event(const struct told_product *event, int64_t now_ms,
+                                  struct buf *out) {
     struct json_writer writer;
     json_write_init(&writer, out);
     write_product(&writer, event);
     write_tail(&writer, event->request_id, now_ms);
 }
 
-void product_copy_encode(const struct product_event *event, struct buf *out) {
+void contract_write_product(const struct told_product *product, struct buf *out) {
     struct json_writer writer;
     json_write_init(&writer, out);
-    write_product(&writer, event);
+    write_product(&writer, product);
     json_write_end_object(&writer);
 }
 
-/* ---- in ---- */
+/* ---- events in ---- */
 
 /* What is read and what is wrong with it: the first problem wins. */
 struct reader {
@@ -94,7 +155,7 @@ static int64_t read_number(struct reader *reader, const char *name, unsigned sca
     return value;
 }
 
-/* An absent or null string is .bytes NULL; another type is a problem. */
+/* An absent or null string is .data NULL; another type is a problem. */
 static struct str read_string(struct reader *reader, const char *name, const char *why) {
     struct str value = { NULL, 0 };
     enum err err = json_get_string(reader->object, name, &value.data, &value.len);
@@ -135,8 +196,8 @@ static enum err finish(const struct reader *reader, const char **ret_why) {
     return ERR_OK;
 }
 
-enum err order_created_decode(struct arena *arena, const char *body, size_t length,
-                              struct order_created *ret_event, const char **ret_why) {
+enum err contract_read_order_created(struct arena *arena, const char *body, size_t length,
+                                     struct order_created *ret_event, const char **ret_why) {
     struct reader reader;
     if (open_object(&reader, arena, body, length) == ERR_OK) {
         struct order_created event = {
@@ -159,7 +220,7 @@ enum err order_created_decode(struct arena *arena, const char *body, size_t leng
 static enum order_status read_outcome(struct reader *reader) {
     enum order_status status = ORDER_WAITING;
     struct str name = read_string(reader, "status", "status is not a string");
-    bool known = order_status_parse(name, &status) && status != ORDER_WAITING;
+    bool known = contract_status_parse(name, &status) && status != ORDER_WAITING;
     if (!known && reader->why == NULL) {
         reader->why = "status is neither done nor rejected";
     }
@@ -169,14 +230,14 @@ static enum order_status read_outcome(struct reader *reader) {
 static enum order_reason read_reason(struct reader *reader) {
     enum order_reason reason = REASON_NONE;
     struct str name = read_string(reader, "reason", "reason is not a string");
-    if (!order_reason_parse(name, &reason) && reader->why == NULL) {
+    if (!contract_reason_parse(name, &reason) && reader->why == NULL) {
         reader->why = "reason is not one of out_of_stock, product_not_found";
     }
     return reason;
 }
 
-enum err order_updated_decode(struct arena *arena, const char *body, size_t length,
-                              struct order_updated *ret_event, const char **ret_why) {
+enum err contract_read_order_updated(struct arena *arena, const char *body, size_t length,
+                                     struct order_updated *ret_event, const char **ret_why) {
     struct reader reader;
     if (open_object(&reader, arena, body, length) == ERR_OK) {
         struct order_updated event = {
@@ -208,11 +269,11 @@ static int64_t read_version(struct reader *reader) {
     return version;
 }
 
-enum err product_event_decode(struct arena *arena, const char *body, size_t length,
-                              struct product_event *ret_event, const char **ret_why) {
+enum err contract_read_product(struct arena *arena, const char *body, size_t length,
+                               struct told_product *ret_event, const char **ret_why) {
     struct reader reader;
     if (open_object(&reader, arena, body, length) == ERR_OK) {
-        struct product_event event = {
+        struct told_product event = {
             .id = read_number(&reader, "id", 0, 1, INT64_MAX, "id is not a positive integer"),
             .name = read_string(&reader, "name", "name is not a string"),
             .price_cents = read_number(&reader, "price", PRICE_DECIMALS, 0, PRICE_CENTS_MAX,

@@ -1,0 +1,138 @@
+/*
+ * What the two services promise each other: names, limits, how an order ends, and the events member
+ * by member. (openapi.json says the limits to the outside, asyncapi.json the events.)
+ */
+#ifndef CONTRACT_CONTRACT_H
+#define CONTRACT_CONTRACT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- names that the outside relies on too: exchange, routing keys, queues, cache keys ---- */
+
+#define EXCHANGE_EVENTS "events"
+
+#define KEY_ORDER_CREATED "order.created"
+#define KEY_ORDER_UPDATED "order.updated"
+#define KEY_PRODUCT_CREATED "product.created"
+#define KEY_PRODUCT_UPDATED "product.updated"
+
+/* Queue name: <routing key>.<consuming service> */
+#define QUEUE_ORDER_CREATED KEY_ORDER_CREATED ".product-service"
+#define QUEUE_ORDER_UPDATED KEY_ORDER_UPDATED ".order-service"
+#define QUEUE_PRODUCT_CREATED KEY_PRODUCT_CREATED ".order-service"
+#define QUEUE_PRODUCT_UPDATED KEY_PRODUCT_UPDATED ".order-service"
+
+#define CACHE_PREFIX_PRODUCT "product:"
+#define CACHE_PREFIX_ORDERS "orders:product:"
+
+enum {
+    CACHE_NAME_BYTES = 48,
+    CACHE_PRODUCT_TTL_S = 600,      /* product-redis product:{id} */
+    CACHE_PRODUCT_COPY_TTL_S = 300, /* order-redis product:{id} */
+    CACHE_ORDERS_TTL_S = 600,       /* order-redis orders:product:{id} */
+};
+
+/* "product:7", "orders:product:7" */
+void contract_product_key(int64_t product_id, char out[CACHE_NAME_BYTES]);
+void contract_orders_key(int64_t product_id, char out[CACHE_NAME_BYTES]);
+
+/* ---- limits ---- */
+
+#define PRICE_CENTS_MAX INT64_C(999999999999) /* 9 999 999 999.99 */
+#define STOCK_QTY_MAX INT64_C(2147483647)
+#define ORDER_QUANTITY_MAX INT64_C(1000000) /* of a restock too */
+
+enum {
+    PRICE_DECIMALS = 2,
+    PRODUCT_NAME_CHARACTERS_MAX = 200,
+    PRODUCT_NAME_BYTES_MAX = 800, /* UTF-8: four bytes a character */
+    IDEMPOTENCY_KEY_BYTES_MAX = 255,
+    PAGE_LIMIT_DEFAULT = 100,
+    PAGE_LIMIT_MAX = 1000,
+};
+
+/* total = unit price × quantity always fits int64_t */
+_Static_assert(PRICE_CENTS_MAX <= INT64_MAX / ORDER_QUANTITY_MAX, "total price overflows");
+
+/* ---- how an order ends ---- */
+
+enum order_status { ORDER_WAITING, ORDER_DONE, ORDER_REJECTED, ORDER_STATUSES };
+
+/* Why an order was rejected; REASON_NONE for any other. */
+enum order_reason { REASON_NONE, REASON_OUT_OF_STOCK, REASON_PRODUCT_NOT_FOUND, ORDER_REASONS };
+
+const char *contract_status_name(enum order_status status);
+const char *contract_reason_name(enum order_reason reason); /* NULL for REASON_NONE */
+/* False when `name` is none of them. An absent reason (.data NULL) is REASON_NONE. */
+bool contract_status_parse(struct str name, enum order_status *ret_status);
+bool contract_reason_parse(struct str name, enum order_reason *ret_reason);
+
+/* ---- events ---- */
+
+/* order.created: order-service → product-service */
+struct order_created {
+    int64_t order_id;
+    int64_t product_id;
+    int64_t quantity;
+    int64_t created_ms;
+    const char *request_id;
+};
+
+/* order.updated: product-service → order-service; status is done or rejected */
+struct order_updated {
+    int64_t order_id;
+    int64_t product_id;
+    enum order_status status;
+    enum order_reason reason;
+    int64_t updated_ms;
+    const char *request_id;
+};
+
+/*
+ * product.created, product.updated: product-service → order-service. The whole product, so that
+ * order does not matter. The same is the order service's cached copy.
+ */
+struct told_product {
+    int64_t id;
+    struct str name;
+    int64_t price_cents;
+    int64_t qty;
+    int64_t version;
+    int64_t created_ms;
+    int64_t updated_ms;
+    const char *request_id;
+};
+
+/* Append to a buffer; `now_ms` becomes the member `timestamp`. */
+void contract_write_order_created(const struct order_created *event, int64_t now_ms,
+                                  struct buf *out);
+void contract_write_order_updated(const struct order_updated *event, int64_t now_ms,
+                                  struct buf *out);
+void contract_write_product_event(const struct told_product *event, int64_t now_ms,
+                                  struct buf *out);
+/* The product as the order service caches it: the event without requestId and timestamp. */
+void contract_write_product(const struct told_product *product, struct buf *out);
+
+/*
+ * Members that are not known are ignored. ERR_INVALID: it can never succeed; *ret_why (static
+ * storage) says in one sentence what is wrong. Strings live as long as the arena.
+ */
+MUST_CHECK enum err contract_read_order_created(struct arena *arena, const char *body,
+                                                size_t length, struct order_created *ret_event,
+                                                const char **ret_why);
+MUST_CHECK enum err contract_read_order_updated(struct arena *arena, const char *body,
+                                                size_t length, struct order_updated *ret_event,
+                                                const char **ret_why);
+/* Also reads the cached copy and the product-service's answer (which has no version: 0 then). */
+MUST_CHECK enum err contract_read_product(struct arena *arena, const char *body, size_t length,
+                                          struct told_product *ret_event, const char **ret_why);
+
+#endif
