@@ -2,9 +2,11 @@
 #include "private.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,36 @@ static void on_wake_task(void *ctx);   /* end of the tick: the threads have work
 static void on_close_timer(void *ctx); /* the close deadline                                */
 static void finish_batch(struct broker *broker, size_t queue);
 static void continue_close(struct broker *broker);
+
+struct metric broker_metrics[M_COUNT] = {
+    [M_SENT] = { "prodorder_broker_published_total", METRIC_COUNTER, "Messages sent to RabbitMQ" },
+    [M_CONFIRMED] = { "prodorder_broker_confirmed_total", METRIC_COUNTER,
+                      "Messages that RabbitMQ confirmed" },
+    [M_UNCONFIRMED] = { "prodorder_broker_unconfirmed_total", METRIC_COUNTER,
+                        "Messages refused, returned, or open when a connection ended" },
+    [M_RETURNED] = { "prodorder_broker_returned_total", METRIC_COUNTER,
+                     "Messages that no queue took" },
+    [M_DELIVERIES] = { "prodorder_broker_deliveries_total", METRIC_COUNTER, "Messages received" },
+    [M_REDELIVERIES] = { "prodorder_broker_redeliveries_total", METRIC_COUNTER,
+                         "Messages received that had been delivered before" },
+    [M_ACKED] = { "prodorder_broker_acked_total", METRIC_COUNTER, "Messages acknowledged" },
+    [M_PARKED] = { "prodorder_broker_parked_total", METRIC_COUNTER,
+                   "Messages copied to a dead-letter queue" },
+    [M_REJECTED] = { "prodorder_broker_rejected_total", METRIC_COUNTER,
+                     "Messages too large even to be parked, dead-lettered by RabbitMQ" },
+    [M_RECONNECTS_PUBLISHER] = { "prodorder_broker_reconnects_total", METRIC_COUNTER,
+                                 "Attempts to connect after a failure",
+                                 "connection=\"publisher\"" },
+    [M_RECONNECTS_CONSUMER] = { "prodorder_broker_reconnects_total", METRIC_COUNTER,
+                                "Attempts to connect after a failure", "connection=\"consumer\"" },
+    [M_QUEUE_DEPTH] = { "prodorder_broker_queue_depth", METRIC_GAUGE,
+                        "Messages waiting to be sent" },
+    [M_INFLIGHT] = { "prodorder_broker_inflight", METRIC_GAUGE, "Messages sent and not confirmed" },
+    [M_CONFIRM_SECONDS] = { "prodorder_broker_confirm_seconds", METRIC_HISTOGRAM_SECONDS,
+                            "From broker_publish() to the confirm" },
+    [M_BATCH_SIZE] = { "prodorder_broker_batch_size", METRIC_HISTOGRAM_SIZE,
+                       "Deliveries handed over at a time" },
+};
 
 /* ---- open ---- */
 
@@ -86,11 +118,9 @@ static void check_options(const struct broker_options *options) {
 }
 
 static enum err start_threads(struct broker *broker) {
-    enum err err =
-        broker_thread_start(&broker->publisher.thread, broker_publisher_main, &broker->publisher);
+    enum err err = broker_thread_start(&broker->publisher.thread);
     if (err == ERR_OK && broker->consumer.queue_count > 0) {
-        err =
-            broker_thread_start(&broker->consumer.thread, broker_consumer_main, &broker->consumer);
+        err = broker_thread_start(&broker->consumer.thread);
     }
     if (err != ERR_OK) { /* the one that runs has to end before its memory goes */
         broker_thread_close(&broker->publisher.thread, 0);
@@ -108,7 +138,7 @@ static enum err open_parts(struct broker *broker) {
         err = broker_consumer_init(&broker->consumer, broker);
     }
     if (err == ERR_OK) {
-        err = fate_set_init(&broker->fates, broker->outstanding_max);
+        err = queue_fate_set_init(&broker->fates, broker->outstanding_max);
     }
     if (err == ERR_OK) {
         err = loop_wakeup_open(broker->loop, &broker->wakeup, on_wakeup, broker);
@@ -157,7 +187,7 @@ void broker_free(struct broker *broker) {
     loop_wakeup_close(broker->loop, &broker->wakeup);
     loop_timer_stop(broker->loop, &broker->close_timer);
     loop_task_cancel(&broker->wake_task);
-    fate_set_done(&broker->fates);
+    queue_fate_set_done(&broker->fates);
     for (size_t i = 0; i < BROKER_QUEUES_MAX; i++) {
         free_queue(&broker->options.queues[i]);
         free_queue(&broker->declare_only[i]);
@@ -227,7 +257,7 @@ enum err broker_publish(struct broker *broker, const struct broker_message *mess
         .park_queue = BROKER_NO_PARK,
     };
     bool was_empty = false;
-    enum err err = sendq_put(&broker->publisher.sendq, &item, &was_empty);
+    enum err err = queue_put(&broker->publisher.sendq, &item, &was_empty);
     if (err == ERR_OK) {
         broker->outstanding++;
         if (was_empty) {
@@ -237,7 +267,7 @@ enum err broker_publish(struct broker *broker, const struct broker_message *mess
     return err;
 }
 
-/* ---- news from the threads ---- */
+/* ---- what became of messages ---- */
 
 static void report_state(struct broker *broker) {
     uint64_t now = broker->publish_state;
@@ -292,9 +322,119 @@ static void report_fates(struct broker *broker) {
  * BROKER_DOWN.
  */
 static void report_news(struct broker *broker) {
-    fates_take(&broker->publisher.fates, &broker->fates);
+    queue_fates_take(&broker->publisher.fates, &broker->fates);
     report_state(broker);
     report_fates(broker);
+}
+
+/* ---- parking: a copy of what can never succeed, and the reason, for the dead letters ---- */
+
+enum {
+    OUR_HEADERS = 3,
+    HEADERS_MAX = 64,         /* of the original, kept; the rest is left out */
+    PROPERTIES_BYTES = 65536, /* encoded; less when the broker's frames are smaller */
+    REASON_BYTES_MAX = 255,
+    POOL_PAGE_BYTES = 4096,
+};
+
+/* Replaced by ours, or with a meaning to the broker that the copy must not have. */
+static bool is_dropped_header(amqp_bytes_t key) {
+    static const char *const names[] = { "x-prodorder-reason", "x-prodorder-queue",
+                                         "x-prodorder-time", "CC", "BCC" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (key.len == strlen(names[i]) && memcmp(key.bytes, names[i], key.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_header(amqp_table_t *headers, const char *key, const char *value) {
+    amqp_table_entry_t *entry = &headers->entries[headers->num_entries++];
+    *entry = link_text_entry(key, value);
+    entry->value.value.bytes.len = utf8_cut(value, strlen(value), REASON_BYTES_MAX);
+}
+
+static void copy_headers(amqp_table_t *to, const amqp_basic_properties_t *properties) {
+    if ((properties->_flags & AMQP_BASIC_HEADERS_FLAG) == 0) {
+        return;
+    }
+    for (int i = 0; i < properties->headers.num_entries; i++) {
+        if (to->num_entries < HEADERS_MAX &&
+            !is_dropped_header(properties->headers.entries[i].key)) {
+            to->entries[to->num_entries++] = properties->headers.entries[i];
+        }
+    }
+}
+
+/* The original's properties for the copy: kept for ever (no expiration), from us (no user id). */
+static int encode_copy(amqp_basic_properties_t *properties, amqp_table_t headers,
+                       amqp_bytes_t out) {
+    properties->_flags &= ~(amqp_flags_t)(AMQP_BASIC_EXPIRATION_FLAG | AMQP_BASIC_USER_ID_FLAG);
+    properties->_flags |= AMQP_BASIC_HEADERS_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG;
+    properties->delivery_mode = AMQP_DELIVERY_PERSISTENT;
+    properties->headers = headers;
+    return amqp_encode_properties(AMQP_BASIC_CLASS, properties, out);
+}
+
+/*
+ * The encoded property list in `out`; its length, or -1. What is too large loses headers of the
+ * original, the last first: without them any message fits into AMQP's smallest frame, with at most
+ * eight short strings of its own and our three headers.
+ */
+static int make_properties(amqp_pool_t *pool, const char *queue,
+                           const struct delivery_origin *origin, const char *reason,
+                           amqp_bytes_t out) {
+    void *decoded = NULL;
+    amqp_bytes_t raw = { origin->properties_length, (void *)(uintptr_t)origin->properties };
+    if (amqp_decode_properties(AMQP_BASIC_CLASS, pool, raw, &decoded) != AMQP_STATUS_OK) {
+        return -1; /* decoded before, when it came: no memory */
+    }
+    char now[CLOCK_RFC3339_BYTES];
+    clock_format_rfc3339(clock_unix_ms(), now);
+    amqp_table_entry_t entries[HEADERS_MAX + OUR_HEADERS];
+    amqp_table_t headers = { 0, entries };
+    add_header(&headers, "x-prodorder-reason", reason);
+    add_header(&headers, "x-prodorder-queue", queue);
+    add_header(&headers, "x-prodorder-time", now);
+    copy_headers(&headers, decoded);
+    int length = encode_copy(decoded, headers, out);
+    while (length < 0 && headers.num_entries > OUR_HEADERS) {
+        headers.num_entries--;
+        length = encode_copy(decoded, headers, out);
+    }
+    return length;
+}
+
+/* Queue the copy of a delivery. ERR_UNAVAILABLE, ERR_NO_MEMORY, ERR_BUSY. */
+static enum err park_send(struct broker *broker, size_t queue, const struct broker_message *message,
+                          const struct delivery_origin *origin, const char *reason) {
+    const char *name = broker->options.queues[queue].name;
+    char dlq[BROKER_ROUTING_KEY_BYTES_MAX + 1];
+    snprintf(dlq, sizeof(dlq), "%s.dlq", name);
+    char *properties = malloc(PROPERTIES_BYTES);
+    if (properties == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    amqp_pool_t pool;
+    init_amqp_pool(&pool, POOL_PAGE_BYTES);
+    size_t bytes_max = broker->publisher.properties_bytes_max;
+    amqp_bytes_t room = { bytes_max < PROPERTIES_BYTES ? bytes_max : PROPERTIES_BYTES, properties };
+    int length = make_properties(&pool, name, origin, reason, room);
+    struct send_item item = {
+        .message = *message,
+        .properties = properties,
+        .properties_length = length < 0 ? 0 : (size_t)length,
+        .queued_us = clock_monotonic_us(),
+        .park_queue = (uint8_t)queue,
+    };
+    item.message.routing_key = dlq;
+    bool was_empty = false;
+    enum err err =
+        length < 0 ? ERR_NO_MEMORY : queue_put(&broker->publisher.sendq, &item, &was_empty);
+    empty_amqp_pool(&pool);
+    free(properties);
+    return err;
 }
 
 /* Why a delivery is parked is logged by who decides it; here only that it did not work. */
@@ -326,8 +466,10 @@ static void park_oversized(struct broker *broker, size_t queue) {
     }
 }
 
+/* ---- news from the threads ---- */
+
 static void take_batch(struct broker *broker, size_t queue) {
-    struct delivery_batch *batch = handover_take(&broker->consumer.queues[queue].handover);
+    struct delivery_batch *batch = batch_take(&broker->consumer.queues[queue].handover);
     if (batch == NULL) {
         return;
     }
@@ -359,7 +501,7 @@ static void finish_batch(struct broker *broker, size_t queue) {
     if (held->park_failed) {
         broker->consumer.recycle_epoch = held->batch->epoch;
     }
-    handover_release(&broker->consumer.queues[queue].handover, !held->park_failed);
+    batch_release(&broker->consumer.queues[queue].handover, !held->park_failed);
     *held = (struct held_batch){ .batch = NULL };
     wake_consumer(broker);
 }

@@ -1,4 +1,5 @@
-#include "confirms.h"
+/* Messages sent and not yet settled, by delivery tag: a ring. */
+#include "private.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -17,19 +17,29 @@
 
 enum { FIRST_CONSUMER_CHANNEL = LINK_CHANNEL + 1, TAG_EPOCH_SHIFT = 48 };
 
-static enum err
-broker_consumer_session(void *ctx);          /* while connected                              */
-static void broker_consumer_lost(void *ctx); /* what the loop has not taken comes again      */
+static enum err session(struct broker_thread *thread); /* while connected                         */
+static void lost(struct broker_thread *thread);        /* what the loop has not taken comes again */
 static enum err open_channels(struct broker_consumer *consumer);
 static enum err collect_released(struct broker_consumer *consumer);
 static enum err on_frame(void *ctx, const amqp_frame_t *frame);
 static void offer_batches(struct broker_consumer *consumer);
 
+static const struct broker_thread_kind KIND = {
+    .name = "consumer",
+    .thread_name = "broker-consume",
+    .reconnects = &broker_metrics[M_RECONNECTS_CONSUMER],
+    .session = session,
+    .lost = lost,
+};
+
+static struct broker_consumer *consumer_of(struct broker_thread *thread) {
+    return CONTAINER_OF(thread, struct broker_consumer, thread);
+}
+
 enum err broker_consumer_init(struct broker_consumer *consumer, struct broker *broker) {
-    enum err err = broker_thread_init(&consumer->thread, broker, "consumer",
-                                      &broker_metrics[M_RECONNECTS_CONSUMER]);
+    enum err err = broker_thread_init(&consumer->thread, broker, &KIND);
     for (size_t i = 0; i < BROKER_QUEUES_MAX; i++) {
-        handover_init(&consumer->queues[i].handover);
+        batch_handover_init(&consumer->queues[i].handover);
         list_init(&consumer->queues[i].ready);
         list_init(&consumer->queues[i].free);
     }
@@ -57,16 +67,8 @@ void broker_consumer_done(struct broker_consumer *consumer) {
         }
         destroy_batches(&queue->ready);
         destroy_batches(&queue->free);
-        handover_done(&queue->handover);
+        batch_handover_done(&queue->handover);
     }
-}
-
-void *broker_consumer_main(void *arg) {
-    struct broker_consumer *consumer = arg;
-    pthread_setname_np(pthread_self(), "broker-consume");
-    broker_thread_live(&consumer->thread, &(struct session_fns){ broker_consumer_session,
-                                                                 broker_consumer_lost, consumer });
-    return NULL;
 }
 
 /* ---- batches ---- */
@@ -77,13 +79,13 @@ static void recycle_batch(struct broker_consumer_queue *queue, struct delivery_b
     list_append(&queue->free, &batch->node);
 }
 
-static void broker_consumer_lost(void *ctx) {
-    struct broker_consumer *consumer = ctx;
+static void lost(struct broker_thread *thread) {
+    struct broker_consumer *consumer = consumer_of(thread);
     consumer->thread.broker->consuming = false;
     for (size_t i = 0; i < consumer->queue_count; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
         struct list *node;
-        struct delivery_batch *batch = handover_withdraw(&queue->handover);
+        struct delivery_batch *batch = batch_withdraw(&queue->handover);
         if (batch != NULL) {
             recycle_batch(queue, batch);
         }
@@ -117,7 +119,7 @@ static struct delivery_batch *batch_to_fill(struct broker_consumer *consumer,
 static void offer_batches(struct broker_consumer *consumer) {
     for (size_t i = 0; i < consumer->queue_count && !consumer->thread.owner.closing; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
-        if (list_is_empty(&queue->ready) || !handover_is_idle(&queue->handover)) {
+        if (list_is_empty(&queue->ready) || !batch_handover_is_idle(&queue->handover)) {
             continue;
         }
         struct delivery_batch *batch = CONTAINER_OF(queue->ready.next, struct delivery_batch, node);
@@ -126,7 +128,7 @@ static void offer_batches(struct broker_consumer *consumer) {
             continue;
         }
         list_remove(&batch->node);
-        handover_offer(&queue->handover, batch);
+        batch_offer(&queue->handover, batch);
         if (batch == queue->filling) {
             queue->filling = NULL;
         }
@@ -134,7 +136,7 @@ static void offer_batches(struct broker_consumer *consumer) {
     }
     if (consumer->signal_loop) {
         consumer->signal_loop = false;
-        broker_signal_loop(consumer->thread.broker);
+        loop_wakeup_signal(&consumer->thread.broker->wakeup);
     }
 }
 
@@ -144,7 +146,7 @@ static enum err collect_released(struct broker_consumer *consumer) {
     for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
         bool acknowledge = false;
-        struct delivery_batch *batch = handover_collect(&queue->handover, &acknowledge);
+        struct delivery_batch *batch = batch_collect(&queue->handover, &acknowledge);
         if (batch == NULL) {
             continue;
         }
@@ -181,9 +183,8 @@ static enum err exchange_with_loop(struct broker_consumer *consumer) {
     return err;
 }
 
-static enum err broker_consumer_session(void *ctx) {
-    struct broker_consumer *consumer = ctx;
-    struct broker_thread *thread = &consumer->thread;
+static enum err session(struct broker_thread *thread) {
+    struct broker_consumer *consumer = consumer_of(thread);
     struct link *link = &thread->link;
     consumer->epoch++;
     consumer->consuming_count = 0;

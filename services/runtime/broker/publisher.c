@@ -18,8 +18,8 @@ enum {
     CONFIRM_MS_MAX = 60000,   /* the default for how long a message may stay unconfirmed */
 };
 
-static enum err broker_publisher_session(void *ctx); /* while connected                        */
-static void broker_publisher_lost(void *ctx);        /* nothing open or queued is confirmed    */
+static enum err session(struct broker_thread *thread); /* while connected                     */
+static void lost(struct broker_thread *thread);        /* nothing open or queued is confirmed */
 static enum err send_queued(struct broker_publisher *publisher);
 static enum err on_frame(void *ctx, const amqp_frame_t *frame);
 static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed);
@@ -27,17 +27,28 @@ static enum err check_topology(struct broker_publisher *publisher);
 static uint64_t unconfirmed_until_ms(const struct broker_publisher *publisher);
 static enum err check_confirms(struct broker_publisher *publisher);
 
+static const struct broker_thread_kind KIND = {
+    .name = "publisher",
+    .thread_name = "broker-publish",
+    .reconnects = &broker_metrics[M_RECONNECTS_PUBLISHER],
+    .session = session,
+    .lost = lost,
+};
+
+static struct broker_publisher *publisher_of(struct broker_thread *thread) {
+    return CONTAINER_OF(thread, struct broker_publisher, thread);
+}
+
 enum err broker_publisher_init(struct broker_publisher *publisher, struct broker *broker) {
     const struct broker_options *options = &broker->options;
-    enum err err = broker_thread_init(&publisher->thread, broker, "publisher",
-                                      &broker_metrics[M_RECONNECTS_PUBLISHER]);
-    sendq_init(&publisher->sendq, options->publish_queue_max);
+    enum err err = broker_thread_init(&publisher->thread, broker, &KIND);
+    queue_init(&publisher->sendq, options->publish_queue_max);
     buf_init(&publisher->records, BROKER_QUEUED_BYTES_MAX);
     if (err == ERR_OK) {
         err =
             confirms_init(&publisher->confirms, options->publish_inflight_max, on_fate, publisher);
     }
-    enum err fates_err = fates_init(&publisher->fates, broker->outstanding_max);
+    enum err fates_err = queue_fates_init(&publisher->fates, broker->outstanding_max);
     publisher->properties = malloc(PROPERTIES_BYTES);
     if (err == ERR_OK && (fates_err != ERR_OK || publisher->properties == NULL)) {
         err = ERR_NO_MEMORY;
@@ -49,35 +60,26 @@ void broker_publisher_done(struct broker_publisher *publisher) {
     bool initialised = publisher->thread.broker != NULL;
     broker_thread_done(&publisher->thread);
     if (initialised) {
-        sendq_done(&publisher->sendq);
+        queue_done(&publisher->sendq);
         buf_free(&publisher->records);
         confirms_done(&publisher->confirms);
-        fates_done(&publisher->fates);
+        queue_fates_done(&publisher->fates);
         free(publisher->properties);
     }
-}
-
-void *broker_publisher_main(void *arg) {
-    struct broker_publisher *publisher = arg;
-    pthread_setname_np(pthread_self(), "broker-publish");
-    broker_thread_live(
-        &publisher->thread,
-        &(struct session_fns){ broker_publisher_session, broker_publisher_lost, publisher });
-    return NULL;
 }
 
 /* ---- state ---- */
 
 static void set_state(struct broker_publisher *publisher, enum broker_state state) {
     struct broker *broker = publisher->thread.broker;
-    static const enum sendq_mode modes[] = {
-        [BROKER_DOWN] = SENDQ_SHUT,
-        [BROKER_UP] = SENDQ_OPEN,
-        [BROKER_BLOCKED] = SENDQ_BLOCKED,
+    static const enum queue_mode modes[] = {
+        [BROKER_DOWN] = QUEUE_SHUT,
+        [BROKER_UP] = QUEUE_OPEN,
+        [BROKER_BLOCKED] = QUEUE_BLOCKED,
     };
-    sendq_set_mode(&publisher->sendq, modes[state]);
+    queue_set_mode(&publisher->sendq, modes[state]);
     broker->publish_state = publisher->epoch << 2 | (uint64_t)state;
-    broker_signal_loop(broker);
+    loop_wakeup_signal(&broker->wakeup);
 }
 
 /* Both sides of the queue are empty for good: nothing comes in while it is shut. */
@@ -85,38 +87,38 @@ static void fail_queued(struct broker_publisher *publisher) {
     struct send_item item;
     size_t count = 0;
     do {
-        while (send_item_next(&publisher->records, &item)) {
-            fates_post(&publisher->fates, item.cookie, item.park_queue, false);
+        while (queue_next(&publisher->records, &item)) {
+            queue_fates_post(&publisher->fates, item.cookie, item.park_queue, false);
             count++;
         }
-        sendq_take(&publisher->sendq, &publisher->records);
+        queue_take(&publisher->sendq, &publisher->records);
     } while (buf_length(&publisher->records) > 0);
-    sendq_sent(&publisher->sendq, count);
+    queue_sent(&publisher->sendq, count);
     metrics_add(&broker_metrics[M_UNCONFIRMED], (int64_t)count);
     metrics_set(&broker_metrics[M_QUEUE_DEPTH], 0);
 }
 
-static void broker_publisher_lost(void *ctx) {
-    struct broker_publisher *publisher = ctx;
+static void lost(struct broker_thread *thread) {
+    struct broker_publisher *publisher = publisher_of(thread);
     publisher->blocked = false;
     set_state(publisher, BROKER_DOWN);
     confirms_fail_all(&publisher->confirms);
     fail_queued(publisher);
     metrics_set(&broker_metrics[M_INFLIGHT], 0);
-    broker_signal_loop(publisher->thread.broker);
+    loop_wakeup_signal(&publisher->thread.broker->wakeup);
 }
 
 /* ---- the session ---- */
 
 static bool is_drained(struct broker_publisher *publisher) {
     return publisher->confirms.open == 0 && buf_length(&publisher->records) == 0 &&
-           sendq_waiting(&publisher->sendq) == 0;
+           queue_waiting(&publisher->sendq) == 0;
 }
 
 static void report(struct broker_publisher *publisher) {
     if (publisher->fates_posted) {
         publisher->fates_posted = false;
-        broker_signal_loop(publisher->thread.broker);
+        loop_wakeup_signal(&publisher->thread.broker->wakeup);
     }
     metrics_set(&broker_metrics[M_INFLIGHT], (int64_t)publisher->confirms.open);
 }
@@ -135,9 +137,8 @@ static enum err start_confirms(struct broker_publisher *publisher) {
     return err;
 }
 
-static enum err broker_publisher_session(void *ctx) {
-    struct broker_publisher *publisher = ctx;
-    struct broker_thread *thread = &publisher->thread;
+static enum err session(struct broker_thread *thread) {
+    struct broker_publisher *publisher = publisher_of(thread);
     struct link *link = &thread->link;
     enum err err = start_confirms(publisher);
     while (err == ERR_OK) {
@@ -168,29 +169,21 @@ static enum err broker_publisher_session(void *ctx) {
 
 /* ---- sending ---- */
 
-static amqp_bytes_t bytes_of(const char *text) {
-    return amqp_cstring_bytes(text);
-}
-
 /* The property list of an ordinary message, encoded. */
 static amqp_bytes_t encode_properties(struct broker_publisher *publisher,
                                       const struct broker_message *message) {
     amqp_table_entry_t trace[] = {
-        { .key = bytes_of("traceparent"),
-          .value = { .kind = AMQP_FIELD_KIND_UTF8,
-                     .value.bytes = bytes_of(message->trace.parent) } },
-        { .key = bytes_of("tracestate"),
-          .value = { .kind = AMQP_FIELD_KIND_UTF8,
-                     .value.bytes = bytes_of(message->trace.state) } },
+        link_text_entry("traceparent", message->trace.parent),
+        link_text_entry("tracestate", message->trace.state),
     };
     amqp_basic_properties_t properties = {
         ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
                   AMQP_BASIC_TIMESTAMP_FLAG,
-        .content_type = bytes_of("application/json"),
+        .content_type = amqp_cstring_bytes("application/json"),
         .delivery_mode = AMQP_DELIVERY_PERSISTENT,
         .timestamp = (uint64_t)(clock_unix_ms() / 1000),
-        .message_id = bytes_of(message->message_id),
-        .correlation_id = bytes_of(message->trace.request_id),
+        .message_id = amqp_cstring_bytes(message->message_id),
+        .correlation_id = amqp_cstring_bytes(message->trace.request_id),
         .headers = { .num_entries = message->trace.state[0] != '\0' ? 2 : 1, .entries = trace },
     };
     properties._flags |= message->message_id[0] != '\0' ? AMQP_BASIC_MESSAGE_ID_FLAG : 0;
@@ -207,8 +200,8 @@ static enum err put_item(struct broker_publisher *publisher, const struct send_i
     const struct broker_message *message = &item->message;
     bool parked = item->park_queue != BROKER_NO_PARK;
     amqp_basic_publish_t publish = {
-        .exchange = bytes_of(parked ? "" : publisher->thread.broker->options.exchange),
-        .routing_key = bytes_of(message->routing_key),
+        .exchange = amqp_cstring_bytes(parked ? "" : publisher->thread.broker->options.exchange),
+        .routing_key = amqp_cstring_bytes(message->routing_key),
         .mandatory = 1,
     };
     amqp_bytes_t properties =
@@ -217,7 +210,7 @@ static enum err put_item(struct broker_publisher *publisher, const struct send_i
     amqp_bytes_t body = { message->body_length, (void *)(uintptr_t)message->body };
     if (properties.len > link_properties_bytes_max(&publisher->thread.link)) {
         /* a copy that was encoded for an earlier connection with larger frames: it comes again */
-        fates_post(&publisher->fates, item->cookie, item->park_queue, false);
+        queue_fates_post(&publisher->fates, item->cookie, item->park_queue, false);
         publisher->fates_posted = true;
         metrics_add(&broker_metrics[M_UNCONFIRMED], 1);
         return ERR_OK;
@@ -240,11 +233,11 @@ static bool may_send(const struct broker_publisher *publisher) {
 }
 
 static bool next_item(struct broker_publisher *publisher, struct send_item *item) {
-    if (send_item_next(&publisher->records, item)) {
+    if (queue_next(&publisher->records, item)) {
         return true;
     }
-    sendq_take(&publisher->sendq, &publisher->records);
-    return send_item_next(&publisher->records, item);
+    queue_take(&publisher->sendq, &publisher->records);
+    return queue_next(&publisher->records, item);
 }
 
 static enum err send_queued(struct broker_publisher *publisher) {
@@ -259,9 +252,9 @@ static enum err send_queued(struct broker_publisher *publisher) {
         }
     }
     if (count > 0) {
-        sendq_sent(&publisher->sendq, count);
-        metrics_add(&broker_metrics[M_PUBLISHED], (int64_t)count);
-        metrics_set(&broker_metrics[M_QUEUE_DEPTH], (int64_t)sendq_waiting(&publisher->sendq));
+        queue_sent(&publisher->sendq, count);
+        metrics_add(&broker_metrics[M_SENT], (int64_t)count);
+        metrics_set(&broker_metrics[M_QUEUE_DEPTH], (int64_t)queue_waiting(&publisher->sendq));
     }
     return err == ERR_OK ? link_flush(&publisher->thread.link) : err;
 }
@@ -270,7 +263,7 @@ static enum err send_queued(struct broker_publisher *publisher) {
 
 static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed) {
     struct broker_publisher *publisher = ctx;
-    fates_post(&publisher->fates, entry->cookie, entry->park_queue, confirmed);
+    queue_fates_post(&publisher->fates, entry->cookie, entry->park_queue, confirmed);
     publisher->fates_posted = true;
     metrics_add(&broker_metrics[confirmed ? M_CONFIRMED : M_UNCONFIRMED], 1);
     if (confirmed) {

@@ -1,4 +1,5 @@
-#include "queue.h"
+/* Messages from the loop to the publisher thread, and their fates back. */
+#include "private.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -21,13 +22,13 @@ struct record {
     uint8_t park_queue;
 };
 
-void sendq_init(struct sendq *sendq, size_t count_max) {
-    *sendq = (struct sendq){ .mode = SENDQ_SHUT, .count_max = count_max };
+void queue_init(struct send_queue *sendq, size_t count_max) {
+    *sendq = (struct send_queue){ .mode = QUEUE_SHUT, .count_max = count_max };
     pthread_mutex_init(&sendq->lock, NULL);
     buf_init(&sendq->records, BROKER_QUEUED_BYTES_MAX);
 }
 
-void sendq_done(struct sendq *sendq) {
+void queue_done(struct send_queue *sendq) {
     buf_free(&sendq->records);
     pthread_mutex_destroy(&sendq->lock);
 }
@@ -85,13 +86,13 @@ static enum err append_record(struct buf *records, const struct send_item *item)
     return ERR_OK;
 }
 
-enum err sendq_put(struct sendq *sendq, const struct send_item *item, bool *ret_was_empty) {
+enum err queue_put(struct send_queue *sendq, const struct send_item *item, bool *ret_was_empty) {
     bool parked = item->park_queue != BROKER_NO_PARK;
     enum err err;
     assert(strlen(item->message.routing_key) <= BROKER_ROUTING_KEY_BYTES_MAX);
 
     pthread_mutex_lock(&sendq->lock);
-    if (sendq->mode == SENDQ_SHUT || (sendq->mode == SENDQ_BLOCKED && !parked)) {
+    if (sendq->mode == QUEUE_SHUT || (sendq->mode == QUEUE_BLOCKED && !parked)) {
         err = ERR_UNAVAILABLE;
     } else if (!parked && sendq->waiting >= sendq->count_max) {
         err = ERR_BUSY;
@@ -107,20 +108,20 @@ enum err sendq_put(struct sendq *sendq, const struct send_item *item, bool *ret_
     return err;
 }
 
-size_t sendq_waiting(struct sendq *sendq) {
+size_t queue_waiting(struct send_queue *sendq) {
     pthread_mutex_lock(&sendq->lock);
     size_t waiting = sendq->waiting;
     pthread_mutex_unlock(&sendq->lock);
     return waiting;
 }
 
-void sendq_set_mode(struct sendq *sendq, enum sendq_mode mode) {
+void queue_set_mode(struct send_queue *sendq, enum queue_mode mode) {
     pthread_mutex_lock(&sendq->lock);
     sendq->mode = mode;
     pthread_mutex_unlock(&sendq->lock);
 }
 
-void sendq_take(struct sendq *sendq, struct buf *records) {
+void queue_take(struct send_queue *sendq, struct buf *records) {
     assert(buf_length(records) == 0);
     if (records->capacity > RECORDS_KEPT_BYTES) {
         buf_free(records);
@@ -134,7 +135,7 @@ void sendq_take(struct sendq *sendq, struct buf *records) {
     *records = taken;
 }
 
-void sendq_sent(struct sendq *sendq, size_t count) {
+void queue_sent(struct send_queue *sendq, size_t count) {
     pthread_mutex_lock(&sendq->lock);
     assert(sendq->waiting >= count);
     sendq->waiting -= count;
@@ -147,7 +148,7 @@ static const char *get_text(const char **from, size_t length) {
     return text;
 }
 
-bool send_item_next(struct buf *records, struct send_item *item) {
+bool queue_next(struct buf *records, struct send_item *item) {
     if (buf_length(records) == 0) {
         return false;
     }
@@ -173,36 +174,36 @@ bool send_item_next(struct buf *records, struct send_item *item) {
 
 /* ---- fates of messages ---- */
 
-enum err fate_set_init(struct fate_set *set, size_t capacity) {
+enum err queue_fate_set_init(struct fate_set *set, size_t capacity) {
     *set = (struct fate_set){ 0 };
     for (int confirmed = 0; confirmed < 2; confirmed++) {
         set->lists[confirmed].cookies = calloc(capacity, sizeof(uint64_t));
         if (set->lists[confirmed].cookies == NULL) {
-            fate_set_done(set);
+            queue_fate_set_done(set);
             return ERR_NO_MEMORY;
         }
     }
     return ERR_OK;
 }
 
-void fate_set_done(struct fate_set *set) {
+void queue_fate_set_done(struct fate_set *set) {
     free(set->lists[0].cookies);
     free(set->lists[1].cookies);
     *set = (struct fate_set){ 0 };
 }
 
-enum err fates_init(struct fates *fates, size_t capacity) {
+enum err queue_fates_init(struct fates *fates, size_t capacity) {
     *fates = (struct fates){ .capacity = capacity };
     pthread_mutex_init(&fates->lock, NULL);
-    return fate_set_init(&fates->posted, capacity);
+    return queue_fate_set_init(&fates->posted, capacity);
 }
 
-void fates_done(struct fates *fates) {
-    fate_set_done(&fates->posted);
+void queue_fates_done(struct fates *fates) {
+    queue_fate_set_done(&fates->posted);
     pthread_mutex_destroy(&fates->lock);
 }
 
-void fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, bool confirmed) {
+void queue_fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, bool confirmed) {
     pthread_mutex_lock(&fates->lock);
     if (park_queue != BROKER_NO_PARK) {
         fates->posted.parks[park_queue][confirmed]++;
@@ -214,7 +215,7 @@ void fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, bool c
     pthread_mutex_unlock(&fates->lock);
 }
 
-void fates_take(struct fates *fates, struct fate_set *set) {
+void queue_fates_take(struct fates *fates, struct fate_set *set) {
     set->lists[0].count = 0;
     set->lists[1].count = 0;
     memset(set->parks, 0, sizeof(set->parks));
@@ -223,68 +224,4 @@ void fates_take(struct fates *fates, struct fate_set *set) {
     fates->posted = *set;
     pthread_mutex_unlock(&fates->lock);
     *set = taken;
-}
-
-/* ---- one queue's batch in the loop's hands ---- */
-
-void handover_init(struct handover *handover) {
-    *handover = (struct handover){ .state = HANDOVER_IDLE };
-    pthread_mutex_init(&handover->lock, NULL);
-}
-
-void handover_done(struct handover *handover) {
-    pthread_mutex_destroy(&handover->lock);
-}
-
-/* Move from `from` to `to` and return the batch, NULL (nothing changed) in another state. */
-static struct delivery_batch *handover_move(struct handover *handover, enum handover_state from,
-                                            enum handover_state to) {
-    struct delivery_batch *batch = NULL;
-    pthread_mutex_lock(&handover->lock);
-    if (handover->state == from) {
-        handover->state = to;
-        batch = handover->batch;
-    }
-    pthread_mutex_unlock(&handover->lock);
-    return batch;
-}
-
-bool handover_is_idle(struct handover *handover) {
-    pthread_mutex_lock(&handover->lock);
-    bool idle = handover->state == HANDOVER_IDLE;
-    pthread_mutex_unlock(&handover->lock);
-    return idle;
-}
-
-void handover_offer(struct handover *handover, struct delivery_batch *batch) {
-    pthread_mutex_lock(&handover->lock);
-    assert(handover->state == HANDOVER_IDLE);
-    handover->state = HANDOVER_OFFERED;
-    handover->batch = batch;
-    pthread_mutex_unlock(&handover->lock);
-}
-
-struct delivery_batch *handover_withdraw(struct handover *handover) {
-    return handover_move(handover, HANDOVER_OFFERED, HANDOVER_IDLE);
-}
-
-struct delivery_batch *handover_collect(struct handover *handover, bool *ret_acknowledge) {
-    struct delivery_batch *batch = handover_move(handover, HANDOVER_RELEASED, HANDOVER_IDLE);
-    if (batch != NULL) {
-        *ret_acknowledge =
-            handover->acknowledge; /* written before RELEASED, not again until HELD */
-    }
-    return batch;
-}
-
-struct delivery_batch *handover_take(struct handover *handover) {
-    return handover_move(handover, HANDOVER_OFFERED, HANDOVER_HELD);
-}
-
-void handover_release(struct handover *handover, bool acknowledge) {
-    pthread_mutex_lock(&handover->lock);
-    assert(handover->state == HANDOVER_HELD);
-    handover->state = HANDOVER_RELEASED;
-    handover->acknowledge = acknowledge;
-    pthread_mutex_unlock(&handover->lock);
 }

@@ -12,13 +12,13 @@
 
 enum { GOODBYE_MS_MAX = 1000 };
 
-enum err broker_thread_init(struct broker_thread *thread, struct broker *broker, const char *name,
-                            struct metric *reconnects) {
+enum err broker_thread_init(struct broker_thread *thread, struct broker *broker,
+                            const struct broker_thread_kind *kind) {
+    thread->kind = kind;
     thread->broker = broker;
-    thread->reconnects = reconnects;
     thread->backoff = (struct backoff){ .base_ms = broker->options.backoff_base_ms,
                                         .cap_ms = broker->options.backoff_cap_ms };
-    thread->owner.name = name;
+    thread->owner.name = kind->name;
     thread->owner.options = &broker->options;
     thread->owner.target = &broker->target;
     thread->owner.socket_fd = -1;
@@ -45,17 +45,6 @@ void broker_thread_done(struct broker_thread *thread) {
     pthread_mutex_destroy(&thread->owner.lock);
 }
 
-/* Signals are for the loop's thread. */
-enum err broker_thread_start(struct broker_thread *thread, void *(*main_fn)(void *), void *arg) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&thread->id, NULL, main_fn, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    thread->started = rc == 0;
-    return rc == 0 ? ERR_OK : ERR_INTERNAL;
-}
-
 void broker_thread_wake(struct broker_thread *thread) {
     uint64_t one = 1;
     ssize_t written = write(thread->owner.wake_fd, &one, sizeof(one)); /* EAGAIN: awake anyway */
@@ -78,10 +67,6 @@ bool broker_thread_past_deadline(const struct broker_thread *thread) {
 
 uint64_t broker_thread_wait_until_ms(const struct broker_thread *thread) {
     return thread->owner.closing ? thread->owner.close_deadline_ms : UINT64_MAX;
-}
-
-void broker_signal_loop(struct broker *broker) {
-    loop_wakeup_signal(&broker->wakeup);
 }
 
 /* An outage is logged once; its further failures only when someone debugs. */
@@ -121,7 +106,7 @@ static void retry_later(struct broker_thread *thread, bool was_up) {
     uint32_t retry_ms = backoff_next_ms(&thread->backoff);
     log_outage(thread, was_up, retry_ms);
     wait_before_retry(thread, retry_ms);
-    metrics_add(thread->reconnects, 1);
+    metrics_add(thread->kind->reconnects, 1);
 }
 
 static void end_session(struct broker_thread *thread) {
@@ -130,7 +115,9 @@ static void end_session(struct broker_thread *thread) {
     link_say_goodbye(&thread->link, goodbye_ms < deadline_ms ? goodbye_ms : deadline_ms);
 }
 
-void broker_thread_live(struct broker_thread *thread, const struct session_fns *fns) {
+static void *run(void *arg) {
+    struct broker_thread *thread = arg;
+    pthread_setname_np(pthread_self(), thread->kind->thread_name);
     while (!thread->owner.closing) {
         enum err err = link_open(&thread->link);
         bool was_up = err == ERR_OK;
@@ -138,17 +125,29 @@ void broker_thread_live(struct broker_thread *thread, const struct session_fns *
             log_info("broker connected", LOG_STR("connection", thread->owner.name));
             thread->owner.failure_known = false;
             thread->up_since_ms = clock_monotonic_ms();
-            err = fns->session(fns->ctx);
+            err = thread->kind->session(thread);
         }
         if (was_up && err == ERR_OK) {
             end_session(thread);
         }
         link_close(&thread->link);
-        fns->lost(fns->ctx);
+        thread->kind->lost(thread);
         if (!thread->owner.closing) {
             retry_later(thread, was_up);
         }
     }
     thread->finished = true;
-    broker_signal_loop(thread->broker);
+    loop_wakeup_signal(&thread->broker->wakeup);
+    return NULL;
+}
+
+/* Signals are for the loop's thread. */
+enum err broker_thread_start(struct broker_thread *thread) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&thread->id, NULL, run, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    thread->started = rc == 0;
+    return rc == 0 ? ERR_OK : ERR_INTERNAL;
 }

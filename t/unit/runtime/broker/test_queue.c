@@ -1,6 +1,5 @@
 /* services/common/broker_queue and broker_confirms: bounds at their edges, fates, hand-overs. */
-#include "runtime/broker/confirms.h"
-#include "runtime/broker/queue.h"
+#include "runtime/broker/private.h"
 
 #include "unit.h"
 
@@ -20,32 +19,32 @@ static struct send_item item_of(uint64_t cookie, const char *body, size_t body_l
     };
 }
 
-static enum err put(struct sendq *sendq, uint64_t cookie, bool *ret_was_empty) {
+static enum err put(struct send_queue *sendq, uint64_t cookie, bool *ret_was_empty) {
     struct send_item item = item_of(cookie, "{}", 2);
-    return sendq_put(sendq, &item, ret_was_empty);
+    return queue_put(sendq, &item, ret_was_empty);
 }
 
 /* ---- the send queue ---- */
 
 START_TEST(messages_come_out_whole_and_in_order) {
-    struct sendq sendq;
+    struct send_queue sendq;
     struct buf records;
     struct send_item item = item_of(1, "{\"a\":1}", 7);
     bool was_empty = false;
-    sendq_init(&sendq, 10);
+    queue_init(&sendq, 10);
     buf_init(&records, 0);
-    sendq_set_mode(&sendq, SENDQ_OPEN);
-    ck_assert_int_eq(sendq_put(&sendq, &item, &was_empty), ERR_OK);
+    queue_set_mode(&sendq, QUEUE_OPEN);
+    ck_assert_int_eq(queue_put(&sendq, &item, &was_empty), ERR_OK);
     ck_assert(was_empty);
     item = item_of(2, "x\0y", 3);
     item.properties = "\1\2\3\4";
     item.properties_length = 4;
     item.park_queue = 3;
-    ck_assert_int_eq(sendq_put(&sendq, &item, &was_empty), ERR_OK);
+    ck_assert_int_eq(queue_put(&sendq, &item, &was_empty), ERR_OK);
     ck_assert(!was_empty);
 
-    sendq_take(&sendq, &records);
-    ck_assert(send_item_next(&records, &item));
+    queue_take(&sendq, &records);
+    ck_assert(queue_next(&records, &item));
     ck_assert_uint_eq(item.cookie, 1);
     ck_assert_uint_eq(item.queued_us, 7);
     ck_assert_str_eq(item.message.routing_key, "order.created");
@@ -56,90 +55,90 @@ START_TEST(messages_come_out_whole_and_in_order) {
     ck_assert_str_eq(item.message.body, "{\"a\":1}");
     ck_assert_ptr_null(item.properties);
     ck_assert_uint_eq(item.park_queue, BROKER_NO_PARK);
-    ck_assert(send_item_next(&records, &item));
+    ck_assert(queue_next(&records, &item));
     ck_assert_uint_eq(item.cookie, 2);
     ck_assert_uint_eq(item.message.body_length, 3);
     ck_assert_mem_eq(item.message.body, "x\0y", 3);
     ck_assert_uint_eq(item.properties_length, 4);
     ck_assert_mem_eq(item.properties, "\1\2\3\4", 4);
     ck_assert_uint_eq(item.park_queue, 3);
-    ck_assert(!send_item_next(&records, &item));
+    ck_assert(!queue_next(&records, &item));
     buf_free(&records);
-    sendq_done(&sendq);
+    queue_done(&sendq);
 }
 END_TEST
 
 START_TEST(the_count_includes_what_is_taken_and_not_sent) {
-    struct sendq sendq;
+    struct send_queue sendq;
     struct buf records;
     bool was_empty;
-    sendq_init(&sendq, 2);
+    queue_init(&sendq, 2);
     buf_init(&records, 0);
-    sendq_set_mode(&sendq, SENDQ_OPEN);
+    queue_set_mode(&sendq, QUEUE_OPEN);
     ck_assert_int_eq(put(&sendq, 1, &was_empty), ERR_OK);
-    sendq_take(&sendq, &records);
+    queue_take(&sendq, &records);
     ck_assert_int_eq(put(&sendq, 2, &was_empty), ERR_OK);
     ck_assert_int_eq(put(&sendq, 3, &was_empty), ERR_BUSY);
-    ck_assert_uint_eq(sendq_waiting(&sendq), 2);
-    sendq_sent(&sendq, 1);
+    ck_assert_uint_eq(queue_waiting(&sendq), 2);
+    queue_sent(&sendq, 1);
     ck_assert_int_eq(put(&sendq, 3, &was_empty), ERR_OK);
     buf_free(&records);
-    sendq_done(&sendq);
+    queue_done(&sendq);
 }
 END_TEST
 
 START_TEST(bytes_are_bounded_too) {
     static char body[BROKER_BODY_BYTES_MAX];
-    struct sendq sendq;
+    struct send_queue sendq;
     struct send_item item = item_of(1, body, sizeof(body));
     size_t count = 0;
     bool was_empty;
     enum err err;
-    sendq_init(&sendq, SIZE_MAX);
-    sendq_set_mode(&sendq, SENDQ_OPEN);
-    while ((err = sendq_put(&sendq, &item, &was_empty)) == ERR_OK) {
+    queue_init(&sendq, SIZE_MAX);
+    queue_set_mode(&sendq, QUEUE_OPEN);
+    while ((err = queue_put(&sendq, &item, &was_empty)) == ERR_OK) {
         count++;
     }
     ck_assert_int_eq(err, ERR_BUSY);
     ck_assert_uint_ge(count, BROKER_QUEUED_BYTES_MAX / (BROKER_BODY_BYTES_MAX + 256));
     ck_assert_uint_lt(count, BROKER_QUEUED_BYTES_MAX / BROKER_BODY_BYTES_MAX);
-    sendq_done(&sendq);
+    queue_done(&sendq);
 }
 END_TEST
 
 START_TEST(modes_decide_what_may_come_in) {
     static const struct {
-        enum sendq_mode mode;
+        enum queue_mode mode;
         enum err ordinary;
         enum err parked;
     } cases[] = {
-        { SENDQ_SHUT, ERR_UNAVAILABLE, ERR_UNAVAILABLE },
-        { SENDQ_BLOCKED, ERR_UNAVAILABLE, ERR_OK },
-        { SENDQ_OPEN, ERR_OK, ERR_OK },
+        { QUEUE_SHUT, ERR_UNAVAILABLE, ERR_UNAVAILABLE },
+        { QUEUE_BLOCKED, ERR_UNAVAILABLE, ERR_OK },
+        { QUEUE_OPEN, ERR_OK, ERR_OK },
     };
-    struct sendq sendq;
+    struct send_queue sendq;
     struct send_item parked = item_of(9, "{}", 2);
     bool was_empty;
     parked.park_queue = 0;
-    sendq_init(&sendq, 10);
-    sendq_set_mode(&sendq, cases[_i].mode);
+    queue_init(&sendq, 10);
+    queue_set_mode(&sendq, cases[_i].mode);
     ck_assert_int_eq(put(&sendq, 1, &was_empty), cases[_i].ordinary);
-    ck_assert_int_eq(sendq_put(&sendq, &parked, &was_empty), cases[_i].parked);
-    sendq_done(&sendq);
+    ck_assert_int_eq(queue_put(&sendq, &parked, &was_empty), cases[_i].parked);
+    queue_done(&sendq);
 }
 END_TEST
 
 START_TEST(parked_deliveries_pass_a_full_queue) {
-    struct sendq sendq;
+    struct send_queue sendq;
     struct send_item parked = item_of(9, "{}", 2);
     bool was_empty;
     parked.park_queue = 0;
-    sendq_init(&sendq, 1);
-    sendq_set_mode(&sendq, SENDQ_OPEN);
+    queue_init(&sendq, 1);
+    queue_set_mode(&sendq, QUEUE_OPEN);
     ck_assert_int_eq(put(&sendq, 1, &was_empty), ERR_OK);
     ck_assert_int_eq(put(&sendq, 2, &was_empty), ERR_BUSY);
-    ck_assert_int_eq(sendq_put(&sendq, &parked, &was_empty), ERR_OK);
-    sendq_done(&sendq);
+    ck_assert_int_eq(queue_put(&sendq, &parked, &was_empty), ERR_OK);
+    queue_done(&sendq);
 }
 END_TEST
 
@@ -148,14 +147,14 @@ END_TEST
 START_TEST(fates_are_taken_once) {
     struct fates fates;
     struct fate_set set;
-    ck_assert_int_eq(fates_init(&fates, 4), ERR_OK);
-    ck_assert_int_eq(fate_set_init(&set, 4), ERR_OK);
-    fates_post(&fates, 11, BROKER_NO_PARK, true);
-    fates_post(&fates, 12, BROKER_NO_PARK, false);
-    fates_post(&fates, 13, BROKER_NO_PARK, true);
-    fates_post(&fates, 0, 2, true);
-    fates_post(&fates, 0, 2, false);
-    fates_take(&fates, &set);
+    ck_assert_int_eq(queue_fates_init(&fates, 4), ERR_OK);
+    ck_assert_int_eq(queue_fate_set_init(&set, 4), ERR_OK);
+    queue_fates_post(&fates, 11, BROKER_NO_PARK, true);
+    queue_fates_post(&fates, 12, BROKER_NO_PARK, false);
+    queue_fates_post(&fates, 13, BROKER_NO_PARK, true);
+    queue_fates_post(&fates, 0, 2, true);
+    queue_fates_post(&fates, 0, 2, false);
+    queue_fates_take(&fates, &set);
     ck_assert_uint_eq(set.lists[true].count, 2);
     ck_assert_uint_eq(set.lists[true].cookies[0], 11);
     ck_assert_uint_eq(set.lists[true].cookies[1], 13);
@@ -163,11 +162,11 @@ START_TEST(fates_are_taken_once) {
     ck_assert_uint_eq(set.lists[false].cookies[0], 12);
     ck_assert_uint_eq(set.parks[2][true], 1);
     ck_assert_uint_eq(set.parks[2][false], 1);
-    fates_take(&fates, &set);
+    queue_fates_take(&fates, &set);
     ck_assert_uint_eq(set.lists[true].count + set.lists[false].count, 0);
     ck_assert_uint_eq(set.parks[2][true] + set.parks[2][false], 0);
-    fate_set_done(&set);
-    fates_done(&fates);
+    queue_fate_set_done(&set);
+    queue_fates_done(&fates);
 }
 END_TEST
 
@@ -177,34 +176,34 @@ START_TEST(a_batch_goes_to_the_loop_and_back) {
     struct handover handover;
     struct delivery_batch *batch = (void *)&handover; /* only passed through */
     bool acknowledge = false;
-    handover_init(&handover);
-    ck_assert(handover_is_idle(&handover));
-    ck_assert_ptr_null(handover_take(&handover));
-    handover_offer(&handover, batch);
-    ck_assert(!handover_is_idle(&handover));
-    ck_assert_ptr_null(handover_collect(&handover, &acknowledge));
-    ck_assert_ptr_eq(handover_take(&handover), batch);
-    ck_assert_ptr_null(handover_take(&handover));
-    ck_assert_ptr_null(handover_withdraw(&handover));
-    handover_release(&handover, true);
-    ck_assert(!handover_is_idle(&handover));
-    ck_assert_ptr_eq(handover_collect(&handover, &acknowledge), batch);
+    batch_handover_init(&handover);
+    ck_assert(batch_handover_is_idle(&handover));
+    ck_assert_ptr_null(batch_take(&handover));
+    batch_offer(&handover, batch);
+    ck_assert(!batch_handover_is_idle(&handover));
+    ck_assert_ptr_null(batch_collect(&handover, &acknowledge));
+    ck_assert_ptr_eq(batch_take(&handover), batch);
+    ck_assert_ptr_null(batch_take(&handover));
+    ck_assert_ptr_null(batch_withdraw(&handover));
+    batch_release(&handover, true);
+    ck_assert(!batch_handover_is_idle(&handover));
+    ck_assert_ptr_eq(batch_collect(&handover, &acknowledge), batch);
     ck_assert(acknowledge);
-    ck_assert(handover_is_idle(&handover));
-    handover_done(&handover);
+    ck_assert(batch_handover_is_idle(&handover));
+    batch_handover_done(&handover);
 }
 END_TEST
 
 START_TEST(an_offer_can_be_withdrawn_until_it_is_taken) {
     struct handover handover;
     struct delivery_batch *batch = (void *)&handover;
-    handover_init(&handover);
-    ck_assert_ptr_null(handover_withdraw(&handover));
-    handover_offer(&handover, batch);
-    ck_assert_ptr_eq(handover_withdraw(&handover), batch);
-    ck_assert(handover_is_idle(&handover));
-    ck_assert_ptr_null(handover_take(&handover));
-    handover_done(&handover);
+    batch_handover_init(&handover);
+    ck_assert_ptr_null(batch_withdraw(&handover));
+    batch_offer(&handover, batch);
+    ck_assert_ptr_eq(batch_withdraw(&handover), batch);
+    ck_assert(batch_handover_is_idle(&handover));
+    ck_assert_ptr_null(batch_take(&handover));
+    batch_handover_done(&handover);
 }
 END_TEST
 

@@ -1,8 +1,13 @@
-#include "connection.h"
+/* One AMQP connection: connect, log in, declare the topology; then frames and heartbeats. */
+#include "private.h"
 
 #include "base/clock.h"
+#include "runtime/telemetry/log.h"
 
 #include <amqp_tcp_socket.h>
+#include <arpa/inet.h>
+#include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -44,6 +49,13 @@ void link_clear_wake(const struct link_owner *owner) {
     uint64_t count;
     ssize_t got = read(owner->wake_fd, &count, sizeof(count)); /* EAGAIN: nobody signalled */
     (void)got;
+}
+
+amqp_table_entry_t link_text_entry(const char *key, const char *value) {
+    return (amqp_table_entry_t){
+        .key = amqp_cstring_bytes(key),
+        .value = { .kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(value) },
+    };
 }
 
 /* ---- connecting ---- */
@@ -137,13 +149,6 @@ static enum err connect_socket(struct link *link) {
 
 /* ---- login ---- */
 
-static amqp_table_entry_t text_entry(const char *key, const char *value) {
-    return (amqp_table_entry_t){
-        .key = amqp_cstring_bytes(key),
-        .value = { .kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(value) },
-    };
-}
-
 static amqp_table_entry_t yes_entry(const char *key) {
     return (amqp_table_entry_t){
         .key = amqp_cstring_bytes(key),
@@ -161,7 +166,7 @@ static amqp_rpc_reply_t log_in(struct link *link) {
                                           yes_entry("publisher_confirms"),
                                           yes_entry("basic.nack") };
     amqp_table_entry_t properties[] = {
-        text_entry("connection_name", name),
+        link_text_entry("connection_name", name),
         { .key = amqp_cstring_bytes("capabilities"),
           .value = { .kind = AMQP_FIELD_KIND_TABLE, .value.table = { 4, capabilities } } },
     };
@@ -190,6 +195,87 @@ static enum err give_socket(struct link *link) {
     return ERR_OK;
 }
 
+/* ---- the topology: exchange, queues with their dead-letter queues, bindings ---- */
+
+enum { QUEUE_NAME_BYTES = 256 };
+
+static const char REMEDY[] =
+    "it exists with other arguments: let its messages be consumed, delete it with "
+    "rabbitmqctl delete_queue (exchanges: the management UI), and it is declared again";
+
+/* After an RPC on LINK_CHANNEL; a refusal is logged with the name of what was refused. */
+static enum err check_declared(struct link *link, const char *what, const char *name) {
+    amqp_rpc_reply_t reply = amqp_get_rpc_reply(link->amqp);
+    enum err err = link_check(link, what, reply);
+    if (err == ERR_OK) {
+        amqp_maybe_release_buffers(link->amqp);
+        return ERR_OK;
+    }
+    if (!link->owner->failure_known && reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
+        reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
+        amqp_channel_close_t *refusal = reply.reply.decoded;
+        bool differs = refusal->reply_code == AMQP_PRECONDITION_FAILED;
+        log_error("broker refuses the topology", LOG_STR("connection", link->owner->name),
+                  LOG_STR("step", what), LOG_STR("name", name), LOG_STR("reason", link->reason),
+                  LOG_STR("remedy", differs ? REMEDY : "check this user's permissions"));
+    }
+    return err;
+}
+
+static enum err declare_exchange(struct link *link) {
+    const char *exchange = link->owner->options->exchange;
+    amqp_exchange_declare(link->amqp, LINK_CHANNEL, amqp_cstring_bytes(exchange),
+                          amqp_cstring_bytes("topic"), 0, 1, 0, 0, amqp_empty_table);
+    return check_declared(link, "exchange.declare", exchange);
+}
+
+static enum err declare_queue(struct link *link, const char *name, amqp_table_t arguments) {
+    amqp_queue_declare(link->amqp, LINK_CHANNEL, amqp_cstring_bytes(name), 0, 1, 0, 0, arguments);
+    return check_declared(link, "queue.declare", name);
+}
+
+static enum err bind_queue(struct link *link, const struct broker_queue *queue) {
+    size_t max = sizeof(queue->routing_keys) / sizeof(queue->routing_keys[0]);
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < max && queue->routing_keys[i] != NULL && err == ERR_OK; i++) {
+        amqp_queue_bind(link->amqp, LINK_CHANNEL, amqp_cstring_bytes(queue->name),
+                        amqp_cstring_bytes(link->owner->options->exchange),
+                        amqp_cstring_bytes(queue->routing_keys[i]), amqp_empty_table);
+        err = check_declared(link, "queue.bind", queue->name);
+    }
+    return err;
+}
+
+/* A classic queue, version 1: RabbitMQ 3.10 confirms a persistent message in it after its fsync. */
+static enum err declare_with_dlq(struct link *link, const struct broker_queue *queue) {
+    char dlq[QUEUE_NAME_BYTES];
+    snprintf(dlq, sizeof(dlq), "%s.dlq", queue->name);
+    amqp_table_entry_t entries[] = {
+        link_text_entry("x-dead-letter-exchange", ""),
+        link_text_entry("x-dead-letter-routing-key", dlq),
+    };
+    enum err err = declare_queue(link, dlq, amqp_empty_table);
+    if (err == ERR_OK) {
+        err = declare_queue(link, queue->name, (amqp_table_t){ 2, entries });
+    }
+    return err == ERR_OK ? bind_queue(link, queue) : err;
+}
+
+static enum err declare_topology(struct link *link) {
+    const struct broker_options *options = link->owner->options;
+    enum err err = declare_exchange(link);
+    for (size_t i = 0; i < BROKER_QUEUES_MAX && options->queues[i].name != NULL && err == ERR_OK;
+         i++) {
+        err = declare_with_dlq(link, &options->queues[i]);
+    }
+    for (size_t i = 0; i < options->declare_only_count && err == ERR_OK; i++) {
+        err = declare_with_dlq(link, &options->declare_only[i]);
+    }
+    return err;
+}
+
+/* ---- open and close ---- */
+
 static enum err start_session(struct link *link) {
     enum err err = connect_socket(link);
     if (err == ERR_OK) {
@@ -217,7 +303,7 @@ enum err link_open(struct link *link) {
     buf_clear(&link->out);
     enum err err = start_session(link);
     if (err == ERR_OK) {
-        err = link_declare_topology(link);
+        err = declare_topology(link);
     }
     if (err != ERR_OK) {
         link_close(link);
@@ -343,4 +429,207 @@ enum err link_read(struct link *link, link_frame_fn *fn, void *ctx) {
         }
     }
     return ERR_OK;
+}
+
+/* ---- sending: frames into the buffer, the buffer into the socket ---- */
+
+/* AMQP 0-9-1 §4.2.3: type, channel, size; payload; end octet. §4.2.6.1: content header. */
+enum {
+    FRAME_HEADER_BYTES = 7,
+    FRAME_END_BYTES = 1,
+    METHOD_ID_BYTES = 4,
+    CONTENT_HEADER_BYTES = 12
+};
+enum { OUT_KEPT_BYTES = 1024 * 1024 };
+
+static enum err no_room(struct link *link) {
+    link->out.failed = false;
+    enum err err = link_fail(link, "no memory for %zu bytes to send", buf_length(&link->out));
+    (void)err;
+    return ERR_NO_MEMORY;
+}
+
+static void frame_finish(struct link *link, char *frame, uint8_t type, amqp_channel_t channel,
+                         size_t payload_bytes) {
+    uint16_t channel_be = htons(channel);
+    uint32_t size_be = htonl((uint32_t)payload_bytes);
+    frame[0] = (char)type;
+    memcpy(frame + 1, &channel_be, sizeof(channel_be));
+    memcpy(frame + 3, &size_be, sizeof(size_be));
+    frame[FRAME_HEADER_BYTES + payload_bytes] = (char)AMQP_FRAME_END;
+    buf_commit(&link->out, FRAME_HEADER_BYTES + payload_bytes + FRAME_END_BYTES);
+}
+
+enum err link_put_method(struct link *link, amqp_channel_t channel, amqp_method_number_t id,
+                         void *method) {
+    char *frame = buf_reserve(&link->out, link->frame_bytes_max);
+    if (frame == NULL) {
+        return no_room(link);
+    }
+    char *payload = frame + FRAME_HEADER_BYTES;
+    uint32_t id_be = htonl(id);
+    memcpy(payload, &id_be, sizeof(id_be));
+    amqp_bytes_t room = {
+        .len = link->frame_bytes_max - FRAME_HEADER_BYTES - METHOD_ID_BYTES - FRAME_END_BYTES,
+        .bytes = payload + METHOD_ID_BYTES,
+    };
+    int length = amqp_encode_method(id, method, room);
+    assert(length >= 0); /* our methods are far smaller than any frame */
+    frame_finish(link, frame, AMQP_FRAME_METHOD, channel, METHOD_ID_BYTES + (size_t)length);
+    return ERR_OK;
+}
+
+static void put_content_header(struct link *link, char *frame, amqp_bytes_t properties,
+                               uint64_t body_length) {
+    char *payload = frame + FRAME_HEADER_BYTES;
+    uint16_t class_be = htons(AMQP_BASIC_CLASS);
+    uint16_t weight = 0;
+    uint64_t length_be = htobe64(body_length);
+    memcpy(payload, &class_be, sizeof(class_be));
+    memcpy(payload + 2, &weight, sizeof(weight));
+    memcpy(payload + 4, &length_be, sizeof(length_be));
+    memcpy(payload + CONTENT_HEADER_BYTES, properties.bytes, properties.len);
+    frame_finish(link, frame, AMQP_FRAME_HEADER, LINK_CHANNEL,
+                 CONTENT_HEADER_BYTES + properties.len);
+}
+
+static enum err put_body(struct link *link, amqp_bytes_t body) {
+    size_t piece_max = link->frame_bytes_max - FRAME_HEADER_BYTES - FRAME_END_BYTES;
+    for (size_t at = 0; at < body.len;) {
+        size_t piece = body.len - at < piece_max ? body.len - at : piece_max;
+        char *frame = buf_reserve(&link->out, FRAME_HEADER_BYTES + piece + FRAME_END_BYTES);
+        if (frame == NULL) {
+            return no_room(link);
+        }
+        memcpy(frame + FRAME_HEADER_BYTES, (const char *)body.bytes + at, piece);
+        frame_finish(link, frame, AMQP_FRAME_BODY, LINK_CHANNEL, piece);
+        at += piece;
+    }
+    return ERR_OK;
+}
+
+size_t link_properties_bytes_max(const struct link *link) {
+    return link->frame_bytes_max - FRAME_HEADER_BYTES - CONTENT_HEADER_BYTES - FRAME_END_BYTES;
+}
+
+enum err link_put_publish(struct link *link, amqp_basic_publish_t *publish, amqp_bytes_t properties,
+                          amqp_bytes_t body) {
+    size_t header_bytes =
+        FRAME_HEADER_BYTES + CONTENT_HEADER_BYTES + properties.len + FRAME_END_BYTES;
+    assert(properties.len <= link_properties_bytes_max(link));
+    enum err err = link_put_method(link, LINK_CHANNEL, AMQP_BASIC_PUBLISH_METHOD, publish);
+    if (err != ERR_OK) {
+        return err;
+    }
+    char *frame = buf_reserve(&link->out, header_bytes);
+    if (frame == NULL) {
+        return no_room(link);
+    }
+    put_content_header(link, frame, properties, body.len);
+    return put_body(link, body);
+}
+
+enum err link_flush(struct link *link) {
+    while (buf_length(&link->out) > 0) {
+        ssize_t sent = send(link->fd, buf_bytes(&link->out), buf_length(&link->out),
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
+        if (sent < 0) {
+            return errno == EAGAIN ? ERR_OK : link_fail(link, "write: %s", strerror(errno));
+        }
+        buf_consume(&link->out, (size_t)sent);
+        link->sent_ms = clock_monotonic_ms();
+    }
+    if (link->out.capacity > OUT_KEPT_BYTES) {
+        buf_free(&link->out);
+    }
+    return ERR_OK;
+}
+
+/* ---- heartbeats (AMQP 0-9-1 §4.2.7): one each half interval; two missed end it ---- */
+
+static enum err keep_alive(struct link *link, uint64_t now_ms, bool readable) {
+    if (link->heartbeat_ms == 0) {
+        return ERR_OK;
+    }
+    /* Bytes that wait to be read are a sign of life, however late this thread comes to them. */
+    if (!readable && now_ms - link->received_ms >= 2 * link->heartbeat_ms) {
+        return link_fail(link, "no heartbeat for %llu ms",
+                         (unsigned long long)(now_ms - link->received_ms));
+    }
+    if (now_ms - link->sent_ms >= link->heartbeat_ms / 2 && buf_length(&link->out) == 0) {
+        char *frame = buf_reserve(&link->out, FRAME_HEADER_BYTES + FRAME_END_BYTES);
+        if (frame == NULL) {
+            return no_room(link);
+        }
+        frame_finish(link, frame, AMQP_FRAME_HEARTBEAT, 0, 0);
+        return link_flush(link);
+    }
+    return ERR_OK;
+}
+
+static int wait_time(const struct link *link, uint64_t now_ms, uint64_t until_ms) {
+    uint64_t due_ms = until_ms;
+    if (link->heartbeat_ms > 0) {
+        uint64_t lost_ms = link->received_ms + 2 * link->heartbeat_ms;
+        uint64_t beat_ms = link->sent_ms + link->heartbeat_ms / 2;
+        due_ms = lost_ms < due_ms ? lost_ms : due_ms;
+        if (buf_length(&link->out) == 0 && beat_ms < due_ms) {
+            due_ms = beat_ms;
+        }
+    }
+    if (due_ms <= now_ms) {
+        return 0;
+    }
+    return due_ms - now_ms > 60000 ? 60000 : (int)(due_ms - now_ms);
+}
+
+enum err link_wait(struct link *link, uint64_t until_ms, bool *ret_readable) {
+    bool pending = buf_length(&link->out) > 0;
+    struct pollfd fds[2] = {
+        { .fd = link->fd, .events = (short)(pending ? POLLIN | POLLOUT : POLLIN) },
+        { .fd = link->owner->wake_fd, .events = POLLIN },
+    };
+    int ready = poll(fds, 2, wait_time(link, clock_monotonic_ms(), until_ms));
+    if (ready < 0) {
+        fds[0].revents = 0;
+        fds[1].revents = 0;
+    }
+    if (fds[1].revents != 0) {
+        link_clear_wake(link->owner);
+    }
+    if ((fds[0].revents & POLLOUT) != 0) {
+        enum err err = link_flush(link);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    *ret_readable = (fds[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0;
+    return keep_alive(link, clock_monotonic_ms(), *ret_readable);
+}
+
+static enum err drop_frame(void *ctx, const amqp_frame_t *frame) {
+    (void)ctx;
+    (void)frame;
+    return ERR_OK;
+}
+
+void link_say_goodbye(struct link *link, uint64_t deadline_ms) {
+    amqp_connection_close_t close_method = {
+        .reply_code = AMQP_REPLY_SUCCESS,
+        .reply_text = amqp_cstring_bytes("closing"),
+    };
+    enum err err = link_put_method(link, 0, AMQP_CONNECTION_CLOSE_METHOD, &close_method);
+    if (err == ERR_OK) {
+        err = link_flush(link);
+    }
+    while (err == ERR_OK && !link->closed_by_us && clock_monotonic_ms() < deadline_ms) {
+        bool readable = false;
+        err = link_wait(link, deadline_ms, &readable);
+        if (err == ERR_OK && readable) {
+            err = link_read(link, drop_frame, NULL);
+        }
+    }
 }
