@@ -4,6 +4,8 @@
 #include "base/json_write.h"
 #include "runtime/telemetry/log.h"
 
+#include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 enum err order_from_row(const struct pg_rows *rows, size_t row, int first,
@@ -48,4 +50,47 @@ void order_encode(const struct order *order, struct buf *out) {
     json_write_time(&writer, "updatedAt", order->updated_ms);
     json_write_str(&writer, "requestId", order->request_id);
     json_write_end_object(&writer);
+}
+
+enum err order_created_event(struct arena *arena, const struct order *order, struct trace trace,
+                             int64_t now_ms, struct outbox_event *ret_event) {
+    struct order_created event = {
+        .order_id = order->id,
+        .product_id = order->product_id,
+        .quantity = order->quantity,
+        .created_ms = order->created_ms,
+        .request_id = trace.request_id,
+    };
+    struct buf body;
+    buf_init(&body, 0);
+    contract_write_order_created(&event, now_ms, &body);
+    *ret_event =
+        (struct outbox_event){ .id = order->id, .routing_key = KEY_ORDER_CREATED, .trace = trace };
+    return outbox_event_finish(ret_event, arena, &body, KEY_ORDER_CREATED "-%" PRId64, order->id);
+}
+
+void order_drop_lists(struct cache *cache, const int64_t *product_ids, size_t count,
+                      cache_done_fn *fn, void *ctx) {
+    char names[CACHE_KEYS_MAX][CACHE_NAME_BYTES];
+    const char *keys[CACHE_KEYS_MAX];
+    int64_t distinct[CACHE_KEYS_MAX];
+    size_t key_count = 0;
+    assert(count <= CACHE_KEYS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        size_t k = 0;
+        while (k < key_count && distinct[k] != product_ids[i]) {
+            k++;
+        }
+        if (k == key_count) {
+            distinct[k] = product_ids[i];
+            contract_orders_key(product_ids[i], names[k]);
+            keys[k] = names[k];
+            key_count++;
+        }
+    }
+    if (key_count == 0) {
+        fn(ctx, ERR_OK);
+        return;
+    }
+    cache_invalidate(cache, keys, key_count, fn, ctx);
 }

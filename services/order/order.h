@@ -1,10 +1,12 @@
-/* An order, and its shapes: database row, public JSON, event. */
+/* An order, and its shapes: database row, public JSON, event; and the cached lists that show it. */
 #ifndef ORDER_ORDER_H
 #define ORDER_ORDER_H
 
 #include "base/buf.h"
 #include "base/trace.h"
 #include "contract/contract.h"
+#include "runtime/cache/cache.h"
+#include "runtime/messages/outbox.h"
 #include "runtime/pg/pg.h"
 
 #include <stddef.h>
@@ -35,5 +37,21 @@ MUST_CHECK enum err order_from_row(const struct pg_rows *rows, size_t row, int f
  * {id, productId, quantity, unitPrice, totalPrice, status, reason, createdAt, updatedAt, requestId}
  */
 void order_encode(const struct order *order, struct buf *out);
+
+/*
+ * Its order.created on the way into the outbox, whose row has the order's id. Message id and body
+ * are in `arena`, `trace` must stay. ERR_NO_MEMORY.
+ */
+MUST_CHECK enum err order_created_event(struct arena *arena, const struct order *order,
+                                        struct trace trace, int64_t now_ms,
+                                        struct outbox_event *ret_event);
+
+/*
+ * Drop the cached lists of these products (at most CACHE_KEYS_MAX; repetitions are harmless), then
+ * call `fn`. Redis may be down: readers go to the database then, and the cache is emptied when it
+ * is back. So there is no error.
+ */
+void order_drop_lists(struct cache *cache, const int64_t *product_ids, size_t count,
+                      cache_done_fn *fn, void *ctx);
 
 #endif

@@ -3,7 +3,6 @@
 #include "config.h"
 #include "idempotency.h"
 #include "metrics.h"
-#include "order_events.h"
 #include "parts.h"
 #include "statements.h"
 
@@ -84,35 +83,20 @@ static void finish(struct batch *batch) {
 }
 
 static void lists_dropped(void *ctx, enum err err) {
-    (void)
-        err; /* Redis down: readers go to the database, and the cache is emptied when it is back */
+    (void)err;
     finish(ctx);
 }
 
 /* Read your own write: the first pages that show these orders go before the answers do. */
 static void drop_lists(struct batch *batch) {
     int64_t ids[CACHE_KEYS_MAX];
-    char names[CACHE_KEYS_MAX][CACHE_NAME_BYTES];
-    const char *keys[CACHE_KEYS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < batch->count; i++) {
-        int64_t id = item_at(batch, i)->order.product_id;
-        size_t k = 0;
-        while (k < count && ids[k] != id) {
-            k++;
-        }
-        if (item_at(batch, i)->outcome == ERR_OK && k == count) {
-            ids[count] = id;
-            contract_orders_key(id, names[count]);
-            keys[count] = names[count];
-            count++;
+        if (item_at(batch, i)->outcome == ERR_OK) {
+            ids[count++] = item_at(batch, i)->order.product_id;
         }
     }
-    if (count == 0) {
-        finish(batch);
-        return;
-    }
-    cache_invalidate(backends.cache, keys, count, lists_dropped, batch);
+    order_drop_lists(backends.cache, ids, count, lists_dropped, batch);
 }
 
 /* ---- one statement ---- */
@@ -125,7 +109,7 @@ static void set_outcomes(struct batch *batch, enum err err) {
 }
 
 /* The ids that came back are stored; the others lost the race for their key. */
-static void note_stored(struct batch *batch, const struct pg_rows *rows) {
+static void take_stored(struct batch *batch, const struct pg_rows *rows) {
     struct insert_state *state = batch->state;
     int64_t first_id = item_at(batch, state->first)->order.id;
     set_outcomes(batch, ERR_CONFLICT);
@@ -136,7 +120,7 @@ static void note_stored(struct batch *batch, const struct pg_rows *rows) {
     }
 }
 
-static void note_order(const struct insert_item *item, uint64_t now_us) {
+static void log_stored(const struct insert_item *item, uint64_t now_us) {
     struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
     log_info("order stored", LOG_STR("requestId", item->order.request_id), LOG_TRACE(ids),
              LOG_INT("orderId", item->order.id), LOG_INT("productId", item->order.product_id),
@@ -153,7 +137,7 @@ static void tell(struct batch *batch) {
             continue;
         }
         state->events[count++] = state->events[i];
-        note_order(item, now_us);
+        log_stored(item, now_us);
     }
     metrics_add(&order_metrics[M_ORDERS_STORED], (int64_t)count);
     outbox_publish(&backends.outbox, state->events, count);
@@ -180,7 +164,7 @@ static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
         return;
     }
     if (err == ERR_OK) {
-        note_stored(batch, &rows[0]);
+        take_stored(batch, &rows[0]);
         tell(batch);
     } else {
         set_outcomes(batch,

@@ -3,6 +3,7 @@
  * acknowledgement.
  */
 #include "metrics.h"
+#include "order.h"
 #include "parts.h"
 #include "statements.h"
 
@@ -10,9 +11,6 @@
 #include "base/trace.h"
 #include "contract/contract.h"
 #include "runtime/telemetry/log.h"
-
-#include <inttypes.h>
-#include <stdio.h>
 
 static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
                        void *item, const char **ret_why);
@@ -61,7 +59,7 @@ static void update_orders(void *ctx, void *items, size_t count) {
     pg_run(backends.pg, &call, 1, updated, NULL);
 }
 
-static void note_outcome(const struct update_item *item, int64_t now_ms, uint64_t now_us) {
+static void log_outcome(const struct update_item *item, int64_t now_ms, uint64_t now_us) {
     const struct order_updated *event = &item->event;
     struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
     bool done = event->status == ORDER_DONE;
@@ -80,7 +78,7 @@ static void note_outcome(const struct update_item *item, int64_t now_ms, uint64_
  * Those that moved; a repeated event moves nothing. The rows come mostly in the order of the
  * events.
  */
-static void note_outcomes(const struct pg_rows *rows) {
+static void log_outcomes(const struct pg_rows *rows) {
     int64_t now_ms = clock_unix_ms();
     uint64_t now_us = clock_monotonic_us();
     size_t next = 0;
@@ -89,38 +87,12 @@ static void note_outcomes(const struct pg_rows *rows) {
         for (size_t tried = 0; tried < segment.count; tried++) {
             const struct update_item *item = &segment.items[(next + tried) % segment.count];
             if (item->event.order_id == id) {
-                note_outcome(item, now_ms, now_us);
+                log_outcome(item, now_ms, now_us);
                 next = (next + tried + 1) % segment.count;
                 break;
             }
         }
     }
-}
-
-/* The lists of the products whose orders moved. */
-static void drop_lists(const struct pg_rows *rows) {
-    int64_t ids[CACHE_KEYS_MAX];
-    char names[CACHE_KEYS_MAX][CACHE_NAME_BYTES];
-    const char *keys[CACHE_KEYS_MAX];
-    size_t count = 0;
-    for (size_t r = 0; r < rows->count; r++) {
-        int64_t id = pg_rows_get_int8(rows, r, 1);
-        size_t k = 0;
-        while (k < count && ids[k] != id) {
-            k++;
-        }
-        if (k == count) {
-            ids[count] = id;
-            contract_orders_key(id, names[count]);
-            keys[count] = names[count];
-            count++;
-        }
-    }
-    if (count == 0) { /* all had been told before */
-        lists_dropped(NULL, ERR_OK);
-        return;
-    }
-    cache_invalidate(backends.cache, keys, count, lists_dropped, NULL);
 }
 
 static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -129,14 +101,19 @@ static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
         consumer_segment_done(segment.consumer, err);
         return;
     }
-    note_outcomes(&rows[0]);
-    drop_lists(&rows[0]);
+    log_outcomes(&rows[0]);
+    int64_t
+        ids[CACHE_KEYS_MAX]; /* the products whose orders moved; none when all was told before */
+    size_t count = rows[0].count;
+    for (size_t r = 0; r < count; r++) {
+        ids[r] = pg_rows_get_int8(&rows[0], r, 1);
+    }
+    order_drop_lists(backends.cache, ids, count, lists_dropped, NULL);
 }
 
 static void lists_dropped(void *ctx, enum err err) {
     (void)ctx;
-    (void)
-        err; /* Redis down: readers go to the database, and the cache is emptied when it is back */
+    (void)err;
     consumer_segment_done(segment.consumer, ERR_OK);
 }
 

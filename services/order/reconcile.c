@@ -14,7 +14,6 @@
 #include "config.h"
 #include "metrics.h"
 #include "order.h"
-#include "order_events.h"
 #include "parts.h"
 #include "statements.h"
 

@@ -1,7 +1,7 @@
 /* PATCH /products/{id} and POST /products/{id}/restock: parse → change (in a batch) → reply. */
 #include "metrics.h"
 #include "parts.h"
-#include "product_changes.h"
+#include "product_set.h"
 #include "statements.h"
 
 #include "base/clock.h"
@@ -10,7 +10,6 @@
 #include "runtime/json/json.h"
 #include "runtime/telemetry/log.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static enum flow_rc parse(struct flow *flow);
@@ -262,7 +261,7 @@ static void write_back(struct batch *batch) {
     struct pg_call calls[3];
     size_t call_count = 0, restocks = 0;
     if (state->event_count > 0) {
-        calls[call_count++] = product_update_call(&batch->arena, &state->set);
+        calls[call_count++] = product_set_update_call(&batch->arena, &state->set);
         calls[call_count++] = outbox_insert_call(&batch->arena, state->events, state->event_count);
     }
     for (size_t i = 0; i < batch->count; i++) {
@@ -275,7 +274,7 @@ static void write_back(struct batch *batch) {
 }
 
 /* Each item answers with the product as the batch leaves it: one version for all its changes. */
-static void note_products(struct batch *batch) {
+static void answer_with_products(struct batch *batch) {
     struct change_state *state = batch->state;
     for (size_t i = 0; i < batch->count; i++) {
         struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
@@ -332,7 +331,7 @@ static void apply_all(struct batch *batch) {
         wake_all(batch, ERR_NO_MEMORY);
         return;
     }
-    note_products(batch);
+    answer_with_products(batch);
     write_back(batch);
 }
 
@@ -358,8 +357,7 @@ static void run_changes(void *ctx, struct batch *batch) {
         ids[i] = BATCH_ITEM(batch, struct change_item, i)->change.id;
     }
     state->now_ms = clock_unix_ms();
-    struct pg_call call =
-        product_lock_call(&batch->arena, ids, product_ids_unique(ids, batch->count));
+    struct pg_call call = product_set_lock_call(&batch->arena, ids, batch->count);
     state->session = pg_begin(backends.pg, &call, 1, locked, batch);
 }
 

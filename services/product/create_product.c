@@ -1,7 +1,7 @@
 /* POST /products: parse → store (with its event, in one transaction) → reply. */
 #include "metrics.h"
 #include "parts.h"
-#include "product_events.h"
+#include "product.h"
 #include "statements.h"
 
 #include "base/clock.h"
@@ -147,8 +147,8 @@ static enum err build_events(struct batch *batch, int64_t first_outbox_id) {
     for (size_t i = 0; i < batch->count; i++) {
         struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
         enum err err =
-            product_outbox_event(&batch->arena, KEY_PRODUCT_CREATED, &item->product,
-                                 trace_of(&item->trace), first_outbox_id + (int64_t)i, &events[i]);
+            product_event(&batch->arena, KEY_PRODUCT_CREATED, &item->product,
+                          trace_of(&item->trace), first_outbox_id + (int64_t)i, &events[i]);
         if (err != ERR_OK) {
             return err;
         }

@@ -7,7 +7,7 @@
  */
 #include "metrics.h"
 #include "parts.h"
-#include "product_changes.h"
+#include "product_set.h"
 #include "statements.h"
 #include "stock.h"
 
@@ -89,7 +89,7 @@ static void lock_products(void *ctx, void *items, size_t count) {
         decisions[i].decided_ms = segment.now_ms;
     }
     struct pg_call calls[2] = {
-        product_lock_call(arena, product_ids, product_ids_unique(product_ids, count)),
+        product_set_lock_call(arena, product_ids, count),
         pg_rows_ids_call(arena, &SQL_LEDGER_FIND, order_ids, count),
     };
     metrics_observe(&product_metrics[M_DECISION_BATCH], (int64_t)count);
@@ -267,7 +267,7 @@ static void store_outcomes(struct arena *arena) {
         calls[call_count++] = ledger_call(arena, new_count);
     }
     if (segment.event_count > segment.count) {
-        calls[call_count++] = product_update_call(arena, &segment.set);
+        calls[call_count++] = product_set_update_call(arena, &segment.set);
     }
     calls[call_count++] = outbox_insert_call(arena, segment.events, segment.event_count);
     pg_commit(segment.session, calls, call_count, committed, NULL);
@@ -287,7 +287,7 @@ static void count_outcome(const struct decision_item *item) {
     metrics_add(&product_metrics[metric], 1);
 }
 
-static void note_outcome(const struct decision_item *item, uint64_t took_us) {
+static void log_outcome(const struct decision_item *item, uint64_t took_us) {
     struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
     log_info("order decided", LOG_STR("requestId", item->trace.request_id), LOG_TRACE(ids),
              LOG_INT("orderId", item->order.order_id), LOG_INT("productId", item->order.product_id),
@@ -305,7 +305,7 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     }
     uint64_t took_us = clock_monotonic_us() - segment.started_us;
     for (size_t i = 0; i < segment.count; i++) {
-        note_outcome(&segment.items[i], took_us);
+        log_outcome(&segment.items[i], took_us);
         count_outcome(&segment.items[i]);
     }
     outbox_publish(&backends.outbox, segment.events, segment.event_count);

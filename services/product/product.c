@@ -1,6 +1,7 @@
 /* From row, request body, and to public JSON, event, cache. */
 #include "product.h"
 
+#include "base/clock.h"
 #include "base/json_write.h"
 #include "base/utf8.h"
 #include "contract/contract.h"
@@ -38,8 +39,9 @@ void product_encode(const struct product *product, struct buf *out) {
     json_write_end_object(&writer);
 }
 
-struct told_product product_to_event(const struct product *product, const char *request_id) {
-    return (struct told_product){
+enum err product_event(struct arena *arena, const char *routing_key, const struct product *product,
+                       struct trace trace, int64_t outbox_id, struct outbox_event *ret_event) {
+    struct told_product told = {
         .id = product->id,
         .name = { product->name, product->name_length },
         .price_cents = product->price_cents,
@@ -47,15 +49,22 @@ struct told_product product_to_event(const struct product *product, const char *
         .version = product->version,
         .created_ms = product->created_ms,
         .updated_ms = product->updated_ms,
-        .request_id = request_id,
+        .request_id = trace.request_id,
     };
+    struct buf body;
+    buf_init(&body, 0);
+    contract_write_product_event(&told, clock_unix_ms(), &body);
+    *ret_event =
+        (struct outbox_event){ .id = outbox_id, .routing_key = routing_key, .trace = trace };
+    return outbox_event_finish(ret_event, arena, &body, "%s-%" PRId64 "-v%" PRId64, routing_key,
+                               product->id, product->version);
 }
 
 void product_etag(int64_t version, char out[PRODUCT_ETAG_BYTES]) {
     snprintf(out, PRODUCT_ETAG_BYTES, "\"%" PRId64 "\"", version);
 }
 
-/* The next tag of a comma-separated list, without W/; .bytes NULL at the end. */
+/* The next tag of a comma-separated list, without W/; .data NULL at the end. */
 static struct str next_tag(struct str *rest) {
     struct str tag = { NULL, 0 };
     while (rest->len > 0 && strchr(" \t,", rest->data[0]) != NULL) {

@@ -8,6 +8,7 @@
 #include "contract/contract.h"
 #include "runtime/cache/cache.h"
 #include "runtime/flow/flow.h"
+#include "runtime/messages/outbox.h"
 #include "runtime/pg/pg.h"
 
 #include <stdbool.h>
@@ -31,8 +32,13 @@ struct product {
 void product_from_row(const struct pg_rows *rows, size_t row, struct product *ret_product);
 /* {id, name, price, qty, createdAt, updatedAt} */
 void product_encode(const struct product *product, struct buf *out);
-/* The event's strings are those of `product` and `request_id`. */
-struct told_product product_to_event(const struct product *product, const char *request_id);
+/*
+ * product.created or product.updated on the way into the outbox, as row `outbox_id`. Message id and
+ * body are in `arena`, `trace` must stay. ERR_NO_MEMORY.
+ */
+MUST_CHECK enum err product_event(struct arena *arena, const char *routing_key,
+                                  const struct product *product, struct trace trace,
+                                  int64_t outbox_id, struct outbox_event *ret_event);
 
 enum { PRODUCT_ETAG_BYTES = 24 };
 /* "7" with its quotes: the version, as a strong entity tag (RFC 9110 §8.8.3). */

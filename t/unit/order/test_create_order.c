@@ -1,8 +1,7 @@
 /* link: services/order/create_order.c services/order/order_store.c services/order/idempotency.c
- *       services/order/product_lookup.c services/order/order.c services/order/order_events.c
- *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
- *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_http_client.c t/unit/fake_stack.c
- *       t/unit/fake_backends.c */
+ *       services/order/product_lookup.c services/order/order.c services/order/metrics.c
+ *       services/order/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
+ *       t/unit/fake_http_client.c t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
  * POST /orders, step by step: parse → find_earlier → find_product → store_order → reply, and at
  * each of them everything that its dependency can do. The product is in the cache unless a test

@@ -1,4 +1,4 @@
-/* link: services/order/order_updated.c services/order/product_updated.c
+/* link: services/order/order_updated.c services/order/product_updated.c services/order/order.c
  *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
  *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */
 /* The order service's consumers: outcomes of orders, and its copies of products. */

@@ -1,6 +1,6 @@
-/* link: services/order/reconcile.c services/order/order.c services/order/order_events.c
- *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
- *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */
+/* link: services/order/reconcile.c services/order/order.c services/order/metrics.c
+ *       services/order/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
+ *       t/unit/fake_backends.c */
 /*
  * services/order/reconcile: a waiting order is told again when its age has doubled, whatever
  * happened.

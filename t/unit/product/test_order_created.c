@@ -1,7 +1,7 @@
-/* link: services/product/order_created.c services/product/product_changes.c
- *       services/product/product_events.c services/product/product.c services/product/stock.c
- *       services/product/metrics.c services/product/statements.c t/unit/fake_pg.c
- *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */
+/* link: services/product/order_created.c services/product/product_set.c
+ *       services/product/product.c services/product/stock.c services/product/metrics.c
+ *       services/product/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
+ *       t/unit/fake_backends.c */
 /*
  * services/product/order_created: a batch of orders becomes one transaction; whatever goes wrong,
  * an order is decided once and told as often as it takes.

@@ -1,10 +1,10 @@
-/* link: services/product/product.c services/product/product_changes.c
- *       services/product/product_events.c services/product/statements.c t/unit/fake_pg.c
- *       t/unit/fake_cache.c */
-/* services/product/product and product_changes: JSON, entity tags, sets of locked rows. */
+/* link: services/product/product.c services/product/product_set.c services/product/statements.c
+ *       t/unit/fake_pg.c t/unit/fake_cache.c */
+/* services/product/product and product_set: JSON, entity tags, sets of locked rows. */
 #include "product/parts.h"
 #include "product/product.h"
-#include "product/product_changes.h"
+#include "product/product_set.h"
+#include "product/statements.h"
 
 #include "fake_cache.h"
 #include "fake_pg.h"
@@ -83,10 +83,19 @@ END_TEST
 START_TEST(ids_are_sorted_and_each_is_there_once) {
     int64_t ids[] = { 5, INT64_MAX, 1, 5, 5, 2, 1 };
     static const int64_t WANTED[] = { 1, 2, 5, INT64_MAX };
-    ck_assert_uint_eq(product_ids_unique(ids, UNIT_COUNT(ids)), 4);
-    ck_assert_int_eq(memcmp(ids, WANTED, sizeof(WANTED)), 0);
-    ck_assert_uint_eq(product_ids_unique(ids, 0), 0);
-    ck_assert_uint_eq(product_ids_unique(ids, 1), 1);
+    struct arena arena;
+    arena_init(&arena, 4096);
+    struct pg_call call = product_set_lock_call(&arena, ids, UNIT_COUNT(ids));
+    ck_assert_ptr_eq(call.statement, &SQL_PRODUCT_LOCK);
+    ck_assert_uint_eq(fake_param_count(&call, 0), UNIT_COUNT(WANTED));
+    for (size_t i = 0; i < UNIT_COUNT(WANTED); i++) {
+        ck_assert_int_eq(fake_param_int8_at(&call, 0, i), WANTED[i]);
+    }
+    call = product_set_lock_call(&arena, ids, 0);
+    ck_assert_uint_eq(fake_param_count(&call, 0), 0);
+    call = product_set_lock_call(&arena, ids, 1);
+    ck_assert_uint_eq(fake_param_count(&call, 0), 1);
+    arena_done(&arena);
 }
 END_TEST
 
@@ -119,7 +128,7 @@ START_TEST(only_what_changed_gets_a_version_and_an_event) {
     ck_assert_str_eq(events[1].trace.request_id, "request");
     ck_assert_str_eq(events[1].trace.parent, "trace");
     ck_assert_str_eq(events[1].trace.state, "a=1");
-    struct pg_call call = product_update_call(&arena, &set);
+    struct pg_call call = product_set_update_call(&arena, &set);
     ck_assert_uint_eq(fake_param_count(&call, 0), 2);
     ck_assert_int_eq(fake_param_int8_at(&call, 0, 1), 3);
     ck_assert_int_eq(fake_param_int8_at(&call, 4, 1), 31);

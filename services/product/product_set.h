@@ -3,12 +3,12 @@
  * them back with their events, in one transaction. Both the API (PATCH, restock) and the orders
  * work so.
  */
-#ifndef PRODUCT_PRODUCT_CHANGES_H
-#define PRODUCT_PRODUCT_CHANGES_H
+#ifndef PRODUCT_PRODUCT_SET_H
+#define PRODUCT_PRODUCT_SET_H
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "product_events.h"
+#include "product.h"
 #include "runtime/messages/outbox.h"
 #include "runtime/pg/pg.h"
 
@@ -29,10 +29,8 @@ struct product_set {
     size_t count;
 };
 
-/* Sort and drop duplicates, in place; returns how many are left. */
-size_t product_ids_unique(int64_t *ids, size_t count);
-/* The SELECT … FOR UPDATE. */
-struct pg_call product_lock_call(struct arena *arena, const int64_t *ids, size_t count);
+/* The SELECT … FOR UPDATE. `ids` is sorted on the way. */
+struct pg_call product_set_lock_call(struct arena *arena, int64_t *ids, size_t count);
 /* Its rows, in `arena`. */
 MUST_CHECK enum err product_set_read(struct arena *arena, const struct pg_rows *rows,
                                      struct product_set *ret_set);
@@ -47,7 +45,7 @@ size_t product_set_changed_count(const struct product_set *set);
 MUST_CHECK enum err product_set_finish(struct arena *arena, struct product_set *set, int64_t now_ms,
                                        int64_t first_outbox_id, struct outbox_event *ret_events);
 /* The UPDATE of all changed products. */
-struct pg_call product_update_call(struct arena *arena, const struct product_set *set);
+struct pg_call product_set_update_call(struct arena *arena, const struct product_set *set);
 
 /*
  * After the commit: write the changed products through to the cache; fn as in product_cache_put().

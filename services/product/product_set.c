@@ -1,4 +1,5 @@
-#include "product_changes.h"
+/* Locked, changed in memory, written back with their events, then told to the cache. */
+#include "product_set.h"
 
 #include "parts.h"
 #include "statements.h"
@@ -13,7 +14,7 @@ static int compare_ids(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-size_t product_ids_unique(int64_t *ids, size_t count) {
+struct pg_call product_set_lock_call(struct arena *arena, int64_t *ids, size_t count) {
     size_t kept = 0;
     qsort(ids, count, sizeof(*ids), compare_ids);
     for (size_t i = 0; i < count; i++) {
@@ -21,11 +22,7 @@ size_t product_ids_unique(int64_t *ids, size_t count) {
             ids[kept++] = ids[i];
         }
     }
-    return kept;
-}
-
-struct pg_call product_lock_call(struct arena *arena, const int64_t *ids, size_t count) {
-    return pg_rows_ids_call(arena, &SQL_PRODUCT_LOCK, ids, count);
+    return pg_rows_ids_call(arena, &SQL_PRODUCT_LOCK, ids, kept);
 }
 
 enum err product_set_read(struct arena *arena, const struct pg_rows *rows,
@@ -72,8 +69,8 @@ enum err product_set_finish(struct arena *arena, struct product_set *set, int64_
         if (now_ms > item->product.updated_ms) { /* the clock may step back, a product must not */
             item->product.updated_ms = now_ms;
         }
-        enum err err = product_outbox_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->trace,
-                                            first_outbox_id + (int64_t)next, &ret_events[next]);
+        enum err err = product_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->trace,
+                                     first_outbox_id + (int64_t)next, &ret_events[next]);
         if (err != ERR_OK) {
             return err;
         }
@@ -82,7 +79,7 @@ enum err product_set_finish(struct arena *arena, struct product_set *set, int64_
     return ERR_OK;
 }
 
-struct pg_call product_update_call(struct arena *arena, const struct product_set *set) {
+struct pg_call product_set_update_call(struct arena *arena, const struct product_set *set) {
     struct pg_rows_writer rows;
     pg_rows_begin(&rows, arena, &SQL_PRODUCT_UPDATE, "itiiiT", product_set_changed_count(set));
     for (size_t i = 0; i < set->count; i++) {
