@@ -6,7 +6,8 @@
  * SCHEMA is a JSON Schema or, when its name ends in "openapi.json", an OpenAPI document whose
  * POST /orders is used. Prints "TEXT_NS VALUE_NS VALID": text to verdict, parsed value to verdict.
  */
-#include "openapi/schema/document.h"
+#include "openapi/request/request.h"
+#include "openapi/schema/schema.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +22,9 @@ enum {
 };
 
 struct subject {
-    struct oa_schema_document *schema;
-    struct oa_document *document;
-    const struct oa_operation *operation;
+    struct schema_file *schema;
+    struct document *document;
+    const struct operation *operation;
     char *body;
     size_t len;
     const struct oa_json *value;
@@ -51,37 +52,34 @@ static void load_body(struct subject *subject, const char *name) {
 }
 
 static void load_schema(struct subject *subject, const char *name) {
-    static const struct oa_schema_options options = { .asserts_formats = true };
+    static const struct schema_options options = { .asserts_formats = true };
     static const char suffix[] = "openapi.json";
     size_t len = strlen(name);
-    struct oa_match match;
+    struct match match;
 
     if (len < sizeof(suffix) - 1 || strcmp(name + len - (sizeof(suffix) - 1), suffix) != 0) {
-        subject->schema = require(oa_schema_document_load(name, &options, print_problem, NULL),
+        subject->schema = require(schema_file_load(name, &options, print_problem, NULL),
                                   "the schema has mistakes");
         return;
     }
     subject->document =
-        require(oa_document_load(name, print_problem, NULL), "the document has mistakes");
-    oa_document_route(subject->document, (struct str){ "POST", 4 }, (struct str){ "/orders", 7 },
-                      &match);
+        require(document_load(name, print_problem, NULL), "the document has mistakes");
+    request_match(subject->document, STR("POST"), STR("/orders"), &match);
     subject->operation = require(match.operation, "the document has no POST /orders");
 }
 
-static bool judge_text(const struct subject *subject, struct oa_report *report) {
+static bool judge_text(const struct subject *subject, struct report *report) {
     static const struct str media = { "application/json", 16 };
 
     return subject->operation != NULL
-               ? oa_check_body(subject->operation, media, subject->body, subject->len, NULL, report)
-               : oa_schema_check_text(oa_schema_document_root(subject->schema), subject->body,
-                                      subject->len, NULL, report);
+               ? request_body(subject->operation, media, subject->body, subject->len, NULL, report)
+               : schema_run_text(schema_file_root(subject->schema), subject->body, subject->len,
+                                 NULL, report);
 }
 
-static bool judge_value(const struct subject *subject, struct oa_report *report) {
-    const struct oa_place root = { .key = { "", 0 } };
-    struct oa_run run = { .report = report };
-
-    return oa_schema_run(&run, oa_schema_document_root(subject->schema), subject->value, &root);
+static bool judge_value(const struct subject *subject, struct report *report) {
+    return schema_run(schema_file_root(subject->schema), subject->value, &report_root, NULL,
+                      report);
 }
 
 static double now_ns(void) {
@@ -93,16 +91,16 @@ static double now_ns(void) {
 
 /* A report is one request's: the work that it allows is used up by many. */
 static bool judge_one(const struct subject *subject, struct arena *arena,
-                      bool (*judge)(const struct subject *subject, struct oa_report *report)) {
-    struct oa_report report;
+                      bool (*judge)(const struct subject *subject, struct report *report)) {
+    struct report report;
 
-    oa_report_init(&report, arena, OA_ERRORS_MAX_DEFAULT);
+    report_init(&report, arena, REPORT_ERRORS_MAX_DEFAULT);
     return judge(subject, &report);
 }
 
 /* The mean of as many calls as fit into the time, in rounds that double. */
 static double measure(const struct subject *subject, double time_ns, bool *ret_valid,
-                      bool (*judge)(const struct subject *subject, struct oa_report *report)) {
+                      bool (*judge)(const struct subject *subject, struct report *report)) {
     struct arena *arena = require(arena_open(ARENA_BYTES_MAX), "no memory");
     double begin;
     double spent = 0;
@@ -140,15 +138,15 @@ int main(int argc, char **argv) {
     }
     load_schema(&subject, argv[1]);
     load_body(&subject, argv[2]);
-    subject.value = oa_json_parse(arena, subject.body, subject.len, OA_BODY_DEPTH_MAX, &error);
+    subject.value = oa_json_parse(arena, subject.body, subject.len, REQUEST_BODY_DEPTH_MAX, &error);
     require(subject.value, "the body is not JSON");
     text_ns = measure(&subject, time_ns, &valid, judge_text);
     if (subject.schema != NULL) {
         value_ns = measure(&subject, time_ns, &value_valid, judge_value);
     }
     printf("%.1f %.1f %s\n", text_ns, value_ns, valid && value_valid ? "valid" : "invalid");
-    oa_schema_document_free(subject.schema);
-    oa_document_free(subject.document);
+    schema_file_free(subject.schema);
+    document_free(subject.document);
     arena_close(arena);
     free(subject.body);
     return EXIT_SUCCESS;

@@ -6,7 +6,7 @@
  * white space and escapes it is the same document. A request's report is well-formed and leads into
  * the body, a shorter report has the same verdict, and so has the body in another spelling.
  */
-#include "openapi/document/document.h"
+#include "openapi/request/request.h"
 #include "openapi_checks.h"
 
 #include <strings.h>
@@ -34,18 +34,17 @@ static void note_problem(void *user, const char *line) {
     struct problems *problems = user;
 
     problems->count++;
-    REQUIRE(problems->count <= OA_PROBLEMS_MAX + 1);
+    REQUIRE(problems->count <= LOADER_PROBLEMS_MAX + 1);
     REQUIRE(strncmp(line, "fuzz", 4) == 0 && strchr(line, '\n') == NULL);
-    REQUIRE(strlen(line) < OA_PROBLEM_BYTES_MAX);
+    REQUIRE(strlen(line) < LOADER_PROBLEM_BYTES_MAX);
     REQUIRE(fuzz_is_utf8((struct piece){ line, strlen(line) }));
     if (getenv("FUZZ_VERBOSE") != NULL) {
         fprintf(stderr, "%s\n", line);
     }
 }
 
-static struct oa_document *load(struct piece text, struct problems *problems) {
-    struct oa_document *doc =
-        oa_document_parse("fuzz", text.data, text.len, note_problem, problems);
+static struct document *load(struct piece text, struct problems *problems) {
+    struct document *doc = document_parse("fuzz", text.data, text.len, note_problem, problems);
 
     REQUIRE((doc == NULL) == (problems->count > 0));
     return doc;
@@ -86,14 +85,14 @@ static struct str find_header(void *user, struct str name, unsigned *ret_count) 
 
 struct verdict {
     struct arena *arena;
-    struct oa_report report;
+    struct report report;
     bool good;
 };
 
 static void verdict_init(struct verdict *verdict, unsigned errors_max) {
     verdict->arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     REQUIRE(verdict->arena != NULL);
-    oa_report_init(&verdict->report, verdict->arena, errors_max);
+    report_init(&verdict->report, verdict->arena, errors_max);
 }
 
 /* What a report says and what was returned agree; then free it. */
@@ -102,14 +101,14 @@ static void verdict_done(struct verdict *verdict) {
     arena_close(verdict->arena);
 }
 
-static void check_params(const struct oa_match *match, struct request *request) {
+static void check_params(const struct match *match, struct request *request) {
     struct verdict all;
     struct verdict one;
 
-    verdict_init(&all, OA_ERRORS_MAX_DEFAULT);
+    verdict_init(&all, REPORT_ERRORS_MAX_DEFAULT);
     verdict_init(&one, 1);
-    all.good = oa_check_params(match, to_str(request->query), find_header, request, &all.report);
-    one.good = oa_check_params(match, to_str(request->query), find_header, request, &one.report);
+    all.good = request_params(match, to_str(request->query), find_header, request, &all.report);
+    one.good = request_params(match, to_str(request->query), find_header, request, &one.report);
     fuzz_check_report(&all.report, NULL);
     fuzz_check_report(&one.report, NULL);
     REQUIRE(all.good == one.good);
@@ -125,20 +124,20 @@ static struct str media_of(struct request *request) {
     return count > 0 ? media : (struct str){ "application/json", 16 };
 }
 
-static void check_respelled(const struct oa_operation *operation, struct str media,
-                            const struct oa_json *value, const struct oa_report *expected) {
+static void check_respelled(const struct operation *operation, struct str media,
+                            const struct oa_json *value, const struct report *expected) {
     struct verdict respelled;
     size_t len;
     char *text = fuzz_respell(value, &len);
 
-    verdict_init(&respelled, OA_ERRORS_MAX_DEFAULT);
-    respelled.good = oa_check_body(operation, media, text, len, NULL, &respelled.report);
+    verdict_init(&respelled, REPORT_ERRORS_MAX_DEFAULT);
+    respelled.good = request_body(operation, media, text, len, NULL, &respelled.report);
     fuzz_check_same_reports(expected, &respelled.report);
     verdict_done(&respelled);
     free(text);
 }
 
-static void check_body(const struct oa_operation *operation, struct str media, struct piece body) {
+static void check_body(const struct operation *operation, struct str media, struct piece body) {
     struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     char *text = fuzz_copy(body);
     struct verdict all;
@@ -147,11 +146,11 @@ static void check_body(const struct oa_operation *operation, struct str media, s
     const struct oa_json *value;
 
     REQUIRE(arena != NULL);
-    value = oa_json_parse(arena, text, body.len, OA_BODY_DEPTH_MAX, &error);
-    verdict_init(&all, OA_ERRORS_MAX_DEFAULT);
+    value = oa_json_parse(arena, text, body.len, REQUEST_BODY_DEPTH_MAX, &error);
+    verdict_init(&all, REPORT_ERRORS_MAX_DEFAULT);
     verdict_init(&one, 1);
-    all.good = oa_check_body(operation, media, text, body.len, NULL, &all.report);
-    one.good = oa_check_body(operation, media, text, body.len, NULL, &one.report);
+    all.good = request_body(operation, media, text, body.len, NULL, &all.report);
+    one.good = request_body(operation, media, text, body.len, NULL, &one.report);
     REQUIRE(all.good == one.good);
     if (value != NULL) {
         fuzz_check_report(&all.report, value);
@@ -166,17 +165,17 @@ static void check_body(const struct oa_operation *operation, struct str media, s
     arena_close(arena);
 }
 
-static void check_request(const struct oa_document *doc, struct piece text) {
+static void check_request(const struct document *doc, struct piece text) {
     struct request request = read_request(text);
-    struct oa_match match;
+    struct match match;
 
-    oa_document_route(doc, to_str(request.method), to_str(request.path), &match);
-    REQUIRE((match.route == OA_ROUTE_FOUND) == (match.operation != NULL));
+    request_match(doc, to_str(request.method), to_str(request.path), &match);
+    REQUIRE((match.route == ROUTE_FOUND) == (match.operation != NULL));
     if (match.operation == NULL) {
         return;
     }
     check_params(&match, &request);
-    if (oa_operation_takes_media(match.operation, media_of(&request))) {
+    if (request_takes_media(match.operation, media_of(&request))) {
         check_body(match.operation, media_of(&request), request.body);
     }
 }
@@ -194,7 +193,7 @@ static void check_respelled_document(struct piece text, unsigned problems) {
         struct piece respelled;
 
         respelled.data = fuzz_respell(value, &respelled.len);
-        oa_document_free(load(respelled, &again));
+        document_free(load(respelled, &again));
         REQUIRE(again.count == problems);
         free((char *)respelled.data);
     }
@@ -205,7 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct piece rest = { (const char *)data, size };
     struct piece text = fuzz_take(&rest, SEPARATOR);
     struct problems problems = { 0 };
-    struct oa_document *doc;
+    struct document *doc;
 
     if (size > INPUT_BYTES_MAX) {
         return -1;
@@ -216,7 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     while (doc != NULL && rest.len > 0) {
         check_request(doc, fuzz_take(&rest, SEPARATOR));
     }
-    oa_document_free(doc);
+    document_free(doc);
     free((char *)text.data);
     return 0;
 }

@@ -7,7 +7,7 @@
  * one that is literal where the other is a template, from the left. "." and ".." are no segments.
  */
 #include "base/percent.h"
-#include "openapi/document/document.h"
+#include "openapi/request/request.h"
 #include "openapi_checks.h"
 
 enum { TEMPLATES_MAX = 12, SEGMENTS_MAX = 16, SEGMENT_BYTES_MAX = 200, INPUT_BYTES_MAX = 2000 };
@@ -112,7 +112,7 @@ static int model_route(const struct model *model, struct piece path) {
 }
 
 /* Each template's value is the segment in its place, as received. */
-static void check_values(const struct oa_match *match, struct piece path, struct piece template) {
+static void check_values(const struct match *match, struct piece path, struct piece template) {
     size_t n = 0;
 
     fuzz_take(&path, '/');
@@ -128,34 +128,34 @@ static void check_values(const struct oa_match *match, struct piece path, struct
     }
 }
 
-static void check_request(const struct oa_document *doc, const struct model *model,
+static void check_request(const struct document *doc, const struct model *model,
                           struct piece path) {
     char *copy = fuzz_copy(path);
     struct str target = { copy, path.len };
     int expected = model_route(model, path);
-    struct oa_match get;
-    struct oa_match head;
-    struct oa_match post;
+    struct match get;
+    struct match head;
+    struct match post;
     char id[16];
 
-    oa_document_route(doc, (struct str){ "GET", 3 }, target, &get);
-    oa_document_route(doc, (struct str){ "HEAD", 4 }, target, &head);
-    oa_document_route(doc, (struct str){ "POST", 4 }, target, &post);
+    request_match(doc, (struct str){ "GET", 3 }, target, &get);
+    request_match(doc, (struct str){ "HEAD", 4 }, target, &head);
+    request_match(doc, (struct str){ "POST", 4 }, target, &post);
     REQUIRE(get.route == head.route && get.operation == head.operation);
-    REQUIRE((get.route == OA_ROUTE_NO_PATH) == (post.route == OA_ROUTE_NO_PATH));
-    REQUIRE((get.route == OA_ROUTE_FOUND) == (post.route == OA_ROUTE_NO_METHOD));
-    if (get.route == OA_ROUTE_FOUND) {
+    REQUIRE((get.route == ROUTE_NO_PATH) == (post.route == ROUTE_NO_PATH));
+    REQUIRE((get.route == ROUTE_FOUND) == (post.route == ROUTE_NO_METHOD));
+    if (get.route == ROUTE_FOUND) {
         REQUIRE(str_is(get.allow, "GET, HEAD") && str_is(post.allow, "GET, HEAD"));
     }
     if (expected >= 0) {
         int len = snprintf(id, sizeof(id), "op%d", expected);
 
-        REQUIRE(get.route == OA_ROUTE_FOUND);
+        REQUIRE(get.route == ROUTE_FOUND);
         REQUIRE(get.operation->id.len == (size_t)len);
         REQUIRE(memcmp(get.operation->id.data, id, (size_t)len) == 0);
         check_values(&get, (struct piece){ copy, path.len }, model->templates[expected]);
     } else if (expected == -1) {
-        REQUIRE(get.route == OA_ROUTE_NO_PATH);
+        REQUIRE(get.route == ROUTE_NO_PATH);
     }
     free(copy);
 }
@@ -243,7 +243,7 @@ static void check_problem(void *user, const char *line) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct piece rest = { (const char *)data, size };
     struct model model = { .count = 0 };
-    struct oa_document *doc;
+    struct document *doc;
     size_t len;
     char *text;
 
@@ -261,11 +261,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     fuzz_take(&rest, '\n');
     text = write_document(&model, &len);
-    doc = oa_document_parse("fuzz", text, len, check_problem, NULL);
+    doc = document_parse("fuzz", text, len, check_problem, NULL);
     while (doc != NULL && rest.len > 0) {
         check_request(doc, &model, fuzz_take(&rest, '\n'));
     }
-    oa_document_free(doc);
+    document_free(doc);
     free(text);
     return doc != NULL ? 0 : -1;
 }

@@ -4,7 +4,7 @@
 #include "openapi/format/format.h"
 
 /* No path is cut that is shorter than this. */
-enum { CUT_BYTES_MIN = OA_ERROR_PATH_BYTES_MAX - 16 };
+enum { CUT_BYTES_MIN = REPORT_PATH_BYTES_MAX - 16 };
 
 bool fuzz_is_utf8(struct piece piece) {
     for (size_t at = 0; at < piece.len;) {
@@ -107,11 +107,11 @@ static bool is_cut(struct str path) {
     return path.len > CUT_BYTES_MIN && memcmp(path.data + path.len - len, ellipsis, len) == 0;
 }
 
-void fuzz_check_report(const struct oa_report *report, const struct oa_json *body) {
+void fuzz_check_report(const struct report *report, const struct oa_json *body) {
     unsigned count = 0;
 
     REQUIRE(report->count <= report->count_max);
-    for (const struct oa_error *error = report->first; error != NULL; error = error->next) {
+    for (const struct report_error *error = report->first; error != NULL; error = error->next) {
         count++;
         check_text(error->path);
         check_text(error->keyword);
@@ -130,9 +130,9 @@ void fuzz_check_report(const struct oa_report *report, const struct oa_json *bod
     REQUIRE(count == report->count);
 }
 
-void fuzz_check_same_reports(const struct oa_report *a, const struct oa_report *b) {
-    const struct oa_error *x = a->first;
-    const struct oa_error *y = b->first;
+void fuzz_check_same_reports(const struct report *a, const struct report *b) {
+    const struct report_error *x = a->first;
+    const struct report_error *y = b->first;
 
     REQUIRE(a->count == b->count && a->out_of_memory == b->out_of_memory);
     for (; x != NULL; x = x->next, y = y->next) {

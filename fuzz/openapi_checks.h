@@ -15,10 +15,10 @@ bool fuzz_is_utf8(struct piece piece);
  * Pointer that leads to a value of `body` (or to where a member is missing), or one into a
  * parameter when `body` is NULL. All are valid UTF-8 and end with a zero byte.
  */
-void fuzz_check_report(const struct oa_report *report, const struct oa_json *body);
+void fuzz_check_report(const struct report *report, const struct oa_json *body);
 
 /* The same errors, in the same order. */
-void fuzz_check_same_reports(const struct oa_report *a, const struct oa_report *b);
+void fuzz_check_same_reports(const struct report *a, const struct report *b);
 
 /*
  * Write `value` as JSON with other white space, and member names and strings with other escapes.

@@ -8,8 +8,8 @@
 #ifndef OPENAPI_JSON_H
 #define OPENAPI_JSON_H
 
-#include "base/json_scan.h"
 #include "base/arena.h"
+#include "base/json_scan.h"
 
 enum {
     OA_JSON_VALUES_MAX = 65536, /* default of json_scan_limits.values_max */
@@ -42,8 +42,8 @@ struct oa_json {
 };
 
 /* Parse all of `text` as one value. NULL: `ret_error` says why. */
-struct oa_json *oa_json_parse(struct arena *arena, const char *text, size_t len,
-                              unsigned depth_max, struct json_scan_error *ret_error);
+struct oa_json *oa_json_parse(struct arena *arena, const char *text, size_t len, unsigned depth_max,
+                              struct json_scan_error *ret_error);
 
 /* The same with a limit on the number of values, so that a short text cannot take much memory. */
 struct oa_json *oa_json_parse_limited(struct arena *arena, const char *text, size_t len,

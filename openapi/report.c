@@ -1,20 +1,20 @@
+/* Errors of a value; places as JSON Pointers; texts cut to what is shown of them. */
 #include "report.h"
-
 #include "base/utf8.h"
-#include "openapi/schema/schema.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 /* What stands at the end of a text that was cut: U+2026. */
 #define CUT "\xe2\x80\xa6"
 
-void oa_report_init(struct oa_report *report, struct arena *arena, unsigned count_max) {
-    *report = (struct oa_report){ .arena = arena, .count_max = count_max };
+const struct place report_root = { .key = { "", 0 } };
+
+void report_init(struct report *report, struct arena *arena, unsigned count_max) {
+    *report = (struct report){ .arena = arena, .count_max = count_max };
 }
 
-bool oa_report_is_full(const struct oa_report *report) {
+bool report_is_full(const struct report *report) {
     return report->count >= report->count_max || report->out_of_memory;
 }
 
@@ -73,7 +73,7 @@ static void put_index(struct text *text, size_t index) {
 }
 
 /* The root's key is a prefix that stands as it is. Depth is bounded by the parser's. */
-static void put_place(struct text *text, const struct oa_place *place) {
+static void put_place(struct text *text, const struct place *place) {
     if (place->parent == NULL) {
         put_characters(text, place->key, false);
         return;
@@ -89,17 +89,17 @@ static void put_place(struct text *text, const struct oa_place *place) {
 
 /* How much of a text is shown, up to a whole character. */
 static size_t shown_len(struct str s) {
-    return utf8_cut(s.data, s.len, OA_STR_SHOWN_BYTES_MAX);
+    return utf8_cut(s.data, s.len, REPORT_SHOWN_BYTES_MAX);
 }
 
-int oa_str_shown_len(struct str s) {
+int report_shown_len(struct str s) {
     size_t len = shown_len(s);
 
     return (int)(len < s.len ? len + sizeof(CUT) - 1 : len);
 }
 
-const char *oa_str_shown_text(struct str s) {
-    static _Thread_local char texts[OA_STR_SHOWN][OA_STR_SHOWN_BYTES_MAX + sizeof(CUT)];
+const char *report_shown_text(struct str s) {
+    static _Thread_local char texts[REPORT_SHOWN][REPORT_SHOWN_BYTES_MAX + sizeof(CUT)];
     static _Thread_local unsigned next;
     size_t len = shown_len(s);
     char *text;
@@ -107,39 +107,41 @@ const char *oa_str_shown_text(struct str s) {
     if (len == s.len) {
         return s.data;
     }
-    text = texts[next++ % OA_STR_SHOWN];
+    text = texts[next++ % REPORT_SHOWN];
     memcpy(text, s.data, len);
     memcpy(text + len, CUT, sizeof(CUT));
     return text;
 }
 
-size_t oa_place_write(const struct oa_place *place, char *buf, size_t bytes_max) {
+size_t report_place(const struct place *place, char *buf, size_t bytes_max) {
     struct text text = { .data = buf, .len_max = bytes_max };
 
     put_place(&text, place);
     return finish(&text);
 }
 
-/* printf's result may end in the middle of a character: take it character by character. */
+/* printf's result, cut between two characters. */
 static size_t write_message(char *buf, const char *format, va_list args) {
-    char formatted[OA_ERROR_MESSAGE_BYTES_MAX + 8];
-    struct text text = { .data = buf, .len_max = OA_ERROR_MESSAGE_BYTES_MAX };
-    int n = vsnprintf(formatted, sizeof(formatted), format, args);
-    size_t len = n < 0 ? 0 : (size_t)n < sizeof(formatted) ? (size_t)n : sizeof(formatted) - 1;
+    int n = vsnprintf(buf, REPORT_MESSAGE_BYTES_MAX + 1, format, args);
+    size_t len = n > 0 ? (size_t)n : 0;
 
-    put_characters(&text, (struct str){ formatted, len }, false);
-    return finish(&text);
+    if (len > REPORT_MESSAGE_BYTES_MAX) {
+        len = utf8_cut(buf, REPORT_MESSAGE_BYTES_MAX, REPORT_MESSAGE_BYTES_MAX - (sizeof(CUT) - 1));
+        memcpy(buf + len, CUT, sizeof(CUT) - 1);
+        len += sizeof(CUT) - 1;
+    }
+    return len;
 }
 
 /* One error is enough to know the verdict: what does not fit is left out like what is too many. */
-static void stop(struct oa_report *report) {
+static void stop(struct report *report) {
     if (report->count == 0) {
         report->out_of_memory = true;
     }
     report->count_max = report->count;
 }
 
-static bool copy(struct oa_report *report, const char *data, size_t len, struct str *ret) {
+static bool copy(struct report *report, const char *data, size_t len, struct str *ret) {
     char *memory = arena_alloc(report->arena, len + 1);
 
     if (memory == NULL) {
@@ -152,15 +154,13 @@ static bool copy(struct oa_report *report, const char *data, size_t len, struct 
     return true;
 }
 
-void oa_report_add(struct oa_report *report, const struct oa_place *place, const char *keyword,
-                   const char *format, ...) {
-    char path[OA_ERROR_PATH_BYTES_MAX];
-    char message[OA_ERROR_MESSAGE_BYTES_MAX];
-    struct oa_error *error;
-    size_t message_len;
-    va_list args;
+void report_add_args(struct report *report, const struct place *place, const char *keyword,
+                     const char *format, va_list args) {
+    char path[REPORT_PATH_BYTES_MAX];
+    char message[REPORT_MESSAGE_BYTES_MAX + 1];
+    struct report_error *error;
 
-    if (oa_report_is_full(report)) {
+    if (report_is_full(report)) {
         return;
     }
     error = arena_zalloc(report->arena, sizeof(*error));
@@ -168,15 +168,33 @@ void oa_report_add(struct oa_report *report, const struct oa_place *place, const
         stop(report);
         return;
     }
-    va_start(args, format);
-    message_len = write_message(message, format, args);
-    va_end(args);
-    if (!copy(report, path, oa_place_write(place, path, sizeof(path)), &error->path) ||
-        !copy(report, message, message_len, &error->message) ||
+    if (!copy(report, path, report_place(place, path, sizeof(path)), &error->path) ||
+        !copy(report, message, write_message(message, format, args), &error->message) ||
         !copy(report, keyword, strlen(keyword), &error->keyword)) {
         return;
     }
     *(report->last != NULL ? &report->last->next : &report->first) = error;
     report->last = error;
     report->count++;
+}
+
+void report_add(struct report *report, const struct place *place, const char *keyword,
+                const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    report_add_args(report, place, keyword, format, args);
+    va_end(args);
+}
+
+void report_json(struct report *report, const struct place *place,
+                 const struct json_scan_error *error) {
+    char message[JSON_SCAN_MESSAGE_BYTES];
+
+    if (error->failure == JSON_SCAN_NO_MEMORY) {
+        report->out_of_memory = true;
+        return;
+    }
+    json_scan_message(error, message);
+    report_add(report, place, "json", "%s", message);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The include rule: a file stands on a floor and includes only what is below it or in its own
-# room; each library is seen by one room.
+# room, no two files include each other round a circle, and each library is seen by one room.
 #
 # Usage: check-includes.sh [DIR]      (DIR: top of the sources, default this repository)
 #
@@ -9,12 +9,12 @@ set -euo pipefail
 FLOORS='
 base
 services/runtime/json        openapi
-services/runtime/telemetry
-services/runtime/loop
-services/runtime/tls
+services/runtime/telemetry   openapi/pattern
+services/runtime/loop        openapi/format
+services/runtime/tls         openapi/schema
 services/runtime/http        services/runtime/pg     services/runtime/cache  services/runtime/broker
-services/runtime/flow
-services/runtime/messages
+services/runtime/flow        openapi/document
+services/runtime/messages    openapi/request
 services/runtime/process
 services/contract            ngx_prodorder_gateway/src    openapi/tools
 services/order               services/product
@@ -91,6 +91,9 @@ check_ours() {
             violation "$file:$line" "$from must not include $path: it is beside, on the same floor"
         fi
     fi
+    if [ "${file%.*}" != "${path%.*}" ] && [ -f "${file%.*}.c" ] && [ -f "${path%.*}.c" ]; then
+        echo "${file%.*} ${path%.*}" >&3
+    fi
 }
 
 check_library() {
@@ -101,6 +104,9 @@ check_library() {
     done <<< "$LIBRARIES"
 }
 
+edges=$(mktemp)
+trap 'rm -f "$edges"' EXIT
+exec 3> "$edges"
 while IFS=: read -r file line text; do
     if [ -z "$(room_of "$file")" ]; then
         violation "$file:$line" "${file%/*} is no room of the house: give it a floor in ${0##*/}"
@@ -112,6 +118,13 @@ while IFS=: read -r file line text; do
     [ "$kind" = '<' ] || check_ours "$file" "$line" "$name"
 done < <(find base openapi services ngx_prodorder_gateway -name '*.[ch]' -print0 2> /dev/null |
     xargs -0 -r grep -HnE '^[[:space:]]*#[[:space:]]*include' | sort)
+exec 3>&-
+
+# A source and its header are one: x.c includes y.h and y.c includes x.h is a circle. A header without
+# a source has nothing that could call back.
+if ! circles=$(sort -u "$edges" | tsort 2>&1 > /dev/null); then
+    violation circle "$(sed 's/^tsort: //; s/^-: //' <<< "$circles" | xargs)"
+fi
 
 if [ "$violations" -gt 0 ]; then
     echo "check-includes: $violations violation(s) of the include rule; see services/README.md" >&2

@@ -26,7 +26,7 @@
 
 #include "base/trace.h"
 #include "base/utf8.h"
-#include "openapi/document/document.h"
+#include "openapi/request/request.h"
 
 
 #define NGX_HTTP_PRODORDER_VERSION        "0.1.0"
@@ -107,7 +107,7 @@ typedef struct {
     ngx_uint_t                    json_depth;
     ngx_uint_t                    json_values;
     time_t                        retry_after;
-    struct oa_document           *document;
+    struct document              *document;
     ngx_array_t                  *components;   /* of component_t */
     ngx_uint_t                    metrics;      /* unsigned  metrics:1; */
 } ngx_http_prodorder_loc_conf_t;
@@ -121,7 +121,7 @@ typedef struct {
 
 
 typedef struct {
-    ngx_array_t                   documents;    /* of struct oa_document * */
+    ngx_array_t                   documents;    /* of struct document * */
     ngx_array_t                   operations;   /* of operation_t, sorted */
     ngx_shm_zone_t               *metrics;      /* NULL: nobody asks for them */
     unsigned                      has_metrics:1;
@@ -144,9 +144,9 @@ typedef struct {
                                                 /* for the upstream; "": not yet */
     ngx_str_t                     tracestate;
 
-    struct oa_match               match;
+    struct match                  match;
     struct arena                  arena;
-    struct oa_report              report;
+    struct report                 report;
 
     ngx_uint_t                    refused;      /* our own error's status */
     ngx_str_t                     message;
@@ -186,7 +186,7 @@ extern ngx_str_t  ngx_http_prodorder_id_header;
 ngx_http_prodorder_ctx_t *ngx_http_prodorder_get_ctx(ngx_http_request_t *r);
 
 /* The operation that r's original target names, looked up once. */
-struct oa_match *ngx_http_prodorder_match(ngx_http_request_t *r,
+struct match *ngx_http_prodorder_match(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 
 

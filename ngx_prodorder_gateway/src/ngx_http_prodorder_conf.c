@@ -5,7 +5,7 @@
 
 
 #include "ngx_http_prodorder.h"
-#include "openapi/request/body_media.h"
+#include "openapi/document/media.h"
 
 
 static ngx_uint_t ngx_http_prodorder_is_taken(ngx_str_t *name);
@@ -71,13 +71,13 @@ ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->error_format, prev->error_format,
                               NGX_HTTP_PRODORDER_FORMAT_AUTO);
     ngx_conf_merge_uint_value(conf->max_errors, prev->max_errors,
-                              OA_ERRORS_MAX_DEFAULT);
+                              REPORT_ERRORS_MAX_DEFAULT);
     ngx_conf_merge_size_value(conf->body_limit, prev->body_limit,
                               1024 * 1024);
     ngx_conf_merge_uint_value(conf->json_depth, prev->json_depth,
-                              OA_BODY_DEPTH_MAX);
+                              REQUEST_BODY_DEPTH_MAX);
     ngx_conf_merge_uint_value(conf->json_values, prev->json_values,
-                              OA_BODY_VALUES_MAX);
+                              REQUEST_BODY_VALUES_MAX);
     ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after, 1);
     ngx_conf_merge_ptr_value(conf->document, prev->document, NULL);
 
@@ -160,7 +160,7 @@ ngx_http_prodorder_set_request_id(ngx_conf_t *cf, ngx_command_t *cmd,
             return NGX_CONF_ERROR;
         }
 
-        if (oa_media_is_token((struct str) { (char *) name.data, name.len })) {
+        if (media_is_token((struct str) { (char *) name.data, name.len })) {
             plcf->id_header = name;
             return NGX_CONF_OK;
         }

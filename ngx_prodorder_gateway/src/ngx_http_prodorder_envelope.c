@@ -93,12 +93,12 @@ static void
 ngx_http_prodorder_declared_status(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
-    struct oa_match            *match;
-    const struct oa_operation  *operation;
+    struct match            *match;
+    const struct operation  *operation;
 
     match = ngx_http_prodorder_match(r, ctx);
 
-    if (match == NULL || match->route != OA_ROUTE_FOUND) {
+    if (match == NULL || match->route != ROUTE_FOUND) {
         return;
     }
 
@@ -108,7 +108,7 @@ ngx_http_prodorder_declared_status(ngx_http_request_t *r,
         || operation->success_status == NGX_HTTP_NO_CONTENT
         || operation->success_status == 205
         || operation->success_status == NGX_HTTP_PARTIAL_CONTENT
-        || oa_operation_declares(operation, (unsigned) r->headers_out.status))
+        || operation_declares(operation, (unsigned) r->headers_out.status))
     {
         return;
     }

@@ -280,7 +280,7 @@ ngx_http_prodorder_error_allow(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
     ngx_str_t         value;
-    struct oa_match  *match;
+    struct match     *match;
 
     static ngx_str_t  name = ngx_string("Allow");
 
@@ -294,7 +294,7 @@ ngx_http_prodorder_error_allow(ngx_http_request_t *r,
 
     match = ngx_http_prodorder_match(r, ctx);
 
-    if (match && match->route != OA_ROUTE_NO_PATH) {
+    if (match && match->route != ROUTE_NO_PATH) {
         value.data = (u_char *) match->allow.data;
         value.len = match->allow.len;
     }

@@ -15,7 +15,7 @@ static void ngx_http_prodorder_write_problem(ngx_http_prodorder_json_t *json,
 static void ngx_http_prodorder_write_details(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_write_report(ngx_http_prodorder_json_t *json,
-    struct oa_report *report);
+    struct report *report);
 static void ngx_http_prodorder_write_str(ngx_http_prodorder_json_t *json,
     struct str str);
 static ngx_str_t ngx_http_prodorder_raw(const struct oa_json *value,
@@ -144,9 +144,9 @@ ngx_http_prodorder_write_details(ngx_http_prodorder_json_t *json,
 
 static void
 ngx_http_prodorder_write_report(ngx_http_prodorder_json_t *json,
-    struct oa_report *report)
+    struct report *report)
 {
-    struct oa_error  *error;
+    struct report_error  *error;
 
     ngx_http_prodorder_json_text(json, ",\"errors\":[");
 
@@ -197,7 +197,7 @@ ngx_http_prodorder_error_parse(ngx_http_request_t *r,
 
     root = oa_json_parse(&arena, (char *) ctx->collected->pos,
                          ctx->collected->last - ctx->collected->pos,
-                         OA_BODY_DEPTH_MAX, &error);
+                         REQUEST_BODY_DEPTH_MAX, &error);
 
     if (root == NULL || root->type != OA_OBJECT) {
         return;

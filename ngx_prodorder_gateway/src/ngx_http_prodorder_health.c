@@ -311,7 +311,7 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
                     64 * NGX_HTTP_PRODORDER_ERROR_MAX);
 
     report = len ? oa_json_parse(&arena, (char *) probe->body->pos, len,
-                                 OA_BODY_DEPTH_MAX, &error)
+                                 REQUEST_BODY_DEPTH_MAX, &error)
                  : NULL;
 
     if (report && report->type == OA_OBJECT) {

@@ -56,7 +56,7 @@ typedef enum {
 
 static void ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx,
-    struct oa_match *match);
+    struct match *match);
 static void ngx_http_prodorder_log_target(ngx_http_prodorder_json_t *json,
     ngx_str_t *target);
 static void ngx_http_prodorder_log_tries(ngx_http_prodorder_json_t *json,
@@ -76,7 +76,7 @@ ngx_http_prodorder_log_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     u_char                          line[NGX_HTTP_PRODORDER_LOG_LINE];
-    struct oa_match                *match;
+    struct match                   *match;
     ngx_http_prodorder_ctx_t       *ctx;
     ngx_http_prodorder_json_t       json;
     ngx_http_prodorder_loc_conf_t  *plcf;
@@ -97,7 +97,7 @@ ngx_http_prodorder_log_variable(ngx_http_request_t *r,
 
     match = ngx_http_prodorder_match(r, ctx);
 
-    if (match && match->route != OA_ROUTE_FOUND) {
+    if (match && match->route != ROUTE_FOUND) {
         match = NULL;
     }
 
@@ -123,7 +123,7 @@ ngx_http_prodorder_log_variable(ngx_http_request_t *r,
 static void
 ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx,
-    struct oa_match *match)
+    struct match *match)
 {
     ngx_str_t  *validation;
 
@@ -194,9 +194,9 @@ static void
 ngx_http_prodorder_log_reason(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
-    size_t            start;
-    ngx_str_t         message;
-    struct oa_error  *error;
+    size_t                start;
+    ngx_str_t             message;
+    struct report_error  *error;
 
     error = ctx->report.first;
 

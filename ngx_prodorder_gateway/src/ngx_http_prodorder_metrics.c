@@ -15,7 +15,7 @@
 #define NGX_HTTP_PRODORDER_CONN_REFUSED   2
 
 
-/* What oa_document_visit() carries along. */
+/* What document_visit() carries along. */
 typedef struct {
     ngx_array_t  *operations;                    /* of operation_t */
     ngx_uint_t    failed;                        /* unsigned  failed:1; */
@@ -25,9 +25,9 @@ typedef struct {
 static ngx_int_t ngx_http_prodorder_number_operations(ngx_conf_t *cf,
     ngx_http_prodorder_main_conf_t *pmcf);
 static void ngx_http_prodorder_collect_operation(void *data,
-    struct oa_operation *operation);
+    struct operation *operation);
 static void ngx_http_prodorder_number_operation(void *data,
-    struct oa_operation *operation);
+    struct operation *operation);
 static int ngx_libc_cdecl ngx_http_prodorder_compare(const void *one,
     const void *two);
 static void ngx_http_prodorder_unique(ngx_array_t *operations);
@@ -116,7 +116,7 @@ ngx_http_prodorder_number_operations(ngx_conf_t *cf,
     ngx_http_prodorder_main_conf_t *pmcf)
 {
     ngx_uint_t                   i;
-    struct oa_document         **document;
+    struct document            **document;
     ngx_http_prodorder_visit_t   visit;
 
     if (ngx_array_init(&pmcf->operations, cf->pool, 16,
@@ -132,8 +132,8 @@ ngx_http_prodorder_number_operations(ngx_conf_t *cf,
     document = pmcf->documents.elts;
 
     for (i = 0; i < pmcf->documents.nelts; i++) {
-        oa_document_visit(document[i], ngx_http_prodorder_collect_operation,
-                          &visit);
+        document_visit(document[i], ngx_http_prodorder_collect_operation,
+                       &visit);
     }
 
     if (visit.failed) {
@@ -146,8 +146,8 @@ ngx_http_prodorder_number_operations(ngx_conf_t *cf,
     ngx_http_prodorder_unique(&pmcf->operations);
 
     for (i = 0; i < pmcf->documents.nelts; i++) {
-        oa_document_visit(document[i], ngx_http_prodorder_number_operation,
-                          &visit);
+        document_visit(document[i], ngx_http_prodorder_number_operation,
+                       &visit);
     }
 
     return NGX_OK;
@@ -156,7 +156,7 @@ ngx_http_prodorder_number_operations(ngx_conf_t *cf,
 
 static void
 ngx_http_prodorder_collect_operation(void *data,
-    struct oa_operation *operation)
+    struct operation *operation)
 {
     ngx_http_prodorder_visit_t *visit = data;
 
@@ -176,7 +176,7 @@ ngx_http_prodorder_collect_operation(void *data,
 
 
 static void
-ngx_http_prodorder_number_operation(void *data, struct oa_operation *operation)
+ngx_http_prodorder_number_operation(void *data, struct operation *operation)
 {
     ngx_http_prodorder_visit_t *visit = data;
 
@@ -344,7 +344,7 @@ static ngx_int_t
 ngx_http_prodorder_log_handler(ngx_http_request_t *r)
 {
     ngx_uint_t                       status;
-    struct oa_match                 *match;
+    struct match                    *match;
     ngx_http_prodorder_ctx_t        *ctx;
     ngx_http_prodorder_row_t        *row;
     ngx_http_prodorder_outcome_e     outcome;
@@ -369,7 +369,7 @@ ngx_http_prodorder_log_handler(ngx_http_request_t *r)
 
     match = ngx_http_prodorder_match(r, ctx);
 
-    row = &counters->rows[match && match->route == OA_ROUTE_FOUND
+    row = &counters->rows[match && match->route == ROUTE_FOUND
                           ? match->operation->number : 0];
 
     status = ngx_http_prodorder_sent_status(r);

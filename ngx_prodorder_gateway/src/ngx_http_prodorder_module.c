@@ -268,7 +268,7 @@ ngx_http_prodorder_create_main_conf(ngx_conf_t *cf)
     }
 
     if (ngx_array_init(&conf->documents, cf->pool, 4,
-                       sizeof(struct oa_document *))
+                       sizeof(struct document *))
         != NGX_OK)
     {
         return NULL;
@@ -285,7 +285,7 @@ ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t                       *value, file;
     ngx_pool_cleanup_t              *cln;
-    struct oa_document             **document;
+    struct document                **document;
     ngx_http_prodorder_main_conf_t  *pmcf;
 
     if (plcf->document != NGX_CONF_UNSET_PTR) {
@@ -318,8 +318,8 @@ ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    plcf->document = oa_document_load((char *) file.data,
-                                      ngx_http_prodorder_problem, cf);
+    plcf->document = document_load((char *) file.data,
+                                   ngx_http_prodorder_problem, cf);
 
     if (plcf->document == NULL) {
         return NGX_CONF_ERROR;
@@ -347,7 +347,7 @@ ngx_http_prodorder_problem(void *data, const char *line)
 static void
 ngx_http_prodorder_free_document(void *data)
 {
-    oa_document_free(data);
+    document_free(data);
 }
 
 

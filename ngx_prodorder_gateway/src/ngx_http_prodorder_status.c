@@ -6,7 +6,7 @@
 
 
 #include "ngx_http_prodorder.h"
-#include "openapi/request/body_media.h"
+#include "openapi/document/media.h"
 
 
 typedef struct {
@@ -358,7 +358,7 @@ ngx_http_prodorder_media(ngx_http_request_t *r)
 {
     ngx_str_t         text;
     struct str     type;
-    struct oa_media   media;
+    struct media      media;
     ngx_table_elt_t  *h;
 
     ngx_str_set(&text, "the request body's media type is not supported: "
@@ -370,8 +370,8 @@ ngx_http_prodorder_media(ngx_http_request_t *r)
         type.data = (char *) h->value.data;
         type.len = h->value.len;
 
-        if (oa_media_parse(type, &media) && oa_media_is_json(&media)
-            && oa_media_has_other_charset(&media))
+        if (media_parse(type, &media) && media_is_json(&media)
+            && media_has_other_charset(&media))
         {
             ngx_str_set(&text, "the request body's charset is not supported: "
                                "send JSON in UTF-8");

@@ -115,18 +115,18 @@ ngx_http_prodorder_check_request(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
     void                           *first;
-    struct oa_match                *match;
+    struct match                   *match;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
     match = ngx_http_prodorder_match(r, ctx);
 
-    if (match->route == OA_ROUTE_NO_PATH) {
+    if (match->route == ROUTE_NO_PATH) {
         return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_NOT_FOUND, NULL);
     }
 
-    if (match->route == OA_ROUTE_NO_METHOD) {
+    if (match->route == ROUTE_NO_METHOD) {
         return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_NOT_ALLOWED, NULL);
     }
 
@@ -142,7 +142,7 @@ ngx_http_prodorder_check_request(ngx_http_request_t *r,
 
     /* one more than is answered tells whether there are more */
 
-    oa_report_init(&ctx->report, &ctx->arena, (unsigned) plcf->max_errors + 1);
+    report_init(&ctx->report, &ctx->arena, (unsigned) plcf->max_errors + 1);
 
     if (ngx_http_prodorder_check_params(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -181,8 +181,8 @@ ngx_http_prodorder_check_params(ngx_http_request_t *r,
     query.data = p ? (char *) p + 1 : (char *) last;
     query.len = (char *) last - query.data;
 
-    (void) oa_check_params(&ctx->match, query, ngx_http_prodorder_param_header,
-                           r, &ctx->report);
+    (void) request_params(&ctx->match, query, ngx_http_prodorder_param_header, r,
+                          &ctx->report);
 
     return ctx->report.out_of_memory ? NGX_ERROR : NGX_OK;
 }
@@ -257,8 +257,8 @@ ngx_http_prodorder_check_media(ngx_http_request_t *r,
                    "an encoded (compressed) request body is not supported");
     }
 
-    if (!oa_operation_takes_media(ctx->match.operation,
-                                  ngx_http_prodorder_media_type(r)))
+    if (!request_takes_media(ctx->match.operation,
+                             ngx_http_prodorder_media_type(r)))
     {
         return ngx_http_prodorder_refuse(r, ctx,
                                          NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
@@ -291,7 +291,7 @@ ngx_http_prodorder_verdict(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
     char             *message;
     ngx_int_t         rc;
-    struct oa_error  *error;
+    struct report_error  *error;
 
     if (ctx->verdict == NGX_HTTP_PRODORDER_READING) {
         rc = ngx_http_prodorder_check_body(r, ctx);
@@ -339,8 +339,8 @@ ngx_http_prodorder_cut_report(ngx_http_request_t *r,
 {
     u_char                         *text;
     ngx_uint_t                      n, is_cut;
-    struct oa_error                *error;
-    struct oa_report               *report;
+    struct report_error            *error;
+    struct report                  *report;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
@@ -423,16 +423,14 @@ ngx_http_prodorder_check_text(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, ngx_str_t *text)
 {
     ngx_int_t                       rc;
-    struct oa_limits                limits;
+    struct json_scan_limits         limits;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
     if (text->len == 0) {
 
         if (ctx->match.operation->body_required) {
-            struct oa_place  root = { NULL, { "", 0 }, 0 };
-
-            oa_report_add(&ctx->report, &root, "required",
-                          "a request body is required");
+            report_add(&ctx->report, &report_root, "required",
+                       "a request body is required");
         }
 
         return NGX_OK;
@@ -449,9 +447,9 @@ ngx_http_prodorder_check_text(ngx_http_request_t *r,
     limits.depth_max = (unsigned) plcf->json_depth;
     limits.values_max = (uint32_t) plcf->json_values;
 
-    (void) oa_check_body(ctx->match.operation,
-                         ngx_http_prodorder_media_type(r), (char *) text->data,
-                         text->len, &limits, &ctx->report);
+    (void) request_body(ctx->match.operation,
+                        ngx_http_prodorder_media_type(r), (char *) text->data,
+                        text->len, &limits, &ctx->report);
 
     return NGX_OK;
 }
@@ -464,7 +462,7 @@ ngx_http_prodorder_log_invalid(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, char *more)
 {
     ngx_uint_t                      pass, level;
-    struct oa_error                *error;
+    struct report_error            *error;
     ngx_http_prodorder_json_t       json;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
@@ -548,7 +546,7 @@ ngx_http_prodorder_refuse(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx,
 }
 
 
-struct oa_match *
+struct match *
 ngx_http_prodorder_match(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
     u_char                         *p, *last;
@@ -575,7 +573,7 @@ ngx_http_prodorder_match(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
     method.data = (char *) r->method_name.data;
     method.len = r->method_name.len;
 
-    oa_document_route(plcf->document, method, path, &ctx->match);
+    request_match(plcf->document, method, path, &ctx->match);
 
     /* an early error comes before the request line is parsed */
 

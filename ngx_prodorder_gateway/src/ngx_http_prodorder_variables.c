@@ -203,7 +203,7 @@ static ngx_int_t
 ngx_http_prodorder_operation_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    struct oa_match           *match;
+    struct match              *match;
     ngx_http_prodorder_ctx_t  *ctx;
 
     ctx = ngx_http_prodorder_get_ctx(r);
@@ -214,7 +214,7 @@ ngx_http_prodorder_operation_variable(ngx_http_request_t *r,
 
     match = ngx_http_prodorder_match(r, ctx);
 
-    if (match && match->route == OA_ROUTE_FOUND) {
+    if (match && match->route == ROUTE_FOUND) {
         ngx_http_prodorder_set_variable(v, match->operation->id.data,
                                         match->operation->id.len);
         return NGX_OK;

@@ -1,46 +1,31 @@
+/* Loading a document, step by step; what there is in it. */
+#include "document.h"
 #include "base/ascii.h"
-#include "file.h"
 #include "shape.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A document's tables take several times its text. */
-enum { ARENA_BYTES_MAX = 256 * 1024 * 1024 };
-
-void *loader_alloc(struct oa_loader *loader, size_t count, size_t size) {
-    const struct oa_place root = { .key = { "", 0 } };
-    void *memory = arena_array(loader->doc->arena, count, size);
-
-    if (memory == NULL) {
-        loader_fail(loader, &root, "out of memory");
-    }
-    return memory;
-}
-
 /* Another version means something else by the same words: nothing more is said about it. */
-static bool check_version(struct oa_loader *loader) {
-    const struct oa_place root = { .key = { "", 0 } };
-    const struct oa_place at = place_text(&root, "openapi");
+static bool check_version(struct loader *loader) {
     const struct oa_json *version;
 
-    if (loader->doc->root->type != OA_OBJECT) {
-        return loader_fail(loader, &root, "an OpenAPI document must be an object");
+    if (loader->root->type != OA_OBJECT) {
+        return loader_fail(loader, &report_root, "an OpenAPI document must be an object");
     }
-    version = oa_json_get(loader->doc->root, "openapi");
-    if (version == NULL && oa_json_get(loader->doc->root, "swagger") != NULL) {
-        return loader_fail(loader, &root,
-                           "a document of Swagger 2.0 must be converted to OpenAPI "
-                           "3.1");
+    version = oa_json_get(loader->root, "openapi");
+    if (version == NULL && oa_json_get(loader->root, "swagger") != NULL) {
+        return loader_fail(loader, &report_root,
+                           "a document of Swagger 2.0 must be converted to OpenAPI 3.1");
     }
     if (version == NULL) {
-        return loader_fail(loader, &root, "%s must have the member \"openapi\"",
-                           oa_shape_document.what);
+        return loader_fail(loader, &report_root, "%s must have the member \"openapi\"",
+                           objects_document.what);
     }
     if (version->type != OA_STRING || version->text.len < 5 ||
         memcmp(version->text.data, "3.1.", 4) != 0) {
-        return loader_fail(loader, &at, "must be a version 3.1, for example \"3.1.0\"");
+        return loader_fail_at(loader, &report_root, "openapi",
+                              "must be a version 3.1, for example \"3.1.0\"");
     }
     return true;
 }
@@ -51,97 +36,90 @@ static bool is_yaml(const char *text, size_t len) {
            memchr(text, ':', len) != NULL;
 }
 
-static void load(struct oa_loader *loader, const char *text, size_t len) {
-    struct json_scan_error error;
+static void load(struct loader *loader, const char *text, size_t len) {
+    struct document *doc = shape_loader(loader)->doc;
+    struct schemas *schemas;
 
-    loader->doc->root = oa_json_parse(loader->doc->arena, text, len, JSON_SCAN_DEPTH_MAX, &error);
-    if (loader->doc->root == NULL) {
-        loader_fail_text(loader, "line %zu, column %zu: %s%s", error.line, error.column,
-                         error.reason,
-                         is_yaml(text, len) ? "; YAML must be converted to JSON" : "");
+    if (!loader_parse(loader, text, len,
+                      is_yaml(text, len) ? "; YAML must be converted to JSON" : "") ||
+        !check_version(loader)) {
         return;
     }
-    if (!check_version(loader)) {
-        return;
+    doc->root = loader->root;
+    shape_walk(loader, &objects_document);
+    servers_load(loader);
+    paths_load(loader);
+    operation_check_ids(loader);
+    schemas = schemas_of(loader);
+    if (schemas != NULL) {
+        (void)schema_finish(schemas);
+        schemas_check_examples(loader);
     }
-    oa_shape_walk(loader);
-    load_servers(loader);
-    load_paths(loader);
-    load_routes(loader);
-    load_operation_ids(loader);
-    (void)oa_schema_check_loops(loader);
-    oa_examples_check(loader);
 }
 
-bool loader_open(struct oa_loader *loader, const char *name, oa_problem_fn problem, void *user) {
-    struct arena *arena = arena_open(ARENA_BYTES_MAX);
-    char line[OA_PROBLEM_BYTES_MAX];
+struct document *document_parse(const char *name, const char *text, size_t len,
+                                loader_problem_fn *problem, void *user) {
+    struct document_loader all = { .doc = NULL };
+    struct loader *loader = &all.loader;
 
-    *loader = (struct oa_loader){ .name = name, .problem = problem, .user = user };
-    if (arena != NULL) {
-        loader->doc = arena_zalloc(arena, sizeof(*loader->doc));
-    }
-    if (loader->doc == NULL) {
-        arena_close(arena);
-        snprintf(line, sizeof(line), "%s: out of memory", name);
-        problem(user, line);
-        return false;
-    }
-    loader->doc->arena = arena;
-    return true;
-}
-
-struct oa_document *oa_document_parse(const char *name, const char *text, size_t len,
-                                      oa_problem_fn problem, void *user) {
-    struct oa_loader loader;
-
-    if (!loader_open(&loader, name, problem, user)) {
+    if (!loader_open(loader, name, problem, user)) {
         return NULL;
     }
-    load(&loader, text, len);
-    if (loader.problem_count > 0) {
-        oa_document_free(loader.doc);
+    all.doc = loader_alloc(loader, 1, sizeof(*all.doc));
+    if (all.doc == NULL) {
+        arena_close(loader->arena);
         return NULL;
     }
-    return loader.doc;
+    all.doc->arena = loader->arena;
+    load(loader, text, len);
+    if (loader->problem_count > 0) {
+        document_free(all.doc);
+        return NULL;
+    }
+    return all.doc;
 }
 
-void oa_document_free(struct oa_document *doc) {
+void document_free(struct document *doc) {
     if (doc == NULL) {
         return;
     }
-    oa_schema_free_all(doc->schemas);
+    schema_close(doc->schemas);
     free(doc->text);
     arena_close(doc->arena); /* the document is in it */
 }
 
-struct oa_counts oa_document_count(const struct oa_document *doc) {
-    const struct oa_json *components = oa_json_get(doc->root, "components");
-    const struct oa_json *schemas = components != NULL ? oa_json_get(components, "schemas") : NULL;
-    struct oa_counts counts = { .paths = doc->path_count };
-
-    counts.schemas = schemas != NULL ? schemas->count : 0;
-    for (size_t i = 0; i < doc->path_count; i++) {
-        for (const struct oa_method *m = doc->paths[i].methods; m != NULL; m = m->next) {
-            counts.operations++;
-        }
-    }
-    return counts;
-}
-
-struct oa_document *oa_document_load(const char *file, oa_problem_fn problem, void *user) {
+struct document *document_load(const char *file, loader_problem_fn *problem, void *user) {
     size_t len;
-    char *text = oa_file_read(file, &len, problem, user);
-    struct oa_document *doc;
+    char *text = loader_read(file, &len, problem, user);
+    struct document *doc = text != NULL ? document_parse(file, text, len, problem, user) : NULL;
 
-    if (text == NULL) {
-        return NULL;
-    }
-    doc = oa_document_parse(file, text, len, problem, user); /* points into the text */
     if (doc == NULL) {
         free(text);
         return NULL;
     }
-    doc->text = text;
+    doc->text = text; /* which the document points into */
     return doc;
+}
+
+void document_visit(struct document *doc, void (*visit)(void *user, struct operation *operation),
+                    void *user) {
+    for (size_t i = 0; i < doc->path_count; i++) {
+        for (struct method *m = doc->paths[i].methods; m != NULL; m = m->next) {
+            visit(user, &m->operation);
+        }
+    }
+}
+
+struct document_counts document_count(const struct document *doc) {
+    const struct oa_json *components = oa_json_get(doc->root, "components");
+    const struct oa_json *schemas = components != NULL ? oa_json_get(components, "schemas") : NULL;
+    struct document_counts counts = { .paths = doc->path_count };
+
+    counts.schemas = schemas != NULL ? schemas->count : 0;
+    for (size_t i = 0; i < doc->path_count; i++) {
+        for (const struct method *m = doc->paths[i].methods; m != NULL; m = m->next) {
+            counts.operations++;
+        }
+    }
+    return counts;
 }

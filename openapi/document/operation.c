@@ -1,210 +1,271 @@
-/* One operation: its id, parameters, body and responses. */
-#include "openapi/request/param.h"
+/* What an operation is made of beside its parameters: its id, request body and responses. */
+#include "base/ascii.h"
 #include "shape.h"
 
-#include <ctype.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-/* "GET /orders" when the document gives no operationId. */
-static void load_id(struct oa_loader *loader, const struct oa_json *node,
-                    const struct oa_path *path, struct oa_operation *operation) {
-    size_t bytes = node->key.len + 1 + path->template.len + 1;
-    char *text;
+/* ---- operationId: unique among all operations, webhooks' too; links name them ---- */
 
-    if (oa_shape_text(node, "operationId", &operation->id)) {
-        return;
-    }
-    text = loader_alloc(loader, 1, bytes);
-    if (text == NULL) {
-        return;
-    }
-    operation->id = (struct str){ text, bytes - 1 };
-    memcpy(text, node->key.data, node->key.len);
-    text[node->key.len] = ' ';
-    memcpy(text + node->key.len + 1, path->template.data, path->template.len);
-    for (size_t k = 0; k < node->key.len; k++) {
-        text[k] = (char)toupper((unsigned char)text[k]);
+/* An operationId, or a link to one. */
+struct named {
+    struct named *next;
+    const struct oa_json *node; /* the string */
+    struct str pointer;
+};
+
+enum { POINTER_BYTES_MAX = 300 };
+
+static void note(struct loader *loader, const struct oa_json *node, const struct place *place,
+                 struct named **list) {
+    struct named *named = loader_alloc(loader, 1, sizeof(*named));
+    char buf[POINTER_BYTES_MAX];
+    size_t len = report_place(place, buf, sizeof(buf));
+    char *pointer = named != NULL ? loader_alloc(loader, len + 1, 1) : NULL;
+
+    if (pointer != NULL) {
+        memcpy(pointer, buf, len);
+        *named = (struct named){ .next = *list, .node = node, .pointer = { pointer, len } };
+        *list = named;
     }
 }
 
-/* ---- parameters ---- */
+void operation_check(struct loader *loader, const struct oa_json *node, const struct place *place) {
+    struct place at = place_text(place, "operationId");
+    struct str id;
 
-static const struct oa_param *find_param(const struct oa_operation *operation,
-                                         const struct oa_param_spec *spec) {
-    const struct oa_param *p = operation->params;
-
-    while (p != NULL && !oa_param_same(p->spec, spec)) {
-        p = p->next;
+    if (shape_text(node, "operationId", &id)) {
+        note(loader, oa_json_get(node, "operationId"), &at, &shape_loader(loader)->ids);
     }
-    return p;
 }
 
-/* Which {template} of the path a path parameter stands for. */
-static bool find_template(struct oa_loader *loader, const struct oa_place *place,
-                          const struct oa_path *path, struct oa_param *param) {
-    for (size_t i = 0; i < path->segment_count; i++) {
-        if (!path->segments[i].is_template) {
+void operation_check_link(struct loader *loader, const struct oa_json *node,
+                          const struct place *place) {
+    const struct oa_json *reference = oa_json_get(node, "operationRef");
+    const struct oa_json *id = oa_json_get(node, "operationId");
+    struct place ref_at = place_text(place, "operationRef");
+    struct place id_at = place_text(place, "operationId");
+    struct str pointer;
+
+    if ((reference != NULL) == (id != NULL)) {
+        loader_fail(loader, place, "a link must have either \"operationRef\" or \"operationId\"%s",
+                    id != NULL ? ", not both" : "");
+    } else if (id != NULL && id->type == OA_STRING) {
+        note(loader, id, &id_at, &shape_loader(loader)->links);
+    } else if (reference != NULL && reference->type == OA_STRING && reference->text.len > 0 &&
+               reference->text.data[0] == '#') {
+        (void)loader_resolve(loader, reference, &ref_at, &pointer);
+    }
+}
+
+/* The same ids stay in the document's order. */
+static int compare_named(const void *a, const void *b) {
+    const struct named *x = *(const struct named *const *)a;
+    const struct named *y = *(const struct named *const *)b;
+    int order = str_compare(x->node->text, y->node->text);
+
+    if (order != 0) {
+        return order;
+    }
+    return x->node->raw.data < y->node->raw.data ? -1 : 1;
+}
+
+static int compare_id(const void *key, const void *item) {
+    return str_compare(*(const struct str *)key, (*(const struct named *const *)item)->node->text);
+}
+
+void operation_check_ids(struct loader *loader) {
+    const struct document_loader *all = shape_loader(loader);
+    const struct named **sorted;
+    size_t count = 0;
+
+    for (const struct named *id = all->ids; id != NULL; id = id->next) {
+        count++;
+    }
+    sorted = loader_alloc(loader, count + 1, sizeof(*sorted));
+    if (sorted == NULL) {
+        return;
+    }
+    count = 0;
+    for (const struct named *id = all->ids; id != NULL; id = id->next) {
+        sorted[count++] = id;
+    }
+    qsort(sorted, count, sizeof(*sorted), compare_named);
+    for (size_t i = 1; i < count; i++) {
+        const struct place at = { .key = sorted[i]->pointer };
+
+        if (str_equal(sorted[i - 1]->node->text, sorted[i]->node->text)) {
+            loader_fail(loader, &at, "the id \"%.*s\" is already that of #%.*s",
+                        SHOWN(sorted[i]->node->text), SHOWN(sorted[i - 1]->pointer));
+        }
+    }
+    for (const struct named *link = all->links; link != NULL; link = link->next) {
+        const struct place at = { .key = link->pointer };
+
+        if (bsearch(&link->node->text, sorted, count, sizeof(*sorted), compare_id) == NULL) {
+            loader_fail(loader, &at, "there is no operation with the id \"%.*s\"",
+                        SHOWN(link->node->text));
+        }
+    }
+}
+
+/* ---- "requestBody": which media types an operation takes, what each must look like ---- */
+
+/* 4.8.14: one or many examples, for JSON only: nobody knows what others would look like. */
+void operation_check_media(struct loader *loader, const struct oa_json *node,
+                           const struct place *place) {
+    const struct oa_json *schema_node = oa_json_get(node, "schema");
+    struct place schema_at = place_text(place, "schema");
+    const struct schema *schema = NULL;
+    struct media media;
+
+    if (schema_node != NULL && media_parse(node->key, &media) && media_is_json(&media)) {
+        schema = shape_schema(loader, schema_node, &schema_at);
+    }
+    schemas_note_examples(loader, node, place, schema);
+}
+
+static bool same_range(const struct media *a, const struct media *b) {
+    return media_rank(a) == media_rank(b) && media_matches(a, b);
+}
+
+/* The most specific range first. */
+static void insert(struct loader *loader, const struct place *place, struct body **bodies,
+                   struct body *body) {
+    for (const struct body *other = *bodies; other != NULL; other = other->next) {
+        if (same_range(&other->media, &body->media)) {
+            loader_fail(loader, place, "says the same as another media type of this body");
+            return;
+        }
+    }
+    while (*bodies != NULL && media_rank(&(*bodies)->media) >= media_rank(&body->media)) {
+        bodies = &(*bodies)->next;
+    }
+    body->next = *bodies;
+    *bodies = body;
+}
+
+static void load_media(struct loader *loader, const struct oa_json *node, const struct place *place,
+                       struct body **bodies) {
+    const struct oa_json *schema = oa_json_get(node, "schema");
+    struct place schema_at = place_text(place, "schema");
+    struct body *body = loader_alloc(loader, 1, sizeof(*body));
+
+    if (body == NULL) {
+        return;
+    }
+    if (!media_parse(node->key, &body->media)) {
+        loader_fail(loader, place,
+                    "must be a media type such as application/json, with at most %d parameters",
+                    MEDIA_PARAMS_MAX);
+        return;
+    }
+    if (schema != NULL) {
+        body->schema = shape_schema(loader, schema, &schema_at);
+    }
+    insert(loader, place, bodies, body);
+}
+
+void *operation_make_body(struct loader *loader, const struct oa_json *node,
+                          const struct place *place) {
+    const struct oa_json *content = shape_object(node, "content");
+    struct place at = place_text(place, "content");
+    struct body *bodies = NULL;
+
+    if (content == NULL) {
+        return NULL;
+    }
+    if (content->count == 0 || content->count > DOCUMENT_MEDIA_TYPES_MAX) {
+        loader_fail(loader, &at, "must have from 1 to %d media types", DOCUMENT_MEDIA_TYPES_MAX);
+        return NULL;
+    }
+    for (const struct oa_json *one = content->child; one != NULL; one = one->next) {
+        struct place one_at = place_member(&at, one);
+
+        load_media(loader, one, &one_at, &bodies);
+    }
+    return bodies;
+}
+
+/* ---- "responses": which statuses an operation declares ---- */
+
+/* "200" is 200; "2XX" is 2; "default" is 0; anything else is -1. */
+static int parse_status(struct str text) {
+    const char *s = text.data;
+
+    if (str_is(text, "default")) {
+        return 0;
+    }
+    if (text.len != 3 || s[0] < '1' || s[0] > '5') {
+        return -1;
+    }
+    if (s[1] == 'X' && s[2] == 'X') {
+        return s[0] - '0';
+    }
+    return ascii_is_digit(s[1]) && ascii_is_digit(s[2])
+               ? (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0')
+               : -1;
+}
+
+/* Content-Type is described by "content" (4.8.17.1). */
+void operation_check_response(struct loader *loader, const struct oa_json *node,
+                              const struct place *place) {
+    const struct oa_json *headers = shape_object(node, "headers");
+    struct place list = place_text(place, "headers");
+
+    for (const struct oa_json *one = headers != NULL ? headers->child : NULL; one != NULL;
+         one = one->next) {
+        struct place at = place_member(&list, one);
+
+        if (one->key.len == 12 && strncasecmp(one->key.data, "Content-Type", 12) == 0) {
+            loader_fail(loader, &at, "has no effect: Content-Type is described by \"content\"");
+        }
+    }
+}
+
+void operation_check_responses(struct loader *loader, const struct oa_json *node,
+                               const struct place *place) {
+    size_t count = 0;
+
+    for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
+        struct place at = place_member(place, one);
+
+        if (shape_is_extension(one->key)) {
             continue;
         }
-        if (str_equal(path->segments[i].text, param->spec->name)) {
-            return true;
-        }
-        param->value_index++;
-    }
-    return loader_fail(loader, place, "the path has no template {%.*s}", OA_STR(param->spec->name));
-}
-
-static void append_param(struct oa_operation *operation, struct oa_param *param) {
-    struct oa_param **link = &operation->params;
-
-    while (*link != NULL) {
-        link = &(*link)->next;
-    }
-    *link = param;
-}
-
-/* A parameter of the operation replaces one of the path item. */
-static bool load_param(struct oa_loader *loader, const struct oa_json *node,
-                       const struct oa_place *place, const struct oa_path *path, bool inherited,
-                       struct oa_operation *operation) {
-    const struct oa_param_spec *spec = oa_shape_data(loader, node, place, &oa_shape_parameter);
-    struct oa_param *param;
-
-    if (spec == NULL) {
-        return false;
-    }
-    if (find_param(operation, spec) != NULL) {
-        return inherited || loader_fail(loader, place, "the parameter \"%.*s\" is given twice",
-                                        OA_STR(spec->name));
-    }
-    param = loader_alloc(loader, 1, sizeof(*param));
-    if (param == NULL) {
-        return false;
-    }
-    param->spec = spec;
-    if (spec->location == OA_IN_PATH && !find_template(loader, place, path, param)) {
-        return false;
-    }
-    append_param(operation, param);
-    return true;
-}
-
-/* The list itself; whether every parameter is good. */
-static bool load_params(struct oa_loader *loader, const struct oa_json *owner,
-                        const struct oa_place *place, const struct oa_path *path, bool inherited,
-                        struct oa_operation *operation) {
-    const struct oa_json *params = oa_json_get(owner, "parameters");
-    struct oa_place list = place_text(place, "parameters");
-    size_t index = 0;
-    bool is_good = true;
-
-    if (params == NULL) {
-        return true;
-    }
-    if (params->type != OA_ARRAY) {
-        return false;
-    }
-    if (params->count > OA_PARAMS_MAX) {
-        return loader_fail(loader, &list, "there must be at most %d parameters", OA_PARAMS_MAX);
-    }
-    for (const struct oa_json *item = params->child; item != NULL; item = item->next) {
-        struct oa_place at = place_index(&list, index++);
-
-        is_good = load_param(loader, item, &at, path, inherited, operation) && is_good;
-    }
-    return is_good;
-}
-
-/* The same parameter twice in the list of a path item; of operations, load_param() says it. */
-static void check_doubles(struct oa_loader *loader, const struct oa_json *item,
-                          const struct oa_place *place) {
-    const struct oa_json *params = oa_json_get(item, "parameters");
-    struct oa_place list = place_text(place, "parameters");
-    const struct oa_param_spec *specs[OA_PARAMS_MAX];
-    size_t count = 0;
-    size_t index = 0;
-
-    if (params == NULL || params->type != OA_ARRAY || params->count > OA_PARAMS_MAX) {
-        return;
-    }
-    for (const struct oa_json *one = params->child; one != NULL; one = one->next) {
-        struct oa_place at = place_index(&list, index++);
-        const struct oa_param_spec *spec = oa_shape_data(loader, one, &at, &oa_shape_parameter);
-
-        for (size_t i = 0; spec != NULL && i < count; i++) {
-            if (oa_param_same(specs[i], spec)) {
-                loader_fail(loader, &at, "the parameter \"%.*s\" is given twice",
-                            OA_STR(spec->name));
-            }
-        }
-        if (spec != NULL) {
-            specs[count++] = spec;
-        }
-    }
-}
-
-/* Every {template} needs a parameter, or nobody would check it. */
-static void check_templates(struct oa_loader *loader, const struct oa_place *place,
-                            const struct oa_path *path, const struct oa_operation *operation) {
-    for (size_t i = 0; i < path->segment_count; i++) {
-        struct oa_param_spec wanted = { .name = path->segments[i].text, .location = OA_IN_PATH };
-
-        if (path->segments[i].is_template && find_param(operation, &wanted) == NULL) {
-            loader_fail(loader, place, "the path parameter \"%.*s\" is not described",
-                        OA_STR(wanted.name));
-        }
-    }
-}
-
-/* What many parameters must not be together. */
-static void check_together(struct oa_loader *loader, const struct oa_place *place,
-                           const struct oa_operation *operation) {
-    unsigned exploded = 0;
-    unsigned count = 0;
-
-    for (const struct oa_param *p = operation->params; p != NULL; p = p->next) {
         count++;
-        exploded += p->spec->location == OA_IN_QUERY && p->spec->kind == OA_PARAM_OBJECT &&
-                    p->spec->style == OA_STYLE_FORM && p->spec->explodes;
+        if (parse_status(one->key) < 0) {
+            loader_fail(loader, &at, "must be a status (200), a range (2XX) or default");
+        }
     }
-    if (count > OA_PARAMS_MAX) {
-        loader_fail(loader, place, "there must be at most %d parameters", OA_PARAMS_MAX);
-    }
-    if (exploded > 1) {
-        loader_fail(loader, place,
-                    "only one query parameter may be an exploded object in the style \"form\": it "
-                    "takes every name that no other parameter has");
+    if (count == 0) {
+        loader_fail(loader, place, "must be an object with at least one response");
     }
 }
 
-void load_operation(struct oa_loader *loader, const struct oa_json *item,
-                    const struct oa_place *item_place, const struct oa_json *node,
-                    const struct oa_place *place, const struct oa_path *path,
-                    struct oa_operation *operation) {
-    const struct oa_json *body = oa_json_get(node, "requestBody");
-    struct oa_place body_at = place_text(place, "requestBody");
-    bool own;
-    bool inherited;
+void operation_load_responses(const struct oa_json *node, struct operation *operation) {
+    const struct oa_json *responses = shape_object(node, "responses");
 
-    load_id(loader, node, path, operation);
-    check_other_servers(loader, node, place);
-    own = load_params(loader, node, place, path, false, operation);
-    inherited = load_params(loader, item, item_place, path, true, operation);
-    check_doubles(loader, item, item_place);
-    check_together(loader, place, operation);
-    if (own && inherited) {
-        check_templates(loader, place, path, operation);
-    }
-    if (body != NULL) {
-        const struct oa_json *target = body;
-        const struct oa_place *at = &body_at;
-        struct oa_place storage;
+    for (const struct oa_json *one = responses != NULL ? responses->child : NULL; one != NULL;
+         one = one->next) {
+        int status = parse_status(one->key);
+        unsigned first =
+            status >= 100 ? (unsigned)status : (unsigned)(status > 0 ? status * 100 : 0);
+        unsigned end = status >= 100 ? first + 1 : first + 100;
 
-        operation->takes_body = true;
-        operation->body = oa_shape_data(loader, body, &body_at, &oa_shape_request_body);
-        operation->body_required =
-            loader_follow(loader, &target, &at, &storage) && oa_shape_is_true(target, "required");
+        if (status >= 200 && status < 300 && operation->success_status == 0) {
+            operation->success_status = first;
+        }
+        for (unsigned s = first; first > 0 && s < end; s++) {
+            operation->statuses[(s - 100) / 64] |= (uint64_t)1 << ((s - 100) % 64);
+        }
     }
-    load_responses(node, operation);
+}
+
+bool operation_declares(const struct operation *operation, unsigned status) {
+    if (status < 100 || status > 599) {
+        return false;
+    }
+    return (operation->statuses[(status - 100) / 64] >> ((status - 100) % 64) & 1) != 0;
 }

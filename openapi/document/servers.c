@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct base {
-    char path[OA_BASE_BYTES_MAX]; /* "" or "/v1" */
+    char path[DOCUMENT_BASE_BYTES_MAX]; /* "" or "/v1" */
     size_t len;
 };
 
@@ -45,58 +45,50 @@ static bool uses_variable(struct str url, struct str name) {
     return false;
 }
 
-static void check_variable(struct oa_loader *loader, const struct oa_json *variable,
-                           const struct oa_place *place) {
-    const struct oa_json *values = oa_json_get(variable, "enum");
+static void check_variable(struct loader *loader, const struct oa_json *variable,
+                           const struct place *place) {
+    const struct oa_json *values = shape_array(variable, "enum");
     const struct oa_json *standard = oa_json_get(variable, "default");
-    struct oa_place enum_at = place_text(place, "enum");
-    struct oa_place default_at = place_text(place, "default");
     const struct oa_json *one;
 
-    if (values == NULL || values->type != OA_ARRAY || standard == NULL ||
-        standard->type != OA_STRING) {
+    if (values == NULL || standard == NULL || standard->type != OA_STRING) {
         return;
     }
     if (values->count == 0) {
-        loader_fail(loader, &enum_at, "must not be empty");
+        loader_fail_at(loader, place, "enum", "must not be empty");
         return;
     }
     for (one = values->child; one != NULL && !oa_json_equal(one, standard); one = one->next) {
     }
     if (one == NULL) {
-        loader_fail(loader, &default_at, "must be one of \"enum\"");
+        loader_fail_at(loader, place, "default", "must be one of \"enum\"");
     }
 }
 
-void oa_check_server(struct oa_loader *loader, const struct oa_json *node,
-                     const struct oa_place *place, struct oa_seen *seen) {
-    const struct oa_json *variables = oa_json_get(node, "variables");
-    struct oa_place url_at = place_text(place, "url");
-    struct oa_place list = place_text(place, "variables");
+void servers_check(struct loader *loader, const struct oa_json *node, const struct place *place) {
+    const struct oa_json *variables = shape_object(node, "variables");
+    struct place list = place_text(place, "variables");
     struct str name;
     struct str url;
     const char *s;
 
-    (void)seen;
-    if (!oa_shape_text(node, "url", &url)) {
+    if (!shape_text(node, "url", &url)) {
         return;
     }
     s = url.data;
     while (next_variable(&s, url.data + url.len, &name)) {
         if (find_variable(node, name) == NULL) {
-            loader_fail(loader, &url_at, "the variable {%.*s} is not described in \"variables\"",
-                        OA_STR(name));
+            loader_fail_at(loader, place, "url",
+                           "the variable {%.*s} is not described in \"variables\"", SHOWN(name));
         }
     }
-    if (variables == NULL || variables->type != OA_OBJECT) {
-        return;
-    }
-    for (const struct oa_json *one = variables->child; one != NULL; one = one->next) {
-        struct oa_place at = place_member(&list, one);
+    for (const struct oa_json *one = variables != NULL ? variables->child : NULL; one != NULL;
+         one = one->next) {
+        struct place at = place_member(&list, one);
 
         check_variable(loader, one, &at);
         if (!uses_variable(url, one->key)) {
-            loader_fail(loader, &at, "the URL has no variable {%.*s}", OA_STR(one->key));
+            loader_fail(loader, &at, "the URL has no variable {%.*s}", SHOWN(one->key));
         }
     }
 }
@@ -104,8 +96,8 @@ void oa_check_server(struct oa_loader *loader, const struct oa_json *node,
 /* ---- the base path ---- */
 
 /* Add the URL's path from `s`, with the default of each variable. */
-static bool put_path(struct oa_loader *loader, const struct oa_json *server,
-                     const struct oa_place *place, struct str path, struct base *base) {
+static bool put_path(struct loader *loader, const struct oa_json *server, const struct place *place,
+                     struct str path, struct base *base) {
     for (const char *s = path.data, *end = s + path.len; s < end;) {
         struct str piece = { s, 1 };
         struct str name;
@@ -115,21 +107,21 @@ static bool put_path(struct oa_loader *loader, const struct oa_json *server,
             const struct oa_json *variable = find_variable(server, name);
             const struct oa_json *values = variable ? oa_json_get(variable, "enum") : NULL;
 
-            if (variable == NULL || !oa_shape_text(variable, "default", &piece)) {
+            if (variable == NULL || !shape_text(variable, "default", &piece)) {
                 return false; /* reported by the walker */
             }
             if (values != NULL && values->count > 1) {
                 return loader_fail(loader, place,
                                    "the variable {%.*s} in the path of a server must have one "
                                    "value only",
-                                   OA_STR(name));
+                                   SHOWN(name));
             }
         } else {
             next = s + 1;
         }
-        if (piece.len > OA_BASE_BYTES_MAX - base->len) {
+        if (piece.len > DOCUMENT_BASE_BYTES_MAX - base->len) {
             return loader_fail(loader, place, "the path is longer than %d bytes",
-                               OA_BASE_BYTES_MAX);
+                               DOCUMENT_BASE_BYTES_MAX);
         }
         memcpy(base->path + base->len, piece.data, piece.len);
         base->len += piece.len;
@@ -142,7 +134,7 @@ static bool put_path(struct oa_loader *loader, const struct oa_json *server,
 }
 
 /* The path of "https://host/v1" or "/v1". */
-static bool find_path(struct oa_loader *loader, const struct oa_place *place, struct str url,
+static bool find_path(struct loader *loader, const struct place *place, struct str url,
                       struct str *ret) {
     const char *end = url.data + url.len;
     const char *s = memmem(url.data, url.len, "://", 3);
@@ -164,29 +156,27 @@ static bool find_path(struct oa_loader *loader, const struct oa_place *place, st
     return true;
 }
 
-static bool load_base(struct oa_loader *loader, const struct oa_json *server,
-                      const struct oa_place *place, struct base *base) {
-    struct oa_place at = place_text(place, "url");
+static bool load_base(struct loader *loader, const struct oa_json *server,
+                      const struct place *place, struct base *base) {
+    struct place at = place_text(place, "url");
     struct str path = { "", 0 };
     struct str url;
 
     base->len = 0;
-    return oa_shape_text(server, "url", &url) && find_path(loader, &at, url, &path) &&
+    return shape_text(server, "url", &url) && find_path(loader, &at, url, &path) &&
            put_path(loader, server, &at, path, base);
 }
 
 /* Every server of `owner` must have the base path that the document has. */
-static void check_servers(struct oa_loader *loader, const struct oa_json *owner,
-                          const struct oa_place *place, struct str *known) {
-    const struct oa_json *servers = oa_json_get(owner, "servers");
-    struct oa_place list = place_text(place, "servers");
+static void check_servers(struct loader *loader, const struct oa_json *owner,
+                          const struct place *place, struct str *known) {
+    const struct oa_json *servers = shape_array(owner, "servers");
+    struct place list = place_text(place, "servers");
     size_t index = 0;
 
-    if (servers == NULL || servers->type != OA_ARRAY) {
-        return;
-    }
-    for (const struct oa_json *one = servers->child; one != NULL; one = one->next) {
-        struct oa_place at = place_index(&list, index++);
+    for (const struct oa_json *one = servers != NULL ? servers->child : NULL; one != NULL;
+         one = one->next) {
+        struct place at = place_index(&list, index++);
         struct base base;
         char *copy;
 
@@ -203,22 +193,21 @@ static void check_servers(struct oa_loader *loader, const struct oa_json *owner,
             loader_fail(loader, &at,
                         "the base path \"%.*s\" differs from \"%.*s\": all servers must have the "
                         "same",
-                        (int)base.len, base.path, OA_STR(*known));
+                        (int)base.len, base.path, SHOWN(*known));
         }
     }
 }
 
-void load_servers(struct oa_loader *loader) {
-    const struct oa_place root = { .key = { "", 0 } };
-    struct str *base = &loader->doc->base;
+void servers_load(struct loader *loader) {
+    struct str *base = &shape_loader(loader)->doc->base;
 
-    check_servers(loader, loader->doc->root, &root, base);
+    check_servers(loader, loader->root, &report_root, base);
     if (base->data == NULL) {
         *base = (struct str){ "", 0 };
     }
 }
 
-void check_other_servers(struct oa_loader *loader, const struct oa_json *owner,
-                         const struct oa_place *place) {
-    check_servers(loader, owner, place, &loader->doc->base);
+void servers_check_other(struct loader *loader, const struct oa_json *owner,
+                         const struct place *place) {
+    check_servers(loader, owner, place, &shape_loader(loader)->doc->base);
 }

@@ -1,101 +1,66 @@
+/* The walker: every object of a document, compared with its table. */
 #include "shape.h"
 #include "openapi/format/format.h"
 
 #include <string.h>
 
 /* An object that a reference leads to; visited after the tree, so that the stack stays small. */
-struct oa_pending {
-    struct oa_pending *next;
+struct pending {
+    struct pending *next;
     const struct oa_json *node;
-    const struct oa_shape *shape;
+    const struct shape *shape;
     struct str pointer;
 };
 
-static const struct oa_shape schema_shape = { .what = "a schema" };
+static void walk_object(struct loader *loader, const struct oa_json *node,
+                        const struct place *place, const struct shape *shape);
 
-static void walk_object(struct oa_loader *loader, const struct oa_json *node,
-                        const struct oa_place *place, const struct oa_shape *shape);
+/* ---- what was visited, by node and what it was taken for ---- */
 
-/* ---- what was visited: a hash table by node and shape ---- */
+/* What was made of `node`; *ret_is_new: it was not seen before. NULL after loader_fail(). */
+static void **note_seen(struct loader *loader, const struct oa_json *node, const char *what,
+                        bool *ret_is_new) {
+    struct loader_names *seen = &shape_loader(loader)->seen;
+    void **data = loader_names_find(seen, node, str_of(what));
 
-static struct oa_seen **slot_of(struct oa_seen **table, size_t slots, const struct oa_json *node,
-                                const struct oa_shape *shape) {
-    uint64_t h = ((uint64_t)(uintptr_t)node + (uint64_t)(uintptr_t)shape) * 0x9e3779b97f4a7c15u;
-    size_t i = (size_t)(h >> 32);
-
-    while (table[i & (slots - 1)] != NULL &&
-           (table[i & (slots - 1)]->node != node || table[i & (slots - 1)]->shape != shape)) {
-        i++;
-    }
-    return &table[i & (slots - 1)];
-}
-
-static bool grow_seen(struct oa_loader *loader) {
-    size_t slots = loader->seen_slots > 0 ? loader->seen_slots * 2 : 256;
-    struct oa_seen **table = loader_alloc(loader, slots, sizeof(struct oa_seen *));
-
-    if (table == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < loader->seen_slots; i++) {
-        struct oa_seen *seen = loader->seen[i];
-
-        if (seen != NULL) {
-            *slot_of(table, slots, seen->node, seen->shape) = seen;
-        }
-    }
-    loader->seen = table;
-    loader->seen_slots = slots;
-    return true;
-}
-
-/* The entry of `node`; *ret_is_new: it had none. NULL after loader_fail(). */
-static struct oa_seen *note_seen(struct oa_loader *loader, const struct oa_json *node,
-                                 const struct oa_shape *shape, bool *ret_is_new) {
-    struct oa_seen **slot;
-
-    if (loader->seen_count * 2 >= loader->seen_slots && !grow_seen(loader)) {
-        return NULL;
-    }
-    slot = slot_of(loader->seen, loader->seen_slots, node, shape);
-    *ret_is_new = *slot == NULL;
-    if (*slot == NULL) {
-        *slot = loader_alloc(loader, 1, sizeof(**slot));
-        if (*slot == NULL) {
+    *ret_is_new = data == NULL;
+    if (data == NULL) {
+        data = loader_alloc(loader, 1, sizeof(*data));
+        if (data != NULL && !loader_names_set(loader, seen, node, str_of(what), data)) {
             return NULL;
         }
-        **slot = (struct oa_seen){ .node = node, .shape = shape };
-        loader->seen_count++;
     }
-    return *slot;
+    return data;
 }
 
-void *oa_shape_data(struct oa_loader *loader, const struct oa_json *node,
-                    const struct oa_place *place, const struct oa_shape *shape) {
-    struct oa_place storage;
-    struct oa_seen *seen;
+void *shape_data(struct loader *loader, const struct oa_json *node, const struct place *place,
+                 const struct shape *shape) {
+    struct place storage;
+    void **data;
 
-    if (!loader_follow(loader, &node, &place, &storage) || loader->seen_slots == 0) {
+    if (!loader_follow(loader, &node, &place, &storage)) {
         return NULL;
     }
-    seen = *slot_of(loader->seen, loader->seen_slots, node, shape);
-    return seen != NULL ? seen->data : NULL;
+    data = loader_names_find(&shape_loader(loader)->seen, node, str_of(shape->what));
+    return data != NULL ? *data : NULL;
 }
 
-const struct oa_schema *oa_shape_schema(struct oa_loader *loader, const struct oa_json *node,
-                                        const struct oa_place *place) {
+const struct schema *shape_schema(struct loader *loader, const struct oa_json *node,
+                                  const struct place *place) {
     bool is_new;
-    struct oa_seen *seen = note_seen(loader, node, &schema_shape, &is_new);
+    void **data = note_seen(loader, node, "a schema", &is_new);
 
-    if (seen != NULL && is_new) {
-        seen->data = oa_schema_compile(loader, node, place);
+    if (data != NULL && is_new) {
+        struct schemas *schemas = schemas_of(loader);
+
+        *data = schemas != NULL ? schema_compile(schemas, node, place) : NULL;
     }
-    return seen != NULL ? seen->data : NULL;
+    return data != NULL ? *data : NULL;
 }
 
 /* ---- values ---- */
 
-bool oa_shape_text(const struct oa_json *node, const char *name, struct str *ret) {
+bool shape_text(const struct oa_json *node, const char *name, struct str *ret) {
     const struct oa_json *member = oa_json_get(node, name);
 
     if (member == NULL || member->type != OA_STRING || member->text.len == 0) {
@@ -105,14 +70,10 @@ bool oa_shape_text(const struct oa_json *node, const char *name, struct str *ret
     return true;
 }
 
-bool oa_shape_is_true(const struct oa_json *node, const char *name) {
+bool shape_is_true(const struct oa_json *node, const char *name) {
     const struct oa_json *member = oa_json_get(node, name);
 
     return member != NULL && member->type == OA_TRUE;
-}
-
-bool oa_shape_is_extension(struct str name) {
-    return name.len >= 2 && memcmp(name.data, "x-", 2) == 0;
 }
 
 static bool has_format(const struct oa_json *value, const char *name) {
@@ -121,8 +82,8 @@ static bool has_format(const struct oa_json *value, const char *name) {
     return format == NULL || format_check(format, value);
 }
 
-static void walk_texts(struct oa_loader *loader, const struct oa_json *node,
-                       const struct oa_place *place) {
+static void walk_texts(struct loader *loader, const struct oa_json *node,
+                       const struct place *place) {
     size_t index = 0;
 
     if (node->type != OA_ARRAY) {
@@ -130,7 +91,7 @@ static void walk_texts(struct oa_loader *loader, const struct oa_json *node,
         return;
     }
     for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
-        struct oa_place at = place_index(place, index++);
+        struct place at = place_index(place, index++);
 
         if (one->type != OA_STRING) {
             loader_fail(loader, &at, "must be a string");
@@ -138,14 +99,14 @@ static void walk_texts(struct oa_loader *loader, const struct oa_json *node,
     }
 }
 
-static void walk_value(struct oa_loader *loader, const struct oa_json *node,
-                       const struct oa_place *place, const struct oa_shape_member *member) {
+static void walk_value(struct loader *loader, const struct oa_json *node, const struct place *place,
+                       const struct shape_member *member) {
     switch (member->type) {
-    case OA_SHAPE_ANY: return;
-    case OA_SHAPE_SCHEMA: (void)oa_shape_schema(loader, node, place); return;
-    case OA_SHAPE_OBJECT: walk_object(loader, node, place, member->shape); return;
-    case OA_SHAPE_TEXTS: walk_texts(loader, node, place); return;
-    case OA_SHAPE_BOOLEAN:
+    case SHAPE_ANY: return;
+    case SHAPE_SCHEMA: (void)shape_schema(loader, node, place); return;
+    case SHAPE_OBJECT: walk_object(loader, node, place, member->shape); return;
+    case SHAPE_TEXTS: walk_texts(loader, node, place); return;
+    case SHAPE_BOOLEAN:
         if (node->type != OA_TRUE && node->type != OA_FALSE) {
             loader_fail(loader, place, "must be true or false");
         }
@@ -154,31 +115,30 @@ static void walk_value(struct oa_loader *loader, const struct oa_json *node,
     }
     if (node->type != OA_STRING) {
         loader_fail(loader, place, "must be a string");
-    } else if (member->type == OA_SHAPE_TEXT && node->text.len == 0) {
+    } else if (member->type == SHAPE_TEXT && node->text.len == 0) {
         loader_fail(loader, place, "must be a string that is not empty");
-    } else if (member->type == OA_SHAPE_URI && !has_format(node, "uri-reference")) {
+    } else if (member->type == SHAPE_URI && !has_format(node, "uri-reference")) {
         loader_fail(loader, place, "must be a URI or a relative reference");
-    } else if (member->type == OA_SHAPE_EMAIL && !has_format(node, "email")) {
+    } else if (member->type == SHAPE_EMAIL && !has_format(node, "email")) {
         loader_fail(loader, place, "must be an email address");
     }
 }
 
-static void walk_member(struct oa_loader *loader, const struct oa_json *node,
-                        const struct oa_place *place, const struct oa_shape_member *member) {
+static void walk_member(struct loader *loader, const struct oa_json *node,
+                        const struct place *place, const struct shape_member *member) {
     size_t index = 0;
 
-    if (member->holder == OA_SHAPE_ONE) {
+    if (member->holder == SHAPE_ONE) {
         walk_value(loader, node, place, member);
         return;
     }
-    if (node->type != (member->holder == OA_SHAPE_LIST ? OA_ARRAY : OA_OBJECT)) {
+    if (node->type != (member->holder == SHAPE_LIST ? OA_ARRAY : OA_OBJECT)) {
         loader_fail(loader, place, "must be an %s",
-                    member->holder == OA_SHAPE_LIST ? "array" : "object");
+                    member->holder == SHAPE_LIST ? "array" : "object");
         return;
     }
     for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
-        struct oa_place at = member->holder == OA_SHAPE_LIST ? place_index(place, index++)
-                                                             : place_member(place, one);
+        struct place at = place_child(place, one, index++);
 
         walk_value(loader, one, &at, member);
     }
@@ -193,50 +153,50 @@ static bool is_ours(struct str name) {
     return name.len >= sizeof(prefix) - 1 && memcmp(name.data, prefix, sizeof(prefix) - 1) == 0;
 }
 
-static void walk_known(struct oa_loader *loader, const struct oa_json *node,
-                       const struct oa_place *place, const struct oa_shape *shape) {
-    struct oa_nearest nearest = { .name = node->key };
+static void walk_known(struct loader *loader, const struct oa_json *node, const struct place *place,
+                       const struct shape *shape) {
+    struct loader_nearest nearest = { .name = node->key };
 
-    for (const struct oa_shape_member *m = shape->members; m->name != NULL; m++) {
+    for (const struct shape_member *m = shape->members; m->name != NULL; m++) {
         if (str_is(node->key, m->name)) {
             walk_member(loader, node, place, m);
             return;
         }
-        oa_nearest_offer(&nearest, m->name);
+        loader_offer(&nearest, m->name);
     }
-    if (!oa_shape_is_extension(node->key) || is_ours(node->key)) {
-        oa_nearest_fail(loader, place, shape->what, &nearest);
+    if (!shape_is_extension(node->key) || is_ours(node->key)) {
+        loader_fail_nearest(loader, place, shape->what, &nearest);
     }
 }
 
-static void walk_members(struct oa_loader *loader, const struct oa_json *node,
-                         const struct oa_place *place, const struct oa_shape *shape) {
-    for (const struct oa_shape_member *m = shape->members; m != NULL && m->name != NULL; m++) {
+static void walk_members(struct loader *loader, const struct oa_json *node,
+                         const struct place *place, const struct shape *shape) {
+    for (const struct shape_member *m = shape->members; m != NULL && m->name != NULL; m++) {
         if (m->is_required && oa_json_get(node, m->name) == NULL) {
             loader_fail(loader, place, "%s must have the member \"%s\"", shape->what, m->name);
         }
     }
     for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
-        struct oa_place at = place_member(place, one);
+        struct place at = place_member(place, one);
 
         if (shape->members != NULL) {
             walk_known(loader, one, &at, shape);
-        } else if (!oa_shape_is_extension(one->key)) {
+        } else if (!shape_is_extension(one->key)) {
             walk_value(loader, one, &at, shape->each);
         }
     }
 }
 
 /* What stands beside "$ref" would be ignored, but for two texts. */
-static void walk_reference(struct oa_loader *loader, const struct oa_json *node,
-                           const struct oa_place *place, const struct oa_shape *shape) {
+static void walk_reference(struct loader *loader, const struct oa_json *node,
+                           const struct place *place, const struct shape *shape) {
     const struct oa_json *target = node;
-    const struct oa_place *at = place;
-    struct oa_place storage;
-    struct oa_pending *pending;
+    const struct place *at = place;
+    struct place storage;
+    struct pending *pending;
 
     for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
-        struct oa_place beside = place_member(place, one);
+        struct place beside = place_member(place, one);
 
         if (str_is(one->key, "summary") || str_is(one->key, "description")) {
             if (one->type != OA_STRING) {
@@ -251,16 +211,17 @@ static void walk_reference(struct oa_loader *loader, const struct oa_json *node,
     }
     pending = loader_alloc(loader, 1, sizeof(*pending));
     if (pending != NULL) {
-        *pending = (struct oa_pending){
-            .next = loader->pending, .node = target, .shape = shape, .pointer = at->key
-        };
-        loader->pending = pending;
+        *pending = (struct pending){ .next = shape_loader(loader)->pending,
+                                     .node = target,
+                                     .shape = shape,
+                                     .pointer = at->key };
+        shape_loader(loader)->pending = pending;
     }
 }
 
-static void walk_object(struct oa_loader *loader, const struct oa_json *node,
-                        const struct oa_place *place, const struct oa_shape *shape) {
-    struct oa_seen *seen;
+static void walk_object(struct loader *loader, const struct oa_json *node,
+                        const struct place *place, const struct shape *shape) {
+    void **data;
     bool is_new;
 
     if (node->type != OA_OBJECT) {
@@ -271,25 +232,28 @@ static void walk_object(struct oa_loader *loader, const struct oa_json *node,
         walk_reference(loader, node, place, shape);
         return;
     }
-    seen = note_seen(loader, node, shape, &is_new);
-    if (seen == NULL || !is_new) {
+    data = note_seen(loader, node, shape->what, &is_new);
+    if (data == NULL || !is_new) {
         return;
     }
     walk_members(loader, node, place, shape);
     if (shape->check != NULL) {
-        shape->check(loader, node, place, seen);
+        shape->check(loader, node, place);
+    }
+    if (shape->make != NULL) {
+        *data = shape->make(loader, node, place);
     }
 }
 
-void oa_shape_walk(struct oa_loader *loader) {
-    const struct oa_place root = { .key = { "", 0 } };
+void shape_walk(struct loader *loader, const struct shape *shape) {
+    struct document_loader *all = shape_loader(loader);
 
-    walk_object(loader, loader->doc->root, &root, &oa_shape_document);
-    while (loader->pending != NULL) {
-        const struct oa_pending *pending = loader->pending;
-        const struct oa_place place = { .key = pending->pointer };
+    walk_object(loader, loader->root, &report_root, shape);
+    while (all->pending != NULL) {
+        const struct pending *pending = all->pending;
+        const struct place place = { .key = pending->pointer };
 
-        loader->pending = pending->next;
+        all->pending = pending->next;
         walk_object(loader, pending->node, &place, pending->shape);
     }
 }

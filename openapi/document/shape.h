@@ -11,92 +11,154 @@
 #ifndef OPENAPI_DOCUMENT_SHAPE_H
 #define OPENAPI_DOCUMENT_SHAPE_H
 
-#include "openapi/loader.h"
+#include "tables.h"
 
-enum oa_shape_type {
-    OA_SHAPE_ANY,
-    OA_SHAPE_STRING,
-    OA_SHAPE_TEXT, /* a string that is not empty */
-    OA_SHAPE_BOOLEAN,
-    OA_SHAPE_URI,
-    OA_SHAPE_EMAIL,
-    OA_SHAPE_SCHEMA,
-    OA_SHAPE_OBJECT,
-    OA_SHAPE_TEXTS /* an array of strings */
+/* The loader of a document, and what is noted on the way. Every loader in this folder is one. */
+struct document_loader {
+    struct loader loader; /* stands first: see shape_loader() */
+    struct document *doc;
+
+    /* shape.c: the objects that were visited, and those that are still to be */
+    struct loader_names seen;
+    struct pending *pending;
+
+    /* schemas.c */
+    struct example *examples;
+    struct example *examples_last;
+
+    /* operation.c */
+    struct named *ids;
+    struct named *links;
 };
 
-enum oa_shape_holder {
-    OA_SHAPE_ONE,
-    OA_SHAPE_LIST, /* an array of them */
-    OA_SHAPE_MAP   /* an object of them, by any name */
+static inline struct document_loader *shape_loader(struct loader *loader) {
+    return (struct document_loader *)loader;
+}
+
+enum shape_type {
+    SHAPE_ANY,
+    SHAPE_STRING,
+    SHAPE_TEXT, /* a string that is not empty */
+    SHAPE_BOOLEAN,
+    SHAPE_URI,
+    SHAPE_EMAIL,
+    SHAPE_SCHEMA,
+    SHAPE_OBJECT,
+    SHAPE_TEXTS /* an array of strings */
 };
 
-struct oa_shape;
+enum shape_holder {
+    SHAPE_ONE,
+    SHAPE_LIST, /* an array of them */
+    SHAPE_MAP   /* an object of them, by any name */
+};
 
-struct oa_shape_member {
+struct shape;
+
+struct shape_member {
     const char *name;
-    enum oa_shape_type type;
-    enum oa_shape_holder holder;
+    enum shape_type type;
+    enum shape_holder holder;
     bool is_required;
-    const struct oa_shape *shape; /* of an OA_SHAPE_OBJECT */
+    const struct shape *shape; /* of an SHAPE_OBJECT */
 };
 
-/* What the walker knows about one object. */
-struct oa_seen {
-    const struct oa_json *node;
-    const struct oa_shape *shape;
-    void *data; /* what its check function made of it; NULL: nothing, it has mistakes */
+typedef void shape_check_fn(struct loader *loader, const struct oa_json *node,
+                            const struct place *place);
+typedef void *shape_make_fn(struct loader *loader, const struct oa_json *node,
+                            const struct place *place);
+
+struct shape {
+    const char *what;                   /* "a parameter"; no two shapes have the same */
+    const struct shape_member *members; /* ends with a NULL name; NULL: see `each` */
+    const struct shape_member *each;    /* all members are like this one */
+    bool may_refer;                     /* {"$ref": ...} may stand for it */
+    shape_check_fn *check;              /* what the table cannot say */
+    shape_make_fn *make; /* check, and what loaders shall find: see shape_data(); NULL: mistakes */
 };
 
-struct oa_shape {
-    const char *what;                      /* "a parameter" */
-    const struct oa_shape_member *members; /* ends with a NULL name; NULL: see `each` */
-    const struct oa_shape_member *each;    /* all members are like this one */
-    bool may_refer;                        /* {"$ref": ...} may stand for it */
-    void (*check)(struct oa_loader *loader, const struct oa_json *node,
-                  const struct oa_place *place, struct oa_seen *seen);
-};
-
-extern const struct oa_shape oa_shape_document;
-extern const struct oa_shape oa_shape_path_item;
-extern const struct oa_shape oa_shape_parameter;
-extern const struct oa_shape oa_shape_request_body;
-
-/* Visit the document's root and everything below. */
-void oa_shape_walk(struct oa_loader *loader);
+/* Visit the document's root, which is a `shape`, and everything below. */
+void shape_walk(struct loader *loader, const struct shape *shape);
 
 /*
- * What the check function of `shape` made of `node`, after references were followed; NULL when it
+ * What the make function of `shape` made of `node`, after references were followed; NULL when it
  * has mistakes.
  */
-void *oa_shape_data(struct oa_loader *loader, const struct oa_json *node,
-                    const struct oa_place *place, const struct oa_shape *shape);
+void *shape_data(struct loader *loader, const struct oa_json *node, const struct place *place,
+                 const struct shape *shape);
 
 /* The compiled schema at `node`; NULL when it has mistakes, which are reported. */
-const struct oa_schema *oa_shape_schema(struct oa_loader *loader, const struct oa_json *node,
-                                        const struct oa_place *place);
-
-/* document_checks.c, param_load.c, body_load.c, responses.c: what the tables cannot say. */
-typedef void oa_shape_check(struct oa_loader *loader, const struct oa_json *node,
-                            const struct oa_place *place, struct oa_seen *seen);
-oa_shape_check oa_check_document, oa_check_license, oa_check_server, oa_check_components,
-    oa_check_operation, oa_check_parameter, oa_check_header, oa_check_media, oa_check_request_body,
-    oa_check_responses, oa_check_response, oa_check_example, oa_check_link,
-    oa_check_security_scheme, oa_check_security_requirement;
+const struct schema *shape_schema(struct loader *loader, const struct oa_json *node,
+                                  const struct place *place);
 
 /* The member `name` of `node` when it is a string (true: `ret`); else false. */
-bool oa_shape_text(const struct oa_json *node, const char *name, struct str *ret);
-bool oa_shape_is_true(const struct oa_json *node, const char *name);
+bool shape_text(const struct oa_json *node, const char *name, struct str *ret);
+bool shape_is_true(const struct oa_json *node, const char *name);
+
+/* The member `name` when it is of that type; else NULL: nothing, or a mistake of the walker's. */
+static inline const struct oa_json *shape_array(const struct oa_json *node, const char *name) {
+    const struct oa_json *member = oa_json_get(node, name);
+
+    return member != NULL && member->type == OA_ARRAY ? member : NULL;
+}
+
+static inline const struct oa_json *shape_object(const struct oa_json *node, const char *name) {
+    const struct oa_json *member = oa_json_get(node, name);
+
+    return member != NULL && member->type == OA_OBJECT ? member : NULL;
+}
+
 /* "x-..." */
-bool oa_shape_is_extension(struct str name);
+static inline bool shape_is_extension(struct str name) {
+    return name.len >= 2 && memcmp(name.data, "x-", 2) == 0;
+}
+
+/* ---- objects.c: the tables that loaders ask for ---- */
+
+extern const struct shape objects_document;
+extern const struct shape objects_parameter;
+extern const struct shape objects_request_body;
+
+/* ---- what the tables call ---- */
+
+shape_check_fn servers_check;
+shape_check_fn operation_check, operation_check_link;
+shape_check_fn operation_check_responses, operation_check_response, operation_check_media;
+shape_make_fn operation_make_body;
+shape_check_fn parameter_check_header;
+shape_make_fn parameter_make;
+
+/*
+ * ---- steps of loading, in order, after the walk ----
+ *
+ * They report what they find and skip what the walker has reported.
+ */
+
+/* The base path. */
+void servers_load(struct loader *loader);
+/* The servers of a path item or operation must have the document's base path. */
+void servers_check_other(struct loader *loader, const struct oa_json *owner,
+                         const struct place *place);
+/* All operations, and the tree of their paths. */
+void paths_load(struct loader *loader);
+/* The statuses that an operation declares. */
+void operation_load_responses(const struct oa_json *node, struct operation *operation);
+/* Each id is one operation's, each link leads to one. */
+void operation_check_ids(struct loader *loader);
+
+/* ---- schemas.c ---- */
+
+/* The document's schemas: noted and compiled when they were not; NULL after loader_fail(). */
+struct schemas *schemas_of(struct loader *loader);
 
 /*
  * "example" and "examples" of a parameter, header or media type: not both, and each is to be
  * checked against `schema` when all schemas are known. `schema` may be NULL.
  */
-void oa_examples_note(struct oa_loader *loader, const struct oa_json *owner,
-                      const struct oa_place *place, const struct oa_schema *schema);
+void schemas_note_examples(struct loader *loader, const struct oa_json *owner,
+                           const struct place *place, const struct schema *schema);
+
 /* Check what was noted, and the "example", "examples" and "default" of every schema. */
-void oa_examples_check(struct oa_loader *loader);
+void schemas_check_examples(struct loader *loader);
 
 #endif

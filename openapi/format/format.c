@@ -1,6 +1,6 @@
 /*
- * The formats: date, time, date-time (RFC 3339, 5.6; leap seconds: 5.7), duration (appendix A), uuid
- * (RFC 9562, 4: any version), json-pointer (RFC 6901, 3), relative-json-pointer
+ * The formats: date, time, date-time (RFC 3339, 5.6; leap seconds: 5.7), duration (appendix A),
+ * uuid (RFC 9562, 4: any version), json-pointer (RFC 6901, 3), relative-json-pointer
  * (draft-bhutton-relative-json-pointer-00, 3), regex (ECMA-262, 22.2.1, with the flag u), OpenAPI's
  * integers, and those of address.c.
  */

@@ -1,9 +1,10 @@
 /*
  * Keywords for arrays: prefixItems, items, contains, minContains, maxContains, minItems, maxItems,
- * uniqueItems, unevaluatedItems.
+ * uniqueItems.
  */
 #include "compile.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,26 +12,25 @@
 enum { PAIRWISE_MAX = 8 };
 
 /* Items by prefixItems and items; what they evaluate is a prefix, or all. */
-static bool check_each(struct oa_run *run, const struct oa_array *array,
-                       const struct oa_json *value, const struct oa_place *place,
-                       struct oa_marks *marks) {
+static bool check_each(struct run *run, const struct array *array, const struct oa_json *value,
+                       const struct place *place, struct marks *marks) {
     const struct oa_json *item = value->child;
     size_t index = 0;
     bool is_valid = true;
 
     for (; item != NULL && (index < array->prefix.count || array->items != NULL);
          item = item->next, index++) {
-        const struct oa_schema *schema =
+        const struct schema *schema =
             index < array->prefix.count ? array->prefix.items[index] : array->items;
 
         if (schema == array->items && schema->is_false) {
-            is_valid = oa_fail(run, place, "items", "must have at most %zu item%s",
-                               array->prefix.count, array->prefix.count == 1 ? "" : "s");
+            is_valid = run_fail(run, place, "items", "must have at most %zu item%s",
+                                array->prefix.count, array->prefix.count == 1 ? "" : "s");
             break;
         }
-        if (!oa_apply_item(run, schema, item, index, place)) {
+        if (!run_apply_child(run, schema, item, index, place)) {
             is_valid = false;
-            if (oa_run_is_over(run)) {
+            if (run_is_over(run)) {
                 return false;
             }
         }
@@ -38,39 +38,38 @@ static bool check_each(struct oa_run *run, const struct oa_array *array,
     if (marks != NULL) {
         marks->all = marks->all || array->items != NULL || array->prefix.count >= value->count;
         for (size_t i = 0; !marks->all && i < array->prefix.count; i++) {
-            oa_marks_set(marks, (uint32_t)i);
+            marks_set(marks, (uint32_t)i);
         }
     }
     return is_valid;
 }
 
-static bool check_contains(struct oa_run *run, const struct oa_array *array,
-                           const struct oa_json *value, const struct oa_place *place,
-                           struct oa_marks *marks) {
+static bool check_contains(struct run *run, const struct array *array, const struct oa_json *value,
+                           const struct place *place, struct marks *marks) {
     uint64_t count = 0;
     uint32_t index = 0;
 
     for (const struct oa_json *item = value->child; item != NULL; item = item->next, index++) {
-        if (!oa_is_valid(run, array->contains, item, NULL)) {
+        if (!run_is_valid(run, array->contains, item, NULL)) {
             continue;
         }
         count++;
         if (marks != NULL) {
-            oa_marks_set(marks, index);
+            marks_set(marks, index);
         } else if (count > array->contains_max ||
                    (array->contains_max == UINT64_MAX && count >= array->contains_min)) {
             break;
         }
     }
     if (count < array->contains_min) {
-        return oa_fail(run, place, array->contains_min == 1 ? "contains" : "minContains",
-                       "must contain at least %llu matching item%s",
-                       (unsigned long long)array->contains_min,
-                       array->contains_min == 1 ? "" : "s");
+        return run_fail(run, place, array->contains_min == 1 ? "contains" : "minContains",
+                        "must contain at least %llu matching item%s",
+                        (unsigned long long)array->contains_min,
+                        array->contains_min == 1 ? "" : "s");
     }
     return count <= array->contains_max ||
-           oa_fail(run, place, "maxContains", "must contain at most %llu matching item%s",
-                   (unsigned long long)array->contains_max, array->contains_max == 1 ? "" : "s");
+           run_fail(run, place, "maxContains", "must contain at most %llu matching item%s",
+                    (unsigned long long)array->contains_max, array->contains_max == 1 ? "" : "s");
 }
 
 struct hashed {
@@ -79,9 +78,9 @@ struct hashed {
     const struct oa_json *item;
 };
 
-static bool fail_unique(struct oa_run *run, const struct oa_place *place, uint32_t a, uint32_t b) {
-    return oa_fail(run, place, "uniqueItems", "must not have equal items (%u and %u are equal)",
-                   a < b ? a : b, a < b ? b : a);
+static bool fail_unique(struct run *run, const struct place *place, uint32_t a, uint32_t b) {
+    return run_fail(run, place, "uniqueItems", "must not have equal items (%u and %u are equal)",
+                    a < b ? a : b, a < b ? b : a);
 }
 
 static int compare_hashed(const void *a, const void *b) {
@@ -95,14 +94,14 @@ static int compare_hashed(const void *a, const void *b) {
 }
 
 /* Equal items have equal hashes; others that have are very few, and counted as work. */
-static bool check_sorted(struct oa_run *run, const struct hashed *items, uint32_t count,
-                         const struct oa_place *place) {
+static bool check_sorted(struct run *run, const struct hashed *items, uint32_t count,
+                         const struct place *place) {
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = i + 1; k < count && items[k].hash == items[i].hash; k++) {
             if (oa_json_equal(items[i].item, items[k].item)) {
                 return fail_unique(run, place, items[i].index, items[k].index);
             }
-            if (!oa_run_work(run, 1 + items[k].item->raw.len / 64)) {
+            if (!run_work(run, 1 + items[k].item->raw.len / 64)) {
                 return false;
             }
         }
@@ -110,20 +109,20 @@ static bool check_sorted(struct oa_run *run, const struct hashed *items, uint32_
     return true;
 }
 
-static bool check_unique(struct oa_run *run, const struct oa_array *array,
-                         const struct oa_json *value, const struct oa_place *place) {
+static bool check_unique(struct run *run, const struct array *array, const struct oa_json *value,
+                         const struct place *place) {
     struct hashed few[PAIRWISE_MAX];
     struct hashed *items = few;
     uint32_t count = 0;
     bool is_valid;
 
-    if (!oa_run_work(run, value->count + value->raw.len / 64)) {
+    if (!run_work(run, value->count + value->raw.len / 64)) {
         return false;
     }
     if (value->count > PAIRWISE_MAX) {
         items = malloc(value->count * sizeof(*items));
         if (items == NULL) {
-            return oa_stop_for_memory(run);
+            return run_stop_for_memory(run);
         }
     }
     for (const struct oa_json *item = value->child; item != NULL; item = item->next, count++) {
@@ -142,26 +141,26 @@ static bool check_unique(struct oa_run *run, const struct oa_array *array,
     return is_valid;
 }
 
-static bool check_array(struct oa_run *run, const struct oa_op *op, const struct oa_json *value,
-                        const struct oa_place *place, struct oa_marks *marks) {
-    const struct oa_array *array = op->u.array;
+static bool check_array(struct run *run, const struct op *op, const struct oa_json *value,
+                        const struct place *place, struct marks *marks) {
+    const struct array *array = op->u.array;
     bool is_valid = true;
 
     if (array->prefix.count > 0 || array->items != NULL) {
         is_valid = check_each(run, array, value, place, marks);
-        if (!is_valid && oa_run_is_over(run)) {
+        if (!is_valid && run_is_over(run)) {
             return false;
         }
     }
     if (value->count < array->count_min) {
-        is_valid = oa_fail(run, place, "minItems", "must have at least %llu item%s",
-                           (unsigned long long)array->count_min, array->count_min == 1 ? "" : "s");
+        is_valid = run_fail(run, place, "minItems", "must have at least %llu item%s",
+                            (unsigned long long)array->count_min, array->count_min == 1 ? "" : "s");
     }
     if (value->count > array->count_max) {
-        is_valid = oa_fail(run, place, "maxItems", "must have at most %llu item%s",
-                           (unsigned long long)array->count_max, array->count_max == 1 ? "" : "s");
+        is_valid = run_fail(run, place, "maxItems", "must have at most %llu item%s",
+                            (unsigned long long)array->count_max, array->count_max == 1 ? "" : "s");
     }
-    if (!is_valid && oa_run_is_over(run)) {
+    if (!is_valid && run_is_over(run)) {
         return false;
     }
     if (array->contains != NULL && !check_contains(run, array, value, place, marks)) {
@@ -173,33 +172,7 @@ static bool check_array(struct oa_run *run, const struct oa_op *op, const struct
     return is_valid;
 }
 
-static bool check_unevaluated(struct oa_run *run, const struct oa_op *op,
-                              const struct oa_json *value, const struct oa_place *place,
-                              struct oa_marks *marks) {
-    uint32_t index = 0;
-    bool is_valid = true;
-
-    for (const struct oa_json *item = value->child; item != NULL; item = item->next, index++) {
-        struct oa_place at;
-
-        if (oa_marks_has(marks, index)) {
-            continue;
-        }
-        if (op->u.schema->is_false && run->mode != OA_QUIET) {
-            at = place_index(place, index);
-            is_valid = oa_fail(run, &at, "unevaluatedItems", "must NOT have unevaluated items");
-        } else if (!oa_apply_item(run, op->u.schema, item, index, place)) {
-            is_valid = false;
-        }
-        if (!is_valid && oa_run_is_over(run)) {
-            return false;
-        }
-    }
-    marks->all = true;
-    return is_valid;
-}
-
-struct oa_array *oa_compiler_array(struct oa_compiler *c) {
+static struct array *array_of(struct compiler *c) {
     if (c->array == NULL) {
         c->array = loader_alloc(c->loader, 1, sizeof(*c->array));
         if (c->array == NULL) {
@@ -209,57 +182,42 @@ struct oa_array *oa_compiler_array(struct oa_compiler *c) {
         c->array->contains_min = 1;
         c->array->contains_max = UINT64_MAX;
         c->array->seed = c->schemas->seed;
-        oa_compiler_op(c, "items", NULL, OA_ARRAY, check_array)->u.array = c->array;
+        compile_op(c, "items", NULL, OA_ARRAY, check_array)->u.array = c->array;
     }
     return c->array;
 }
 
-static bool compile_prefix(struct oa_compiler *c, const struct oa_json *value,
-                           const struct oa_place *place) {
-    struct oa_array *array = oa_compiler_array(c);
+static bool compile_prefix(struct compiler *c, const struct oa_json *value,
+                           const struct place *place) {
+    struct array *array = array_of(c);
 
-    return array != NULL && oa_compiler_list(c, value, place, &array->prefix);
+    return array != NULL && compile_list(c, value, place, &array->prefix);
 }
 
-static bool compile_items(struct oa_compiler *c, const struct oa_json *value,
-                          const struct oa_place *place) {
-    struct oa_array *array = oa_compiler_array(c);
+/* A schema that goes to the keyword's field. */
+static bool compile_one(struct compiler *c, const struct oa_json *value,
+                        const struct place *place) {
+    struct array *array = array_of(c);
+    const struct schema *schema = array != NULL ? compile_schema(c, value, place) : NULL;
 
+    if (schema != NULL) {
+        *(const struct schema **)((char *)array + c->keyword->field) = schema;
+    }
+    return schema != NULL;
+}
+
+static bool compile_items(struct compiler *c, const struct oa_json *value,
+                          const struct place *place) {
     if (value->type == OA_ARRAY) {
         return loader_fail(c->loader, place,
                            "must be one schema; a list of them is \"prefixItems\"");
     }
-    if (array != NULL) {
-        array->items = oa_compiler_schema(c, value, place);
-    }
-    return array != NULL && array->items != NULL;
+    return compile_one(c, value, place);
 }
 
-static bool compile_contains(struct oa_compiler *c, const struct oa_json *value,
-                             const struct oa_place *place) {
-    struct oa_array *array = oa_compiler_array(c);
-
-    if (array != NULL) {
-        array->contains = oa_compiler_schema(c, value, place);
-    }
-    return array != NULL && array->contains != NULL;
-}
-
-static bool compile_unevaluated(struct oa_compiler *c, const struct oa_json *value,
-                                const struct oa_place *place) {
-    const struct oa_schema *schema = oa_compiler_schema(c, value, place);
-
-    if (schema == NULL) {
-        return false;
-    }
-    c->schema->tracked |= OA_ARRAY;
-    oa_compiler_op(c, "unevaluatedItems", value, OA_ARRAY, check_unevaluated)->u.schema = schema;
-    return true;
-}
-
-static bool compile_unique(struct oa_compiler *c, const struct oa_json *value,
-                           const struct oa_place *place) {
-    struct oa_array *array = oa_compiler_array(c);
+static bool compile_unique(struct compiler *c, const struct oa_json *value,
+                           const struct place *place) {
+    struct array *array = array_of(c);
 
     if (value->type != OA_TRUE && value->type != OA_FALSE) {
         return loader_fail(c->loader, place, "must be true or false");
@@ -270,61 +228,39 @@ static bool compile_unique(struct oa_compiler *c, const struct oa_json *value,
     return array != NULL;
 }
 
-static bool compile_min_items(struct oa_compiler *c, const struct oa_json *value,
-                              const struct oa_place *place) {
-    struct oa_array *array = oa_compiler_array(c);
+static bool compile_count(struct compiler *c, const struct oa_json *value,
+                          const struct place *place) {
+    struct array *array = array_of(c);
 
-    return array != NULL && oa_compiler_size(c, value, place, &array->count_min);
+    return array != NULL &&
+           compile_size(c, value, place, (uint64_t *)((char *)array + c->keyword->field));
 }
 
-static bool compile_max_items(struct oa_compiler *c, const struct oa_json *value,
-                              const struct oa_place *place) {
-    struct oa_array *array = oa_compiler_array(c);
+bool keyword_array_finish(struct compiler *c) {
+    const struct array *array = c->array;
 
-    return array != NULL && oa_compiler_size(c, value, place, &array->count_max);
-}
-
-static bool compile_min_contains(struct oa_compiler *c, const struct oa_json *value,
-                                 const struct oa_place *place) {
-    struct oa_array *array = oa_compiler_array(c);
-
-    return array != NULL && oa_compiler_size(c, value, place, &array->contains_min);
-}
-
-static bool compile_max_contains(struct oa_compiler *c, const struct oa_json *value,
-                                 const struct oa_place *place) {
-    struct oa_array *array = oa_compiler_array(c);
-
-    return array != NULL && oa_compiler_size(c, value, place, &array->contains_max);
-}
-
-bool oa_array_finish(struct oa_compiler *c) {
-    const struct oa_array *array = c->array;
-    struct oa_place at;
-
-    if (array == NULL || !c->schemas->is_strict) {
+    if (array == NULL || !c->schemas->options.is_strict) {
         return true;
     }
-    if (array->count_min > array->count_max) {
-        at = place_text(c->schema->place, "minItems");
-        return loader_fail(c->loader, &at, "is greater than \"maxItems\": no array is valid");
+    if (!compile_check_range(c, array->count_min, array->count_max, "minItems", "maxItems",
+                             "array")) {
+        return false;
     }
-    if (array->contains != NULL && array->contains_min > array->contains_max) {
-        at = place_text(c->schema->place, "maxContains");
-        return loader_fail(c->loader, &at, "is less than \"minContains\": no array is valid");
-    }
-    return true;
+    return array->contains == NULL || array->contains_min <= array->contains_max ||
+           loader_fail_at(c->loader, c->schema->place, "maxContains",
+                          "is less than \"minContains\": no array is valid");
 }
 
-const struct oa_keyword oa_keywords_array[] = {
-    { "prefixItems", OA_HOLDS_LIST, compile_prefix },
-    { "items", OA_HOLDS_SCHEMA, compile_items },
-    { "contains", OA_HOLDS_SCHEMA, compile_contains },
-    { "minContains", OA_HOLDS_NONE, compile_min_contains },
-    { "maxContains", OA_HOLDS_NONE, compile_max_contains },
-    { "minItems", OA_HOLDS_NONE, compile_min_items },
-    { "maxItems", OA_HOLDS_NONE, compile_max_items },
-    { "uniqueItems", OA_HOLDS_NONE, compile_unique },
-    { "unevaluatedItems", OA_HOLDS_SCHEMA, compile_unevaluated },
-    { NULL, OA_HOLDS_NONE, NULL },
+#define FIELD(member) .field = offsetof(struct array, member)
+
+const struct keyword keyword_array[] = {
+    { .name = "prefixItems", .holds = HOLDS_LIST, .compile = compile_prefix },
+    { .name = "items", .holds = HOLDS_SCHEMA, .compile = compile_items, FIELD(items) },
+    { .name = "contains", .holds = HOLDS_SCHEMA, .compile = compile_one, FIELD(contains) },
+    { .name = "minContains", .compile = compile_count, FIELD(contains_min) },
+    { .name = "maxContains", .compile = compile_count, FIELD(contains_max) },
+    { .name = "minItems", .compile = compile_count, FIELD(count_min) },
+    { .name = "maxItems", .compile = compile_count, FIELD(count_max) },
+    { .name = "uniqueItems", .compile = compile_unique },
+    { .name = NULL },
 };

@@ -4,10 +4,10 @@
  * deprecated ("$recursiveRef", "$recursiveAnchor") is not looked at. An extension of it may replace
  * "meta" for itself.
  */
-#include "compile.h"
+#include "index.h"
 
-const char oa_metaschema[] =
-    "{\"$schema\":\"" OA_METASCHEMA_URI "\",\"$id\":\"" OA_METASCHEMA_URI "\","
+const char metaschema[] =
+    "{\"$schema\":\"" METASCHEMA_URI "\",\"$id\":\"" METASCHEMA_URI "\","
     "\"$dynamicAnchor\":\"meta\",\"type\":[\"object\",\"boolean\"],"
     "\"$defs\":{"
     "\"size\":{\"type\":\"integer\",\"minimum\":0},"
@@ -84,4 +84,4 @@ const char oa_metaschema[] =
     "\"contentMediaType\":{\"$ref\":\"#/$defs/text\"},"
     "\"contentSchema\":{\"$ref\":\"#/$defs/schema\"}}}";
 
-const size_t oa_metaschema_len = sizeof(oa_metaschema) - 1;
+const size_t metaschema_len = sizeof(metaschema) - 1;

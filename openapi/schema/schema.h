@@ -2,40 +2,92 @@
  * JSON Schema, draft 2020-12: every keyword of its core, applicator, unevaluated, validation and
  * format-assertion vocabularies. Compiled once, run often.
  *
- * Compiling goes in steps: schema_index.c finds all schemas of a document with their identifiers,
- * schema_reference.c resolves references (RFC 3986, RFC 6901) within the document, keyword_*.c turn
- * each schema into a list of operations. Running first asks only whether a value is valid, which
- * writes nothing; only for an invalid one it runs again to say what is wrong.
+ * Compiling goes in steps: index.c notes all schemas of a document with their identifiers and
+ * resolves references (RFC 3986, RFC 6901) within the document, keyword_*.c turn each schema into a
+ * list of operations, finish.c looks at all of them together. Running (run.c) first asks only
+ * whether a value is valid, which writes nothing; only for an invalid one it runs again to say what
+ * is wrong.
  *
  * Source: draft-bhutton-json-schema-01, draft-bhutton-json-schema-validation-01. A schema is
- * read-only once it is compiled: any number of threads may run it, each with an oa_run of its own.
+ * read-only once it is compiled: any number of threads may run it.
  */
 #ifndef OPENAPI_SCHEMA_SCHEMA_H
 #define OPENAPI_SCHEMA_SCHEMA_H
 
-#include "openapi/json.h"
-#include "openapi/report.h"
-
-#include <stdbool.h>
-#include <stdint.h>
+#include "openapi/loader.h"
 
 /* Beside enum oa_json_type, for "type": a number without a fraction. */
-enum { OA_INTEGER = 128, OA_ANY = 127 };
+enum { SCHEMA_INTEGER = 128, SCHEMA_ANY = 127 };
 
 enum {
     /* Schemas applied inside of each other while one value is judged, references included. */
-    OA_SCHEMA_DEPTH_MAX = 2048,
+    SCHEMA_DEPTH_MAX = 2048,
     /* The same, at the same value: more in a document is a mistake of it. */
-    OA_SCHEMA_IN_PLACE_MAX = 256,
-    /* Default of oa_schema_limits.steps_max. */
-    OA_SCHEMA_STEPS_MAX = 2000000
+    SCHEMA_IN_PLACE_MAX = 256,
+    /* Default of schema_limits.steps_max. */
+    SCHEMA_STEPS_MAX = 2000000
 };
+
+struct schema;
+struct schemas; /* all schemas of a document */
+
+/* ---- compiling ---- */
+
+struct schema_options {
+    bool is_strict;       /* an unknown keyword, or what nothing can satisfy, is a mistake */
+    bool asserts_formats; /* else "format" is an annotation */
+};
+
+/* The schemas of the text that `loader` has parsed: none so far. NULL after loader_fail(). */
+struct schemas *schema_open(struct loader *loader, const struct schema_options *options);
+
+/*
+ * Note the schema at `node` and all schemas in it, with their identifiers. `place` must live as
+ * long as the document. False after loader_fail().
+ */
+bool schema_note(struct schemas *schemas, const struct oa_json *node, const struct place *place);
+
+/* Compile what was noted; false after loader_fail(). References may note more on the way. */
+bool schema_compile_noted(struct schemas *schemas);
+
+/*
+ * The schema at `node`, noted and compiled when it was not; NULL when it has mistakes, which were
+ * reported.
+ */
+struct schema *schema_compile(struct schemas *schemas, const struct oa_json *node,
+                              const struct place *place);
+
+/* The last step: refuse schemas that refer to themselves without descending into the value. */
+bool schema_finish(struct schemas *schemas);
+
+/*
+ * Whether a schema can be run: it and all that it may apply have no mistakes. For a document with
+ * mistakes elsewhere, after schema_finish().
+ */
+bool schema_finish_is_sound(struct schemas *schemas, const struct schema *schema);
+
+/*
+ * What the $ref of the schema at `node` leads to; NULL: it has none, or `node` is no good schema.
+ */
+const struct oa_json *schema_index_target(const struct schemas *schemas,
+                                          const struct oa_json *node);
+
+/* Visit all schemas, with what each was compiled from. */
+void schema_each(const struct schemas *schemas,
+                 void (*visit)(void *user, const struct schema *schema,
+                               const struct oa_json *source),
+                 void *user);
+
+/* Frees what lies outside of the arena (compiled patterns); NULL is allowed. */
+void schema_close(struct schemas *schemas);
+
+/* ---- running ---- */
 
 /*
  * What the judgement of one request may take: of all values whose errors go to one report. Finding
  * the errors of what is invalid may take the same once more.
  */
-struct oa_schema_limits {
+struct schema_limits {
     struct json_scan_limits json;
     /*
      * A schema applied to a value is a step; branches of anyOf can make it many for one value. So
@@ -47,83 +99,44 @@ struct oa_schema_limits {
     uint64_t pattern_work_max;
 };
 
-extern const struct oa_schema_limits oa_schema_limits_default;
-
-struct oa_loader;
-struct oa_schema;
-struct oa_schemas; /* all schemas of a document */
-struct oa_scope;
-struct oa_probe;
-
-/* One judgement. The caller sets `report`, and `limits` if it likes; the rest is zero. */
-struct oa_run {
-    struct oa_report *report;
-    const struct oa_schema_limits *limits; /* NULL: oa_schema_limits_default */
-
-    /* of schema_run.c */
-    uint32_t steps_left;
-    uint32_t steps_unused; /* what was left when the judgement was given up */
-    uint32_t depth_left;
-    uint64_t pattern_work;
-    struct str pattern; /* that took too long */
-    uint8_t mode;
-    uint8_t stop;
-    struct oa_probe *probe;
-    const struct oa_scope *scope;
-};
+extern const struct schema_limits schema_run_defaults;
 
 /*
- * The schema at `node`, compiled; NULL after loader_fail(). The first call compiles all schemas of
- * the document, so that mistakes are reported in those, too, that nothing refers to.
+ * Judge one value that stands at `place`; errors go to `report`. Whether it is valid. `limits` may
+ * be NULL: schema_run_defaults.
  */
-struct oa_schema *oa_schema_compile(struct oa_loader *loader, const struct oa_json *node,
-                                    const struct oa_place *place);
-
-/*
- * The last step: refuse schemas that refer to themselves without descending into the value. Also
- * compiles the document's schemas when oa_schema_compile() was never called.
- */
-bool oa_schema_check_loops(struct oa_loader *loader);
-
-/*
- * Whether a schema can be run: it and all that it may apply have no mistakes. For a document with
- * mistakes elsewhere, after oa_schema_check_loops().
- */
-bool oa_schema_is_sound(struct oa_loader *loader, const struct oa_schema *schema);
-
-/*
- * What the $ref of the schema at `node` leads to; NULL: it has none, or `node` is no good schema.
- */
-const struct oa_json *oa_schema_target(struct oa_loader *loader, const struct oa_json *node);
-
-/* Visit all schemas of a document that has no mistakes so far. */
-void oa_schema_each(struct oa_loader *loader,
-                    void (*visit)(struct oa_loader *loader, void *user,
-                                  const struct oa_schema *schema, const struct oa_json *source),
-                    void *user);
-
-/* Judge one value that stands at `place`; errors go to run->report. Whether it is valid. */
-bool oa_schema_run(struct oa_run *run, const struct oa_schema *schema, const struct oa_json *value,
-                   const struct oa_place *place);
+bool schema_run(const struct schema *schema, const struct oa_json *value, const struct place *place,
+                const struct schema_limits *limits, struct report *report);
 
 /*
  * Parse `text` and judge it; `schema` may be NULL: anything is valid. Malformed JSON and too much
- * of it are one error with keyword "json". `limits` may be NULL: oa_schema_limits_default. A small
- * text takes no memory but the stack.
+ * of it are one error with keyword "json". A small text takes no memory but the stack.
  */
-bool oa_schema_check_text(const struct oa_schema *schema, const char *text, size_t len,
-                          const struct oa_schema_limits *limits, struct oa_report *report);
+bool schema_run_text(const struct schema *schema, const char *text, size_t len,
+                     const struct schema_limits *limits, struct report *report);
 
-/* Frees what lies outside of the arena (compiled patterns); NULL is allowed. */
-void oa_schema_free_all(struct oa_schemas *schemas);
+/* The bits of a type's name ("integer": SCHEMA_INTEGER); 0: there is no such type. */
+unsigned schema_run_type(struct str name);
+
+/* ---- a schema in a file of its own, without a document around it ---- */
+
+struct schema_file;
 
 /*
- * Text for printf's "%.*s"; when it is long, cut between two characters and then ended by "…". The
- * text of a cut one lives until the thread has shown OA_STR_SHOWN others.
+ * Load `file` (at most LOADER_BYTES_MAX). NULL: every mistake, up to LOADER_PROBLEMS_MAX, was
+ * handed to `problem` as a line "FILE: #POINTER: REASON". References to other files are not
+ * followed. Free with schema_file_free(), which allows NULL.
  */
-enum { OA_STR_SHOWN = 4, OA_STR_SHOWN_BYTES_MAX = 200 };
-#define OA_STR(s) oa_str_shown_len(s), oa_str_shown_text(s)
-int oa_str_shown_len(struct str s);
-const char *oa_str_shown_text(struct str s);
+struct schema_file *schema_file_load(const char *file, const struct schema_options *options,
+                                     loader_problem_fn *problem, void *user);
+void schema_file_free(struct schema_file *file);
+
+/* The same from memory; `text` must outlive the schema. `name` is for messages only. */
+struct schema_file *schema_file_parse(const char *name, const char *text, size_t len,
+                                      const struct schema_options *options,
+                                      loader_problem_fn *problem, void *user);
+
+/* The schema; it lives as long as the file. */
+const struct schema *schema_file_root(const struct schema_file *file);
 
 #endif

@@ -2,7 +2,7 @@
  * openapi-check: whether an OpenAPI document is good, and what the gateway would say to a request.
  */
 #include "base/ascii.h"
-#include "openapi/document/file.h"
+#include "openapi/request/request.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -60,14 +60,14 @@ struct request {
     size_t header_count;
     size_t body_bytes_max;
     unsigned errors_max;
-    struct oa_limits limits;
+    struct json_scan_limits limits;
     struct arena *arena; /* for the report and joined headers */
 };
 
 struct verdict {
     unsigned status; /* 0: whatever the service answers */
-    struct oa_match match;
-    struct oa_report report;
+    struct match match;
+    struct report report;
     const char *reason; /* of a status that no error explains, or NULL */
 };
 
@@ -110,7 +110,7 @@ static bool add_header(struct request *request, const char *text) {
     }
     value = colon + 1 + strspn(colon + 1, " \t");
     header->name = (struct str){ text, (size_t)(colon - text) };
-    header->value = (struct str){ value, strlen(value) };
+    header->value = str_of(value);
     request->header_count++;
     return true;
 }
@@ -252,17 +252,16 @@ static char *read_body(const struct request *request, size_t *ret_len) {
 
 static bool is_encoded(struct request *request) {
     unsigned count;
-    struct str encoding = find_header(request, (struct str){ "Content-Encoding", 16 }, &count);
+    struct str encoding = find_header(request, STR("Content-Encoding"), &count);
 
     return count > 0 && !(encoding.len == 8 && strncasecmp(encoding.data, "identity", 8) == 0);
 }
 
 /* false: there is no verdict, and it was said why. */
 static bool judge_body(struct request *request, struct verdict *verdict) {
-    const struct oa_operation *operation = verdict->match.operation;
-    const struct oa_place root = { .key = { "", 0 } };
+    const struct operation *operation = verdict->match.operation;
     unsigned count;
-    struct str type = find_header(request, (struct str){ "Content-Type", 12 }, &count);
+    struct str type = find_header(request, STR("Content-Type"), &count);
     size_t len;
     char *body = read_body(request, &len);
 
@@ -270,47 +269,46 @@ static bool judge_body(struct request *request, struct verdict *verdict) {
         return false;
     }
     if (count == 0) {
-        type = (struct str){ "application/json", 16 };
+        type = STR("application/json");
     }
     if (len > request->body_bytes_max) {
         verdict->status = 413;
         verdict->reason = "the body is longer than the limit";
     } else if (len == 0) {
         if (operation->body_required) {
-            oa_report_add(&verdict->report, &root, "required", "a request body is required");
+            report_add(&verdict->report, &report_root, "required", "a request body is required");
         }
     } else if (is_encoded(request)) {
         verdict->status = 415;
         verdict->reason = "the body has a Content-Encoding, which is not supported";
-    } else if (!oa_operation_takes_media(operation, type)) {
+    } else if (!request_takes_media(operation, type)) {
         verdict->status = 415;
         verdict->reason = "the operation takes no body of this Content-Type";
     } else {
-        oa_check_body(operation, type, body, len, &request->limits, &verdict->report);
+        request_body(operation, type, body, len, &request->limits, &verdict->report);
     }
     free(body);
     return !verdict->report.out_of_memory || fail("out of memory", NULL);
 }
 
 /* As the gateway does it; false: there is no verdict, and it was said why. */
-static bool judge(struct request *request, const struct oa_document *doc, struct verdict *verdict) {
+static bool judge(struct request *request, const struct document *doc, struct verdict *verdict) {
     const char *question = strchr(request->target, '?');
     size_t path_len =
         question != NULL ? (size_t)(question - request->target) : strlen(request->target);
-    struct str query = { question != NULL ? question + 1 : "", 0 };
+    struct str query = str_of(question != NULL ? question + 1 : "");
 
-    query.len = strlen(query.data);
-    oa_document_route(doc, (struct str){ request->method, strlen(request->method) },
-                      (struct str){ request->target, path_len }, &verdict->match);
-    oa_report_init(&verdict->report, request->arena, request->errors_max);
-    if (verdict->match.route != OA_ROUTE_FOUND) {
-        bool has_path = verdict->match.route == OA_ROUTE_NO_METHOD;
+    request_match(doc, str_of(request->method), (struct str){ request->target, path_len },
+                  &verdict->match);
+    report_init(&verdict->report, request->arena, request->errors_max);
+    if (verdict->match.route != ROUTE_FOUND) {
+        bool has_path = verdict->match.route == ROUTE_NO_METHOD;
 
         verdict->status = has_path ? 405 : 404;
         verdict->reason = has_path ? "the path has no such method" : "no path of the document fits";
         return true;
     }
-    oa_check_params(&verdict->match, query, find_header, request, &verdict->report);
+    request_params(&verdict->match, query, find_header, request, &verdict->report);
     if (verdict->report.out_of_memory) {
         return fail("out of memory", NULL);
     }
@@ -359,8 +357,8 @@ static void print_problem(void *user, const char *line) {
     fprintf(stderr, "%s\n", line);
 }
 
-static void print_summary(const struct request *request, const struct oa_document *doc) {
-    struct oa_counts n = oa_document_count(doc);
+static void print_summary(const struct request *request, const struct document *doc) {
+    struct document_counts n = document_count(doc);
 
     printf("%s: %zu path%s, %zu operation%s, %zu schema%s: valid\n", request->document, n.paths,
            n.paths == 1 ? "" : "s", n.operations, n.operations == 1 ? "" : "s", n.schemas,
@@ -369,15 +367,15 @@ static void print_summary(const struct request *request, const struct oa_documen
 
 static int run(struct request *request) {
     struct verdict verdict = { .status = 0 };
-    struct oa_document *doc;
+    struct document *doc;
     int result = EXIT_VALID;
     size_t len;
-    char *text = oa_file_read(request->document, &len, print_problem, NULL);
+    char *text = loader_read(request->document, &len, print_problem, NULL);
 
     if (text == NULL) {
         return EXIT_UNUSABLE;
     }
-    doc = oa_document_parse(request->document, text, len, print_problem, NULL);
+    doc = document_parse(request->document, text, len, print_problem, NULL);
     if (doc == NULL) {
         free(text);
         return request->method != NULL ? EXIT_UNUSABLE : EXIT_REFUSED;
@@ -389,16 +387,16 @@ static int run(struct request *request) {
     } else {
         result = print_verdict(&verdict) ? EXIT_VALID : EXIT_REFUSED;
     }
-    oa_document_free(doc);
+    document_free(doc);
     free(text);
     return result;
 }
 
 int main(int argc, char **argv) {
     static struct request request = { .body_bytes_max = BODY_BYTES_DEFAULT,
-                                      .errors_max = OA_ERRORS_MAX_DEFAULT,
-                                      .limits = { .depth_max = OA_BODY_DEPTH_MAX,
-                                                  .values_max = OA_BODY_VALUES_MAX } };
+                                      .errors_max = REPORT_ERRORS_MAX_DEFAULT,
+                                      .limits = { .depth_max = REQUEST_BODY_DEPTH_MAX,
+                                                  .values_max = REQUEST_BODY_VALUES_MAX } };
     int result;
 
     if (!parse_arguments(argc, argv, &request)) {

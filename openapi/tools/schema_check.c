@@ -4,7 +4,7 @@
  * One instance per line of standard input, one JSON line for each on standard output, written at
  * once, so that another program can ask and wait for the answer.
  */
-#include "openapi/schema/document.h"
+#include "openapi/schema/schema.h"
 #include "tool.h"
 
 #include <getopt.h>
@@ -44,7 +44,7 @@ static void print_problem(void *user, const char *line) {
     fprintf(stderr, "schema-check: %s\n", line);
 }
 
-static void print_verdict(bool is_valid, const struct oa_report *report) {
+static void print_verdict(bool is_valid, const struct report *report) {
     printf("{\"valid\":%s,\"errors\":", is_valid ? "true" : "false");
     tool_print_errors(report);
     puts("}");
@@ -55,21 +55,21 @@ static bool fail(const char *what) {
     return false;
 }
 
-static bool check_line(const struct oa_schema *schema, const char *line, size_t len) {
-    const struct oa_place root = { .key = { "", 0 } };
-    struct oa_schema_limits limits = oa_schema_limits_default;
+static bool check_line(const struct schema *schema, const char *line, size_t len) {
+    struct schema_limits limits = schema_run_defaults;
     _Alignas(8) char memory[4096];
     struct arena scratch;
-    struct oa_report report;
+    struct report report;
     bool is_valid = false;
 
     limits.json.values_max = VALUES_MAX;
     arena_init_scratch(&scratch, memory, sizeof(memory), REPORT_BYTES_MAX);
-    oa_report_init(&report, &scratch, ERRORS_MAX);
+    report_init(&report, &scratch, ERRORS_MAX);
     if (len > LINE_BYTES_MAX) {
-        oa_report_add(&report, &root, "json", "the line is longer than %d bytes", LINE_BYTES_MAX);
+        report_add(&report, &report_root, "json", "the line is longer than %d bytes",
+                   LINE_BYTES_MAX);
     } else {
-        is_valid = oa_schema_check_text(schema, line, len, &limits, &report);
+        is_valid = schema_run_text(schema, line, len, &limits, &report);
     }
     if (!report.out_of_memory) {
         print_verdict(is_valid, &report);
@@ -111,7 +111,7 @@ static bool read_line(char **line, size_t *room, size_t *ret_len) {
     return c != EOF || len > 0;
 }
 
-static bool check_input(const struct oa_schema *schema) {
+static bool check_input(const struct schema *schema) {
     char *line = NULL;
     size_t room = 0;
     size_t len;
@@ -129,7 +129,7 @@ static void usage_error(const char *word) {
 }
 
 /* The schema's file; NULL: there is nothing to do but to exit with *ret_status. */
-static const char *parse_arguments(int argc, char **argv, struct oa_schema_options *ret_options,
+static const char *parse_arguments(int argc, char **argv, struct schema_options *ret_options,
                                    int *ret_status) {
     static const struct option options[] = {
         { "format", no_argument, NULL, 'f' },
@@ -166,8 +166,8 @@ static const char *parse_arguments(int argc, char **argv, struct oa_schema_optio
 }
 
 int main(int argc, char **argv) {
-    struct oa_schema_options options = { .asserts_formats = false };
-    struct oa_schema_document *document;
+    struct schema_options options = { .asserts_formats = false };
+    struct schema_file *schema;
     int status;
     const char *file = parse_arguments(argc, argv, &options, &status);
     bool is_good;
@@ -175,11 +175,11 @@ int main(int argc, char **argv) {
     if (file == NULL) {
         return status;
     }
-    document = oa_schema_document_load(file, &options, print_problem, NULL);
-    if (document == NULL) {
+    schema = schema_file_load(file, &options, print_problem, NULL);
+    if (schema == NULL) {
         return EXIT_MISTAKE;
     }
-    is_good = check_input(oa_schema_document_root(document));
-    oa_schema_document_free(document);
+    is_good = check_input(schema_file_root(schema));
+    schema_file_free(schema);
     return is_good ? EXIT_SUCCESS : EXIT_MISTAKE;
 }

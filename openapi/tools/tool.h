@@ -27,9 +27,9 @@ static inline void tool_print_text(struct str text) {
 }
 
 /* An array of all errors. */
-static inline void tool_print_errors(const struct oa_report *report) {
+static inline void tool_print_errors(const struct report *report) {
     putchar('[');
-    for (const struct oa_error *error = report->first; error != NULL; error = error->next) {
+    for (const struct report_error *error = report->first; error != NULL; error = error->next) {
         fputs(error == report->first ? "{\"path\":" : ",{\"path\":", stdout);
         tool_print_text(error->path);
         fputs(",\"keyword\":", stdout);

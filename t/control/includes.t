@@ -20,7 +20,14 @@ my @house = (
     ['services/product/stock.h',             ''],
     ['services/product/main.c',              "#include \"contract/events.h\"\n#include \"stock.h\""],
     ['services/order/main.c',                '#include "runtime/loop/loop.h"'],
-    ['openapi/schema/schema.h',              '#include "base/err.h"'],
+    ['openapi/report.h',                     '#include "base/err.h"'],
+    ['openapi/pattern/pattern.h',            '#include "openapi/report.h"'],
+    ['openapi/format/format.h',              '#include "openapi/pattern/pattern.h"'],
+    ['openapi/schema/schema.h',              '#include "openapi/format/format.h"'],
+    ['openapi/schema/compile.h',             '#include "schema.h"'],
+    ['openapi/schema/compile.c',             '#include "compile.h"'],
+    ['openapi/document/document.h',          '#include "openapi/schema/schema.h"'],
+    ['openapi/request/request.h',            '#include "openapi/document/document.h"'],
     ['openapi/tools/tool.c',                 '#include "openapi/schema/schema.h"'],
     ['ngx_prodorder_gateway/src/module.c',   "#include <ngx_http.h>\n#include \"openapi/schema/schema.h\""],
 );
@@ -57,6 +64,12 @@ my @violations = (
     ['openapi includes services',    'openapi/schema/a.c',            '#include "../../services/contract/events.h"'],
     ['openapi includes the gateway', 'openapi/schema/a.c',            '#include "../../ngx_prodorder_gateway/src/module.c"'],
     ['openapi includes its tools',   'openapi/schema/a.c',            '#include "openapi/tools/tool.c"'],
+    ['the top of openapi includes a pattern', 'openapi/a.c',          '#include "openapi/pattern/pattern.h"'],
+    ['patterns include formats',     'openapi/pattern/a.c',           '#include "openapi/format/format.h"'],
+    ['formats include schemas',      'openapi/format/a.c',            '#include "../schema/schema.h"'],
+    ['schemas include the document', 'openapi/schema/a.c',            '#include "openapi/document/document.h"'],
+    ['the document includes requests', 'openapi/document/a.c',        '#include "openapi/request/request.h"'],
+    ['requests include the gateway', 'openapi/request/a.c',           '#include "../../ngx_prodorder_gateway/src/module.c"'],
     ['openapi includes nginx',       'openapi/schema/a.c',            '#include <ngx_core.h>'],
     ['a service includes nginx',     'services/order/a.c',            '#include <ngx_core.h>'],
     ['a room without a floor',       'services/other/a.c',            '#include <stdio.h>'],
@@ -66,6 +79,21 @@ for my $case (@violations) {
     my $result = check(house([$file, "int first_line;\n$line"]));
     is($result->{status}, 1, "$name: refused");
     like($result->{err}, qr{^\Q$file\E:2: }m, "$name: file and line are named");
+}
+
+# A source and its header are one file of a circle; a header alone is in none.
+my @two = (['openapi/schema/one.c', qq(#include "one.h"\n#include "two.h")], ['openapi/schema/one.h', ''],
+    ['openapi/schema/two.h', '']);
+is(check(house(@two, ['openapi/schema/two.c', '#include "two.h"']))->{status}, 0, 'one way is no circle');
+is(check(house(@two, ['openapi/schema/two.h', '#include "one.h"']))->{status}, 0, 'a header alone is in no circle');
+for my $way (['its source', ['openapi/schema/two.c', '#include "one.h"']],
+    ['its header', ['openapi/schema/two.c', ''], ['openapi/schema/two.h', '#include "one.h"']],
+    ['a third file', ['openapi/schema/two.c', '#include "compile.h"'], ['openapi/schema/compile.c', '#include "one.h"']])
+{
+    my ($name, @files) = @$way;
+    my $result = check(house(@two, @files));
+    is($result->{status}, 1, "a circle by $name: refused");
+    like($result->{err}, qr{^circle: .*openapi/schema/one.*openapi/schema/two}m, "a circle by $name: its files are named");
 }
 
 done_testing();

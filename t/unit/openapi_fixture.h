@@ -2,7 +2,7 @@
 #ifndef OPENAPI_FIXTURE_H
 #define OPENAPI_FIXTURE_H
 
-#include "openapi/document/document.h"
+#include "openapi/request/request.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,18 +27,18 @@ static inline struct str str(const char *text) {
     return (struct str){ text, strlen(text) };
 }
 
-static inline struct oa_document *load(const char *text) {
+static inline struct document *load(const char *text) {
     message[0] = '\0';
     message_count = 0;
-    return oa_document_parse("doc.json", text, strlen(text), note, NULL);
+    return document_parse("doc.json", text, strlen(text), note, NULL);
 }
 
 /* Errors as "path keyword: message; ...", in order. */
-static inline void render(const struct oa_report *report, char *out, size_t bytes) {
+static inline void render(const struct report *report, char *out, size_t bytes) {
     size_t len = 0;
 
     out[0] = '\0';
-    for (const struct oa_error *e = report->first; e != NULL; e = e->next) {
+    for (const struct report_error *e = report->first; e != NULL; e = e->next) {
         len += (size_t)snprintf(out + len, bytes - len, "%s%.*s %.*s: %.*s", len > 0 ? "; " : "",
                                 (int)e->path.len, e->path.data, (int)e->keyword.len,
                                 e->keyword.data, (int)e->message.len, e->message.data);

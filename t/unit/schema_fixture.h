@@ -2,7 +2,7 @@
 #ifndef SCHEMA_FIXTURE_H
 #define SCHEMA_FIXTURE_H
 
-#include "openapi/schema/document.h"
+#include "openapi/schema/schema.h"
 
 #include "unit.h"
 
@@ -19,50 +19,48 @@ static inline void note_problem(void *user, const char *line) {
 }
 
 /* NULL: the mistakes are in `problems`, each on its line. */
-static inline struct oa_schema_document *parse_schema(const char *text) {
-    static const struct oa_schema_options options = { .asserts_formats = true };
+static inline struct schema_file *parse_schema(const char *text) {
+    static const struct schema_options options = { .asserts_formats = true };
 
     problems[0] = '\0';
-    return oa_schema_document_parse("s", text, strlen(text), &options, note_problem, NULL);
+    return schema_file_parse("s", text, strlen(text), &options, note_problem, NULL);
 }
 
-static inline struct oa_schema_document *load_schema(const char *text) {
-    struct oa_schema_document *document = parse_schema(text);
+static inline struct schema_file *load_schema(const char *text) {
+    struct schema_file *document = parse_schema(text);
 
     ck_assert_str_eq(problems, "");
     ck_assert_ptr_nonnull(document);
     return document;
 }
 
-static inline void render(const struct oa_report *report, char *buf, size_t size) {
+static inline void render(const struct report *report, char *buf, size_t size) {
     size_t len = 0;
 
     buf[0] = '\0';
-    for (const struct oa_error *e = report->first; e != NULL; e = e->next) {
+    for (const struct report_error *e = report->first; e != NULL; e = e->next) {
         len += (size_t)snprintf(buf + len, size - len, "%s%s %s: %s", len > 0 ? "; " : "",
                                 e->path.data, e->keyword.data, e->message.data);
     }
 }
 
 /* What is wrong with the instance; "" when it is valid. */
-static inline void judge_text(const struct oa_schema_document *document, const char *instance,
-                              size_t len, const struct oa_schema_limits *limits, char *errors,
-                              size_t size) {
+static inline void judge_text(const struct schema_file *document, const char *instance, size_t len,
+                              const struct schema_limits *limits, char *errors, size_t size) {
     struct arena *arena = arena_open(1 << 20);
-    struct oa_report report;
+    struct report report;
     bool is_valid;
 
-    oa_report_init(&report, arena, 32);
-    is_valid =
-        oa_schema_check_text(oa_schema_document_root(document), instance, len, limits, &report);
+    report_init(&report, arena, 32);
+    is_valid = schema_run_text(schema_file_root(document), instance, len, limits, &report);
     ck_assert(!report.out_of_memory);
     ck_assert(is_valid == (report.count == 0));
     render(&report, errors, size);
     arena_close(arena);
 }
 
-static inline void judge(const struct oa_schema_document *document, const char *instance,
-                         char *errors, size_t size) {
+static inline void judge(const struct schema_file *document, const char *instance, char *errors,
+                         size_t size) {
     judge_text(document, instance, strlen(instance), NULL, errors, size);
 }
 

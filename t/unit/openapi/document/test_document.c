@@ -125,14 +125,14 @@ END_TEST
 
 START_TEST(a_file_that_is_not_there) {
     message[0] = '\0';
-    ck_assert_ptr_null(oa_document_load("/nonexistent.json", note, NULL));
+    ck_assert_ptr_null(document_load("/nonexistent.json", note, NULL));
     ck_assert_str_eq(message, "/nonexistent.json: cannot be opened: No such file or directory");
 }
 END_TEST
 
 START_TEST(a_file_that_is_none) {
     message[0] = '\0';
-    ck_assert_ptr_null(oa_document_load("/tmp", note, NULL));
+    ck_assert_ptr_null(document_load("/tmp", note, NULL));
     ck_assert_str_eq(message, "/tmp: cannot be read: Is a directory");
 }
 END_TEST
@@ -146,14 +146,14 @@ START_TEST(limit_of_a_file) {
     char wanted[100];
 
     ck_assert_ptr_nonnull(out);
-    fprintf(out, "%s%*s", text, (int)(OA_DOCUMENT_BYTES_MAX - strlen(text)), "");
+    fprintf(out, "%s%*s", text, (int)(LOADER_BYTES_MAX - strlen(text)), "");
     fflush(out);
     message[0] = '\0';
-    oa_document_free(oa_document_load(file, note, NULL));
+    document_free(document_load(file, note, NULL));
     ck_assert_str_eq(message, "");
     fputc(' ', out);
     fclose(out);
-    ck_assert_ptr_null(oa_document_load(file, note, NULL));
+    ck_assert_ptr_null(document_load(file, note, NULL));
     snprintf(wanted, sizeof(wanted), "%s: larger than 4194304 bytes", file);
     ck_assert_str_eq(message, wanted);
     unlink(file);
@@ -182,7 +182,7 @@ START_TEST(limit_of_depth) {
         char opened[JSON_SCAN_DEPTH_MAX] = "";
         char closed[JSON_SCAN_DEPTH_MAX] = "";
         char text[1000];
-        struct oa_document *doc;
+        struct document *doc;
 
         memset(opened, '[', JSON_SCAN_DEPTH_MAX - 4 + more);
         memset(closed, ']', JSON_SCAN_DEPTH_MAX - 4 + more);
@@ -191,7 +191,7 @@ START_TEST(limit_of_depth) {
                  opened, closed);
         doc = load(text);
         ck_assert((doc != NULL) == (more == 0));
-        oa_document_free(doc);
+        document_free(doc);
     }
     ck_assert_ptr_nonnull(strstr(message, "nested too deeply"));
 }
@@ -201,16 +201,16 @@ START_TEST(limit_of_tags) {
     for (unsigned more = 0; more < 2; more++) {
         static char text[64 * 1024];
         size_t len = (size_t)snprintf(text, sizeof(text), "{" INFO ",\"paths\":{},\"tags\":[");
-        struct oa_document *doc;
+        struct document *doc;
 
-        for (unsigned i = 0; i < OA_TAGS_MAX + more; i++) {
+        for (unsigned i = 0; i < DOCUMENT_TAGS_MAX + more; i++) {
             len += (size_t)snprintf(text + len, sizeof(text) - len, "%s{\"name\":\"t%u\"}",
                                     i > 0 ? "," : "", i);
         }
         snprintf(text + len, sizeof(text) - len, "]}");
         doc = load(text);
         ck_assert((doc != NULL) == (more == 0));
-        oa_document_free(doc);
+        document_free(doc);
     }
     ck_assert_str_eq(message, "doc.json: #/tags: there must be at most 1000 tags");
 }
@@ -221,12 +221,12 @@ START_TEST(mistakes_are_counted_up_to_the_limit) {
         static char text[32 * 1024];
         size_t len = (size_t)snprintf(text, sizeof(text), "{" INFO ",\"paths\":{}");
 
-        for (unsigned i = 0; i < OA_PROBLEMS_MAX + more; i++) {
+        for (unsigned i = 0; i < LOADER_PROBLEMS_MAX + more; i++) {
             len += (size_t)snprintf(text + len, sizeof(text) - len, ",\"no-%u\":1", i);
         }
         snprintf(text + len, sizeof(text) - len, "}");
         ck_assert_ptr_null(load(text));
-        ck_assert_uint_eq(message_count, OA_PROBLEMS_MAX + more);
+        ck_assert_uint_eq(message_count, LOADER_PROBLEMS_MAX + more);
         ck_assert(more == (strstr(message, "doc.json: there are more mistakes; these are the first "
                                            "100") != NULL));
     }
@@ -257,9 +257,9 @@ START_TEST(a_long_line_is_cut) {
         }
         snprintf(text + len, sizeof(text) - len, "\":1}");
         line_bytes = 0;
-        ck_assert_ptr_null(oa_document_parse(name, text, strlen(text), measure, NULL));
+        ck_assert_ptr_null(document_parse(name, text, strlen(text), measure, NULL));
         ck_assert_uint_gt(line_bytes, 600);
-        ck_assert_uint_lt(line_bytes, OA_PROBLEM_BYTES_MAX);
+        ck_assert_uint_lt(line_bytes, LOADER_PROBLEM_BYTES_MAX);
     }
 }
 END_TEST
@@ -320,15 +320,15 @@ static const char *const everything =
     "\"pathItems\":{\"I\":{\"post\":{" OK "}}},\"x-e\":1}}";
 
 START_TEST(all_of_openapi_is_accepted) {
-    struct oa_document *doc = load(everything);
-    struct oa_counts counts;
+    struct document *doc = load(everything);
+    struct document_counts counts;
 
     ck_assert_str_eq(message, "");
-    counts = oa_document_count(doc);
+    counts = document_count(doc);
     ck_assert_uint_eq(counts.paths, 1);
     ck_assert_uint_eq(counts.operations, 2);
     ck_assert_uint_eq(counts.schemas, 1);
-    oa_document_free(doc);
+    document_free(doc);
 }
 END_TEST
 
@@ -351,7 +351,7 @@ START_TEST(no_name_is_passed_over) {
         memcpy(text, everything, (size_t)(colon - everything));
         text[colon - everything] = '_';
         memcpy(text + (colon - everything) + 1, colon, len - (size_t)(colon - everything) + 1);
-        oa_document_free(load(text));
+        document_free(load(text));
         accepted += message_count == 0;
     }
     /* the document's own names that nothing refers to: of headers, links, examples, media types */
@@ -360,39 +360,39 @@ START_TEST(no_name_is_passed_over) {
 }
 END_TEST
 
-static void count_operation(void *user, struct oa_operation *operation) {
+static void count_operation(void *user, struct operation *operation) {
     operation->number = ++*(unsigned *)user;
 }
 
 START_TEST(operations_are_visited_once) {
-    struct oa_document *doc = load(everything);
-    struct oa_match match;
+    struct document *doc = load(everything);
+    struct match match;
     unsigned count = 0;
 
-    oa_document_visit(doc, count_operation, &count);
+    document_visit(doc, count_operation, &count);
     ck_assert_uint_eq(count, 2);
-    oa_document_route(doc, str("GET"), str("/v1/a/7"), &match);
+    request_match(doc, str("GET"), str("/v1/a/7"), &match);
     ck_assert(match.operation->number == 1 || match.operation->number == 2);
-    oa_document_free(doc);
+    document_free(doc);
 }
 END_TEST
 
 START_TEST(declared_statuses) {
-    struct oa_document *doc =
+    struct document *doc =
         load(HEAD "{\"/a\":{\"get\":{\"responses\":{"
                   "\"404\":{\"description\":\"\"},\"201\":{\"description\":\"\"},"
                   "\"5XX\":{\"description\":\"\"},\"default\":{\"description\":\"\"}"
                   "}}}}}");
-    struct oa_match match;
+    struct match match;
 
     ck_assert_ptr_nonnull(doc);
-    oa_document_route(doc, str("GET"), str("/a"), &match);
+    request_match(doc, str("GET"), str("/a"), &match);
     ck_assert_uint_eq(match.operation->success_status, 201);
-    ck_assert(oa_operation_declares(match.operation, 404));
-    ck_assert(oa_operation_declares(match.operation, 599));
-    ck_assert(!oa_operation_declares(match.operation, 200));
-    ck_assert(!oa_operation_declares(match.operation, 600));
-    oa_document_free(doc);
+    ck_assert(operation_declares(match.operation, 404));
+    ck_assert(operation_declares(match.operation, 599));
+    ck_assert(!operation_declares(match.operation, 200));
+    ck_assert(!operation_declares(match.operation, 600));
+    document_free(doc);
 }
 END_TEST
 
@@ -453,9 +453,9 @@ START_TEST(bodies_are_judged) {
     char text[2048];
     char errors[2048];
     struct arena *arena = arena_open(1 << 20);
-    struct oa_document *doc;
-    struct oa_report report;
-    struct oa_match match;
+    struct document *doc;
+    struct report report;
+    struct match match;
 
     snprintf(text, sizeof(text), "%s%s%s",
              HEAD
@@ -463,31 +463,31 @@ START_TEST(bodies_are_judged) {
              bodies[_i].schema, "}}}," OK "}}}}");
     doc = load(text);
     ck_assert_str_eq(message, "");
-    oa_document_route(doc, str("POST"), str("/a"), &match);
-    oa_report_init(&report, arena, 32);
-    ck_assert(oa_check_body(match.operation, str("application/json"), bodies[_i].body,
-                            strlen(bodies[_i].body), NULL,
-                            &report) == (bodies[_i].errors[0] == '\0'));
+    request_match(doc, str("POST"), str("/a"), &match);
+    report_init(&report, arena, 32);
+    ck_assert(request_body(match.operation, str("application/json"), bodies[_i].body,
+                           strlen(bodies[_i].body), NULL,
+                           &report) == (bodies[_i].errors[0] == '\0'));
     render(&report, errors, sizeof(errors));
     ck_assert_str_eq(errors, bodies[_i].errors);
-    oa_document_free(doc);
+    document_free(doc);
     arena_close(arena);
 }
 END_TEST
 
 START_TEST(errors_are_counted_up_to_the_limit) {
     struct arena *arena = arena_open(1 << 20);
-    struct oa_document *doc = load(BODY("{\"items\":{\"type\":\"null\"}}"));
-    struct oa_report report;
-    struct oa_match match;
+    struct document *doc = load(BODY("{\"items\":{\"type\":\"null\"}}"));
+    struct report report;
+    struct match match;
 
-    oa_document_route(doc, str("POST"), str("/a"), &match);
-    oa_report_init(&report, arena, 3);
+    request_match(doc, str("POST"), str("/a"), &match);
+    report_init(&report, arena, 3);
     ck_assert(
-        !oa_check_body(match.operation, str("application/json"), "[1,2,3,4,5]", 11, NULL, &report));
+        !request_body(match.operation, str("application/json"), "[1,2,3,4,5]", 11, NULL, &report));
     ck_assert_uint_eq(report.count, 3);
     ck_assert(str_is(report.last->path, "/2"));
-    oa_document_free(doc);
+    document_free(doc);
     arena_close(arena);
 }
 END_TEST

@@ -211,7 +211,7 @@ static struct str find_header(void *user, struct str name, unsigned *ret_count) 
 }
 
 /* A document with one operation, GET `path`, that has these parameters. */
-static struct oa_document *load_params(const char *path, const char *params) {
+static struct document *load_params(const char *path, const char *params) {
     static char text[128 * 1024];
 
     snprintf(text, sizeof(text),
@@ -225,21 +225,21 @@ static struct oa_document *load_params(const char *path, const char *params) {
 static void check(const char *template, const char *params, const char *path, const char *query,
                   const char *headers, const char *wanted) {
     struct arena *arena = arena_open(1 << 20);
-    struct oa_document *doc = load_params(template, params);
-    struct oa_report report;
-    struct oa_match match;
+    struct document *doc = load_params(template, params);
+    struct report report;
+    struct match match;
     char errors[4096];
 
     ck_assert_str_eq(message, "");
-    oa_report_init(&report, arena, 32);
-    oa_document_route(doc, str("GET"), str(path), &match);
-    ck_assert_int_eq(match.route, OA_ROUTE_FOUND);
-    ck_assert(oa_check_params(&match, str(query), find_header, (void *)headers, &report) ==
+    report_init(&report, arena, 32);
+    request_match(doc, str("GET"), str(path), &match);
+    ck_assert_int_eq(match.route, ROUTE_FOUND);
+    ck_assert(request_params(&match, str(query), find_header, (void *)headers, &report) ==
               (wanted[0] == '\0'));
     render(&report, errors, sizeof(errors));
     ck_assert_str_eq(errors, wanted);
     ck_assert(!report.out_of_memory);
-    oa_document_free(doc);
+    document_free(doc);
     arena_close(arena);
 }
 
@@ -292,8 +292,8 @@ static char *repeat(const char *what, const char *separator, unsigned count) {
 }
 
 START_TEST(limit_of_a_query) {
-    char *most = repeat("b=1", "&", OA_QUERY_PAIRS_MAX);
-    char *more = repeat("b=1", "&", OA_QUERY_PAIRS_MAX + 1);
+    char *most = repeat("b=1", "&", REQUEST_QUERY_PAIRS_MAX);
+    char *more = repeat("b=1", "&", REQUEST_QUERY_PAIRS_MAX + 1);
 
     check("/a", Q("q", "{}"), "/a", most, NULL, "");
     check("/a", Q("q", "{}"), "/a", more, NULL,
@@ -304,9 +304,9 @@ START_TEST(limit_of_a_query) {
 END_TEST
 
 START_TEST(limit_of_an_array) {
-    char *most = repeat("1", ",", OA_PARAM_ITEMS_MAX);
-    char *more = repeat("1", ",", OA_PARAM_ITEMS_MAX + 1);
-    char query[4 * OA_PARAM_ITEMS_MAX];
+    char *most = repeat("1", ",", REQUEST_PARAM_ITEMS_MAX);
+    char *more = repeat("1", ",", REQUEST_PARAM_ITEMS_MAX + 1);
+    char query[4 * REQUEST_PARAM_ITEMS_MAX];
 
     snprintf(query, sizeof(query), "q=%s", most);
     check("/a", QX("q", "\"explode\":false", INTEGERS), "/a", query, NULL, "");
@@ -351,9 +351,9 @@ START_TEST(limit_of_parameters) {
     const char *before = "{\"name\":\"q";
     const char *after = "\",\"in\":\"query\",\"schema\":{}}";
 
-    number(params, sizeof(params), OA_PARAMS_MAX, before, after);
+    number(params, sizeof(params), DOCUMENT_PARAMS_MAX, before, after);
     check("/a", params, "/a", "", NULL, "");
-    number(params, sizeof(params), OA_PARAMS_MAX + 1, before, after);
+    number(params, sizeof(params), DOCUMENT_PARAMS_MAX + 1, before, after);
     ck_assert_ptr_null(load_params("/a", params));
     ck_assert_str_eq(message, "doc.json: #/paths/~1a/get/parameters: there must be at most 32 "
                               "parameters");
@@ -365,7 +365,7 @@ START_TEST(limit_of_inherited_parameters) {
     static char params[32 * 1024];
     static char text[64 * 1024];
 
-    number(params, sizeof(params), OA_PARAMS_MAX, "{\"name\":\"q",
+    number(params, sizeof(params), DOCUMENT_PARAMS_MAX, "{\"name\":\"q",
            "\",\"in\":\"query\",\"schema\":{}}");
     snprintf(text, sizeof(text),
              HEAD "{\"/a\":{\"parameters\":[" Q("more", "{}") "],\"get\":{\"parameters\":[%s]," OK
@@ -381,13 +381,13 @@ START_TEST(limit_of_properties) {
     static char param[64 * 1024];
 
     for (unsigned more = 0; more < 2; more++) {
-        struct oa_document *doc;
+        struct document *doc;
 
-        number(list, sizeof(list), OA_PARAM_PROPERTIES_MAX + more, "\"p", "\":{}");
+        number(list, sizeof(list), DOCUMENT_PARAM_PROPERTIES_MAX + more, "\"p", "\":{}");
         snprintf(param, sizeof(param), Q("q", "{\"type\":\"object\",\"properties\":{%s}}"), list);
         doc = load_params("/a", param);
         ck_assert((doc != NULL) == (more == 0));
-        oa_document_free(doc);
+        document_free(doc);
     }
     ck_assert_str_eq(message, "doc.json: #/paths/~1a/get/parameters/0/schema: a parameter must not "
                               "have more than 64 properties");
@@ -397,37 +397,37 @@ END_TEST
 /* The operation's own parameter stands for the path item's of the same name and place. */
 START_TEST(an_operation_overrides_its_path_item) {
     struct arena *arena = arena_open(1 << 20);
-    struct oa_document *doc =
+    struct document *doc =
         load(HEAD "{\"/a\":{\"parameters\":[" Q("q", "{\"type\":\"integer\"}") "," H(
             "X-A", "{\"type\":\"integer\"}") "],"
                                              "\"get\":{\"parameters\":[" H(
                                                  "x-a", "{\"type\":\"boolean\"}") "]," OK "}}}}");
-    struct oa_report report;
-    struct oa_match match;
+    struct report report;
+    struct match match;
     char errors[1000];
 
     ck_assert_str_eq(message, "");
-    oa_report_init(&report, arena, 32);
-    oa_document_route(doc, str("GET"), str("/a"), &match);
-    ck_assert(!oa_check_params(&match, str("q=x"), find_header, (void *)"X-A: 1\n", &report));
+    report_init(&report, arena, 32);
+    request_match(doc, str("GET"), str("/a"), &match);
+    ck_assert(!request_params(&match, str("q=x"), find_header, (void *)"X-A: 1\n", &report));
     render(&report, errors, sizeof(errors));
     ck_assert_str_eq(errors, "header/x-a type: must be boolean; query/q type: must be integer");
-    oa_document_free(doc);
+    document_free(doc);
     arena_close(arena);
 }
 END_TEST
 
 START_TEST(errors_end_at_the_limit) {
     struct arena *arena = arena_open(1 << 20);
-    struct oa_document *doc = load_params("/a", Q("q", INTEGERS));
-    struct oa_report report;
-    struct oa_match match;
+    struct document *doc = load_params("/a", Q("q", INTEGERS));
+    struct report report;
+    struct match match;
 
-    oa_report_init(&report, arena, 2);
-    oa_document_route(doc, str("GET"), str("/a"), &match);
-    ck_assert(!oa_check_params(&match, str("q=a&q=b&q=c"), find_header, NULL, &report));
+    report_init(&report, arena, 2);
+    request_match(doc, str("GET"), str("/a"), &match);
+    ck_assert(!request_params(&match, str("q=a&q=b&q=c"), find_header, NULL, &report));
     ck_assert_uint_eq(report.count, 2);
-    oa_document_free(doc);
+    document_free(doc);
     arena_close(arena);
 }
 END_TEST
@@ -439,12 +439,12 @@ START_TEST(limit_of_the_work) {
     size_t params_len = 0;
     size_t query_len = 0;
     struct arena *arena = arena_open(1 << 20);
-    struct oa_report report;
-    struct oa_match match;
-    struct oa_document *doc;
+    struct report report;
+    struct match match;
+    struct document *doc;
     clock_t before;
 
-    for (unsigned i = 0; i < OA_PARAMS_MAX; i++) {
+    for (unsigned i = 0; i < DOCUMENT_PARAMS_MAX; i++) {
         params_len += (size_t)snprintf(
             params + params_len, sizeof(params) - params_len,
             "%s{\"name\":\"q%u\",\"in\":\"query\",\"schema\":{\"type\":[\"integer\","
@@ -456,39 +456,39 @@ START_TEST(limit_of_the_work) {
     }
     doc = load_params("/a", params);
     before = clock();
-    oa_report_init(&report, arena, OA_PARAMS_MAX);
-    oa_document_route(doc, str("GET"), str("/a"), &match);
-    ck_assert(!oa_check_params(&match, str(query), find_header, NULL, &report));
-    ck_assert_uint_eq(report.count, OA_PARAMS_MAX);
+    report_init(&report, arena, DOCUMENT_PARAMS_MAX);
+    request_match(doc, str("GET"), str("/a"), &match);
+    ck_assert(!request_params(&match, str(query), find_header, NULL, &report));
+    ck_assert_uint_eq(report.count, DOCUMENT_PARAMS_MAX);
     ck_assert_str_eq(report.last->path.data, "query/q31");
     ck_assert_str_eq(report.last->message.data,
                      "takes too long to compare with the pattern ^(a+)+$");
     ck_assert_int_lt((clock() - before) / (CLOCKS_PER_SEC / 10), 8); /* 0.06 s here */
     arena_close(arena);
-    oa_document_free(doc);
+    document_free(doc);
 }
 END_TEST
 
 /* Too little memory is no verdict. */
 START_TEST(no_memory_is_said) {
-    struct oa_document *doc = load_params("/a", Q("q", STRINGS));
+    struct document *doc = load_params("/a", Q("q", STRINGS));
     unsigned counts[2] = { 0, 0 };
 
     for (size_t bytes = 0; bytes < 4096; bytes += 8) {
         struct arena *arena = arena_open(bytes);
-        struct oa_report report;
-        struct oa_match match;
+        struct report report;
+        struct match match;
 
-        oa_report_init(&report, arena, 2);
-        oa_document_route(doc, str("GET"), str("/a"), &match);
-        ck_assert(oa_check_params(&match, str("q=a&q=%61"), find_header, NULL, &report) ==
+        report_init(&report, arena, 2);
+        request_match(doc, str("GET"), str("/a"), &match);
+        ck_assert(request_params(&match, str("q=a&q=%61"), find_header, NULL, &report) ==
                   !report.out_of_memory);
         counts[report.out_of_memory]++;
         arena_close(arena);
     }
     ck_assert_uint_gt(counts[0], 0);
     ck_assert_uint_gt(counts[1], 10);
-    oa_document_free(doc);
+    document_free(doc);
 }
 END_TEST
 

@@ -135,12 +135,12 @@ static const struct {
 };
 
 START_TEST(values_are_judged) {
-    struct oa_schema_document *document = load_schema(cases[_i].schema);
+    struct schema_file *document = load_schema(cases[_i].schema);
     char errors[2048];
 
     judge(document, cases[_i].instance, errors, sizeof(errors));
     ck_assert_str_eq(errors, cases[_i].errors);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
@@ -149,7 +149,7 @@ START_TEST(leftovers_among_many) {
     static const char schema[] = "{\"patternProperties\":{\"^a\":true},\"anyOf\":["
                                  "{\"properties\":{\"b70\":true}},{\"required\":[\"none\"]}],"
                                  "\"unevaluatedProperties\":false}";
-    struct oa_schema_document *document = load_schema(schema);
+    struct schema_file *document = load_schema(schema);
     char text[4096] = "{\"b70\":0";
     char errors[256];
 
@@ -165,7 +165,7 @@ START_TEST(leftovers_among_many) {
     strncat(text, ",\"c\":1}", 8);
     judge(document, text, errors, sizeof(errors));
     ck_assert_str_eq(errors, "/c unevaluatedProperties: must NOT have unevaluated property 'c'");
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
@@ -173,7 +173,7 @@ END_TEST
 START_TEST(required_among_many) {
     char schema[8192] = "{\"required\":[\"n0\"";
     char text[8192] = "{\"n0\":0";
-    struct oa_schema_document *document;
+    struct schema_file *document;
     char errors[256];
 
     for (int i = 1; i < 300; i++) {
@@ -190,37 +190,35 @@ START_TEST(required_among_many) {
     document = load_schema(schema);
     judge(document, text, errors, sizeof(errors));
     ck_assert_str_eq(errors, " required: must have required property 'n150'");
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 START_TEST(errors_are_counted_up_to_the_limit) {
-    struct oa_schema_document *document = load_schema("{\"items\":{\"type\":\"null\"}}");
+    struct schema_file *document = load_schema("{\"items\":{\"type\":\"null\"}}");
     struct arena *arena = arena_open(1 << 20);
-    struct oa_report report;
+    struct report report;
 
-    oa_report_init(&report, arena, 3);
-    ck_assert(
-        !oa_schema_check_text(oa_schema_document_root(document), "[1,2,3,4,5]", 11, NULL, &report));
+    report_init(&report, arena, 3);
+    ck_assert(!schema_run_text(schema_file_root(document), "[1,2,3,4,5]", 11, NULL, &report));
     ck_assert_uint_eq(report.count, 3);
     ck_assert(str_is(report.last->path, "/2"));
     arena_close(arena);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 /* A value that is valid takes no memory for a report. */
 START_TEST(a_valid_value_reports_nothing) {
-    struct oa_schema_document *document =
-        load_schema("{\"anyOf\":[{\"minimum\":5},{\"not\":false}]}");
+    struct schema_file *document = load_schema("{\"anyOf\":[{\"minimum\":5},{\"not\":false}]}");
     struct arena *arena = arena_open(1 << 20);
-    struct oa_report report;
+    struct report report;
 
-    oa_report_init(&report, arena, 3);
-    ck_assert(oa_schema_check_text(oa_schema_document_root(document), "1", 1, NULL, &report));
+    report_init(&report, arena, 3);
+    ck_assert(schema_run_text(schema_file_root(document), "1", 1, NULL, &report));
     ck_assert_uint_eq(arena->total_bytes, 0);
     arena_close(arena);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 

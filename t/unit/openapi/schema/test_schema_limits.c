@@ -22,8 +22,8 @@ static char *repeat(const char *before, const char *unit, size_t count, const ch
 static char errors[16384];
 
 START_TEST(values_are_limited) {
-    struct oa_schema_limits limits = oa_schema_limits_default;
-    struct oa_schema_document *document = load_schema("{}");
+    struct schema_limits limits = schema_run_defaults;
+    struct schema_file *document = load_schema("{}");
 
     limits.json.values_max = 4;
     judge_text(document, "[1,{\"a\":2}]", 11, &limits, errors, sizeof(errors));
@@ -31,12 +31,12 @@ START_TEST(values_are_limited) {
     judge_text(document, "[1,{\"a\":2},3]", 13, &limits, errors, sizeof(errors));
     ck_assert_str_eq(errors, " json: JSON has too many values: at most 4 are allowed (line 1, "
                              "column 12)");
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 START_TEST(the_default_of_values_is_kept) {
-    struct oa_schema_document *document = load_schema("{}");
+    struct schema_file *document = load_schema("{}");
     char *text = repeat("[0", ",0", OA_JSON_VALUES_MAX - 2, "]");
 
     judge(document, text, errors, sizeof(errors));
@@ -46,13 +46,13 @@ START_TEST(the_default_of_values_is_kept) {
     judge(document, text, errors, sizeof(errors));
     ck_assert_ptr_nonnull(strstr(errors, "at most 65536 are allowed"));
     free(text);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 START_TEST(levels_are_limited) {
-    struct oa_schema_limits limits = oa_schema_limits_default;
-    struct oa_schema_document *document = load_schema("{}");
+    struct schema_limits limits = schema_run_defaults;
+    struct schema_file *document = load_schema("{}");
 
     limits.json.depth_max = 2;
     judge_text(document, "[[]]", 4, &limits, errors, sizeof(errors));
@@ -60,13 +60,13 @@ START_TEST(levels_are_limited) {
     judge_text(document, "[[[]]]", 6, &limits, errors, sizeof(errors));
     ck_assert_str_eq(errors, " json: JSON at line 1, column 3 is nested too deeply: at most 2 "
                              "levels are allowed");
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 /* Each level asks both branches about the rest: 2 to the power of the depth, without a limit. */
 START_TEST(steps_are_limited) {
-    struct oa_schema_document *document =
+    struct schema_file *document =
         load_schema("{\"anyOf\":[{\"items\":{\"$ref\":\"#\"},\"maxItems\":0},"
                     "{\"items\":{\"$ref\":\"#\"},\"maxItems\":0},{\"not\":{\"items\":{\"$ref\":"
                     "\"#\"}}},{\"const\":1}]}");
@@ -79,7 +79,7 @@ START_TEST(steps_are_limited) {
     ck_assert_int_lt((clock() - before) / CLOCKS_PER_SEC, 5);
     free(inner);
     free(text);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
@@ -124,7 +124,7 @@ START_TEST(linear_work_is_counted) {
     char *inner = make_linear(_i);
     char *levels = repeat("", "{\"l\":", 18, inner);
     char *text = repeat(levels, "}", 18, "");
-    struct oa_schema_document *document;
+    struct schema_file *document;
     clock_t before;
 
     snprintf(schema, sizeof(schema),
@@ -141,88 +141,86 @@ START_TEST(linear_work_is_counted) {
     free(inner);
     free(levels);
     free(text);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 /* The limits are a request's: many values do not get them many times. */
 START_TEST(values_of_one_report_share_the_limits) {
-    struct oa_schema_limits limits = oa_schema_limits_default;
-    struct oa_schema_document *document = load_schema("{\"pattern\":\"^(a+)+$\"}");
-    const struct oa_schema *schema = oa_schema_document_root(document);
+    struct schema_limits limits = schema_run_defaults;
+    struct schema_file *document = load_schema("{\"pattern\":\"^(a+)+$\"}");
+    const struct schema *schema = schema_file_root(document);
     struct arena *arena = arena_open(1 << 20);
-    struct oa_report report;
+    struct report report;
     unsigned valid = 0;
 
     limits.steps_max = 5;
-    oa_report_init(&report, arena, 32);
+    report_init(&report, arena, 32);
     for (int i = 0; i < 9; i++) {
-        valid += oa_schema_check_text(schema, "\"aa\"", 4, &limits, &report);
+        valid += schema_run_text(schema, "\"aa\"", 4, &limits, &report);
     }
     ck_assert_uint_eq(valid, 5);
     ck_assert_uint_eq(report.count, 4);
     ck_assert_str_eq(report.last->keyword.data, "steps");
 
-    limits.steps_max = OA_SCHEMA_STEPS_MAX;
+    limits.steps_max = SCHEMA_STEPS_MAX;
     limits.pattern_work_max = 100000;
-    oa_report_init(&report, arena, 32);
-    ck_assert(oa_schema_check_text(schema, "\"aa\"", 4, &limits, &report));
-    ck_assert(
-        !oa_schema_check_text(schema, "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"", 32, &limits, &report));
-    ck_assert(!oa_schema_check_text(schema, "\"aa\"", 4, &limits, &report));
+    report_init(&report, arena, 32);
+    ck_assert(schema_run_text(schema, "\"aa\"", 4, &limits, &report));
+    ck_assert(!schema_run_text(schema, "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"", 32, &limits, &report));
+    ck_assert(!schema_run_text(schema, "\"aa\"", 4, &limits, &report));
     ck_assert_uint_eq(report.count, 2);
     ck_assert_str_eq(report.last->keyword.data, "pattern");
-    ck_assert(oa_schema_check_text(schema, "1", 1, &limits, &report)); /* needs no pattern */
+    ck_assert(schema_run_text(schema, "1", 1, &limits, &report)); /* needs no pattern */
     arena_close(arena);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 START_TEST(steps_are_counted_exactly) {
-    struct oa_schema_limits limits = oa_schema_limits_default;
-    struct oa_schema_document *document = load_schema("{\"items\":{\"type\":\"integer\"}}");
+    struct schema_limits limits = schema_run_defaults;
+    struct schema_file *document = load_schema("{\"items\":{\"type\":\"integer\"}}");
 
     limits.steps_max = 4; /* the array and three items */
     judge_text(document, "[1,2,3]", 7, &limits, errors, sizeof(errors));
     ck_assert_str_eq(errors, "");
     judge_text(document, "[1,2,3,4]", 9, &limits, errors, sizeof(errors));
     ck_assert_str_eq(errors, " steps: takes too many steps to compare with its schema");
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 /* A limit is no "invalid" that "not" could turn into "valid". */
 START_TEST(a_limit_is_not_negated) {
-    struct oa_schema_limits limits = oa_schema_limits_default;
-    struct oa_schema_document *document =
-        load_schema("{\"not\":{\"items\":{\"type\":\"integer\"}}}");
+    struct schema_limits limits = schema_run_defaults;
+    struct schema_file *document = load_schema("{\"not\":{\"items\":{\"type\":\"integer\"}}}");
 
     limits.steps_max = 3;
     judge_text(document, "[1,2,3]", 7, &limits, errors, sizeof(errors));
     ck_assert_str_eq(errors, " steps: takes too many steps to compare with its schema");
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 /* References that only the dynamic scope turns into a circle cannot be found before. */
 START_TEST(circles_of_the_dynamic_scope_end) {
-    struct oa_schema_document *document = load_schema(
+    struct schema_file *document = load_schema(
         "{\"$id\":\"outer\",\"$ref\":\"inner\",\"$defs\":{\"o\":{\"$dynamicAnchor\":\"x\","
         "\"$ref\":\"inner\"},\"inner\":{\"$id\":\"inner\",\"$dynamicRef\":\"#x\",\"$defs\":{"
         "\"i\":{\"$dynamicAnchor\":\"x\"}}}}}");
 
     judge(document, "1", errors, sizeof(errors));
     ck_assert_str_eq(errors, " depth: leads through more than 2048 schemas inside of each other");
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 /* A chain of references at one value: found when the schema is loaded. */
 START_TEST(references_in_a_row_are_limited) {
-    for (int count = OA_SCHEMA_IN_PLACE_MAX - 1; count <= OA_SCHEMA_IN_PLACE_MAX; count++) {
+    for (int count = SCHEMA_IN_PLACE_MAX - 1; count <= SCHEMA_IN_PLACE_MAX; count++) {
         char *text = calloc(1, 64 * 1024);
         size_t len = (size_t)snprintf(text, 64 * 1024, "{\"$defs\":{\"d%d\":true", count - 1);
-        struct oa_schema_document *document;
+        struct schema_file *document;
 
         for (int i = 0; i < count - 1; i++) {
             len += (size_t)snprintf(text + len, 64 * 1024 - len,
@@ -230,18 +228,18 @@ START_TEST(references_in_a_row_are_limited) {
         }
         snprintf(text + len, 64 * 1024 - len, "},\"$ref\":\"#/$defs/d0\"}");
         document = parse_schema(text);
-        ck_assert((document != NULL) == (count < OA_SCHEMA_IN_PLACE_MAX));
+        ck_assert((document != NULL) == (count < SCHEMA_IN_PLACE_MAX));
         ck_assert((strstr(problems, "more than 256 schemas apply to the same value") != NULL) ==
                   (document == NULL));
-        oa_schema_document_free(document);
+        schema_file_free(document);
         free(text);
     }
 }
 END_TEST
 
 START_TEST(regular_expressions_are_limited) {
-    struct oa_schema_limits limits = oa_schema_limits_default;
-    struct oa_schema_document *document =
+    struct schema_limits limits = schema_run_defaults;
+    struct schema_file *document =
         load_schema("{\"items\":{\"pattern\":\"^(a+)+$\"},\"not\":{\"const\":1}}");
 
     limits.pattern_work_max = 100000;
@@ -250,18 +248,18 @@ START_TEST(regular_expressions_are_limited) {
     judge_text(document, "[\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"]", 42, &limits, errors,
                sizeof(errors));
     ck_assert_str_eq(errors, " pattern: takes too long to compare with the pattern ^(a+)+$");
-    oa_schema_document_free(document);
+    schema_file_free(document);
     document = load_schema("{\"not\":{\"pattern\":\"^(a+)+$\"}}");
     judge_text(document, "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"", 40, &limits, errors,
                sizeof(errors));
     ck_assert_str_eq(errors, " pattern: takes too long to compare with the pattern ^(a+)+$");
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 /* 60,000 different items, and members: minutes when each is compared with each. */
 START_TEST(many_items_are_compared_quickly) {
-    struct oa_schema_document *document = load_schema(
+    struct schema_file *document = load_schema(
         "{\"uniqueItems\":true,\"items\":{\"uniqueItems\":true,\"const\":{\"none\":1}}}");
     size_t size = 60000 * 16;
     char *text = malloc(size);
@@ -280,17 +278,16 @@ START_TEST(many_items_are_compared_quickly) {
     ck_assert_str_eq(errors, "/0 const: must be {\"none\":1}; /1 const: must be {\"none\":1}");
     ck_assert_int_lt((clock() - before) / CLOCKS_PER_SEC, 2);
     free(text);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 /* ---- the texts of an error ------------------------------------------------------------------- */
 
 static size_t write_place(const char *key, char *buf, size_t bytes_max) {
-    const struct oa_place root = { .key = { "", 0 } };
-    const struct oa_place place = { .parent = &root, .key = { key, strlen(key) } };
+    const struct place place = { .parent = &report_root, .key = { key, strlen(key) } };
 
-    return oa_place_write(&place, buf, bytes_max);
+    return report_place(&place, buf, bytes_max);
 }
 
 START_TEST(pointers_are_cut_between_characters) {
@@ -314,26 +311,26 @@ START_TEST(pointers_are_cut_between_characters) {
 END_TEST
 
 START_TEST(long_texts_of_errors_are_cut) {
-    struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
-    char *text = repeat("{\"", "k", OA_ERROR_PATH_BYTES_MAX - 1, "\":1}");
+    struct schema_file *document = load_schema("{\"additionalProperties\":false}");
+    char *text = repeat("{\"", "k", REPORT_PATH_BYTES_MAX - 1, "\":1}");
     struct arena *arena = arena_open(1 << 20);
-    struct oa_report report;
+    struct report report;
 
-    oa_report_init(&report, arena, 1);
-    oa_schema_check_text(oa_schema_document_root(document), text, strlen(text), NULL, &report);
-    ck_assert_uint_eq(report.first->path.len, OA_ERROR_PATH_BYTES_MAX);
+    report_init(&report, arena, 1);
+    schema_run_text(schema_file_root(document), text, strlen(text), NULL, &report);
+    ck_assert_uint_eq(report.first->path.len, REPORT_PATH_BYTES_MAX);
     ck_assert_ptr_null(strstr(report.first->path.data, "\xe2\x80\xa6"));
     free(text);
 
-    text = repeat("{\"", "k", OA_ERROR_PATH_BYTES_MAX, "\":1}");
-    oa_report_init(&report, arena, 1);
-    oa_schema_check_text(oa_schema_document_root(document), text, strlen(text), NULL, &report);
-    ck_assert_uint_eq(report.first->path.len, OA_ERROR_PATH_BYTES_MAX);
-    ck_assert_str_eq(report.first->path.data + OA_ERROR_PATH_BYTES_MAX - 3, "\xe2\x80\xa6");
-    ck_assert_uint_lt(report.first->message.len, OA_ERROR_MESSAGE_BYTES_MAX);
+    text = repeat("{\"", "k", REPORT_PATH_BYTES_MAX, "\":1}");
+    report_init(&report, arena, 1);
+    schema_run_text(schema_file_root(document), text, strlen(text), NULL, &report);
+    ck_assert_uint_eq(report.first->path.len, REPORT_PATH_BYTES_MAX);
+    ck_assert_str_eq(report.first->path.data + REPORT_PATH_BYTES_MAX - 3, "\xe2\x80\xa6");
+    ck_assert_uint_lt(report.first->message.len, REPORT_MESSAGE_BYTES_MAX);
     free(text);
     arena_close(arena);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
@@ -341,7 +338,7 @@ END_TEST
  * Without memory for the first error nothing is known; without memory for more, they are left out.
  */
 START_TEST(memory_for_errors_is_limited) {
-    struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
+    struct schema_file *document = load_schema("{\"additionalProperties\":false}");
     char *key = repeat("", "k", 3000, "");
     char *text = malloc(16 * 3100);
     size_t size = 0;
@@ -353,11 +350,10 @@ START_TEST(memory_for_errors_is_limited) {
     snprintf(text + size, 2, "}");
     for (size_t bytes = 0; bytes < 32768; bytes += 1024) {
         struct arena *arena = arena_open(bytes);
-        struct oa_report report;
+        struct report report;
 
-        oa_report_init(&report, arena, 32);
-        ck_assert(!oa_schema_check_text(oa_schema_document_root(document), text, strlen(text), NULL,
-                                        &report));
+        report_init(&report, arena, 32);
+        ck_assert(!schema_run_text(schema_file_root(document), text, strlen(text), NULL, &report));
         ck_assert(report.out_of_memory == (report.count == 0));
         counts[report.count > 0]++;
         ck_assert_uint_lt(report.count, 10);
@@ -367,21 +363,21 @@ START_TEST(memory_for_errors_is_limited) {
     ck_assert_uint_gt(counts[1], 0);
     free(key);
     free(text);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 /* A name that is shown in a message is cut between two characters, too, and one sees that. */
 START_TEST(messages_are_valid_utf8) {
-    struct oa_schema_document *document = load_schema("{\"additionalProperties\":false}");
+    struct schema_file *document = load_schema("{\"additionalProperties\":false}");
     char *text = repeat("{\"x", "\xc3\xa9", 150, "\":1}");
     char *shown = repeat("must NOT have additional property 'x", "\xc3\xa9", 99, "\xe2\x80\xa6'");
     struct arena *arena = arena_open(1 << 20);
     const char *s;
-    struct oa_report report;
+    struct report report;
 
-    oa_report_init(&report, arena, 1);
-    oa_schema_check_text(oa_schema_document_root(document), text, strlen(text), NULL, &report);
+    report_init(&report, arena, 1);
+    schema_run_text(schema_file_root(document), text, strlen(text), NULL, &report);
     ck_assert_str_eq(report.first->message.data, shown);
     free(shown);
     s = report.first->message.data;
@@ -393,20 +389,20 @@ START_TEST(messages_are_valid_utf8) {
     }
     free(text);
     arena_close(arena);
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
 START_TEST(several_texts_are_shown) {
-    char *text = repeat("", "a", OA_STR_SHOWN_BYTES_MAX + 1, "");
-    struct str a = { text, OA_STR_SHOWN_BYTES_MAX };
-    struct str b = { text, OA_STR_SHOWN_BYTES_MAX + 1 };
+    char *text = repeat("", "a", REPORT_SHOWN_BYTES_MAX + 1, "");
+    struct str a = { text, REPORT_SHOWN_BYTES_MAX };
+    struct str b = { text, REPORT_SHOWN_BYTES_MAX + 1 };
     struct str c = { "c\xc3\xa9", 3 };
     char got[1000];
     char expected[1000];
 
-    snprintf(got, sizeof(got), "%.*s|%.*s|%.*s|%.*s", OA_STR(a), OA_STR(b), OA_STR(c), OA_STR(b));
-    text[OA_STR_SHOWN_BYTES_MAX] = '\0';
+    snprintf(got, sizeof(got), "%.*s|%.*s|%.*s|%.*s", SHOWN(a), SHOWN(b), SHOWN(c), SHOWN(b));
+    text[REPORT_SHOWN_BYTES_MAX] = '\0';
     snprintf(expected, sizeof(expected), "%s|%s\xe2\x80\xa6|c\xc3\xa9|%s\xe2\x80\xa6", text, text,
              text);
     ck_assert_str_eq(got, expected);

@@ -75,7 +75,7 @@ END_TEST
 
 START_TEST(a_file_that_is_not_there) {
     problems[0] = '\0';
-    ck_assert_ptr_null(oa_schema_document_load("/no/such/file", NULL, note_problem, NULL));
+    ck_assert_ptr_null(schema_file_load("/no/such/file", NULL, note_problem, NULL));
     ck_assert_str_eq(problems, "/no/such/file: cannot be opened: No such file or directory");
 }
 END_TEST
@@ -124,13 +124,13 @@ static void parse_openapi(const char *schema) {
              "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"t\",\"version\":\"1\"},\"paths\":{},"
              "\"components\":{\"schemas\":{\"X\":",
              schema);
-    oa_document_free(oa_document_parse("doc", text, strlen(text), note_problem, NULL));
+    document_free(document_parse("doc", text, strlen(text), note_problem, NULL));
 }
 
 START_TEST(openapi_documents_are_read_strictly) {
     char expected[512];
 
-    oa_schema_document_free(load_schema(strict[_i].schema));
+    schema_file_free(load_schema(strict[_i].schema));
     parse_openapi(strict[_i].schema);
     snprintf(expected, sizeof(expected), "doc: #/components/schemas/X%s", strict[_i].reason);
     ck_assert_str_eq(problems, expected);
@@ -168,7 +168,7 @@ START_TEST(identifiers_are_known_in_the_whole_document) {
         "\"C\":{\"$anchor\":\"c\"}}}}";
 
     problems[0] = '\0';
-    oa_document_free(oa_document_parse("doc", text, strlen(text), note_problem, NULL));
+    document_free(document_parse("doc", text, strlen(text), note_problem, NULL));
     ck_assert_str_eq(problems, "");
 }
 END_TEST
@@ -186,7 +186,7 @@ START_TEST(many_identifiers_are_found_quickly) {
     enum { COUNT = 40000, BYTES = 100 * COUNT };
     char *text = malloc(BYTES);
     size_t len = (size_t)snprintf(text, BYTES, "{\"$defs\":{\"_\":true");
-    struct oa_schema_document *document;
+    struct schema_file *document;
     clock_t before;
 
     ck_assert_ptr_nonnull(text);
@@ -203,7 +203,7 @@ START_TEST(many_identifiers_are_found_quickly) {
     document = parse_schema(text);
     ck_assert_str_eq(problems, "");
     ck_assert_int_lt((clock() - before) / CLOCKS_PER_SEC, 2); /* 0.1 s here */
-    oa_schema_document_free(document);
+    schema_file_free(document);
     free(text);
 }
 END_TEST

@@ -1,4 +1,5 @@
-#include "body_media.h"
+/* Media types: read, compared, ranked. */
+#include "media.h"
 
 #include "base/ascii.h"
 
@@ -25,7 +26,7 @@ static bool take_token(const char **s, const char *end, struct str *ret) {
     return ret->len > 0;
 }
 
-bool oa_media_is_token(struct str text) {
+bool media_is_token(struct str text) {
     const char *s = text.data;
     struct str token;
 
@@ -47,16 +48,16 @@ static bool take_quoted(const char **s, const char *end, struct str *ret) {
 }
 
 /* ; name=value, or nothing between two semicolons */
-static bool take_param(const char **s, const char *end, struct oa_media *media) {
-    struct oa_media_param *param = &media->params[media->param_count];
+static bool take_param(const char **s, const char *end, struct media *media) {
+    struct media_param *param = &media->params[media->param_count];
 
     (*s)++;
     skip_space(s, end);
     if (*s == end || **s == ';') {
         return true;
     }
-    if (media->param_count == OA_MEDIA_PARAMS_MAX || !take_token(s, end, &param->name) ||
-        *s == end || **s != '=') {
+    if (media->param_count == MEDIA_PARAMS_MAX || !take_token(s, end, &param->name) || *s == end ||
+        **s != '=') {
         return false;
     }
     (*s)++;
@@ -65,7 +66,7 @@ static bool take_param(const char **s, const char *end, struct oa_media *media) 
                                   : take_token(s, end, &param->value);
 }
 
-bool oa_media_parse(struct str text, struct oa_media *ret) {
+bool media_parse(struct str text, struct media *ret) {
     const char *s = text.data;
     const char *end = s + text.len;
 
@@ -108,9 +109,9 @@ static bool same_value(struct str a, struct str b) {
     return j == b.len;
 }
 
-static bool has_param(const struct oa_media *media, const struct oa_media_param *wanted) {
+static bool has_param(const struct media *media, const struct media_param *wanted) {
     for (unsigned i = 0; i < media->param_count; i++) {
-        const struct oa_media_param *param = &media->params[i];
+        const struct media_param *param = &media->params[i];
 
         if (same_word(param->name, wanted->name)) {
             return is_word(param->name, "charset") ? same_word(param->value, wanted->value)
@@ -142,7 +143,7 @@ static bool same_subtype(struct str range, struct str subtype) {
     return same_word(range, subtype);
 }
 
-bool oa_media_matches(const struct oa_media *range, const struct oa_media *media) {
+bool media_matches(const struct media *range, const struct media *media) {
     if ((!is_word(range->type, "*") && !same_word(range->type, media->type)) ||
         !same_subtype(range->subtype, media->subtype)) {
         return false;
@@ -155,7 +156,7 @@ bool oa_media_matches(const struct oa_media *range, const struct oa_media *media
     return true;
 }
 
-unsigned oa_media_rank(const struct oa_media *range) {
+unsigned media_rank(const struct media *range) {
     unsigned level = 3;
 
     if (is_word(range->type, "*")) {
@@ -165,17 +166,17 @@ unsigned oa_media_rank(const struct oa_media *range) {
     } else if (suffix_of(range->subtype).len > 0) {
         level = 2;
     }
-    return level * (OA_MEDIA_PARAMS_MAX + 1) + range->param_count;
+    return level * (MEDIA_PARAMS_MAX + 1) + range->param_count;
 }
 
-bool oa_media_is_json(const struct oa_media *media) {
+bool media_is_json(const struct media *media) {
     struct str subtype = media->subtype;
 
     return is_word(subtype, "json") ||
            (subtype.len > 5 && strncasecmp(subtype.data + subtype.len - 5, "+json", 5) == 0);
 }
 
-bool oa_media_has_other_charset(const struct oa_media *media) {
+bool media_has_other_charset(const struct media *media) {
     for (unsigned i = 0; i < media->param_count; i++) {
         if (is_word(media->params[i].name, "charset") &&
             !is_word(media->params[i].value, "utf-8") &&

@@ -23,65 +23,65 @@ static const char *const document =
 static const struct {
     const char *method;
     const char *path;
-    enum oa_route route;
+    enum route route;
     const char *what;   /* operation or Allow */
     const char *values; /* of the templates, with '|' between them */
 } requests[] = {
-    { "GET", "/api/o/7", OA_ROUTE_FOUND, "one", "7" },
-    { "HEAD", "/api/o/7", OA_ROUTE_FOUND, "one", "7" },
-    { "GET", "/api/o/top", OA_ROUTE_FOUND, "top", "" },
-    { "HEAD", "/api/o/top", OA_ROUTE_FOUND, "head", "" },
-    { "OPTIONS", "/api/o/top", OA_ROUTE_FOUND, "how", "" },
-    { "GET", "/api/o/to", OA_ROUTE_FOUND, "one", "to" },
-    { "GET", "/api/o/topp", OA_ROUTE_FOUND, "one", "topp" },
+    { "GET", "/api/o/7", ROUTE_FOUND, "one", "7" },
+    { "HEAD", "/api/o/7", ROUTE_FOUND, "one", "7" },
+    { "GET", "/api/o/top", ROUTE_FOUND, "top", "" },
+    { "HEAD", "/api/o/top", ROUTE_FOUND, "head", "" },
+    { "OPTIONS", "/api/o/top", ROUTE_FOUND, "how", "" },
+    { "GET", "/api/o/to", ROUTE_FOUND, "one", "to" },
+    { "GET", "/api/o/topp", ROUTE_FOUND, "one", "topp" },
 
     /* percent-encoding: in a literal it is the character, in a value it stays for the parameter */
-    { "GET", "/api/o/%74%6Fp", OA_ROUTE_FOUND, "top", "" },
-    { "GET", "/%61pi/o/%37", OA_ROUTE_FOUND, "one", "%37" },
-    { "GET", "/api/o/a%2Fb", OA_ROUTE_FOUND, "one", "a%2Fb" },
-    { "GET", "/api/a%2fb/caf\xc3\xa9:x", OA_ROUTE_FOUND, "escaped", "" },
-    { "GET", "/api/a%2fb/caf%C3%a9%3Ax", OA_ROUTE_FOUND, "escaped", "" },
-    { "GET", "/api/a/b/caf%C3%a9:x", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api/o/%zz", OA_ROUTE_FOUND, "one", "%zz" },
-    { "GET", "/api/%6", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/%74%6Fp", ROUTE_FOUND, "top", "" },
+    { "GET", "/%61pi/o/%37", ROUTE_FOUND, "one", "%37" },
+    { "GET", "/api/o/a%2Fb", ROUTE_FOUND, "one", "a%2Fb" },
+    { "GET", "/api/a%2fb/caf\xc3\xa9:x", ROUTE_FOUND, "escaped", "" },
+    { "GET", "/api/a%2fb/caf%C3%a9%3Ax", ROUTE_FOUND, "escaped", "" },
+    { "GET", "/api/a/b/caf%C3%a9:x", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/%zz", ROUTE_FOUND, "one", "%zz" },
+    { "GET", "/api/%6", ROUTE_NO_PATH, NULL, NULL },
 
     /* the literal first, and back to the template when nothing fits below it */
-    { "GET", "/api/o/top/1/end", OA_ROUTE_FOUND, "literal", "1" },
-    { "GET", "/api/o/top/mid/2", OA_ROUTE_FOUND, "template", "top|2" },
-    { "GET", "/api/o/top/mid/end", OA_ROUTE_FOUND, "literal", "mid" },
-    { "GET", "/api/o/1/mid/2", OA_ROUTE_FOUND, "template", "1|2" },
-    { "GET", "/api/o/1/mid", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/top/1/end", ROUTE_FOUND, "literal", "1" },
+    { "GET", "/api/o/top/mid/2", ROUTE_FOUND, "template", "top|2" },
+    { "GET", "/api/o/top/mid/end", ROUTE_FOUND, "literal", "mid" },
+    { "GET", "/api/o/1/mid/2", ROUTE_FOUND, "template", "1|2" },
+    { "GET", "/api/o/1/mid", ROUTE_NO_PATH, NULL, NULL },
 
     /* methods */
-    { "POST", "/api/o/7", OA_ROUTE_NO_METHOD, "GET, HEAD, DELETE", NULL },
-    { "get", "/api/o/7", OA_ROUTE_NO_METHOD, "GET, HEAD, DELETE", NULL },
-    { "DELETE", "/api/o/top", OA_ROUTE_NO_METHOD, "GET, OPTIONS, HEAD", NULL },
-    { "HEAD", "/api/o", OA_ROUTE_NO_METHOD, "POST", NULL },
-    { "POST", "/api/o", OA_ROUTE_FOUND, "POST /o", "" },
+    { "POST", "/api/o/7", ROUTE_NO_METHOD, "GET, HEAD, DELETE", NULL },
+    { "get", "/api/o/7", ROUTE_NO_METHOD, "GET, HEAD, DELETE", NULL },
+    { "DELETE", "/api/o/top", ROUTE_NO_METHOD, "GET, OPTIONS, HEAD", NULL },
+    { "HEAD", "/api/o", ROUTE_NO_METHOD, "POST", NULL },
+    { "POST", "/api/o", ROUTE_FOUND, "POST /o", "" },
 
     /* slashes and dots: a path is what is declared, and nothing near it */
-    { "GET", "/api/", OA_ROUTE_FOUND, "root", "" },
-    { "GET", "/api", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api/slash/", OA_ROUTE_FOUND, "slash", "" },
-    { "GET", "/api/slash", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api/o/", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api/o/7/", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api//o/7", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "//api/o/7", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api/o//mid/2", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api/o/.", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api/o/..", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api/o/%2e%2E", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api/x/../o/7", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "/api/o/...", OA_ROUTE_FOUND, "one", "..." },
-    { "GET", "/o/7", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "*", OA_ROUTE_NO_PATH, NULL, NULL },
-    { "GET", "api/o/7", OA_ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/", ROUTE_FOUND, "root", "" },
+    { "GET", "/api", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/slash/", ROUTE_FOUND, "slash", "" },
+    { "GET", "/api/slash", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/7/", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api//o/7", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "//api/o/7", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o//mid/2", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/.", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/..", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/%2e%2E", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/x/../o/7", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "/api/o/...", ROUTE_FOUND, "one", "..." },
+    { "GET", "/o/7", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "*", ROUTE_NO_PATH, NULL, NULL },
+    { "GET", "api/o/7", ROUTE_NO_PATH, NULL, NULL },
 };
 
 /* The values that the operation's path parameters stand for. */
-static void render_values(const struct oa_match *match, size_t count, char *out, size_t bytes) {
+static void render_values(const struct match *match, size_t count, char *out, size_t bytes) {
     size_t len = 0;
 
     out[0] = '\0';
@@ -101,32 +101,32 @@ static size_t count_values(const char *values) {
 }
 
 START_TEST(routes_are_found) {
-    struct oa_document *doc = load(document);
-    struct oa_match match;
+    struct document *doc = load(document);
+    struct match match;
     char values[100];
 
     ck_assert_str_eq(message, "");
-    oa_document_route(doc, str(requests[_i].method), str(requests[_i].path), &match);
+    request_match(doc, str(requests[_i].method), str(requests[_i].path), &match);
     ck_assert_int_eq(match.route, requests[_i].route);
-    if (match.route == OA_ROUTE_FOUND) {
+    if (match.route == ROUTE_FOUND) {
         ck_assert(str_is(match.operation->id, requests[_i].what));
         render_values(&match, count_values(requests[_i].values), values, sizeof(values));
         ck_assert_str_eq(values, requests[_i].values);
-    } else if (match.route == OA_ROUTE_NO_METHOD) {
+    } else if (match.route == ROUTE_NO_METHOD) {
         ck_assert(str_is(match.allow, requests[_i].what));
     }
-    oa_document_free(doc);
+    document_free(doc);
 }
 END_TEST
 
 START_TEST(a_document_without_paths_has_no_route) {
-    struct oa_document *doc = load(HEAD "{}}");
-    struct oa_match match;
+    struct document *doc = load(HEAD "{}}");
+    struct match match;
 
     ck_assert_str_eq(message, "");
-    oa_document_route(doc, str("GET"), str("/"), &match);
-    ck_assert_int_eq(match.route, OA_ROUTE_NO_PATH);
-    oa_document_free(doc);
+    request_match(doc, str("GET"), str("/"), &match);
+    ck_assert_int_eq(match.route, ROUTE_NO_PATH);
+    document_free(doc);
 }
 END_TEST
 
@@ -151,8 +151,8 @@ static char *many_paths(void) {
 
 START_TEST(each_of_many_paths_is_found) {
     char *text = many_paths();
-    struct oa_document *doc = load(text);
-    struct oa_match match;
+    struct document *doc = load(text);
+    struct match match;
 
     ck_assert_str_eq(message, "");
     for (unsigned i = 0; i < MANY; i++) {
@@ -161,20 +161,20 @@ START_TEST(each_of_many_paths_is_found) {
 
         snprintf(path, sizeof(path), "/s%u/t%u/%u", i % 32, i, i);
         snprintf(id, sizeof(id), "op%u", i);
-        oa_document_route(doc, str("GET"), str(path), &match);
-        ck_assert_int_eq(match.route, OA_ROUTE_FOUND);
+        request_match(doc, str("GET"), str(path), &match);
+        ck_assert_int_eq(match.route, ROUTE_FOUND);
         ck_assert(str_is(match.operation->id, id));
         snprintf(path, sizeof(path), "/s%u/t%u/1", (i + 1) % 32, i);
-        oa_document_route(doc, str("GET"), str(path), &match);
-        ck_assert_int_eq(match.route, OA_ROUTE_NO_PATH);
+        request_match(doc, str("GET"), str(path), &match);
+        ck_assert_int_eq(match.route, ROUTE_NO_PATH);
     }
-    oa_document_free(doc);
+    document_free(doc);
     free(text);
 }
 END_TEST
 
 /* A path of `segments` segments of `bytes` letters, of which `templates` are templates. */
-static struct oa_document *load_path(unsigned segments, unsigned bytes, unsigned templates) {
+static struct document *load_path(unsigned segments, unsigned bytes, unsigned templates) {
     static char text[256 * 1024];
     char path[64 * 1024];
     char params[8 * 1024];
@@ -202,45 +202,45 @@ static struct oa_document *load_path(unsigned segments, unsigned bytes, unsigned
 }
 
 START_TEST(limits_of_a_path) {
-    struct oa_document *doc;
+    struct document *doc;
 
-    doc = load_path(OA_PATH_SEGMENTS_MAX, 1, 0);
+    doc = load_path(DOCUMENT_PATH_SEGMENTS_MAX, 1, 0);
     ck_assert_str_eq(message, "");
-    oa_document_free(doc);
-    ck_assert_ptr_null(load_path(OA_PATH_SEGMENTS_MAX + 1, 1, 0));
+    document_free(doc);
+    ck_assert_ptr_null(load_path(DOCUMENT_PATH_SEGMENTS_MAX + 1, 1, 0));
     ck_assert_ptr_nonnull(strstr(message, ": a path must not have more than 64 segments"));
 
-    doc = load_path(1, OA_LITERAL_BYTES_MAX, 0);
+    doc = load_path(1, DOCUMENT_LITERAL_BYTES_MAX, 0);
     ck_assert_str_eq(message, "");
-    oa_document_free(doc);
-    ck_assert_ptr_null(load_path(1, OA_LITERAL_BYTES_MAX + 1, 0));
+    document_free(doc);
+    ck_assert_ptr_null(load_path(1, DOCUMENT_LITERAL_BYTES_MAX + 1, 0));
     ck_assert_ptr_nonnull(strstr(message, ": a segment is longer than 256 bytes"));
 
-    doc = load_path(OA_PATH_PARAMS_MAX, 1, OA_PATH_PARAMS_MAX);
+    doc = load_path(DOCUMENT_PATH_PARAMS_MAX, 1, DOCUMENT_PATH_PARAMS_MAX);
     ck_assert_str_eq(message, "");
-    oa_document_free(doc);
-    ck_assert_ptr_null(load_path(OA_PATH_PARAMS_MAX + 1, 1, OA_PATH_PARAMS_MAX + 1));
+    document_free(doc);
+    ck_assert_ptr_null(load_path(DOCUMENT_PATH_PARAMS_MAX + 1, 1, DOCUMENT_PATH_PARAMS_MAX + 1));
     ck_assert_ptr_nonnull(strstr(message, ": a path must not have more than 8 templates"));
 }
 END_TEST
 
 /* The longest literal, all of it encoded, and one byte more. */
 START_TEST(a_long_segment) {
-    struct oa_document *doc = load_path(1, OA_LITERAL_BYTES_MAX, 0);
-    char path[4 * OA_LITERAL_BYTES_MAX];
-    struct oa_match match;
+    struct document *doc = load_path(1, DOCUMENT_LITERAL_BYTES_MAX, 0);
+    char path[4 * DOCUMENT_LITERAL_BYTES_MAX];
+    struct match match;
     size_t len = 1;
 
     path[0] = '/';
-    for (unsigned i = 0; i < OA_LITERAL_BYTES_MAX; i++, len += 3) {
+    for (unsigned i = 0; i < DOCUMENT_LITERAL_BYTES_MAX; i++, len += 3) {
         memcpy(path + len, "%61", 3);
     }
-    oa_document_route(doc, str("GET"), (struct str){ path, len }, &match);
-    ck_assert_int_eq(match.route, OA_ROUTE_FOUND);
+    request_match(doc, str("GET"), (struct str){ path, len }, &match);
+    ck_assert_int_eq(match.route, ROUTE_FOUND);
     path[len++] = 'a';
-    oa_document_route(doc, str("GET"), (struct str){ path, len }, &match);
-    ck_assert_int_eq(match.route, OA_ROUTE_NO_PATH);
-    oa_document_free(doc);
+    request_match(doc, str("GET"), (struct str){ path, len }, &match);
+    ck_assert_int_eq(match.route, ROUTE_NO_PATH);
+    document_free(doc);
 }
 END_TEST
 
@@ -262,31 +262,31 @@ static const struct {
 
 START_TEST(servers_give_a_base_path) {
     char text[1000];
-    struct oa_document *doc;
-    struct oa_match match;
+    struct document *doc;
+    struct match match;
 
     snprintf(text, sizeof(text), "{" INFO ",\"servers\":%s,\"paths\":{\"/x\":{\"get\":{" OK "}}}}",
              bases[_i].servers);
     doc = load(text);
     ck_assert_str_eq(message, "");
-    oa_document_route(doc, str("GET"), str(bases[_i].path), &match);
-    ck_assert_int_eq(match.route, OA_ROUTE_FOUND);
-    oa_document_free(doc);
+    request_match(doc, str("GET"), str(bases[_i].path), &match);
+    ck_assert_int_eq(match.route, ROUTE_FOUND);
+    document_free(doc);
 }
 END_TEST
 
 START_TEST(limit_of_a_base_path) {
     for (unsigned more = 0; more < 2; more++) {
-        char base[OA_BASE_BYTES_MAX + 2] = "/";
+        char base[DOCUMENT_BASE_BYTES_MAX + 2] = "/";
         char text[1000];
-        struct oa_document *doc;
+        struct document *doc;
 
-        memset(base + 1, 'b', OA_BASE_BYTES_MAX - 1 + more);
+        memset(base + 1, 'b', DOCUMENT_BASE_BYTES_MAX - 1 + more);
         snprintf(text, sizeof(text), "{" INFO ",\"servers\":[{\"url\":\"%s\"}],\"paths\":{}}",
                  base);
         doc = load(text);
         ck_assert((doc != NULL) == (more == 0));
-        oa_document_free(doc);
+        document_free(doc);
     }
     ck_assert_str_eq(message, "doc.json: #/servers/0/url: the path is longer than 256 bytes");
 }

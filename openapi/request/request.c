@@ -1,12 +1,16 @@
+/* The operation of a request, and its body: media type, JSON, schema. */
+#include "request.h"
 #include "base/percent.h"
-#include "openapi/loader.h"
+#include "openapi/document/tables.h"
 
 #include <string.h>
+
+/* ---- the path ---- */
 
 /* A request's path on its way down the tree. */
 struct way {
     const char *end;
-    struct oa_match *match;
+    struct match *match;
     size_t values;
 };
 
@@ -24,7 +28,7 @@ static bool decode(struct str segment, char *buf, struct str *ret) {
     for (size_t i = 0; i < segment.len;) {
         int byte = percent_next(segment, &i);
 
-        if (byte < 0 || n == OA_LITERAL_BYTES_MAX) {
+        if (byte < 0 || n == DOCUMENT_LITERAL_BYTES_MAX) {
             return false;
         }
         buf[n++] = (char)byte;
@@ -33,7 +37,7 @@ static bool decode(struct str segment, char *buf, struct str *ret) {
     return true;
 }
 
-static const struct oa_node *find_literal(const struct oa_node *node, struct str text) {
+static const struct node *find_literal(const struct node *node, struct str text) {
     size_t low = 0;
     size_t high = node->item_count;
 
@@ -57,10 +61,10 @@ static const struct oa_node *find_literal(const struct oa_node *node, struct str
  * The path below `node` that the rest of the request from `s` on is: the literal first, and the
  * template when nothing fits below that. Each node of the tree is visited at most once.
  */
-static const struct oa_path *find_path(struct way *way, const struct oa_node *node, const char *s) {
-    char buf[OA_LITERAL_BYTES_MAX];
-    const struct oa_path *path = NULL;
-    const struct oa_node *literal = NULL;
+static const struct path *find_path(struct way *way, const struct node *node, const char *s) {
+    char buf[DOCUMENT_LITERAL_BYTES_MAX];
+    const struct path *path = NULL;
+    const struct node *literal = NULL;
     struct str segment;
     struct str text;
     const char *slash;
@@ -92,10 +96,10 @@ static const struct oa_path *find_path(struct way *way, const struct oa_node *no
     return path;
 }
 
-static const struct oa_operation *find_method(const struct oa_path *path, struct str name) {
-    const struct oa_operation *get = NULL;
+static const struct operation *find_method(const struct path *path, struct str name) {
+    const struct operation *get = NULL;
 
-    for (const struct oa_method *m = path->methods; m != NULL; m = m->next) {
+    for (const struct method *m = path->methods; m != NULL; m = m->next) {
         if (str_equal(m->name, name)) {
             return &m->operation;
         }
@@ -106,12 +110,12 @@ static const struct oa_operation *find_method(const struct oa_path *path, struct
     return str_is(name, "HEAD") ? get : NULL;
 }
 
-void oa_document_route(const struct oa_document *doc, struct str method, struct str path,
-                       struct oa_match *ret_match) {
+void request_match(const struct document *doc, struct str method, struct str path,
+                   struct match *ret_match) {
     struct way way = { .end = path.data + path.len, .match = ret_match };
-    const struct oa_path *found = NULL;
+    const struct path *found = NULL;
 
-    ret_match->route = OA_ROUTE_NO_PATH;
+    ret_match->route = ROUTE_NO_PATH;
     ret_match->operation = NULL;
     if (doc->routes != NULL && path.len > 0) {
         found = find_path(&way, doc->routes, path.data);
@@ -119,17 +123,41 @@ void oa_document_route(const struct oa_document *doc, struct str method, struct 
     if (found != NULL) {
         ret_match->operation = find_method(found, method);
         ret_match->allow = found->allow;
-        ret_match->route = ret_match->operation != NULL ? OA_ROUTE_FOUND : OA_ROUTE_NO_METHOD;
+        ret_match->route = ret_match->operation != NULL ? ROUTE_FOUND : ROUTE_NO_METHOD;
     }
 }
 
-void oa_document_visit(struct oa_document *doc,
-                       void (*visit)(void *user, struct oa_operation *operation), void *user) {
-    for (size_t i = 0; i < doc->path_count; i++) {
-        struct oa_method *method = doc->paths[i].methods;
+/* ---- the body ---- */
 
-        for (; method != NULL; method = method->next) {
-            visit(user, &method->operation);
-        }
+static const struct body *find_body(const struct operation *operation, const struct media *media) {
+    const struct body *body = operation->body;
+
+    while (body != NULL && !media_matches(&body->media, media)) {
+        body = body->next;
     }
+    return body;
+}
+
+/* JSON is UTF-8: another charset would not be understood by anyone behind us. */
+bool request_takes_media(const struct operation *operation, struct str content_type) {
+    struct media media;
+
+    return media_parse(content_type, &media) && find_body(operation, &media) != NULL &&
+           !(media_is_json(&media) && media_has_other_charset(&media));
+}
+
+bool request_body(const struct operation *operation, struct str content_type, const char *body,
+                  size_t len, const struct json_scan_limits *limits, struct report *report) {
+    struct schema_limits all = schema_run_defaults;
+    struct media media;
+    const struct body *found;
+
+    if (!media_parse(content_type, &media) || !media_is_json(&media)) {
+        return true;
+    }
+    found = find_body(operation, &media);
+    all.json = limits != NULL ? *limits
+                              : (struct json_scan_limits){ .depth_max = REQUEST_BODY_DEPTH_MAX,
+                                                           .values_max = REQUEST_BODY_VALUES_MAX };
+    return schema_run_text(found != NULL ? found->schema : NULL, body, len, &all, report);
 }

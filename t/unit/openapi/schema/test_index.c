@@ -1,5 +1,5 @@
 /* References: URIs against their base (RFC 3986), identifiers, anchors, dynamic scope. */
-#include "openapi/schema/uri.h"
+#include "openapi/schema/index.h"
 #include "schema_fixture.h"
 
 /* The examples of RFC 3986, 5.4, and bases of other forms. */
@@ -49,8 +49,8 @@ static const struct {
 START_TEST(uris_are_resolved) {
     struct arena *arena = arena_open(1 << 16);
     struct str result =
-        oa_uri_resolve(arena, (struct str){ uris[_i].base, strlen(uris[_i].base) },
-                       (struct str){ uris[_i].reference, strlen(uris[_i].reference) });
+        index_resolve(arena, (struct str){ uris[_i].base, strlen(uris[_i].base) },
+                      (struct str){ uris[_i].reference, strlen(uris[_i].reference) });
     char text[128];
 
     snprintf(text, sizeof(text), "%.*s", (int)result.len, result.data);
@@ -87,13 +87,13 @@ static const char *const found[] = {
 };
 
 START_TEST(targets_are_found) {
-    struct oa_schema_document *document = load_schema(found[_i]);
+    struct schema_file *document = load_schema(found[_i]);
     char errors[256];
 
     judge(document, "1", errors, sizeof(errors));
     ck_assert_str_eq(errors, strstr(found[_i], "draft") != NULL ? " type: must be boolean or object"
                                                                 : " type: must be string");
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 
@@ -153,7 +153,7 @@ END_TEST
 
 /* Through itself, but one level deeper in the value each time. */
 START_TEST(recursion_into_the_value_is_no_loop) {
-    struct oa_schema_document *document =
+    struct schema_file *document =
         load_schema("{\"type\":\"object\",\"properties\":{\"next\":{\"$ref\":\"#\"}},"
                     "\"additionalProperties\":false}");
     char errors[256];
@@ -161,7 +161,7 @@ START_TEST(recursion_into_the_value_is_no_loop) {
     judge(document, "{\"next\":{\"next\":{\"x\":1}}}", errors, sizeof(errors));
     ck_assert_str_eq(errors, "/next/next/x additionalProperties: must NOT have additional property "
                              "'x'");
-    oa_schema_document_free(document);
+    schema_file_free(document);
 }
 END_TEST
 

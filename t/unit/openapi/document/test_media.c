@@ -1,5 +1,5 @@
 /* Request bodies: which media types an operation takes, and which schema judges what. */
-#include "openapi/request/body_media.h"
+#include "openapi/document/media.h"
 #include "openapi_fixture.h"
 #include "unit.h"
 
@@ -59,17 +59,16 @@ static const struct {
 
 START_TEST(media_types_choose_the_schema) {
     struct arena *arena = arena_open(1 << 20);
-    struct oa_document *doc = load(document);
-    struct oa_report report;
-    struct oa_match match;
+    struct document *doc = load(document);
+    struct report report;
+    struct match match;
     char wanted[200];
     char errors[200];
 
     ck_assert_str_eq(message, "");
-    oa_report_init(&report, arena, 32);
-    oa_document_route(doc, str("POST"), str(bodies[_i].path), &match);
-    ck_assert(oa_operation_takes_media(match.operation, str(bodies[_i].type)) ==
-              bodies[_i].is_taken);
+    report_init(&report, arena, 32);
+    request_match(doc, str("POST"), str(bodies[_i].path), &match);
+    ck_assert(request_takes_media(match.operation, str(bodies[_i].type)) == bodies[_i].is_taken);
     if (bodies[_i].is_taken) {
         const char *missing = bodies[_i].missing;
         const char *body = missing != NULL ? "{}" : "{";
@@ -79,35 +78,35 @@ START_TEST(media_types_choose_the_schema) {
             snprintf(wanted, sizeof(wanted), " required: must have required property '%s'",
                      missing);
         }
-        ck_assert(oa_check_body(match.operation, str(bodies[_i].type), body, strlen(body), NULL,
-                                &report) == (wanted[0] == '\0'));
+        ck_assert(request_body(match.operation, str(bodies[_i].type), body, strlen(body), NULL,
+                               &report) == (wanted[0] == '\0'));
         render(&report, errors, sizeof(errors));
         ck_assert_str_eq(errors, wanted);
     }
-    oa_document_free(doc);
+    document_free(doc);
     arena_close(arena);
 }
 END_TEST
 
 /* The requestBody object by itself, through references, required or not. */
 START_TEST(a_body_may_be_required) {
-    struct oa_document *doc = load(
+    struct document *doc = load(
         HEAD "{\"/a\":{\"post\":{" OK ",\"requestBody\":{\"$ref\":\"#/components/requestBodies/"
              "One\"}},\"put\":{" OK ",\"requestBody\":{\"content\":{\"text/plain\":{}}}},"
              "\"get\":{" OK "}}},\"components\":{\"requestBodies\":{\"One\":{\"$ref\":"
              "\"#/components/requestBodies/Two\"},\"Two\":{\"required\":true,\"content\":{"
              "\"application/json\":{}}}}}}");
-    struct oa_match match;
+    struct match match;
 
     ck_assert_str_eq(message, "");
-    oa_document_route(doc, str("POST"), str("/a"), &match);
+    request_match(doc, str("POST"), str("/a"), &match);
     ck_assert(match.operation->takes_body && match.operation->body_required);
-    ck_assert(oa_operation_takes_media(match.operation, str("application/json")));
-    oa_document_route(doc, str("PUT"), str("/a"), &match);
+    ck_assert(request_takes_media(match.operation, str("application/json")));
+    request_match(doc, str("PUT"), str("/a"), &match);
     ck_assert(match.operation->takes_body && !match.operation->body_required);
-    oa_document_route(doc, str("GET"), str("/a"), &match);
+    request_match(doc, str("GET"), str("/a"), &match);
     ck_assert(!match.operation->takes_body && !match.operation->body_required);
-    oa_document_free(doc);
+    document_free(doc);
 }
 END_TEST
 
@@ -123,16 +122,16 @@ static void number(char *out, size_t bytes, unsigned count, const char *format) 
 }
 
 START_TEST(limit_of_parameters) {
-    struct oa_media media;
+    struct media media;
     char type[400];
 
     snprintf(type, sizeof(type), "application/json");
-    number(type, sizeof(type), OA_MEDIA_PARAMS_MAX, "; p");
-    ck_assert(oa_media_parse(str(type), &media));
-    ck_assert_uint_eq(media.param_count, OA_MEDIA_PARAMS_MAX);
+    number(type, sizeof(type), MEDIA_PARAMS_MAX, "; p");
+    ck_assert(media_parse(str(type), &media));
+    ck_assert_uint_eq(media.param_count, MEDIA_PARAMS_MAX);
     snprintf(type, sizeof(type), "application/json");
-    number(type, sizeof(type), OA_MEDIA_PARAMS_MAX + 1, "; p");
-    ck_assert(!oa_media_parse(str(type), &media));
+    number(type, sizeof(type), MEDIA_PARAMS_MAX + 1, "; p");
+    ck_assert(!media_parse(str(type), &media));
 }
 END_TEST
 
@@ -140,15 +139,15 @@ START_TEST(limit_of_media_types) {
     for (unsigned more = 0; more < 2; more++) {
         char types[4000] = "";
         char text[6000];
-        struct oa_document *doc;
+        struct document *doc;
 
-        number(types, sizeof(types), OA_MEDIA_TYPES_MAX + more, ",\"a/b");
+        number(types, sizeof(types), DOCUMENT_MEDIA_TYPES_MAX + more, ",\"a/b");
         snprintf(text, sizeof(text),
                  HEAD "{\"/a\":{\"post\":{" OK ",\"requestBody\":{\"content\":{%s}}}}}}",
                  types + 1);
         doc = load(text);
         ck_assert((doc != NULL) == (more == 0));
-        oa_document_free(doc);
+        document_free(doc);
     }
     ck_assert_str_eq(message, "doc.json: #/paths/~1a/post/requestBody/content: must have from 1 to "
                               "32 media types");
@@ -159,27 +158,28 @@ END_TEST
 static const struct {
     unsigned depth;
     unsigned values;
-    const struct oa_limits *limits;
+    const struct json_scan_limits *limits;
     const char *errors;
 } limits[] = {
-    { OA_BODY_DEPTH_MAX, 0, NULL, "" },
-    { OA_BODY_DEPTH_MAX + 1, 0, NULL, " json: JSON at line 1, column 65 is nested too deeply: " },
-    { 3, 0, &(struct oa_limits){ .depth_max = 3, .values_max = 100 }, "" },
-    { 4, 0, &(struct oa_limits){ .depth_max = 3, .values_max = 100 },
+    { REQUEST_BODY_DEPTH_MAX, 0, NULL, "" },
+    { REQUEST_BODY_DEPTH_MAX + 1, 0, NULL,
+      " json: JSON at line 1, column 65 is nested too deeply: " },
+    { 3, 0, &(struct json_scan_limits){ .depth_max = 3, .values_max = 100 }, "" },
+    { 4, 0, &(struct json_scan_limits){ .depth_max = 3, .values_max = 100 },
       " json: JSON at line 1, column 4 is nested too deeply: " },
-    { 1, OA_BODY_VALUES_MAX - 1, NULL, "" },
-    { 1, OA_BODY_VALUES_MAX, NULL, " json: " },
-    { 1, 9, &(struct oa_limits){ .depth_max = 3, .values_max = 10 }, "" },
-    { 1, 10, &(struct oa_limits){ .depth_max = 3, .values_max = 10 }, " json: " },
+    { 1, REQUEST_BODY_VALUES_MAX - 1, NULL, "" },
+    { 1, REQUEST_BODY_VALUES_MAX, NULL, " json: " },
+    { 1, 9, &(struct json_scan_limits){ .depth_max = 3, .values_max = 10 }, "" },
+    { 1, 10, &(struct json_scan_limits){ .depth_max = 3, .values_max = 10 }, " json: " },
 };
 
 START_TEST(limits_of_a_body) {
     struct arena *arena = arena_open(1 << 20);
-    struct oa_document *doc = load(document);
+    struct document *doc = load(document);
     size_t bytes = 2 * (limits[_i].depth + limits[_i].values) + 1;
     char *body = malloc(bytes);
-    struct oa_report report;
-    struct oa_match match;
+    struct report report;
+    struct match match;
     char errors[300];
     size_t len = 0;
 
@@ -192,14 +192,14 @@ START_TEST(limits_of_a_body) {
     len -= limits[_i].values > 0;
     memset(body + len, ']', limits[_i].depth);
     len += limits[_i].depth;
-    oa_report_init(&report, arena, 32);
-    oa_document_route(doc, str("POST"), str("/b"), &match);
-    ck_assert(oa_check_body(match.operation, str("application/json"), body, len, limits[_i].limits,
-                            &report) == (limits[_i].errors[0] == '\0'));
+    report_init(&report, arena, 32);
+    request_match(doc, str("POST"), str("/b"), &match);
+    ck_assert(request_body(match.operation, str("application/json"), body, len, limits[_i].limits,
+                           &report) == (limits[_i].errors[0] == '\0'));
     render(&report, errors, sizeof(errors));
     ck_assert_msg(strncmp(errors, limits[_i].errors, strlen(limits[_i].errors)) == 0, "%s", errors);
     free(body);
-    oa_document_free(doc);
+    document_free(doc);
     arena_close(arena);
 }
 END_TEST
