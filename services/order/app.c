@@ -8,7 +8,6 @@
 #include "statements.h"
 
 #include "contract/contract.h"
-#include "runtime/process/health.h"
 
 struct http_client *product_service;
 

@@ -7,7 +7,6 @@
 #include "statements.h"
 
 #include "contract/contract.h"
-#include "runtime/process/health.h"
 
 struct id_block outbox_ids;
 

@@ -12,7 +12,6 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "broker.h"
-#include "runtime/loop/backoff.h"
 #include "runtime/telemetry/metrics.h"
 
 #include <amqp.h>

@@ -5,7 +5,6 @@
 #include "cache.h"
 
 #include "base/clock.h"
-#include "runtime/loop/backoff.h"
 #include "runtime/loop/resolve.h"
 #include "runtime/telemetry/log.h"
 

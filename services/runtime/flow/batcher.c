@@ -1,3 +1,4 @@
+/* Batches: a ring of items that wait, and batches that are idle or under way. */
 #include "batcher.h"
 
 #include "runtime/telemetry/metrics.h"

@@ -1,3 +1,4 @@
+/* Flows: pools of them, running their steps, and waits with a generation. */
 #include "flow.h"
 
 #include "runtime/telemetry/log.h"

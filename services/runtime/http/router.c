@@ -1,3 +1,4 @@
+/* The router: patterns cut into segments, the more literal ones first. */
 #include "router.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* The event loop: epoll, a heap of timers, two queues of tasks. */
 #include "loop.h"
 
 #include "base/clock.h"

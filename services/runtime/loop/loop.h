@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "base/random.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -98,5 +99,32 @@ MUST_CHECK enum err loop_wakeup_open(struct loop *loop, struct loop_wakeup *wake
 void loop_wakeup_close(struct loop *loop, struct loop_wakeup *wakeup);
 /* Any thread, async-signal-safe. */
 void loop_wakeup_signal(struct loop_wakeup *wakeup);
+
+/* ---- waiting before another try ---- */
+
+/*
+ * Exponential backoff with full jitter: the n-th delay is random in [floor, min(cap, base·2ⁿ)].
+ * One definition for every reconnect and retry in the services.
+ */
+struct backoff {
+    uint32_t base_ms;
+    uint32_t cap_ms;
+    uint32_t attempt;
+};
+
+static inline void backoff_reset(struct backoff *backoff) {
+    backoff->attempt = 0;
+}
+
+static inline uint32_t backoff_next_ms(struct backoff *backoff) {
+    uint64_t ceiling = (uint64_t)backoff->base_ms
+                       << (backoff->attempt < 20 ? backoff->attempt : 20);
+    if (ceiling > backoff->cap_ms) {
+        ceiling = backoff->cap_ms;
+    }
+    backoff->attempt++;
+    uint32_t floor_ms = backoff->base_ms / 2;
+    return floor_ms + random_below((uint32_t)ceiling - floor_ms + 1);
+}
 
 #endif

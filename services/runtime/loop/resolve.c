@@ -1,3 +1,4 @@
+/* Addresses of a server: a lookup in a thread of its own, and which address is to be tried. */
 #include "resolve.h"
 
 #include "runtime/telemetry/log.h"

@@ -20,7 +20,6 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "runtime/broker/broker.h"
-#include "runtime/loop/backoff.h"
 #include "runtime/loop/loop.h"
 
 #include <stdbool.h>

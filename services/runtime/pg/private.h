@@ -4,7 +4,6 @@
 
 #include "base/list.h"
 #include "pg.h"
-#include "runtime/loop/backoff.h"
 #include "runtime/loop/resolve.h"
 
 #include <libpq-fe.h>

@@ -1,6 +1,6 @@
+/* Connections: how all of it begins and ends. */
 #include "backends.h"
 
-#include "health.h"
 #include "service.h"
 
 #include "runtime/telemetry/log.h"
@@ -24,27 +24,6 @@ struct backends backends;
 
 static struct consumer consumers[BROKER_QUEUES_MAX]; /* by the broker's number of the queue */
 static size_t consumer_count;
-
-/* ---- health ---- */
-
-static bool database_is_up(void) {
-    return pg_is_ready(backends.pg);
-}
-
-static bool cache_is_up(void) {
-    return cache_is_ready(backends.cache);
-}
-
-static bool broker_is_up(void) {
-    return broker_publish_state(backends.broker) == BROKER_UP &&
-           broker_is_consuming(backends.broker);
-}
-
-static const struct health_component COMPONENTS[] = {
-    { "database", true, database_is_up },
-    { "cache", false, cache_is_up },
-    { "broker", false, broker_is_up },
-};
 
 /* ---- start ---- */
 
@@ -190,7 +169,6 @@ enum err backends_start(struct loop *loop) {
     };
     backends.loop = loop;
     metrics_register(APP.metrics, APP.metric_count);
-    health_init(COMPONENTS, sizeof(COMPONENTS) / sizeof(COMPONENTS[0]));
     for (size_t i = 0; i < sizeof(STEPS) / sizeof(STEPS[0]); i++) {
         enum err err = STEPS[i]();
         if (err != ERR_OK) {

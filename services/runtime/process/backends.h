@@ -95,4 +95,29 @@ MUST_CHECK static inline enum err backends_open_flows(struct flow_pool *pool,
     return flow_pool_init(pool, backends.loop, kind, count);
 }
 
+/* ---- health.c ---- */
+
+/*
+ * /livez, /readyz and /metrics, the same for every service.
+ *
+ * livez: the process runs its loop. readyz: 200 while every required component is up, else 503 with
+ * Retry-After; either way
+ * {"status":"ready"|"degraded"|"unavailable"|"draining","components":{"database":"up",…}}.
+ * "degraded": something that is not required is down, and what can be served is served.
+ */
+
+/* From now on readyz says "draining" with 503. */
+void health_set_draining(void);
+
+void health_get_livez(struct http_exchange *exchange, void *ctx);
+void health_get_readyz(struct http_exchange *exchange, void *ctx);
+void health_get_metrics(struct http_exchange *exchange, void *ctx);
+
+/* For the route table. */
+#define HEALTH_ROUTES                                                                              \
+    { "GET", "/livez", "livez", health_get_livez, NULL },                                          \
+        { "GET", "/readyz", "readyz", health_get_readyz, NULL }, {                                 \
+        "GET", "/metrics", "metrics", health_get_metrics, NULL                                     \
+    }
+
 #endif

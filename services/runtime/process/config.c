@@ -21,10 +21,6 @@ enum { VALUE_SHOWN_BYTES_MAX = 64, FILE_NAME_BYTES_MAX = 128, SECRET_FILES_BYTES
 struct config_shared config_shared;
 
 static const char *const AMQP_SCHEMES[] = { "amqp://", NULL };
-static const char *const LOG_LEVEL_NAMES[] = {
-    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn",
-    [LOG_ERROR] = "error", [LOG_LEVELS] = NULL,
-};
 
 /* clang-format off */
 static const struct config_option SHARED_OPTIONS[] = {
@@ -54,7 +50,7 @@ static const struct config_option SHARED_OPTIONS[] = {
     { "LISTEN_ADDRESS", CONFIG_STRING, &config_shared.listen_address, .fallback = "127.0.0.1",
       .max = 45, .help = "numeric address to listen on; 0.0.0.0 inside a container" },
     { "LOG_LEVEL", CONFIG_ENUM, &config_shared.log_level, .fallback = "info",
-      .choices = LOG_LEVEL_NAMES, .help = "least severe level that is logged" },
+      .choices = log_level_names, .help = "least severe level that is logged" },
     { "DB_CONNECTIONS", CONFIG_INT, &config_shared.db_connections, .fallback = "8", .min = 2,
       .max = 64, .help = "connections to PostgreSQL" },
     { "DB_DEADLINE_MS", CONFIG_INT, &config_shared.db_deadline_ms, .fallback = "5000", .min = 100,

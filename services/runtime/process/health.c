@@ -1,4 +1,5 @@
-#include "health.h"
+/* /livez, /readyz and /metrics. */
+#include "backends.h"
 
 #include "base/buf.h"
 #include "base/json_write.h"
@@ -7,15 +8,32 @@
 
 enum { RETRY_AFTER_S = 1 };
 
-static const struct health_component *the_components;
-static size_t the_count;
 static bool is_draining;
 
-void health_init(const struct health_component *components, size_t count) {
-    the_components = components;
-    the_count = count;
-    is_draining = false;
+static bool database_is_up(void) {
+    return pg_is_ready(backends.pg);
 }
+
+static bool cache_is_up(void) {
+    return cache_is_ready(backends.cache);
+}
+
+static bool broker_is_up(void) {
+    return broker_publish_state(backends.broker) == BROKER_UP &&
+           broker_is_consuming(backends.broker);
+}
+
+static const struct {
+    const char *name;
+    bool required;
+    bool (*is_up)(void);
+} COMPONENTS[] = {
+    { "database", true, database_is_up },
+    { "cache", false, cache_is_up },
+    { "broker", false, broker_is_up },
+};
+
+enum { COMPONENT_COUNT = sizeof(COMPONENTS) / sizeof(COMPONENTS[0]) };
 
 void health_set_draining(void) {
     is_draining = true;
@@ -48,10 +66,10 @@ void health_get_livez(struct http_exchange *exchange, void *ctx) {
 static const char *overall(bool *ret_serving) {
     bool all_up = true;
     *ret_serving = !is_draining;
-    for (size_t i = 0; i < the_count; i++) {
-        bool up = the_components[i].is_up();
+    for (size_t i = 0; i < COMPONENT_COUNT; i++) {
+        bool up = COMPONENTS[i].is_up();
         all_up = all_up && up;
-        *ret_serving = *ret_serving && (up || !the_components[i].required);
+        *ret_serving = *ret_serving && (up || !COMPONENTS[i].required);
     }
     if (is_draining) {
         return "draining";
@@ -72,8 +90,8 @@ void health_get_readyz(struct http_exchange *exchange, void *ctx) {
     json_write_begin_object(&writer, NULL);
     json_write_str(&writer, "status", overall(&serving));
     json_write_begin_object(&writer, "components");
-    for (size_t i = 0; i < the_count; i++) {
-        json_write_str(&writer, the_components[i].name, the_components[i].is_up() ? "up" : "down");
+    for (size_t i = 0; i < COMPONENT_COUNT; i++) {
+        json_write_str(&writer, COMPONENTS[i].name, COMPONENTS[i].is_up() ? "up" : "down");
     }
     json_write_end_object(&writer);
     json_write_end_object(&writer);

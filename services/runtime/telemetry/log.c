@@ -1,3 +1,4 @@
+/* The log: lines are made under a mutex, collected, and written without waiting. */
 #include "log.h"
 
 #include "base/buf.h"
@@ -28,11 +29,9 @@ enum { PENDING_BYTES_MAX = 256 * 1024, CLOSE_WAIT_MS = 1000 };
 /* The longest end of a line: what log_write() always keeps free. */
 static const char LINE_END[] = ",\"truncated\":true}\n";
 
-static const char *const LEVELS[LOG_LEVELS] = {
-    [LOG_DEBUG] = "debug",
-    [LOG_INFO] = "info",
-    [LOG_WARN] = "warn",
-    [LOG_ERROR] = "error",
+const char *const log_level_names[] = {
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn",
+    [LOG_ERROR] = "error", [LOG_LEVELS] = NULL,
 };
 
 /* How to write without waiting, by what the descriptor is. */
@@ -133,16 +132,6 @@ void log_init(const char *service, enum log_level level, int fd) {
     atomic_store_explicit(&log_level, (int)level, memory_order_relaxed);
 }
 
-bool log_level_parse(const char *name, enum log_level *ret_level) {
-    for (int level = 0; level < LOG_LEVELS; level++) {
-        if (strcmp(name, LEVELS[level]) == 0) {
-            *ret_level = (enum log_level)level;
-            return true;
-        }
-    }
-    return false;
-}
-
 bool log_enabled(enum log_level level) {
     return (int)level >= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
@@ -171,7 +160,7 @@ static void append_head(enum log_level level, const char *msg) {
     buf_append(&pending, "{\"ts\":\"", 7);
     buf_append(&pending, time, sizeof(time) - 1);
     buf_append(&pending, "\",\"level\":\"", 11);
-    buf_append_str(&pending, LEVELS[level]);
+    buf_append_str(&pending, log_level_names[level]);
     buf_append(&pending, "\",\"service\":", 12);
     json_write_quoted(&pending, log_service, strlen(log_service));
     buf_append(&pending, ",\"msg\":", 7);

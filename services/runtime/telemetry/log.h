@@ -22,13 +22,14 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_LEVELS };
 
+extern const char *const log_level_names[]; /* "debug", "info", "warn", "error", NULL */
+
 enum log_type { LOG_TYPE_END, LOG_TYPE_STR, LOG_TYPE_INT, LOG_TYPE_BOOL };
 
 struct log_field {
     const char *name; /* a JSON member name that needs no escaping */
     enum log_type type;
-    const char
-        *str; /* escaped on output; at most LOG_STR_BYTES_MAX bytes are written; NULL: null */
+    const char *str; /* escaped; at most LOG_STR_BYTES_MAX bytes are written; NULL: null */
     int64_t integer;
 };
 
@@ -51,8 +52,6 @@ enum { LOG_STR_BYTES_MAX = 2048, LOG_LINE_BYTES_MAX = 16384 };
  * /proc (one more descriptor, until log_close()).
  */
 void log_init(const char *service, enum log_level level, int fd);
-/* "debug" | "info" | "warn" | "error"; false when `name` is none of them. */
-bool log_level_parse(const char *name, enum log_level *ret_level);
 bool log_enabled(enum log_level level);
 /* Write what is collected, as far as the descriptor takes it without waiting. */
 void log_flush(void);

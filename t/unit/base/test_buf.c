@@ -1,4 +1,4 @@
-/* services/common/buf: content after any mix of appends and consumes, the cap at its edge. */
+/* base/buf: content after any mix of appends and consumes, the cap at its edge. */
 #include "base/buf.h"
 
 #include "unit.h"

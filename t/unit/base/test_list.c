@@ -1,4 +1,4 @@
-/* services/common/list: the intrusive list. */
+/* base/list: the intrusive list. */
 #include "base/list.h"
 
 #include "unit.h"

@@ -1,5 +1,5 @@
 /* link: t/unit/broker_rig.c t/unit/fake_amqp.c */
-/* services/common/broker, consuming: batches, acknowledgements, parking, lost connections. */
+/* runtime/broker/broker, consuming: batches, acknowledgements, parking, lost connections. */
 #include "broker_rig.h"
 #include "unit.h"
 

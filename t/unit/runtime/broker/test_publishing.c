@@ -1,5 +1,5 @@
 /* link: t/unit/broker_rig.c t/unit/fake_amqp.c */
-/* services/common/broker, publishing: every turn that a connection can take, every fate once. */
+/* runtime/broker/broker, publishing: every turn that a connection can take, every fate once. */
 #include "broker_rig.h"
 #include "runtime/broker/private.h"
 #include "unit.h"

@@ -1,4 +1,4 @@
-/* services/common/broker_queue and broker_confirms: bounds at their edges, fates, hand-overs. */
+/* runtime/broker: queue, confirms and batch: bounds at their edges, fates, hand-overs. */
 #include "runtime/broker/private.h"
 
 #include "unit.h"

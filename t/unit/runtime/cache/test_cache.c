@@ -1,6 +1,6 @@
 /* link: t/unit/fake_names.c */
 /*
- * services/common/cache against a real Redis that each test starts for itself: the three rules that
+ * runtime/cache/cache against a real Redis that each test starts for itself: the three rules that
  * keep stale values out, and a server that stops, dies and comes back.
  */
 #include "runtime/cache/cache.h"

@@ -1,4 +1,4 @@
-/* services/common/batcher: what arrives meanwhile is the next batch. */
+/* runtime/flow/batcher: what arrives meanwhile is the next batch. */
 #include "runtime/flow/batcher.h"
 #include "runtime/telemetry/metrics.h"
 

@@ -1,4 +1,4 @@
-/* services/common/flow: steps, waits, late answers, deadlines, pools. */
+/* runtime/flow/flow: steps, waits, late answers, deadlines, pools. */
 #include "base/clock.h"
 #include "runtime/flow/flow.h"
 #include "runtime/telemetry/log.h"

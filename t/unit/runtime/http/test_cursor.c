@@ -1,4 +1,4 @@
-/* services/common/cursor: what we issue comes back; anything else is refused. */
+/* runtime/http, page cursors: what we issue comes back; anything else is refused. */
 #include "runtime/http/http.h"
 
 #include "unit.h"

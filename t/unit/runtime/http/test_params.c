@@ -1,6 +1,6 @@
 /* link: t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c
  *       t/unit/fake_backends.c */
-/* services/common/http_params: path ids and query integers, and how problems are answered. */
+/* runtime/http, parameters: path ids and query integers, and how problems are answered. */
 #include "runtime/http/http.h"
 
 #include "fake_stack.h"

@@ -1,6 +1,5 @@
 /* runtime/loop: timers, tasks, watches, wake-ups and backoff. */
 #include "base/clock.h"
-#include "runtime/loop/backoff.h"
 #include "runtime/loop/loop.h"
 
 #include "unit.h"

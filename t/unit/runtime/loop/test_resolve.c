@@ -1,6 +1,6 @@
 /* link: t/unit/fake_names.c */
 /*
- * services/common/resolve: which address comes next, and when the name is looked up again. The
+ * runtime/loop/resolve: which address comes next, and when the name is looked up again. The
  * names are faked; what the clients make of it is in the tests of pg, cache and http_client.
  */
 #include "base/clock.h"

@@ -1,5 +1,5 @@
 /* link: t/unit/fake_pg.c */
-/* services/common/id_block: ids in blocks, each at most once. */
+/* runtime/messages/id_block: ids in blocks, each at most once. */
 #include "runtime/messages/id_block.h"
 
 #include "fake_pg.h"

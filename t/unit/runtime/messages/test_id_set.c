@@ -1,4 +1,4 @@
-/* services/common/id_set: against a plain array of flags. */
+/* runtime/messages/id_set: against a plain array of flags. */
 #include "runtime/messages/outbox.c" /* it is static there */
 
 #include "unit.h"

@@ -1,6 +1,6 @@
 /* link: t/unit/fake_broker.c t/unit/fake_pg.c */
 /*
- * services/common/outbox: inserted, published, confirmed, deleted; and what is left behind is
+ * runtime/messages/outbox: inserted, published, confirmed, deleted; and what is left behind is
  * swept.
  */
 #include "base/clock.h"

@@ -1,6 +1,6 @@
 /* link: t/unit/fake_names.c */
 /*
- * services/common/pg against a real PostgreSQL that this program starts: transactions, error
+ * runtime/pg/pg against a real PostgreSQL that this program starts: transactions, error
  * classes, sessions, and connections that are lost in every state. (test_pg_types.c: what goes
  * through them.)
  */

@@ -1,4 +1,4 @@
-/* services/common/metrics: the text format, line by line, and its rules. */
+/* runtime/telemetry/metrics: the text format, line by line, and its rules. */
 #include "runtime/telemetry/metrics.h"
 
 #include "unit.h"
