@@ -48,48 +48,6 @@ struct metric broker_metrics[M_COUNT] = {
 
 /* ---- open ---- */
 
-static bool copy_string(const char **string) {
-    char *copy = strdup(*string);
-    *string = copy;
-    return copy != NULL;
-}
-
-/* On failure what was not copied is NULL, so that free_queue() may free the rest. */
-static bool copy_queue(struct broker_queue *to, const struct broker_queue *from) {
-    size_t max = sizeof(to->routing_keys) / sizeof(to->routing_keys[0]);
-    bool ok = (to->name = strdup(from->name)) != NULL;
-    for (size_t i = 0; i < max && from->routing_keys[i] != NULL; i++) {
-        ok = ok && (to->routing_keys[i] = strdup(from->routing_keys[i])) != NULL;
-    }
-    return ok;
-}
-
-static void free_queue(struct broker_queue *queue) {
-    size_t max = sizeof(queue->routing_keys) / sizeof(queue->routing_keys[0]);
-    for (size_t i = 0; i < max; i++) {
-        free((void *)(uintptr_t)queue->routing_keys[i]);
-    }
-    free((void *)(uintptr_t)queue->name);
-}
-
-static bool copy_options(struct broker *broker, const struct broker_options *options) {
-    struct broker_options *own = &broker->options;
-    *own = *options;
-    memset(own->queues, 0, sizeof(own->queues));
-    own->url = NULL; /* broker->url, cut up */
-    own->declare_only = broker->declare_only;
-    bool ok = copy_string(&own->connection_name);
-    ok = copy_string(&own->exchange) && ok;
-    for (size_t i = 0; i < BROKER_QUEUES_MAX && options->queues[i].name != NULL; i++) {
-        ok = ok && copy_queue(&own->queues[i], &options->queues[i]);
-    }
-    for (size_t i = 0; i < options->declare_only_count; i++) {
-        ok = ok && copy_queue(&broker->declare_only[i], &options->declare_only[i]);
-    }
-    broker->url = strdup(options->url);
-    return ok && broker->url != NULL;
-}
-
 /* RabbitMQ's URI: amqp://user:password@host:port/vhost, percent-encoded; no vhost means "/". */
 static enum err parse_url(struct broker *broker) {
     if (amqp_parse_url(broker->url, &broker->target) != AMQP_STATUS_OK) {
@@ -163,13 +121,15 @@ enum err broker_open(struct loop *loop, const struct broker_options *options,
         return ERR_NO_MEMORY;
     }
     broker->loop = loop;
+    broker->options = *options;
     broker->callbacks = *callbacks;
     broker->ctx = ctx;
     broker->outstanding_max = options->publish_queue_max + options->publish_inflight_max;
     loop_task_init(&broker->wake_task, on_wake_task, broker);
     loop_timer_init(&broker->close_timer, on_close_timer, broker);
     register_metrics();
-    enum err err = copy_options(broker, options) ? open_parts(broker) : ERR_NO_MEMORY;
+    broker->url = strdup(options->url);
+    enum err err = broker->url != NULL ? open_parts(broker) : ERR_NO_MEMORY;
     if (err != ERR_OK) {
         broker_free(broker);
         return err;
@@ -188,12 +148,6 @@ void broker_free(struct broker *broker) {
     loop_timer_stop(broker->loop, &broker->close_timer);
     loop_task_cancel(&broker->wake_task);
     queue_fate_set_done(&broker->fates);
-    for (size_t i = 0; i < BROKER_QUEUES_MAX; i++) {
-        free_queue(&broker->options.queues[i]);
-        free_queue(&broker->declare_only[i]);
-    }
-    free((void *)(uintptr_t)broker->options.connection_name);
-    free((void *)(uintptr_t)broker->options.exchange);
     free(broker->url);
     free(broker);
 }

@@ -92,8 +92,7 @@ struct broker_options {
     size_t declare_only_count; /* at most BROKER_QUEUES_MAX */
     uint32_t heartbeat_s;
     uint32_t rpc_timeout_ms;
-    size_t
-        publish_queue_max; /* messages waiting to be sent; over it broker_publish() is ERR_BUSY */
+    size_t publish_queue_max;    /* messages waiting to be sent; over it ERR_BUSY */
     size_t publish_inflight_max; /* sent and not confirmed */
     uint32_t confirm_timeout_ms; /* without a confirm the connection is recycled; 0: a minute */
     uint16_t prefetch;           /* per queue */
@@ -103,7 +102,7 @@ struct broker_options {
 
 /*
  * Start the threads. Never waits for the broker. ERR_INVALID: malformed URL (logged without the
- * password). The broker not being there is not an error. `options` strings are copied.
+ * password). The broker not being there is not an error. What `options` points to must stay.
  */
 MUST_CHECK enum err broker_open(struct loop *loop, const struct broker_options *options,
                                 const struct broker_callbacks *callbacks, void *ctx,

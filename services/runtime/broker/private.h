@@ -428,8 +428,7 @@ struct held_batch {
 
 struct broker {
     struct loop *loop;
-    struct broker_options options; /* strings are our own */
-    struct broker_queue declare_only[BROKER_QUEUES_MAX];
+    struct broker_options options;
     char *url; /* cut into `target` */
     struct amqp_connection_info target;
     struct broker_callbacks callbacks;

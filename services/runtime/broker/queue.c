@@ -5,20 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORD_ALIGN = 8, RECORD_TEXTS = 6, RECORDS_KEPT_BYTES = 1024 * 1024 };
+enum { RECORD_ALIGN = 8, RECORDS_KEPT_BYTES = 1024 * 1024 };
+
+enum { ROUTING_KEY, MESSAGE_ID, REQUEST_ID, TRACE_PARENT, TRACE_STATE, BODY, RECORD_TEXTS };
 
 /* A record is this header, then the texts with a NUL each, then the properties. */
 struct record {
     uint64_t cookie;
     uint64_t queued_us;
     uint32_t bytes; /* of the whole record, padded */
-    uint32_t body_length;
+    uint32_t lengths[RECORD_TEXTS];
     uint32_t properties_length;
-    uint8_t routing_key_length;
-    uint8_t message_id_length;
-    uint8_t correlation_id_length;
-    uint8_t traceparent_length;
-    uint16_t tracestate_length;
     uint8_t park_queue;
 };
 
@@ -33,37 +30,29 @@ void queue_done(struct send_queue *sendq) {
     pthread_mutex_destroy(&sendq->lock);
 }
 
-static struct record record_of(const struct send_item *item) {
-    const struct broker_message *message = &item->message;
+static struct record record_of(const struct send_item *item, const char *const *texts) {
     struct record record = {
         .cookie = item->cookie,
         .queued_us = item->queued_us,
-        .body_length = (uint32_t)message->body_length,
         .properties_length = (uint32_t)item->properties_length,
-        .routing_key_length = (uint8_t)strlen(message->routing_key),
-        .message_id_length = (uint8_t)strlen(message->message_id),
-        .correlation_id_length = (uint8_t)strlen(message->trace.request_id),
-        .traceparent_length = (uint8_t)strlen(message->trace.parent),
-        .tracestate_length = (uint16_t)strlen(message->trace.state),
         .park_queue = item->park_queue,
     };
-    size_t bytes = sizeof(record) + record.routing_key_length + record.message_id_length +
-                   record.correlation_id_length + record.traceparent_length +
-                   record.tracestate_length + record.body_length + record.properties_length +
-                   RECORD_TEXTS;
+    size_t bytes = sizeof(record) + item->properties_length;
+    for (size_t i = 0; i < RECORD_TEXTS; i++) {
+        size_t length = i == BODY ? item->message.body_length : strlen(texts[i]);
+        record.lengths[i] = (uint32_t)length;
+        bytes += length + 1;
+    }
     record.bytes = (uint32_t)((bytes + RECORD_ALIGN - 1) & ~(size_t)(RECORD_ALIGN - 1));
     return record;
 }
 
-static char *put_text(char *to, const char *text, size_t length) {
-    memcpy(to, text, length);
-    to[length] = '\0';
-    return to + length + 1;
-}
-
 static enum err append_record(struct buf *records, const struct send_item *item) {
     const struct broker_message *message = &item->message;
-    struct record record = record_of(item);
+    const char *const texts[RECORD_TEXTS] = { message->routing_key,      message->message_id,
+                                              message->trace.request_id, message->trace.parent,
+                                              message->trace.state,      message->body };
+    struct record record = record_of(item, texts);
     if (buf_length(records) + record.bytes > BROKER_QUEUED_BYTES_MAX) {
         return ERR_BUSY;
     }
@@ -73,12 +62,12 @@ static enum err append_record(struct buf *records, const struct send_item *item)
         return ERR_NO_MEMORY;
     }
     memcpy(to, &record, sizeof(record));
-    to = put_text(to + sizeof(record), message->routing_key, record.routing_key_length);
-    to = put_text(to, message->message_id, record.message_id_length);
-    to = put_text(to, message->trace.request_id, record.correlation_id_length);
-    to = put_text(to, message->trace.parent, record.traceparent_length);
-    to = put_text(to, message->trace.state, record.tracestate_length);
-    to = put_text(to, message->body, record.body_length);
+    to += sizeof(record);
+    for (size_t i = 0; i < RECORD_TEXTS; i++) {
+        memcpy(to, texts[i], record.lengths[i]);
+        to[record.lengths[i]] = '\0';
+        to += record.lengths[i] + 1;
+    }
     if (record.properties_length > 0) {
         memcpy(to, item->properties, record.properties_length);
     }
@@ -142,27 +131,26 @@ void queue_sent(struct send_queue *sendq, size_t count) {
     pthread_mutex_unlock(&sendq->lock);
 }
 
-static const char *get_text(const char **from, size_t length) {
-    const char *text = *from;
-    *from += length + 1;
-    return text;
-}
-
 bool queue_next(struct buf *records, struct send_item *item) {
     if (buf_length(records) == 0) {
         return false;
     }
+    const char *texts[RECORD_TEXTS];
     const char *from = buf_bytes(records);
     struct record record;
     memcpy(&record, from, sizeof(record));
     from += sizeof(record);
-    item->message.routing_key = get_text(&from, record.routing_key_length);
-    item->message.message_id = get_text(&from, record.message_id_length);
-    item->message.trace.request_id = get_text(&from, record.correlation_id_length);
-    item->message.trace.parent = get_text(&from, record.traceparent_length);
-    item->message.trace.state = get_text(&from, record.tracestate_length);
-    item->message.body = get_text(&from, record.body_length);
-    item->message.body_length = record.body_length;
+    for (size_t i = 0; i < RECORD_TEXTS; i++) {
+        texts[i] = from;
+        from += record.lengths[i] + 1;
+    }
+    item->message = (struct broker_message){
+        .routing_key = texts[ROUTING_KEY],
+        .message_id = texts[MESSAGE_ID],
+        .trace = { texts[REQUEST_ID], texts[TRACE_PARENT], texts[TRACE_STATE] },
+        .body = texts[BODY],
+        .body_length = record.lengths[BODY],
+    };
     item->properties = record.properties_length > 0 ? from : NULL;
     item->properties_length = record.properties_length;
     item->cookie = record.cookie;

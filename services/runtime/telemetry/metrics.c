@@ -167,31 +167,21 @@ static void append_head(struct buf *out, const struct metric *metric) {
         [METRIC_HISTOGRAM_SECONDS] = "histogram",
         [METRIC_HISTOGRAM_SIZE] = "histogram",
     };
-    buf_append_str(out, "# HELP ");
-    buf_append_str(out, metric->name);
-    buf_append_char(out, ' ');
+    buf_appendf(out, "# HELP %s ", metric->name);
     append_help(out, metric->help);
-    buf_append_str(out, "\n# TYPE ");
-    buf_append_str(out, metric->name);
-    buf_append_char(out, ' ');
-    buf_append_str(out, TYPES[metric->type]);
-    buf_append_char(out, '\n');
+    buf_appendf(out, "\n# TYPE %s %s\n", metric->name, TYPES[metric->type]);
 }
 
 /* name + suffix {labels,le="…"} and the space before the value. */
 static void append_series(struct buf *out, const struct metric *metric, const char *suffix,
                           const char *le) {
     bool has_labels = metric->labels != NULL && metric->labels[0] != '\0';
-    buf_append_str(out, metric->name);
-    buf_append_str(out, suffix);
+    buf_appendf(out, "%s%s", metric->name, suffix);
     if (has_labels || le != NULL) {
         buf_append_char(out, '{');
         buf_append_str(out, has_labels ? metric->labels : "");
-        buf_append_str(out, has_labels && le != NULL ? "," : "");
         if (le != NULL) {
-            buf_append_str(out, "le=\"");
-            buf_append_str(out, le);
-            buf_append_char(out, '"');
+            buf_appendf(out, "%sle=\"%s\"", has_labels ? "," : "", le);
         }
         buf_append_char(out, '}');
     }
@@ -230,7 +220,7 @@ static void append_metric(struct buf *out, const struct metric *metric) {
     append_count(out, metric, "", NULL, value);
 }
 
-/* ---- process_*, as Prometheus clients name them; what the system does not tell is left out ---- */
+/* ---- process_*, as Prometheus clients name them; what the system does not tell is missing ---- */
 
 static void append_plain(struct buf *out, const char *name, const char *type, const char *help,
                          int64_t value, unsigned scale) {

@@ -1,6 +1,7 @@
 /* link: t/unit/fake_broker.c */
 /*
- * runtime/messages/consumer: each event exactly as often as it takes. An item is a number: its body.
+ * runtime/messages/consumer: each event exactly as often as it takes. An item is a number, its
+ * body.
  */
 #include "base/clock.h"
 #include "runtime/messages/consumer.h"
