@@ -35,7 +35,7 @@ endif
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wvla -Wformat=2 $(WERROR)
 CPPFLAGS := -D_GNU_SOURCE -I. -Iservices -It/unit -MMD -MP
 CFLAGS   := -std=c11 -g $(WARNINGS) -fstack-protector-strong -fPIE
-LDFLAGS  := -pie -Wl,-z,relro,-z,now
+LDFLAGS  := -pie -Wl,-z,relro,-z,now $(LDFLAGS_EXTRA)
 
 ifneq ($(SANITIZE),)
 CFLAGS   += -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
