@@ -87,13 +87,16 @@ void trace_parent_pass(char parent[TRACE_PARENT_BYTES_MAX + 1]) {
     random_hex(parent + TRACE_SPAN_ID_AT, TRACE_SPAN_ID_BYTES);
 }
 
-struct trace_ids trace_ids_of(struct str parent) {
-    struct trace_ids ids = { "", "" };
-    if (parent.len == TRACE_PARENT_BYTES_MAX) {
-        memcpy(ids.trace_id, parent.data + TRACE_ID_AT, TRACE_ID_BYTES);
-        memcpy(ids.span_id, parent.data + TRACE_SPAN_ID_AT, TRACE_SPAN_ID_BYTES);
-    }
-    return ids;
+static const char *part_of(const char *parent, size_t at) {
+    return strlen(parent) == TRACE_PARENT_BYTES_MAX ? parent + at : NULL;
+}
+
+const char *trace_id(struct trace trace) {
+    return part_of(trace.parent, TRACE_ID_AT);
+}
+
+const char *trace_span_id(struct trace trace) {
+    return part_of(trace.parent, TRACE_SPAN_ID_AT);
 }
 
 /* ---- tracestate ---- */

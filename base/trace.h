@@ -74,11 +74,8 @@ struct trace_state {
  */
 void trace_state_add(struct trace_state *state, struct str field);
 
-/* For logs: the ids of a traceparent, NUL-terminated; "" when there is none. */
-struct trace_ids {
-    char trace_id[TRACE_ID_BYTES + 1];
-    char span_id[TRACE_SPAN_ID_BYTES + 1];
-};
-struct trace_ids trace_ids_of(struct str parent);
+/* For logs: the ids of its parent, TRACE_ID_BYTES and TRACE_SPAN_ID_BYTES of it; NULL without. */
+const char *trace_id(struct trace trace);
+const char *trace_span_id(struct trace trace);
 
 #endif

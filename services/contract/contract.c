@@ -155,6 +155,10 @@ static int64_t read_number(struct reader *reader, const char *name, unsigned sca
     return value;
 }
 
+static int64_t read_id(struct reader *reader, const char *name, const char *why) {
+    return read_number(reader, name, 0, 1, INT64_MAX, why);
+}
+
 /* An absent or null string is .data NULL; another type is a problem. */
 static struct str read_string(struct reader *reader, const char *name, const char *why) {
     struct str value = { NULL, 0 };
@@ -201,10 +205,8 @@ enum err contract_read_order_created(struct arena *arena, const char *body, size
     struct reader reader;
     if (open_object(&reader, arena, body, length) == ERR_OK) {
         struct order_created event = {
-            .order_id = read_number(&reader, "orderId", 0, 1, INT64_MAX,
-                                    "orderId is not a positive integer"),
-            .product_id = read_number(&reader, "productId", 0, 1, INT64_MAX,
-                                      "productId is not a positive integer"),
+            .order_id = read_id(&reader, "orderId", "orderId is not a positive integer"),
+            .product_id = read_id(&reader, "productId", "productId is not a positive integer"),
             .quantity = read_number(&reader, "quantity", 0, 1, ORDER_QUANTITY_MAX,
                                     "quantity is not an integer from 1 to 1000000"),
             .created_ms = read_time(&reader, "createdAt", "createdAt is not an RFC 3339 time"),
@@ -241,10 +243,8 @@ enum err contract_read_order_updated(struct arena *arena, const char *body, size
     struct reader reader;
     if (open_object(&reader, arena, body, length) == ERR_OK) {
         struct order_updated event = {
-            .order_id = read_number(&reader, "orderId", 0, 1, INT64_MAX,
-                                    "orderId is not a positive integer"),
-            .product_id = read_number(&reader, "productId", 0, 1, INT64_MAX,
-                                      "productId is not a positive integer"),
+            .order_id = read_id(&reader, "orderId", "orderId is not a positive integer"),
+            .product_id = read_id(&reader, "productId", "productId is not a positive integer"),
             .status = read_outcome(&reader),
             .reason = read_reason(&reader),
             .updated_ms = read_time(&reader, "updatedAt", "updatedAt is not an RFC 3339 time"),
@@ -274,7 +274,7 @@ enum err contract_read_product(struct arena *arena, const char *body, size_t len
     struct reader reader;
     if (open_object(&reader, arena, body, length) == ERR_OK) {
         struct told_product event = {
-            .id = read_number(&reader, "id", 0, 1, INT64_MAX, "id is not a positive integer"),
+            .id = read_id(&reader, "id", "id is not a positive integer"),
             .name = read_string(&reader, "name", "name is not a string"),
             .price_cents = read_number(&reader, "price", PRICE_DECIMALS, 0, PRICE_CENTS_MAX,
                                        "price is not an amount with at most two decimals"),

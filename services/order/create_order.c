@@ -128,10 +128,9 @@ static enum flow_rc find_earlier(struct flow *flow) {
 static void note_replay(struct flow *flow) {
     const struct order *order = &of(flow)->order;
     struct trace trace = http_trace(http_flow_exchange(flow));
-    struct trace_ids ids = trace_ids_of(str_of(trace.parent));
     metrics_add(&order_metrics[M_ORDERS_REPLAYED], 1);
-    log_info("order answered again", LOG_STR("requestId", trace.request_id), LOG_TRACE(ids),
-             LOG_INT("orderId", order->id), LOG_STR("firstRequestId", order->request_id));
+    log_info("order answered again", LOG_TRACE(trace), LOG_INT("orderId", order->id),
+             LOG_STR("firstRequestId", order->request_id));
 }
 
 static enum flow_rc find_product(struct flow *flow) {

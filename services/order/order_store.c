@@ -121,9 +121,8 @@ static void take_stored(struct batch *batch, const struct pg_rows *rows) {
 }
 
 static void log_stored(const struct insert_item *item, uint64_t now_us) {
-    struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
-    log_info("order stored", LOG_STR("requestId", item->order.request_id), LOG_TRACE(ids),
-             LOG_INT("orderId", item->order.id), LOG_INT("productId", item->order.product_id),
+    log_info("order stored", LOG_TRACE(trace_of(&item->trace)), LOG_INT("orderId", item->order.id),
+             LOG_INT("productId", item->order.product_id),
              LOG_INT("quantity", item->order.quantity), LOG_INT("us", now_us - item->started_us));
 }
 

@@ -35,9 +35,13 @@ static enum err decode(void *ctx, struct arena *arena, const struct broker_deliv
                        void *item, const char **ret_why) {
     struct update_item *update = item;
     (void)ctx;
-    update->trace = delivery->message.trace;
-    return contract_read_order_updated(arena, delivery->message.body, delivery->message.body_length,
-                                       &update->event, ret_why);
+    enum err err = contract_read_order_updated(
+        arena, delivery->message.body, delivery->message.body_length, &update->event, ret_why);
+    if (err == ERR_OK) {
+        update->trace = delivery->message.trace;
+        update->trace.request_id = update->event.request_id;
+    }
+    return err;
 }
 
 static void update_orders(void *ctx, void *items, size_t count) {
@@ -61,10 +65,8 @@ static void update_orders(void *ctx, void *items, size_t count) {
 
 static void log_outcome(const struct update_item *item, int64_t now_ms, uint64_t now_us) {
     const struct order_updated *event = &item->event;
-    struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
     bool done = event->status == ORDER_DONE;
-    log_info("order finished", LOG_STR("requestId", event->request_id), LOG_TRACE(ids),
-             LOG_INT("orderId", event->order_id),
+    log_info("order finished", LOG_TRACE(item->trace), LOG_INT("orderId", event->order_id),
              LOG_STR("status", contract_status_name(event->status)),
              LOG_STR("reason", contract_reason_name(event->reason)),
              LOG_INT("us", now_us - segment.started_us));

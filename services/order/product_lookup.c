@@ -114,9 +114,7 @@ static void log_fetch(const struct lookup_fetch *fetch, enum err err) {
     for (size_t i = 0; i < fetch->waiter_count; i++) {
         const struct question *waiter = LOOKUP_WAITER(fetch, struct question, i);
         if (flow_wait_is_live(waiter->base.wait)) {
-            struct trace_ids ids = trace_ids_of(str_of(waiter->trace.parent));
-            log_info("product fetched", LOG_STR("requestId", waiter->trace.request_id),
-                     LOG_TRACE(ids), LOG_INT("productId", fetch->id),
+            log_info("product fetched", LOG_TRACE(waiter->trace), LOG_INT("productId", fetch->id),
                      LOG_STR("outcome", err_name(err)), LOG_INT("us", took_us));
         }
     }

@@ -76,6 +76,7 @@ static void end_round(bool complete) {
         reconciler.told = 0;
     }
     reconciler.busy = false;
+    arena_reset(&reconciler.arena);
     if (!reconciler.stopped) {
         loop_timer_start(backends.loop, &reconciler.timer,
                          (uint64_t)order_config.reconcile_interval_ms);
@@ -172,7 +173,6 @@ static enum err take_row(const struct pg_rows *rows, size_t row) {
 static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
     if (err != ERR_OK || reconciler.stopped) {
-        arena_reset(&reconciler.arena);
         end_round(false);
         return;
     }
@@ -184,7 +184,6 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         err = take_row(&rows[0], r);
     }
     if (err != ERR_OK) {
-        arena_reset(&reconciler.arena);
         end_round(false);
         return;
     }
@@ -204,15 +203,12 @@ static void rows_inserted(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
     (void)rows;
     if (err != ERR_OK || reconciler.stopped) {
-        arena_reset(&reconciler.arena);
         end_round(false);
         return;
     }
     for (size_t i = 0; i < reconciler.event_count; i++) {
         const struct outbox_event *event = &reconciler.events[i];
-        struct trace_ids ids = trace_ids_of(str_of(event->trace.parent));
-        log_info("order told again", LOG_STR("requestId", event->trace.request_id), LOG_TRACE(ids),
-                 LOG_INT("orderId", event->id));
+        log_info("order told again", LOG_TRACE(event->trace), LOG_INT("orderId", event->id));
     }
     reconciler.told += reconciler.event_count;
     outbox_publish(&backends.outbox, reconciler.events, reconciler.event_count);

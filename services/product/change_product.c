@@ -45,7 +45,6 @@ struct change_item {
     struct flow_wait wait;
     struct change change;
     enum err outcome;
-    struct product product; /* afterwards */
     char name[PRODUCT_NAME_BYTES_MAX];
     char if_match[IF_MATCH_BYTES_MAX + 1];
     struct trace_copy trace;
@@ -161,12 +160,15 @@ struct change_state {
 
 static void apply_all(struct batch *batch);
 
+/* Each change answers with the product as the batch leaves it: one version for all of them. */
 static void wake_all(struct batch *batch, enum err err) {
+    const struct change_state *state = batch->state;
     for (size_t i = 0; i < batch->count; i++) {
         struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
         enum err outcome = err != ERR_OK ? err : item->outcome;
         if (outcome == ERR_OK && flow_wait_is_live(item->wait)) {
-            ((struct change_product *)item->wait.flow)->product = item->product;
+            ((struct change_product *)item->wait.flow)->product =
+                product_set_find(&state->set, item->change.id)->product;
         }
         if (outcome == ERR_INVALID && flow_wait_is_live(item->wait)) {
             http_flow_problem(item->wait.flow, "/quantity", "maximum",
@@ -198,10 +200,8 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < batch->count; i++) {
         struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
         if (item->outcome == ERR_OK) {
-            struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
             log_info(item->change.restock > 0 ? "product restocked" : "product changed",
-                     LOG_STR("requestId", item->trace.request_id), LOG_TRACE(ids),
-                     LOG_INT("productId", item->change.id),
+                     LOG_TRACE(trace_of(&item->trace)), LOG_INT("productId", item->change.id),
                      LOG_INT("quantity", item->change.restock));
             metrics_add(&product_metrics[M_PRODUCTS_CHANGED], 1);
         }
@@ -273,17 +273,6 @@ static void write_back(struct batch *batch) {
     pg_commit(state->session, calls, call_count, committed, batch);
 }
 
-/* Each item answers with the product as the batch leaves it: one version for all its changes. */
-static void answer_with_products(struct batch *batch) {
-    struct change_state *state = batch->state;
-    for (size_t i = 0; i < batch->count; i++) {
-        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
-        if (item->outcome == ERR_OK) {
-            item->product = product_set_find(&state->set, item->change.id)->product;
-        }
-    }
-}
-
 static void locked(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     struct change_state *state = batch->state;
@@ -331,7 +320,6 @@ static void apply_all(struct batch *batch) {
         wake_all(batch, ERR_NO_MEMORY);
         return;
     }
-    answer_with_products(batch);
     write_back(batch);
 }
 

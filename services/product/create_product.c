@@ -108,10 +108,8 @@ static void finish(struct batch *batch, enum err err) {
     for (size_t i = 0; i < batch->count; i++) {
         struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
         if (err == ERR_OK) {
-            struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
-            log_info("product created", LOG_STR("requestId", item->trace.request_id),
-                     LOG_TRACE(ids), LOG_INT("productId", item->product.id),
-                     LOG_INT("qty", item->product.qty));
+            log_info("product created", LOG_TRACE(trace_of(&item->trace)),
+                     LOG_INT("productId", item->product.id), LOG_INT("qty", item->product.qty));
             if (flow_wait_is_live(item->wait)) {
                 *item->ret_product = item->product;
             }

@@ -1,9 +1,9 @@
 /*
  * order.created: a batch of orders becomes one transaction.
  *
- *   lock the products, then look into the ledger    (in this order: whoever decided an order before
- * us held the same lock) decide in arrival order                          stock.c write ledger,
- * products and outbox, commit then: cache, order.updated, acknowledge
+ * Lock the products, then look into the ledger (in this order: whoever decided an order before us
+ * held the same lock); decide in arrival order (stock.c); write ledger, products and outbox, and
+ * commit; then cache, order.updated, and the acknowledgement.
  */
 #include "metrics.h"
 #include "parts.h"
@@ -28,7 +28,6 @@ static void cached(void *ctx, enum err err);
 
 struct decision_item {
     struct stock_order order;
-    bool was_in_ledger;
     int64_t decided_ms;
     struct trace trace;
 };
@@ -85,7 +84,7 @@ static void lock_products(void *ctx, void *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
         product_ids[i] = decisions[i].order.product_id;
         order_ids[i] = decisions[i].order.order_id;
-        decisions[i].order.known = decisions[i].was_in_ledger = false; /* a retry starts afresh */
+        decisions[i].order.known = false; /* a retry starts afresh */
         decisions[i].decided_ms = segment.now_ms;
     }
     struct pg_call calls[2] = {
@@ -117,7 +116,7 @@ static enum err take_ledger_row(const struct pg_rows *rows, size_t row) {
             log_error("the ledger knows another order by this id", LOG_INT("orderId", order_id));
             return ERR_REJECTED_DATA;
         }
-        item->order.known = item->was_in_ledger = true;
+        item->order.known = true;
         item->decided_ms = pg_rows_get_time(rows, row, 3);
     }
     return ERR_OK;
@@ -288,9 +287,8 @@ static void count_outcome(const struct decision_item *item) {
 }
 
 static void log_outcome(const struct decision_item *item, uint64_t took_us) {
-    struct trace_ids ids = trace_ids_of(str_of(item->trace.parent));
-    log_info("order decided", LOG_STR("requestId", item->trace.request_id), LOG_TRACE(ids),
-             LOG_INT("orderId", item->order.order_id), LOG_INT("productId", item->order.product_id),
+    log_info("order decided", LOG_TRACE(item->trace), LOG_INT("orderId", item->order.order_id),
+             LOG_INT("productId", item->order.product_id),
              LOG_STR("status", contract_status_name(item->order.status)),
              LOG_STR("reason", contract_reason_name(item->order.reason)),
              LOG_BOOL("repeated", item->order.known), LOG_INT("us", took_us));

@@ -475,10 +475,9 @@ static void log_refusal(struct http_exchange *exchange, int status, const char *
     if (!log_enabled(LOG_INFO)) {
         return;
     }
-    struct trace_ids ids = trace_ids_of(str_of(http_traceparent(exchange)));
-    log_info("request refused", LOG_STR("requestId", http_request_id(exchange)), LOG_TRACE(ids),
-             LOG_STR("route", http_route_name(exchange)), LOG_INT("status", status),
-             LOG_STR("message", message),
+    struct trace trace = http_trace(exchange);
+    log_info("request refused", LOG_TRACE(trace), LOG_STR("route", http_route_name(exchange)),
+             LOG_INT("status", status), LOG_STR("message", message),
              LOG_INT("us", clock_monotonic_us() - exchange->started_us));
 }
 

@@ -55,11 +55,9 @@ struct arena *consumer_arena(struct consumer *consumer) {
 }
 
 static void park(struct consumer *consumer, struct broker_delivery *delivery, const char *why) {
-    struct trace_ids ids = trace_ids_of(str_of(delivery->message.trace.parent));
     log_error("event parked in the dead-letter queue", LOG_STR("consumer", consumer->options.name),
               LOG_STR("messageId", delivery->message.message_id),
-              LOG_STR("requestId", delivery->message.trace.request_id), LOG_TRACE(ids),
-              LOG_STR("reason", why));
+              LOG_TRACE(delivery->message.trace), LOG_STR("reason", why));
     broker_park(consumer->broker, delivery, why);
 }
 
@@ -128,10 +126,9 @@ static void narrow(struct consumer *consumer, enum err err) {
 static void log_wait(const struct consumer *consumer, enum err err) {
     for (size_t i = 0; i < consumer->span; i++) {
         const struct broker_message *message = &consumer->deliveries[consumer->first + i]->message;
-        struct trace_ids ids = trace_ids_of(str_of(message->trace.parent));
         log_info("event waits for a retry", LOG_STR("consumer", consumer->options.name),
-                 LOG_STR("requestId", message->trace.request_id), LOG_TRACE(ids),
-                 LOG_STR("messageId", message->message_id), LOG_STR("error", err_name(err)));
+                 LOG_TRACE(message->trace), LOG_STR("messageId", message->message_id),
+                 LOG_STR("error", err_name(err)));
     }
 }
 

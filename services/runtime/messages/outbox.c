@@ -330,9 +330,8 @@ static void release(struct outbox *outbox, int64_t id, int64_t claim) {
 
 /* What befalls an event off its usual way: memory, broker, deleted. */
 static void log_event(const char *msg, const struct outbox_event *event) {
-    struct trace_ids ids = trace_ids_of(str_of(event->trace.parent));
-    log_info(msg, LOG_STR("requestId", event->trace.request_id), LOG_TRACE(ids),
-             LOG_STR("messageId", event->message_id), LOG_INT("outboxId", event->id));
+    log_info(msg, LOG_TRACE(event->trace), LOG_STR("messageId", event->message_id),
+             LOG_INT("outboxId", event->id));
 }
 
 static void show_levels(const struct outbox *outbox) {

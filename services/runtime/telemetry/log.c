@@ -149,8 +149,9 @@ static void append_field(const struct log_field *field) {
     } else if (field->str == NULL) {
         buf_append_str(&pending, "null");
     } else {
-        size_t length = strnlen(field->str, LOG_STR_BYTES_MAX + 1);
-        json_write_quoted(&pending, field->str, utf8_cut(field->str, length, LOG_STR_BYTES_MAX));
+        size_t bytes_max = field->integer == 0 ? LOG_STR_BYTES_MAX : (size_t)field->integer;
+        size_t length = strnlen(field->str, bytes_max + 1);
+        json_write_quoted(&pending, field->str, utf8_cut(field->str, length, bytes_max));
     }
 }
 

@@ -16,6 +16,8 @@
 #ifndef RUNTIME_TELEMETRY_LOG_H
 #define RUNTIME_TELEMETRY_LOG_H
 
+#include "base/trace.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +32,7 @@ struct log_field {
     const char *name; /* a JSON member name that needs no escaping */
     enum log_type type;
     const char *str; /* escaped; at most LOG_STR_BYTES_MAX bytes are written; NULL: null */
-    int64_t integer;
+    int64_t integer; /* of a string: write at most so many bytes; 0: LOG_STR_BYTES_MAX */
 };
 
 enum { LOG_STR_BYTES_MAX = 2048, LOG_LINE_BYTES_MAX = 16384 };
@@ -41,10 +43,14 @@ enum { LOG_STR_BYTES_MAX = 2048, LOG_LINE_BYTES_MAX = 16384 };
 #define LOG_BOOL(n, v)                                                                             \
     ((struct log_field){ .name = (n), .type = LOG_TYPE_BOOL, .integer = (v) ? 1 : 0 })
 
-/* Two fields: the ids of a trace (base/trace.h), null when there is none. */
-#define LOG_TRACE(ids)                                                                             \
-    LOG_STR("traceId", (ids).trace_id[0] == '\0' ? NULL : (ids).trace_id),                         \
-        LOG_STR("spanId", (ids).span_id[0] == '\0' ? NULL : (ids).span_id)
+/* The first `bytes` of a string. */
+#define LOG_PART(n, v, bytes)                                                                      \
+    ((struct log_field){ .name = (n), .type = LOG_TYPE_STR, .str = (v), .integer = (bytes) })
+/* Three fields: requestId, and the ids of the trace, null when there is none. */
+#define LOG_TRACE(trace)                                                                           \
+    LOG_STR("requestId", (trace).request_id),                                                      \
+        LOG_PART("traceId", trace_id(trace), TRACE_ID_BYTES),                                      \
+        LOG_PART("spanId", trace_span_id(trace), TRACE_SPAN_ID_BYTES)
 
 /*
  * Before the first log call. `service` must stay; lines below `level` are not made. `fd`:

@@ -204,12 +204,15 @@ START_TEST(white_space_around_a_value_is_taken_off) {
 END_TEST
 
 START_TEST(ids_of_a_traceparent) {
-    struct trace_ids ids = trace_ids_of(STR("00-" IDS "-01"));
-    ck_assert_str_eq(ids.trace_id, "0af7651916cd43dd8448eb211c80319c");
-    ck_assert_str_eq(ids.span_id, "b7ad6b7169203331");
-    ids = trace_ids_of(STR(""));
-    ck_assert_str_eq(ids.trace_id, "");
-    ck_assert_str_eq(ids.span_id, "");
+    struct trace trace = { "", "00-" IDS "-01", "" };
+    ck_assert_str_eq(trace_id(trace), IDS "-01");
+    ck_assert_str_eq(trace_span_id(trace), "b7ad6b7169203331-01");
+    trace.parent = "";
+    ck_assert_ptr_null(trace_id(trace));
+    ck_assert_ptr_null(trace_span_id(trace));
+    trace.parent = "00-" IDS "-011";
+    ck_assert_ptr_null(trace_id(trace));
+    ck_assert_ptr_null(trace_span_id(trace));
 }
 END_TEST
 

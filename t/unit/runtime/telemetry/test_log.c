@@ -116,6 +116,26 @@ START_TEST(a_line_has_the_promised_form) {
 }
 END_TEST
 
+START_TEST(a_trace_is_three_fields) {
+    struct trace trace = { "r-1", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "" };
+    const char *str;
+    size_t length;
+    log_warn("with", LOG_TRACE(trace), LOG_INT("orderId", 7));
+    trace.parent = "";
+    log_warn("without", LOG_TRACE(trace));
+    ck_assert_uint_eq(drain_pipe(), 2);
+    struct json_object *line = take_line(NULL);
+    ck_assert_str_eq(member(line, "requestId"), "r-1");
+    ck_assert_str_eq(member(line, "traceId"), "0af7651916cd43dd8448eb211c80319c");
+    ck_assert_str_eq(member(line, "spanId"), "b7ad6b7169203331");
+    ck_assert_int_eq(number(line, "orderId"), 7);
+    line = take_line(NULL);
+    ck_assert_str_eq(member(line, "requestId"), "r-1");
+    ck_assert_int_eq(json_get_string(line, "traceId", &str, &length), ERR_NOT_FOUND); /* null */
+    ck_assert_int_eq(json_get_string(line, "spanId", &str, &length), ERR_NOT_FOUND);
+}
+END_TEST
+
 START_TEST(levels_are_filtered_and_named) {
     static const char *const NAMES[] = { "debug", "info", "warn", "error" };
     for (int level = LOG_DEBUG; level < LOG_LEVELS; level++) {
@@ -431,6 +451,7 @@ int main(void) {
     tcase_set_timeout(tests, 20);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_line_has_the_promised_form);
+    tcase_add_test(tests, a_trace_is_three_fields);
     tcase_add_test(tests, levels_are_filtered_and_named);
     tcase_add_test(tests, fields_of_a_filtered_line_are_not_evaluated);
     tcase_add_test(tests, strings_are_cut_at_their_limit);
