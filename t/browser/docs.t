@@ -11,8 +11,7 @@ use Prodorder::Npm;
 
 my ($chromium) = grep { -x } map { "$_/chromium" } split /:/, $ENV{PATH};
 plan skip_all => 'chromium is missing (Debian package: chromium)' if !$chromium;
-my $why_not = Prodorder::Npm::missing('t/browser');
-plan skip_all => $why_not if $why_not;
+Prodorder::Npm::need('t/browser');
 plan skip_all => 'the docs page was built without swagger-ui: make docs-ui'
     if gateway(GET => '/docs/swagger-ui-bundle.js')->{status} != 200;
 

@@ -3,19 +3,17 @@
 # as it is: make has nothing to do there.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin, "$FindBin::Bin/../lib";
-use Control qw($ROOT run scratch write_file read_file listen_somewhere free_offset eventually);
+
 use IO::Socket::INET;
 use JSON::PP ();
 use POSIX ();
-use Prodorder::Gateway::Http;
-use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $build = $ENV{PRODORDER_BUILD} // 'build';
+use Prodorder::Control;
+use Prodorder::Gateway::Http;
+
+my $build = delete $ENV{PRODORDER_BUILD} // 'build';
 $build = "$ROOT/$build" if $build !~ m{^/};
-delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
 my $dir = scratch();
 my $copy = "$dir/copy";
 my $home = $ENV{PRODORDER_HOME} = "$dir/home";
@@ -28,8 +26,7 @@ is(run('cp', '-R', (map { "$ROOT/$_" } qw(prodorder configure.sh scripts nginx.c
     'a copy of the repository');
 is(run('cp', '-R', (map { "$build/$_" } 'config.mk', $module =~ s{.*/}{}r), "$copy/build")->{status}, 0, 'with what was built');
 write_file("$copy/build/docs/$_", "$_\n") for qw(index.html icon.svg);
-write_file("$dir/bin/make", "#!/bin/sh\n");
-chmod 0755, "$dir/bin/make";
+program("$dir/bin/make", 'true');
 $ENV{PATH} = "$dir/bin:$ENV{PATH}";
 
 sub prodorder { return run('env', '-C', $copy, './prodorder', @_) }
@@ -61,15 +58,6 @@ sub line_of {
     my ($file, $pattern) = @_;
     my @lines = split /\n/, read_file("$copy/$file");
     return (grep { $lines[ $_ - 1 ] =~ $pattern } 1 .. @lines)[0];
-}
-
-sub certificate {
-    my ($name) = @_;
-    my $made = run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
-        '-days', '2', '-subj', "/CN=$name", '-addext', 'subjectAltName=IP:127.0.0.1',
-        '-keyout', "$dir/$name.key", '-out', "$dir/$name.pem");
-    is($made->{status}, 0, "a certificate for $name") or diag $made->{err};
-    return ("$dir/$name.pem", "$dir/$name.key");
 }
 
 # with([CERT, KEY], ARGS...): ./prodorder with these in its environment.
@@ -166,8 +154,8 @@ is(run('curl', '-sS', '-m', '10', '-o', '/dev/null', '-w', '%{http_code}', "http
     'one that is gone');
 is(header('X-More'), 'yes', 'conf/*.conf can be included');
 
-my @first = certificate('first');
-my @second = certificate('second');
+my @first = certificate($dir, 'first');
+my @second = certificate($dir, 'second');
 without_a_failure('TLS', sub {
     is(with(\@first, 'up', 'gateway')->{status}, 0, 'TLS is switched on');
     is(subject(), 'first', 'with that certificate');
@@ -229,7 +217,7 @@ sub no_upgrade {
 }
 {
     my $remembered = read_file("$home/run/tls");
-    my @third = certificate('third');
+    my @third = certificate($dir, 'third');
     refused('a key that does not fit', qr{key values mismatch.*PRODORDER_TLS_CERT is \Q$second[0]\E, PRODORDER_TLS_KEY is \Q$third[1]\E}s,
         sub { with([$second[0], $third[1]], @_) });
     is(read_file("$home/run/tls"), $remembered, 'it is not remembered');
@@ -307,8 +295,7 @@ like(prodorder('logs')->{out}, qr{/products/1.*\[error\].*connect\(\) failed}s, 
 {
     # The test accepts it, and nginx ends after all.
     my $real = run('sh', '-c', 'command -v nginx')->{out} =~ s/\n//r;
-    write_file("$dir/bin/nginx", "#!/bin/sh\ncase \" \$* \" in *' -t '* | *' -v '*) exec $real \"\$@\" ;; esac\necho '[emerg] out of cheese' >&2\nexit 1\n");
-    chmod 0755, "$dir/bin/nginx";
+    program("$dir/bin/nginx", "case \" \$* \" in *' -t '* | *' -v '*) exec $real \"\$@\" ;; esac\necho '[emerg] out of cheese' >&2\nexit 1");
     my $ended = prodorder('restart', 'gateway');
     is($ended->{status}, 1, 'a gateway that ends while it starts: exit 1');
     like($ended->{err}, qr/gateway ended while it was starting.*gateway-errors\.log since it was started:.*out of cheese/s, 'the end of the error log is shown');

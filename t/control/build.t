@@ -1,12 +1,10 @@
 # The Makefile, on a small tree with the same layout: what is rebuilt when, and how unit tests are linked.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw($ROOT run scratch write_file read_file);
-use Test::More;
 
-delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS BUILD)};
+use Prodorder::Control;
+
+delete $ENV{BUILD};
 my $top = scratch();
 run('cp', '-R', "$ROOT/Makefile", "$ROOT/configure.sh", "$ROOT/scripts", $top);
 write_file("$top/base/two.h",     "int two(void);\n");

@@ -1,16 +1,13 @@
 # ./prodorder: commands, help, and what it says to a wrong command line. Starts nothing.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw($ROOT run scratch write_file);
+
 use Cwd qw(getcwd);
 use File::Path qw(make_path);
-use Test::More;
 
-chdir $ROOT or die;
+use Prodorder::Control;
+
 my $home = scratch() . '/home';
-delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
 $ENV{PRODORDER_HOME} = $home;
 
 my @commands = qw(up down clean status restart logs psql redis env trace test bench);

@@ -1,25 +1,10 @@
 # configure.sh: its options, what it says about a machine that lacks something, and config.mk.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw(run scratch read_file write_file);
-use Test::More;
+
+use Prodorder::Control;
 
 my $dir = scratch();
-
-# A PATH with links to every program but the named ones.
-sub path_without {
-    my (%missing) = map { $_ => 1 } @_;
-    my $bin = scratch();
-    for my $from (qw(/usr/sbin /usr/bin /sbin /bin)) {
-        for my $program (glob "$from/*") {
-            my ($name) = $program =~ m{([^/]+)$};
-            symlink $program, "$bin/$name" unless $missing{$name} || -e "$bin/$name";
-        }
-    }
-    return $bin;
-}
 
 my $help = run('./configure.sh', '--help');
 is($help->{status}, 0, '--help');
@@ -61,10 +46,7 @@ for my $case (
     my ($what, $sudo, $option, $message) = @$case;
     local $ENV{PATH} = path_without(qw(gcc jq id sudo));
     my %program = (id => 'echo 1000', defined $sudo ? (sudo => $sudo) : ());
-    for my $name (keys %program) {
-        write_file("$ENV{PATH}/$name", "#!/bin/sh\n$program{$name}\n");
-        chmod 0755, "$ENV{PATH}/$name";
-    }
+    program("$ENV{PATH}/$_", $program{$_}) for keys %program;
     my $result = run('./configure.sh', $option, "--build-dir=$dir/missing");
     is($result->{status}, 1, "$what, $option: exit 1");
     like($result->{err}, $message, "$what, $option: what to run");

@@ -2,19 +2,16 @@
 # watcher of names. They are laid out as the Dockerfiles say; names are looked up in a file of ours.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw($ROOT run scratch write_file read_file free_offset listen_somewhere eventually);
+
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use IO::Socket::IP;
 use JSON::PP;
 use POSIX ();
-use Test::More;
 use Time::HiRes qw(time);
 
-chdir $ROOT or die;
-delete @ENV{grep { /^PRODORDER_(?!BUILD)/ } keys %ENV};
+use Prodorder::Control;
+
 my $dir = scratch();
 my $offset = free_offset(4000, 4443, 3001, 3002);
 my ($port, $tls_port, $product_port, $order_port) = map { $_ + $offset } 4000, 4443, 3001, 3002;
@@ -273,12 +270,10 @@ $pause_s = 4; # here it shall not take so long
 write_file("$image/docker/api-gateway/watch-names", $watch_names =~ s/^RELOAD_PAUSE_S=\K\d+/$pause_s/mr);
 
 # Names are in a file: NAME ADDRESS...
-write_file("$dir/bin/getent", <<"SCRIPT");
-#!/bin/sh
+program("$dir/bin/getent", <<"SCRIPT");
 [ ! -e "$dir/slow" ] || { sleep 60; rm -f "$dir/slow"; }
 grep "^\$2 " "$dir/names" | tr ' ' '\\n' | sed '1d; s/\$/ STREAM \$2/'
 SCRIPT
-chmod 0755, "$dir/bin/getent" or die;
 my %settings = (
     PATH => "$dir/bin:$ENV{PATH}:/usr/sbin", PORT => $port, LISTEN_ADDRESS => '127.0.0.1', RUN_DIRECTORY => "$dir/run",
     PRODUCT_SERVICE_ADDRESS => "product-service:$product_port", ORDER_SERVICE_ADDRESS => "order-service:$order_port",

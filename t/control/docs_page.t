@@ -1,25 +1,12 @@
 # The docs page's build: with npm, without it, and with a registry that cannot be reached.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw(run scratch read_file);
+
 use JSON::PP;
-use Test::More;
+
+use Prodorder::Control;
 
 my $dir = scratch();
-
-# A PATH without npm.
-sub path_without_npm {
-    my $bin = scratch();
-    for my $from (qw(/usr/bin /bin)) {
-        for my $program (glob "$from/*") {
-            my ($name) = $program =~ m{([^/]+)$};
-            symlink $program, "$bin/$name" unless $name eq 'npm' || -e "$bin/$name";
-        }
-    }
-    return $bin;
-}
 
 sub build {
     my (@arguments) = @_;
@@ -46,7 +33,7 @@ sub check_plain {
 }
 
 {
-    local $ENV{PATH} = path_without_npm();
+    local $ENV{PATH} = path_without('npm');
     my $built = build("$dir/none");
     is($built->{status}, 0, 'without npm, a build goes on');
     like($built->{err}, qr/npm is missing \(Debian package: npm\).*make docs-ui/, 'and says what is missing');
@@ -72,7 +59,7 @@ SKIP: {
     }
     unlike($page, qr/<script>|<style|style=|\son\w+=|https?:/, 'the page has nothing inline, and nothing from elsewhere');
     like(read_file("$dir/full/docs/swagger-ui.LICENSE.txt"), qr/Apache License/, 'with the licence');
-    local $ENV{PATH} = path_without_npm();
+    local $ENV{PATH} = path_without('npm');
     is(build('--require', "$dir/full")->{status}, 0, 'what was fetched is kept');
     open my $out, '>>', "$dir/full/docs-npm/fetched" or die $!;
     print {$out} "\n";

@@ -1,14 +1,10 @@
 # Every program that a checkout offers has --help, which explains it instead of doing its work.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw($ROOT run);
-use File::Find qw(find);
-use Test::More;
 
-chdir $ROOT or die;
-delete @ENV{grep { /^(?:PRODORDER|BENCH|FUZZ)_/ && $_ ne 'PRODORDER_BUILD' } keys %ENV};
+use File::Find qw(find);
+
+use Prodorder::Control;
 
 # Programs: what may be executed, of the folders that hold any.
 my @programs;

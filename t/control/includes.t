@@ -1,10 +1,8 @@
 # scripts/check-includes.sh: passes on our sources, and fails on each way to break the rule.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw(run scratch write_file);
-use Test::More;
+
+use Prodorder::Control;
 
 my @house = (
     ['base/err.h',                           ''],

@@ -1,13 +1,11 @@
 # make install: what is installed works where it is, without the repository.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw(run scratch write_file read_file);
-use IO::Socket::INET;
-use Test::More;
 
-delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS)};
+use IO::Socket::INET;
+
+use Prodorder::Control;
+
 my $build = $ENV{PRODORDER_BUILD} || 'build';
 my $dir = scratch();
 my $installed = run('make', 'install', "BUILD=$build", "PREFIX=$dir/usr");

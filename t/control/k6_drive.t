@@ -11,8 +11,7 @@ use Test::More;
 
 use Prodorder::K6;
 
-my $why_not = Prodorder::K6::missing(qw(wrk curl));
-plan skip_all => $why_not if $why_not;
+Prodorder::K6::need(qw(wrk curl));
 
 # wrk has Lua: a script that calls the functions of wrk.lua as wrk would, and stops before wrk sends anything.
 my $simulation = <<'END';

@@ -4,14 +4,12 @@
 use strict;
 use warnings;
 
-use File::Temp ();
 use JSON::PP;
-use Test::More;
 
+use Prodorder::Control;
 use Prodorder::K6;
 
-my $why_not = Prodorder::K6::missing();
-plan skip_all => $why_not if $why_not;
+Prodorder::K6::need();
 
 # main_says(ENVIRONMENT, ARGS...): what main.mjs says, and its exit status
 sub main_says {
@@ -125,7 +123,7 @@ for my $case (
 
 # ---- a k6 in PATH is used: on a copy whose stack is nothing, by a k6 that says how it was called ----
 
-my $copy = File::Temp->newdir;
+my $copy = scratch();
 my $called = "$copy/called";
 mkdir "$copy/$_" for qw(bench tools bin);
 system('cp', '-R', qw(k6 prodorder), $copy) == 0 && system('cp', qw(bench/run.sh bench/cpu.sh), "$copy/bench") == 0
@@ -142,23 +140,13 @@ run)
 esac
 END
 
-sub program {
-    my ($file, $text) = @_;
-    open my $out, '>', $file or die "$file: $!\n";
-    print {$out} "#!/bin/bash\n$text\n";
-    close $out or die "$file: $!\n";
-    chmod 0755, $file or die "$file: $!\n";
-    return;
-}
-
 # with_k6({ environment }, NAME...): what the bench says and its status, how k6 was called, what was kept
 sub with_k6 {
     my ($environment, @names) = @_;
     unlink $called, glob "$copy/bench/results/*";
     my ($said, $status) = output_of({ PATH => "$copy/bin:$ENV{PATH}", BENCH_PORT_OFFSET => 500,
         BENCH_HOME => "$copy/home", %$environment }, "$copy/bench/run.sh", 'k6-profile', @names);
-    my ($calls, @kept) = map { -e $_ ? do { local (@ARGV, $/) = $_; scalar <> } : '' } $called, glob "$copy/bench/results/*";
-    return ($said, $status, $calls, join '', @kept);
+    return ($said, $status, map { join '', map { read_file($_) } @$_ } [$called], [glob "$copy/bench/results/*"]);
 }
 
 my ($said, $status, $calls, $kept) = with_k6({ RATE => 5 }, qw(script mixed));

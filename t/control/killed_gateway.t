@@ -1,14 +1,9 @@
 # kill -9 of the gateway's master leaves workers that hold its port: every command heals that.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw(run scratch read_file write_file listen_somewhere free_offset eventually);
-use Test::More;
 
-my $build = $ENV{PRODORDER_BUILD};
-delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
-$ENV{PRODORDER_BUILD} = $build if $build;
+use Prodorder::Control;
+
 my $home = $ENV{PRODORDER_HOME} = scratch() . '/home';
 my $offset = $ENV{PRODORDER_PORT_OFFSET} = free_offset(4000);
 my $port = 4000 + $offset;

@@ -1,12 +1,8 @@
 # Ports among those that the kernel gives to outgoing connections: a warning, when the offset puts them there.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw(run scratch write_file read_file);
-use Test::More;
 
-delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
+use Prodorder::Control;
 
 # warning(OFFSET, FROM, TO): what would be said with that range; the real one without it.
 sub warning {
@@ -31,8 +27,7 @@ my ($from) = read_file('/proc/sys/net/ipv4/ip_local_port_range') =~ /^(\d+)/;
 SKIP: {
     skip 'the kernel has another range here', 3 if ($from // 0) < 16000 || $from > 40000;
     my $dir = scratch();
-    write_file("$dir/redis-server", "#!/bin/sh\nexit 1\n");
-    chmod 0755, "$dir/redis-server";
+    program("$dir/redis-server", "exit 1");
     local @ENV{qw(PATH PRODORDER_HOME PRODORDER_PORT_OFFSET)} = ("$dir:$ENV{PATH}", "$dir/home", $from - 6381);
     like(run('./prodorder', 'up', 'product-redis')->{err}, qr/puts port \d+ .* where outgoing connections take theirs \($from-/, 'up warns');
     is(run('./prodorder', 'clean')->{status}, 0, 'clean');

@@ -1,12 +1,9 @@
 # ./prodorder up, down, status, restart on one real process (product-redis, the quickest to start).
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw($ROOT run scratch write_file read_file listen_somewhere free_offset eventually);
-use Test::More;
 
-delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
+use Prodorder::Control;
+
 my $home   = $ENV{PRODORDER_HOME} = scratch() . '/home';
 my $offset = free_offset(6381);
 my $port   = 6381 + $offset;
@@ -112,8 +109,7 @@ down();
 for my $case ([INT => 130], [TERM => 143, '--foreground']) {
     my ($signal, $status, @alone) = @$case;
     my $wrapper = scratch();
-    write_file("$wrapper/redis-server", "#!/bin/sh\nexec sleep 60\n");
-    chmod 0755, "$wrapper/redis-server";
+    program("$wrapper/redis-server", "exec sleep 60");
     local $ENV{PATH} = "$wrapper:$ENV{PATH}";
     my $result = run('timeout', @alone, '--preserve-status', '-s', $signal, '4',
         './prodorder', 'up', 'product-redis');
@@ -141,8 +137,7 @@ write_file("$home/log/product-redis.log", '');
 {
     # A configuration that Redis refuses, through a directory that cannot be written.
     my $wrapper = scratch();
-    write_file("$wrapper/redis-server", "#!/bin/sh\necho 'fatal: out of cheese' >&2\nexit 1\n");
-    chmod 0755, "$wrapper/redis-server";
+    program("$wrapper/redis-server", "echo 'fatal: out of cheese' >&2\nexit 1");
     local $ENV{PATH} = "$wrapper:$ENV{PATH}";
     my $result = up();
     is($result->{status}, 1, 'a server that dies at start: exit 1');

@@ -1,13 +1,8 @@
 # The copy of nginx.conf has this stack's addresses, whatever the offset makes of the ports.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw($ROOT run);
-use Test::More;
 
-chdir $ROOT or die;
-delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
+use Prodorder::Control;
 
 # 1 and 999 make of one service's port the one that the other, or the gateway, has in the original.
 for my $offset (0, 1, 998, 999, 7000) {

@@ -1,19 +1,14 @@
 # scripts/run-tests: what counts as passed and as failed, on programs that print TAP.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw(run scratch write_file read_file);
-use Test::More;
+
+use Prodorder::Control;
 
 # run_programs(NAME => SHELL, ...): the suite `unit` with these programs as its tests.
 sub run_programs {
     my (%program) = @_;
     my $build = scratch();
-    for my $name (keys %program) {
-        write_file("$build/unit/test_$name", "#!/bin/sh\n$program{$name}\n");
-        chmod 0755, "$build/unit/test_$name";
-    }
+    program("$build/unit/test_$_", $program{$_}) for keys %program;
     local $ENV{PRODORDER_BUILD} = $build;
     return run('scripts/run-tests', 'unit');
 }
@@ -47,8 +42,7 @@ unlike($noisy->{out} . $noisy->{err}, qr/unseen/, 'that of the others is not');
 my $totals = scratch() . '/totals';
 write_file($totals, "10 3\n");
 my $build = scratch();
-write_file("$build/unit/test_a", "#!/bin/sh\n$good; echo not ok 3; echo 1..3\n" =~ s/echo 1\.\.2; //r);
-chmod 0755, "$build/unit/test_a";
+program("$build/unit/test_a", "$good; echo not ok 3; echo 1..3" =~ s/echo 1\.\.2; //r);
 {
     local $ENV{PRODORDER_BUILD} = $build;
     is(run('scripts/run-tests', '--totals', $totals, 'unit')->{status}, 1, '--totals: exit 1');

@@ -1,12 +1,9 @@
 # ./prodorder on real PostgreSQL and RabbitMQ: loopback only, secrets kept, kill -9 survived, nothing left.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw(run scratch read_file write_file free_offset);
-use Test::More;
 
-delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
+use Prodorder::Control;
+
 my $home = $ENV{PRODORDER_HOME} = scratch() . '/home';
 my %base = (database => 5433, amqp => 5673, management => 15672, distribution => 15673, epmd => 15674);
 my $offset = free_offset(values %base);

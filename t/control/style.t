@@ -1,10 +1,8 @@
 # scripts/check-style.sh: passes on our sources, fails on what it is there to find.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw(run scratch write_file);
-use Test::More;
+
+use Prodorder::Control;
 
 sub check_source {
     my ($source) = @_;

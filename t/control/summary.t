@@ -1,13 +1,9 @@
 # What ./prodorder up ends with: addresses, three commands to try, how to stop; in colour on a terminal.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw($ROOT run scratch);
-use Test::More;
 
-chdir $ROOT or die;
-delete @ENV{grep { /^PRODORDER_/ } keys %ENV};
+use Prodorder::Control;
+
 delete $ENV{NO_COLOR};
 $ENV{TERM} = 'xterm';
 # Not the stack in use, which may have other ports.

@@ -2,25 +2,13 @@
 # wrong with the two files is said before anything is built or started.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw(run scratch write_file read_file free_offset);
-use Test::More;
 
-delete @ENV{grep { /^PRODORDER_(?!BUILD)/ } keys %ENV};
+use Prodorder::Control;
+
 my $dir = scratch();
 my $home = $ENV{PRODORDER_HOME} = "$dir/home";
 my $offset = $ENV{PRODORDER_PORT_OFFSET} = free_offset(4000, 4443);
 my ($plain, $tls) = map { $_ + $offset } 4000, 4443;
-
-sub certificate {
-    my ($name) = @_;
-    my $made = run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
-        '-days', '2', '-subj', "/CN=$name", '-addext', "subjectAltName=DNS:$name,IP:127.0.0.1",
-        '-keyout', "$dir/$name.key", '-out', "$dir/$name.pem");
-    is($made->{status}, 0, "a certificate for $name") or diag $made->{err};
-    return;
-}
 
 # with([CERT, KEY], COMMAND...): run with these in the environment; none with [].
 sub with {
@@ -35,8 +23,8 @@ sub get {
     return run('curl', '-sS', '-m', '10', '--cacert', "$dir/localhost.pem", '-w', "\n%{http_version} %{http_code}", @options, $url);
 }
 
-certificate($_) for qw(localhost other);
-my @good = ("$dir/localhost.pem", "$dir/localhost.key");
+my @good = certificate($dir, 'localhost');
+certificate($dir, 'other');
 write_file("$dir/with space.pem", 'x');
 write_file("$dir/a&b.pem", 'x');
 
@@ -98,7 +86,7 @@ is($subject, 'other', 'kill -HUP reads a renewed certificate');
 # A key of another certificate is nginx's to refuse.
 my $mixed = with(["$dir/localhost.pem", "$dir/localhost.key"], './prodorder', 'restart', 'gateway');
 is($mixed->{status}, 0, 'the renewed pair fits');
-certificate('localhost');
+certificate($dir, 'localhost');
 $mixed = with([$good[0], "$dir/other.key"], './prodorder', 'restart', 'gateway');
 is($mixed->{status}, 1, 'a key that does not fit: exit 1');
 like($mixed->{err}, qr/key values mismatch/, 'nginx says why');

@@ -2,17 +2,14 @@
 # What it says of a real stack is t/flow/trace.t's.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw($ROOT run scratch write_file read_file);
+
 use JSON::PP ();
 use POSIX ();
-use Test::More;
 use Time::HiRes qw(sleep time);
 
-chdir $ROOT or die;
+use Prodorder::Control;
+
 my $home = scratch() . '/home';
-delete @ENV{grep { /^(?:PRODORDER_|TRACE_)/ } keys %ENV};
 $ENV{PRODORDER_HOME} = $home;
 
 sub trace {

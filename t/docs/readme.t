@@ -9,18 +9,14 @@ use strict;
 use warnings;
 use utf8;
 
-use FindBin;
-use lib "$FindBin::Bin/../control";
-use Control qw($ROOT run scratch free_offset read_file write_file);
 use Encode qw(decode encode);
-use Test::More;
 use Time::HiRes qw(sleep time);
 
+use Prodorder::Control;
 use Prodorder::Docs;
 use Prodorder::Stack;
 
 binmode Test::More->builder->$_, ':encoding(UTF-8)' for qw(output failure_output todo_output);
-chdir $ROOT or die;
 
 use constant { BLOCK_LIMIT_S => 120, REST_LIMIT_S => 20, LOG_FLUSH_S => 1.2 };
 
@@ -33,7 +29,6 @@ my $home = scratch() . '/home';
 my $update = $ENV{PRODORDER_DOCS_UPDATE} // '';
 # What is written into the page has the ports that its readers have.
 my $offset = $update ? 0 : free_offset(@ports);
-delete @ENV{grep { /^PRODORDER_/ && $_ ne 'PRODORDER_BUILD' } keys %ENV};
 @ENV{qw(PRODORDER_HOME PRODORDER_PORT_OFFSET)} = ($home, $offset);
 my $port_pattern = join '|', @ports;
 

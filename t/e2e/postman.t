@@ -23,8 +23,7 @@ use constant {
     PAUSE_S => 0.05,
 };
 
-my $why_not = Prodorder::Npm::missing('t/e2e');
-plan skip_all => $why_not if $why_not;
+Prodorder::Npm::need('t/e2e');
 
 my $COLLECTION = 'docs/Product Order.postman_collection.json';
 my $ENVIRONMENT = 'docs/Product Order.postman_environment.json';

@@ -10,8 +10,7 @@ use File::Path qw(make_path);
 use Prodorder::Flow;
 use Prodorder::K6;
 
-my $why_not = Prodorder::K6::missing(qw(wrk curl));
-plan skip_all => $why_not if $why_not;
+Prodorder::K6::need(qw(wrk curl));
 
 my ($door, $gate) = (Prodorder::Stack::url('order'), Prodorder::Stack::url('gateway'));
 

@@ -6,23 +6,16 @@ use warnings;
 
 use File::Temp ();
 use JSON::PP;
-use Test::More;
 
 use Prodorder::Collection;
+use Prodorder::Control;
 use Prodorder::Npm;
 
 my $json = JSON::PP->new->utf8->canonical;
 
-sub text_of {
-    my ($file) = @_;
-    open my $in, '<', $file or die "$file: $!\n";
-    local $/;
-    return scalar <$in>;
-}
-
-my $contract = $json->decode(text_of('openapi.json'));
+my $contract = $json->decode(read_file('openapi.json'));
 my $FILE = 'docs/Product Order.postman_collection.json';
-my $text = text_of($FILE);
+my $text = read_file($FILE);
 
 # look(CHANGE): the collection, after a change
 sub look {
@@ -34,7 +27,7 @@ sub look {
 
 sub form_mistakes {
     my ($collection) = @_;
-    return Prodorder::Collection::judge($json->decode(text_of('t/lint/collection.schema.json')),
+    return Prodorder::Collection::judge($json->decode(read_file('t/lint/collection.schema.json')),
         [['the collection', $json->encode($collection)]]);
 }
 
@@ -52,7 +45,7 @@ diag("the Postman collection: $coverage");
 cmp_ok($all, '>=', 100, 'statuses were looked at');
 cmp_ok($operations, '>=', 13, 'operations were looked at');
 
-my $environment = $json->decode(text_of('docs/Product Order.postman_environment.json'));
+my $environment = $json->decode(read_file('docs/Product Order.postman_environment.json'));
 is($environment->{name}, 'Product Order (local)', 'the environment has its name');
 my %variable = map { $_->{key} => $_->{value} } @{ $seen->{collection}{variable} };
 is_deeply({ map { $_->{key} => $_->{value} } @{ $environment->{values} } },
@@ -202,8 +195,7 @@ sub linted {
 }
 
 subtest 'the scripts, by eslint' => sub {
-    my $why_not = Prodorder::Npm::missing('t/lint');
-    plan skip_all => $why_not if $why_not;
+    Prodorder::Npm::need('t/lint');
     is_deeply([linted($FILE, glob 't/e2e/*.mjs t/lint/scripts.mjs')], [], 'they break no rule');
     my $copy = File::Temp->new;
     print {$copy} $json->encode(look(sub {

@@ -4,44 +4,14 @@
 use strict;
 use warnings;
 
-use Cwd qw(getcwd);
-use File::Basename qw(dirname);
 use File::Path qw(make_path);
-use File::Temp ();
-use Test::More;
 
-my $root = getcwd();
+use Prodorder::Control;
 
 # quick(PIECE, DIR): its exit status, and what it says
 sub quick {
     my ($piece, $dir) = @_;
-    my $pid = open(my $out, '-|') // die "cannot fork: $!\n";
-    if ($pid == 0) {
-        open STDERR, '>&', \*STDOUT;
-        exec 't/images/run.sh', '--quick', '--root', $dir, $piece or exit 127;
-    }
-    my $said = do { local $/; <$out> } // '';
-    close $out;
-    return ($? >> 8, $said);
-}
-
-sub text_of {
-    my ($file) = @_;
-    open my $in, '<', $file or die "$file: $!\n";
-    local $/;
-    return scalar <$in>;
-}
-
-sub write_file {
-    my ($file, $text) = @_;
-    my $mode = -e $file ? (stat $file)[2] & 07777 : 0644;
-    make_path(dirname($file));
-    unlink $file;
-    open my $out, '>', $file or die "$file: $!\n";
-    print {$out} $text;
-    close $out or die "$file: $!\n";
-    chmod $mode, $file or die "$file: $!\n";
-    return;
+    return reverse said('t/images/run.sh', '--quick', '--root', $dir, $piece);
 }
 
 # What is copied, so that it can be changed; the rest are links.
@@ -51,10 +21,10 @@ my @LINKS = qw(configure.sh conf docs mock nginx.conf ngx_prodorder_gateway open
     scripts/build-docs.sh scripts/install-packages.sh);
 
 sub copy {
-    my $dir = File::Temp->newdir;
+    my $dir = scratch();
     make_path("$dir/scripts", "$dir/services/product", "$dir/services/order");
-    system('cp', '-R', "$root/$_", "$dir/$_") == 0 or die "cannot copy $_\n" for @OURS;
-    symlink "$root/$_", "$dir/$_" or die "$_: $!\n" for @LINKS;
+    system('cp', '-R', "$ROOT/$_", "$dir/$_") == 0 or die "cannot copy $_\n" for @OURS;
+    symlink "$ROOT/$_", "$dir/$_" or die "$_: $!\n" for @LINKS;
     return $dir;
 }
 
@@ -182,13 +152,13 @@ my %mistakes = (
 
 for my $piece (sort keys %mistakes) {
     SKIP: {
-        my ($status, $said) = quick($piece, $root);
+        my ($status, $said) = quick($piece, $ROOT);
         skip "$piece: $said", 1 + @{ $mistakes{$piece} } if $status == 77;
         is($status, 0, "$piece: ours are good") or diag $said;
         for my $mistake (@{ $mistakes{$piece} }) {
             my ($what, $file, $from, $to, $message) = @$mistake;
             my $dir = copy();
-            my $text = text_of("$dir/$file");
+            my $text = read_file("$dir/$file");
             $text =~ s/$from/ref $to ? $to->() : $to/e or die "$piece, $what: $file has no $from\n";
             write_file("$dir/$file", $text);
             ($status, $said) = quick($piece, $dir);

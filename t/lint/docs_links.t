@@ -5,19 +5,15 @@ use strict;
 use warnings;
 use utf8;
 
-use FindBin;
-use lib "$FindBin::Bin/../control";
-use Control qw($ROOT run read_file);
 use Digest::SHA qw(sha256_hex);
 use Encode qw(decode encode);
 use File::Basename qw(dirname);
 use File::Find qw(find);
-use Test::More;
 
+use Prodorder::Control;
 use Prodorder::Docs;
 
 binmode Test::More->builder->$_, ':encoding(UTF-8)' for qw(output failure_output todo_output);
-chdir $ROOT or die;
 
 my @pages;
 find({

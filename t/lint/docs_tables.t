@@ -5,16 +5,12 @@ use strict;
 use warnings;
 use utf8;
 
-use FindBin;
-use lib "$FindBin::Bin/../control";
-use Control qw($ROOT run read_file);
 use Encode qw(decode);
 use JSON::PP qw(decode_json);
-use Test::More;
+
+use Prodorder::Control;
 
 binmode Test::More->builder->$_, ':encoding(UTF-8)' for qw(output failure_output todo_output);
-chdir $ROOT or die;
-delete @ENV{grep { /^PRODORDER_/ && $_ ne 'PRODORDER_BUILD' } keys %ENV};
 my $build = $ENV{PRODORDER_BUILD} || 'build';
 my %page = map { $_ => decode('UTF-8', read_file($_)) } qw(README.md docs/http.md docs/operations.md);
 cmp_ok(scalar(() = $page{'README.md'} =~ /\n/g), '<=', 350, 'README.md is the start and a map: at most 350 lines');

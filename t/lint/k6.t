@@ -4,41 +4,29 @@
 use strict;
 use warnings;
 
-use Cwd qw(getcwd);
 use File::Copy qw(copy);
 use File::Path qw(make_path);
-use File::Temp ();
-use Test::More;
 
+use Prodorder::Control;
 use Prodorder::Npm;
 
-my $why_not = Prodorder::Npm::missing('t/lint');
-plan skip_all => $why_not if $why_not;
+Prodorder::Npm::need('t/lint');
+my $lint = "$ROOT/t/lint";
 
-my $lint = getcwd() . '/t/lint';
-
-# said(DIR, PROGRAM, ARGS...): what a program of node_modules says there, and its exit status
-sub said {
+# linted(DIR, PROGRAM, ARGS...): what a program of node_modules says there, and its exit status
+sub linted {
     my ($dir, $program, @arguments) = @_;
-    my $pid = open(my $out, '-|') // die "cannot fork: $!\n";
-    if ($pid == 0) {
-        open STDERR, '>&', \*STDOUT;
-        chdir $dir and exec 'node', "$lint/node_modules/$program", @arguments;
-        exit 127;
-    }
-    my $text = do { local $/; <$out> } // '';
-    close $out;
-    return ($text, $? >> 8);
+    return said('env', '-C', $dir, 'node', "$lint/node_modules/$program", @arguments);
 }
 
 sub types {
     my ($dir, $config) = @_;
-    return said($dir, 'typescript/bin/tsc', '--project', $config);
+    return linted($dir, 'typescript/bin/tsc', '--project', $config);
 }
 
 sub rules {
     my ($dir, @what) = @_;
-    return said($dir, 'eslint/bin/eslint.js', '--config', "$lint/eslint.config.mjs", '--max-warnings=0', @what);
+    return linted($dir, 'eslint/bin/eslint.js', '--config', "$lint/eslint.config.mjs", '--max-warnings=0', @what);
 }
 
 my @scripts = glob 'k6/*.js k6/lib/*.js';
@@ -63,7 +51,7 @@ my @mistakes = (
     ['spike.js', 'ORDERS <= STOCK', 'ORDERS == STOCK', \&checked_rules, qr/eqeqeq/],
 );
 
-my $copies = File::Temp->newdir;
+my $copies = scratch();
 my $number = 0;
 
 # planted(FILE, WHAT, BY): a copy of k6/ with that mistake
@@ -72,20 +60,16 @@ sub planted {
     my $dir = "$copies/" . ++$number;
     make_path("$dir/k6/lib");
     copy($_, "$dir/$_") or die "cannot copy $_: $!\n" for @scripts;
-    open my $in, '<', "k6/$file" or die "k6/$file: $!\n";
-    my $text = do { local $/; <$in> };
+    my $text = read_file("k6/$file");
     $text =~ s/\Q$what\E/$by/ or die "k6/$file has no '$what'\n";
-    open my $out, '>', "$dir/k6/$file" or die "$dir/k6/$file: $!\n";
-    print {$out} $text;
-    close $out or die "$dir/k6/$file: $!\n";
+    write_file("$dir/k6/$file", $text);
     return $dir;
 }
 
 sub checked_types {
     my ($dir) = @_;
-    open my $out, '>', "$dir/tsconfig.json" or die "$dir/tsconfig.json: $!\n";
-    print {$out} qq({"extends": "$lint/k6.tsconfig.json", "include": ["k6/**/*.js", "$lint/k6.globals.d.ts"]}\n);
-    close $out or die "$dir/tsconfig.json: $!\n";
+    write_file("$dir/tsconfig.json",
+        qq({"extends": "$lint/k6.tsconfig.json", "include": ["k6/**/*.js", "$lint/k6.globals.d.ts"]}\n));
     return types($dir, 'tsconfig.json');
 }
 

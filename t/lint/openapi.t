@@ -3,14 +3,12 @@
 use strict;
 use warnings;
 
-use File::Temp ();
 use JSON::PP;
-use Test::More;
 
+use Prodorder::Control;
 use Prodorder::Npm;
 
-my $why_not = Prodorder::Npm::missing('t/lint');
-plan skip_all => $why_not if $why_not;
+Prodorder::Npm::need('t/lint');
 
 # The linter would report its use, and look for a newer version of itself.
 @ENV{qw(REDOCLY_TELEMETRY REDOCLY_SUPPRESS_UPDATE_NOTICE)} = ('off', 'true');
@@ -18,16 +16,9 @@ plan skip_all => $why_not if $why_not;
 # lint(FILE...): for each, the rules that it breaks, with their places
 sub lint {
     my (@files) = @_;
-    my $said = File::Temp->new;
-    my $pid = open(my $out, '-|') // die "cannot fork: $!\n";
-    if ($pid == 0) {
-        open STDERR, '>&', $said;
-        exec 'node', 't/lint/node_modules/@redocly/cli/bin/cli.js', 'lint',
-            '--config=t/lint/redocly.yaml', '--format=json', @files or exit 127;
-    }
-    my $report = do { local $/; <$out> };
-    close $out;
-    my @reports = JSON::PP->new->utf8->incr_parse($report) or die 'the linter failed: ' . text_of("$said");
+    my $said = run('node', 't/lint/node_modules/@redocly/cli/bin/cli.js', 'lint',
+        '--config=t/lint/redocly.yaml', '--format=json', @files);
+    my @reports = JSON::PP->new->utf8->incr_parse($said->{out}) or die "the linter failed: $said->{err}";
     my %broken = map { $_ => [] } @files;
     for my $problem (map { @{ $_->{problems} } } @reports) {
         my $place = $problem->{location}[0];
@@ -36,13 +27,6 @@ sub lint {
         push @{ $broken{ $file // $files[0] } }, "$problem->{ruleId} " . ($place->{pointer} // '');
     }
     return \%broken;
-}
-
-sub text_of {
-    my ($file) = @_;
-    open my $in, '<', $file or die "$file: $!\n";
-    local $/;
-    return scalar <$in>;
 }
 
 is_deeply(lint('openapi.json'), { 'openapi.json' => [] }, 'openapi.json breaks no rule');
@@ -66,7 +50,7 @@ my %mistake = (
 );
 my $dir = File::Temp->newdir;
 for my $rule (keys %mistake) {
-    my $document = decode_json(text_of('openapi.json'));
+    my $document = decode_json(read_file('openapi.json'));
     $mistake{$rule}->($document);
     open my $out, '>', "$dir/" . ($rule =~ s{/}{-}r) . '.json' or die "$dir: $!\n";
     print {$out} encode_json($document);

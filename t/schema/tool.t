@@ -3,31 +3,20 @@
 use strict;
 use warnings;
 
-use File::Basename qw(dirname);
-use File::Temp qw(tempdir);
 use IPC::Open2 qw(open2);
 use JSON::PP;
-use Test::More;
 
-my $root = dirname(__FILE__) . '/../..';
-my $tool = ($ENV{PRODORDER_BUILD} || "$root/build") . '/schema-check';
-my $dir  = tempdir(CLEANUP => 1);
+use Prodorder::Control;
+
+my $tool = ($ENV{PRODORDER_BUILD} || 'build') . '/schema-check';
+my $dir  = scratch();
 
 die "$tool is missing: run make openapi\n" if !-x $tool;
 
 sub spew {
     my ($name, $text) = @_;
-    open my $out, '>:raw', "$dir/$name" or die "cannot write $dir/$name: $!\n";
-    print $out $text;
-    close $out or die "cannot write $dir/$name: $!\n";
+    write_file("$dir/$name", $text);
     return "$dir/$name";
-}
-
-sub slurp {
-    my ($file) = @_;
-    open my $in, '<:raw', $file or die "cannot read $file: $!\n";
-    local $/;
-    return scalar <$in>;
 }
 
 # (exit status, standard output, standard error)
@@ -36,7 +25,7 @@ sub run_tool {
     my $in = spew(in => $input);
     my $command = join ' ', map { "'$_'" } $tool, @arguments;
     my $out = `$command < '$in' 2> '$dir/err'`;
-    return ($? >> 8, $out, slurp("$dir/err"));
+    return ($? >> 8, $out, read_file("$dir/err"));
 }
 
 my $order = spew('order.json', '{"required":["productId"],"properties":{"productId":{"type":"integer","minimum":1}}}');

@@ -2,8 +2,7 @@ package Prodorder::K6;
 
 # tools/k6_profile/, for its tests.
 #
-#     my $why_not = Prodorder::K6::missing('wrk', 'curl');    # undef: these and Node.js are there
-#     plan skip_all => $why_not if $why_not;
+#     Prodorder::K6::need('wrk', 'curl');                     # and Node.js; else the file is skipped
 #     my $run = profile({ RATE => 10 }, 'steady');            # { said, status, result }
 
 use strict;
@@ -12,6 +11,7 @@ use warnings;
 use Exporter 'import';
 use File::Temp ();
 use JSON::PP ();
+use Test::More ();
 
 use Prodorder::Node;
 
@@ -23,13 +23,12 @@ use constant NODE_MIN => '18.19';
 my $dir = File::Temp->newdir;
 my $runs = 0;
 
-sub missing {
+sub need {
     my (@programs) = @_;
-    for my $program (@programs) {
-        return "$program is missing (Debian package: $program)"
-            if !grep { -x "$_/$program" } split /:/, $ENV{PATH};
-    }
-    return Prodorder::Node::missing(NODE_MIN);
+    my ($missing) = grep { my $program = $_; !grep { -x "$_/$program" } split /:/, $ENV{PATH} } @programs;
+    my $why_not = $missing ? "$missing is missing (Debian package: $missing)" : Prodorder::Node::missing(NODE_MIN);
+    Test::More::plan(skip_all => $why_not) if $why_not;
+    return;
 }
 
 # output_of({ VARIABLE => VALUE }, COMMAND...): both outputs as one text, and the exit status

@@ -2,8 +2,8 @@ package Prodorder::Npm;
 
 # Development tools from npm: installed beside the test that uses them, exactly as its lockfile says.
 #
+#     Prodorder::Npm::need('t/lint');                       # else the file, or the subtest, is skipped
 #     my $why_not = Prodorder::Npm::missing('t/lint');      # undef: DIR/node_modules is complete
-#     plan skip_all => $why_not if $why_not;
 #
 # Nothing of a package is run by installing it. Without npm, its registry, or a Node.js that is new
 # enough, the answer is a sentence that says so.
@@ -12,6 +12,7 @@ use strict;
 use warnings;
 
 use POSIX ();
+use Test::More ();
 
 use Prodorder::Node;
 
@@ -20,6 +21,13 @@ use constant NODE_MIN => '18.0';
 # As short as a slow network allows: a test that cannot run should say so soon.
 my @NPM = qw(npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
     --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=30000);
+
+sub need {
+    my ($dir) = @_;
+    my $why_not = missing($dir);
+    Test::More::plan(skip_all => $why_not) if $why_not;
+    return;
+}
 
 sub missing {
     my ($dir) = @_;
