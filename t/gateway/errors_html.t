@@ -91,14 +91,6 @@ sub listen_silently {
         ReuseAddr => 1) // die "listen: $!\n";
 }
 
-sub write_file {
-    my ($name, $text) = @_;
-    open my $out, '>', "$prefix/$name" or die "$name: $!\n";
-    print {$out} $text;
-    close $out;
-    return;
-}
-
 sub make_certificate {
     my ($name) = @_;
     system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$name -keyout $prefix/$name-key.pem"
@@ -108,9 +100,9 @@ sub make_certificate {
 
 sub start {
     make_path("$prefix/html/dir", "$prefix/dav");
-    write_file('html/f.txt', 'text');
-    write_file('html/sorry.html', '<html>nginx is sorry</html>');
-    write_file('passwd', "user:{PLAIN}secret\n");
+    $nginx->write_file('html/f.txt', 'text');
+    $nginx->write_file('html/sorry.html', '<html>nginx is sorry</html>');
+    $nginx->write_file('passwd', "user:{PLAIN}secret\n");
     make_certificate('own');
     my $tls = 'ssl_certificate own-cert.pem; ssl_certificate_key own-key.pem;';
     $nginx->write_conf(main => '', http2 => 0, server => $server, http => <<"END");

@@ -43,8 +43,7 @@ location /-/ {
 }
 END
 );
-open my $html, '>', $nginx->prefix . '/html/orders' or die "html/orders: $!";
-close $html;
+$nginx->write_file('html/orders');
 
 is($nginx->start, undef, 'nginx starts');
 

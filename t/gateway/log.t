@@ -19,20 +19,15 @@ my $dead_port = Prodorder::Gateway::Nginx::free_port();
 
 my $TRACE = '0af7651916cd43dd8448eb211c80319c';
 
-for my $file ('page.html', 'error.html') {
-    open my $out, '>', $nginx->prefix . "/html/$file" or die "$file: $!";
-    print {$out} '<!--# include virtual="/part" -->' if $file eq 'page.html';
-    close $out;
-}
-open my $out, '>', $nginx->prefix . '/d.json' or die "d.json: $!";
-print {$out} <<'END';
+$nginx->write_file('html/page.html', '<!--# include virtual="/part" -->');
+$nginx->write_file('html/error.html');
+$nginx->write_file('d.json', <<'END');
 {"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{
 "/things/{id}":{"get":{"operationId":"read \"thing\" \\ ü","parameters":[{"name":"id","in":"path","required":true,
 "schema":{"type":"string"}},{"name":"n","in":"query","schema":{"type":"integer"}}],"responses":{"200":{"description":"d"}}}},
 "/things":{"post":{"requestBody":{"required":true,"content":{"application/json":
 {"schema":{"type":"object"}}}},"responses":{"201":{"description":"d"}}}}}}
 END
-close $out;
 
 $nginx->write_conf(
     main => '', http2 => 0,

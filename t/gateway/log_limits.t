@@ -20,15 +20,13 @@ my $nginx = Prodorder::Gateway::Nginx->new;
 my $dead_port = Prodorder::Gateway::Nginx::free_port();
 my $prefix = $nginx->prefix;
 
-open my $out, '>', "$prefix/d.json" or die "d.json: $!";
 my $long_id = 'o' x 255 . "\xc3\xbc";
-print {$out} <<"END";
+$nginx->write_file('d.json', <<"END");
 {"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{
 "/long/{id}":{"post":{"operationId":"$long_id","parameters":[{"name":"id","in":"path","required":true,
 "schema":{"type":"string"}}],"requestBody":{"required":true,"content":{"application/json":
 {"schema":{"type":"object","additionalProperties":false}}}},"responses":{"201":{"description":"d"}}}}}}
 END
-close $out;
 
 # the longest address that there is: a path of 107 bytes
 my $socket = "$prefix/" . 's' x (107 - length "$prefix/");

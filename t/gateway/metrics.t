@@ -26,10 +26,7 @@ END
 
 sub write_document {
     my ($extra) = @_;
-    my $text = $DOCUMENT =~ s/EXTRA/$extra/r;
-    open my $out, '>', $nginx->prefix . '/d.json' or die "d.json: $!";
-    print {$out} $text;
-    close $out;
+    $nginx->write_file('d.json', $DOCUMENT =~ s/EXTRA/$extra/r);
     return;
 }
 

@@ -31,10 +31,8 @@ location /on/ { proxy_pass http://127.0.0.1:$mock_port; }
 location /validated/ { prodorder_openapi d.json; proxy_pass http://127.0.0.1:$mock_port; }
 END
 );
-open my $out, '>', $nginx->prefix . '/d.json' or die "d.json: $!";
-print {$out} '{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{"/validated/events":{"get":'
-    . '{"responses":{"200":{"description":"d"}}}}}}';
-close $out;
+$nginx->write_file('d.json', '{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{"/validated/events":{"get":'
+    . '{"responses":{"200":{"description":"d"}}}}}}');
 is($nginx->start, undef, 'nginx starts');
 
 my $EVENTS = ["data: 1\n\n", "data: 2\n\n", "data: 3\n\n"];

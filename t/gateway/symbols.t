@@ -32,24 +32,16 @@ cmp_ok(scalar keys %ours, '>', 100, 'our objects define ' . scalar(keys %ours) .
 my $nginx = Prodorder::Gateway::Nginx->new;
 my $prefix = $nginx->prefix;
 
-sub write_text {
-    my ($name, @text) = @_;
-    open my $out, '>', "$prefix/$name" or die "$name: $!\n";
-    print {$out} @text;
-    close $out;
-    return;
-}
-
 # Each name has a hidden alias: where the two differ, the linker has taken somebody else's.
 my @functions = sort grep { $ours{$_} eq 'T' } keys %ours;
 my @variables = sort grep { $ours{$_} =~ /[BDR]/ } keys %ours;
-write_text('names.c',
+$nginx->write_file('names.c',
     (map { "static int own_$_(void) { return 0; }\nint $_(void) __attribute__((alias(\"own_$_\")));\n" } @functions),
     (map { "static int own_$_;\nextern int $_ __attribute__((alias(\"own_$_\")));\n" } @variables),
     "int neighbour_taken(void)\n{\n    int n = 0;\n",
     (map { "    n += (void *) &$_ != (void *) &own_$_;\n" } @functions, @variables),
     "    return n;\n}\n");
-write_text('neighbour.c', <<'END');
+$nginx->write_file('neighbour.c', <<'END');
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>

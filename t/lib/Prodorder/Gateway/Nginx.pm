@@ -55,6 +55,15 @@ sub error_log {
     return scalar <$in> // '';
 }
 
+# A file below the prefix.
+sub write_file {
+    my ($self, $name, @text) = @_;
+    open my $out, '>', "$self->{prefix}/$name" or die "$name: $!\n";
+    print {$out} @text;
+    close $out or die "$name: $!\n";
+    return;
+}
+
 # { main, http, server }: texts that go into the configuration, first: before our module is loaded;
 # http2: a flag; workers: how many
 sub write_conf {
