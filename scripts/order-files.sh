@@ -2,7 +2,7 @@
 # How many files an order passes through: on a running stack whose services count what they execute
 # (gcov), the files of services/ and base/ of which a function runs between the moment that POST /orders
 # arrives and the moment that the order is done. What does not run for each of several orders (timers,
-# sweeps) is not the order's.
+# sweeps) is not the order's, nor are the probes that nginx sends to /readyz meanwhile.
 #
 # Usage: order-files.sh [-f]      (-f: with the functions)
 # Needs gdb. Builds in build/cov, keeps its stack in build/cov/stack, ports + 15000.
@@ -53,7 +53,7 @@ for number in $(seq "$ORDERS"); do
     find "$build/obj" -name '*.gcda' -print0 | sort -z |
         xargs -0 gcov --json-format --stdout 2> /dev/null |
         jq -r '.files[] | .file as $file | .functions[] | select(.execution_count > 0) | "\($file) \(.name)"' |
-        grep -E '^(\./)?(services|base)/' | sed 's,^\./,,' | sort -u > "$result/ran.$number"
+        sed 's,^\./,,' | grep -E '^(services|base)/' | grep -v '^services/runtime/process/health' | sort -u > "$result/ran.$number"
 done
 for number in $(seq 2 "$ORDERS"); do
     comm -12 "$result/ran.1" "$result/ran.$number" > "$result/common"

@@ -423,7 +423,7 @@ static void park_oversized(struct broker *broker, size_t queue) {
 /* ---- news from the threads ---- */
 
 static void take_batch(struct broker *broker, size_t queue) {
-    struct delivery_batch *batch = batch_take(&broker->consumer.queues[queue].handover);
+    struct delivery_batch *batch = queue_batch_take(&broker->consumer.queues[queue].handover);
     if (batch == NULL) {
         return;
     }
@@ -455,7 +455,7 @@ static void finish_batch(struct broker *broker, size_t queue) {
     if (held->park_failed) {
         broker->consumer.recycle_epoch = held->batch->epoch;
     }
-    batch_release(&broker->consumer.queues[queue].handover, !held->park_failed);
+    queue_batch_release(&broker->consumer.queues[queue].handover, !held->park_failed);
     *held = (struct held_batch){ .batch = NULL };
     wake_consumer(broker);
 }

@@ -39,7 +39,7 @@ static struct broker_consumer *consumer_of(struct broker_thread *thread) {
 enum err broker_consumer_init(struct broker_consumer *consumer, struct broker *broker) {
     enum err err = broker_thread_init(&consumer->thread, broker, &KIND);
     for (size_t i = 0; i < BROKER_QUEUES_MAX; i++) {
-        batch_handover_init(&consumer->queues[i].handover);
+        queue_handover_init(&consumer->queues[i].handover);
         list_init(&consumer->queues[i].ready);
         list_init(&consumer->queues[i].free);
     }
@@ -53,7 +53,7 @@ enum err broker_consumer_init(struct broker_consumer *consumer, struct broker *b
 static void destroy_batches(struct list *batches) {
     struct list *node;
     while ((node = list_take_first(batches)) != NULL) {
-        batch_destroy(CONTAINER_OF(node, struct delivery_batch, node));
+        queue_batch_destroy(CONTAINER_OF(node, struct delivery_batch, node));
     }
 }
 
@@ -63,11 +63,11 @@ void broker_consumer_done(struct broker_consumer *consumer) {
     for (size_t i = 0; initialised && i < BROKER_QUEUES_MAX; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
         if (queue->handover.state != HANDOVER_IDLE) {
-            batch_destroy(queue->handover.batch);
+            queue_batch_destroy(queue->handover.batch);
         }
         destroy_batches(&queue->ready);
         destroy_batches(&queue->free);
-        batch_handover_done(&queue->handover);
+        queue_handover_done(&queue->handover);
     }
 }
 
@@ -75,7 +75,7 @@ void broker_consumer_done(struct broker_consumer *consumer) {
 
 static void recycle_batch(struct broker_consumer_queue *queue, struct delivery_batch *batch) {
     list_remove(&batch->node);
-    batch_reset(batch, 0);
+    queue_batch_reset(batch, 0);
     list_append(&queue->free, &batch->node);
 }
 
@@ -85,7 +85,7 @@ static void lost(struct broker_thread *thread) {
     for (size_t i = 0; i < consumer->queue_count; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
         struct list *node;
-        struct delivery_batch *batch = batch_withdraw(&queue->handover);
+        struct delivery_batch *batch = queue_batch_withdraw(&queue->handover);
         if (batch != NULL) {
             recycle_batch(queue, batch);
         }
@@ -100,15 +100,15 @@ static void lost(struct broker_thread *thread) {
 /* The batch that the next delivery goes to; NULL when there is no memory. */
 static struct delivery_batch *batch_to_fill(struct broker_consumer *consumer,
                                             struct broker_consumer_queue *queue) {
-    if (queue->filling != NULL && !batch_is_full(queue->filling)) {
+    if (queue->filling != NULL && !queue_batch_is_full(queue->filling)) {
         return queue->filling;
     }
     struct list *node = list_take_first(&queue->free);
-    struct delivery_batch *batch = node != NULL
-                                       ? CONTAINER_OF(node, struct delivery_batch, node)
-                                       : batch_create(consumer->thread.broker->options.batch_max);
+    struct delivery_batch *batch =
+        node != NULL ? CONTAINER_OF(node, struct delivery_batch, node)
+                     : queue_batch_create(consumer->thread.broker->options.batch_max);
     if (batch != NULL) {
-        batch_reset(batch, consumer->epoch);
+        queue_batch_reset(batch, consumer->epoch);
         list_append(&queue->ready, &batch->node);
         queue->filling = batch;
     }
@@ -119,16 +119,16 @@ static struct delivery_batch *batch_to_fill(struct broker_consumer *consumer,
 static void offer_batches(struct broker_consumer *consumer) {
     for (size_t i = 0; i < consumer->queue_count && !consumer->thread.owner.closing; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
-        if (list_is_empty(&queue->ready) || !batch_handover_is_idle(&queue->handover)) {
+        if (list_is_empty(&queue->ready) || !queue_handover_is_idle(&queue->handover)) {
             continue;
         }
         struct delivery_batch *batch = CONTAINER_OF(queue->ready.next, struct delivery_batch, node);
         bool half_filled = batch == queue->filling && queue->assembling != ASSEMBLE_NOTHING;
-        if (batch_is_empty(batch) || half_filled) {
+        if (queue_batch_is_empty(batch) || half_filled) {
             continue;
         }
         list_remove(&batch->node);
-        batch_offer(&queue->handover, batch);
+        queue_batch_offer(&queue->handover, batch);
         if (batch == queue->filling) {
             queue->filling = NULL;
         }
@@ -146,7 +146,7 @@ static enum err collect_released(struct broker_consumer *consumer) {
     for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
         bool acknowledge = false;
-        struct delivery_batch *batch = batch_collect(&queue->handover, &acknowledge);
+        struct delivery_batch *batch = queue_batch_collect(&queue->handover, &acknowledge);
         if (batch == NULL) {
             continue;
         }

@@ -100,7 +100,7 @@ void queue_fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, 
 /* Loop thread: exchange what was posted for `set`, which is emptied first. */
 void queue_fates_take(struct fates *fates, struct fate_set *set);
 
-/* ---- batch.c: deliveries of one queue, from the consumer to the loop and back ---- */
+/* ---- queue.c: deliveries of one queue, from the consumer to the loop and back ---- */
 
 /*
  * A batch is filled by the consumer thread, read by the loop, used again. All texts and bodies live
@@ -132,11 +132,11 @@ struct delivery_batch {
 };
 
 /* NULL when there is no memory. */
-struct delivery_batch *batch_create(size_t count_max);
-void batch_destroy(struct delivery_batch *batch); /* accepts NULL */
-void batch_reset(struct delivery_batch *batch, uint64_t epoch);
-bool batch_is_empty(const struct delivery_batch *batch);
-bool batch_is_full(const struct delivery_batch *batch);
+struct delivery_batch *queue_batch_create(size_t count_max);
+void queue_batch_destroy(struct delivery_batch *batch); /* accepts NULL */
+void queue_batch_reset(struct delivery_batch *batch, uint64_t epoch);
+bool queue_batch_is_empty(const struct delivery_batch *batch);
+bool queue_batch_is_full(const struct delivery_batch *batch);
 
 enum handover_state {
     HANDOVER_IDLE,     /* the loop has nothing: offer the next one */
@@ -152,22 +152,22 @@ struct handover {
     bool acknowledge;
 };
 
-void batch_handover_init(struct handover *handover);
-void batch_handover_done(struct handover *handover);
+void queue_handover_init(struct handover *handover);
+void queue_handover_done(struct handover *handover);
 
-/* Consumer thread: the last one came back; only batch_offer() ends this state. */
-bool batch_handover_is_idle(struct handover *handover);
-void batch_offer(struct handover *handover, struct delivery_batch *batch);
+/* Consumer thread: the last one came back; only queue_batch_offer() ends this state. */
+bool queue_handover_is_idle(struct handover *handover);
+void queue_batch_offer(struct handover *handover, struct delivery_batch *batch);
 /* Consumer thread: an offered batch that the loop has not taken yet, or NULL. */
-struct delivery_batch *batch_withdraw(struct handover *handover);
+struct delivery_batch *queue_batch_withdraw(struct handover *handover);
 /* Consumer thread: the batch that the loop gave back, or NULL. */
-struct delivery_batch *batch_collect(struct handover *handover, bool *ret_acknowledge);
+struct delivery_batch *queue_batch_collect(struct handover *handover, bool *ret_acknowledge);
 
 /* Loop thread: the offered batch, or NULL. */
-struct delivery_batch *batch_take(struct handover *handover);
-void batch_release(struct handover *handover, bool acknowledge);
+struct delivery_batch *queue_batch_take(struct handover *handover);
+void queue_batch_release(struct handover *handover, bool acknowledge);
 
-/* ---- confirms.c: messages sent and not yet settled, by delivery tag ---- */
+/* ---- queue.c: messages sent and not yet settled, by delivery tag ---- */
 
 /*
  * RabbitMQ numbers the messages of a channel in confirm mode from 1, and settles them with
@@ -180,7 +180,7 @@ struct confirm_entry {
     uint64_t cookie;
     uint64_t queued_us;
     uint64_t sent_ms;
-    uint64_t fingerprint; /* confirms_fingerprint() of the message */
+    uint64_t fingerprint; /* queue_confirms_fingerprint() of the message */
     uint8_t park_queue;
     bool settled;
     bool returned;
@@ -199,31 +199,31 @@ struct confirms {
 };
 
 /* `fn` learns each entry's fate, once. */
-MUST_CHECK enum err confirms_init(struct confirms *confirms, size_t capacity, confirm_fn *fn,
-                                  void *ctx);
-void confirms_done(struct confirms *confirms);
+MUST_CHECK enum err queue_confirms_init(struct confirms *confirms, size_t capacity, confirm_fn *fn,
+                                        void *ctx);
+void queue_confirms_done(struct confirms *confirms);
 
 /* The window from the oldest open entry is full: send nothing more. */
-bool confirms_full(const struct confirms *confirms);
+bool queue_confirms_full(const struct confirms *confirms);
 /* When the oldest that is open was sent; UINT64_MAX: none is. */
-uint64_t confirms_oldest_sent_ms(const struct confirms *confirms);
+uint64_t queue_confirms_oldest_sent_ms(const struct confirms *confirms);
 /* The next message sent, in order. Not when full. */
-void confirms_add(struct confirms *confirms, const struct confirm_entry *entry);
+void queue_confirms_add(struct confirms *confirms, const struct confirm_entry *entry);
 
 /*
  * basic.ack (`ack`) or basic.nack; tag 0 with `multiple` means all so far. ERR_BAD_REPLY when the
  * tag was never sent; one already settled is ignored.
  */
-MUST_CHECK enum err confirms_settle(struct confirms *confirms, uint64_t tag, bool multiple,
-                                    bool ack);
+MUST_CHECK enum err queue_confirms_settle(struct confirms *confirms, uint64_t tag, bool multiple,
+                                          bool ack);
 /* basic.return of a message with this fingerprint: its ack will count as not confirmed. */
-MUST_CHECK enum err confirms_return(struct confirms *confirms, uint64_t fingerprint);
+MUST_CHECK enum err queue_confirms_return(struct confirms *confirms, uint64_t fingerprint);
 /* The connection ended: nothing open is confirmed, and tags start from 1 again. */
-void confirms_fail_all(struct confirms *confirms);
+void queue_confirms_fail_all(struct confirms *confirms);
 
 /* FNV-1a (64 bits) over both texts. */
-uint64_t confirms_fingerprint(const char *routing_key, size_t routing_key_length,
-                              const char *message_id, size_t message_id_length);
+uint64_t queue_confirms_fingerprint(const char *routing_key, size_t routing_key_length,
+                                    const char *message_id, size_t message_id_length);
 
 /* ---- link.c: one AMQP connection of a broker thread ---- */
 

@@ -45,8 +45,8 @@ enum err broker_publisher_init(struct broker_publisher *publisher, struct broker
     queue_init(&publisher->sendq, options->publish_queue_max);
     buf_init(&publisher->records, BROKER_QUEUED_BYTES_MAX);
     if (err == ERR_OK) {
-        err =
-            confirms_init(&publisher->confirms, options->publish_inflight_max, on_fate, publisher);
+        err = queue_confirms_init(&publisher->confirms, options->publish_inflight_max, on_fate,
+                                  publisher);
     }
     enum err fates_err = queue_fates_init(&publisher->fates, broker->outstanding_max);
     publisher->properties = malloc(PROPERTIES_BYTES);
@@ -62,7 +62,7 @@ void broker_publisher_done(struct broker_publisher *publisher) {
     if (initialised) {
         queue_done(&publisher->sendq);
         buf_free(&publisher->records);
-        confirms_done(&publisher->confirms);
+        queue_confirms_done(&publisher->confirms);
         queue_fates_done(&publisher->fates);
         free(publisher->properties);
     }
@@ -102,7 +102,7 @@ static void lost(struct broker_thread *thread) {
     struct broker_publisher *publisher = publisher_of(thread);
     publisher->blocked = false;
     set_state(publisher, BROKER_DOWN);
-    confirms_fail_all(&publisher->confirms);
+    queue_confirms_fail_all(&publisher->confirms);
     fail_queued(publisher);
     metrics_set(&broker_metrics[M_INFLIGHT], 0);
     loop_wakeup_signal(&publisher->thread.broker->wakeup);
@@ -220,15 +220,17 @@ static enum err put_item(struct broker_publisher *publisher, const struct send_i
         .queued_us = item->queued_us,
         .sent_ms = clock_monotonic_ms(),
         .park_queue = item->park_queue,
-        .fingerprint = confirms_fingerprint(message->routing_key, publish.routing_key.len,
-                                            message->message_id, strlen(message->message_id)),
+        .fingerprint = queue_confirms_fingerprint(message->routing_key, publish.routing_key.len,
+                                                  message->message_id, strlen(message->message_id)),
     };
-    confirms_add(&publisher->confirms, &entry); /* its fate is known from here on, sent or not */
+    queue_confirms_add(&publisher->confirms,
+                       &entry); /* its fate is known from here on, sent or not */
     return link_put_publish(&publisher->thread.link, &publish, properties, body);
 }
 
 static bool may_send(const struct broker_publisher *publisher) {
-    return !publisher->blocked && !publisher->redeclare && !confirms_full(&publisher->confirms) &&
+    return !publisher->blocked && !publisher->redeclare &&
+           !queue_confirms_full(&publisher->confirms) &&
            buf_length(&publisher->thread.link.out) < OUT_BYTES_HIGH;
 }
 
@@ -274,7 +276,7 @@ static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed
 
 static enum err on_settled(struct broker_publisher *publisher, uint64_t tag, bool multiple,
                            bool ack) {
-    if (confirms_settle(&publisher->confirms, tag, multiple, ack) != ERR_OK) {
+    if (queue_confirms_settle(&publisher->confirms, tag, multiple, ack) != ERR_OK) {
         return link_fail(&publisher->thread.link,
                          "broker confirms message %llu that was never sent",
                          (unsigned long long)tag);
@@ -331,7 +333,7 @@ static enum err check_topology(struct broker_publisher *publisher) {
 /* A broker that says that it is blocked need not confirm; from its end on it has the full time. */
 static uint64_t unconfirmed_until_ms(const struct broker_publisher *publisher) {
     uint32_t timeout_ms = publisher->thread.broker->options.confirm_timeout_ms;
-    uint64_t since_ms = confirms_oldest_sent_ms(&publisher->confirms);
+    uint64_t since_ms = queue_confirms_oldest_sent_ms(&publisher->confirms);
     if (publisher->blocked || since_ms == UINT64_MAX) {
         return UINT64_MAX;
     }
@@ -356,9 +358,9 @@ static enum err on_returned_header(struct broker_publisher *publisher, const amq
     const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
     bool has_id = (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) != 0;
     amqp_bytes_t id = has_id ? properties->message_id : amqp_empty_bytes;
-    uint64_t fingerprint = confirms_fingerprint(publisher->returned_key,
-                                                strlen(publisher->returned_key), id.bytes, id.len);
-    if (confirms_return(&publisher->confirms, fingerprint) != ERR_OK) {
+    uint64_t fingerprint = queue_confirms_fingerprint(
+        publisher->returned_key, strlen(publisher->returned_key), id.bytes, id.len);
+    if (queue_confirms_return(&publisher->confirms, fingerprint) != ERR_OK) {
         return link_fail(&publisher->thread.link, "broker returns a message that is not in flight");
     }
     return ERR_OK;

@@ -1,4 +1,7 @@
-/* Messages from the loop to the publisher thread, and their fates back. */
+/*
+ * What passes between the loop and the broker's threads: messages to the publisher and their fates
+ * back, batches of deliveries from the consumer and back; and what is outstanding at the broker.
+ */
 #include "private.h"
 
 #include <assert.h>
@@ -212,4 +215,219 @@ void queue_fates_take(struct fates *fates, struct fate_set *set) {
     fates->posted = *set;
     pthread_mutex_unlock(&fates->lock);
     *set = taken;
+}
+
+/* ---- batches of deliveries ---- */
+
+/* Per delivery: the body, and properties that together fit one frame. */
+enum { DELIVERY_BYTES_MAX = BROKER_PARK_BODY_BYTES_MAX + 131072 + 4096 };
+
+struct delivery_batch *queue_batch_create(size_t count_max) {
+    struct delivery_batch *batch = calloc(1, sizeof(*batch));
+    if (batch == NULL) {
+        return NULL;
+    }
+    list_init(&batch->node);
+    list_init(&batch->oversized);
+    arena_init(&batch->arena, (count_max + 1) * DELIVERY_BYTES_MAX);
+    batch->count_max = count_max;
+    batch->deliveries = calloc(count_max, sizeof(*batch->deliveries));
+    batch->origins = calloc(count_max, sizeof(*batch->origins));
+    if (batch->deliveries == NULL || batch->origins == NULL) {
+        queue_batch_destroy(batch);
+        return NULL;
+    }
+    return batch;
+}
+
+void queue_batch_destroy(struct delivery_batch *batch) {
+    if (batch == NULL) {
+        return;
+    }
+    list_remove(&batch->node);
+    arena_done(&batch->arena);
+    free(batch->deliveries);
+    free(batch->origins);
+    free(batch);
+}
+
+void queue_batch_reset(struct delivery_batch *batch, uint64_t epoch) {
+    arena_reset(&batch->arena);
+    list_init(&batch->oversized);
+    batch->count = 0;
+    batch->last_tag = 0;
+    batch->epoch = epoch;
+}
+
+bool queue_batch_is_empty(const struct delivery_batch *batch) {
+    return batch->count == 0 && list_is_empty(&batch->oversized);
+}
+
+/* One oversized delivery fills a batch, so that few of them are in memory at once. */
+bool queue_batch_is_full(const struct delivery_batch *batch) {
+    return batch->count == batch->count_max || !list_is_empty(&batch->oversized);
+}
+
+/* ---- one queue's batch in the loop's hands ---- */
+
+void queue_handover_init(struct handover *handover) {
+    *handover = (struct handover){ .state = HANDOVER_IDLE };
+    pthread_mutex_init(&handover->lock, NULL);
+}
+
+void queue_handover_done(struct handover *handover) {
+    pthread_mutex_destroy(&handover->lock);
+}
+
+/* Move from `from` to `to` and return the batch, NULL (nothing changed) in another state. */
+static struct delivery_batch *handover_move(struct handover *handover, enum handover_state from,
+                                            enum handover_state to) {
+    struct delivery_batch *batch = NULL;
+    pthread_mutex_lock(&handover->lock);
+    if (handover->state == from) {
+        handover->state = to;
+        batch = handover->batch;
+    }
+    pthread_mutex_unlock(&handover->lock);
+    return batch;
+}
+
+bool queue_handover_is_idle(struct handover *handover) {
+    pthread_mutex_lock(&handover->lock);
+    bool idle = handover->state == HANDOVER_IDLE;
+    pthread_mutex_unlock(&handover->lock);
+    return idle;
+}
+
+void queue_batch_offer(struct handover *handover, struct delivery_batch *batch) {
+    pthread_mutex_lock(&handover->lock);
+    assert(handover->state == HANDOVER_IDLE);
+    handover->state = HANDOVER_OFFERED;
+    handover->batch = batch;
+    pthread_mutex_unlock(&handover->lock);
+}
+
+struct delivery_batch *queue_batch_withdraw(struct handover *handover) {
+    return handover_move(handover, HANDOVER_OFFERED, HANDOVER_IDLE);
+}
+
+struct delivery_batch *queue_batch_collect(struct handover *handover, bool *ret_acknowledge) {
+    struct delivery_batch *batch = handover_move(handover, HANDOVER_RELEASED, HANDOVER_IDLE);
+    if (batch != NULL) {
+        *ret_acknowledge =
+            handover->acknowledge; /* written before RELEASED, not again until HELD */
+    }
+    return batch;
+}
+
+struct delivery_batch *queue_batch_take(struct handover *handover) {
+    return handover_move(handover, HANDOVER_OFFERED, HANDOVER_HELD);
+}
+
+void queue_batch_release(struct handover *handover, bool acknowledge) {
+    pthread_mutex_lock(&handover->lock);
+    assert(handover->state == HANDOVER_HELD);
+    handover->state = HANDOVER_RELEASED;
+    handover->acknowledge = acknowledge;
+    pthread_mutex_unlock(&handover->lock);
+}
+
+/* ---- sent and not yet settled, by delivery tag: a ring ---- */
+
+enum err queue_confirms_init(struct confirms *confirms, size_t capacity, confirm_fn *fn,
+                             void *ctx) {
+    assert(capacity > 0 && fn != NULL);
+    *confirms = (struct confirms){
+        .capacity = capacity, .first_tag = 1, .next_tag = 1, .fn = fn, .ctx = ctx
+    };
+    confirms->ring = calloc(capacity, sizeof(*confirms->ring));
+    return confirms->ring == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+void queue_confirms_done(struct confirms *confirms) {
+    free(confirms->ring);
+    confirms->ring = NULL;
+}
+
+static struct confirm_entry *entry_at(const struct confirms *confirms, uint64_t tag) {
+    return &confirms->ring[tag % confirms->capacity];
+}
+
+bool queue_confirms_full(const struct confirms *confirms) {
+    return confirms->next_tag - confirms->first_tag == confirms->capacity;
+}
+
+uint64_t queue_confirms_oldest_sent_ms(const struct confirms *confirms) {
+    return confirms->open == 0 ? UINT64_MAX : entry_at(confirms, confirms->first_tag)->sent_ms;
+}
+
+void queue_confirms_add(struct confirms *confirms, const struct confirm_entry *entry) {
+    assert(!queue_confirms_full(confirms));
+    struct confirm_entry *slot = entry_at(confirms, confirms->next_tag++);
+    *slot = *entry;
+    slot->settled = false;
+    slot->returned = false;
+    confirms->open++;
+}
+
+static void settle_one(struct confirms *confirms, uint64_t tag, bool ack) {
+    struct confirm_entry *entry = entry_at(confirms, tag);
+    if (!entry->settled) {
+        entry->settled = true;
+        confirms->open--;
+        confirms->fn(confirms->ctx, entry, ack && !entry->returned);
+    }
+}
+
+enum err queue_confirms_settle(struct confirms *confirms, uint64_t tag, bool multiple, bool ack) {
+    if (tag == 0 && multiple) {
+        tag = confirms->next_tag - 1;
+    } else if (tag == 0 || tag >= confirms->next_tag) {
+        return ERR_BAD_REPLY;
+    }
+    if (tag < confirms->first_tag) {
+        return ERR_OK;
+    }
+    for (uint64_t t = multiple ? confirms->first_tag : tag; t <= tag; t++) {
+        settle_one(confirms, t, ack);
+    }
+    while (confirms->first_tag < confirms->next_tag &&
+           entry_at(confirms, confirms->first_tag)->settled) {
+        confirms->first_tag++;
+    }
+    return ERR_OK;
+}
+
+enum err queue_confirms_return(struct confirms *confirms, uint64_t fingerprint) {
+    for (uint64_t tag = confirms->first_tag; tag < confirms->next_tag; tag++) {
+        struct confirm_entry *entry = entry_at(confirms, tag);
+        if (!entry->settled && !entry->returned && entry->fingerprint == fingerprint) {
+            entry->returned = true;
+            return ERR_OK;
+        }
+    }
+    return ERR_BAD_REPLY;
+}
+
+void queue_confirms_fail_all(struct confirms *confirms) {
+    for (uint64_t tag = confirms->first_tag; tag < confirms->next_tag; tag++) {
+        settle_one(confirms, tag, false);
+    }
+    assert(confirms->open == 0);
+    confirms->first_tag = 1;
+    confirms->next_tag = 1;
+}
+
+static uint64_t fnv1a(uint64_t hash, const char *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+uint64_t queue_confirms_fingerprint(const char *routing_key, size_t routing_key_length,
+                                    const char *message_id, size_t message_id_length) {
+    uint64_t hash = fnv1a(UINT64_C(0xcbf29ce484222325), routing_key, routing_key_length);
+    hash = fnv1a(hash, "", 1); /* the NUL keeps ("a", "bc") and ("ab", "c") apart */
+    return fnv1a(hash, message_id, message_id_length);
 }

@@ -101,9 +101,9 @@ static void wait_before_retry(struct broker_thread *thread, uint32_t retry_ms) {
 
 static void retry_later(struct broker_thread *thread, bool was_up) {
     if (was_up && clock_monotonic_ms() - thread->up_since_ms >= thread->backoff.cap_ms) {
-        backoff_reset(&thread->backoff);
+        loop_backoff_reset(&thread->backoff);
     }
-    uint32_t retry_ms = backoff_next_ms(&thread->backoff);
+    uint32_t retry_ms = loop_backoff_next_ms(&thread->backoff);
     log_outage(thread, was_up, retry_ms);
     wait_before_retry(thread, retry_ms);
     metrics_add(thread->kind->reconnects, 1);

@@ -274,13 +274,13 @@ static void hook_cleanup(void *ctx) {
     cache->state = CACHE_DOWN;
     cache->pending = 0;
     if (cache->was_ready && loop_now_ms(cache->loop) - cache->ready_ms >= STABLE_MS) {
-        backoff_reset(&cache->backoff);
+        loop_backoff_reset(&cache->backoff);
     }
     if (!cache->was_ready && !cache->closing) {
         resolver_report_failure(&cache->resolver, cache->address);
     }
     if (!cache->closing) {
-        loop_timer_start(cache->loop, &cache->timer, backoff_next_ms(&cache->backoff));
+        loop_timer_start(cache->loop, &cache->timer, loop_backoff_next_ms(&cache->backoff));
     }
 }
 
@@ -308,7 +308,7 @@ static void start(struct cache *cache) {
     assert(cache->state == CACHE_DOWN && cache->redis == NULL);
     cache->was_ready = false;
     if (!resolver_next_address(&cache->resolver, cache->address)) {
-        loop_timer_start(cache->loop, &cache->timer, backoff_next_ms(&cache->backoff));
+        loop_timer_start(cache->loop, &cache->timer, loop_backoff_next_ms(&cache->backoff));
         return;
     }
     redisAsyncContext *redis = redisAsyncConnect(cache->address, cache->options.port);
@@ -318,7 +318,7 @@ static void start(struct cache *cache) {
             redisAsyncFree(redis);
         }
         resolver_report_failure(&cache->resolver, cache->address);
-        loop_timer_start(cache->loop, &cache->timer, backoff_next_ms(&cache->backoff));
+        loop_timer_start(cache->loop, &cache->timer, loop_backoff_next_ms(&cache->backoff));
         return;
     }
     cache->redis = redis;
@@ -525,7 +525,7 @@ static void script_done(redisAsyncContext *redis, void *reply, void *privdata) {
     struct cache_op *op = privdata;
     enum err err = accept_reply(op->cache, redis, reply) ? ERR_OK : ERR_UNAVAILABLE;
     if (err == ERR_OK && ((const redisReply *)reply)->integer > 0) {
-        backoff_reset(&op->cache->backoff); /* Redis does take writes */
+        loop_backoff_reset(&op->cache->backoff); /* Redis does take writes */
     }
     if (op->done_fn != NULL) {
         op->done_fn(op->ctx, err);

@@ -2,6 +2,7 @@
 #include "loop.h"
 
 #include "base/clock.h"
+#include "base/random.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -329,4 +330,21 @@ void loop_wakeup_signal(struct loop_wakeup *wakeup) {
     uint64_t one = 1;
     ssize_t written = write(wakeup->watch.fd, &one, sizeof(one)); /* EAGAIN: signalled already */
     (void)written;
+}
+
+/* ---- waiting before another try ---- */
+
+void loop_backoff_reset(struct backoff *backoff) {
+    backoff->attempt = 0;
+}
+
+uint32_t loop_backoff_next_ms(struct backoff *backoff) {
+    uint64_t ceiling = (uint64_t)backoff->base_ms
+                       << (backoff->attempt < 20 ? backoff->attempt : 20);
+    if (ceiling > backoff->cap_ms) {
+        ceiling = backoff->cap_ms;
+    }
+    backoff->attempt++;
+    uint32_t floor_ms = backoff->base_ms / 2;
+    return floor_ms + random_below((uint32_t)ceiling - floor_ms + 1);
 }

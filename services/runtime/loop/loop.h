@@ -14,7 +14,6 @@
 
 #include "base/err.h"
 #include "base/list.h"
-#include "base/random.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -112,19 +111,7 @@ struct backoff {
     uint32_t attempt;
 };
 
-static inline void backoff_reset(struct backoff *backoff) {
-    backoff->attempt = 0;
-}
-
-static inline uint32_t backoff_next_ms(struct backoff *backoff) {
-    uint64_t ceiling = (uint64_t)backoff->base_ms
-                       << (backoff->attempt < 20 ? backoff->attempt : 20);
-    if (ceiling > backoff->cap_ms) {
-        ceiling = backoff->cap_ms;
-    }
-    backoff->attempt++;
-    uint32_t floor_ms = backoff->base_ms / 2;
-    return floor_ms + random_below((uint32_t)ceiling - floor_ms + 1);
-}
+void loop_backoff_reset(struct backoff *backoff);
+uint32_t loop_backoff_next_ms(struct backoff *backoff);
 
 #endif

@@ -144,7 +144,7 @@ void consumer_segment_done(struct consumer *consumer, enum err err) {
     }
     switch (err) {
     case ERR_OK:
-        backoff_reset(&consumer->backoff);
+        loop_backoff_reset(&consumer->backoff);
         advance(consumer);
         return;
     case ERR_REJECTED_DATA:
@@ -160,7 +160,7 @@ void consumer_segment_done(struct consumer *consumer, enum err err) {
     if (consumer->backoff.attempt == 0) { /* once, not with every repetition */
         log_wait(consumer, err);
     }
-    uint32_t wait_ms = backoff_next_ms(&consumer->backoff);
+    uint32_t wait_ms = loop_backoff_next_ms(&consumer->backoff);
     log_warn("events wait for a retry", LOG_STR("consumer", consumer->options.name),
              LOG_INT("events", consumer->span), LOG_STR("error", err_name(err)),
              LOG_INT("retryMs", wait_ms));

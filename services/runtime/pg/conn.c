@@ -57,7 +57,7 @@ void pg_conn_start(struct pg_conn *conn) {
     struct pg *pg = conn->pg;
     assert(conn->state == PG_CONN_DOWN && conn->libpq == NULL);
     if (!resolver_next_address(&pg->resolver, conn->address)) {
-        loop_timer_start(pg->loop, &conn->timer, backoff_next_ms(&conn->backoff));
+        loop_timer_start(pg->loop, &conn->timer, loop_backoff_next_ms(&conn->backoff));
         return;
     }
     const char *const keywords[] = {
@@ -296,7 +296,7 @@ static void sync_arrived(struct pg_conn *conn) {
             pg_conn_drop(conn, ERR_INTERNAL, "a statement could not be prepared");
             return;
         }
-        backoff_reset(&conn->backoff);
+        loop_backoff_reset(&conn->backoff);
         conn->error_count = 0;
         become_idle(conn, true);
         return;
@@ -322,7 +322,7 @@ static void take_result(struct pg_conn *conn, PGresult *result) {
 }
 
 static void pause_migrating(struct pg_conn *conn) {
-    uint32_t pause_ms = MIGRATION_PAUSE_MS + backoff_next_ms(&conn->backoff);
+    uint32_t pause_ms = MIGRATION_PAUSE_MS + loop_backoff_next_ms(&conn->backoff);
     conn->state = PG_CONN_PAUSING;
     log_warn("schema not migrated yet, trying again", LOG_STR("host", conn->pg->options.host),
              LOG_INT("port", conn->pg->options.port),
@@ -433,7 +433,7 @@ static void disconnect(struct pg_conn *conn) {
 void pg_conn_drop(struct pg_conn *conn, enum err err, const char *reason) {
     struct pg_session *request = conn->request;
     enum pg_conn_state state = conn->state;
-    uint32_t retry_ms = backoff_next_ms(&conn->backoff);
+    uint32_t retry_ms = loop_backoff_next_ms(&conn->backoff);
     if (state < PG_CONN_IDLE) { /* it did not come up */
         resolver_report_failure(&conn->pg->resolver, conn->address);
     }

@@ -176,34 +176,34 @@ START_TEST(a_batch_goes_to_the_loop_and_back) {
     struct handover handover;
     struct delivery_batch *batch = (void *)&handover; /* only passed through */
     bool acknowledge = false;
-    batch_handover_init(&handover);
-    ck_assert(batch_handover_is_idle(&handover));
-    ck_assert_ptr_null(batch_take(&handover));
-    batch_offer(&handover, batch);
-    ck_assert(!batch_handover_is_idle(&handover));
-    ck_assert_ptr_null(batch_collect(&handover, &acknowledge));
-    ck_assert_ptr_eq(batch_take(&handover), batch);
-    ck_assert_ptr_null(batch_take(&handover));
-    ck_assert_ptr_null(batch_withdraw(&handover));
-    batch_release(&handover, true);
-    ck_assert(!batch_handover_is_idle(&handover));
-    ck_assert_ptr_eq(batch_collect(&handover, &acknowledge), batch);
+    queue_handover_init(&handover);
+    ck_assert(queue_handover_is_idle(&handover));
+    ck_assert_ptr_null(queue_batch_take(&handover));
+    queue_batch_offer(&handover, batch);
+    ck_assert(!queue_handover_is_idle(&handover));
+    ck_assert_ptr_null(queue_batch_collect(&handover, &acknowledge));
+    ck_assert_ptr_eq(queue_batch_take(&handover), batch);
+    ck_assert_ptr_null(queue_batch_take(&handover));
+    ck_assert_ptr_null(queue_batch_withdraw(&handover));
+    queue_batch_release(&handover, true);
+    ck_assert(!queue_handover_is_idle(&handover));
+    ck_assert_ptr_eq(queue_batch_collect(&handover, &acknowledge), batch);
     ck_assert(acknowledge);
-    ck_assert(batch_handover_is_idle(&handover));
-    batch_handover_done(&handover);
+    ck_assert(queue_handover_is_idle(&handover));
+    queue_handover_done(&handover);
 }
 END_TEST
 
 START_TEST(an_offer_can_be_withdrawn_until_it_is_taken) {
     struct handover handover;
     struct delivery_batch *batch = (void *)&handover;
-    batch_handover_init(&handover);
-    ck_assert_ptr_null(batch_withdraw(&handover));
-    batch_offer(&handover, batch);
-    ck_assert_ptr_eq(batch_withdraw(&handover), batch);
-    ck_assert(batch_handover_is_idle(&handover));
-    ck_assert_ptr_null(batch_take(&handover));
-    batch_handover_done(&handover);
+    queue_handover_init(&handover);
+    ck_assert_ptr_null(queue_batch_withdraw(&handover));
+    queue_batch_offer(&handover, batch);
+    ck_assert_ptr_eq(queue_batch_withdraw(&handover), batch);
+    ck_assert(queue_handover_is_idle(&handover));
+    ck_assert_ptr_null(queue_batch_take(&handover));
+    queue_handover_done(&handover);
 }
 END_TEST
 
@@ -220,46 +220,46 @@ static void note_fate(void *ctx, const struct confirm_entry *entry, bool confirm
 
 static void open_window(struct confirms *confirms, size_t count) {
     memset(fate, '.', FATES_MAX);
-    ck_assert_int_eq(confirms_init(confirms, WINDOW, note_fate, NULL), ERR_OK);
+    ck_assert_int_eq(queue_confirms_init(confirms, WINDOW, note_fate, NULL), ERR_OK);
     for (size_t i = 0; i < count; i++) {
         struct confirm_entry entry = { .cookie = i, .fingerprint = 100 + i };
-        confirms_add(confirms, &entry);
+        queue_confirms_add(confirms, &entry);
     }
 }
 
 START_TEST(one_tag_settles_one_message) {
     struct confirms confirms;
     open_window(&confirms, 3);
-    ck_assert_int_eq(confirms_settle(&confirms, 2, false, true), ERR_OK);
-    ck_assert_int_eq(confirms_settle(&confirms, 3, false, false), ERR_OK);
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 2, false, true), ERR_OK);
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 3, false, false), ERR_OK);
     ck_assert_str_eq(fate, ".yn.............");
     ck_assert_uint_eq(confirms.open, 1);
-    confirms_done(&confirms);
+    queue_confirms_done(&confirms);
 }
 END_TEST
 
 START_TEST(multiple_settles_all_up_to_the_tag_once) {
     struct confirms confirms;
     open_window(&confirms, 4);
-    ck_assert_int_eq(confirms_settle(&confirms, 2, false, false), ERR_OK);
-    ck_assert_int_eq(confirms_settle(&confirms, 3, true, true), ERR_OK);
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 2, false, false), ERR_OK);
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 3, true, true), ERR_OK);
     ck_assert_str_eq(fate, "yny.............");
-    ck_assert_int_eq(confirms_settle(&confirms, 1, false, true), ERR_OK); /* again: ignored */
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 1, false, true), ERR_OK); /* again: ignored */
     ck_assert_str_eq(fate, "yny.............");
-    ck_assert_int_eq(confirms_settle(&confirms, 0, true, true), ERR_OK); /* all so far */
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 0, true, true), ERR_OK); /* all so far */
     ck_assert_str_eq(fate, "ynyy............");
-    confirms_done(&confirms);
+    queue_confirms_done(&confirms);
 }
 END_TEST
 
 START_TEST(tags_never_sent_are_an_error) {
     struct confirms confirms;
     open_window(&confirms, 2);
-    ck_assert_int_eq(confirms_settle(&confirms, 3, false, true), ERR_BAD_REPLY);
-    ck_assert_int_eq(confirms_settle(&confirms, 3, true, true), ERR_BAD_REPLY);
-    ck_assert_int_eq(confirms_settle(&confirms, 0, false, true), ERR_BAD_REPLY);
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 3, false, true), ERR_BAD_REPLY);
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 3, true, true), ERR_BAD_REPLY);
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 0, false, true), ERR_BAD_REPLY);
     ck_assert_str_eq(fate, "................");
-    confirms_done(&confirms);
+    queue_confirms_done(&confirms);
 }
 END_TEST
 
@@ -267,29 +267,30 @@ START_TEST(the_window_slides_from_the_oldest) {
     struct confirms confirms;
     struct confirm_entry entry = { .cookie = 4 };
     open_window(&confirms, WINDOW);
-    ck_assert(confirms_full(&confirms));
-    ck_assert_int_eq(confirms_settle(&confirms, 3, false, true), ERR_OK);
-    ck_assert(confirms_full(&confirms)); /* tag 1 is still open */
-    ck_assert_int_eq(confirms_settle(&confirms, 1, false, true), ERR_OK);
-    ck_assert(!confirms_full(&confirms));
-    confirms_add(&confirms, &entry);
-    ck_assert(confirms_full(&confirms));
-    ck_assert_int_eq(confirms_settle(&confirms, 5, true, true), ERR_OK);
+    ck_assert(queue_confirms_full(&confirms));
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 3, false, true), ERR_OK);
+    ck_assert(queue_confirms_full(&confirms)); /* tag 1 is still open */
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 1, false, true), ERR_OK);
+    ck_assert(!queue_confirms_full(&confirms));
+    queue_confirms_add(&confirms, &entry);
+    ck_assert(queue_confirms_full(&confirms));
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 5, true, true), ERR_OK);
     ck_assert_str_eq(fate, "yyyyy...........");
     ck_assert_uint_eq(confirms.open, 0);
-    confirms_done(&confirms);
+    queue_confirms_done(&confirms);
 }
 END_TEST
 
 START_TEST(a_returned_message_is_not_confirmed_by_its_ack) {
     struct confirms confirms;
     open_window(&confirms, 3);
-    ck_assert_int_eq(confirms_return(&confirms, 101), ERR_OK);
-    ck_assert_int_eq(confirms_return(&confirms, 101), ERR_BAD_REPLY); /* only one of that kind */
-    ck_assert_int_eq(confirms_return(&confirms, 999), ERR_BAD_REPLY);
-    ck_assert_int_eq(confirms_settle(&confirms, 3, true, true), ERR_OK);
+    ck_assert_int_eq(queue_confirms_return(&confirms, 101), ERR_OK);
+    ck_assert_int_eq(queue_confirms_return(&confirms, 101),
+                     ERR_BAD_REPLY); /* only one of that kind */
+    ck_assert_int_eq(queue_confirms_return(&confirms, 999), ERR_BAD_REPLY);
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 3, true, true), ERR_OK);
     ck_assert_str_eq(fate, "yny.............");
-    confirms_done(&confirms);
+    queue_confirms_done(&confirms);
 }
 END_TEST
 
@@ -297,19 +298,21 @@ START_TEST(a_lost_connection_fails_what_is_open_and_starts_over) {
     struct confirms confirms;
     struct confirm_entry entry = { .cookie = 3 };
     open_window(&confirms, 3);
-    ck_assert_int_eq(confirms_settle(&confirms, 2, false, true), ERR_OK);
-    confirms_fail_all(&confirms);
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 2, false, true), ERR_OK);
+    queue_confirms_fail_all(&confirms);
     ck_assert_str_eq(fate, "nyn.............");
-    confirms_add(&confirms, &entry);
-    ck_assert_int_eq(confirms_settle(&confirms, 1, false, true), ERR_OK);
+    queue_confirms_add(&confirms, &entry);
+    ck_assert_int_eq(queue_confirms_settle(&confirms, 1, false, true), ERR_OK);
     ck_assert_str_eq(fate, "nyny............");
-    confirms_done(&confirms);
+    queue_confirms_done(&confirms);
 }
 END_TEST
 
 START_TEST(fingerprints_keep_key_and_id_apart) {
-    ck_assert_uint_ne(confirms_fingerprint("a", 1, "bc", 2), confirms_fingerprint("ab", 2, "c", 1));
-    ck_assert_uint_eq(confirms_fingerprint("a", 1, "b", 1), confirms_fingerprint("a", 1, "b", 1));
+    ck_assert_uint_ne(queue_confirms_fingerprint("a", 1, "bc", 2),
+                      queue_confirms_fingerprint("ab", 2, "c", 1));
+    ck_assert_uint_eq(queue_confirms_fingerprint("a", 1, "b", 1),
+                      queue_confirms_fingerprint("a", 1, "b", 1));
 }
 END_TEST
 

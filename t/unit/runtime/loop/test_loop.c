@@ -298,12 +298,12 @@ START_TEST(backoff_grows_to_its_cap) {
     struct backoff backoff = { .base_ms = 100, .cap_ms = 1000 };
     for (int round = 0; round < 200; round++) {
         uint32_t ceiling = round < 4 ? 100u << round : 1000;
-        uint32_t delay_ms = backoff_next_ms(&backoff);
+        uint32_t delay_ms = loop_backoff_next_ms(&backoff);
         ck_assert_uint_ge(delay_ms, 50);
         ck_assert_uint_le(delay_ms, ceiling);
     }
-    backoff_reset(&backoff);
-    ck_assert_uint_le(backoff_next_ms(&backoff), 100);
+    loop_backoff_reset(&backoff);
+    ck_assert_uint_le(loop_backoff_next_ms(&backoff), 100);
 }
 END_TEST
 
