@@ -171,11 +171,17 @@ ngx_http_prodorder_malformed(ngx_http_request_t *r)
 
     ngx_str_null(&text);
 
+#if (NGX_HTTP_SSL || NGX_COMPAT)
+
     if (r->http_connection->ssl && r->connection->ssl == NULL) {
         ngx_str_set(&text, "this port speaks HTTPS: use https:// instead of "
                            "http://");
+        return text;
+    }
 
-    } else if (ngx_http_prodorder_is_header_too_large(r)) {
+#endif
+
+    if (ngx_http_prodorder_is_header_too_large(r)) {
         ngx_str_set(&text, "the request's header fields are too large");
 
     } else if (ngx_http_prodorder_is_certificate(r)) {

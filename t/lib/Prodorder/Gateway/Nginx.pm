@@ -65,17 +65,17 @@ sub write_file {
 }
 
 # { main, http, server }: texts that go into the configuration, first: before our module is loaded;
-# http2: a flag; workers: how many
+# http2, is_static (there is no module to load): flags; workers: how many
 sub write_conf {
     my ($self, %part) = @_;
-    my $module = module_path();
+    my $load = $part{is_static} ? '' : 'load_module ' . module_path() . ';';
     my $user = $> == 0 ? 'user root;' : '';
     my $temps = join '',
         map { "    ${_}_temp_path temp/$_;\n" } qw(client_body proxy fastcgi uwsgi scgi);
     my $listen = "127.0.0.1:$self->{port}" . ($part{http2} ? ' http2' : '');
     open my $out, '>', "$self->{prefix}/nginx.conf" or die "nginx.conf: $!\n";
     print {$out} $part{first} // '', <<"END";
-load_module $module;
+$load
 daemon off;
 worker_processes @{[$part{workers} // 1]};
 pid logs/nginx.pid;

@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# The symbol rule, read from the built objects: what a file shows to others begins with the file's name,
+# and files do not call each other round a circle.
+#
+# Usage: check-symbols.sh [BUILD]      (BUILD: where `make` has built, default build)
+#
+# x.c shows x or x_..., folder/x.c also folder_x_..., and a file named as its folder, pg/pg.c, pg_...;
+# in the nginx module ngx_http_prodorder_x.c shows ngx_http_prodorder_x...  Everything else is static.
+# A line of the output says the file, its symbol, and what is expected instead.
+set -euo pipefail
+case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
+export LC_ALL=C
+
+# What others have chosen (FILE SYMBOL), or a house begins all its names with (HOUSE/ PREFIX).
+NAMED='
+ngx_prodorder_gateway/src/ngx_http_prodorder_module  ngx_http_prodorder_gateway_module
+openapi/                                             oa_
+'
+# Files that may call each other round a circle: a line each, with the reason above it.
+CIRCLES='
+'
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+build=${1:-build}
+module=$build/nginx/objs/addon/src
+[ -d "$build/obj" ] || { echo "check-symbols: no objects in $build/obj: run make first" >&2; exit 2; }
+
+# source_of OBJECT: without .c
+source_of() {
+    local source=${1%.o}
+    case $source in
+    "$module"/*) echo "ngx_prodorder_gateway/src/${source##*/}" ;;
+    *) echo "${source#"$build/obj/"}" ;;
+    esac
+}
+
+# "SOURCE LETTER SYMBOL" of all that is shown or taken. An object whose source is gone is left over.
+symbols() {
+    local object
+    find "$build/obj"/{base,openapi,services} "$module" -name '*.o' 2> /dev/null | sort |
+        while read -r object; do
+            [ ! -f "$(source_of "$object").c" ] || echo "$object"
+        done | xargs -r nm -A -g |
+        sed -E "s,^$module/,ngx_prodorder_gateway/src/,; s,^$build/obj/,,; s/^([^:]*)\.o:[0-9a-f ]*/\1 /"
+}
+
+check() {
+    awk -v named="$NAMED" -v circles="$CIRCLES" '
+    function begins(symbol, names,    list, i, n) {
+        n = split(names, list, " ")
+        for (i = 1; i <= n; i++)
+            if (symbol == list[i] || index(symbol, list[i] "_") == 1) return 1
+        return 0
+    }
+
+    # What a symbol of that file should begin with; "": it does.
+    function expected(file, symbol,    n, part, names, prefix) {
+        n = split(file, part, "/")
+        names = part[n]
+        if (file !~ /^ngx_prodorder_gateway\//) names = names " " part[n - 1] "_" part[n]
+        prefix = house_prefix[part[1]]
+        if ((file, symbol) in is_named || begins(symbol, names)) return ""
+        if (prefix && index(symbol, prefix) == 1 && begins(substr(symbol, length(prefix) + 1), names)) return ""
+        gsub(/[^ ]+/, prefix "&_...", names)
+        sub(/ /, " or ", names)
+        return names
+    }
+
+    # order and product are two programs: a name of one is not the name of the other.
+    function are_apart(one, two) {
+        return one ~ /^services\/(order|product)\// && two ~ /^services\/(order|product)\// &&
+               substr(one, 1, 12) != substr(two, 1, 12)
+    }
+
+    # Tarjan: the files from which one comes back to oneself, in one walk.
+    function walk(file,    list, i, n, other, circle, size) {
+        seen_at[file] = lowest[file] = ++clock
+        stack[++depth] = file
+        on_stack[file] = 1
+        n = split(calls[file], list, " ")
+        for (i = 1; i <= n; i++) {
+            other = list[i]
+            if (!(other in seen_at)) walk(other)
+            if (on_stack[other] && lowest[other] < lowest[file]) lowest[file] = lowest[other]
+        }
+        if (lowest[file] != seen_at[file]) return
+        do {
+            other = stack[depth--]
+            on_stack[other] = 0
+            circle = other " " circle
+            size++
+        } while (other != file)
+        if (size > 1 && !is_allowed(circle)) print_circle(circle)
+    }
+
+    function is_allowed(circle,    line, i, n, list, j, m) {
+        n = split(circles, line, "\n")
+        m = split(circle, list, " ")
+        for (i = 1; i <= n; i++) {
+            for (j = 1; j <= m; j++)
+                if (!index(" " line[i] " ", " " list[j] " ")) break
+            if (j > m) return 1
+        }
+        return 0
+    }
+
+    function print_circle(circle,    list, i, j, n) {
+        n = split(circle, list, " ")
+        for (i = 1; i <= n; i++)
+            for (j = 1; j <= n; j++)
+                if ((list[i], list[j]) in example)
+                    print list[i] ".c: " example[list[i], list[j]] " is of " list[j] ".c: a circle of " n " files"
+    }
+
+    BEGIN {
+        n = split(named, line, "\n")
+        for (i = 1; i <= n; i++) {
+            if (split(line[i], word, " ") != 2) continue
+            if (sub(/\/$/, "", word[1])) house_prefix[word[1]] = word[2]
+            else { is_named[word[1], word[2]] = 1; is_everywhere[word[2]] = 1 }
+        }
+    }
+
+    NF != 3 || $3 ~ /^_/ || $3 == "main" { next }
+
+    $2 == "U" || $2 == "w" { taken[++takes] = $1 " " $3; next }
+
+    {
+        owners[$3] = owners[$3] " " $1
+        if ((names = expected($1, $3)) != "") print $1 ".c: " $3 ", expected " names
+        if (!($1 in calls)) files[++count] = $1
+        calls[$1] = ""
+    }
+
+    END {
+        if (count == 0) print "check-symbols: no objects of ours"
+        for (t = 1; t <= takes; t++) {
+            split(taken[t], take, " ")
+            n = take[2] in is_everywhere ? 0 : split(owners[take[2]], owner, " ")
+            for (i = 1; i <= n; i++) {
+                if (owner[i] == take[1] || are_apart(owner[i], take[1])) continue
+                calls[take[1]] = calls[take[1]] " " owner[i]
+                example[take[1], owner[i]] = take[2]
+            }
+        }
+        for (f = 1; f <= count; f++)
+            if (!(files[f] in seen_at)) walk(files[f])
+    }'
+}
+
+violations=$(symbols | check | sort)
+if [ -n "$violations" ]; then
+    echo "$violations" >&2
+    echo "check-symbols: $(wc -l <<< "$violations") violation(s) of the symbol rule; see CONTRIBUTING.md" >&2
+    exit 1
+fi
