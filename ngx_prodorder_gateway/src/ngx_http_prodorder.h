@@ -4,12 +4,15 @@
  *
  * A request passes through the files in this order:
  *
- *   request_id, trace   computed when first asked for, usually by a proxy_set_header
- *   validate            PRECONTENT phase: finds the operation, reads and checks the request
+ *   validate            PRECONTENT phase: reads and checks the request
  *   filter              header and body filter: decides between envelope, error and neither
  *   envelope            wraps a JSON success while it streams
- *   error               replaces the body of every response from 400 up
+ *   error, error_text   replace the body of every response from 400 up
  *   log, metrics        LOG phase: the access log's line, the counters
+ *
+ * They stand on request (what is known of a request, computed when first asked
+ * for), header and json; module is the roof.  What follows is in that order,
+ * lowest first, and no file calls one that is above it.
  *
  * Everything here runs in a worker's only thread.  Memory comes from the
  * request's pool and lives as long as the request.
@@ -29,16 +32,8 @@
 #include "openapi/request/request.h"
 
 
-#define NGX_HTTP_PRODORDER_VERSION        "0.1.0"
-
 /* An upstream's JSON error is read for its message up to this size. */
-#define NGX_HTTP_PRODORDER_ERROR_MAX      65536
-
-/* A component's report on its health is dropped when it is larger. */
-#define NGX_HTTP_PRODORDER_REPORT_MAX     16384
-
-/* A message taken from an upstream is cut at this many bytes. */
-#define NGX_HTTP_PRODORDER_MESSAGE_MAX    1024
+#define NGX_HTTP_PRODORDER_ERROR_MAX  65536
 
 
 typedef enum {
@@ -87,13 +82,6 @@ typedef enum {
 
 
 typedef struct {
-    ngx_str_t                     name;
-    ngx_str_t                     uri;
-    ngx_str_t                     args;
-} ngx_http_prodorder_component_t;
-
-
-typedef struct {
     ngx_flag_t                    gateway;
     ngx_uint_t                    validate;
     ngx_flag_t                    envelope;
@@ -108,16 +96,9 @@ typedef struct {
     ngx_uint_t                    json_values;
     time_t                        retry_after;
     struct document              *document;
-    ngx_array_t                  *components;   /* of component_t */
+    ngx_array_t                  *components;   /* of health.c */
     ngx_uint_t                    metrics;      /* unsigned  metrics:1; */
 } ngx_http_prodorder_loc_conf_t;
-
-
-/* What metrics know of an operation. */
-typedef struct {
-    ngx_str_t                     name;
-    ngx_uint_t                    success;      /* declared status; 0: none */
-} ngx_http_prodorder_operation_t;
 
 
 typedef struct {
@@ -126,15 +107,6 @@ typedef struct {
     ngx_shm_zone_t               *metrics;      /* NULL: nobody asks for them */
     unsigned                      has_metrics:1;
 } ngx_http_prodorder_main_conf_t;
-
-
-/* The post of a number or size that has bounds, both inclusive. */
-typedef struct {
-    ngx_conf_post_handler_pt      handler;
-    ngx_int_t                     min;
-    ngx_int_t                     max;
-    char                         *text;         /* follows the directive's name */
-} ngx_http_prodorder_bounds_t;
 
 
 typedef struct {
@@ -170,103 +142,12 @@ typedef struct {
 } ngx_http_prodorder_ctx_t;
 
 
-void *ngx_http_prodorder_create_loc_conf(ngx_conf_t *cf);
-char *ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent,
-    void *child);
-char *ngx_http_prodorder_set_request_id(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_prodorder_set_trace(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_prodorder_check_bounds(ngx_conf_t *cf, void *post, void *data);
-
-extern ngx_str_t  ngx_http_prodorder_id_header;
-
-
-/* The context of r's main request, also after an internal redirect; NULL: no memory. */
-ngx_http_prodorder_ctx_t *ngx_http_prodorder_get_ctx(ngx_http_request_t *r);
-
-/* The operation that r's original target names, looked up once. */
-struct match *ngx_http_prodorder_match(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx);
-
-
-ngx_int_t ngx_http_prodorder_add_variables(ngx_conf_t *cf);
-ngx_int_t ngx_http_prodorder_log_variable(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-ngx_str_t *ngx_http_prodorder_verdict_name(
-    ngx_http_prodorder_verdict_e verdict);
-
-/* The status that was answered; 499 when the client was gone before. */
-ngx_uint_t ngx_http_prodorder_sent_status(ngx_http_request_t *r);
-
-/* Both compute on the first call; NGX_ERROR: no memory. */
-ngx_int_t ngx_http_prodorder_request_id(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx);
-ngx_int_t ngx_http_prodorder_trace(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx);
-
-
-
-ngx_int_t ngx_http_prodorder_validate_handler(ngx_http_request_t *r);
-
-/*
- * The whole body in one piece, without a copy when nginx has it in one buffer;
- * else the copy is the caller's to free.
- * NGX_DECLINED: it is larger than prodorder_body_limit.
- */
-ngx_int_t ngx_http_prodorder_body_text(ngx_http_request_t *r, ngx_str_t *ret,
-    u_char **copy);
-
-
-ngx_int_t ngx_http_prodorder_filter_init(ngx_conf_t *cf);
-
-ngx_int_t ngx_http_prodorder_envelope_header(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx);
-ngx_int_t ngx_http_prodorder_envelope_body(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in);
-
-ngx_int_t ngx_http_prodorder_error_header(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx);
-ngx_int_t ngx_http_prodorder_error_body(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in);
-
-/*
- * Answer with an error of the gateway's own; unlike a status returned from a
- * handler this keeps the connection open after a 400.  Returns what
- * ngx_http_finalize_request() takes.
- */
-ngx_int_t ngx_http_prodorder_error_reply(ngx_http_request_t *r,
-    ngx_uint_t status);
-
-/*
- * Builds the error's body for the current status and what is known about it:
- * message, report, errors, components.  NULL: no memory.
- */
-ngx_buf_t *ngx_http_prodorder_error_build(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx, ngx_uint_t problem);
-
-/* Takes message, errors and components from an upstream's JSON error. */
-void ngx_http_prodorder_error_parse(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx);
-
-/*
- * The message used when nobody has a better one; it names the limit or the
- * cause where the request shows it.
- */
-ngx_str_t ngx_http_prodorder_status_message(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx);
-
-/* Whether the client prefers application/problem+json. */
-ngx_uint_t ngx_http_prodorder_wants_problem(ngx_http_request_t *r);
-
-
-extern ngx_http_output_header_filter_pt  ngx_http_prodorder_next_header_filter;
-extern ngx_http_output_body_filter_pt    ngx_http_prodorder_next_body_filter;
+extern ngx_module_t  ngx_http_prodorder_gateway_module;
 
 
 /*
- * JSON is written in two passes by the same function: the first, with a NULL
- * position, adds up the length, the second writes.
+ * json.c.  JSON is written in two passes by the same function: the first, with
+ * a NULL position, adds up the length, the second writes.
  */
 typedef struct {
     u_char                       *pos;
@@ -293,16 +174,19 @@ ngx_http_prodorder_json_raw(ngx_http_prodorder_json_t *json, const void *data,
     json->len += len;
 }
 
+#define ngx_http_prodorder_json_text(json, text)                              \
+    ngx_http_prodorder_json_raw(json, text, sizeof(text) - 1)
+
 /* Quotes and escapes; a byte that is not UTF-8 is written as %XX. */
 void ngx_http_prodorder_json_string(ngx_http_prodorder_json_t *json,
-    const u_char *data, size_t len);
+    const void *data, size_t len);
 /*
  * The same without quotes, as far as max bytes are enough for what is written:
  * cut between two characters, never inside an escape.  Returns how many of
- * data's bytes that were.
+ * the text's bytes that were.
  */
 size_t ngx_http_prodorder_json_part(ngx_http_prodorder_json_t *json,
-    const u_char *data, size_t len, size_t max);
+    const void *text, size_t len, size_t max);
 /*
  * The request target as it was received, quoted.  "http://host?query" has no
  * path, which means "/" (RFC 9110, 4.2.3).  Empty: it could not be read.
@@ -313,62 +197,153 @@ void ngx_http_prodorder_json_uint(ngx_http_prodorder_json_t *json,
     ngx_uint_t n);
 void ngx_http_prodorder_json_time(ngx_http_prodorder_json_t *json);
 
-#define ngx_http_prodorder_json_text(json, text)                              \
-    ngx_http_prodorder_json_raw(json, text, sizeof(text) - 1)
 
+/* header.c.  "name" is compared without case. */
 
-void *ngx_http_prodorder_grab(void *pool, size_t bytes);
-
-
-/* Header helpers.  "name" is compared without case. */
 ngx_table_elt_t *ngx_http_prodorder_header_in(ngx_http_request_t *r,
     ngx_str_t *name, ngx_uint_t *count);
 /* All fields of that name, joined by commas; empty when there is none. */
-ngx_int_t ngx_http_prodorder_join_headers_in(ngx_http_request_t *r,
+ngx_int_t ngx_http_prodorder_header_join(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *ret);
 ngx_table_elt_t *ngx_http_prodorder_header_out(ngx_http_request_t *r,
     ngx_str_t *name);
-void ngx_http_prodorder_clear_header_out(ngx_http_request_t *r,
-    ngx_str_t *name);
-ngx_int_t ngx_http_prodorder_add_header_out(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
+void ngx_http_prodorder_header_clear(ngx_http_request_t *r, ngx_str_t *name);
+ngx_int_t ngx_http_prodorder_header_add(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value);
 /* Replaces every field of that name by one. */
-ngx_int_t ngx_http_prodorder_set_header_out(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
+ngx_int_t ngx_http_prodorder_header_set(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value);
 /* Adds Vary: Accept to what the response varies by already. */
-ngx_int_t ngx_http_prodorder_vary_accept(ngx_http_request_t *r);
-/* Drops the fields that hold a digest of the body (RFC 9530 and older). */
-void ngx_http_prodorder_clear_digests(ngx_http_request_t *r);
+ngx_int_t ngx_http_prodorder_header_vary_accept(ngx_http_request_t *r);
+/* Drops what describes the upstream's bytes: their length, ranges, digests. */
+void ngx_http_prodorder_header_clear_body(ngx_http_request_t *r);
+/* type: a text that stays.  Drops the charset of what was there before. */
+void ngx_http_prodorder_header_set_type(ngx_http_request_t *r, char *type);
+/* The request's Content-Type, or an empty one. */
+struct str ngx_http_prodorder_header_media_type(ngx_http_request_t *r);
 /* application/json or any other type with the +json suffix */
-ngx_uint_t ngx_http_prodorder_is_json(ngx_str_t *content_type);
-
+ngx_uint_t ngx_http_prodorder_header_is_json(ngx_str_t *content_type);
 /*
  * An entity tag names the service's bytes, and the envelope adds a timestamp:
  * the response is equivalent, not identical, so the tag is weakened.
  */
-ngx_int_t ngx_http_prodorder_weaken_etag(ngx_http_request_t *r);
-/* Gives a 304 the validators that the 200 has. */
-ngx_int_t ngx_http_prodorder_not_modified(ngx_http_request_t *r);
+ngx_int_t ngx_http_prodorder_header_weaken_etag(ngx_http_request_t *r);
+/* Whether the client prefers application/problem+json. */
+ngx_uint_t ngx_http_prodorder_header_wants_problem(ngx_http_request_t *r);
 
 
-/* Content handler of prodorder_health. */
+/* request.c */
+
+/* The context of r's main request, also after an internal redirect; NULL: no memory. */
+ngx_http_prodorder_ctx_t *ngx_http_prodorder_request_ctx(ngx_http_request_t *r);
+/* An arena in r's pool, of at most that many bytes. */
+void ngx_http_prodorder_request_arena(ngx_http_request_t *r,
+    struct arena *arena, size_t max);
+/* What r's original target names, looked up once; NULL: without a document. */
+struct match *ngx_http_prodorder_request_match(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+/* Its operation; NULL: none. */
+const struct operation *ngx_http_prodorder_request_operation(
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
+/* Both compute on the first call; NGX_ERROR: no memory. */
+ngx_int_t ngx_http_prodorder_request_id(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+ngx_int_t ngx_http_prodorder_request_trace(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+/*
+ * The whole body in one piece, without a copy when nginx has it in one buffer;
+ * else the copy is the caller's to free.
+ * NGX_DECLINED: it is larger than prodorder_body_limit.
+ */
+ngx_int_t ngx_http_prodorder_request_body(ngx_http_request_t *r, ngx_str_t *ret,
+    u_char **copy);
+/* b is what ctx->out holds; NGX_ERROR: it is NULL, or there is no memory. */
+ngx_int_t ngx_http_prodorder_request_out(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_buf_t *b);
+/* "valid", "invalid" or "none" */
+ngx_str_t *ngx_http_prodorder_request_verdict(ngx_http_prodorder_ctx_t *ctx);
+/* The status that was answered; 499 when the client was gone before. */
+ngx_uint_t ngx_http_prodorder_request_status(ngx_http_request_t *r);
+/* Milliseconds since its first byte. */
+ngx_msec_t ngx_http_prodorder_request_duration(ngx_http_request_t *r);
+/*
+ * For content handlers of a GET or HEAD: drop the request's body, and send out
+ * as the whole of the answer's.  What both return is for nginx.
+ */
+ngx_int_t ngx_http_prodorder_request_discard(ngx_http_request_t *r);
+ngx_int_t ngx_http_prodorder_request_answer(ngx_http_request_t *r,
+    ngx_uint_t status, char *type, ngx_chain_t *out);
+
+
+/* error_text.c */
+
+/*
+ * Builds the error's body for the current status and what is known about it:
+ * message, report, errors, components.  NULL: no memory.
+ */
+ngx_buf_t *ngx_http_prodorder_error_text_build(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_uint_t problem);
+/* Takes message, errors and components from an upstream's JSON error. */
+void ngx_http_prodorder_error_text_parse(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+
+
+/* error.c */
+
+/*
+ * Answer with an error of the gateway's own; unlike a status returned from a
+ * handler this keeps the connection open after a 400.  Returns what
+ * ngx_http_finalize_request() takes.
+ */
+ngx_int_t ngx_http_prodorder_error_reply(ngx_http_request_t *r,
+    ngx_uint_t status);
+/*
+ * Both: NGX_OK when the header is complete and ctx->out holds the body,
+ * NGX_AGAIN when an upstream's body is to be collected first.
+ */
+ngx_int_t ngx_http_prodorder_error_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+ngx_int_t ngx_http_prodorder_error_collect(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in);
+/* Waits no longer for a response that has been replaced. */
+void ngx_http_prodorder_error_end_upstream(ngx_http_upstream_t *u);
+
+
+/* envelope.c */
+
+ngx_int_t ngx_http_prodorder_envelope_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+/* The links of out are new, the buffers are those of in. */
+ngx_int_t ngx_http_prodorder_envelope_body(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in, ngx_chain_t **out);
+
+
+/* health.c: the directive, its content handler */
+
+char *ngx_http_prodorder_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_prodorder_health_handler(ngx_http_request_t *r);
 /* Takes the body of a probe's answer; NGX_DECLINED: r is no probe. */
 ngx_int_t ngx_http_prodorder_health_body(ngx_http_request_t *r,
     ngx_chain_t *in);
-char *ngx_http_prodorder_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+
+/* metrics.c, metrics_text.c: the directive, its content handler */
 
 char *ngx_http_prodorder_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-/* Content handler of prodorder_metrics. */
-ngx_int_t ngx_http_prodorder_metrics_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_prodorder_metrics_text_handler(ngx_http_request_t *r);
 /* Numbers the operations and makes the zone, when somebody asks for metrics. */
 ngx_int_t ngx_http_prodorder_metrics_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_prodorder_metrics_loaded(ngx_cycle_t *cycle);
 
 
-extern ngx_module_t  ngx_http_prodorder_gateway_module;
+/* validate.c, filter.c, log.c, variables.c: what module.c tells nginx of */
+
+ngx_int_t ngx_http_prodorder_validate_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_prodorder_filter_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_prodorder_log_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+ngx_int_t ngx_http_prodorder_variables_add(ngx_conf_t *cf);
 
 
 #endif /* _NGX_HTTP_PRODORDER_H_INCLUDED_ */

@@ -47,40 +47,33 @@ ngx_http_prodorder_envelope_header(ngx_http_request_t *r,
 
     prefix = ngx_http_prodorder_prefix(r, length == 0);
     ctx->suffix = ngx_http_prodorder_suffix(r, ctx);
-    ctx->out = ngx_alloc_chain_link(r->pool);
 
-    if (prefix == NULL || ctx->suffix == NULL || ctx->out == NULL) {
+    if (ctx->suffix == NULL
+        || ngx_http_prodorder_request_out(r, ctx, prefix) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    ctx->out->buf = prefix;
-    ctx->out->next = NULL;
     ctx->seen = (length == 0);
 
-    ngx_http_clear_content_length(r);
-    ngx_http_clear_accept_ranges(r);
-    ngx_http_clear_last_modified(r);
-    ngx_http_prodorder_clear_digests(r);
+    ngx_http_prodorder_header_clear_body(r);
 
     if (length >= 0) {
         r->headers_out.content_length_n = length + ngx_buf_size(prefix)
                                           + ngx_buf_size(ctx->suffix);
     }
 
-    if (ngx_http_prodorder_weaken_etag(r) != NGX_OK) {
+    if (ngx_http_prodorder_header_weaken_etag(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-    r->headers_out.charset.len = 0;
+    ngx_http_prodorder_header_set_type(r, "application/json");
 
     if (r->method != NGX_HTTP_HEAD && !r->header_only) {
         ctx->mode = NGX_HTTP_PRODORDER_WRAP;
     }
 
-    return ngx_http_prodorder_next_header_filter(r);
+    return NGX_OK;
 }
 
 
@@ -93,18 +86,12 @@ static void
 ngx_http_prodorder_declared_status(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
-    struct match            *match;
     const struct operation  *operation;
 
-    match = ngx_http_prodorder_match(r, ctx);
+    operation = ngx_http_prodorder_request_operation(r, ctx);
 
-    if (match == NULL || match->route != ROUTE_FOUND) {
-        return;
-    }
-
-    operation = match->operation;
-
-    if (operation->success_status == 0
+    if (operation == NULL
+        || operation->success_status == 0
         || operation->success_status == NGX_HTTP_NO_CONTENT
         || operation->success_status == 205
         || operation->success_status == NGX_HTTP_PARTIAL_CONTENT
@@ -197,64 +184,43 @@ ngx_http_prodorder_write_suffix(ngx_http_prodorder_json_t *json,
 }
 
 
-/*
- * The links of the outgoing chain are ours, the upstream's buffers stay its
- * own.  The filters that follow copy what they keep, so our links are free
- * when they return.
- */
-
 ngx_int_t
 ngx_http_prodorder_envelope_body(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in)
+    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in, ngx_chain_t **out)
 {
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl, *out, **last;
+    ngx_buf_t     *b;
+    ngx_uint_t     is_last;
+    ngx_chain_t  **last;
 
-    out = ctx->out;
+    *out = ctx->out;
     ctx->out = NULL;
-    last = out ? &out->next : &out;
+    last = *out ? &(*out)->next : out;
 
     for ( /* void */ ; in; in = in->next) {
         b = in->buf;
+        is_last = b->last_buf;
 
         ctx->seen += ngx_buf_special(b) ? 0 : ngx_buf_size(b);
 
-        if (!b->last_buf) {
-            if (ngx_http_prodorder_add_link(r, &last, b) != NGX_OK) {
-                return NGX_ERROR;
+        if (is_last) {
+            b->last_buf = 0;
+            b->last_in_chain = 0;
+
+            if (ngx_buf_size(b) == 0) {
+                b->sync = 1;
             }
-
-            continue;
         }
 
-        b->last_buf = 0;
-        b->last_in_chain = 0;
-
-        if (ngx_buf_size(b) == 0) {
-            b->sync = 1;
-        }
-
-        if (ngx_http_prodorder_add_link(r, &last, b) != NGX_OK
-            || ngx_http_prodorder_add_suffix(r, ctx, &last) != NGX_OK)
-        {
+        if (ngx_http_prodorder_add_link(r, &last, b) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        break;
+        if (is_last) {
+            return ngx_http_prodorder_add_suffix(r, ctx, &last);
+        }
     }
 
-    *last = NULL;
-
-    rc = ngx_http_prodorder_next_body_filter(r, out);
-
-    while (out) {
-        cl = out;
-        out = out->next;
-        ngx_free_chain(r->pool, cl);
-    }
-
-    return rc;
+    return NGX_OK;
 }
 
 
@@ -270,6 +236,7 @@ ngx_http_prodorder_add_link(ngx_http_request_t *r, ngx_chain_t ***last,
     }
 
     cl->buf = b;
+    cl->next = NULL;
     **last = cl;
     *last = &cl->next;
 

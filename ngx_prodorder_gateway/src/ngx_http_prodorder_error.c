@@ -11,7 +11,9 @@
 #include "ngx_http_prodorder.h"
 
 
-static ngx_int_t ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
+static ngx_int_t ngx_http_prodorder_error_complete(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
+static ngx_int_t ngx_http_prodorder_error_headers(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_error_clear_headers(ngx_http_request_t *r);
 static void ngx_http_prodorder_error_connection(ngx_http_request_t *r);
@@ -22,13 +24,10 @@ static ngx_int_t ngx_http_prodorder_error_allow(ngx_http_request_t *r,
 static void ngx_http_prodorder_error_status_line(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_prodorder_error_is_over(ngx_http_request_t *r,
     ngx_chain_t *in);
-static ngx_int_t ngx_http_prodorder_collect(ngx_http_request_t *r,
+static ngx_int_t ngx_http_prodorder_collect_buf(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, ngx_buf_t *b);
-static ngx_int_t ngx_http_prodorder_error_send_body(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx);
 static ngx_uint_t ngx_http_prodorder_is_unfinished(ngx_http_upstream_t *u);
-static void ngx_http_prodorder_error_end_upstream(ngx_http_upstream_t *u);
-static ngx_uint_t ngx_http_prodorder_format(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_prodorder_is_problem(ngx_http_request_t *r);
 
 
 ngx_int_t
@@ -77,7 +76,7 @@ ngx_http_prodorder_error_header(ngx_http_request_t *r,
     encoded = r->headers_out.content_encoding
               && r->headers_out.content_encoding->hash;
 
-    json = ngx_http_prodorder_is_json(&r->headers_out.content_type);
+    json = ngx_http_prodorder_header_is_json(&r->headers_out.content_type);
 
     if (!json || encoded || r->headers_out.content_length_n == 0) {
 
@@ -87,7 +86,7 @@ ngx_http_prodorder_error_header(ngx_http_request_t *r,
             r->upstream->buffering = 0;
         }
 
-        return ngx_http_prodorder_error_send_header(r, ctx);
+        return ngx_http_prodorder_error_complete(r, ctx);
     }
 
     if (r->method == NGX_HTTP_HEAD || r->header_only) {
@@ -95,7 +94,7 @@ ngx_http_prodorder_error_header(ngx_http_request_t *r,
         /* the message, and so the length, would be in the body */
 
         ctx->overflow = 1;
-        return ngx_http_prodorder_error_send_header(r, ctx);
+        return ngx_http_prodorder_error_complete(r, ctx);
     }
 
     ctx->mode = NGX_HTTP_PRODORDER_COLLECT;
@@ -104,65 +103,40 @@ ngx_http_prodorder_error_header(ngx_http_request_t *r,
 
     r->filter_need_in_memory = 1;
 
-    return NGX_OK;
+    return NGX_AGAIN;
 }
 
 
+/* Nothing is missing any more: the whole header, and the body for after it. */
+
 static ngx_int_t
-ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
+ngx_http_prodorder_error_complete(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
     ngx_buf_t   *b;
     ngx_uint_t   problem;
 
-    ngx_http_prodorder_loc_conf_t  *plcf;
-
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
-
-    if (ngx_http_prodorder_error_retry_after(r) != NGX_OK
-        || ngx_http_prodorder_error_allow(r, ctx) != NGX_OK
-        || ngx_http_prodorder_error_no_store(r) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (plcf->error_format == NGX_HTTP_PRODORDER_FORMAT_AUTO
-        && ngx_http_prodorder_vary_accept(r) != NGX_OK)
-    {
+    if (ngx_http_prodorder_error_headers(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
     ngx_http_prodorder_error_connection(r);
 
-    problem = ngx_http_prodorder_format(r);
+    problem = ngx_http_prodorder_is_problem(r);
+    b = ngx_http_prodorder_error_text_build(r, ctx, problem);
 
-    b = ngx_http_prodorder_error_build(r, ctx, problem);
-    ctx->out = ngx_alloc_chain_link(r->pool);
-
-    if (b == NULL || ctx->out == NULL) {
+    if (ngx_http_prodorder_request_out(r, ctx, b) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ctx->out->buf = b;
-    ctx->out->next = NULL;
-
     ngx_http_prodorder_error_clear_headers(r);
 
-    if (problem) {
-        ngx_str_set(&r->headers_out.content_type, "application/problem+json");
+    ngx_http_prodorder_header_set_type(r, problem ? "application/problem+json"
+                                                  : "application/json");
 
-    } else {
-        ngx_str_set(&r->headers_out.content_type, "application/json");
-    }
+    /* of a HEAD, the message, and so the length, would be in the body */
 
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-    r->headers_out.charset.len = 0;
-
-    if (r->method == NGX_HTTP_HEAD && ctx->overflow) {
-        r->headers_out.content_length_n = -1;
-
-    } else {
+    if (r->method != NGX_HTTP_HEAD || !ctx->overflow) {
         r->headers_out.content_length_n = ngx_buf_size(b);
     }
 
@@ -177,7 +151,32 @@ ngx_http_prodorder_error_send_header(ngx_http_request_t *r,
         ctx->mode = NGX_HTTP_PRODORDER_REPLACE;
     }
 
-    return ngx_http_prodorder_next_header_filter(r);
+    return NGX_OK;
+}
+
+
+/* What an error adds to the header. */
+
+static ngx_int_t
+ngx_http_prodorder_error_headers(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    if (ngx_http_prodorder_error_retry_after(r) != NGX_OK
+        || ngx_http_prodorder_error_allow(r, ctx) != NGX_OK
+        || ngx_http_prodorder_error_no_store(r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (plcf->error_format == NGX_HTTP_PRODORDER_FORMAT_AUTO) {
+        return ngx_http_prodorder_header_vary_accept(r);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -197,14 +196,11 @@ ngx_http_prodorder_error_clear_headers(ngx_http_request_t *r)
 
     static ngx_str_t  range = ngx_string("Content-Range");
 
-    ngx_http_clear_content_length(r);
-    ngx_http_clear_accept_ranges(r);
-    ngx_http_clear_last_modified(r);
+    ngx_http_prodorder_header_clear_body(r);
     ngx_http_clear_etag(r);
-    ngx_http_prodorder_clear_digests(r);
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        ngx_http_prodorder_clear_header_out(r, &names[i]);
+        ngx_http_prodorder_header_clear(r, &names[i]);
     }
 
     if (r->headers_out.content_encoding) {
@@ -215,7 +211,7 @@ ngx_http_prodorder_error_clear_headers(ngx_http_request_t *r)
     /* in a 416 it says how long the resource is */
 
     if (r->headers_out.status != NGX_HTTP_RANGE_NOT_SATISFIABLE) {
-        ngx_http_prodorder_clear_header_out(r, &range);
+        ngx_http_prodorder_header_clear(r, &range);
         r->headers_out.content_range = NULL;
     }
 }
@@ -266,7 +262,7 @@ ngx_http_prodorder_error_retry_after(ngx_http_request_t *r)
 
     value.len = ngx_sprintf(value.data, "%T", plcf->retry_after) - value.data;
 
-    return ngx_http_prodorder_set_header_out(r, &name, &value);
+    return ngx_http_prodorder_header_set(r, &name, &value);
 }
 
 
@@ -279,8 +275,8 @@ static ngx_int_t
 ngx_http_prodorder_error_allow(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
-    ngx_str_t         value;
-    struct match     *match;
+    ngx_str_t      value;
+    struct match  *match;
 
     static ngx_str_t  name = ngx_string("Allow");
 
@@ -292,14 +288,14 @@ ngx_http_prodorder_error_allow(ngx_http_request_t *r,
 
     ngx_str_set(&value, "GET, HEAD");
 
-    match = ngx_http_prodorder_match(r, ctx);
+    match = ngx_http_prodorder_request_match(r, ctx);
 
     if (match && match->route != ROUTE_NO_PATH) {
         value.data = (u_char *) match->allow.data;
         value.len = match->allow.len;
     }
 
-    return ngx_http_prodorder_set_header_out(r, &name, &value);
+    return ngx_http_prodorder_header_set(r, &name, &value);
 }
 
 
@@ -321,7 +317,7 @@ ngx_http_prodorder_error_no_store(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    return ngx_http_prodorder_add_header_out(r, &name, &value);
+    return ngx_http_prodorder_header_add(r, &name, &value);
 }
 
 
@@ -353,43 +349,27 @@ ngx_http_prodorder_error_status_line(ngx_http_request_t *r)
 
 
 ngx_int_t
-ngx_http_prodorder_error_body(ngx_http_request_t *r,
+ngx_http_prodorder_error_collect(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in)
 {
-    ngx_int_t     rc;
-    ngx_uint_t    over;
-    ngx_chain_t  *cl;
+    ngx_uint_t  over;
 
     over = ngx_http_prodorder_error_is_over(r, in);
 
-    for (cl = in; cl; cl = cl->next) {
+    for ( /* void */ ; in; in = in->next) {
 
-        if (ctx->mode == NGX_HTTP_PRODORDER_COLLECT
-            && ngx_http_prodorder_collect(r, ctx, cl->buf) != NGX_OK)
-        {
+        if (ngx_http_prodorder_collect_buf(r, ctx, in->buf) != NGX_OK) {
             return NGX_ERROR;
         }
-
-        cl->buf->pos = cl->buf->last;
-        cl->buf->file_pos = cl->buf->file_last;
     }
 
-    if (ctx->mode == NGX_HTTP_PRODORDER_COLLECT && (over || ctx->overflow)) {
-
-        ngx_http_prodorder_error_parse(r, ctx);
-
-        rc = ngx_http_prodorder_error_send_header(r, ctx);
-
-        if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-            return rc;
-        }
+    if (!over && !ctx->overflow) {
+        return NGX_AGAIN;
     }
 
-    if (ctx->mode == NGX_HTTP_PRODORDER_REPLACE) {
-        return ngx_http_prodorder_error_send_body(r, ctx);
-    }
+    ngx_http_prodorder_error_text_parse(r, ctx);
 
-    return NGX_OK;
+    return ngx_http_prodorder_error_complete(r, ctx);
 }
 
 
@@ -419,7 +399,7 @@ ngx_http_prodorder_error_is_over(ngx_http_request_t *r, ngx_chain_t *in)
 
 
 static ngx_int_t
-ngx_http_prodorder_collect(ngx_http_request_t *r,
+ngx_http_prodorder_collect_buf(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, ngx_buf_t *b)
 {
     off_t   length;
@@ -457,27 +437,6 @@ ngx_http_prodorder_collect(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
-ngx_http_prodorder_error_send_body(ngx_http_request_t *r,
-    ngx_http_prodorder_ctx_t *ctx)
-{
-    ngx_int_t     rc;
-    ngx_chain_t  *out;
-
-    out = ctx->out;
-    ctx->out = NULL;
-    ctx->mode = NGX_HTTP_PRODORDER_SWALLOW;
-
-    rc = ngx_http_prodorder_next_body_filter(r, out);
-
-    ngx_free_chain(r->pool, out);
-
-    ngx_http_prodorder_error_end_upstream(r->upstream);
-
-    return rc;
-}
-
-
 /* A response that nobody but this client waits for, and more of it may come. */
 
 static ngx_uint_t
@@ -493,7 +452,7 @@ ngx_http_prodorder_is_unfinished(ngx_http_upstream_t *u)
  * and closes a connection on which something is left.
  */
 
-static void
+void
 ngx_http_prodorder_error_end_upstream(ngx_http_upstream_t *u)
 {
     if (!ngx_http_prodorder_is_unfinished(u)) {
@@ -510,21 +469,13 @@ ngx_http_prodorder_error_end_upstream(ngx_http_upstream_t *u)
 
 
 static ngx_uint_t
-ngx_http_prodorder_format(ngx_http_request_t *r)
+ngx_http_prodorder_is_problem(ngx_http_request_t *r)
 {
     ngx_http_prodorder_loc_conf_t  *plcf;
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
-    switch (plcf->error_format) {
-
-    case NGX_HTTP_PRODORDER_FORMAT_ENVELOPE:
-        return 0;
-
-    case NGX_HTTP_PRODORDER_FORMAT_PROBLEM:
-        return 1;
-
-    default: /* NGX_HTTP_PRODORDER_FORMAT_AUTO */
-        return ngx_http_prodorder_wants_problem(r);
-    }
+    return plcf->error_format == NGX_HTTP_PRODORDER_FORMAT_AUTO
+           ? ngx_http_prodorder_header_wants_problem(r)
+           : plcf->error_format == NGX_HTTP_PRODORDER_FORMAT_PROBLEM;
 }

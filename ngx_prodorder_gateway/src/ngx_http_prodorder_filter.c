@@ -1,6 +1,7 @@
 
 /*
- * The filters: what every response gets, and who takes care of its body.
+ * The filters: what every response gets, and who takes care of its body.  What
+ * envelope.c and error.c have prepared goes on to the next filters from here.
  *
  * The module stands after not_modified and copy and before headers, gunzip,
  * sub, gzip and range: a 304 is decided before us, and compression follows us.
@@ -13,6 +14,12 @@
 static ngx_int_t ngx_http_prodorder_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_prodorder_replace_body(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_prodorder_send(ngx_http_request_t *r,
+    ngx_chain_t *out);
+static ngx_int_t ngx_http_prodorder_change_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
 static ngx_uint_t ngx_http_prodorder_is_no_response(ngx_http_request_t *r);
 static void ngx_http_prodorder_refuse_upstream(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_common_headers(ngx_http_request_t *r,
@@ -21,15 +28,17 @@ static ngx_uint_t ngx_http_prodorder_is_own_redirect(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_redirect_header(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static ngx_uint_t ngx_http_prodorder_is_wrapped(ngx_http_request_t *r);
+static ngx_int_t ngx_http_prodorder_not_modified(ngx_http_request_t *r);
 
 
-ngx_http_output_header_filter_pt  ngx_http_prodorder_next_header_filter;
-ngx_http_output_body_filter_pt    ngx_http_prodorder_next_body_filter;
+static ngx_http_output_header_filter_pt  ngx_http_prodorder_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_prodorder_next_body_filter;
 
 
 static ngx_int_t
 ngx_http_prodorder_header_filter(ngx_http_request_t *r)
 {
+    ngx_int_t                       rc;
     ngx_http_prodorder_ctx_t       *ctx;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
@@ -47,7 +56,7 @@ ngx_http_prodorder_header_filter(ngx_http_request_t *r)
         return ngx_http_prodorder_next_header_filter(r);
     }
 
-    ctx = ngx_http_prodorder_get_ctx(r);
+    ctx = ngx_http_prodorder_request_ctx(r);
 
     if (ctx == NULL) {
         return NGX_ERROR;
@@ -59,6 +68,24 @@ ngx_http_prodorder_header_filter(ngx_http_request_t *r)
      */
 
     ctx->mode = NGX_HTTP_PRODORDER_PASS;
+
+    rc = ngx_http_prodorder_change_header(r, ctx);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_OK;
+    }
+
+    return rc == NGX_OK ? ngx_http_prodorder_next_header_filter(r) : rc;
+}
+
+
+/* NGX_AGAIN: the header waits for the body of an upstream's error. */
+
+static ngx_int_t
+ngx_http_prodorder_change_header(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_http_prodorder_loc_conf_t  *plcf;
 
     if (ngx_http_prodorder_common_headers(r, ctx) != NGX_OK) {
         return NGX_ERROR;
@@ -72,20 +99,18 @@ ngx_http_prodorder_header_filter(ngx_http_request_t *r)
         return ngx_http_prodorder_redirect_header(r, ctx);
     }
 
-    if (plcf->envelope) {
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
-        if (r->headers_out.status == NGX_HTTP_NOT_MODIFIED) {
-
-            if (ngx_http_prodorder_not_modified(r) != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-        } else if (ngx_http_prodorder_is_wrapped(r)) {
-            return ngx_http_prodorder_envelope_header(r, ctx);
-        }
+    if (!plcf->envelope) {
+        return NGX_OK;
     }
 
-    return ngx_http_prodorder_next_header_filter(r);
+    if (r->headers_out.status == NGX_HTTP_NOT_MODIFIED) {
+        return ngx_http_prodorder_not_modified(r);
+    }
+
+    return ngx_http_prodorder_is_wrapped(r)
+           ? ngx_http_prodorder_envelope_header(r, ctx) : NGX_OK;
 }
 
 
@@ -93,6 +118,7 @@ static ngx_int_t
 ngx_http_prodorder_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_int_t                  rc;
+    ngx_chain_t               *out;
     ngx_http_prodorder_ctx_t  *ctx;
 
     if (r != r->main || in == NULL) {
@@ -108,11 +134,83 @@ ngx_http_prodorder_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_prodorder_next_body_filter(r, in);
     }
 
-    if (ctx->mode == NGX_HTTP_PRODORDER_WRAP) {
-        return ngx_http_prodorder_envelope_body(r, ctx, in);
+    if (ctx->mode != NGX_HTTP_PRODORDER_WRAP) {
+        return ngx_http_prodorder_replace_body(r, ctx, in);
     }
 
-    return ngx_http_prodorder_error_body(r, ctx, in);
+    if (ngx_http_prodorder_envelope_body(r, ctx, in, &out) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_prodorder_send(r, out);
+}
+
+
+/* Ours is sent once, and nothing of what comes in. */
+
+static ngx_int_t
+ngx_http_prodorder_replace_body(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in)
+{
+    ngx_int_t     rc;
+    ngx_chain_t  *out;
+
+    rc = ctx->mode == NGX_HTTP_PRODORDER_COLLECT
+         ? ngx_http_prodorder_error_collect(r, ctx, in) : NGX_AGAIN;
+
+    for ( /* void */ ; in; in = in->next) {
+        in->buf->pos = in->buf->last;
+        in->buf->file_pos = in->buf->file_last;
+    }
+
+    if (rc == NGX_ERROR) {
+        return rc;
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_prodorder_next_header_filter(r);
+
+        if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+            return rc;
+        }
+    }
+
+    if (ctx->mode != NGX_HTTP_PRODORDER_REPLACE) {
+        return NGX_OK;
+    }
+
+    out = ctx->out;
+    ctx->out = NULL;
+    ctx->mode = NGX_HTTP_PRODORDER_SWALLOW;
+
+    rc = ngx_http_prodorder_send(r, out);
+
+    ngx_http_prodorder_error_end_upstream(r->upstream);
+
+    return rc;
+}
+
+
+/*
+ * The links are ours, the buffers may be an upstream's.  The filters that
+ * follow copy what they keep, so the links are free when they return.
+ */
+
+static ngx_int_t
+ngx_http_prodorder_send(ngx_http_request_t *r, ngx_chain_t *out)
+{
+    ngx_int_t     rc;
+    ngx_chain_t  *cl;
+
+    rc = ngx_http_prodorder_next_body_filter(r, out);
+
+    while (out) {
+        cl = out;
+        out = out->next;
+        ngx_free_chain(r->pool, cl);
+    }
+
+    return rc;
 }
 
 
@@ -178,8 +276,8 @@ ngx_http_prodorder_common_headers(ngx_http_request_t *r,
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
-    return ngx_http_prodorder_set_header_out(r, &plcf->id_header,
-                                             &ctx->request_id);
+    return ngx_http_prodorder_header_set(r, &plcf->id_header,
+                                         &ctx->request_id);
 }
 
 
@@ -208,17 +306,13 @@ ngx_http_prodorder_redirect_header(ngx_http_request_t *r,
     ngx_buf_t  *b;
 
     b = ngx_calloc_buf(r->pool);
-    ctx->out = ngx_alloc_chain_link(r->pool);
 
-    if (b == NULL || ctx->out == NULL) {
+    if (ngx_http_prodorder_request_out(r, ctx, b) != NGX_OK) {
         return NGX_ERROR;
     }
 
     b->last_buf = 1;
     b->last_in_chain = 1;
-
-    ctx->out->buf = b;
-    ctx->out->next = NULL;
 
     ngx_http_clear_content_length(r);
     r->headers_out.content_length_n = 0;
@@ -228,7 +322,7 @@ ngx_http_prodorder_redirect_header(ngx_http_request_t *r,
         ctx->mode = NGX_HTTP_PRODORDER_REPLACE;
     }
 
-    return ngx_http_prodorder_next_header_filter(r);
+    return NGX_OK;
 }
 
 
@@ -247,7 +341,7 @@ ngx_http_prodorder_is_wrapped(ngx_http_request_t *r)
         return 0;
     }
 
-    if (!ngx_http_prodorder_is_json(&r->headers_out.content_type)) {
+    if (!ngx_http_prodorder_header_is_json(&r->headers_out.content_type)) {
         return 0;
     }
 
@@ -264,6 +358,37 @@ ngx_http_prodorder_is_wrapped(ngx_http_request_t *r)
     }
 
     return 1;
+}
+
+
+/*
+ * A 304 has the validators of the 200 (RFC 9110, 15.4.5), which lost some if
+ * it has an envelope.  An upstream's 304 does not say what type the 200 has:
+ * a weak tag is right then, too.  A cache takes it for the tag that it holds,
+ * weak or strong, but a strong one only for the same strong one (RFC 9111,
+ * 4.3.4).
+ */
+
+static ngx_int_t
+ngx_http_prodorder_not_modified(ngx_http_request_t *r)
+{
+    ngx_str_t  type;
+
+    /* nginx, when it makes a 304 of a 200, empties the type but not this length */
+
+    type.data = r->headers_out.content_type.data;
+    type.len = r->headers_out.content_type_len;
+
+    if (type.data && type.len) {
+
+        if (!ngx_http_prodorder_header_is_json(&type)) {
+            return NGX_OK;
+        }
+
+        ngx_http_clear_last_modified(r);
+    }
+
+    return ngx_http_prodorder_header_weaken_etag(r);
 }
 
 

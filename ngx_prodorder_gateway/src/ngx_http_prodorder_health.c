@@ -12,9 +12,49 @@
  */
 
 
-#include "ngx_http_prodorder_health.h"
+#include "ngx_http_prodorder.h"
 
 
+/* A component's report is dropped when it is larger. */
+#define NGX_HTTP_PRODORDER_REPORT_MAX      16384
+
+/* More in one location are a mistake; each is a connection at the same time. */
+#define NGX_HTTP_PRODORDER_COMPONENTS_MAX  50
+
+
+typedef struct ngx_http_prodorder_health_s  ngx_http_prodorder_health_t;
+
+
+typedef struct {
+    ngx_str_t                        name;
+    ngx_str_t                        uri;
+    ngx_str_t                        args;
+} ngx_http_prodorder_component_t;
+
+
+typedef struct {
+    ngx_http_prodorder_component_t  *component;
+    ngx_http_prodorder_health_t     *health;
+    ngx_uint_t                       status;     /* 0: no answer yet */
+    ngx_uint_t                       answered;   /* unsigned  answered:1; */
+    ngx_uint_t                       complete;   /* unsigned  complete:1; */
+    ngx_buf_t                       *body;       /* of its answer */
+    struct oa_json                  *report;     /* its JSON object, or NULL */
+} ngx_http_prodorder_probe_t;
+
+
+/* One request that asks: in the main request's list until all have answered. */
+
+struct ngx_http_prodorder_health_s {
+    ngx_http_prodorder_health_t     *next;
+    ngx_http_request_t              *request;
+    ngx_array_t                      probes;     /* of probe_t */
+    ngx_uint_t                       pending;
+};
+
+
+static ngx_int_t ngx_http_prodorder_ask_all(ngx_http_request_t *r,
+    ngx_array_t *components);
 static ngx_int_t ngx_http_prodorder_probe(ngx_http_request_t *r,
     ngx_http_prodorder_probe_t *probe);
 static ngx_int_t ngx_http_prodorder_probe_headers(ngx_http_request_t *r,
@@ -27,31 +67,29 @@ static ngx_uint_t ngx_http_prodorder_is_probe(ngx_http_request_t *r);
 static void ngx_http_prodorder_health_done(ngx_http_request_t *r);
 static ngx_http_prodorder_health_t *ngx_http_prodorder_take_health(
     ngx_http_request_t *r);
+static ngx_int_t ngx_http_prodorder_health_reply(ngx_http_request_t *r,
+    ngx_array_t *probes);
+static ngx_int_t ngx_http_prodorder_health_send(ngx_http_request_t *r,
+    ngx_uint_t status, char *state, ngx_str_t *components);
+static ngx_int_t ngx_http_prodorder_health_write(ngx_http_request_t *r,
+    ngx_array_t *probes, ngx_str_t *ret);
+static void ngx_http_prodorder_health_text(ngx_http_prodorder_json_t *json,
+    ngx_array_t *probes);
+static void ngx_http_prodorder_component_text(ngx_http_prodorder_json_t *json,
+    ngx_http_prodorder_probe_t *probe);
 static char *ngx_http_prodorder_add_component(ngx_conf_t *cf,
     ngx_array_t *components, ngx_str_t *value);
-
-
-/* More in one location are a mistake; each is a connection at the same time. */
-#define NGX_HTTP_PRODORDER_COMPONENTS_MAX  50
 
 
 ngx_int_t
 ngx_http_prodorder_health_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                        rc;
-    ngx_uint_t                       i;
-    ngx_str_t                        body;
-    ngx_http_prodorder_ctx_t        *ctx;
-    ngx_http_prodorder_probe_t      *probe;
-    ngx_http_prodorder_health_t     *health;
-    ngx_http_prodorder_component_t  *component;
-    ngx_http_prodorder_loc_conf_t   *plcf;
+    ngx_int_t                       rc;
+    ngx_http_prodorder_loc_conf_t  *plcf;
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
-    }
+    static ngx_str_t  none = ngx_null_string;
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_prodorder_request_discard(r);
 
     if (rc != NGX_OK) {
         return rc;
@@ -60,8 +98,7 @@ ngx_http_prodorder_health_handler(ngx_http_request_t *r)
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
     if (plcf->components->nelts == 0) {
-        ngx_str_set(&body, "{\"status\":\"alive\"}");
-        return ngx_http_prodorder_health_send(r, NGX_HTTP_OK, &body);
+        return ngx_http_prodorder_health_send(r, NGX_HTTP_OK, "alive", &none);
     }
 
     /* who asks itself, or two that ask each other, would never end */
@@ -73,11 +110,24 @@ ngx_http_prodorder_health_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx = ngx_http_prodorder_get_ctx(r);
+    return ngx_http_prodorder_ask_all(r, plcf->components);
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_ask_all(ngx_http_request_t *r, ngx_array_t *components)
+{
+    ngx_uint_t                       i;
+    ngx_http_prodorder_ctx_t        *ctx;
+    ngx_http_prodorder_probe_t      *probe;
+    ngx_http_prodorder_health_t     *health;
+    ngx_http_prodorder_component_t  *component;
+
+    ctx = ngx_http_prodorder_request_ctx(r);
     health = ngx_pcalloc(r->pool, sizeof(ngx_http_prodorder_health_t));
 
     if (ctx == NULL || health == NULL
-        || ngx_array_init(&health->probes, r->pool, plcf->components->nelts,
+        || ngx_array_init(&health->probes, r->pool, components->nelts,
                           sizeof(ngx_http_prodorder_probe_t))
            != NGX_OK)
     {
@@ -88,9 +138,9 @@ ngx_http_prodorder_health_handler(ngx_http_request_t *r)
     health->next = ctx->health;
     ctx->health = health;
 
-    component = plcf->components->elts;
+    component = components->elts;
 
-    for (i = 0; i < plcf->components->nelts; i++) {
+    for (i = 0; i < components->nelts; i++) {
         probe = ngx_array_push(&health->probes);
 
         ngx_memzero(probe, sizeof(ngx_http_prodorder_probe_t));
@@ -307,8 +357,8 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
         return;
     }
 
-    arena_init_from(&arena, ngx_http_prodorder_grab, r->pool,
-                    64 * NGX_HTTP_PRODORDER_ERROR_MAX);
+    ngx_http_prodorder_request_arena(r, &arena,
+                                     64 * NGX_HTTP_PRODORDER_ERROR_MAX);
 
     report = len ? oa_json_parse(&arena, (char *) probe->body->pos, len,
                                  REQUEST_BODY_DEPTH_MAX, &error)
@@ -347,7 +397,7 @@ ngx_http_prodorder_take_health(ngx_http_request_t *r)
     ngx_http_prodorder_ctx_t      *ctx;
     ngx_http_prodorder_health_t   *health, **link;
 
-    ctx = ngx_http_prodorder_get_ctx(r);
+    ctx = ngx_http_prodorder_request_ctx(r);
 
     if (ctx == NULL) {
         return NULL;
@@ -363,6 +413,176 @@ ngx_http_prodorder_take_health(ngx_http_request_t *r)
     }
 
     return NULL;
+}
+
+
+/* When every probe has ended. */
+
+static ngx_int_t
+ngx_http_prodorder_health_reply(ngx_http_request_t *r, ngx_array_t *probes)
+{
+    ngx_str_t                       text;
+    ngx_uint_t                      i;
+    ngx_http_prodorder_ctx_t       *ctx;
+    ngx_http_prodorder_probe_t     *probe;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    ctx = ngx_http_prodorder_request_ctx(r);
+
+    if (ctx == NULL
+        || ngx_http_prodorder_health_write(r, probes, &text) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    probe = probes->elts;
+
+    for (i = 0; i < probes->nelts && probe[i].status == NGX_HTTP_OK; i++) {
+        /* void */
+    }
+
+    if (i == probes->nelts) {
+        return ngx_http_prodorder_health_send(r, NGX_HTTP_OK, "ready", &text);
+    }
+
+    /*
+     * The filter makes an error of it that has the components; where the
+     * filter does nothing the report stands alone.
+     */
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    if (r != r->main || !plcf->gateway) {
+        return ngx_http_prodorder_health_send(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                              "unavailable", &text);
+    }
+
+    ctx->refused = NGX_HTTP_SERVICE_UNAVAILABLE;
+    ngx_str_set(&ctx->message, "not ready");
+    ctx->refused_components = text;
+
+    return ngx_http_prodorder_error_reply(r, NGX_HTTP_SERVICE_UNAVAILABLE);
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_health_send(ngx_http_request_t *r, ngx_uint_t status,
+    char *state, ngx_str_t *components)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    b = ngx_create_temp_buf(r->pool,
+                            sizeof("{\"status\":\"\",\"components\":}") - 1
+                            + ngx_strlen(state) + components->len);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last = ngx_sprintf(b->last, "{\"status\":\"%s\"", state);
+
+    if (components->len) {
+        b->last = ngx_sprintf(b->last, ",\"components\":%V", components);
+    }
+
+    *b->last++ = '}';
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_prodorder_request_answer(r, status, "application/json",
+                                             &out);
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_health_write(ngx_http_request_t *r, ngx_array_t *probes,
+    ngx_str_t *ret)
+{
+    ngx_http_prodorder_json_t  json;
+
+    json.pos = NULL;
+    json.len = 0;
+    ngx_http_prodorder_health_text(&json, probes);
+
+    ret->len = json.len;
+    ret->data = ngx_pnalloc(r->pool, json.len);
+    if (ret->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    json.pos = ret->data;
+    ngx_http_prodorder_health_text(&json, probes);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_prodorder_health_text(ngx_http_prodorder_json_t *json,
+    ngx_array_t *probes)
+{
+    ngx_uint_t                   i;
+    ngx_http_prodorder_probe_t  *probe;
+
+    probe = probes->elts;
+
+    ngx_http_prodorder_json_text(json, "{");
+
+    for (i = 0; i < probes->nelts; i++) {
+
+        if (i) {
+            ngx_http_prodorder_json_text(json, ",");
+        }
+
+        ngx_http_prodorder_json_string(json, probe[i].component->name.data,
+                                       probe[i].component->name.len);
+
+        ngx_http_prodorder_json_text(json, ":");
+
+        ngx_http_prodorder_component_text(json, &probe[i]);
+    }
+
+    ngx_http_prodorder_json_text(json, "}");
+}
+
+
+/* A report that does not say how the component is gets our word for it. */
+
+static void
+ngx_http_prodorder_component_text(ngx_http_prodorder_json_t *json,
+    ngx_http_prodorder_probe_t *probe)
+{
+    struct oa_json  *report;
+
+    report = probe->report;
+
+    if (report && oa_json_get(report, "status")) {
+        ngx_http_prodorder_json_raw(json, report->raw.data, report->raw.len);
+        return;
+    }
+
+    if (probe->status == NGX_HTTP_OK) {
+        ngx_http_prodorder_json_text(json, "{\"status\":\"ready\"");
+
+    } else if (probe->answered) {
+        ngx_http_prodorder_json_text(json, "{\"status\":\"unavailable\"");
+
+    } else {
+        ngx_http_prodorder_json_text(json, "{\"status\":\"unreachable\"");
+    }
+
+    if (report && report->child) {
+
+        /* its other members, and its closing brace */
+
+        ngx_http_prodorder_json_text(json, ",");
+        ngx_http_prodorder_json_raw(json, report->raw.data + 1,
+                                    report->raw.len - 1);
+        return;
+    }
+
+    ngx_http_prodorder_json_text(json, "}");
 }
 
 

@@ -14,7 +14,7 @@ static size_t ngx_http_prodorder_json_escape(u_char *buf, u_char c);
 
 void
 ngx_http_prodorder_json_string(ngx_http_prodorder_json_t *json,
-    const u_char *data, size_t len)
+    const void *data, size_t len)
 {
     ngx_http_prodorder_json_text(json, "\"");
     (void) ngx_http_prodorder_json_part(json, data, len, (size_t) -1);
@@ -40,8 +40,10 @@ ngx_http_prodorder_json_target(ngx_http_prodorder_json_t *json,
 
 size_t
 ngx_http_prodorder_json_part(ngx_http_prodorder_json_t *json,
-    const u_char *data, size_t len, size_t max)
+    const void *text, size_t len, size_t max)
 {
+    const u_char *data = text;
+
     u_char  escape[NGX_HTTP_PRODORDER_ESCAPE];
     size_t  i, n;
 

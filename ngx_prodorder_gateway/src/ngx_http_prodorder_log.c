@@ -55,8 +55,9 @@ typedef enum {
 
 
 static void ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
-    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx,
-    struct match *match);
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
+static void ngx_http_prodorder_log_ids(ngx_http_prodorder_json_t *json,
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_log_target(ngx_http_prodorder_json_t *json,
     ngx_str_t *target);
 static void ngx_http_prodorder_log_tries(ngx_http_prodorder_json_t *json,
@@ -67,8 +68,7 @@ static void ngx_http_prodorder_log_upstream(ngx_http_prodorder_json_t *json,
 static void ngx_http_prodorder_log_reason(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_log_seconds(ngx_http_prodorder_json_t *json,
-    ngx_msec_int_t ms);
-static ngx_msec_int_t ngx_http_prodorder_log_duration(ngx_http_request_t *r);
+    ngx_msec_t ms);
 
 
 ngx_int_t
@@ -76,34 +76,27 @@ ngx_http_prodorder_log_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     u_char                          line[NGX_HTTP_PRODORDER_LOG_LINE];
-    struct match                   *match;
     ngx_http_prodorder_ctx_t       *ctx;
     ngx_http_prodorder_json_t       json;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
     plcf = ngx_http_get_module_loc_conf(r->main,
                                         ngx_http_prodorder_gateway_module);
-    ctx = ngx_http_prodorder_get_ctx(r);
+    ctx = ngx_http_prodorder_request_ctx(r);
 
     if (ctx == NULL || ngx_http_prodorder_request_id(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
     if (plcf->trace != NGX_HTTP_PRODORDER_TRACE_OFF
-        && ngx_http_prodorder_trace(r, ctx) != NGX_OK)
+        && ngx_http_prodorder_request_trace(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    match = ngx_http_prodorder_match(r, ctx);
-
-    if (match && match->route != ROUTE_FOUND) {
-        match = NULL;
-    }
-
     json.pos = line;
     json.len = 0;
-    ngx_http_prodorder_log_write(&json, r, ctx, match);
+    ngx_http_prodorder_log_write(&json, r, ctx);
 
     v->data = ngx_pnalloc(r->pool, json.len);
     if (v->data == NULL) {
@@ -122,16 +115,48 @@ ngx_http_prodorder_log_variable(ngx_http_request_t *r,
 
 static void
 ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
-    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx,
-    struct match *match)
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
-    ngx_str_t  *validation;
-
     ngx_http_prodorder_json_text(json, "{\"ts\":\"");
     ngx_http_prodorder_json_time(json);
     ngx_http_prodorder_json_text(json, "\",\"level\":\"info\",\"service\":"
-                                       "\"gateway\",\"msg\":\"request\","
-                                       "\"requestId\":\"");
+                                       "\"gateway\",\"msg\":\"request\",");
+    ngx_http_prodorder_log_ids(json, r, ctx);
+    ngx_http_prodorder_json_text(json, ",\"method\":\"");
+    (void) ngx_http_prodorder_json_part(json, r->method_name.data,
+                                        r->method_name.len,
+                                        NGX_HTTP_PRODORDER_LOG_METHOD);
+    ngx_http_prodorder_json_text(json, "\",\"target\":\"");
+    ngx_http_prodorder_log_target(json, &r->unparsed_uri);
+    ngx_http_prodorder_json_text(json, ",\"status\":");
+    ngx_http_prodorder_json_uint(json, ngx_http_prodorder_request_status(r));
+    ngx_http_prodorder_json_text(json, ",\"durationS\":");
+    ngx_http_prodorder_log_seconds(json,
+                                   ngx_http_prodorder_request_duration(r));
+    ngx_http_prodorder_json_text(json, ",\"requestBytes\":");
+    ngx_http_prodorder_json_uint(json, r->request_length);
+    ngx_http_prodorder_json_text(json, ",\"responseBytes\":");
+    ngx_http_prodorder_json_uint(json, r->connection->sent);
+    ngx_http_prodorder_json_text(json, ",\"remote\":\"");
+    ngx_http_prodorder_json_raw(json, r->connection->addr_text.data,
+                                ngx_min(r->connection->addr_text.len,
+                                        NGX_SOCKADDR_STRLEN));
+    ngx_http_prodorder_log_tries(json, r);
+    ngx_http_prodorder_log_reason(json, r, ctx);
+    ngx_http_prodorder_json_text(json, "}");
+}
+
+
+/* By which the request is found again, and what it was taken for. */
+
+static void
+ngx_http_prodorder_log_ids(ngx_http_prodorder_json_t *json,
+    ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_str_t               *validation;
+    const struct operation  *operation;
+
+    ngx_http_prodorder_json_text(json, "\"requestId\":\"");
     ngx_http_prodorder_json_raw(json, ctx->request_id.data,
                                 ctx->request_id.len);
     ngx_http_prodorder_json_text(json, "\",\"traceId\":\"");
@@ -150,38 +175,19 @@ ngx_http_prodorder_log_write(ngx_http_prodorder_json_t *json,
 
     ngx_http_prodorder_json_text(json, "\",\"operation\":\"");
 
-    if (match) {
-        (void) ngx_http_prodorder_json_part(json,
-                                        (u_char *) match->operation->id.data,
-                                        match->operation->id.len,
-                                        NGX_HTTP_PRODORDER_LOG_OPERATION);
+    operation = ngx_http_prodorder_request_operation(r, ctx);
+
+    if (operation) {
+        (void) ngx_http_prodorder_json_part(json, operation->id.data,
+                                            operation->id.len,
+                                            NGX_HTTP_PRODORDER_LOG_OPERATION);
     }
 
-    validation = ngx_http_prodorder_verdict_name(ctx->verdict);
+    validation = ngx_http_prodorder_request_verdict(ctx);
 
     ngx_http_prodorder_json_text(json, "\",\"validation\":\"");
     ngx_http_prodorder_json_raw(json, validation->data, validation->len);
-    ngx_http_prodorder_json_text(json, "\",\"method\":\"");
-    (void) ngx_http_prodorder_json_part(json, r->method_name.data,
-                                        r->method_name.len,
-                                        NGX_HTTP_PRODORDER_LOG_METHOD);
-    ngx_http_prodorder_json_text(json, "\",\"target\":\"");
-    ngx_http_prodorder_log_target(json, &r->unparsed_uri);
-    ngx_http_prodorder_json_text(json, ",\"status\":");
-    ngx_http_prodorder_json_uint(json, ngx_http_prodorder_sent_status(r));
-    ngx_http_prodorder_json_text(json, ",\"durationS\":");
-    ngx_http_prodorder_log_seconds(json, ngx_http_prodorder_log_duration(r));
-    ngx_http_prodorder_json_text(json, ",\"requestBytes\":");
-    ngx_http_prodorder_json_uint(json, r->request_length);
-    ngx_http_prodorder_json_text(json, ",\"responseBytes\":");
-    ngx_http_prodorder_json_uint(json, r->connection->sent);
-    ngx_http_prodorder_json_text(json, ",\"remote\":\"");
-    ngx_http_prodorder_json_raw(json, r->connection->addr_text.data,
-                                ngx_min(r->connection->addr_text.len,
-                                        NGX_SOCKADDR_STRLEN));
-    ngx_http_prodorder_log_tries(json, r);
-    ngx_http_prodorder_log_reason(json, r, ctx);
-    ngx_http_prodorder_json_text(json, "}");
+    ngx_http_prodorder_json_text(json, "\"");
 }
 
 
@@ -204,7 +210,7 @@ ngx_http_prodorder_log_reason(ngx_http_prodorder_json_t *json,
         message.data = (u_char *) error->message.data;
         message.len = error->message.len;
 
-    } else if (ngx_http_prodorder_sent_status(r) >= NGX_HTTP_BAD_REQUEST) {
+    } else if (ngx_http_prodorder_request_status(r) >= NGX_HTTP_BAD_REQUEST) {
         message = ctx->message;
 
     } else {
@@ -219,7 +225,7 @@ ngx_http_prodorder_log_reason(ngx_http_prodorder_json_t *json,
     start = json->len;
 
     if (error && error->path.len) {
-        (void) ngx_http_prodorder_json_part(json, (u_char *) error->path.data,
+        (void) ngx_http_prodorder_json_part(json, error->path.data,
                                             error->path.len,
                                             NGX_HTTP_PRODORDER_LOG_PATH);
         ngx_http_prodorder_json_text(json, ": ");
@@ -332,12 +338,9 @@ ngx_http_prodorder_log_upstream(ngx_http_prodorder_json_t *json,
 
 
 static void
-ngx_http_prodorder_log_seconds(ngx_http_prodorder_json_t *json,
-    ngx_msec_int_t ms)
+ngx_http_prodorder_log_seconds(ngx_http_prodorder_json_t *json, ngx_msec_t ms)
 {
     u_char  fraction[4];
-
-    ms = ngx_max(ms, 0);
 
     fraction[0] = '.';
     fraction[1] = (u_char) ('0' + ms / 100 % 10);
@@ -347,16 +350,3 @@ ngx_http_prodorder_log_seconds(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_json_uint(json, ms / 1000);
     ngx_http_prodorder_json_raw(json, fraction, sizeof(fraction));
 }
-
-
-static ngx_msec_int_t
-ngx_http_prodorder_log_duration(ngx_http_request_t *r)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
-                             + (tp->msec - r->start_msec));
-}
-

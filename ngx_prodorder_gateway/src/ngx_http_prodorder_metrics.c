@@ -43,7 +43,7 @@ static void ngx_http_prodorder_count_limits(ngx_http_request_t *r,
     ngx_http_prodorder_counters_t *counters);
 
 
-const ngx_msec_t  ngx_http_prodorder_bounds[NGX_HTTP_PRODORDER_BOUNDS] = {
+static const ngx_msec_t  ngx_http_prodorder_bounds[NGX_HTTP_PRODORDER_BOUNDS] = {
     1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000
 };
 
@@ -67,7 +67,7 @@ ngx_http_prodorder_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     pmcf->has_metrics = 1;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_prodorder_metrics_handler;
+    clcf->handler = ngx_http_prodorder_metrics_text_handler;
 
     return NGX_CONF_OK;
 }
@@ -115,9 +115,9 @@ static ngx_int_t
 ngx_http_prodorder_number_operations(ngx_conf_t *cf,
     ngx_http_prodorder_main_conf_t *pmcf)
 {
-    ngx_uint_t                   i;
-    struct document            **document;
-    ngx_http_prodorder_visit_t   visit;
+    ngx_uint_t                  i;
+    struct document           **document;
+    ngx_http_prodorder_visit_t  visit;
 
     if (ngx_array_init(&pmcf->operations, cf->pool, 16,
                        sizeof(ngx_http_prodorder_operation_t))
@@ -180,28 +180,17 @@ ngx_http_prodorder_number_operation(void *data, struct operation *operation)
 {
     ngx_http_prodorder_visit_t *visit = data;
 
-    ngx_uint_t                       low, high, middle;
-    ngx_http_prodorder_operation_t   op, *ops;
+    ngx_http_prodorder_operation_t   op, *found;
 
     op.name.data = (u_char *) operation->id.data;
     op.name.len = operation->id.len;
 
-    ops = visit->operations->elts;
-    low = 0;
-    high = visit->operations->nelts;
+    found = bsearch(&op, visit->operations->elts, visit->operations->nelts,
+                    sizeof(ngx_http_prodorder_operation_t),
+                    ngx_http_prodorder_compare);
 
-    while (low < high) {
-        middle = (low + high) / 2;
-
-        if (ngx_http_prodorder_compare(&ops[middle], &op) < 0) {
-            low = middle + 1;
-
-        } else {
-            high = middle;
-        }
-    }
-
-    operation->number = (unsigned) low + 1;
+    operation->number = (unsigned)
+        (found - (ngx_http_prodorder_operation_t *) visit->operations->elts) + 1;
 }
 
 
@@ -344,12 +333,12 @@ static ngx_int_t
 ngx_http_prodorder_log_handler(ngx_http_request_t *r)
 {
     ngx_uint_t                       status;
-    struct match                    *match;
     ngx_http_prodorder_ctx_t        *ctx;
     ngx_http_prodorder_row_t        *row;
     ngx_http_prodorder_outcome_e     outcome;
     ngx_http_prodorder_loc_conf_t   *plcf;
     ngx_http_prodorder_counters_t   *counters;
+    const struct operation          *operation;
     ngx_http_prodorder_main_conf_t  *pmcf;
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
@@ -358,7 +347,7 @@ ngx_http_prodorder_log_handler(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    ctx = ngx_http_prodorder_get_ctx(r);
+    ctx = ngx_http_prodorder_request_ctx(r);
 
     if (ctx == NULL) {
         return NGX_OK;
@@ -367,12 +356,11 @@ ngx_http_prodorder_log_handler(ngx_http_request_t *r)
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_prodorder_gateway_module);
     counters = pmcf->metrics->data;
 
-    match = ngx_http_prodorder_match(r, ctx);
+    operation = ngx_http_prodorder_request_operation(r, ctx);
 
-    row = &counters->rows[match && match->route == ROUTE_FOUND
-                          ? match->operation->number : 0];
+    row = &counters->rows[operation ? operation->number : 0];
 
-    status = ngx_http_prodorder_sent_status(r);
+    status = ngx_http_prodorder_request_status(r);
 
     status = status < NGX_HTTP_PRODORDER_STATUS_MIN
              || status > NGX_HTTP_PRODORDER_STATUS_MAX
@@ -400,17 +388,10 @@ ngx_http_prodorder_count_times(ngx_http_request_t *r,
     ngx_http_prodorder_row_t *row)
 {
     ngx_uint_t                  i;
-    ngx_time_t                 *tp;
-    ngx_msec_int_t              ms;
     ngx_http_upstream_state_t  *state;
 
-    tp = ngx_timeofday();
-
-    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
-                           + ((ngx_msec_int_t) tp->msec
-                              - (ngx_msec_int_t) r->start_msec));
-
-    ngx_http_prodorder_observe(&row->request, (ngx_msec_t) ngx_max(ms, 0));
+    ngx_http_prodorder_observe(&row->request,
+                               ngx_http_prodorder_request_duration(r));
 
     if (r->upstream_states == NULL) {
         return;

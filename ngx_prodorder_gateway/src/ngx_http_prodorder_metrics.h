@@ -30,6 +30,13 @@
 #define NGX_HTTP_PRODORDER_BOUNDS      13
 
 
+/* What metrics know of an operation. */
+typedef struct {
+    ngx_str_t                     name;
+    ngx_uint_t                    success;      /* declared status; 0: none */
+} ngx_http_prodorder_operation_t;
+
+
 typedef struct {
     ngx_atomic_t                  buckets[NGX_HTTP_PRODORDER_BOUNDS + 1];
     ngx_atomic_t                  sum;          /* milliseconds */
@@ -69,9 +76,6 @@ typedef struct {
     ngx_atomic_t                  limits[NGX_HTTP_PRODORDER_LIMITS];
     ngx_http_prodorder_row_t      rows[1];      /* one more than operations */
 } ngx_http_prodorder_counters_t;
-
-
-extern const ngx_msec_t  ngx_http_prodorder_bounds[NGX_HTTP_PRODORDER_BOUNDS];
 
 
 #endif /* _NGX_HTTP_PRODORDER_METRICS_H_INCLUDED_ */

@@ -9,6 +9,8 @@
 #include "ngx_http_prodorder_metrics.h"
 
 
+#define NGX_HTTP_PRODORDER_VERSION    "0.1.0"
+
 /* The text grows by buffers of this size. */
 #define NGX_HTTP_PRODORDER_TEXT_SIZE  16384
 
@@ -28,7 +30,6 @@ typedef struct {
     ngx_chain_t                     *first;
     ngx_chain_t                    **last;
     ngx_buf_t                       *buf;
-    off_t                            len;
     ngx_uint_t                       failed;     /* unsigned  failed:1; */
 
     ngx_http_prodorder_counters_t   *counters;
@@ -40,6 +41,8 @@ static void ngx_http_prodorder_scrape_all(ngx_http_prodorder_scrape_t *s);
 static void ngx_http_prodorder_scrape_info(ngx_http_prodorder_scrape_t *s);
 static void ngx_http_prodorder_scrape_requests(ngx_http_prodorder_scrape_t *s);
 static void ngx_http_prodorder_scrape_outcomes(ngx_http_prodorder_scrape_t *s);
+static void ngx_http_prodorder_scrape_histograms(
+    ngx_http_prodorder_scrape_t *s, char *name, char *help, size_t offset);
 static void ngx_http_prodorder_scrape_histogram(ngx_http_prodorder_scrape_t *s,
     char *name, ngx_uint_t row, ngx_http_prodorder_histogram_t *histogram);
 static void ngx_http_prodorder_scrape_limits(ngx_http_prodorder_scrape_t *s);
@@ -56,21 +59,15 @@ static void ngx_http_prodorder_scrape_write(ngx_http_prodorder_scrape_t *s,
     const void *data, size_t len);
 static ngx_int_t ngx_http_prodorder_scrape_grow(
     ngx_http_prodorder_scrape_t *s);
-static ngx_int_t ngx_http_prodorder_scrape_send(ngx_http_request_t *r,
-    ngx_http_prodorder_scrape_t *s);
 
 
 ngx_int_t
-ngx_http_prodorder_metrics_handler(ngx_http_request_t *r)
+ngx_http_prodorder_metrics_text_handler(ngx_http_request_t *r)
 {
     ngx_int_t                    rc;
     ngx_http_prodorder_scrape_t  s;
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_http_prodorder_request_discard(r);
 
     if (rc != NGX_OK) {
         return rc;
@@ -90,35 +87,27 @@ ngx_http_prodorder_metrics_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_prodorder_scrape_send(r, &s);
+    ngx_str_set(&r->headers_out.charset, "utf-8");
+
+    return ngx_http_prodorder_request_answer(r, NGX_HTTP_OK,
+                                             "text/plain; version=0.0.4",
+                                             s.first);
 }
 
 
 static void
 ngx_http_prodorder_scrape_all(ngx_http_prodorder_scrape_t *s)
 {
-    ngx_uint_t  row;
-
     ngx_http_prodorder_scrape_info(s);
     ngx_http_prodorder_scrape_requests(s);
     ngx_http_prodorder_scrape_outcomes(s);
 
-    ngx_http_prodorder_scrape_head(s, "request_seconds", "histogram",
-        "From a request's first byte to its log line");
-
-    for (row = 0; row <= s->conf->operations.nelts; row++) {
-        ngx_http_prodorder_scrape_histogram(s, "request_seconds", row,
-                                            &s->counters->rows[row].request);
-    }
-
-    ngx_http_prodorder_scrape_head(s, "upstream_seconds", "histogram",
-        "One attempt to have a request answered by an upstream");
-
-    for (row = 0; row <= s->conf->operations.nelts; row++) {
-        ngx_http_prodorder_scrape_histogram(s, "upstream_seconds", row,
-                                            &s->counters->rows[row].upstream);
-    }
-
+    ngx_http_prodorder_scrape_histograms(s, "request_seconds",
+        "From a request's first byte to its log line",
+        offsetof(ngx_http_prodorder_row_t, request));
+    ngx_http_prodorder_scrape_histograms(s, "upstream_seconds",
+        "One attempt to have a request answered by an upstream",
+        offsetof(ngx_http_prodorder_row_t, upstream));
     ngx_http_prodorder_scrape_limits(s);
     ngx_http_prodorder_scrape_connections(s);
 }
@@ -216,6 +205,21 @@ ngx_http_prodorder_scrape_outcomes(ngx_http_prodorder_scrape_t *s)
                                     results[i],
                                     s->counters->rows[row].outcomes[i]);
         }
+    }
+}
+
+
+static void
+ngx_http_prodorder_scrape_histograms(ngx_http_prodorder_scrape_t *s,
+    char *name, char *help, size_t offset)
+{
+    ngx_uint_t  row;
+
+    ngx_http_prodorder_scrape_head(s, name, "histogram", help);
+
+    for (row = 0; row <= s->conf->operations.nelts; row++) {
+        ngx_http_prodorder_scrape_histogram(s, name, row,
+            (void *) ((char *) &s->counters->rows[row] + offset));
     }
 }
 
@@ -402,7 +406,6 @@ ngx_http_prodorder_scrape_write(ngx_http_prodorder_scrape_t *s,
         n = ngx_min(len, (size_t) (s->buf->end - s->buf->last));
 
         s->buf->last = ngx_cpymem(s->buf->last, p, n);
-        s->len += n;
     }
 }
 
@@ -426,33 +429,4 @@ ngx_http_prodorder_scrape_grow(ngx_http_prodorder_scrape_t *s)
     s->last = &cl->next;
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_prodorder_scrape_send(ngx_http_request_t *r,
-    ngx_http_prodorder_scrape_t *s)
-{
-    ngx_int_t  rc;
-
-    s->buf->last_buf = (r == r->main);
-    s->buf->last_in_chain = 1;
-
-    /* what is true of this moment has not been seen before */
-
-    r->disable_not_modified = 1;
-
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = s->len;
-    ngx_str_set(&r->headers_out.content_type, "text/plain; version=0.0.4");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    ngx_str_set(&r->headers_out.charset, "utf-8");
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    return ngx_http_output_filter(r, s->first);
 }

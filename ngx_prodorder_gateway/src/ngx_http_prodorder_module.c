@@ -1,19 +1,43 @@
 
 /*
- * The module's face to nginx: directives, configuration, the request's context.
+ * The module's face to nginx: directives, configuration values, their bounds
+ * and how they are inherited, and what is started when all is read.
  */
 
 
 #include "ngx_http_prodorder.h"
+#include "openapi/document/media.h"
+
+
+/* The post of a number or size that has bounds, both inclusive. */
+typedef struct {
+    ngx_conf_post_handler_pt      handler;
+    ngx_int_t                     min;
+    ngx_int_t                     max;
+    char                         *text;         /* follows the directive's name */
+} ngx_http_prodorder_bounds_t;
 
 
 static void *ngx_http_prodorder_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_prodorder_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static void ngx_http_prodorder_inherit_handler(ngx_conf_t *cf,
+    ngx_http_prodorder_loc_conf_t *prev, ngx_http_prodorder_loc_conf_t *conf);
+static char *ngx_http_prodorder_set_request_id(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static ngx_uint_t ngx_http_prodorder_is_taken(ngx_str_t *name);
+static char *ngx_http_prodorder_set_trace(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_prodorder_invalid(ngx_conf_t *cf, ngx_uint_t n,
+    char *text);
+static char *ngx_http_prodorder_check_bounds(ngx_conf_t *cf, void *post,
+    void *data);
 static char *ngx_http_prodorder_openapi(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static void ngx_http_prodorder_problem(void *data, const char *line);
 static void ngx_http_prodorder_free_document(void *data);
 static ngx_int_t ngx_http_prodorder_init(ngx_conf_t *cf);
-static void ngx_http_prodorder_ctx_cleanup(void *data);
 
 
 static ngx_conf_enum_t  ngx_http_prodorder_validations[] = {
@@ -171,7 +195,7 @@ static ngx_command_t  ngx_http_prodorder_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_prodorder_gateway_module_ctx = {
-    ngx_http_prodorder_add_variables,      /* preconfiguration */
+    ngx_http_prodorder_variables_add,      /* preconfiguration */
     ngx_http_prodorder_init,               /* postconfiguration */
 
     ngx_http_prodorder_create_main_conf,   /* create main configuration */
@@ -201,62 +225,6 @@ ngx_module_t  ngx_http_prodorder_gateway_module = {
 };
 
 
-/*
- * nginx zeroes r->ctx on an internal redirect.  The context therefore lives
- * in a cleanup record of the request's pool, where it can be found again.
- */
-
-ngx_http_prodorder_ctx_t *
-ngx_http_prodorder_get_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t        *cln;
-    ngx_http_prodorder_ctx_t  *ctx;
-
-    r = r->main;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_prodorder_gateway_module);
-
-    if (ctx) {
-        return ctx;
-    }
-
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_prodorder_ctx_cleanup) {
-            ctx = cln->data;
-            ngx_http_set_ctx(r, ctx, ngx_http_prodorder_gateway_module);
-            return ctx;
-        }
-    }
-
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_prodorder_ctx_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_prodorder_ctx_t));
-    cln->handler = ngx_http_prodorder_ctx_cleanup;
-
-    ngx_http_set_ctx(r, ctx, ngx_http_prodorder_gateway_module);
-
-    return ctx;
-}
-
-
-void *
-ngx_http_prodorder_grab(void *pool, size_t bytes)
-{
-    return ngx_palloc(pool, bytes);
-}
-
-
-static void
-ngx_http_prodorder_ctx_cleanup(void *data)
-{
-    /* only marks the record: all memory is the pool's */
-}
-
-
 static void *
 ngx_http_prodorder_create_main_conf(ngx_conf_t *cf)
 {
@@ -275,6 +243,277 @@ ngx_http_prodorder_create_main_conf(ngx_conf_t *cf)
     }
 
     return conf;
+}
+
+
+static void *
+ngx_http_prodorder_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_prodorder_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_prodorder_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->id_header = { 0, NULL };
+     *     conf->components = NULL;
+     *     conf->metrics = 0;
+     */
+
+    conf->gateway = NGX_CONF_UNSET;
+    conf->validate = NGX_CONF_UNSET_UINT;
+    conf->envelope = NGX_CONF_UNSET;
+    conf->request_id = NGX_CONF_UNSET_UINT;
+    conf->trace = NGX_CONF_UNSET_UINT;
+    conf->sampled = NGX_CONF_UNSET;
+    conf->error_format = NGX_CONF_UNSET_UINT;
+    conf->max_errors = NGX_CONF_UNSET_UINT;
+    conf->body_limit = NGX_CONF_UNSET_SIZE;
+    conf->json_depth = NGX_CONF_UNSET_UINT;
+    conf->json_values = NGX_CONF_UNSET_UINT;
+    conf->retry_after = NGX_CONF_UNSET;
+    conf->document = NGX_CONF_UNSET_PTR;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_prodorder_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_prodorder_loc_conf_t  *prev = parent;
+    ngx_http_prodorder_loc_conf_t  *conf = child;
+
+    ngx_conf_merge_value(conf->gateway, prev->gateway, 0);
+    ngx_conf_merge_uint_value(conf->validate, prev->validate,
+                              NGX_HTTP_PRODORDER_VALIDATE_ON);
+    ngx_conf_merge_value(conf->envelope, prev->envelope, 1);
+    ngx_conf_merge_str_value(conf->id_header, prev->id_header, "X-Request-Id");
+    ngx_conf_merge_uint_value(conf->request_id, prev->request_id,
+                              NGX_HTTP_PRODORDER_ID_INBOUND);
+    ngx_conf_merge_uint_value(conf->trace, prev->trace,
+                              NGX_HTTP_PRODORDER_TRACE_INBOUND);
+    ngx_conf_merge_value(conf->sampled, prev->sampled, 1);
+    ngx_conf_merge_uint_value(conf->error_format, prev->error_format,
+                              NGX_HTTP_PRODORDER_FORMAT_AUTO);
+    ngx_conf_merge_uint_value(conf->max_errors, prev->max_errors,
+                              REPORT_ERRORS_MAX_DEFAULT);
+    ngx_conf_merge_size_value(conf->body_limit, prev->body_limit,
+                              1024 * 1024);
+    ngx_conf_merge_uint_value(conf->json_depth, prev->json_depth,
+                              REQUEST_BODY_DEPTH_MAX);
+    ngx_conf_merge_uint_value(conf->json_values, prev->json_values,
+                              REQUEST_BODY_VALUES_MAX);
+    ngx_conf_merge_sec_value(conf->retry_after, prev->retry_after, 1);
+    ngx_conf_merge_ptr_value(conf->document, prev->document, NULL);
+
+    ngx_http_prodorder_inherit_handler(cf, prev, conf);
+
+    return NGX_CONF_OK;
+}
+
+
+/* "if" and limit_except inherit the location's handler, as proxy_pass */
+
+static void
+ngx_http_prodorder_inherit_handler(ngx_conf_t *cf,
+    ngx_http_prodorder_loc_conf_t *prev, ngx_http_prodorder_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (!clcf->noname || clcf->handler) {
+        return;
+    }
+
+    if (conf->components == NULL && prev->components) {
+        conf->components = prev->components;
+
+        if (clcf->lmt_excpt) {
+            clcf->handler = ngx_http_prodorder_health_handler;
+        }
+    }
+
+    if (prev->metrics) {
+        conf->metrics = 1;
+
+        if (clcf->lmt_excpt) {
+            clcf->handler = ngx_http_prodorder_metrics_text_handler;
+        }
+    }
+}
+
+
+/* prodorder_request_id inbound | generate [header=NAME] */
+
+static char *
+ngx_http_prodorder_set_request_id(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_prodorder_loc_conf_t *plcf = conf;
+
+    ngx_str_t  *value, name;
+
+    if (plcf->request_id != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "inbound") == 0) {
+        plcf->request_id = NGX_HTTP_PRODORDER_ID_INBOUND;
+
+    } else if (ngx_strcmp(value[1].data, "generate") == 0) {
+        plcf->request_id = NGX_HTTP_PRODORDER_ID_GENERATE;
+
+    } else {
+        return ngx_http_prodorder_invalid(cf, 1,
+                                     "expected \"inbound\" or \"generate\"");
+    }
+
+    /* the parameters are inherited together with the mode, or not at all */
+
+    ngx_str_set(&plcf->id_header, "X-Request-Id");
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    name = value[2];
+
+    if (name.len > sizeof("header=") - 1
+        && ngx_strncmp(name.data, "header=", sizeof("header=") - 1) == 0)
+    {
+        name.data += sizeof("header=") - 1;
+        name.len -= sizeof("header=") - 1;
+
+        if (ngx_http_prodorder_is_taken(&name)) {
+            return ngx_http_prodorder_invalid(cf, 2,
+                              "HTTP has another use for this header field");
+        }
+
+        if (media_is_token((struct str) { (char *) name.data, name.len })) {
+            plcf->id_header = name;
+            return NGX_CONF_OK;
+        }
+    }
+
+    return ngx_http_prodorder_invalid(cf, 2,
+                       "expected header=NAME with the name of a header field");
+}
+
+
+/* An id in one of these would break the message, or what the client does. */
+
+static ngx_uint_t
+ngx_http_prodorder_is_taken(ngx_str_t *name)
+{
+    ngx_uint_t  i;
+
+    static ngx_str_t  names[] = {
+        ngx_string("Allow"), ngx_string("Authorization"),
+        ngx_string("Cache-Control"), ngx_string("Connection"),
+        ngx_string("Content-Encoding"), ngx_string("Content-Length"),
+        ngx_string("Content-Range"), ngx_string("Content-Type"),
+        ngx_string("Cookie"), ngx_string("Date"), ngx_string("ETag"),
+        ngx_string("Expect"), ngx_string("Host"), ngx_string("Keep-Alive"),
+        ngx_string("Last-Modified"), ngx_string("Location"),
+        ngx_string("Retry-After"), ngx_string("Server"),
+        ngx_string("Set-Cookie"), ngx_string("TE"), ngx_string("Trailer"),
+        ngx_string("Transfer-Encoding"), ngx_string("Upgrade"),
+        ngx_string("Vary"), ngx_string("WWW-Authenticate"),
+        ngx_string("traceparent"), ngx_string("tracestate")
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+
+        if (names[i].len == name->len
+            && ngx_strncasecmp(names[i].data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* prodorder_trace inbound | generate | off [sampled=on|off] */
+
+static char *
+ngx_http_prodorder_set_trace(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_prodorder_loc_conf_t *plcf = conf;
+
+    ngx_str_t  *value;
+
+    if (plcf->trace != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "inbound") == 0) {
+        plcf->trace = NGX_HTTP_PRODORDER_TRACE_INBOUND;
+
+    } else if (ngx_strcmp(value[1].data, "generate") == 0) {
+        plcf->trace = NGX_HTTP_PRODORDER_TRACE_GENERATE;
+
+    } else if (ngx_strcmp(value[1].data, "off") == 0) {
+        plcf->trace = NGX_HTTP_PRODORDER_TRACE_OFF;
+
+    } else {
+        return ngx_http_prodorder_invalid(cf, 1,
+                          "expected \"inbound\", \"generate\" or \"off\"");
+    }
+
+    plcf->sampled = 1;
+
+    if (cf->args->nelts == 2
+        || ngx_strcmp(value[2].data, "sampled=on") == 0)
+    {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[2].data, "sampled=off") == 0) {
+        plcf->sampled = 0;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_prodorder_invalid(cf, 2,
+                             "expected \"sampled=on\" or \"sampled=off\"");
+}
+
+
+/* The directive's value, or the parameter after it. */
+
+static char *
+ngx_http_prodorder_invalid(ngx_conf_t *cf, ngx_uint_t n, char *text)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid %s \"%V\" of \"%V\": %s",
+                       n == 1 ? "value" : "parameter", &value[n], &value[0],
+                       text);
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_prodorder_check_bounds(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_http_prodorder_bounds_t  *bounds = post;
+
+    ngx_int_t  *np = data;
+
+    return *np < bounds->min || *np > bounds->max ? bounds->text : NGX_CONF_OK;
 }
 
 

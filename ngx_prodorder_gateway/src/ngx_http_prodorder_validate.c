@@ -12,13 +12,14 @@
 #include "ngx_http_prodorder.h"
 
 
+static ngx_int_t ngx_http_prodorder_begin(ngx_http_request_t *r,
+    ngx_http_prodorder_ctx_t *ctx);
 static ngx_int_t ngx_http_prodorder_check_request(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static ngx_int_t ngx_http_prodorder_check_params(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static struct str ngx_http_prodorder_param_header(void *user,
     struct str name, unsigned *count);
-static struct str ngx_http_prodorder_media_type(ngx_http_request_t *r);
 static ngx_int_t ngx_http_prodorder_check_media(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_body_handler(ngx_http_request_t *r);
@@ -46,7 +47,6 @@ static ngx_int_t ngx_http_prodorder_refuse(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_prodorder_validate_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                       rc;
     ngx_http_prodorder_ctx_t       *ctx;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
@@ -62,7 +62,7 @@ ngx_http_prodorder_validate_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ctx = ngx_http_prodorder_get_ctx(r);
+    ctx = ngx_http_prodorder_request_ctx(r);
 
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -83,6 +83,15 @@ ngx_http_prodorder_validate_handler(ngx_http_request_t *r)
     if (!plcf->validate || plcf->document == NULL) {
         return NGX_DECLINED;
     }
+
+    return ngx_http_prodorder_begin(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_prodorder_begin(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
+{
+    ngx_int_t  rc;
 
     rc = ngx_http_prodorder_check_request(r, ctx);
 
@@ -114,13 +123,10 @@ static ngx_int_t
 ngx_http_prodorder_check_request(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
-    void                           *first;
     struct match                   *match;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
-
-    match = ngx_http_prodorder_match(r, ctx);
+    match = ngx_http_prodorder_request_match(r, ctx);
 
     if (match->route == ROUTE_NO_PATH) {
         return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_NOT_FOUND, NULL);
@@ -130,20 +136,6 @@ ngx_http_prodorder_check_request(ngx_http_request_t *r,
         return ngx_http_prodorder_refuse(r, ctx, NGX_HTTP_NOT_ALLOWED, NULL);
     }
 
-    first = ngx_palloc(r->pool, NGX_HTTP_PRODORDER_ARENA_FIRST);
-
-    if (first == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    arena_init_from(&ctx->arena, ngx_http_prodorder_grab, r->pool,
-                    NGX_HTTP_PRODORDER_ARENA_MAX);
-    arena_start_in(&ctx->arena, first, NGX_HTTP_PRODORDER_ARENA_FIRST);
-
-    /* one more than is answered tells whether there are more */
-
-    report_init(&ctx->report, &ctx->arena, (unsigned) plcf->max_errors + 1);
-
     if (ngx_http_prodorder_check_params(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -151,6 +143,8 @@ ngx_http_prodorder_check_request(ngx_http_request_t *r,
     if (!match->operation->takes_body) {
         return NGX_OK;
     }
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
 
     if (r->headers_in.content_length_n > (off_t) plcf->body_limit) {
         return ngx_http_prodorder_refuse(r, ctx,
@@ -168,12 +162,32 @@ ngx_http_prodorder_check_request(ngx_http_request_t *r,
 }
 
 
+/* The report begins with what is wrong with the parameters. */
+
 static ngx_int_t
 ngx_http_prodorder_check_params(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
-    u_char         *p, *last;
-    struct str   query;
+    void                           *first;
+    u_char                         *p, *last;
+    struct str                      query;
+    ngx_http_prodorder_loc_conf_t  *plcf;
+
+    first = ngx_palloc(r->pool, NGX_HTTP_PRODORDER_ARENA_FIRST);
+
+    if (first == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_prodorder_request_arena(r, &ctx->arena,
+                                     NGX_HTTP_PRODORDER_ARENA_MAX);
+    arena_start_in(&ctx->arena, first, NGX_HTTP_PRODORDER_ARENA_FIRST);
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
+
+    /* one more than is answered tells whether there are more */
+
+    report_init(&ctx->report, &ctx->arena, (unsigned) plcf->max_errors + 1);
 
     last = r->unparsed_uri.data + r->unparsed_uri.len;
     p = ngx_strlchr(r->unparsed_uri.data, last, '?');
@@ -194,45 +208,27 @@ ngx_http_prodorder_param_header(void *user, struct str name,
 {
     ngx_http_request_t *r = user;
 
-    ngx_str_t         key, text;
+    ngx_str_t         key, value;
     ngx_uint_t        n;
-    struct str     value;
     ngx_table_elt_t  *h;
 
     key.data = (u_char *) name.data;
     key.len = name.len;
 
     h = ngx_http_prodorder_header_in(r, &key, &n);
-
-    value.data = h ? (char *) h->value.data : "";
-    value.len = h ? h->value.len : 0;
     *count = (unsigned) n;
+
+    if (h == NULL) {
+        return (struct str) { "", 0 };
+    }
 
     /* without memory for all of them, the first stands for the list */
 
-    if (n > 1
-        && ngx_http_prodorder_join_headers_in(r, &key, &text) == NGX_OK)
-    {
-        value.data = (char *) text.data;
-        value.len = text.len;
+    if (ngx_http_prodorder_header_join(r, &key, &value) != NGX_OK) {
+        value = h->value;
     }
 
-    return value;
-}
-
-
-static struct str
-ngx_http_prodorder_media_type(ngx_http_request_t *r)
-{
-    struct str     type;
-    ngx_table_elt_t  *h;
-
-    h = r->headers_in.content_type;
-
-    type.data = h ? (char *) h->value.data : "";
-    type.len = h ? h->value.len : 0;
-
-    return type;
+    return (struct str) { (char *) value.data, value.len };
 }
 
 
@@ -258,7 +254,7 @@ ngx_http_prodorder_check_media(ngx_http_request_t *r,
     }
 
     if (!request_takes_media(ctx->match.operation,
-                             ngx_http_prodorder_media_type(r)))
+                             ngx_http_prodorder_header_media_type(r)))
     {
         return ngx_http_prodorder_refuse(r, ctx,
                                          NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
@@ -289,8 +285,8 @@ ngx_http_prodorder_body_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_prodorder_verdict(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
 {
-    char             *message;
-    ngx_int_t         rc;
+    char                 *message;
+    ngx_int_t             rc;
     struct report_error  *error;
 
     if (ctx->verdict == NGX_HTTP_PRODORDER_READING) {
@@ -394,7 +390,7 @@ ngx_http_prodorder_check_body(ngx_http_request_t *r,
     ngx_int_t   rc;
     ngx_str_t   text;
 
-    rc = ngx_http_prodorder_body_text(r, &text, &copy);
+    rc = ngx_http_prodorder_request_body(r, &text, &copy);
 
     if (rc == NGX_DECLINED) {
         return ngx_http_prodorder_refuse(r, ctx,
@@ -448,8 +444,8 @@ ngx_http_prodorder_check_text(ngx_http_request_t *r,
     limits.values_max = (uint32_t) plcf->json_values;
 
     (void) request_body(ctx->match.operation,
-                        ngx_http_prodorder_media_type(r), (char *) text->data,
-                        text->len, &limits, &ctx->report);
+                        ngx_http_prodorder_header_media_type(r),
+                        (char *) text->data, text->len, &limits, &ctx->report);
 
     return NGX_OK;
 }
@@ -461,7 +457,7 @@ static void
 ngx_http_prodorder_log_invalid(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, char *more)
 {
-    ngx_uint_t                      pass, level;
+    ngx_uint_t                      level;
     struct report_error            *error;
     ngx_http_prodorder_json_t       json;
     ngx_http_prodorder_loc_conf_t  *plcf;
@@ -478,24 +474,19 @@ ngx_http_prodorder_log_invalid(ngx_http_request_t *r,
     }
 
     error = ctx->report.first;
-    json.pos = NULL;
 
-    for (pass = 0; pass < 2; pass++) {
-        json.len = 0;
-
-        ngx_http_prodorder_json_string(&json, (u_char *) error->path.data,
-                                       error->path.len);
-        ngx_http_prodorder_json_text(&json, ": ");
-        ngx_http_prodorder_json_string(&json, (u_char *) error->message.data,
-                                       error->message.len);
-
-        if (pass == 0) {
-            json.pos = ngx_pnalloc(r->pool, json.len);
-            if (json.pos == NULL) {
-                return;
-            }
-        }
+    json.len = 0;
+    json.pos = ngx_pnalloc(r->pool, sizeof("\"\": \"\"")
+                                    + NGX_HTTP_PRODORDER_ESCAPE
+                                      * (error->path.len + error->message.len));
+    if (json.pos == NULL) {
+        return;
     }
+
+    ngx_http_prodorder_json_string(&json, error->path.data, error->path.len);
+    ngx_http_prodorder_json_text(&json, ": ");
+    ngx_http_prodorder_json_string(&json, error->message.data,
+                                   error->message.len);
 
     ngx_log_error(level, r->connection->log, 0,
                   "prodorder: client sent an invalid request: "
@@ -543,41 +534,4 @@ ngx_http_prodorder_refuse(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx,
     ngx_http_finalize_request(r, ngx_http_prodorder_error_reply(r, status));
 
     return NGX_DONE;
-}
-
-
-struct match *
-ngx_http_prodorder_match(ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx)
-{
-    u_char                         *p, *last;
-    struct str                   method, path;
-    ngx_http_prodorder_loc_conf_t  *plcf;
-
-    if (ctx->routed) {
-        return &ctx->match;
-    }
-
-    r = r->main;
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prodorder_gateway_module);
-
-    if (plcf->document == NULL) {
-        return NULL;
-    }
-
-    p = r->unparsed_uri.data;
-    last = p ? ngx_strlchr(p, p + r->unparsed_uri.len, '?') : NULL;
-
-    path.data = p ? (char *) p : "";
-    path.len = last ? (size_t) (last - p) : r->unparsed_uri.len;
-
-    method.data = (char *) r->method_name.data;
-    method.len = r->method_name.len;
-
-    request_match(plcf->document, method, path, &ctx->match);
-
-    /* an early error comes before the request line is parsed */
-
-    ctx->routed = (p != NULL);
-
-    return &ctx->match;
 }

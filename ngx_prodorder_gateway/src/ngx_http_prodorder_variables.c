@@ -31,6 +31,8 @@ static ngx_int_t ngx_http_prodorder_status_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_prodorder_target_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static void ngx_http_prodorder_write_target(ngx_http_prodorder_json_t *text,
+    ngx_str_t *target);
 static void ngx_http_prodorder_set_variable(ngx_http_variable_value_t *v,
     const void *data, size_t len);
 
@@ -84,7 +86,7 @@ static ngx_http_variable_t  ngx_http_prodorder_variables[] = {
 
 
 ngx_int_t
-ngx_http_prodorder_add_variables(ngx_conf_t *cf)
+ngx_http_prodorder_variables_add(ngx_conf_t *cf)
 {
     ngx_http_variable_t  *var, *v;
 
@@ -108,7 +110,7 @@ ngx_http_prodorder_request_id_variable(ngx_http_request_t *r,
 {
     ngx_http_prodorder_ctx_t  *ctx;
 
-    ctx = ngx_http_prodorder_get_ctx(r);
+    ctx = ngx_http_prodorder_request_ctx(r);
 
     if (ctx == NULL || ngx_http_prodorder_request_id(r, ctx) != NGX_OK) {
         return NGX_ERROR;
@@ -134,9 +136,9 @@ ngx_http_prodorder_trace_variable(ngx_http_request_t *r,
         return ngx_http_prodorder_untouched_trace(r, v, data);
     }
 
-    ctx = ngx_http_prodorder_get_ctx(r);
+    ctx = ngx_http_prodorder_request_ctx(r);
 
-    if (ctx == NULL || ngx_http_prodorder_trace(r, ctx) != NGX_OK) {
+    if (ctx == NULL || ngx_http_prodorder_request_trace(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -186,7 +188,7 @@ ngx_http_prodorder_untouched_trace(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (ngx_http_prodorder_join_headers_in(r->main,
+    if (ngx_http_prodorder_header_join(r->main,
                                        data == NGX_HTTP_PRODORDER_TRACEPARENT
                                        ? &traceparent : &tracestate, &value)
         != NGX_OK)
@@ -203,24 +205,25 @@ static ngx_int_t
 ngx_http_prodorder_operation_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    struct match              *match;
+    const struct operation    *operation;
     ngx_http_prodorder_ctx_t  *ctx;
 
-    ctx = ngx_http_prodorder_get_ctx(r);
+    ctx = ngx_http_prodorder_request_ctx(r);
 
     if (ctx == NULL) {
         return NGX_ERROR;
     }
 
-    match = ngx_http_prodorder_match(r, ctx);
+    operation = ngx_http_prodorder_request_operation(r, ctx);
 
-    if (match && match->route == ROUTE_FOUND) {
-        ngx_http_prodorder_set_variable(v, match->operation->id.data,
-                                        match->operation->id.len);
-        return NGX_OK;
+    if (operation) {
+        ngx_http_prodorder_set_variable(v, operation->id.data,
+                                        operation->id.len);
+
+    } else {
+        v->not_found = 1;
     }
 
-    v->not_found = 1;
     return NGX_OK;
 }
 
@@ -232,37 +235,16 @@ ngx_http_prodorder_validation_variable(ngx_http_request_t *r,
     ngx_str_t                 *name;
     ngx_http_prodorder_ctx_t  *ctx;
 
-    ctx = ngx_http_prodorder_get_ctx(r);
+    ctx = ngx_http_prodorder_request_ctx(r);
 
     if (ctx == NULL) {
         return NGX_ERROR;
     }
 
-    name = ngx_http_prodorder_verdict_name(ctx->verdict);
+    name = ngx_http_prodorder_request_verdict(ctx);
     ngx_http_prodorder_set_variable(v, name->data, name->len);
 
     return NGX_OK;
-}
-
-
-ngx_str_t *
-ngx_http_prodorder_verdict_name(ngx_http_prodorder_verdict_e verdict)
-{
-    static ngx_str_t  none = ngx_string("none");
-    static ngx_str_t  valid = ngx_string("valid");
-    static ngx_str_t  invalid = ngx_string("invalid");
-
-    switch (verdict) {
-
-    case NGX_HTTP_PRODORDER_VALID:
-        return &valid;
-
-    case NGX_HTTP_PRODORDER_INVALID:
-        return &invalid;
-
-    default:
-        return &none;
-    }
 }
 
 
@@ -301,21 +283,9 @@ ngx_http_prodorder_status_variable(ngx_http_request_t *r,
     }
 
     ngx_http_prodorder_set_variable(v, p,
-                    ngx_sprintf(p, "%ui", ngx_http_prodorder_sent_status(r))
+                    ngx_sprintf(p, "%ui", ngx_http_prodorder_request_status(r))
                     - p);
     return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_prodorder_sent_status(ngx_http_request_t *r)
-{
-    if (r->err_status) {
-        return r->err_status;
-    }
-
-    return r->headers_out.status ? r->headers_out.status
-                                 : NGX_HTTP_CLIENT_CLOSED_REQUEST;
 }
 
 
@@ -328,49 +298,52 @@ static ngx_int_t
 ngx_http_prodorder_target_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char      *p, *end, *last;
-    size_t       bad, n;
-    ngx_str_t   *target;
+    ngx_str_t                  *target;
+    ngx_http_prodorder_json_t   text;
 
     target = &r->main->unparsed_uri;
-    end = target->data + target->len;
-    bad = 0;
 
-    for (p = target->data; p < end; p += n) {
-        n = *p < 0x80 ? 1 : utf8_sequence((const char *) p, end - p);
+    text.pos = NULL;
+    text.len = 0;
+    ngx_http_prodorder_write_target(&text, target);
 
-        if (n == 0) {
-            bad++;
-            n = 1;
-        }
-    }
-
-    if (bad == 0) {
+    if (text.len == target->len) {
         ngx_http_prodorder_set_variable(v, target->data, target->len);
         return NGX_OK;
     }
 
-    last = ngx_pnalloc(r->pool, target->len + 2 * bad);
-    if (last == NULL) {
+    text.pos = ngx_pnalloc(r->pool, text.len);
+    if (text.pos == NULL) {
         return NGX_ERROR;
     }
 
-    v->data = last;
+    ngx_http_prodorder_set_variable(v, text.pos, text.len);
+    ngx_http_prodorder_write_target(&text, target);
 
-    for (p = target->data; p < end; p += n) {
-        n = *p < 0x80 ? 1 : utf8_sequence((const char *) p, end - p);
-
-        if (n == 0) {
-            last = ngx_sprintf(last, "%%%02Xd", (int) *p);
-            n = 1;
-            continue;
-        }
-
-        last = ngx_cpymem(last, p, n);
-    }
-
-    ngx_http_prodorder_set_variable(v, v->data, last - v->data);
     return NGX_OK;
+}
+
+
+static void
+ngx_http_prodorder_write_target(ngx_http_prodorder_json_t *text,
+    ngx_str_t *target)
+{
+    u_char  *p, *last, escape[sizeof("%XX") - 1];
+    size_t   n;
+
+    last = target->data + target->len;
+
+    for (p = target->data; p < last; p += ngx_max(n, 1)) {
+        n = *p < 0x80 ? 1 : utf8_sequence((const char *) p, last - p);
+
+        if (n) {
+            ngx_http_prodorder_json_raw(text, p, n);
+
+        } else {
+            (void) ngx_sprintf(escape, "%%%02Xd", (int) *p);
+            ngx_http_prodorder_json_raw(text, escape, sizeof(escape));
+        }
+    }
 }
 
 
