@@ -200,6 +200,12 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(FLAGS)' | cmp -s - $@ || printf '%s\n' '$(FLAGS)' > $@
 
+# Changes only when a source is added or removed: what is gone is newer than nothing.
+SOURCES := $(BASE_C) $(RUNTIME_C) $(CONTRACT_C) $(OPENAPI_C) $(call below,ngx_prodorder_gateway/src)
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(SOURCES)' | cmp -s - $@ || printf '%s\n' '$(SOURCES)' > $@
+
 # The version is compiled into main.o only, so that a commit does not rebuild the rest.
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
@@ -221,7 +227,7 @@ $(LIBBASE): $(call obj,$(BASE_C))
 $(LIBRUNTIME): $(call obj,$(RUNTIME_C))
 $(LIBCONTRACT): $(call obj,$(CONTRACT_C))
 $(LIBOPENAPI): $(call obj,$(OPENAPI_C))
-$(LIBBASE) $(LIBRUNTIME) $(LIBCONTRACT) $(LIBOPENAPI):
+$(LIBBASE) $(LIBRUNTIME) $(LIBCONTRACT) $(LIBOPENAPI): $(BUILD)/sources
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 SERVICE_LINK := $(LIBCONTRACT) $(LIBRUNTIME) $(LIBBASE)
@@ -241,7 +247,7 @@ $(TOOLS): $(BUILD)/%: $$(call obj,openapi/tools/$$(subst -,_,$$*).c) $(OPENAPI_L
 
 GATEWAY_SRC := $(wildcard $(addprefix ngx_prodorder_gateway/,build.sh config module.map)) \
                $(call below,ngx_prodorder_gateway/src openapi base)
-$(GATEWAY): $(GATEWAY_SRC) $(BUILD)/flags
+$(GATEWAY): $(GATEWAY_SRC) $(BUILD)/flags $(BUILD)/sources
 	$(call say,NGINX,$@)ngx_prodorder_gateway/build.sh \
 	    $(if $(NGINX_SRC),--with-nginx-src $(NGINX_SRC)) $(if $(SANITIZE),--sanitize=$(SANITIZE)) \
 	    $(if $(filter yes,$(DEBUG)),--debug) $(BUILD)

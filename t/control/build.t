@@ -52,6 +52,13 @@ is(run("$top/build/unit/contract/test_fake")->{out}, "1..1\nok 1 - 41\n", 'a mar
 
 is(compiled(make('all', 'unit')), '', 'again: nothing is compiled');
 
+write_file("$top/base/gone.c", "int gone(void);\nint gone(void) {\n    return 0;\n}\n");
+is(compiled(make('all')), 'base/gone.c', 'a source was added: it is compiled');
+like(run('ar', 't', "$top/build/libbase.a")->{out}, qr/^gone\.o$/m, 'into its library');
+unlink "$top/base/gone.c" or die;
+make('all');
+unlike(run('ar', 't', "$top/build/libbase.a")->{out}, qr/^gone\.o$/m, 'it was removed: it is gone from there');
+
 write_file("$top/base/two.h", "int two(void);\n");
 is(compiled(make('all', 'unit')), 'base/two.c services/contract/three.c t/unit/fake_two.c',
     'a header changed: what includes it is compiled');
