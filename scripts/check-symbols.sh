@@ -5,16 +5,21 @@
 # Usage: check-symbols.sh [BUILD]      (BUILD: where `make` has built, default build)
 #
 # x.c shows x or x_..., folder/x.c also folder_x_..., and a file named as its folder, pg/pg.c, pg_...;
-# in the nginx module ngx_http_prodorder_x.c shows ngx_http_prodorder_x...  Everything else is static.
-# A line of the output says the file, its symbol, and what is expected instead.
+# in the nginx module ngx_http_prodorder_x.c shows ngx_http_prodorder_x...  A constant table, in capitals,
+# is named for what it holds.  Everything else is static.  A line of the output says the file, its
+# symbol, and what is expected instead.
 set -euo pipefail
 case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C
 
-# What others have chosen (FILE SYMBOL), or a house begins all its names with (HOUSE/ PREFIX).
+# A file whose names begin otherwise, since a library has its own: FILE PREFIX.
 NAMED='
-ngx_prodorder_gateway/src/ngx_http_prodorder_module  ngx_http_prodorder_gateway_module
-openapi/                                             oa_
+openapi/json  oa_json
+'
+# What stands on the top because a frame below looks for it by this name: no call upwards.
+FRAMES='
+ngx_http_prodorder_gateway_module
+APP
 '
 # Files that may call each other round a circle: a line each, with the reason above it.
 CIRCLES='
@@ -44,7 +49,7 @@ symbols() {
 }
 
 check() {
-    awk -v named="$NAMED" -v circles="$CIRCLES" '
+    awk -v named="$NAMED" -v frames="$FRAMES" -v circles="$CIRCLES" '
     function begins(symbol, names,    list, i, n) {
         n = split(names, list, " ")
         for (i = 1; i <= n; i++)
@@ -53,22 +58,21 @@ check() {
     }
 
     # What a symbol of that file should begin with; "": it does.
-    function expected(file, symbol,    n, part, names, prefix) {
+    function expected(file, letter, symbol,    n, part, names) {
         n = split(file, part, "/")
         names = part[n]
         if (file !~ /^ngx_prodorder_gateway\//) names = names " " part[n - 1] "_" part[n]
-        prefix = house_prefix[part[1]]
-        if ((file, symbol) in is_named || begins(symbol, names)) return ""
-        if (prefix && index(symbol, prefix) == 1 && begins(substr(symbol, length(prefix) + 1), names)) return ""
-        gsub(/[^ ]+/, prefix "&_...", names)
+        if (file in prefix) names = prefix[file]
+        if (begins(symbol, names) || (symbol in is_frame && part[n] ~ /^(app|ngx_http_prodorder_module)$/)) return ""
+        if (letter != "T" && symbol !~ /[a-z]/) return ""
+        gsub(/[^ ]+/, "&_...", names)
         sub(/ /, " or ", names)
         return names
     }
 
-    # order and product are two programs: a name of one is not the name of the other.
-    function are_apart(one, two) {
-        return one ~ /^services\/(order|product)\// && two ~ /^services\/(order|product)\// &&
-               substr(one, 1, 12) != substr(two, 1, 12)
+    # order and product are two programs: what one defines is not for the other.
+    function is_apart(file) {
+        return file ~ /^services\/(order|product)\// && index(file, "services/" program "/") != 1
     }
 
     # Tarjan: the files from which one comes back to oneself, in one walk.
@@ -79,6 +83,7 @@ check() {
         n = split(calls[file], list, " ")
         for (i = 1; i <= n; i++) {
             other = list[i]
+            if (is_apart(other)) continue
             if (!(other in seen_at)) walk(other)
             if (on_stack[other] && lowest[other] < lowest[file]) lowest[file] = lowest[other]
         }
@@ -112,12 +117,11 @@ check() {
     }
 
     BEGIN {
+        split(frames, line, "\n")
+        for (i in line) is_frame[line[i]] = 1
         n = split(named, line, "\n")
-        for (i = 1; i <= n; i++) {
-            if (split(line[i], word, " ") != 2) continue
-            if (sub(/\/$/, "", word[1])) house_prefix[word[1]] = word[2]
-            else { is_named[word[1], word[2]] = 1; is_everywhere[word[2]] = 1 }
-        }
+        for (i = 1; i <= n; i++)
+            if (split(line[i], word, " ") == 2) prefix[word[1]] = word[2]
     }
 
     NF != 3 || $3 ~ /^_/ || $3 == "main" { next }
@@ -126,7 +130,7 @@ check() {
 
     {
         owners[$3] = owners[$3] " " $1
-        if ((names = expected($1, $3)) != "") print $1 ".c: " $3 ", expected " names
+        if ((names = expected($1, $2, $3)) != "") print $1 ".c: " $3 ", expected " names
         if (!($1 in calls)) files[++count] = $1
         calls[$1] = ""
     }
@@ -135,19 +139,22 @@ check() {
         if (count == 0) print "check-symbols: no objects of ours"
         for (t = 1; t <= takes; t++) {
             split(taken[t], take, " ")
-            n = take[2] in is_everywhere ? 0 : split(owners[take[2]], owner, " ")
+            n = take[2] in is_frame ? 0 : split(owners[take[2]], owner, " ")
             for (i = 1; i <= n; i++) {
-                if (owner[i] == take[1] || are_apart(owner[i], take[1])) continue
+                if (owner[i] == take[1]) continue
                 calls[take[1]] = calls[take[1]] " " owner[i]
                 example[take[1], owner[i]] = take[2]
             }
         }
-        for (f = 1; f <= count; f++)
-            if (!(files[f] in seen_at)) walk(files[f])
+        for (program = "order"; program != ""; program = program == "order" ? "product" : "") {
+            split("", seen_at)
+            for (f = 1; f <= count; f++)
+                if (!(files[f] in seen_at) && !is_apart(files[f])) walk(files[f])
+        }
     }'
 }
 
-violations=$(symbols | check | sort)
+violations=$(symbols | check | sort -u)
 if [ -n "$violations" ]; then
     echo "$violations" >&2
     echo "check-symbols: $(wc -l <<< "$violations") violation(s) of the symbol rule; see CONTRIBUTING.md" >&2

@@ -2,12 +2,10 @@
 # openapi/ and base/ is compiled when a file or a header is added, changed or removed.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw($ROOT run scratch write_file read_file);
-use Test::More;
 
-delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS BUILD)};
+use Prodorder::Control;
+
+delete $ENV{BUILD};
 my $top = scratch();
 run('cp', '-R', "$ROOT/Makefile", "$ROOT/configure.sh", "$ROOT/scripts", $top);
 run('mkdir', "$top/ngx_prodorder_gateway");

@@ -2,11 +2,10 @@
 # is refused with file, symbol and what is expected.
 use strict;
 use warnings;
-use FindBin;
-use lib $FindBin::Bin;
-use Control qw($ROOT run scratch write_file);
+
 use File::Path qw(make_path);
-use Test::More;
+
+use Prodorder::Control;
 
 my $SRC = 'ngx_prodorder_gateway/src';
 
@@ -17,7 +16,9 @@ my %house = (
     'services/runtime/http/parser.c'      => 'int http_parser_feed(void) { return 0; }',
     'services/runtime/pg/pg.c'            => 'int pg_conn_send(void); int pg_query(void) { return pg_conn_send(); }',
     'services/runtime/pg/conn.c'          => 'int pg_conn_send(void) { return 0; }',
+    'services/order/tables.c'             => 'const int ORDER_TABLE[] = { 1, 2 };',
     'services/order/app.c'                => 'int pg_query(void); int app_open(void) { return pg_query(); }',
+    'openapi/json.c'                      => 'int oa_json_get(void) { return 0; }',
     'services/order/main.c'               => 'int app_open(void); int main(void) { return app_open(); }',
     'services/product/app.c'              => 'int app_open(void) { return 0; }',
     'services/product/store.c'            => 'int app_open(void); int store_open(void) { return app_open(); }',
@@ -52,6 +53,10 @@ my @violations = (
     ['a function without its file\'s name', 'base/str.c', 'int split(void) { return 0; }',
         'split, expected str_... or base_str_...'],
     ['a name that only begins alike', 'base/str.c', 'int string(void) { return 0; }', 'string, expected str_...'],
+    ['a function in capitals', 'base/str.c', 'int SPLIT(void) { return 0; }', 'SPLIT, expected str_...'],
+    ['a circle in one of two programs', 'services/runtime/pg/conn.c',
+        'int app_open(void); int pg_conn_send(void) { return app_open(); }',
+        'app_open is of services/order/app.c: a circle of 3 files'],
     ['a variable', 'base/str.c', 'const int table[2] = { 1, 2 };', 'table, expected str_...'],
     ['the folder alone, in another file than the folder\'s', 'services/runtime/pg/conn.c',
         'int pg_conn_send(void) { return 0; } int pg_close(void) { return 0; }', 'pg_close, expected conn_... or pg_conn_...'],
