@@ -129,7 +129,7 @@ for my $row (table('layer')) {
 for my $row (table('to …')) {
     my ($task, $where) = @$row;
     files_of($task, undef, $where);
-    ok($contract->{components}{schemas}{$_}, "$task: $_ is a schema of openapi.json") for grep { /^[A-Z]\w+$/ } code_of($where);
+    ok($contract->{components}{schemas}{$_}, "$task: $_ is a schema of openapi.json") for grep { /^[A-Z][a-z]\w+$/ } code_of($where);
 }
 
 # What the map's first column names, and all rooms of services/runtime/.
