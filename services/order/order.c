@@ -52,9 +52,9 @@ void order_encode(const struct order *order, struct buf *out) {
     json_write_end_object(&writer);
 }
 
-enum err order_created_event(struct arena *arena, const struct order *order, struct trace trace,
-                             int64_t now_ms, struct outbox_event *ret_event) {
-    struct order_created event = {
+struct outbox_event order_created_event(struct arena *arena, const struct order *order,
+                                        struct trace trace, int64_t now_ms) {
+    struct order_created created = {
         .order_id = order->id,
         .product_id = order->product_id,
         .quantity = order->quantity,
@@ -63,10 +63,12 @@ enum err order_created_event(struct arena *arena, const struct order *order, str
     };
     struct buf body;
     buf_init(&body, 0);
-    contract_write_order_created(&event, now_ms, &body);
-    *ret_event =
-        (struct outbox_event){ .id = order->id, .routing_key = KEY_ORDER_CREATED, .trace = trace };
-    return outbox_event_finish(ret_event, arena, &body, KEY_ORDER_CREATED "-%" PRId64, order->id);
+    contract_write_order_created(&created, now_ms, &body);
+    struct outbox_event event = { .id = order->id,
+                                  .routing_key = KEY_ORDER_CREATED,
+                                  .trace = trace };
+    outbox_event_finish(&event, arena, &body, KEY_ORDER_CREATED "-%" PRId64, order->id);
+    return event;
 }
 
 void order_drop_lists(struct cache *cache, const int64_t *product_ids, size_t count,

@@ -40,11 +40,10 @@ void order_encode(const struct order *order, struct buf *out);
 
 /*
  * Its order.created on the way into the outbox, whose row has the order's id. Message id and body
- * are in `arena`, `trace` must stay. ERR_NO_MEMORY.
+ * are in `arena`, `trace` must stay.
  */
-MUST_CHECK enum err order_created_event(struct arena *arena, const struct order *order,
-                                        struct trace trace, int64_t now_ms,
-                                        struct outbox_event *ret_event);
+struct outbox_event order_created_event(struct arena *arena, const struct order *order,
+                                        struct trace trace, int64_t now_ms);
 
 /*
  * Drop the cached lists of these products (at most CACHE_KEYS_MAX; repetitions are harmless), then

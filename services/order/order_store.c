@@ -178,6 +178,7 @@ static struct pg_call insert_call(struct batch *batch) {
     pg_rows_begin(&rows, &batch->arena, &SQL_ORDER_INSERT, "iiiiTtttttt", state->span);
     for (size_t i = 0; i < state->span; i++) {
         const struct insert_item *item = item_at(batch, state->first + i);
+        rows.failed = rows.failed || state->events[i].body.data == NULL;
         pg_rows_put_int8(&rows, item->order.id);
         pg_rows_put_int8(&rows, item->order.product_id);
         pg_rows_put_int8(&rows, item->order.quantity);
@@ -193,20 +194,16 @@ static struct pg_call insert_call(struct batch *batch) {
 
 static void insert_next(struct batch *batch) {
     struct insert_state *state = batch->state;
-    enum err err = ERR_OK;
     state->events = arena_array(&batch->arena, state->span, sizeof(*state->events));
     if (state->events == NULL) {
-        err = ERR_NO_MEMORY;
-    }
-    for (size_t i = 0; err == ERR_OK && i < state->span; i++) {
-        const struct insert_item *item = item_at(batch, state->first + i);
-        err = order_created_event(&batch->arena, &item->order, trace_of(&item->trace),
-                                  item->order.created_ms, &state->events[i]);
-    }
-    if (err != ERR_OK) {
-        set_outcomes(batch, err);
+        set_outcomes(batch, ERR_NO_MEMORY);
         advance(batch);
         return;
+    }
+    for (size_t i = 0; i < state->span; i++) {
+        const struct insert_item *item = item_at(batch, state->first + i);
+        state->events[i] = order_created_event(&batch->arena, &item->order, trace_of(&item->trace),
+                                               item->order.created_ms);
     }
     struct pg_call call = insert_call(batch);
     pg_run(backends.pg, &call, 1, inserted, batch);

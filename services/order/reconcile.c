@@ -166,8 +166,9 @@ static enum err take_row(const struct pg_rows *rows, size_t row) {
     }
     trace_copy(trace,
                pg_rows_get_trace(rows, row, ORDER_COLUMN_COUNT - 1)); /* from request_id on */
-    return order_created_event(&reconciler.arena, &order, trace_of(trace), reconciler.now_ms,
-                               &reconciler.events[reconciler.event_count++]);
+    reconciler.events[reconciler.event_count++] =
+        order_created_event(&reconciler.arena, &order, trace_of(trace), reconciler.now_ms);
+    return ERR_OK;
 }
 
 static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {

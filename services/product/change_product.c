@@ -273,6 +273,11 @@ static void write_back(struct batch *batch) {
     pg_commit(state->session, calls, call_count, committed, batch);
 }
 
+static void abandon(struct batch *batch, enum err err) {
+    pg_rollback(((struct change_state *)batch->state)->session);
+    wake_all(batch, err);
+}
+
 static void locked(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     struct change_state *state = batch->state;
@@ -281,8 +286,7 @@ static void locked(void *ctx, enum err err, const struct pg_rows *rows) {
         return;
     }
     if (product_set_read(&batch->arena, &rows[0], &state->set) != ERR_OK) {
-        pg_rollback(state->session);
-        wake_all(batch, ERR_NO_MEMORY);
+        abandon(batch, ERR_NO_MEMORY);
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
@@ -290,19 +294,20 @@ static void locked(void *ctx, enum err err, const struct pg_rows *rows) {
         item->outcome = apply_one(item, product_set_find(&state->set, item->change.id));
     }
     state->event_count = product_set_changed_count(&state->set);
-    state->events = arena_array(&batch->arena, state->event_count + 1, sizeof(struct outbox_event));
+    state->events = arena_array(&batch->arena, state->event_count, sizeof(struct outbox_event));
+    if (state->events == NULL) {
+        abandon(batch, ERR_NO_MEMORY);
+        return;
+    }
     apply_all(batch);
 }
 
 static void ids_arrived(void *ctx, enum err err) {
-    struct batch *batch = ctx;
-    struct change_state *state = batch->state;
     if (err != ERR_OK) {
-        pg_rollback(state->session);
-        wake_all(batch, err);
+        abandon(ctx, err);
         return;
     }
-    apply_all(batch);
+    apply_all(ctx);
 }
 
 /* Number the events (the ids may have to be fetched first), then write. */
@@ -314,12 +319,7 @@ static void apply_all(struct batch *batch) {
         id_block_wait(&outbox_ids, ids_arrived, batch);
         return;
     }
-    if (state->events == NULL || product_set_finish(&batch->arena, &state->set, state->now_ms,
-                                                    first_outbox_id, state->events) != ERR_OK) {
-        pg_rollback(state->session);
-        wake_all(batch, ERR_NO_MEMORY);
-        return;
-    }
+    product_set_finish(&batch->arena, &state->set, state->now_ms, first_outbox_id, state->events);
     write_back(batch);
 }
 

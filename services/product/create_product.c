@@ -137,24 +137,6 @@ static void ids_arrived(void *ctx, enum err err) {
     run_insert(NULL, batch);
 }
 
-static enum err build_events(struct batch *batch, int64_t first_outbox_id) {
-    struct outbox_event *events = arena_array(&batch->arena, batch->count, sizeof(*events));
-    if (events == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    for (size_t i = 0; i < batch->count; i++) {
-        struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
-        enum err err =
-            product_event(&batch->arena, KEY_PRODUCT_CREATED, &item->product,
-                          trace_of(&item->trace), first_outbox_id + (int64_t)i, &events[i]);
-        if (err != ERR_OK) {
-            return err;
-        }
-    }
-    batch->state = events;
-    return ERR_OK;
-}
-
 static struct pg_call insert_call(struct batch *batch) {
     struct pg_rows_writer rows;
     pg_rows_begin(&rows, &batch->arena, &SQL_PRODUCT_INSERT, "itiiTt", batch->count);
@@ -190,19 +172,23 @@ static void run_insert(void *ctx, struct batch *batch) {
         id_block_wait(&product_ids, ids_arrived, batch);
         return;
     }
-    for (size_t i = 0; i < batch->count; i++) {
-        struct product *product = &BATCH_ITEM(batch, struct insert_item, i)->product;
-        product->id = first_id + (int64_t)i;
-        product->version = 1;
-        product->created_ms = product->updated_ms = now_ms;
-    }
-    if (build_events(batch, first_outbox_id) != ERR_OK) {
+    struct outbox_event *events = arena_array(&batch->arena, batch->count, sizeof(*events));
+    if (events == NULL) {
         finish(batch, ERR_NO_MEMORY);
         return;
     }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        item->product.id = first_id + (int64_t)i;
+        item->product.version = 1;
+        item->product.created_ms = item->product.updated_ms = now_ms;
+        events[i] = product_event(&batch->arena, KEY_PRODUCT_CREATED, &item->product,
+                                  trace_of(&item->trace), first_outbox_id + (int64_t)i);
+    }
+    batch->state = events;
     struct pg_call calls[2] = {
         insert_call(batch),
-        outbox_insert_call(&batch->arena, batch->state, batch->count),
+        outbox_insert_call(&batch->arena, events, batch->count),
     };
     pg_run(backends.pg, calls, 2, inserted, batch);
 }

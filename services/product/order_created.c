@@ -195,9 +195,9 @@ static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
 
 /* ---- store ---- */
 
-static enum err build_order_event(struct arena *arena, const struct decision_item *item,
-                                  int64_t outbox_id, struct outbox_event *ret_event) {
-    struct order_updated event = {
+static struct outbox_event order_event(struct arena *arena, const struct decision_item *item,
+                                       int64_t outbox_id) {
+    struct order_updated updated = {
         .order_id = item->order.order_id,
         .product_id = item->order.product_id,
         .status = item->order.status,
@@ -205,27 +205,14 @@ static enum err build_order_event(struct arena *arena, const struct decision_ite
         .updated_ms = item->decided_ms,
         .request_id = item->trace.request_id,
     };
+    struct outbox_event event = { .id = outbox_id,
+                                  .routing_key = KEY_ORDER_UPDATED,
+                                  .trace = item->trace };
     struct buf body;
     buf_init(&body, 0);
-    contract_write_order_updated(&event, segment.now_ms, &body);
-    *ret_event = (struct outbox_event){ .id = outbox_id,
-                                        .routing_key = KEY_ORDER_UPDATED,
-                                        .trace = item->trace };
-    return outbox_event_finish(ret_event, arena, &body, KEY_ORDER_UPDATED "-%" PRId64,
-                               event.order_id);
-}
-
-static enum err build_events(struct arena *arena, int64_t first_outbox_id) {
-    for (size_t i = 0; i < segment.count; i++) {
-        enum err err = build_order_event(arena, &segment.items[i], first_outbox_id + (int64_t)i,
-                                         &segment.events[i]);
-        if (err != ERR_OK) {
-            return err;
-        }
-    }
-    return product_set_finish(arena, &segment.set, segment.now_ms,
-                              first_outbox_id + (int64_t)segment.count,
-                              segment.events + segment.count);
+    contract_write_order_updated(&updated, segment.now_ms, &body);
+    outbox_event_finish(&event, arena, &body, KEY_ORDER_UPDATED "-%" PRId64, updated.order_id);
+    return event;
 }
 
 /* New decisions only: copies and what the ledger has are left out. */
@@ -255,13 +242,12 @@ static void store_outcomes(struct arena *arena) {
         id_block_wait(&outbox_ids, ids_arrived, NULL);
         return;
     }
-    if (build_events(arena, first_outbox_id) != ERR_OK) {
-        abandon(ERR_NO_MEMORY);
-        return;
-    }
     for (size_t i = 0; i < segment.count; i++) {
+        segment.events[i] = order_event(arena, &segment.items[i], first_outbox_id + (int64_t)i);
         new_count += !segment.items[i].order.known;
     }
+    product_set_finish(arena, &segment.set, segment.now_ms,
+                       first_outbox_id + (int64_t)segment.count, segment.events + segment.count);
     if (new_count > 0) {
         calls[call_count++] = ledger_call(arena, new_count);
     }

@@ -39,8 +39,9 @@ void product_encode(const struct product *product, struct buf *out) {
     json_write_end_object(&writer);
 }
 
-enum err product_event(struct arena *arena, const char *routing_key, const struct product *product,
-                       struct trace trace, int64_t outbox_id, struct outbox_event *ret_event) {
+struct outbox_event product_event(struct arena *arena, const char *routing_key,
+                                  const struct product *product, struct trace trace,
+                                  int64_t outbox_id) {
     struct told_product told = {
         .id = product->id,
         .name = { product->name, product->name_length },
@@ -54,10 +55,10 @@ enum err product_event(struct arena *arena, const char *routing_key, const struc
     struct buf body;
     buf_init(&body, 0);
     contract_write_product_event(&told, clock_unix_ms(), &body);
-    *ret_event =
-        (struct outbox_event){ .id = outbox_id, .routing_key = routing_key, .trace = trace };
-    return outbox_event_finish(ret_event, arena, &body, "%s-%" PRId64 "-v%" PRId64, routing_key,
-                               product->id, product->version);
+    struct outbox_event event = { .id = outbox_id, .routing_key = routing_key, .trace = trace };
+    outbox_event_finish(&event, arena, &body, "%s-%" PRId64 "-v%" PRId64, routing_key, product->id,
+                        product->version);
+    return event;
 }
 
 void product_etag(int64_t version, char out[PRODUCT_ETAG_BYTES]) {

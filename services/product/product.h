@@ -34,11 +34,11 @@ void product_from_row(const struct pg_rows *rows, size_t row, struct product *re
 void product_encode(const struct product *product, struct buf *out);
 /*
  * product.created or product.updated on the way into the outbox, as row `outbox_id`. Message id and
- * body are in `arena`, `trace` must stay. ERR_NO_MEMORY.
+ * body are in `arena`, `trace` must stay.
  */
-MUST_CHECK enum err product_event(struct arena *arena, const char *routing_key,
+struct outbox_event product_event(struct arena *arena, const char *routing_key,
                                   const struct product *product, struct trace trace,
-                                  int64_t outbox_id, struct outbox_event *ret_event);
+                                  int64_t outbox_id);
 
 enum { PRODUCT_ETAG_BYTES = 24 };
 /* "7" with its quotes: the version, as a strong entity tag (RFC 9110 §8.8.3). */

@@ -57,8 +57,8 @@ size_t product_set_changed_count(const struct product_set *set) {
     return changed;
 }
 
-enum err product_set_finish(struct arena *arena, struct product_set *set, int64_t now_ms,
-                            int64_t first_outbox_id, struct outbox_event *ret_events) {
+void product_set_finish(struct arena *arena, struct product_set *set, int64_t now_ms,
+                        int64_t first_outbox_id, struct outbox_event *ret_events) {
     size_t next = 0;
     for (size_t i = 0; i < set->count; i++) {
         struct changed_product *item = &set->items[i];
@@ -69,14 +69,10 @@ enum err product_set_finish(struct arena *arena, struct product_set *set, int64_
         if (now_ms > item->product.updated_ms) { /* the clock may step back, a product must not */
             item->product.updated_ms = now_ms;
         }
-        enum err err = product_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->trace,
-                                     first_outbox_id + (int64_t)next, &ret_events[next]);
-        if (err != ERR_OK) {
-            return err;
-        }
+        ret_events[next] = product_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->trace,
+                                         first_outbox_id + (int64_t)next);
         next++;
     }
-    return ERR_OK;
 }
 
 struct pg_call product_set_update_call(struct arena *arena, const struct product_set *set) {

@@ -260,20 +260,20 @@ bool outbox_is_idle(const struct outbox *outbox) {
 
 /* ---- into the table ---- */
 
-enum err outbox_event_finish(struct outbox_event *event, struct arena *arena, struct buf *body,
-                             const char *format, ...) {
+void outbox_event_finish(struct outbox_event *event, struct arena *arena, struct buf *body,
+                         const char *format, ...) {
     char id[MESSAGE_ID_BYTES];
     va_list values;
     va_start(values, format);
     int id_length = vsnprintf(id, sizeof(id), format, values);
     va_end(values);
     assert(id_length > 0 && id_length < MESSAGE_ID_BYTES);
-    size_t length = buf_length(body);
     event->message_id = arena_copy(arena, id, (size_t)id_length);
-    event->body.data = body->failed ? NULL : arena_copy(arena, buf_bytes(body), length);
-    event->body.len = length;
+    if (event->message_id != NULL && !body->failed) {
+        event->body.len = buf_length(body);
+        event->body.data = arena_copy(arena, buf_bytes(body), event->body.len);
+    }
     buf_free(body);
-    return event->message_id == NULL || event->body.data == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
 static struct pg_call insert_call(const struct pg_statement *statement, struct arena *arena,
@@ -282,6 +282,7 @@ static struct pg_call insert_call(const struct pg_statement *statement, struct a
     pg_rows_begin(&rows, arena, statement, "itttttt", count);
     for (size_t i = 0; i < count; i++) {
         const struct outbox_event *event = &events[i];
+        rows.failed = rows.failed || event->body.data == NULL;
         pg_rows_put_int8(&rows, event->id);
         pg_rows_put_text(&rows, str_of(event->routing_key));
         pg_rows_put_text(&rows, str_of(event->message_id));
@@ -485,15 +486,20 @@ static int compare_ids(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
+static int64_t take_backlog(struct outbox *outbox) {
+    int64_t id = outbox->backlog[outbox->backlog_head];
+    outbox->backlog_head = (outbox->backlog_head + 1) % BACKLOG_MAX;
+    outbox->backlog_count--;
+    return id;
+}
+
 static void read_backlog(struct outbox *outbox) {
     if (outbox->backlog_count == 0 || outbox->reading_count > 0 || outbox->closing ||
         outbox->inflight >= outbox->options.backlog_below) {
         return;
     }
     while (outbox->backlog_count > 0 && outbox->reading_count < outbox->options.sweep_batch_max) {
-        outbox->reading[outbox->reading_count++] = outbox->backlog[outbox->backlog_head];
-        outbox->backlog_head = (outbox->backlog_head + 1) % BACKLOG_MAX;
-        outbox->backlog_count--;
+        outbox->reading[outbox->reading_count++] = take_backlog(outbox);
     }
     qsort(outbox->reading, outbox->reading_count, sizeof(*outbox->reading), compare_ids);
     struct pg_call call = pg_rows_ids_call(&outbox->backlog_arena, &SQL_OUTBOX_READ,
@@ -552,9 +558,7 @@ static void on_timer(void *ctx) {
 /* The broker is away: the sweep finds what waits here, for this process or for another. */
 static void drop_backlog(struct outbox *outbox) {
     while (outbox->backlog_count > 0) {
-        id_set_remove(&outbox->held, outbox->backlog[outbox->backlog_head]);
-        outbox->backlog_head = (outbox->backlog_head + 1) % BACKLOG_MAX;
-        outbox->backlog_count--;
+        id_set_remove(&outbox->held, take_backlog(outbox));
     }
     show_levels(outbox);
 }

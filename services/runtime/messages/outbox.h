@@ -49,8 +49,8 @@ struct outbox_event {
     const char *routing_key;
     const char *message_id;
     struct trace trace;
-    struct str body;
-    int64_t claim; /* 0: as inserted; for the sweep */
+    struct str body; /* .data NULL: no memory; a request that inserts it ends so */
+    int64_t claim;   /* 0: as inserted; for the sweep */
 };
 
 struct outbox_options {
@@ -98,11 +98,10 @@ void outbox_close(struct outbox *outbox); /* accepts one zeroed; pg must be clos
 
 /*
  * The rest of an event: its message id, as by printf(), and `body`, which is freed. Memory from
- * `arena`. ERR_NO_MEMORY.
+ * `arena`.
  */
-MUST_CHECK enum err outbox_event_finish(struct outbox_event *event, struct arena *arena,
-                                        struct buf *body, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void outbox_event_finish(struct outbox_event *event, struct arena *arena, struct buf *body,
+                         const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* The INSERT for the caller's transaction. Memory from `arena`, until the request is done. */
 struct pg_call outbox_insert_call(struct arena *arena, const struct outbox_event *events,

@@ -218,36 +218,33 @@ static void flush(struct pg_conn *conn) {
 
 #define READ_ONLY "25006"
 
-static enum err classify(const PGresult *result) {
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    if (state == NULL) {
-        return ERR_UNAVAILABLE;
-    }
-    if (strcmp(state, "23505") == 0) {
-        return ERR_DUPLICATE;
-    }
-    if (strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0) {
-        return ERR_REJECTED_DATA;
-    }
-    if (strcmp(state, "57014") == 0 || strcmp(state, "55P03") == 0) { /* canceled; lock timeout */
-        return ERR_TIMEOUT;
-    }
-    if (strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0) {
-        return ERR_CONFLICT;
-    }
-    static const char *const AWAY[] = { "57", "08", "53", "58", READ_ONLY, "25P03" };
-    for (size_t i = 0; i < sizeof(AWAY) / sizeof(AWAY[0]); i++) {
-        /* shutdown, connection, resources, I/O, not the primary, idle in transaction */
-        if (strncmp(state, AWAY[i], strlen(AWAY[i])) == 0) {
-            return ERR_UNAVAILABLE;
+/*
+ * What a SQLSTATE begins with; the first that fits counts. Unavailable: shutdown, connection,
+ * resources, I/O, not the primary, idle in transaction.
+ */
+static const struct {
+    const char *state;
+    enum err err;
+} CLASSES[] = {
+    { "23505", ERR_DUPLICATE },   { "22", ERR_REJECTED_DATA }, { "23", ERR_REJECTED_DATA },
+    { "57014", ERR_TIMEOUT },     { "55P03", ERR_TIMEOUT },    { "40001", ERR_CONFLICT },
+    { "40P01", ERR_CONFLICT },    { "57", ERR_UNAVAILABLE },   { "08", ERR_UNAVAILABLE },
+    { "53", ERR_UNAVAILABLE },    { "58", ERR_UNAVAILABLE },   { READ_ONLY, ERR_UNAVAILABLE },
+    { "25P03", ERR_UNAVAILABLE },
+};
+
+static enum err classify(const char *state) {
+    for (size_t i = 0; state != NULL && i < sizeof(CLASSES) / sizeof(CLASSES[0]); i++) {
+        if (strncmp(state, CLASSES[i].state, strlen(CLASSES[i].state)) == 0) {
+            return CLASSES[i].err;
         }
     }
-    return ERR_INTERNAL;
+    return state == NULL ? ERR_UNAVAILABLE : ERR_INTERNAL;
 }
 
 static void keep_error(struct pg_conn *conn, const PGresult *result) {
-    enum err err = classify(result);
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    enum err err = classify(state);
     if (state != NULL && strcmp(state, READ_ONLY) == 0) {
         conn->read_only = true;
     }
@@ -255,8 +252,7 @@ static void keep_error(struct pg_conn *conn, const PGresult *result) {
         conn->err = err;
     }
     if (err != ERR_DUPLICATE && err != ERR_CONFLICT) {
-        log_warn("database error",
-                 LOG_STR("sqlstate", PQresultErrorField(result, PG_DIAG_SQLSTATE)),
+        log_warn("database error", LOG_STR("sqlstate", state),
                  LOG_STR("error", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)),
                  LOG_STR("detail", PQresultErrorField(result, PG_DIAG_CONTEXT)));
     }

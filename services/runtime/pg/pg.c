@@ -96,6 +96,13 @@ static enum err allocate(struct pg *pg) {
     return ERR_OK;
 }
 
+static void free_all(struct pg *pg) {
+    free(pg->conns);
+    free(pg->sessions);
+    free(pg->migration_script);
+    free(pg);
+}
+
 enum err pg_open(struct loop *loop, const struct pg_options *options, struct pg **ret_pg) {
     assert(options->connections > 0 && options->requests_max > 0 && options->deadline_ms > 0);
     struct pg *pg = calloc(1, sizeof(*pg));
@@ -112,10 +119,7 @@ enum err pg_open(struct loop *loop, const struct pg_options *options, struct pg 
     format_server_options(pg);
     enum err err = allocate(pg);
     if (err != ERR_OK) {
-        free(pg->conns);
-        free(pg->sessions);
-        free(pg->migration_script);
-        free(pg);
+        free_all(pg);
         return err;
     }
     resolver_open(&pg->resolver, loop, options->host);
@@ -137,7 +141,6 @@ void pg_close(struct pg *pg) {
     if (pg == NULL) {
         return;
     }
-    pg->closing = true;
     for (size_t i = 0; i < pg->options.connections; i++) {
         pg_conn_close(&pg->conns[i]);
     }
@@ -145,19 +148,11 @@ void pg_close(struct pg *pg) {
     dispatch(pg); /* fails what waits */
     loop_task_cancel(&pg->dispatch);
     resolver_close(&pg->resolver);
-    free(pg->conns);
-    free(pg->sessions);
-    free(pg->migration_script);
-    free(pg);
+    free_all(pg);
 }
 
 bool pg_is_ready(const struct pg *pg) {
     return pg->ready_count > 0;
-}
-
-void pg_on_ready(struct pg *pg, loop_fn *fn, void *ctx) {
-    pg->ready_fn = fn;
-    pg->ready_ctx = ctx;
 }
 
 /* ---- requests and sessions ---- */
@@ -307,9 +302,6 @@ void pg_conn_became_idle(struct pg_conn *conn, bool first_time) {
     if (pg->ready_count == 1) {
         log_info("database ready", LOG_STR("host", pg->options.host),
                  LOG_INT("port", pg->options.port), LOG_STR("database", pg->options.database));
-        if (pg->ready_fn != NULL) {
-            pg->ready_fn(pg->ready_ctx);
-        }
     }
 }
 

@@ -116,8 +116,6 @@ MUST_CHECK enum err pg_open(struct loop *loop, const struct pg_options *options,
 void pg_close(struct pg *pg);
 /* At least one connection is ready for requests. */
 bool pg_is_ready(const struct pg *pg);
-/* Run fn(ctx) whenever the first connection becomes ready (again). */
-void pg_on_ready(struct pg *pg, loop_fn *fn, void *ctx);
 
 /*
  * Run `calls` as one transaction. `calls` is copied, the bytes of its parameters must stay until
@@ -177,7 +175,7 @@ struct pg_rows_writer {
     size_t rows_max;
     size_t count; /* whole rows so far */
     size_t column;
-    bool failed;
+    bool failed; /* may be set from outside too, when a value could not be made */
     struct pg_rows_column {
         void *cells;
         size_t text_bytes;

@@ -67,15 +67,12 @@ struct pg {
     char server_options[160];
     char *migration_script;
     bool migrated;
-    bool closing;
     struct pg_conn *conns;
     struct list idle;
     size_t ready_count; /* connections past preparing */
     struct pg_session *sessions;
     struct list free, waiting, failed;
     struct loop_task dispatch;
-    loop_fn *ready_fn;
-    void *ready_ctx;
 };
 
 /* conn.c */

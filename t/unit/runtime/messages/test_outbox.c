@@ -115,6 +115,33 @@ START_TEST(an_insert_without_memory_fails_its_request) {
 }
 END_TEST
 
+START_TEST(an_event_without_memory_fails_what_inserts_it) {
+    size_t whole_count = 0;
+    for (size_t bytes_max = 0; bytes_max <= 128; bytes_max += 16) {
+        struct outbox_event events[] = { EVENTS[0], { .id = 7, .routing_key = "k" } };
+        struct arena arena, small;
+        struct buf body;
+        events[1].trace = EVENTS[1].trace;
+        arena_init(&arena, 65536);
+        arena_init(&small, bytes_max);
+        buf_init(&body, 0);
+        buf_append_str(&body, "{\"id\":1234567890}");
+        outbox_event_finish(&events[1], &small, &body, "k-%d", 7);
+        struct pg_call call = outbox_insert_call(&arena, events, 2);
+        bool whole = events[1].body.data != NULL;
+        whole_count += whole;
+        ck_assert_int_eq(call.params[0].length < 0, !whole);
+        if (whole) {
+            ck_assert_str_eq(events[1].message_id, "k-7");
+            ck_assert(str_equal(events[1].body, STR("{\"id\":1234567890}")));
+        }
+        arena_done(&arena);
+        arena_done(&small);
+    }
+    ck_assert(whole_count > 0 && whole_count < 8);
+}
+END_TEST
+
 START_TEST(published_confirmed_deleted) {
     static const int64_t IDS[] = { 101, 102, 103 };
     static const uint64_t COOKIES[] = { 101, 102, 103 };
@@ -517,6 +544,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, the_insert_names_every_column);
     tcase_add_test(tcase, an_insert_without_memory_fails_its_request);
+    tcase_add_test(tcase, an_event_without_memory_fails_what_inserts_it);
     tcase_add_test(tcase, published_confirmed_deleted);
     tcase_add_test(tcase, what_was_not_confirmed_keeps_its_row_and_may_be_sent_again);
     tcase_add_test(tcase, what_is_under_way_is_not_sent_twice);
