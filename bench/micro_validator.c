@@ -27,7 +27,7 @@ struct subject {
     const struct operation *operation;
     char *body;
     size_t len;
-    const struct oa_json *value;
+    const struct value *value;
 };
 
 static void print_problem(void *user, const char *line) {
@@ -138,7 +138,7 @@ int main(int argc, char **argv) {
     }
     load_schema(&subject, argv[1]);
     load_body(&subject, argv[2]);
-    subject.value = oa_json_parse(arena, subject.body, subject.len, REQUEST_BODY_DEPTH_MAX, &error);
+    subject.value = value_parse(arena, subject.body, subject.len, REQUEST_BODY_DEPTH_MAX, &error);
     require(subject.value, "the body is not JSON");
     text_ns = measure(&subject, time_ns, &valid, judge_text);
     if (subject.schema != NULL) {

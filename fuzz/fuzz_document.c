@@ -125,7 +125,7 @@ static struct str media_of(struct request *request) {
 }
 
 static void check_respelled(const struct operation *operation, struct str media,
-                            const struct oa_json *value, const struct report *expected) {
+                            const struct value *value, const struct report *expected) {
     struct verdict respelled;
     size_t len;
     char *text = fuzz_respell(value, &len);
@@ -143,10 +143,10 @@ static void check_body(const struct operation *operation, struct str media, stru
     struct verdict all;
     struct verdict one;
     struct json_scan_error error;
-    const struct oa_json *value;
+    const struct value *value;
 
     REQUIRE(arena != NULL);
-    value = oa_json_parse(arena, text, body.len, REQUEST_BODY_DEPTH_MAX, &error);
+    value = value_parse(arena, text, body.len, REQUEST_BODY_DEPTH_MAX, &error);
     verdict_init(&all, REPORT_ERRORS_MAX_DEFAULT);
     verdict_init(&one, 1);
     all.good = request_body(operation, media, text, body.len, NULL, &all.report);
@@ -185,10 +185,10 @@ static void check_respelled_document(struct piece text, unsigned problems) {
     struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     struct problems again = { 0 };
     struct json_scan_error error;
-    const struct oa_json *value;
+    const struct value *value;
 
     REQUIRE(arena != NULL);
-    value = oa_json_parse(arena, text.data, text.len, JSON_SCAN_DEPTH_MAX, &error);
+    value = value_parse(arena, text.data, text.len, JSON_SCAN_DEPTH_MAX, &error);
     if (value != NULL) {
         struct piece respelled;
 

@@ -9,7 +9,7 @@
  */
 #include "base/json_write.h"
 #include "base/utf8.h"
-#include "openapi/json.h"
+#include "openapi/value.h"
 #include "openapi_checks.h"
 #include "runtime/json/json.h"
 
@@ -64,44 +64,44 @@ static void compare_with_itself(struct arena *arena, struct json_object *tree) {
     free(written);
 }
 
-static void compare_strings(const struct oa_json *ours, struct json_object *theirs) {
+static void compare_strings(const struct value *ours, struct json_object *theirs) {
     struct str text = { json_object_get_string(theirs),
                         (size_t)json_object_get_string_len(theirs) };
     REQUIRE(str_equal(ours->text, text) && utf8_count(text.data, text.len) == ours->count);
 }
 
 /* The gateway's value and that of the services. */
-static void compare_trees(const struct oa_json *ours, struct json_object *theirs) {
-    const struct oa_json *item;
+static void compare_trees(const struct value *ours, struct json_object *theirs) {
+    const struct value *item;
     switch (json_object_get_type(theirs)) {
-    case json_type_null: REQUIRE(ours->type == OA_NULL); return;
+    case json_type_null: REQUIRE(ours->type == VALUE_NULL); return;
     case json_type_boolean:
-        REQUIRE(ours->type == (json_object_get_boolean(theirs) ? OA_TRUE : OA_FALSE));
+        REQUIRE(ours->type == (json_object_get_boolean(theirs) ? VALUE_TRUE : VALUE_FALSE));
         return;
     case json_type_int:
-        REQUIRE(ours->type == OA_NUMBER && ours->count == 1);
+        REQUIRE(ours->type == VALUE_NUMBER && ours->count == 1);
         REQUIRE(ours->integer == json_object_get_int64(theirs));
         return;
     case json_type_double:
-        REQUIRE(ours->type == OA_NUMBER && ours->count == 0);
+        REQUIRE(ours->type == VALUE_NUMBER && ours->count == 0);
         REQUIRE(str_is(ours->raw, json_object_get_userdata(theirs)));
         return;
     case json_type_string:
-        REQUIRE(ours->type == OA_STRING);
+        REQUIRE(ours->type == VALUE_STRING);
         compare_strings(ours, theirs);
         return;
     case json_type_array:
-        REQUIRE(ours->type == OA_ARRAY && ours->count == json_object_array_length(theirs));
+        REQUIRE(ours->type == VALUE_ARRAY && ours->count == json_object_array_length(theirs));
         item = ours->child;
         for (size_t i = 0; i < ours->count; i++, item = item->next) {
             compare_trees(item, json_object_array_get_idx(theirs, i));
         }
         return;
     case json_type_object:
-        REQUIRE(ours->type == OA_OBJECT &&
+        REQUIRE(ours->type == VALUE_OBJECT &&
                 ours->count == (size_t)json_object_object_length(theirs));
         json_object_object_foreach(theirs, name, member) {
-            item = oa_json_get(ours, name);
+            item = value_get(ours, name);
             REQUIRE(item != NULL);
             compare_trees(item, member);
         }
@@ -115,7 +115,7 @@ static void compare_with_gateway(const char *text, size_t length, enum err err,
     struct arena *arena = arena_open(ARENA_BYTES_MAX);
     struct json_scan_error other;
     REQUIRE(arena != NULL);
-    const struct oa_json *value = oa_json_parse_limited(arena, text, length, &LIMITS, &other);
+    const struct value *value = value_parse_limited(arena, text, length, &LIMITS, &other);
     REQUIRE((value != NULL) == (err == ERR_OK));
     if (value != NULL) {
         compare_trees(value, tree);

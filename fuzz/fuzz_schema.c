@@ -109,7 +109,7 @@ static void check_wrapped(const char *before, const struct subject *schema, cons
     close_subject(&wrapped);
 }
 
-static void check_respelled(const struct subject *schema, const struct oa_json *value,
+static void check_respelled(const struct subject *schema, const struct value *value,
                             const struct verdict *expected) {
     struct piece respelled;
     struct verdict verdict;
@@ -130,13 +130,13 @@ static bool can_be_wrapped(const struct subject *schema) {
 static void check_instance(const struct subject *schema, struct piece instance) {
     struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     struct json_scan_error error;
-    const struct oa_json *value;
+    const struct value *value;
     struct verdict all;
     struct verdict one;
 
     REQUIRE(arena != NULL);
     instance.data = fuzz_copy(instance);
-    value = oa_json_parse(arena, instance.data, instance.len, REQUEST_BODY_DEPTH_MAX, &error);
+    value = value_parse(arena, instance.data, instance.len, REQUEST_BODY_DEPTH_MAX, &error);
     all = judge(schema, instance, ERRORS_MAX);
     one = judge(schema, instance, 1);
     REQUIRE(all.valid == one.valid);
@@ -166,10 +166,10 @@ static void check_instance(const struct subject *schema, struct piece instance) 
 static void check_respelled_schema(const struct subject *schema) {
     struct arena *arena = arena_open(FUZZ_ARENA_BYTES_MAX);
     struct json_scan_error error;
-    const struct oa_json *value;
+    const struct value *value;
 
     REQUIRE(arena != NULL);
-    value = oa_json_parse(arena, schema->text.data, schema->text.len, JSON_SCAN_DEPTH_MAX, &error);
+    value = value_parse(arena, schema->text.data, schema->text.len, JSON_SCAN_DEPTH_MAX, &error);
     if (value != NULL) {
         struct subject respelled;
         struct piece text;

@@ -29,19 +29,19 @@ static bool starts_with(struct str text, const char *start) {
 
 static bool is_json_pointer(struct str text) {
     const struct format *format = format_find((struct str){ "json-pointer", 12 });
-    struct oa_json value = { .type = OA_STRING, .text = text };
+    struct value value = { .type = VALUE_STRING, .text = text };
 
     REQUIRE(format != NULL);
     return format_check(format, &value);
 }
 
 /* Whether the reference token of a pointer is the name of `child`, or its index. */
-static bool is_token(const struct oa_json *parent, const struct oa_json *child, size_t index,
+static bool is_token(const struct value *parent, const struct value *child, size_t index,
                      struct piece token) {
     char number[24];
     size_t at = 0;
 
-    if (parent->type == OA_ARRAY) {
+    if (parent->type == VALUE_ARRAY) {
         int len = snprintf(number, sizeof(number), "%zu", index);
 
         return token.len == (size_t)len && memcmp(token.data, number, token.len) == 0;
@@ -60,7 +60,7 @@ static bool is_token(const struct oa_json *parent, const struct oa_json *child, 
 }
 
 /* Where a pointer that is not cut leads; only its last token may name something that is missing. */
-static void check_pointer(struct str path, const struct oa_json *value) {
+static void check_pointer(struct str path, const struct value *value) {
     struct piece rest = { path.data, path.len };
 
     if (path.len == 0) {
@@ -70,7 +70,7 @@ static void check_pointer(struct str path, const struct oa_json *value) {
     for (;;) {
         bool more = memchr(rest.data, '/', rest.len) != NULL;
         struct piece token = fuzz_take(&rest, '/');
-        const struct oa_json *child = value->child;
+        const struct value *child = value->child;
         size_t index = 0;
 
         while (child != NULL && !is_token(value, child, index, token)) {
@@ -107,7 +107,7 @@ static bool is_cut(struct str path) {
     return path.len > CUT_BYTES_MIN && memcmp(path.data + path.len - len, ellipsis, len) == 0;
 }
 
-void fuzz_check_report(const struct report *report, const struct oa_json *body) {
+void fuzz_check_report(const struct report *report, const struct value *body) {
     unsigned count = 0;
 
     REQUIRE(report->count <= report->count_max);
@@ -155,19 +155,19 @@ static void write_string(FILE *out, struct str text) {
     fputc('"', out);
 }
 
-static void write_value(FILE *out, const struct oa_json *value) {
-    bool object = value->type == OA_OBJECT;
+static void write_value(FILE *out, const struct value *value) {
+    bool object = value->type == VALUE_OBJECT;
 
-    if (value->type == OA_STRING) {
+    if (value->type == VALUE_STRING) {
         write_string(out, value->text);
         return;
     }
-    if (!object && value->type != OA_ARRAY) {
+    if (!object && value->type != VALUE_ARRAY) {
         fwrite(value->raw.data, 1, value->raw.len, out);
         return;
     }
     fputs(object ? "{\n" : "[ ", out);
-    for (const struct oa_json *child = value->child; child != NULL; child = child->next) {
+    for (const struct value *child = value->child; child != NULL; child = child->next) {
         if (object) {
             write_string(out, child->key);
             fputs("\t:\r", out);
@@ -178,7 +178,7 @@ static void write_value(FILE *out, const struct oa_json *value) {
     fputc(object ? '}' : ']', out);
 }
 
-char *fuzz_respell(const struct oa_json *value, size_t *ret_len) {
+char *fuzz_respell(const struct value *value, size_t *ret_len) {
     char *text = NULL;
     FILE *out = open_memstream(&text, ret_len);
 

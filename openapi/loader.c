@@ -281,7 +281,7 @@ char *loader_read(const char *file, size_t *ret_len, loader_problem_fn *problem,
 bool loader_parse(struct loader *loader, const char *text, size_t len, const char *hint) {
     struct json_scan_error error;
 
-    loader->root = oa_json_parse(loader->arena, text, len, JSON_SCAN_DEPTH_MAX, &error);
+    loader->root = value_parse(loader->arena, text, len, JSON_SCAN_DEPTH_MAX, &error);
     return loader->root != NULL || fail_text(loader, "line %zu, column %zu: %s%s", error.line,
                                              error.column, error.reason, hint);
 }
@@ -340,11 +340,11 @@ struct str loader_token(struct str *pointer) {
     return token;
 }
 
-const struct oa_json *loader_step(const struct oa_json *node, struct str token) {
+const struct value *loader_step(const struct value *node, struct str token) {
     size_t index = 0;
 
-    if (node->type != OA_ARRAY) {
-        return oa_json_member(node, token);
+    if (node->type != VALUE_ARRAY) {
+        return value_member(node, token);
     }
     if (token.len == 0 || token.len > 9 || (token.data[0] == '0' && token.len > 1)) {
         return NULL;
@@ -362,14 +362,14 @@ const struct oa_json *loader_step(const struct oa_json *node, struct str token) 
     return node;
 }
 
-const struct oa_json *loader_resolve(struct loader *loader, const struct oa_json *reference,
-                                     const struct place *place, struct str *ret_pointer) {
-    const struct oa_json *node = loader->root;
+const struct value *loader_resolve(struct loader *loader, const struct value *reference,
+                                   const struct place *place, struct str *ret_pointer) {
+    const struct value *node = loader->root;
     struct str text = reference->text;
     struct str pointer;
     bool is_malformed;
 
-    if (reference->type != OA_STRING || text.len == 0 || text.data[0] != '#' ||
+    if (reference->type != VALUE_STRING || text.len == 0 || text.data[0] != '#' ||
         (text.len > 1 && text.data[1] != '/')) {
         loader_fail(loader, place, "only references within the document (\"#/...\") are supported");
         return NULL;
@@ -391,10 +391,10 @@ const struct oa_json *loader_resolve(struct loader *loader, const struct oa_json
     return node;
 }
 
-bool loader_follow(struct loader *loader, const struct oa_json **node, const struct place **place,
+bool loader_follow(struct loader *loader, const struct value **node, const struct place **place,
                    struct place *storage) {
     for (unsigned i = 0; i < FOLLOW_MAX; i++) {
-        const struct oa_json *reference = oa_json_get(*node, "$ref");
+        const struct value *reference = value_get(*node, "$ref");
         struct str pointer;
 
         if (reference == NULL) {

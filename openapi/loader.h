@@ -25,8 +25,8 @@ typedef void loader_problem_fn(void *user, const char *line);
 
 struct loader {
     struct arena *arena;
-    const struct oa_json *root; /* what local references lead into */
-    const char *name;           /* of the document, for messages */
+    const struct value *root; /* what local references lead into */
+    const char *name;         /* of the document, for messages */
     loader_problem_fn *problem;
     void *user;
     struct loader_problem *problems; /* what was reported, the latest first */
@@ -78,17 +78,17 @@ struct str loader_fragment(struct loader *loader, struct str fragment, const str
 struct str loader_token(struct str *pointer);
 
 /* The member or item that the token names, or NULL. */
-const struct oa_json *loader_step(const struct oa_json *node, struct str token);
+const struct value *loader_step(const struct value *node, struct str token);
 
 /* The node that a local reference names, and its pointer; NULL after loader_fail(). */
-const struct oa_json *loader_resolve(struct loader *loader, const struct oa_json *reference,
-                                     const struct place *place, struct str *ret_pointer);
+const struct value *loader_resolve(struct loader *loader, const struct value *reference,
+                                   const struct place *place, struct str *ret_pointer);
 
 /*
  * Follow {"$ref": "#/..."} of anything but a schema. On return *node is the target and
  * *place (a root) its pointer; both stay as they are when there is no $ref.
  */
-bool loader_follow(struct loader *loader, const struct oa_json **node, const struct place **place,
+bool loader_follow(struct loader *loader, const struct value **node, const struct place **place,
                    struct place *storage);
 
 /* The known name that is nearest to `name`: offer it all names, then read `known` (or NULL). */

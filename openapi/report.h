@@ -5,7 +5,7 @@
 #define OPENAPI_REPORT_H
 
 #include "base/arena.h"
-#include "openapi/json.h"
+#include "openapi/value.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -93,7 +93,7 @@ static inline struct place place_key(const struct place *parent, struct str key)
     return (struct place){ .parent = parent, .key = key };
 }
 
-static inline struct place place_member(const struct place *parent, const struct oa_json *member) {
+static inline struct place place_member(const struct place *parent, const struct value *member) {
     return place_key(parent, member->key);
 }
 
@@ -106,7 +106,7 @@ static inline struct place place_index(const struct place *parent, size_t index)
 }
 
 /* A child of an object, or the item of an array that stands at `index`. */
-static inline struct place place_child(const struct place *parent, const struct oa_json *child,
+static inline struct place place_child(const struct place *parent, const struct value *child,
                                        size_t index) {
     return child->key.data != NULL ? place_member(parent, child) : place_index(parent, index);
 }

@@ -12,10 +12,6 @@ set -euo pipefail
 case ${1:-} in -h | --help) sed '1d; /^#/!Q; s/^# \{0,1\}//' "$0"; exit ;; esac
 export LC_ALL=C
 
-# A file whose names begin otherwise, since a library has its own: FILE PREFIX.
-NAMED='
-openapi/json  oa_json
-'
 # What stands on the top because a frame below looks for it by this name: no call upwards.
 FRAMES='
 ngx_http_prodorder_gateway_module
@@ -49,7 +45,7 @@ symbols() {
 }
 
 check() {
-    awk -v named="$NAMED" -v frames="$FRAMES" -v circles="$CIRCLES" '
+    awk -v frames="$FRAMES" -v circles="$CIRCLES" '
     function begins(symbol, names,    list, i, n) {
         n = split(names, list, " ")
         for (i = 1; i <= n; i++)
@@ -62,7 +58,6 @@ check() {
         n = split(file, part, "/")
         names = part[n]
         if (file !~ /^ngx_prodorder_gateway\//) names = names " " part[n - 1] "_" part[n]
-        if (file in prefix) names = prefix[file]
         if (begins(symbol, names) || (symbol in is_frame && part[n] ~ /^(app|ngx_http_prodorder_module)$/)) return ""
         if (letter != "T" && symbol !~ /[a-z]/) return ""
         gsub(/[^ ]+/, "&_...", names)
@@ -119,9 +114,6 @@ check() {
     BEGIN {
         split(frames, line, "\n")
         for (i in line) is_frame[line[i]] = 1
-        n = split(named, line, "\n")
-        for (i = 1; i <= n; i++)
-            if (split(line[i], word, " ") == 2) prefix[word[1]] = word[2]
     }
 
     NF != 3 || $3 ~ /^_/ || $3 == "main" { next }

@@ -27,8 +27,8 @@ static void ngx_http_prodorder_write_details(ngx_http_prodorder_json_t *json,
     ngx_http_request_t *r, ngx_http_prodorder_ctx_t *ctx);
 static void ngx_http_prodorder_write_report(ngx_http_prodorder_json_t *json,
     struct report *report);
-static ngx_str_t ngx_http_prodorder_raw(const struct oa_json *value,
-    enum oa_json_type type);
+static ngx_str_t ngx_http_prodorder_raw(const struct value *value,
+    enum value_type type);
 static ngx_str_t ngx_http_prodorder_status_message(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 static ngx_str_t ngx_http_prodorder_message_of(ngx_uint_t status);
@@ -253,8 +253,8 @@ ngx_http_prodorder_error_text_parse(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx)
 {
     struct arena            arena;
-    struct oa_json         *root;
-    const struct oa_json   *message;
+    struct value           *root;
+    const struct value     *message;
     struct json_scan_error  error;
 
     if (ctx->collected == NULL || ctx->overflow) {
@@ -264,31 +264,31 @@ ngx_http_prodorder_error_text_parse(ngx_http_request_t *r,
     ngx_http_prodorder_request_arena(r, &arena,
                                      64 * NGX_HTTP_PRODORDER_ERROR_MAX);
 
-    root = oa_json_parse(&arena, (char *) ctx->collected->pos,
-                         ctx->collected->last - ctx->collected->pos,
-                         REQUEST_BODY_DEPTH_MAX, &error);
+    root = value_parse(&arena, (char *) ctx->collected->pos,
+                       ctx->collected->last - ctx->collected->pos,
+                       REQUEST_BODY_DEPTH_MAX, &error);
 
-    if (root == NULL || root->type != OA_OBJECT) {
+    if (root == NULL || root->type != VALUE_OBJECT) {
         return;
     }
 
-    message = oa_json_get(root, "message");
+    message = value_get(root, "message");
 
-    if (message && message->type == OA_STRING) {
+    if (message && message->type == VALUE_STRING) {
         ctx->message.data = (u_char *) message->text.data;
         ctx->message.len = utf8_cut(message->text.data, message->text.len,
                                     NGX_HTTP_PRODORDER_MESSAGE_MAX);
     }
 
-    ctx->errors = ngx_http_prodorder_raw(oa_json_get(root, "errors"),
-                                         OA_ARRAY);
-    ctx->components = ngx_http_prodorder_raw(oa_json_get(root, "components"),
-                                             OA_OBJECT);
+    ctx->errors = ngx_http_prodorder_raw(value_get(root, "errors"),
+                                         VALUE_ARRAY);
+    ctx->components = ngx_http_prodorder_raw(value_get(root, "components"),
+                                             VALUE_OBJECT);
 }
 
 
 static ngx_str_t
-ngx_http_prodorder_raw(const struct oa_json *value, enum oa_json_type type)
+ngx_http_prodorder_raw(const struct value *value, enum value_type type)
 {
     ngx_str_t  raw;
 

@@ -39,7 +39,7 @@ typedef struct {
     ngx_uint_t                       answered;   /* unsigned  answered:1; */
     ngx_uint_t                       complete;   /* unsigned  complete:1; */
     ngx_buf_t                       *body;       /* of its answer */
-    struct oa_json                  *report;     /* its JSON object, or NULL */
+    struct value                    *report;     /* its JSON object, or NULL */
 } ngx_http_prodorder_probe_t;
 
 
@@ -347,7 +347,7 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
     ngx_http_prodorder_probe_t *probe)
 {
     size_t                  len;
-    struct oa_json         *report;
+    struct value           *report;
     struct arena            arena;
     struct json_scan_error  error;
 
@@ -360,11 +360,11 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
     ngx_http_prodorder_request_arena(r, &arena,
                                      64 * NGX_HTTP_PRODORDER_ERROR_MAX);
 
-    report = len ? oa_json_parse(&arena, (char *) probe->body->pos, len,
-                                 REQUEST_BODY_DEPTH_MAX, &error)
+    report = len ? value_parse(&arena, (char *) probe->body->pos, len,
+                               REQUEST_BODY_DEPTH_MAX, &error)
                  : NULL;
 
-    if (report && report->type == OA_OBJECT) {
+    if (report && report->type == VALUE_OBJECT) {
         probe->report = report;
     }
 }
@@ -553,11 +553,11 @@ static void
 ngx_http_prodorder_component_text(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_probe_t *probe)
 {
-    struct oa_json  *report;
+    struct value  *report;
 
     report = probe->report;
 
-    if (report && oa_json_get(report, "status")) {
+    if (report && value_get(report, "status")) {
         ngx_http_prodorder_json_raw(json, report->raw.data, report->raw.len);
         return;
     }

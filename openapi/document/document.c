@@ -8,13 +8,13 @@
 
 /* Another version means something else by the same words: nothing more is said about it. */
 static bool check_version(struct loader *loader) {
-    const struct oa_json *version;
+    const struct value *version;
 
-    if (loader->root->type != OA_OBJECT) {
+    if (loader->root->type != VALUE_OBJECT) {
         return loader_fail(loader, &report_root, "an OpenAPI document must be an object");
     }
-    version = oa_json_get(loader->root, "openapi");
-    if (version == NULL && oa_json_get(loader->root, "swagger") != NULL) {
+    version = value_get(loader->root, "openapi");
+    if (version == NULL && value_get(loader->root, "swagger") != NULL) {
         return loader_fail(loader, &report_root,
                            "a document of Swagger 2.0 must be converted to OpenAPI 3.1");
     }
@@ -22,7 +22,7 @@ static bool check_version(struct loader *loader) {
         return loader_fail(loader, &report_root, "%s must have the member \"openapi\"",
                            objects_document.what);
     }
-    if (version->type != OA_STRING || version->text.len < 5 ||
+    if (version->type != VALUE_STRING || version->text.len < 5 ||
         memcmp(version->text.data, "3.1.", 4) != 0) {
         return loader_fail_at(loader, &report_root, "openapi",
                               "must be a version 3.1, for example \"3.1.0\"");
@@ -111,8 +111,8 @@ void document_visit(struct document *doc, void (*visit)(void *user, struct opera
 }
 
 struct document_counts document_count(const struct document *doc) {
-    const struct oa_json *components = oa_json_get(doc->root, "components");
-    const struct oa_json *schemas = components != NULL ? oa_json_get(components, "schemas") : NULL;
+    const struct value *components = value_get(doc->root, "components");
+    const struct value *schemas = components != NULL ? value_get(components, "schemas") : NULL;
     struct document_counts counts = { .paths = doc->path_count };
 
     counts.schemas = schemas != NULL ? schemas->count : 0;

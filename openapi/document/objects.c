@@ -7,18 +7,18 @@
 
 #include <string.h>
 
-static bool has_both(const struct oa_json *node, const char *a, const char *b) {
-    return oa_json_get(node, a) != NULL && oa_json_get(node, b) != NULL;
+static bool has_both(const struct value *node, const char *a, const char *b) {
+    return value_get(node, a) != NULL && value_get(node, b) != NULL;
 }
 
-static void check_license(struct loader *loader, const struct oa_json *node,
+static void check_license(struct loader *loader, const struct value *node,
                           const struct place *place) {
     if (has_both(node, "identifier", "url")) {
         loader_fail(loader, place, "a license has either \"identifier\" or \"url\", not both");
     }
 }
 
-static void check_example(struct loader *loader, const struct oa_json *node,
+static void check_example(struct loader *loader, const struct value *node,
                           const struct place *place) {
     if (has_both(node, "value", "externalValue")) {
         loader_fail(loader, place,
@@ -38,15 +38,15 @@ static bool is_component_name(struct str name) {
     return name.len > 0;
 }
 
-static void check_components(struct loader *loader, const struct oa_json *node,
+static void check_components(struct loader *loader, const struct value *node,
                              const struct place *place) {
-    for (const struct oa_json *map = node->child; map != NULL; map = map->next) {
+    for (const struct value *map = node->child; map != NULL; map = map->next) {
         struct place at = place_member(place, map);
 
-        if (map->type != OA_OBJECT || shape_is_extension(map->key)) {
+        if (map->type != VALUE_OBJECT || shape_is_extension(map->key)) {
             continue;
         }
-        for (const struct oa_json *one = map->child; one != NULL; one = one->next) {
+        for (const struct value *one = map->child; one != NULL; one = one->next) {
             struct place one_at = place_member(&at, one);
 
             if (!is_component_name(one->key)) {
@@ -58,11 +58,10 @@ static void check_components(struct loader *loader, const struct oa_json *node,
 }
 
 /* Each with each: there are at most DOCUMENT_TAGS_MAX. */
-static void check_tags(struct loader *loader, const struct oa_json *tags,
-                       const struct place *place) {
+static void check_tags(struct loader *loader, const struct value *tags, const struct place *place) {
     size_t index = 0;
 
-    for (const struct oa_json *tag = tags->child; tag != NULL; tag = tag->next, index++) {
+    for (const struct value *tag = tags->child; tag != NULL; tag = tag->next, index++) {
         struct place at = place_index(place, index);
         struct str name;
         struct str other_name;
@@ -70,7 +69,7 @@ static void check_tags(struct loader *loader, const struct oa_json *tags,
         if (!shape_text(tag, "name", &name)) {
             continue;
         }
-        for (const struct oa_json *other = tags->child; other != tag; other = other->next) {
+        for (const struct value *other = tags->child; other != tag; other = other->next) {
             if (shape_text(other, "name", &other_name) && str_equal(name, other_name)) {
                 loader_fail(loader, &at, "the tag \"%.*s\" is declared twice", SHOWN(name));
                 break;
@@ -79,9 +78,9 @@ static void check_tags(struct loader *loader, const struct oa_json *tags,
     }
 }
 
-static void check_document(struct loader *loader, const struct oa_json *node,
+static void check_document(struct loader *loader, const struct value *node,
                            const struct place *place) {
-    const struct oa_json *tags = shape_array(node, "tags");
+    const struct value *tags = shape_array(node, "tags");
     struct place tags_at = place_text(place, "tags");
     struct str dialect;
 
@@ -101,9 +100,9 @@ static void check_document(struct loader *loader, const struct oa_json *node,
 
 /* ---- security: names and kinds only; the services behind the gateway enforce it ---- */
 
-static void require(struct loader *loader, const struct oa_json *node, const struct place *place,
+static void require(struct loader *loader, const struct value *node, const struct place *place,
                     const char *what, const char *which, const char *member) {
-    if (oa_json_get(node, member) == NULL) {
+    if (value_get(node, member) == NULL) {
         loader_fail(loader, place, "%s %s must have the member \"%s\"", what, which, member);
     }
 }
@@ -124,12 +123,12 @@ static const struct {
 
 enum { TYPES = sizeof(types) / sizeof(types[0]), FLOWS = sizeof(flows) / sizeof(flows[0]) };
 
-static void check_flows(struct loader *loader, const struct oa_json *node,
+static void check_flows(struct loader *loader, const struct value *node,
                         const struct place *place) {
     struct place list = place_text(place, "flows");
 
     for (size_t i = 0; i < FLOWS; i++) {
-        const struct oa_json *flow = shape_object(node, flows[i].name);
+        const struct value *flow = shape_object(node, flows[i].name);
         struct place at = place_text(&list, flows[i].name);
 
         for (size_t k = 0; flow != NULL && k < 2 && flows[i].members[k] != NULL; k++) {
@@ -138,9 +137,9 @@ static void check_flows(struct loader *loader, const struct oa_json *node,
     }
 }
 
-static void check_security_scheme(struct loader *loader, const struct oa_json *node,
+static void check_security_scheme(struct loader *loader, const struct value *node,
                                   const struct place *place) {
-    const struct oa_json *oauth = shape_object(node, "flows");
+    const struct value *oauth = shape_object(node, "flows");
     struct str type;
     struct str in;
     size_t i = 0;
@@ -169,16 +168,16 @@ static void check_security_scheme(struct loader *loader, const struct oa_json *n
     }
 }
 
-static void check_security_requirement(struct loader *loader, const struct oa_json *node,
+static void check_security_requirement(struct loader *loader, const struct value *node,
                                        const struct place *place) {
-    const struct oa_json *components = oa_json_get(loader->root, "components");
-    const struct oa_json *schemes =
-        components != NULL ? oa_json_get(components, "securitySchemes") : NULL;
+    const struct value *components = value_get(loader->root, "components");
+    const struct value *schemes =
+        components != NULL ? value_get(components, "securitySchemes") : NULL;
 
-    for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
+    for (const struct value *one = node->child; one != NULL; one = one->next) {
         struct place at = place_member(place, one);
 
-        if (schemes == NULL || oa_json_member(schemes, one->key) == NULL) {
+        if (schemes == NULL || value_member(schemes, one->key) == NULL) {
             loader_fail(loader, &at, "there is no security scheme \"%.*s\" in the components",
                         SHOWN(one->key));
         }

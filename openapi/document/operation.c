@@ -11,13 +11,13 @@
 /* An operationId, or a link to one. */
 struct named {
     struct named *next;
-    const struct oa_json *node; /* the string */
+    const struct value *node; /* the string */
     struct str pointer;
 };
 
 enum { POINTER_BYTES_MAX = 300 };
 
-static void note(struct loader *loader, const struct oa_json *node, const struct place *place,
+static void note(struct loader *loader, const struct value *node, const struct place *place,
                  struct named **list) {
     struct named *named = loader_alloc(loader, 1, sizeof(*named));
     char buf[POINTER_BYTES_MAX];
@@ -31,19 +31,19 @@ static void note(struct loader *loader, const struct oa_json *node, const struct
     }
 }
 
-void operation_check(struct loader *loader, const struct oa_json *node, const struct place *place) {
+void operation_check(struct loader *loader, const struct value *node, const struct place *place) {
     struct place at = place_text(place, "operationId");
     struct str id;
 
     if (shape_text(node, "operationId", &id)) {
-        note(loader, oa_json_get(node, "operationId"), &at, &shape_loader(loader)->ids);
+        note(loader, value_get(node, "operationId"), &at, &shape_loader(loader)->ids);
     }
 }
 
-void operation_check_link(struct loader *loader, const struct oa_json *node,
+void operation_check_link(struct loader *loader, const struct value *node,
                           const struct place *place) {
-    const struct oa_json *reference = oa_json_get(node, "operationRef");
-    const struct oa_json *id = oa_json_get(node, "operationId");
+    const struct value *reference = value_get(node, "operationRef");
+    const struct value *id = value_get(node, "operationId");
     struct place ref_at = place_text(place, "operationRef");
     struct place id_at = place_text(place, "operationId");
     struct str pointer;
@@ -51,9 +51,9 @@ void operation_check_link(struct loader *loader, const struct oa_json *node,
     if ((reference != NULL) == (id != NULL)) {
         loader_fail(loader, place, "a link must have either \"operationRef\" or \"operationId\"%s",
                     id != NULL ? ", not both" : "");
-    } else if (id != NULL && id->type == OA_STRING) {
+    } else if (id != NULL && id->type == VALUE_STRING) {
         note(loader, id, &id_at, &shape_loader(loader)->links);
-    } else if (reference != NULL && reference->type == OA_STRING && reference->text.len > 0 &&
+    } else if (reference != NULL && reference->type == VALUE_STRING && reference->text.len > 0 &&
                reference->text.data[0] == '#') {
         (void)loader_resolve(loader, reference, &ref_at, &pointer);
     }
@@ -113,9 +113,9 @@ void operation_check_ids(struct loader *loader) {
 /* ---- "requestBody": which media types an operation takes, what each must look like ---- */
 
 /* 4.8.14: one or many examples, for JSON only: nobody knows what others would look like. */
-void operation_check_media(struct loader *loader, const struct oa_json *node,
+void operation_check_media(struct loader *loader, const struct value *node,
                            const struct place *place) {
-    const struct oa_json *schema_node = oa_json_get(node, "schema");
+    const struct value *schema_node = value_get(node, "schema");
     struct place schema_at = place_text(place, "schema");
     const struct schema *schema = NULL;
     struct media media;
@@ -146,9 +146,9 @@ static void insert(struct loader *loader, const struct place *place, struct body
     *bodies = body;
 }
 
-static void load_media(struct loader *loader, const struct oa_json *node, const struct place *place,
+static void load_media(struct loader *loader, const struct value *node, const struct place *place,
                        struct body **bodies) {
-    const struct oa_json *schema = oa_json_get(node, "schema");
+    const struct value *schema = value_get(node, "schema");
     struct place schema_at = place_text(place, "schema");
     struct body *body = loader_alloc(loader, 1, sizeof(*body));
 
@@ -167,9 +167,9 @@ static void load_media(struct loader *loader, const struct oa_json *node, const 
     insert(loader, place, bodies, body);
 }
 
-void *operation_make_body(struct loader *loader, const struct oa_json *node,
+void *operation_make_body(struct loader *loader, const struct value *node,
                           const struct place *place) {
-    const struct oa_json *content = shape_object(node, "content");
+    const struct value *content = shape_object(node, "content");
     struct place at = place_text(place, "content");
     struct body *bodies = NULL;
 
@@ -180,7 +180,7 @@ void *operation_make_body(struct loader *loader, const struct oa_json *node,
         loader_fail(loader, &at, "must have from 1 to %d media types", DOCUMENT_MEDIA_TYPES_MAX);
         return NULL;
     }
-    for (const struct oa_json *one = content->child; one != NULL; one = one->next) {
+    for (const struct value *one = content->child; one != NULL; one = one->next) {
         struct place one_at = place_member(&at, one);
 
         load_media(loader, one, &one_at, &bodies);
@@ -209,12 +209,12 @@ static int parse_status(struct str text) {
 }
 
 /* Content-Type is described by "content" (4.8.17.1). */
-void operation_check_response(struct loader *loader, const struct oa_json *node,
+void operation_check_response(struct loader *loader, const struct value *node,
                               const struct place *place) {
-    const struct oa_json *headers = shape_object(node, "headers");
+    const struct value *headers = shape_object(node, "headers");
     struct place list = place_text(place, "headers");
 
-    for (const struct oa_json *one = headers != NULL ? headers->child : NULL; one != NULL;
+    for (const struct value *one = headers != NULL ? headers->child : NULL; one != NULL;
          one = one->next) {
         struct place at = place_member(&list, one);
 
@@ -224,11 +224,11 @@ void operation_check_response(struct loader *loader, const struct oa_json *node,
     }
 }
 
-void operation_check_responses(struct loader *loader, const struct oa_json *node,
+void operation_check_responses(struct loader *loader, const struct value *node,
                                const struct place *place) {
     size_t count = 0;
 
-    for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
+    for (const struct value *one = node->child; one != NULL; one = one->next) {
         struct place at = place_member(place, one);
 
         if (shape_is_extension(one->key)) {
@@ -244,10 +244,10 @@ void operation_check_responses(struct loader *loader, const struct oa_json *node
     }
 }
 
-void operation_load_responses(const struct oa_json *node, struct operation *operation) {
-    const struct oa_json *responses = shape_object(node, "responses");
+void operation_load_responses(const struct value *node, struct operation *operation) {
+    const struct value *responses = shape_object(node, "responses");
 
-    for (const struct oa_json *one = responses != NULL ? responses->child : NULL; one != NULL;
+    for (const struct value *one = responses != NULL ? responses->child : NULL; one != NULL;
          one = one->next) {
         int status = parse_status(one->key);
         unsigned first =

@@ -19,7 +19,7 @@ enum { LOCATIONS = sizeof(parameter_locations) / sizeof(parameter_locations[0]) 
 
 enum {
     SCHEMAS_MAX = 256, /* that are looked into for one answer; beyond, anything is allowed */
-    SINGLE = TYPES_ANY & ~(OA_ARRAY | OA_OBJECT)
+    SINGLE = TYPES_ANY & ~(VALUE_ARRAY | VALUE_OBJECT)
 };
 
 /* One look at a schema and at those that it is made of. */
@@ -28,50 +28,50 @@ struct look {
     unsigned count; /* of schemas, so far */
 };
 
-static unsigned types_of(struct look *look, const struct oa_json *schema);
+static unsigned types_of(struct look *look, const struct value *schema);
 
 static unsigned bits_of_name(struct str name) {
     unsigned bits = schema_run_type(name);
 
-    return (bits & OA_NUMBER) != 0 ? bits | SCHEMA_INTEGER : bits;
+    return (bits & VALUE_NUMBER) != 0 ? bits | SCHEMA_INTEGER : bits;
 }
 
-static unsigned bits_of_value(const struct oa_json *value) {
+static unsigned bits_of_value(const struct value *value) {
     unsigned type = (unsigned)value->type;
 
-    if (type == OA_NUMBER) {
-        return OA_NUMBER | SCHEMA_INTEGER;
+    if (type == VALUE_NUMBER) {
+        return VALUE_NUMBER | SCHEMA_INTEGER;
     }
-    return (type & (OA_TRUE | OA_FALSE)) != 0 ? OA_TRUE | OA_FALSE : type;
+    return (type & (VALUE_TRUE | VALUE_FALSE)) != 0 ? VALUE_TRUE | VALUE_FALSE : type;
 }
 
-static unsigned bits_of_keyword(const struct oa_json *schema, const char *keyword) {
-    const struct oa_json *value = oa_json_get(schema, keyword);
+static unsigned bits_of_keyword(const struct value *schema, const char *keyword) {
+    const struct value *value = value_get(schema, keyword);
     bool is_type = strcmp(keyword, "type") == 0;
     unsigned bits = 0;
 
     if (value == NULL) {
         return TYPES_ANY;
     }
-    if (value->type != OA_ARRAY || strcmp(keyword, "const") == 0) {
+    if (value->type != VALUE_ARRAY || strcmp(keyword, "const") == 0) {
         return is_type ? bits_of_name(value->text) : bits_of_value(value);
     }
-    for (const struct oa_json *one = value->child; one != NULL; one = one->next) {
+    for (const struct value *one = value->child; one != NULL; one = one->next) {
         bits |= is_type ? bits_of_name(one->text) : bits_of_value(one);
     }
     return bits;
 }
 
 /* What one of them allows, or what all of them allow. */
-static unsigned bits_of_list(struct look *look, const struct oa_json *schema, const char *keyword,
+static unsigned bits_of_list(struct look *look, const struct value *schema, const char *keyword,
                              bool all) {
-    const struct oa_json *list = oa_json_get(schema, keyword);
+    const struct value *list = value_get(schema, keyword);
     unsigned bits = all ? TYPES_ANY : 0;
 
-    if (list == NULL || list->type != OA_ARRAY) {
+    if (list == NULL || list->type != VALUE_ARRAY) {
         return TYPES_ANY;
     }
-    for (const struct oa_json *one = list->child; one != NULL; one = one->next) {
+    for (const struct value *one = list->child; one != NULL; one = one->next) {
         unsigned other = types_of(look, one);
 
         bits = all ? bits & other : bits | other;
@@ -79,11 +79,11 @@ static unsigned bits_of_list(struct look *look, const struct oa_json *schema, co
     return bits;
 }
 
-static unsigned types_of(struct look *look, const struct oa_json *schema) {
-    const struct oa_json *target;
+static unsigned types_of(struct look *look, const struct value *schema) {
+    const struct value *target;
     unsigned bits;
 
-    if (schema->type != OA_OBJECT || look->count++ >= SCHEMAS_MAX) {
+    if (schema->type != VALUE_OBJECT || look->count++ >= SCHEMAS_MAX) {
         return TYPES_ANY;
     }
     target = schema_index_target(look->schemas, schema);
@@ -93,29 +93,29 @@ static unsigned types_of(struct look *look, const struct oa_json *schema) {
     return target != NULL ? bits & types_of(look, target) : bits;
 }
 
-static unsigned types_of_schema(struct loader *loader, const struct oa_json *schema) {
+static unsigned types_of_schema(struct loader *loader, const struct value *schema) {
     struct look look = { .schemas = shape_loader(loader)->doc->schemas };
 
     return types_of(&look, schema);
 }
 
 /* The keyword of a schema, of what it refers to, or of what it is made of (allOf). */
-static const struct oa_json *look_for(struct look *look, const struct oa_json *schema,
-                                      const char *name) {
-    const struct oa_json *found;
-    const struct oa_json *target;
-    const struct oa_json *list;
+static const struct value *look_for(struct look *look, const struct value *schema,
+                                    const char *name) {
+    const struct value *found;
+    const struct value *target;
+    const struct value *list;
 
-    if (schema->type != OA_OBJECT || look->count++ >= SCHEMAS_MAX) {
+    if (schema->type != VALUE_OBJECT || look->count++ >= SCHEMAS_MAX) {
         return NULL;
     }
-    found = oa_json_get(schema, name);
+    found = value_get(schema, name);
     target = found == NULL ? schema_index_target(look->schemas, schema) : NULL;
     if (target != NULL) {
         found = look_for(look, target, name);
     }
-    list = oa_json_get(schema, "allOf");
-    if (found == NULL && list != NULL && list->type == OA_ARRAY) {
+    list = value_get(schema, "allOf");
+    if (found == NULL && list != NULL && list->type == VALUE_ARRAY) {
         for (list = list->child; list != NULL && found == NULL; list = list->next) {
             found = look_for(look, list, name);
         }
@@ -123,15 +123,15 @@ static const struct oa_json *look_for(struct look *look, const struct oa_json *s
     return found;
 }
 
-static const struct oa_json *find_keyword(struct loader *loader, const struct oa_json *schema,
-                                          const char *name) {
+static const struct value *find_keyword(struct loader *loader, const struct value *schema,
+                                        const char *name) {
     struct look look = { .schemas = shape_loader(loader)->doc->schemas };
 
     return look_for(&look, schema, name);
 }
 
 /* Items and properties must be single values: OpenAPI does not say how to write others. */
-static bool load_single(struct loader *loader, const struct oa_json *schema,
+static bool load_single(struct loader *loader, const struct value *schema,
                         const struct place *place, const char *what, unsigned *ret) {
     *ret = schema != NULL ? types_of_schema(loader, schema) : TYPES_ANY;
     if (*ret != TYPES_ANY && (*ret & SINGLE) == 0) {
@@ -144,21 +144,21 @@ static bool load_single(struct loader *loader, const struct oa_json *schema,
     return true;
 }
 
-static bool load_array(struct loader *loader, const struct oa_json *schema,
-                       const struct place *place, struct param_types *types) {
-    const struct oa_json *prefix = find_keyword(loader, schema, "prefixItems");
-    const struct oa_json *items = find_keyword(loader, schema, "items");
+static bool load_array(struct loader *loader, const struct value *schema, const struct place *place,
+                       struct param_types *types) {
+    const struct value *prefix = find_keyword(loader, schema, "prefixItems");
+    const struct value *items = find_keyword(loader, schema, "items");
     unsigned *list;
 
     if (!load_single(loader, items, place, "the items", &types->items)) {
         return false;
     }
-    if (prefix == NULL || prefix->type != OA_ARRAY) {
+    if (prefix == NULL || prefix->type != VALUE_ARRAY) {
         return true;
     }
     list = loader_alloc(loader, prefix->count, sizeof(*list));
     types->prefix = list;
-    for (const struct oa_json *one = prefix->child; list != NULL && one != NULL; one = one->next) {
+    for (const struct value *one = prefix->child; list != NULL && one != NULL; one = one->next) {
         if (!load_single(loader, one, place, "the items", &list[types->prefix_count++])) {
             return false;
         }
@@ -167,27 +167,27 @@ static bool load_array(struct loader *loader, const struct oa_json *schema,
 }
 
 /* Only deepObject says how an array in an object is written: by repeating its name. */
-static bool load_property(struct loader *loader, const struct oa_json *schema,
+static bool load_property(struct loader *loader, const struct value *schema,
                           const struct place *place, const struct param_spec *spec,
                           struct param_property *property) {
-    const struct oa_json *items;
+    const struct value *items;
 
     property->is_array = spec->style == STYLE_DEEP &&
-                         (types_of_schema(loader, schema) & ~(unsigned)OA_NULL) == OA_ARRAY;
+                         (types_of_schema(loader, schema) & ~(unsigned)VALUE_NULL) == VALUE_ARRAY;
     items = property->is_array ? find_keyword(loader, schema, "items") : schema;
     return load_single(loader, items, place, "the properties", &property->types);
 }
 
-static bool load_object(struct loader *loader, const struct oa_json *schema,
+static bool load_object(struct loader *loader, const struct value *schema,
                         const struct place *place, struct param_spec *spec) {
-    const struct oa_json *list = find_keyword(loader, schema, "properties");
-    const struct oa_json *others = find_keyword(loader, schema, "additionalProperties");
+    const struct value *list = find_keyword(loader, schema, "properties");
+    const struct value *others = find_keyword(loader, schema, "additionalProperties");
     struct param_types *types = &spec->types;
 
     if (!load_single(loader, others, place, "the properties", &types->others)) {
         return false;
     }
-    if (list == NULL || list->type != OA_OBJECT) {
+    if (list == NULL || list->type != VALUE_OBJECT) {
         return true;
     }
     if (list->count > DOCUMENT_PARAM_PROPERTIES_MAX) {
@@ -198,7 +198,7 @@ static bool load_object(struct loader *loader, const struct oa_json *schema,
     if (types->properties == NULL) {
         return false;
     }
-    for (const struct oa_json *one = list->child; one != NULL; one = one->next) {
+    for (const struct value *one = list->child; one != NULL; one = one->next) {
         struct param_property *property = &types->properties[types->property_count++];
 
         property->name = one->key;
@@ -209,21 +209,21 @@ static bool load_object(struct loader *loader, const struct oa_json *schema,
     return true;
 }
 
-static bool load_types(struct loader *loader, const struct oa_json *schema,
-                       const struct place *place, struct param_spec *spec) {
+static bool load_types(struct loader *loader, const struct value *schema, const struct place *place,
+                       struct param_spec *spec) {
     unsigned own = types_of_schema(loader, schema);
-    unsigned composed = own & (OA_ARRAY | OA_OBJECT);
+    unsigned composed = own & (VALUE_ARRAY | VALUE_OBJECT);
 
     spec->types.own = own & SINGLE;
     if (own == TYPES_ANY || composed == 0) {
         spec->kind = PARAM_SINGLE;
         return true;
     }
-    if ((own & ~(unsigned)OA_NULL) == OA_ARRAY) {
+    if ((own & ~(unsigned)VALUE_NULL) == VALUE_ARRAY) {
         spec->kind = PARAM_ARRAY;
         return load_array(loader, schema, place, &spec->types);
     }
-    if ((own & ~(unsigned)OA_NULL) == OA_OBJECT) {
+    if ((own & ~(unsigned)VALUE_NULL) == VALUE_OBJECT) {
         spec->kind = PARAM_OBJECT;
         return load_object(loader, schema, place, spec);
     }
@@ -234,7 +234,7 @@ static bool load_types(struct loader *loader, const struct oa_json *schema,
 
 /* ---- the location ---- */
 
-static bool load_location(struct loader *loader, const struct oa_json *node,
+static bool load_location(struct loader *loader, const struct value *node,
                           const struct place *place, struct param_spec *spec) {
     struct str in;
 
@@ -268,9 +268,9 @@ static const struct {
     { "label", STYLE_SIMPLE, 1u << IN_PATH, false },
 };
 
-static bool load_style(struct loader *loader, const struct oa_json *node, const struct place *place,
+static bool load_style(struct loader *loader, const struct value *node, const struct place *place,
                        struct param_spec *spec) {
-    const struct oa_json *explode = oa_json_get(node, "explode");
+    const struct value *explode = value_get(node, "explode");
     struct str style;
 
     spec->style =
@@ -293,19 +293,19 @@ static bool load_style(struct loader *loader, const struct oa_json *node, const 
         }
         spec->style = styles[i].style;
     }
-    spec->explodes = explode != NULL ? explode->type == OA_TRUE : spec->style == STYLE_FORM;
+    spec->explodes = explode != NULL ? explode->type == VALUE_TRUE : spec->style == STYLE_FORM;
     return true;
 }
 
 /* 4.8.12.3: not everything can be written in every style. */
-static bool check_style(struct loader *loader, const struct oa_json *node,
-                        const struct place *place, const struct param_spec *spec) {
+static bool check_style(struct loader *loader, const struct value *node, const struct place *place,
+                        const struct param_spec *spec) {
     bool is_single = spec->kind == PARAM_SINGLE;
 
     if (spec->style == STYLE_DEEP && spec->kind != PARAM_OBJECT) {
         return loader_fail(loader, place, "the style \"deepObject\" is for objects only");
     }
-    if (spec->style == STYLE_DEEP && oa_json_get(node, "explode") != NULL && !spec->explodes) {
+    if (spec->style == STYLE_DEEP && value_get(node, "explode") != NULL && !spec->explodes) {
         return loader_fail_at(loader, place, "explode", "must be true in the style \"deepObject\"");
     }
     if ((spec->style == STYLE_SPACE || spec->style == STYLE_PIPE) && is_single) {
@@ -323,9 +323,9 @@ static bool check_style(struct loader *loader, const struct oa_json *node,
 
 /* ---- schema or content ---- */
 
-static bool load_schema(struct loader *loader, const struct oa_json *node,
-                        const struct place *place, struct param_spec *spec) {
-    const struct oa_json *schema = oa_json_get(node, "schema");
+static bool load_schema(struct loader *loader, const struct value *node, const struct place *place,
+                        struct param_spec *spec) {
+    const struct value *schema = value_get(node, "schema");
     struct place at = place_text(place, "schema");
 
     spec->schema = shape_schema(loader, schema, &at);
@@ -333,21 +333,21 @@ static bool load_schema(struct loader *loader, const struct oa_json *node,
     return spec->schema != NULL;
 }
 
-static bool load_content(struct loader *loader, const struct oa_json *node,
-                         const struct place *place, struct param_spec *spec) {
+static bool load_content(struct loader *loader, const struct value *node, const struct place *place,
+                         struct param_spec *spec) {
     static const char *const others[] = { "style", "explode", "allowReserved", "example",
                                           "examples" };
-    const struct oa_json *content = oa_json_get(node, "content");
+    const struct value *content = value_get(node, "content");
     struct place list = place_text(place, "content");
-    const struct oa_json *schema;
+    const struct value *schema;
     struct media media;
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        if (oa_json_get(node, others[i]) != NULL) {
+        if (value_get(node, others[i]) != NULL) {
             loader_fail_at(loader, place, others[i], "has no effect beside \"content\"");
         }
     }
-    if (content->type != OA_OBJECT) {
+    if (content->type != VALUE_OBJECT) {
         return false;
     }
     if (content->count != 1) {
@@ -357,7 +357,7 @@ static bool load_content(struct loader *loader, const struct oa_json *node,
         return loader_fail(loader, &list, "only application/json is supported here");
     }
     spec->kind = PARAM_JSON;
-    schema = oa_json_get(content->child, "schema");
+    schema = value_get(content->child, "schema");
     if (schema != NULL) {
         struct place media_at = place_member(&list, content->child);
         struct place at = place_text(&media_at, "schema");
@@ -367,11 +367,11 @@ static bool load_content(struct loader *loader, const struct oa_json *node,
     return schema == NULL || spec->schema != NULL;
 }
 
-static bool load_schema_or_content(struct loader *loader, const struct oa_json *node,
+static bool load_schema_or_content(struct loader *loader, const struct value *node,
                                    const struct place *place, const char *what,
                                    struct param_spec *spec) {
-    bool has_schema = oa_json_get(node, "schema") != NULL;
-    bool has_content = oa_json_get(node, "content") != NULL;
+    bool has_schema = value_get(node, "schema") != NULL;
+    bool has_content = value_get(node, "content") != NULL;
 
     if (has_schema == has_content) {
         return loader_fail(loader, place, "%s must have either \"schema\" or \"content\"%s", what,
@@ -407,12 +407,12 @@ static bool check_name(struct loader *loader, const struct place *place,
     return true;
 }
 
-static void check_flags(struct loader *loader, const struct oa_json *node,
-                        const struct place *place, const struct param_spec *spec) {
+static void check_flags(struct loader *loader, const struct value *node, const struct place *place,
+                        const struct param_spec *spec) {
     static const char *const query_only[] = { "allowEmptyValue", "allowReserved" };
-    const struct oa_json *required = oa_json_get(node, "required");
+    const struct value *required = value_get(node, "required");
 
-    if (spec->location == IN_PATH && (required == NULL || required->type == OA_FALSE)) {
+    if (spec->location == IN_PATH && (required == NULL || required->type == VALUE_FALSE)) {
         loader_fail_at(loader, place, "required", "must be true for a path parameter");
     }
     for (size_t i = 0; spec->location != IN_QUERY && i < 2; i++) {
@@ -422,8 +422,8 @@ static void check_flags(struct loader *loader, const struct oa_json *node,
     }
 }
 
-void *parameter_make(struct loader *loader, const struct oa_json *node, const struct place *place) {
-    const struct oa_json *schema = oa_json_get(node, "schema");
+void *parameter_make(struct loader *loader, const struct value *node, const struct place *place) {
+    const struct value *schema = value_get(node, "schema");
     struct place schema_at = place_text(place, "schema");
     struct param_spec *spec = loader_alloc(loader, 1, sizeof(*spec));
     bool is_good;
@@ -448,7 +448,7 @@ void *parameter_make(struct loader *loader, const struct oa_json *node, const st
 }
 
 /* Answers are not checked: what can be wrong with the description is. */
-void parameter_check_header(struct loader *loader, const struct oa_json *node,
+void parameter_check_header(struct loader *loader, const struct value *node,
                             const struct place *place) {
     struct param_spec spec = { .location = IN_HEADER };
 

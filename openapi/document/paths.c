@@ -140,7 +140,7 @@ static bool load_template(struct loader *loader, const struct place *place, stru
 /* ---- one operation ---- */
 
 /* "GET /orders" when the document gives no operationId. */
-static void load_id(struct loader *loader, const struct oa_json *node, const struct path *path,
+static void load_id(struct loader *loader, const struct value *node, const struct path *path,
                     struct method *method) {
     size_t bytes = method->name.len + 1 + path->template.len + 1;
     char *text;
@@ -193,7 +193,7 @@ static void append_param(struct operation *operation, struct param *param) {
 }
 
 /* A parameter of the operation replaces one of the path item. */
-static bool load_param(struct loader *loader, const struct oa_json *node, const struct place *place,
+static bool load_param(struct loader *loader, const struct value *node, const struct place *place,
                        const struct path *path, bool inherited, struct operation *operation) {
     const struct param_spec *spec = shape_data(loader, node, place, &objects_parameter);
     struct param *param;
@@ -218,10 +218,9 @@ static bool load_param(struct loader *loader, const struct oa_json *node, const 
 }
 
 /* The list itself; whether every parameter is good. */
-static bool load_params(struct loader *loader, const struct oa_json *owner,
-                        const struct place *place, const struct path *path, bool inherited,
-                        struct operation *operation) {
-    const struct oa_json *params = oa_json_get(owner, "parameters");
+static bool load_params(struct loader *loader, const struct value *owner, const struct place *place,
+                        const struct path *path, bool inherited, struct operation *operation) {
+    const struct value *params = value_get(owner, "parameters");
     struct place list = place_text(place, "parameters");
     size_t index = 0;
     bool is_good = true;
@@ -229,14 +228,14 @@ static bool load_params(struct loader *loader, const struct oa_json *owner,
     if (params == NULL) {
         return true;
     }
-    if (params->type != OA_ARRAY) {
+    if (params->type != VALUE_ARRAY) {
         return false;
     }
     if (params->count > DOCUMENT_PARAMS_MAX) {
         return loader_fail(loader, &list, "there must be at most %d parameters",
                            DOCUMENT_PARAMS_MAX);
     }
-    for (const struct oa_json *item = params->child; item != NULL; item = item->next) {
+    for (const struct value *item = params->child; item != NULL; item = item->next) {
         struct place at = place_index(&list, index++);
 
         is_good = load_param(loader, item, &at, path, inherited, operation) && is_good;
@@ -245,9 +244,9 @@ static bool load_params(struct loader *loader, const struct oa_json *owner,
 }
 
 /* The same parameter twice in the list of a path item; of operations, load_param() says it. */
-static void check_given_twice(struct loader *loader, const struct oa_json *item,
+static void check_given_twice(struct loader *loader, const struct value *item,
                               const struct place *place) {
-    const struct oa_json *params = shape_array(item, "parameters");
+    const struct value *params = shape_array(item, "parameters");
     struct place list = place_text(place, "parameters");
     const struct param_spec *specs[DOCUMENT_PARAMS_MAX];
     size_t count = 0;
@@ -256,7 +255,7 @@ static void check_given_twice(struct loader *loader, const struct oa_json *item,
     if (params == NULL || params->count > DOCUMENT_PARAMS_MAX) {
         return;
     }
-    for (const struct oa_json *one = params->child; one != NULL; one = one->next) {
+    for (const struct value *one = params->child; one != NULL; one = one->next) {
         struct place at = place_index(&list, index++);
         const struct param_spec *spec = shape_data(loader, one, &at, &objects_parameter);
 
@@ -306,12 +305,12 @@ static void check_together(struct loader *loader, const struct place *place,
     }
 }
 
-static void load_operation(struct loader *loader, const struct oa_json *item,
-                           const struct place *item_place, const struct oa_json *node,
+static void load_operation(struct loader *loader, const struct value *item,
+                           const struct place *item_place, const struct value *node,
                            const struct place *place, const struct path *path,
                            struct method *method) {
     struct operation *operation = &method->operation;
-    const struct oa_json *body = oa_json_get(node, "requestBody");
+    const struct value *body = value_get(node, "requestBody");
     struct place body_at = place_text(place, "requestBody");
     bool own;
     bool inherited;
@@ -326,7 +325,7 @@ static void load_operation(struct loader *loader, const struct oa_json *item,
         check_templates(loader, place, path, operation);
     }
     if (body != NULL) {
-        const struct oa_json *target = body;
+        const struct value *target = body;
         const struct place *at = &body_at;
         struct place storage;
 
@@ -387,21 +386,21 @@ static size_t find_method(struct str key) {
     return i;
 }
 
-static void load_item(struct loader *loader, const struct oa_json *item, const struct place *place,
+static void load_item(struct loader *loader, const struct value *item, const struct place *place,
                       struct path *path) {
     struct method **link = &path->methods;
     struct place storage;
 
-    if (item->type != OA_OBJECT || !loader_follow(loader, &item, &place, &storage) ||
-        item->type != OA_OBJECT) {
+    if (item->type != VALUE_OBJECT || !loader_follow(loader, &item, &place, &storage) ||
+        item->type != VALUE_OBJECT) {
         return;
     }
     servers_check_other(loader, item, place);
-    for (const struct oa_json *member = item->child; member != NULL; member = member->next) {
+    for (const struct value *member = item->child; member != NULL; member = member->next) {
         struct place at = place_member(place, member);
         size_t i = find_method(member->key);
 
-        if (i == METHODS || member->type != OA_OBJECT) {
+        if (i == METHODS || member->type != VALUE_OBJECT) {
             continue;
         }
         if (str_is(member->key, "trace")) {
@@ -544,7 +543,7 @@ static void load_routes(struct loader *loader) {
 }
 
 void paths_load(struct loader *loader) {
-    const struct oa_json *paths = shape_object(loader->root, "paths");
+    const struct value *paths = shape_object(loader->root, "paths");
     const struct place list = place_text(&report_root, "paths");
     struct document *doc = shape_loader(loader)->doc;
 
@@ -556,7 +555,7 @@ void paths_load(struct loader *loader) {
         return;
     }
     check_base(loader);
-    for (const struct oa_json *item = paths->child; item != NULL; item = item->next) {
+    for (const struct value *item = paths->child; item != NULL; item = item->next) {
         struct place at = place_member(&list, item);
         struct path path = { .template = item->key, .node = item };
 

@@ -23,28 +23,28 @@ static bool is_opaque(struct str key) {
     return is_one_of(key, names) || shape_is_extension(key);
 }
 
-static void walk(struct loader *loader, const struct oa_json *node, const struct place *place,
+static void walk(struct loader *loader, const struct value *node, const struct place *place,
                  bool is_names);
 
-static void note_schema(struct loader *loader, const struct oa_json *node,
+static void note_schema(struct loader *loader, const struct value *node,
                         const struct place *place) {
     schema_note(shape_loader(loader)->doc->schemas, node, place);
 }
 
 /* Objects of named schemas, parameters, ...: all of them but the schemas are walked like others. */
-static void walk_components(struct loader *loader, const struct oa_json *components,
+static void walk_components(struct loader *loader, const struct value *components,
                             const struct place *place) {
-    for (const struct oa_json *kind = components->child; kind != NULL; kind = kind->next) {
+    for (const struct value *kind = components->child; kind != NULL; kind = kind->next) {
         const struct place *at = loader_keep(loader, place_member(place, kind));
 
-        if (at == NULL || is_opaque(kind->key) || kind->type != OA_OBJECT) {
+        if (at == NULL || is_opaque(kind->key) || kind->type != VALUE_OBJECT) {
             continue;
         }
         if (!str_is(kind->key, "schemas")) {
             walk(loader, kind, at, true);
             continue;
         }
-        for (const struct oa_json *one = kind->child; one != NULL; one = one->next) {
+        for (const struct value *one = kind->child; one != NULL; one = one->next) {
             const struct place *below = loader_keep(loader, place_member(at, one));
 
             if (below != NULL) {
@@ -54,7 +54,7 @@ static void walk_components(struct loader *loader, const struct oa_json *compone
     }
 }
 
-static void walk_member(struct loader *loader, const struct oa_json *member,
+static void walk_member(struct loader *loader, const struct value *member,
                         const struct place *place) {
     /* their value is an object of named things, not a thing with members of its own */
     static const char *const of_names[] = { "paths",    "webhooks",   "responses",
@@ -63,7 +63,7 @@ static void walk_member(struct loader *loader, const struct oa_json *member,
 
     if (str_is(member->key, "schema")) {
         note_schema(loader, member, place);
-    } else if (str_is(member->key, "components") && member->type == OA_OBJECT) {
+    } else if (str_is(member->key, "components") && member->type == VALUE_OBJECT) {
         walk_components(loader, member, place);
     } else {
         walk(loader, member, place, is_one_of(member->key, of_names));
@@ -71,19 +71,19 @@ static void walk_member(struct loader *loader, const struct oa_json *member,
 }
 
 /* `is_names`: the members' names are the document's, not OpenAPI's. */
-static void walk(struct loader *loader, const struct oa_json *node, const struct place *place,
+static void walk(struct loader *loader, const struct value *node, const struct place *place,
                  bool is_names) {
-    bool is_thing = node->type == OA_OBJECT && !is_names;
+    bool is_thing = node->type == VALUE_OBJECT && !is_names;
     size_t index = 0;
 
-    if (node->type != OA_OBJECT && node->type != OA_ARRAY) {
+    if (node->type != VALUE_OBJECT && node->type != VALUE_ARRAY) {
         return;
     }
-    for (const struct oa_json *child = node->child; child != NULL; child = child->next, index++) {
+    for (const struct value *child = node->child; child != NULL; child = child->next, index++) {
         const struct place *at;
 
         /* an extension, or a name like one: found when it is used */
-        if (node->type == OA_OBJECT &&
+        if (node->type == VALUE_OBJECT &&
             (is_thing ? is_opaque(child->key) : shape_is_extension(child->key))) {
             continue;
         }
@@ -118,13 +118,13 @@ struct schemas *schemas_of(struct loader *loader) {
 struct example {
     struct example *next;
     const struct schema *schema;
-    const struct oa_json *value;
+    const struct value *value;
 };
 
 /* What the reports about all examples may take. */
 enum { ARENA_BYTES_MAX = 4 * 1024 * 1024, ERRORS_MAX = 32 };
 
-static void note(struct loader *loader, const struct schema *schema, const struct oa_json *value) {
+static void note(struct loader *loader, const struct schema *schema, const struct value *value) {
     struct document_loader *all = shape_loader(loader);
     struct example *example;
 
@@ -139,31 +139,31 @@ static void note(struct loader *loader, const struct schema *schema, const struc
     }
 }
 
-void schemas_note_examples(struct loader *loader, const struct oa_json *owner,
+void schemas_note_examples(struct loader *loader, const struct value *owner,
                            const struct place *place, const struct schema *schema) {
-    const struct oa_json *examples = shape_object(owner, "examples");
-    const struct oa_json *example = oa_json_get(owner, "example");
+    const struct value *examples = shape_object(owner, "examples");
+    const struct value *example = value_get(owner, "example");
     struct place list = place_text(place, "examples");
 
-    if (example != NULL && oa_json_get(owner, "examples") != NULL) {
+    if (example != NULL && value_get(owner, "examples") != NULL) {
         loader_fail(loader, place, "has either \"example\" or \"examples\", not both");
     }
     note(loader, schema, example);
-    for (const struct oa_json *one = examples != NULL ? examples->child : NULL; one != NULL;
+    for (const struct value *one = examples != NULL ? examples->child : NULL; one != NULL;
          one = one->next) {
         struct place one_at = place_member(&list, one);
         const struct place *at = &one_at;
-        const struct oa_json *target = one;
+        const struct value *target = one;
         struct place storage;
 
-        if (one->type == OA_OBJECT && loader_follow(loader, &target, &at, &storage)) {
-            note(loader, schema, oa_json_get(target, "value"));
+        if (one->type == VALUE_OBJECT && loader_follow(loader, &target, &at, &storage)) {
+            note(loader, schema, value_get(target, "value"));
         }
     }
 }
 
 /* Write the pointer of `wanted`, which is `from` or below it. */
-static bool write_pointer(const struct oa_json *from, const struct oa_json *wanted,
+static bool write_pointer(const struct value *from, const struct value *wanted,
                           const struct place *place, char *buf, size_t bytes, size_t *ret_len) {
     size_t index = 0;
 
@@ -171,7 +171,7 @@ static bool write_pointer(const struct oa_json *from, const struct oa_json *want
         *ret_len = report_place(place, buf, bytes);
         return true;
     }
-    for (const struct oa_json *one = from->child; one != NULL; one = one->next, index++) {
+    for (const struct value *one = from->child; one != NULL; one = one->next, index++) {
         struct place at = place_child(place, one, index);
 
         if (one->raw.data <= wanted->raw.data &&
@@ -188,8 +188,8 @@ struct judge {
     struct arena *arena;
 };
 
-static void check(const struct judge *judge, const struct schema *schema,
-                  const struct oa_json *value, const char *what) {
+static void check(const struct judge *judge, const struct schema *schema, const struct value *value,
+                  const char *what) {
     struct loader *loader = judge->loader;
     struct report report;
     char pointer[512];
@@ -216,12 +216,12 @@ static void check(const struct judge *judge, const struct schema *schema,
     }
 }
 
-static void check_schema(void *user, const struct schema *schema, const struct oa_json *source) {
-    const struct oa_json *examples = shape_array(source, "examples");
+static void check_schema(void *user, const struct schema *schema, const struct value *source) {
+    const struct value *examples = shape_array(source, "examples");
 
-    check(user, schema, oa_json_get(source, "example"), "example");
-    check(user, schema, oa_json_get(source, "default"), "default");
-    for (const struct oa_json *one = examples != NULL ? examples->child : NULL; one != NULL;
+    check(user, schema, value_get(source, "example"), "example");
+    check(user, schema, value_get(source, "default"), "default");
+    for (const struct value *one = examples != NULL ? examples->child : NULL; one != NULL;
          one = one->next) {
         check(user, schema, one, "example");
     }

@@ -14,10 +14,10 @@ struct base {
     size_t len;
 };
 
-static const struct oa_json *find_variable(const struct oa_json *server, struct str name) {
-    const struct oa_json *variables = oa_json_get(server, "variables");
+static const struct value *find_variable(const struct value *server, struct str name) {
+    const struct value *variables = value_get(server, "variables");
 
-    return variables != NULL ? oa_json_member(variables, name) : NULL;
+    return variables != NULL ? value_member(variables, name) : NULL;
 }
 
 /* The next {name} from `s`, without its braces; false when there is none. */
@@ -45,28 +45,28 @@ static bool uses_variable(struct str url, struct str name) {
     return false;
 }
 
-static void check_variable(struct loader *loader, const struct oa_json *variable,
+static void check_variable(struct loader *loader, const struct value *variable,
                            const struct place *place) {
-    const struct oa_json *values = shape_array(variable, "enum");
-    const struct oa_json *standard = oa_json_get(variable, "default");
-    const struct oa_json *one;
+    const struct value *values = shape_array(variable, "enum");
+    const struct value *standard = value_get(variable, "default");
+    const struct value *one;
 
-    if (values == NULL || standard == NULL || standard->type != OA_STRING) {
+    if (values == NULL || standard == NULL || standard->type != VALUE_STRING) {
         return;
     }
     if (values->count == 0) {
         loader_fail_at(loader, place, "enum", "must not be empty");
         return;
     }
-    for (one = values->child; one != NULL && !oa_json_equal(one, standard); one = one->next) {
+    for (one = values->child; one != NULL && !value_equal(one, standard); one = one->next) {
     }
     if (one == NULL) {
         loader_fail_at(loader, place, "default", "must be one of \"enum\"");
     }
 }
 
-void servers_check(struct loader *loader, const struct oa_json *node, const struct place *place) {
-    const struct oa_json *variables = shape_object(node, "variables");
+void servers_check(struct loader *loader, const struct value *node, const struct place *place) {
+    const struct value *variables = shape_object(node, "variables");
     struct place list = place_text(place, "variables");
     struct str name;
     struct str url;
@@ -82,7 +82,7 @@ void servers_check(struct loader *loader, const struct oa_json *node, const stru
                            "the variable {%.*s} is not described in \"variables\"", SHOWN(name));
         }
     }
-    for (const struct oa_json *one = variables != NULL ? variables->child : NULL; one != NULL;
+    for (const struct value *one = variables != NULL ? variables->child : NULL; one != NULL;
          one = one->next) {
         struct place at = place_member(&list, one);
 
@@ -96,7 +96,7 @@ void servers_check(struct loader *loader, const struct oa_json *node, const stru
 /* ---- the base path ---- */
 
 /* Add the URL's path from `s`, with the default of each variable. */
-static bool put_path(struct loader *loader, const struct oa_json *server, const struct place *place,
+static bool put_path(struct loader *loader, const struct value *server, const struct place *place,
                      struct str path, struct base *base) {
     for (const char *s = path.data, *end = s + path.len; s < end;) {
         struct str piece = { s, 1 };
@@ -104,8 +104,8 @@ static bool put_path(struct loader *loader, const struct oa_json *server, const 
         const char *next = s;
 
         if (*s == '{' && next_variable(&next, end, &name)) {
-            const struct oa_json *variable = find_variable(server, name);
-            const struct oa_json *values = variable ? oa_json_get(variable, "enum") : NULL;
+            const struct value *variable = find_variable(server, name);
+            const struct value *values = variable ? value_get(variable, "enum") : NULL;
 
             if (variable == NULL || !shape_text(variable, "default", &piece)) {
                 return false; /* reported by the walker */
@@ -156,8 +156,8 @@ static bool find_path(struct loader *loader, const struct place *place, struct s
     return true;
 }
 
-static bool load_base(struct loader *loader, const struct oa_json *server,
-                      const struct place *place, struct base *base) {
+static bool load_base(struct loader *loader, const struct value *server, const struct place *place,
+                      struct base *base) {
     struct place at = place_text(place, "url");
     struct str path = { "", 0 };
     struct str url;
@@ -168,19 +168,19 @@ static bool load_base(struct loader *loader, const struct oa_json *server,
 }
 
 /* Every server of `owner` must have the base path that the document has. */
-static void check_servers(struct loader *loader, const struct oa_json *owner,
+static void check_servers(struct loader *loader, const struct value *owner,
                           const struct place *place, struct str *known) {
-    const struct oa_json *servers = shape_array(owner, "servers");
+    const struct value *servers = shape_array(owner, "servers");
     struct place list = place_text(place, "servers");
     size_t index = 0;
 
-    for (const struct oa_json *one = servers != NULL ? servers->child : NULL; one != NULL;
+    for (const struct value *one = servers != NULL ? servers->child : NULL; one != NULL;
          one = one->next) {
         struct place at = place_index(&list, index++);
         struct base base;
         char *copy;
 
-        if (one->type != OA_OBJECT || !load_base(loader, one, &at, &base)) {
+        if (one->type != VALUE_OBJECT || !load_base(loader, one, &at, &base)) {
             continue;
         }
         if (known->data == NULL) {
@@ -207,7 +207,7 @@ void servers_load(struct loader *loader) {
     }
 }
 
-void servers_check_other(struct loader *loader, const struct oa_json *owner,
+void servers_check_other(struct loader *loader, const struct value *owner,
                          const struct place *place) {
     check_servers(loader, owner, place, &shape_loader(loader)->doc->base);
 }

@@ -7,18 +7,18 @@
 /* An object that a reference leads to; visited after the tree, so that the stack stays small. */
 struct pending {
     struct pending *next;
-    const struct oa_json *node;
+    const struct value *node;
     const struct shape *shape;
     struct str pointer;
 };
 
-static void walk_object(struct loader *loader, const struct oa_json *node,
-                        const struct place *place, const struct shape *shape);
+static void walk_object(struct loader *loader, const struct value *node, const struct place *place,
+                        const struct shape *shape);
 
 /* ---- what was visited, by node and what it was taken for ---- */
 
 /* What was made of `node`; *ret_is_new: it was not seen before. NULL after loader_fail(). */
-static void **note_seen(struct loader *loader, const struct oa_json *node, const char *what,
+static void **note_seen(struct loader *loader, const struct value *node, const char *what,
                         bool *ret_is_new) {
     struct loader_names *seen = &shape_loader(loader)->seen;
     void **data = loader_names_find(seen, node, str_of(what));
@@ -33,7 +33,7 @@ static void **note_seen(struct loader *loader, const struct oa_json *node, const
     return data;
 }
 
-void *shape_data(struct loader *loader, const struct oa_json *node, const struct place *place,
+void *shape_data(struct loader *loader, const struct value *node, const struct place *place,
                  const struct shape *shape) {
     struct place storage;
     void **data;
@@ -45,7 +45,7 @@ void *shape_data(struct loader *loader, const struct oa_json *node, const struct
     return data != NULL ? *data : NULL;
 }
 
-const struct schema *shape_schema(struct loader *loader, const struct oa_json *node,
+const struct schema *shape_schema(struct loader *loader, const struct value *node,
                                   const struct place *place) {
     bool is_new;
     void **data = note_seen(loader, node, "a schema", &is_new);
@@ -60,46 +60,45 @@ const struct schema *shape_schema(struct loader *loader, const struct oa_json *n
 
 /* ---- values ---- */
 
-bool shape_text(const struct oa_json *node, const char *name, struct str *ret) {
-    const struct oa_json *member = oa_json_get(node, name);
+bool shape_text(const struct value *node, const char *name, struct str *ret) {
+    const struct value *member = value_get(node, name);
 
-    if (member == NULL || member->type != OA_STRING || member->text.len == 0) {
+    if (member == NULL || member->type != VALUE_STRING || member->text.len == 0) {
         return false;
     }
     *ret = member->text;
     return true;
 }
 
-bool shape_is_true(const struct oa_json *node, const char *name) {
-    const struct oa_json *member = oa_json_get(node, name);
+bool shape_is_true(const struct value *node, const char *name) {
+    const struct value *member = value_get(node, name);
 
-    return member != NULL && member->type == OA_TRUE;
+    return member != NULL && member->type == VALUE_TRUE;
 }
 
-static bool has_format(const struct oa_json *value, const char *name) {
+static bool has_format(const struct value *value, const char *name) {
     const struct format *format = format_find((struct str){ name, strlen(name) });
 
     return format == NULL || format_check(format, value);
 }
 
-static void walk_texts(struct loader *loader, const struct oa_json *node,
-                       const struct place *place) {
+static void walk_texts(struct loader *loader, const struct value *node, const struct place *place) {
     size_t index = 0;
 
-    if (node->type != OA_ARRAY) {
+    if (node->type != VALUE_ARRAY) {
         loader_fail(loader, place, "must be an array of strings");
         return;
     }
-    for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
+    for (const struct value *one = node->child; one != NULL; one = one->next) {
         struct place at = place_index(place, index++);
 
-        if (one->type != OA_STRING) {
+        if (one->type != VALUE_STRING) {
             loader_fail(loader, &at, "must be a string");
         }
     }
 }
 
-static void walk_value(struct loader *loader, const struct oa_json *node, const struct place *place,
+static void walk_value(struct loader *loader, const struct value *node, const struct place *place,
                        const struct shape_member *member) {
     switch (member->type) {
     case SHAPE_ANY: return;
@@ -107,13 +106,13 @@ static void walk_value(struct loader *loader, const struct oa_json *node, const 
     case SHAPE_OBJECT: walk_object(loader, node, place, member->shape); return;
     case SHAPE_TEXTS: walk_texts(loader, node, place); return;
     case SHAPE_BOOLEAN:
-        if (node->type != OA_TRUE && node->type != OA_FALSE) {
+        if (node->type != VALUE_TRUE && node->type != VALUE_FALSE) {
             loader_fail(loader, place, "must be true or false");
         }
         return;
     default: break;
     }
-    if (node->type != OA_STRING) {
+    if (node->type != VALUE_STRING) {
         loader_fail(loader, place, "must be a string");
     } else if (member->type == SHAPE_TEXT && node->text.len == 0) {
         loader_fail(loader, place, "must be a string that is not empty");
@@ -124,20 +123,20 @@ static void walk_value(struct loader *loader, const struct oa_json *node, const 
     }
 }
 
-static void walk_member(struct loader *loader, const struct oa_json *node,
-                        const struct place *place, const struct shape_member *member) {
+static void walk_member(struct loader *loader, const struct value *node, const struct place *place,
+                        const struct shape_member *member) {
     size_t index = 0;
 
     if (member->holder == SHAPE_ONE) {
         walk_value(loader, node, place, member);
         return;
     }
-    if (node->type != (member->holder == SHAPE_LIST ? OA_ARRAY : OA_OBJECT)) {
+    if (node->type != (member->holder == SHAPE_LIST ? VALUE_ARRAY : VALUE_OBJECT)) {
         loader_fail(loader, place, "must be an %s",
                     member->holder == SHAPE_LIST ? "array" : "object");
         return;
     }
-    for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
+    for (const struct value *one = node->child; one != NULL; one = one->next) {
         struct place at = place_child(place, one, index++);
 
         walk_value(loader, one, &at, member);
@@ -153,7 +152,7 @@ static bool is_ours(struct str name) {
     return name.len >= sizeof(prefix) - 1 && memcmp(name.data, prefix, sizeof(prefix) - 1) == 0;
 }
 
-static void walk_known(struct loader *loader, const struct oa_json *node, const struct place *place,
+static void walk_known(struct loader *loader, const struct value *node, const struct place *place,
                        const struct shape *shape) {
     struct loader_nearest nearest = { .name = node->key };
 
@@ -169,14 +168,14 @@ static void walk_known(struct loader *loader, const struct oa_json *node, const 
     }
 }
 
-static void walk_members(struct loader *loader, const struct oa_json *node,
-                         const struct place *place, const struct shape *shape) {
+static void walk_members(struct loader *loader, const struct value *node, const struct place *place,
+                         const struct shape *shape) {
     for (const struct shape_member *m = shape->members; m != NULL && m->name != NULL; m++) {
-        if (m->is_required && oa_json_get(node, m->name) == NULL) {
+        if (m->is_required && value_get(node, m->name) == NULL) {
             loader_fail(loader, place, "%s must have the member \"%s\"", shape->what, m->name);
         }
     }
-    for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
+    for (const struct value *one = node->child; one != NULL; one = one->next) {
         struct place at = place_member(place, one);
 
         if (shape->members != NULL) {
@@ -188,18 +187,18 @@ static void walk_members(struct loader *loader, const struct oa_json *node,
 }
 
 /* What stands beside "$ref" would be ignored, but for two texts. */
-static void walk_reference(struct loader *loader, const struct oa_json *node,
+static void walk_reference(struct loader *loader, const struct value *node,
                            const struct place *place, const struct shape *shape) {
-    const struct oa_json *target = node;
+    const struct value *target = node;
     const struct place *at = place;
     struct place storage;
     struct pending *pending;
 
-    for (const struct oa_json *one = node->child; one != NULL; one = one->next) {
+    for (const struct value *one = node->child; one != NULL; one = one->next) {
         struct place beside = place_member(place, one);
 
         if (str_is(one->key, "summary") || str_is(one->key, "description")) {
-            if (one->type != OA_STRING) {
+            if (one->type != VALUE_STRING) {
                 loader_fail(loader, &beside, "must be a string");
             }
         } else if (!str_is(one->key, "$ref")) {
@@ -219,16 +218,16 @@ static void walk_reference(struct loader *loader, const struct oa_json *node,
     }
 }
 
-static void walk_object(struct loader *loader, const struct oa_json *node,
-                        const struct place *place, const struct shape *shape) {
+static void walk_object(struct loader *loader, const struct value *node, const struct place *place,
+                        const struct shape *shape) {
     void **data;
     bool is_new;
 
-    if (node->type != OA_OBJECT) {
+    if (node->type != VALUE_OBJECT) {
         loader_fail(loader, place, "%s must be an object", shape->what);
         return;
     }
-    if (shape->may_refer && oa_json_get(node, "$ref") != NULL) {
+    if (shape->may_refer && value_get(node, "$ref") != NULL) {
         walk_reference(loader, node, place, shape);
         return;
     }

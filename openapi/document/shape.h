@@ -63,9 +63,9 @@ struct shape_member {
     const struct shape *shape; /* of an SHAPE_OBJECT */
 };
 
-typedef void shape_check_fn(struct loader *loader, const struct oa_json *node,
+typedef void shape_check_fn(struct loader *loader, const struct value *node,
                             const struct place *place);
-typedef void *shape_make_fn(struct loader *loader, const struct oa_json *node,
+typedef void *shape_make_fn(struct loader *loader, const struct value *node,
                             const struct place *place);
 
 struct shape {
@@ -84,28 +84,28 @@ void shape_walk(struct loader *loader, const struct shape *shape);
  * What the make function of `shape` made of `node`, after references were followed; NULL when it
  * has mistakes.
  */
-void *shape_data(struct loader *loader, const struct oa_json *node, const struct place *place,
+void *shape_data(struct loader *loader, const struct value *node, const struct place *place,
                  const struct shape *shape);
 
 /* The compiled schema at `node`; NULL when it has mistakes, which are reported. */
-const struct schema *shape_schema(struct loader *loader, const struct oa_json *node,
+const struct schema *shape_schema(struct loader *loader, const struct value *node,
                                   const struct place *place);
 
 /* The member `name` of `node` when it is a string (true: `ret`); else false. */
-bool shape_text(const struct oa_json *node, const char *name, struct str *ret);
-bool shape_is_true(const struct oa_json *node, const char *name);
+bool shape_text(const struct value *node, const char *name, struct str *ret);
+bool shape_is_true(const struct value *node, const char *name);
 
 /* The member `name` when it is of that type; else NULL: nothing, or a mistake of the walker's. */
-static inline const struct oa_json *shape_array(const struct oa_json *node, const char *name) {
-    const struct oa_json *member = oa_json_get(node, name);
+static inline const struct value *shape_array(const struct value *node, const char *name) {
+    const struct value *member = value_get(node, name);
 
-    return member != NULL && member->type == OA_ARRAY ? member : NULL;
+    return member != NULL && member->type == VALUE_ARRAY ? member : NULL;
 }
 
-static inline const struct oa_json *shape_object(const struct oa_json *node, const char *name) {
-    const struct oa_json *member = oa_json_get(node, name);
+static inline const struct value *shape_object(const struct value *node, const char *name) {
+    const struct value *member = value_get(node, name);
 
-    return member != NULL && member->type == OA_OBJECT ? member : NULL;
+    return member != NULL && member->type == VALUE_OBJECT ? member : NULL;
 }
 
 /* "x-..." */
@@ -137,12 +137,12 @@ shape_make_fn parameter_make;
 /* The base path. */
 void servers_load(struct loader *loader);
 /* The servers of a path item or operation must have the document's base path. */
-void servers_check_other(struct loader *loader, const struct oa_json *owner,
+void servers_check_other(struct loader *loader, const struct value *owner,
                          const struct place *place);
 /* All operations, and the tree of their paths. */
 void paths_load(struct loader *loader);
 /* The statuses that an operation declares. */
-void operation_load_responses(const struct oa_json *node, struct operation *operation);
+void operation_load_responses(const struct value *node, struct operation *operation);
 /* Each id is one operation's, each link leads to one. */
 void operation_check_ids(struct loader *loader);
 
@@ -155,7 +155,7 @@ struct schemas *schemas_of(struct loader *loader);
  * "example" and "examples" of a parameter, header or media type: not both, and each is to be
  * checked against `schema` when all schemas are known. `schema` may be NULL.
  */
-void schemas_note_examples(struct loader *loader, const struct oa_json *owner,
+void schemas_note_examples(struct loader *loader, const struct value *owner,
                            const struct place *place, const struct schema *schema);
 
 /* Check what was noted, and the "example", "examples" and "default" of every schema. */

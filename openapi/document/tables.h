@@ -11,7 +11,7 @@
 struct document {
     struct arena *arena; /* holds the document itself, too */
     char *text;          /* malloc'ed when it was read from a file, else NULL */
-    const struct oa_json *root;
+    const struct value *root;
     struct str base;    /* what stands before every path: "" or "/v1" */
     struct path *paths; /* sorted: literal before template, segment by segment */
     size_t path_count;
@@ -37,7 +37,7 @@ struct path {
     size_t segment_count;
     struct method *methods;
     struct str allow;
-    const struct oa_json *node; /* the path item, references not followed */
+    const struct value *node; /* the path item, references not followed */
 };
 
 /* A segment in the tree of all paths. */
@@ -69,7 +69,7 @@ enum param_kind {
     PARAM_JSON /* "content" with a JSON media type */
 };
 
-/* Beside the bits of enum oa_json_type: OA_NUMBER is always there together with SCHEMA_INTEGER. */
+/* Beside the bits of enum value_type: VALUE_NUMBER is always there together with SCHEMA_INTEGER. */
 enum { TYPES_ANY = SCHEMA_ANY | SCHEMA_INTEGER };
 
 struct param_property {

@@ -304,11 +304,11 @@ const struct format *format_find(struct str name) {
     return NULL;
 }
 
-bool format_check(const struct format *format, const struct oa_json *value) {
-    if (value->type == OA_STRING && format->is_text != NULL) {
+bool format_check(const struct format *format, const struct value *value) {
+    if (value->type == VALUE_STRING && format->is_text != NULL) {
         return format->is_text(value->text);
     }
-    if (value->type == OA_NUMBER && format->is_number != NULL) {
+    if (value->type == VALUE_NUMBER && format->is_number != NULL) {
         struct decimal number;
 
         /* most are small: within all of the formats */

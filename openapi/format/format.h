@@ -7,7 +7,7 @@
 #ifndef OPENAPI_FORMAT_FORMAT_H
 #define OPENAPI_FORMAT_FORMAT_H
 
-#include "openapi/json.h"
+#include "openapi/value.h"
 
 #include <stdbool.h>
 
@@ -23,6 +23,6 @@ bool format_is_annotation(struct str name);
 const char *format_name(size_t index);
 
 /* Whether `value` has the format; true for a value of a type that the format is not about. */
-bool format_check(const struct format *format, const struct oa_json *value);
+bool format_check(const struct format *format, const struct value *value);
 
 #endif

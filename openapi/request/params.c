@@ -55,8 +55,8 @@ static bool decode(struct report *report, struct str text, bool plus, struct str
 }
 
 /* An empty array or object, or a string without content; NULL: no memory. */
-static struct oa_json *new_node(struct report *report, enum oa_json_type type) {
-    struct oa_json *node = allocate(report, 1, sizeof(*node));
+static struct value *new_node(struct report *report, enum value_type type) {
+    struct value *node = allocate(report, 1, sizeof(*node));
 
     if (node != NULL) {
         node->type = type;
@@ -81,9 +81,9 @@ static int64_t count_points(struct str text) {
 }
 
 /* A string; NULL: not UTF-8, or no memory. */
-static struct oa_json *new_string(struct report *report, struct str text) {
+static struct value *new_string(struct report *report, struct str text) {
     int64_t points = count_points(text);
-    struct oa_json *node = points >= 0 ? new_node(report, OA_STRING) : NULL;
+    struct value *node = points >= 0 ? new_node(report, VALUE_STRING) : NULL;
 
     if (node != NULL) {
         node->raw = text;
@@ -104,21 +104,21 @@ static bool is_plain_integer(struct str number) {
 }
 
 /* The number, boolean or null that `text` is and `types` allows, else NULL. */
-static struct oa_json *read_scalar(struct report *report, struct str text, unsigned types) {
+static struct value *read_scalar(struct report *report, struct str text, unsigned types) {
     struct json_scan_error error;
-    struct oa_json *parsed;
+    struct value *parsed;
 
     if (text.len == 0 || text.data[0] == '"') {
         return NULL;
     }
-    parsed = oa_json_parse(report->arena, text.data, text.len, 0, &error);
+    parsed = value_parse(report->arena, text.data, text.len, 0, &error);
     if (parsed == NULL || parsed->raw.len != text.len) {
         return NULL;
     }
-    if (parsed->type != OA_NUMBER) {
+    if (parsed->type != VALUE_NUMBER) {
         return (types & (unsigned)parsed->type) != 0 ? parsed : NULL;
     }
-    if ((types & OA_NUMBER) != 0 || ((types & SCHEMA_INTEGER) != 0 && is_plain_integer(text))) {
+    if ((types & VALUE_NUMBER) != 0 || ((types & SCHEMA_INTEGER) != 0 && is_plain_integer(text))) {
         return parsed;
     }
     return NULL;
@@ -139,8 +139,8 @@ static bool decode_value(const struct given *given, struct str *text) {
            refuse(given, "encoding", "must be correctly percent-encoded");
 }
 
-static struct oa_json *read_string(const struct given *given, struct str text) {
-    struct oa_json *node = new_string(given->report, text);
+static struct value *read_string(const struct given *given, struct str text) {
+    struct value *node = new_string(given->report, text);
 
     if (node == NULL && !given->report->out_of_memory) {
         refuse(given, "encoding", "must be valid UTF-8");
@@ -149,21 +149,21 @@ static struct oa_json *read_string(const struct given *given, struct str text) {
 }
 
 /* One item or property value: decoded, then the scalar that fits, else a string. */
-static struct oa_json *read_item(const struct given *given, struct str text, unsigned types) {
-    struct oa_json *node = NULL;
+static struct value *read_item(const struct given *given, struct str text, unsigned types) {
+    struct value *node = NULL;
 
     if (!decode_value(given, &text)) {
         return NULL;
     }
     /* where anything is allowed, a text is a text */
-    if (types != (TYPES_ANY & ~(unsigned)(OA_ARRAY | OA_OBJECT))) {
+    if (types != (TYPES_ANY & ~(unsigned)(VALUE_ARRAY | VALUE_OBJECT))) {
         node = read_scalar(given->report, text, types);
     }
     return node != NULL || given->report->out_of_memory ? node : read_string(given, text);
 }
 
-static bool append(const struct given *given, struct oa_json *parent, struct oa_json ***link,
-                   struct oa_json *item) {
+static bool append(const struct given *given, struct value *parent, struct value ***link,
+                   struct value *item) {
     if (item == NULL) {
         return false;
     }
@@ -225,9 +225,9 @@ static struct str next_piece(const struct given *given, struct str *rest, bool *
 }
 
 /* "1,2,3" as an array; NULL after an error in the report. */
-static struct oa_json *read_list(const struct given *given, struct str text) {
-    struct oa_json *array = new_node(given->report, OA_ARRAY);
-    struct oa_json **link = array != NULL ? &array->child : NULL;
+static struct value *read_list(const struct given *given, struct str text) {
+    struct value *array = new_node(given->report, VALUE_ARRAY);
+    struct value **link = array != NULL ? &array->child : NULL;
     bool more = true;
 
     while (array != NULL && more) {
@@ -254,9 +254,9 @@ static const struct param_property *find_property(const struct param_types *type
 }
 
 /* One more item for the array that a property is. */
-static bool append_to_property(const struct given *given, struct oa_json *array, struct str text,
+static bool append_to_property(const struct given *given, struct value *array, struct str text,
                                unsigned types) {
-    struct oa_json **link = &array->child;
+    struct value **link = &array->child;
 
     while (*link != NULL) {
         link = &(*link)->next;
@@ -268,13 +268,13 @@ static bool append_to_property(const struct given *given, struct oa_json *array,
  * Set the property `name` (decoded). A second value is one item more when the schema has an array
  * there, else an error in the report.
  */
-static bool set_property(const struct given *given, struct oa_json *object, struct str name,
+static bool set_property(const struct given *given, struct value *object, struct str name,
                          struct str text) {
     const struct param_property *property = find_property(&given->spec->types, name);
     bool is_array = property != NULL && property->is_array;
     unsigned types = property != NULL ? property->types : given->spec->types.others;
-    struct oa_json **link = &object->child;
-    struct oa_json *value;
+    struct value **link = &object->child;
+    struct value *value;
 
     while (*link != NULL && !str_equal((*link)->key, name)) {
         link = &(*link)->next;
@@ -283,7 +283,7 @@ static bool set_property(const struct given *given, struct oa_json *object, stru
         return is_array ? append_to_property(given, *link, text, types)
                         : refuse(given, "style", "must give each property only once");
     }
-    value = is_array ? new_node(given->report, OA_ARRAY) : read_item(given, text, types);
+    value = is_array ? new_node(given->report, VALUE_ARRAY) : read_item(given, text, types);
     if (!append(given, object, &link, value)) {
         return false;
     }
@@ -314,16 +314,16 @@ static bool next_pair(const struct given *given, struct str *rest, struct pair *
 }
 
 /* "R,100,G,200" or "R=100,G=200" as an object; NULL after an error in the report. */
-static struct oa_json *read_pairs(const struct given *given, struct str text) {
-    struct oa_json *object = new_node(given->report, OA_OBJECT);
+static struct value *read_pairs(const struct given *given, struct str text) {
+    struct value *object = new_node(given->report, VALUE_OBJECT);
     bool more = object != NULL;
 
     while (more) {
-        struct oa_json *key = NULL;
+        struct value *key = NULL;
         struct pair pair;
 
         if (next_pair(given, &text, &pair, &more)) {
-            key = read_item(given, pair.name, OA_STRING); /* decoded as its value is */
+            key = read_item(given, pair.name, VALUE_STRING); /* decoded as its value is */
         }
         if (key == NULL || !set_property(given, object, key->text, pair.text)) {
             return NULL;
@@ -333,23 +333,23 @@ static struct oa_json *read_pairs(const struct given *given, struct str text) {
 }
 
 static int compare_keys(const void *a, const void *b) {
-    return str_compare((*(const struct oa_json *const *)a)->key,
-                       (*(const struct oa_json *const *)b)->key);
+    return str_compare((*(const struct value *const *)a)->key,
+                       (*(const struct value *const *)b)->key);
 }
 
 /* Make a finished object what the parser would have made of it; false: no memory. */
-static bool sort_members(struct report *report, struct oa_json *object) {
-    const struct oa_json **sorted;
+static bool sort_members(struct report *report, struct value *object) {
+    const struct value **sorted;
     size_t count = 0;
 
-    if (object->count <= OA_JSON_PAIRWISE_MAX) {
+    if (object->count <= VALUE_PAIRWISE_MAX) {
         return true;
     }
     sorted = allocate(report, object->count, sizeof(*sorted));
     if (sorted == NULL) {
         return false;
     }
-    for (const struct oa_json *member = object->child; member != NULL; member = member->next) {
+    for (const struct value *member = object->child; member != NULL; member = member->next) {
         sorted[count++] = member;
     }
     qsort(sorted, count, sizeof(*sorted), compare_keys);
@@ -420,20 +420,20 @@ struct judge {
     struct pairs cookies;
 };
 
-static void check_value(const struct given *given, const struct oa_json *value) {
+static void check_value(const struct given *given, const struct value *value) {
     if (value != NULL && given->spec->schema != NULL) {
         schema_run(given->spec->schema, value, &given->place, NULL, given->report);
     }
 }
 
-static void check_object(const struct given *given, struct oa_json *object) {
+static void check_object(const struct given *given, struct value *object) {
     if (object != NULL && sort_members(given->report, object)) {
         check_value(given, object);
     }
 }
 
 /* Where a text may be both a string and something else, either will do. */
-static bool is_valid_scalar(const struct given *given, const struct oa_json *value) {
+static bool is_valid_scalar(const struct given *given, const struct value *value) {
     struct report quiet;
     bool is_valid;
 
@@ -447,19 +447,19 @@ static bool is_valid_scalar(const struct given *given, const struct oa_json *val
 
 static void check_single(const struct given *given, struct str text) {
     unsigned types = given->spec->types.own;
-    struct oa_json *scalar = read_scalar(given->report, text, types);
+    struct value *scalar = read_scalar(given->report, text, types);
 
-    if (scalar == NULL || ((types & OA_STRING) != 0 && !is_valid_scalar(given, scalar))) {
+    if (scalar == NULL || ((types & VALUE_STRING) != 0 && !is_valid_scalar(given, scalar))) {
         check_value(given, read_string(given, text));
-    } else if ((types & OA_STRING) == 0) {
+    } else if ((types & VALUE_STRING) == 0) {
         check_value(given, scalar);
     }
 }
 
 static void check_json(const struct given *given, struct str text) {
     struct json_scan_error error;
-    const struct oa_json *value =
-        oa_json_parse(given->report->arena, text.data, text.len, REQUEST_BODY_DEPTH_MAX, &error);
+    const struct value *value =
+        value_parse(given->report->arena, text.data, text.len, REQUEST_BODY_DEPTH_MAX, &error);
 
     if (value == NULL) {
         report_json(given->report, &given->place, &error);
@@ -501,9 +501,9 @@ static bool is_its_own(const struct given *given, const struct pair *pair) {
 }
 
 /* Each value as an item ("id=1&id=2"); NULL after an error in the report. */
-static struct oa_json *read_each(const struct given *given, const struct pairs *pairs) {
-    struct oa_json *array = new_node(given->report, OA_ARRAY);
-    struct oa_json **link = array != NULL ? &array->child : NULL;
+static struct value *read_each(const struct given *given, const struct pairs *pairs) {
+    struct value *array = new_node(given->report, VALUE_ARRAY);
+    struct value **link = array != NULL ? &array->child : NULL;
 
     for (size_t i = 0; array != NULL && i < pairs->count; i++) {
         unsigned types = item_types(&given->spec->types, array->count);
@@ -523,7 +523,7 @@ static bool is_deep_name(struct str name, struct str param) {
 }
 
 static void check_deep(const struct given *given, const struct pairs *pairs) {
-    struct oa_json *object = new_node(given->report, OA_OBJECT);
+    struct value *object = new_node(given->report, VALUE_OBJECT);
     struct str param = given->spec->name;
 
     for (size_t i = 0; object != NULL && i < pairs->count; i++) {
@@ -570,7 +570,7 @@ static bool is_claimed(const struct judge *judge, struct str name) {
 
 /* "R=100&G=200": every name that no other parameter has; the errors' paths begin at the query. */
 static void check_exploded(const struct judge *judge, struct given *given) {
-    struct oa_json *object = new_node(given->report, OA_OBJECT);
+    struct value *object = new_node(given->report, VALUE_OBJECT);
     const struct place own = given->place;
 
     given->place = *own.parent;

@@ -3,18 +3,18 @@
 
 #include <stdlib.h>
 
-struct op *compile_op(struct compiler *c, const char *keyword, const struct oa_json *value,
+struct op *compile_op(struct compiler *c, const char *keyword, const struct value *value,
                       unsigned types, check_fn *check) {
     struct op *op = &c->ops[c->schema->op_count++];
 
     *op = (struct op){ .check = check, .keyword = keyword, .types = types };
     if (value != NULL) {
-        op->text = value->type == OA_STRING ? value->text : value->raw;
+        op->text = value->type == VALUE_STRING ? value->text : value->raw;
     }
     return op;
 }
 
-const struct schema *compile_schema(struct compiler *c, const struct oa_json *node,
+const struct schema *compile_schema(struct compiler *c, const struct value *node,
                                     const struct place *place) {
     if (!index_may_be_schema(node)) {
         loader_fail(c->loader, place, "a schema must be an object, true or false");
@@ -23,19 +23,19 @@ const struct schema *compile_schema(struct compiler *c, const struct oa_json *no
     return index_find(c->schemas, node);
 }
 
-bool compile_list(struct compiler *c, const struct oa_json *value, const struct place *place,
+bool compile_list(struct compiler *c, const struct value *value, const struct place *place,
                   struct schema_list *ret_list) {
     struct schema_list list = { .count = 0 };
     bool is_good = true;
 
-    if (value->type != OA_ARRAY || value->count == 0) {
+    if (value->type != VALUE_ARRAY || value->count == 0) {
         return loader_fail(c->loader, place, "must be an array of at least one schema");
     }
     list.items = loader_alloc(c->loader, value->count, sizeof(*list.items));
     if (list.items == NULL) {
         return false;
     }
-    for (const struct oa_json *item = value->child; item != NULL; item = item->next) {
+    for (const struct value *item = value->child; item != NULL; item = item->next) {
         struct place at = place_index(place, list.count);
 
         list.items[list.count] = compile_schema(c, item, &at);
@@ -46,12 +46,12 @@ bool compile_list(struct compiler *c, const struct oa_json *value, const struct 
     return is_good;
 }
 
-bool compile_size(struct compiler *c, const struct oa_json *value, const struct place *place,
+bool compile_size(struct compiler *c, const struct value *value, const struct place *place,
                   uint64_t *ret_size) {
     struct decimal d;
     uint64_t n = 0;
 
-    if (value->type != OA_NUMBER) {
+    if (value->type != VALUE_NUMBER) {
         return loader_fail(c->loader, place, "must be an integer from 0");
     }
     d = decimal_parse(value->raw);
@@ -71,23 +71,23 @@ bool compile_size(struct compiler *c, const struct oa_json *value, const struct 
 }
 
 static int compare_texts(const void *a, const void *b) {
-    return str_compare((*(const struct oa_json *const *)a)->text,
-                       (*(const struct oa_json *const *)b)->text);
+    return str_compare((*(const struct value *const *)a)->text,
+                       (*(const struct value *const *)b)->text);
 }
 
-bool compile_names(struct compiler *c, const struct oa_json *value, const struct place *place) {
-    const struct oa_json **sorted;
+bool compile_names(struct compiler *c, const struct value *value, const struct place *place) {
+    const struct value **sorted;
     size_t count = 0;
 
-    if (value->type != OA_ARRAY) {
+    if (value->type != VALUE_ARRAY) {
         return loader_fail(c->loader, place, "must be an array of names");
     }
     sorted = loader_alloc(c->loader, value->count + 1, sizeof(*sorted));
     if (sorted == NULL) {
         return false;
     }
-    for (const struct oa_json *name = value->child; name != NULL; name = name->next) {
-        if (name->type != OA_STRING) {
+    for (const struct value *name = value->child; name != NULL; name = name->next) {
+        if (name->type != VALUE_STRING) {
             return loader_fail(c->loader, place, "must be an array of names");
         }
         sorted[count++] = name;

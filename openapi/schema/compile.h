@@ -27,23 +27,23 @@ struct compiler {
 };
 
 /* A new operation for the keyword; there is room for it. */
-struct op *compile_op(struct compiler *c, const char *keyword, const struct oa_json *value,
+struct op *compile_op(struct compiler *c, const char *keyword, const struct value *value,
                       unsigned types, check_fn *check);
 
 /* The schema at a place that the index knows; NULL after loader_fail() when it is none. */
-const struct schema *compile_schema(struct compiler *c, const struct oa_json *node,
+const struct schema *compile_schema(struct compiler *c, const struct value *node,
                                     const struct place *place);
 
 /* An array of at least one schema. */
-bool compile_list(struct compiler *c, const struct oa_json *value, const struct place *place,
+bool compile_list(struct compiler *c, const struct value *value, const struct place *place,
                   struct schema_list *ret_list);
 
 /* An integer from 0, exact up to 999999999999999. */
-bool compile_size(struct compiler *c, const struct oa_json *value, const struct place *place,
+bool compile_size(struct compiler *c, const struct value *value, const struct place *place,
                   uint64_t *ret_size);
 
 /* An array of strings, each once. */
-bool compile_names(struct compiler *c, const struct oa_json *value, const struct place *place);
+bool compile_names(struct compiler *c, const struct value *value, const struct place *place);
 
 /* A regular expression; NULL after loader_fail(). Freed with the schemas. */
 const struct pattern *compile_pattern(struct compiler *c, struct str source,

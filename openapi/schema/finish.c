@@ -248,7 +248,7 @@ struct look {
     bool is_sound;
 };
 
-static void put(struct look *look, const struct oa_json *node) {
+static void put(struct look *look, const struct value *node) {
     struct schema *schema = index_find(look->schemas, node);
 
     if (schema == NULL || schema->state != SCHEMA_COMPILED) {
@@ -260,14 +260,14 @@ static void put(struct look *look, const struct oa_json *node) {
 }
 
 /* Put the schemas right below `node`. The depth is that of the document's JSON. */
-static void scan(struct look *look, const struct oa_json *node) {
-    for (const struct oa_json *one = node->child; one != NULL && look->is_sound; one = one->next) {
+static void scan(struct look *look, const struct value *node) {
+    for (const struct value *one = node->child; one != NULL && look->is_sound; one = one->next) {
         if (look->schemas->steps++ >= STEPS_MAX ||
             (one->key.data != NULL && str_is(one->key, "$dynamicRef"))) {
             look->is_sound = false;
         } else if (index_find(look->schemas, one) != NULL) {
             put(look, one);
-        } else if (one->type == OA_OBJECT || one->type == OA_ARRAY) {
+        } else if (one->type == VALUE_OBJECT || one->type == VALUE_ARRAY) {
             scan(look, one);
         }
     }
@@ -289,8 +289,8 @@ bool schema_finish_is_sound(struct schemas *schemas, const struct schema *schema
     schemas->mark++;
     put(&look, schema->source);
     for (size_t i = 0; i < look.count && look.is_sound; i++) {
-        const struct oa_json *source = schemas->queue[i]->source;
-        const struct oa_json *target = schema_index_target(schemas, source);
+        const struct value *source = schemas->queue[i]->source;
+        const struct value *target = schema_index_target(schemas, source);
 
         scan(&look, source);
         if (target != NULL) {

@@ -6,11 +6,11 @@
 
 /* ---- the table by node ---- */
 
-struct schema *index_find(const struct schemas *schemas, const struct oa_json *node) {
+struct schema *index_find(const struct schemas *schemas, const struct value *node) {
     return loader_names_find(&schemas->nodes, node, STR(""));
 }
 
-static struct schema *add_schema(struct schemas *schemas, const struct oa_json *node,
+static struct schema *add_schema(struct schemas *schemas, const struct value *node,
                                  const struct place *place, struct resource *resource) {
     struct schema *schema = loader_alloc(schemas->loader, 1, sizeof(*schema));
 
@@ -21,14 +21,13 @@ static struct schema *add_schema(struct schemas *schemas, const struct oa_json *
     schema->source = node;
     schema->place = place;
     schema->resource = resource;
-    schema->is_false = node->type == OA_FALSE;
+    schema->is_false = node->type == VALUE_FALSE;
     *(schemas->last != NULL ? &schemas->last->next : &schemas->first) = schema;
     schemas->last = schema;
     return schema;
 }
 
-const struct oa_json *schema_index_target(const struct schemas *schemas,
-                                          const struct oa_json *node) {
+const struct value *schema_index_target(const struct schemas *schemas, const struct value *node) {
     const struct schema *schema = index_find(schemas, node);
 
     for (uint16_t i = 0; schema != NULL && i < schema->op_count; i++) {
@@ -201,7 +200,7 @@ struct str index_resolve(struct arena *arena, struct str base_text, struct str r
 
 /* ---- identifiers ---- */
 
-struct resource *index_resource(struct schemas *schemas, const struct oa_json *node,
+struct resource *index_resource(struct schemas *schemas, const struct value *node,
                                 const struct place *place, struct str uri) {
     struct resource *resource;
 
@@ -220,13 +219,13 @@ struct resource *index_resource(struct schemas *schemas, const struct oa_json *n
     return resource;
 }
 
-static struct resource *add_id(struct schemas *schemas, const struct oa_json *id,
-                               const struct oa_json *node, const struct place *place,
+static struct resource *add_id(struct schemas *schemas, const struct value *id,
+                               const struct value *node, const struct place *place,
                                const struct resource *outer) {
     struct str uri;
     struct str fragment;
 
-    if (id->type != OA_STRING) {
+    if (id->type != VALUE_STRING) {
         loader_fail_at(schemas->loader, place, "$id", "must be a URI reference");
         return NULL;
     }
@@ -284,14 +283,14 @@ static bool is_anchor_name(struct str name) {
 
 static bool add_anchor(struct schemas *schemas, struct schema *schema, const char *keyword,
                        bool is_dynamic) {
-    const struct oa_json *value = oa_json_get(schema->source, keyword);
+    const struct value *value = value_get(schema->source, keyword);
     const struct anchor *other;
     struct anchor *anchor;
 
     if (value == NULL) {
         return true;
     }
-    if (value->type != OA_STRING || !is_anchor_name(value->text)) {
+    if (value->type != VALUE_STRING || !is_anchor_name(value->text)) {
         return loader_fail_at(
             schemas->loader, schema->place, keyword,
             "must be a name of letters, digits, '_', '-' and '.' that begins with "
@@ -314,15 +313,15 @@ static bool add_anchor(struct schemas *schemas, struct schema *schema, const cha
 
 /* ---- the walk ---- */
 
-static bool index_children(struct schemas *schemas, const struct oa_json *parent, enum holds holds,
+static bool index_children(struct schemas *schemas, const struct value *parent, enum holds holds,
                            const struct place *place, struct resource *resource) {
     size_t index = 0;
     bool is_good = true;
 
-    for (const struct oa_json *child = parent->child; child != NULL; child = child->next) {
+    for (const struct value *child = parent->child; child != NULL; child = child->next) {
         const struct place *kept;
 
-        if (holds == HOLDS_MIXED && child->type == OA_ARRAY) {
+        if (holds == HOLDS_MIXED && child->type == VALUE_ARRAY) {
             continue;
         }
         kept = loader_keep(schemas->loader, place_child(place, child, index++));
@@ -331,13 +330,14 @@ static bool index_children(struct schemas *schemas, const struct oa_json *parent
     return is_good;
 }
 
-static bool index_member(struct schemas *schemas, const struct oa_json *member,
+static bool index_member(struct schemas *schemas, const struct value *member,
                          const struct place *place, struct resource *resource) {
     const struct keyword *keyword = schemas->find_keyword(schemas, member->key);
     const struct place *kept;
 
     if (keyword == NULL || keyword->holds == HOLDS_NONE ||
-        (keyword->compile != NULL && keyword->holds == HOLDS_SCHEMA && member->type == OA_ARRAY)) {
+        (keyword->compile != NULL && keyword->holds == HOLDS_SCHEMA &&
+         member->type == VALUE_ARRAY)) {
         return true; /* or its keyword says what is wrong */
     }
     kept = loader_keep(schemas->loader, place_member(place, member));
@@ -347,15 +347,15 @@ static bool index_member(struct schemas *schemas, const struct oa_json *member,
     if (keyword->holds == HOLDS_SCHEMA) {
         return index_schema(schemas, member, kept, resource);
     }
-    if (member->type != (keyword->holds == HOLDS_LIST ? OA_ARRAY : OA_OBJECT)) {
+    if (member->type != (keyword->holds == HOLDS_LIST ? VALUE_ARRAY : VALUE_OBJECT)) {
         return true; /* its keyword will say so */
     }
     return index_children(schemas, member, keyword->holds, kept, resource);
 }
 
-bool index_schema(struct schemas *schemas, const struct oa_json *node, const struct place *place,
+bool index_schema(struct schemas *schemas, const struct value *node, const struct place *place,
                   struct resource *resource) {
-    const struct oa_json *id = oa_json_get(node, "$id");
+    const struct value *id = value_get(node, "$id");
     struct schema *schema;
     bool is_good = true;
 
@@ -375,7 +375,7 @@ bool index_schema(struct schemas *schemas, const struct oa_json *node, const str
     }
     is_good = add_anchor(schemas, schema, "$anchor", false) && is_good;
     is_good = add_anchor(schemas, schema, "$dynamicAnchor", true) && is_good;
-    for (const struct oa_json *m = node->type == OA_OBJECT ? node->child : NULL; m != NULL;
+    for (const struct value *m = node->type == VALUE_OBJECT ? node->child : NULL; m != NULL;
          m = m->next) {
         is_good = index_member(schemas, m, place, resource) && is_good;
     }
@@ -395,12 +395,12 @@ static struct resource *load_metaschema(struct schemas *schemas) {
     static const struct place place = { .key = { METASCHEMA_URI, sizeof(METASCHEMA_URI) - 1 } };
     struct resource *outside; /* what the metaschema's own $id is resolved against */
     struct json_scan_error error;
-    const struct oa_json *root;
+    const struct value *root;
 
     if (!schemas->has_metaschema) {
         schemas->has_metaschema = true;
-        root = oa_json_parse(schemas->loader->arena, metaschema, metaschema_len,
-                             JSON_SCAN_DEPTH_MAX, &error);
+        root = value_parse(schemas->loader->arena, metaschema, metaschema_len, JSON_SCAN_DEPTH_MAX,
+                           &error);
         outside = loader_alloc(schemas->loader, 1, sizeof(*outside));
         if (root == NULL || outside == NULL) {
             loader_fail(schemas->loader, &place, "out of memory");
@@ -440,7 +440,7 @@ static struct resource *find_by_uri(struct schemas *schemas, const struct schema
 
 /* What a reference leads to. */
 struct target {
-    const struct oa_json *node;
+    const struct value *node;
     const struct place *place;
     struct resource *resource;
 };
@@ -449,7 +449,7 @@ struct target {
 static bool follow_pointer(struct schemas *schemas, struct str pointer, struct target *target) {
     while (pointer.len > 0) {
         struct str token = loader_token(&pointer);
-        const struct oa_json *node = loader_step(target->node, token);
+        const struct value *node = loader_step(target->node, token);
         const struct schema *schema;
 
         if (node == NULL) {
@@ -487,7 +487,7 @@ static bool follow_fragment(struct schemas *schemas, struct str fragment, struct
 }
 
 struct schema *index_reference(struct schemas *schemas, const struct schema *from,
-                               const struct oa_json *reference, const struct place *place,
+                               const struct value *reference, const struct place *place,
                                struct str *ret_anchor) {
     struct target target;
     struct str uri;
@@ -495,7 +495,7 @@ struct schema *index_reference(struct schemas *schemas, const struct schema *fro
     bool is_malformed = false;
 
     *ret_anchor = (struct str){ NULL, 0 };
-    if (reference->type != OA_STRING) {
+    if (reference->type != VALUE_STRING) {
         loader_fail(schemas->loader, place, "must be a URI reference");
         return NULL;
     }

@@ -21,7 +21,7 @@ struct keyword {
     const char *name;
     enum holds holds;
     /* NULL: it asserts nothing by itself. False after loader_fail(). */
-    bool (*compile)(struct compiler *c, const struct oa_json *value, const struct place *place);
+    bool (*compile)(struct compiler *c, const struct value *value, const struct place *place);
     check_fn *check; /* the operation's, where keywords share `compile` */
     size_t field;    /* of struct object or array, likewise */
 };
@@ -40,7 +40,7 @@ enum soundness {
 /* A schema with a URI of its own, and what lies in it up to the next such schema. */
 struct resource {
     struct str uri; /* without fragment; "" for the document itself */
-    const struct oa_json *node;
+    const struct value *node;
     const struct place *place;
     const struct loader_names *anchors; /* of all resources */
 };
@@ -69,19 +69,19 @@ struct schemas {
     uint32_t steps;
 };
 
-static inline bool index_may_be_schema(const struct oa_json *node) {
-    return ((unsigned)node->type & (OA_OBJECT | OA_TRUE | OA_FALSE)) != 0;
+static inline bool index_may_be_schema(const struct value *node) {
+    return ((unsigned)node->type & (VALUE_OBJECT | VALUE_TRUE | VALUE_FALSE)) != 0;
 }
 
 /* The schema at `node` that the index knows, or NULL. */
-struct schema *index_find(const struct schemas *schemas, const struct oa_json *node);
+struct schema *index_find(const struct schemas *schemas, const struct value *node);
 
 /* Note the schema at `node` and all in it; false after loader_fail(). `place` is kept. */
-bool index_schema(struct schemas *schemas, const struct oa_json *node, const struct place *place,
+bool index_schema(struct schemas *schemas, const struct value *node, const struct place *place,
                   struct resource *resource);
 
 /* A resource at `node`, which has the URI `uri`; NULL after loader_fail(). */
-struct resource *index_resource(struct schemas *schemas, const struct oa_json *node,
+struct resource *index_resource(struct schemas *schemas, const struct value *node,
                                 const struct place *place, struct str uri);
 
 /*
@@ -89,7 +89,7 @@ struct resource *index_resource(struct schemas *schemas, const struct oa_json *n
  * the anchor that the reference ends in, data NULL when it ends in none.
  */
 struct schema *index_reference(struct schemas *schemas, const struct schema *from,
-                               const struct oa_json *reference, const struct place *place,
+                               const struct value *reference, const struct place *place,
                                struct str *ret_anchor);
 
 /* The anchor of that name in a resource, or NULL. */

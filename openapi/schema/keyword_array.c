@@ -12,9 +12,9 @@
 enum { PAIRWISE_MAX = 8 };
 
 /* Items by prefixItems and items; what they evaluate is a prefix, or all. */
-static bool check_each(struct run *run, const struct array *array, const struct oa_json *value,
+static bool check_each(struct run *run, const struct array *array, const struct value *value,
                        const struct place *place, struct marks *marks) {
-    const struct oa_json *item = value->child;
+    const struct value *item = value->child;
     size_t index = 0;
     bool is_valid = true;
 
@@ -44,12 +44,12 @@ static bool check_each(struct run *run, const struct array *array, const struct 
     return is_valid;
 }
 
-static bool check_contains(struct run *run, const struct array *array, const struct oa_json *value,
+static bool check_contains(struct run *run, const struct array *array, const struct value *value,
                            const struct place *place, struct marks *marks) {
     uint64_t count = 0;
     uint32_t index = 0;
 
-    for (const struct oa_json *item = value->child; item != NULL; item = item->next, index++) {
+    for (const struct value *item = value->child; item != NULL; item = item->next, index++) {
         if (!run_is_valid(run, array->contains, item, NULL)) {
             continue;
         }
@@ -75,7 +75,7 @@ static bool check_contains(struct run *run, const struct array *array, const str
 struct hashed {
     uint64_t hash;
     uint32_t index;
-    const struct oa_json *item;
+    const struct value *item;
 };
 
 static bool fail_unique(struct run *run, const struct place *place, uint32_t a, uint32_t b) {
@@ -98,7 +98,7 @@ static bool check_sorted(struct run *run, const struct hashed *items, uint32_t c
                          const struct place *place) {
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = i + 1; k < count && items[k].hash == items[i].hash; k++) {
-            if (oa_json_equal(items[i].item, items[k].item)) {
+            if (value_equal(items[i].item, items[k].item)) {
                 return fail_unique(run, place, items[i].index, items[k].index);
             }
             if (!run_work(run, 1 + items[k].item->raw.len / 64)) {
@@ -109,7 +109,7 @@ static bool check_sorted(struct run *run, const struct hashed *items, uint32_t c
     return true;
 }
 
-static bool check_unique(struct run *run, const struct array *array, const struct oa_json *value,
+static bool check_unique(struct run *run, const struct array *array, const struct value *value,
                          const struct place *place) {
     struct hashed few[PAIRWISE_MAX];
     struct hashed *items = few;
@@ -125,10 +125,10 @@ static bool check_unique(struct run *run, const struct array *array, const struc
             return run_stop_for_memory(run);
         }
     }
-    for (const struct oa_json *item = value->child; item != NULL; item = item->next, count++) {
+    for (const struct value *item = value->child; item != NULL; item = item->next, count++) {
         items[count] = (struct hashed){ .index = count, .item = item };
         if (items != few) {
-            items[count].hash = oa_json_hash(item, array->seed);
+            items[count].hash = value_hash(item, array->seed);
         }
     }
     if (items != few) {
@@ -141,7 +141,7 @@ static bool check_unique(struct run *run, const struct array *array, const struc
     return is_valid;
 }
 
-static bool check_array(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_array(struct run *run, const struct op *op, const struct value *value,
                         const struct place *place, struct marks *marks) {
     const struct array *array = op->u.array;
     bool is_valid = true;
@@ -182,12 +182,12 @@ static struct array *array_of(struct compiler *c) {
         c->array->contains_min = 1;
         c->array->contains_max = UINT64_MAX;
         c->array->seed = c->schemas->seed;
-        compile_op(c, "items", NULL, OA_ARRAY, check_array)->u.array = c->array;
+        compile_op(c, "items", NULL, VALUE_ARRAY, check_array)->u.array = c->array;
     }
     return c->array;
 }
 
-static bool compile_prefix(struct compiler *c, const struct oa_json *value,
+static bool compile_prefix(struct compiler *c, const struct value *value,
                            const struct place *place) {
     struct array *array = array_of(c);
 
@@ -195,8 +195,7 @@ static bool compile_prefix(struct compiler *c, const struct oa_json *value,
 }
 
 /* A schema that goes to the keyword's field. */
-static bool compile_one(struct compiler *c, const struct oa_json *value,
-                        const struct place *place) {
+static bool compile_one(struct compiler *c, const struct value *value, const struct place *place) {
     struct array *array = array_of(c);
     const struct schema *schema = array != NULL ? compile_schema(c, value, place) : NULL;
 
@@ -206,29 +205,29 @@ static bool compile_one(struct compiler *c, const struct oa_json *value,
     return schema != NULL;
 }
 
-static bool compile_items(struct compiler *c, const struct oa_json *value,
+static bool compile_items(struct compiler *c, const struct value *value,
                           const struct place *place) {
-    if (value->type == OA_ARRAY) {
+    if (value->type == VALUE_ARRAY) {
         return loader_fail(c->loader, place,
                            "must be one schema; a list of them is \"prefixItems\"");
     }
     return compile_one(c, value, place);
 }
 
-static bool compile_unique(struct compiler *c, const struct oa_json *value,
+static bool compile_unique(struct compiler *c, const struct value *value,
                            const struct place *place) {
     struct array *array = array_of(c);
 
-    if (value->type != OA_TRUE && value->type != OA_FALSE) {
+    if (value->type != VALUE_TRUE && value->type != VALUE_FALSE) {
         return loader_fail(c->loader, place, "must be true or false");
     }
     if (array != NULL) {
-        array->is_unique = value->type == OA_TRUE;
+        array->is_unique = value->type == VALUE_TRUE;
     }
     return array != NULL;
 }
 
-static bool compile_count(struct compiler *c, const struct oa_json *value,
+static bool compile_count(struct compiler *c, const struct value *value,
                           const struct place *place) {
     struct array *array = array_of(c);
 

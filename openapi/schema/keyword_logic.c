@@ -6,13 +6,12 @@
 
 #include <string.h>
 
-static bool check_ref(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_ref(struct run *run, const struct op *op, const struct value *value,
                       const struct place *place, struct marks *marks) {
     return run_apply(run, op->u.schema, value, place, marks);
 }
 
-static bool compile_ref(struct compiler *c, const struct oa_json *value,
-                        const struct place *place) {
+static bool compile_ref(struct compiler *c, const struct value *value, const struct place *place) {
     struct str anchor;
     const struct schema *target = index_reference(c->schemas, c->schema, value, place, &anchor);
 
@@ -39,14 +38,14 @@ static const struct schema *find_dynamic(struct run *run, const struct dynamic *
     return run_work(run, steps) ? found : NULL;
 }
 
-static bool check_dynamic_ref(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_dynamic_ref(struct run *run, const struct op *op, const struct value *value,
                               const struct place *place, struct marks *marks) {
     const struct schema *schema = find_dynamic(run, op->u.dynamic);
 
     return schema != NULL && run_apply(run, schema, value, place, marks);
 }
 
-static bool compile_dynamic_ref(struct compiler *c, const struct oa_json *value,
+static bool compile_dynamic_ref(struct compiler *c, const struct value *value,
                                 const struct place *place) {
     struct str name;
     const struct schema *target = index_reference(c->schemas, c->schema, value, place, &name);
@@ -78,7 +77,7 @@ void keyword_logic_make_static(struct op *op) {
     op->u.schema = target;
 }
 
-static bool check_all_of(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_all_of(struct run *run, const struct op *op, const struct value *value,
                          const struct place *place, struct marks *marks) {
     bool is_valid = true;
 
@@ -94,7 +93,7 @@ static bool check_all_of(struct run *run, const struct op *op, const struct oa_j
 }
 
 /* One branch: what it evaluates counts only when it is valid. */
-static bool try_branch(struct run *run, const struct schema *schema, const struct oa_json *value,
+static bool try_branch(struct run *run, const struct schema *schema, const struct value *value,
                        struct marks *marks) {
     struct marks own;
     bool is_valid;
@@ -114,7 +113,7 @@ static bool try_branch(struct run *run, const struct schema *schema, const struc
 }
 
 /* How far a value is from a branch: another type or constant is further than any errors. */
-static unsigned distance(struct run *run, const struct schema *schema, const struct oa_json *value,
+static unsigned distance(struct run *run, const struct schema *schema, const struct value *value,
                          const struct place *place) {
     struct probe probe = { .place = place };
     struct probe *outer = run->probe;
@@ -129,7 +128,7 @@ static unsigned distance(struct run *run, const struct schema *schema, const str
 
 /* When one branch was clearly meant, what is wrong with it helps more than that none matches. */
 static void report_closest(struct run *run, const struct schema_list *list,
-                           const struct oa_json *value, const struct place *place) {
+                           const struct value *value, const struct place *place) {
     const struct schema *closest = NULL;
     unsigned least = UINT32_MAX;
 
@@ -151,7 +150,7 @@ static void report_closest(struct run *run, const struct schema_list *list,
     }
 }
 
-static bool check_any_of(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_any_of(struct run *run, const struct op *op, const struct value *value,
                          const struct place *place, struct marks *marks) {
     const struct schema_list *list = &op->u.list;
     bool is_valid = false;
@@ -172,7 +171,7 @@ static bool check_any_of(struct run *run, const struct op *op, const struct oa_j
     return false;
 }
 
-static bool check_one_of(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_one_of(struct run *run, const struct op *op, const struct value *value,
                          const struct place *place, struct marks *marks) {
     const struct schema_list *list = &op->u.list;
     size_t matching[2] = { 0, 0 };
@@ -197,14 +196,14 @@ static bool check_one_of(struct run *run, const struct op *op, const struct oa_j
     return false;
 }
 
-static bool check_not(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_not(struct run *run, const struct op *op, const struct value *value,
                       const struct place *place, struct marks *marks) {
     (void)marks;
     return !run_is_valid(run, op->u.schema, value, NULL) ||
            run_fail(run, place, "not", "must not match the schema %.*s", SHOWN(op->text));
 }
 
-static bool check_if(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_if(struct run *run, const struct op *op, const struct value *value,
                      const struct place *place, struct marks *marks) {
     const struct condition *condition = op->u.condition;
     const struct schema *next = try_branch(run, condition->test, value, marks)
@@ -214,7 +213,7 @@ static bool check_if(struct run *run, const struct op *op, const struct oa_json 
     return next == NULL || run_apply(run, next, value, place, marks);
 }
 
-static bool compile_branches(struct compiler *c, const struct oa_json *value,
+static bool compile_branches(struct compiler *c, const struct value *value,
                              const struct place *place) {
     struct schema_list list;
 
@@ -225,8 +224,7 @@ static bool compile_branches(struct compiler *c, const struct oa_json *value,
     return true;
 }
 
-static bool compile_not(struct compiler *c, const struct oa_json *value,
-                        const struct place *place) {
+static bool compile_not(struct compiler *c, const struct value *value, const struct place *place) {
     const struct schema *schema = compile_schema(c, value, place);
 
     if (schema == NULL) {
@@ -239,14 +237,14 @@ static bool compile_not(struct compiler *c, const struct oa_json *value,
 /* "then" and "else" are looked up from "if"; without it they say nothing. */
 static bool compile_branch(struct compiler *c, const char *keyword,
                            const struct schema **ret_schema) {
-    const struct oa_json *node = oa_json_get(c->schema->source, keyword);
+    const struct value *node = value_get(c->schema->source, keyword);
     struct place at = place_text(c->schema->place, keyword);
 
     *ret_schema = node != NULL ? compile_schema(c, node, &at) : NULL;
     return node == NULL || *ret_schema != NULL;
 }
 
-static bool compile_if(struct compiler *c, const struct oa_json *value, const struct place *place) {
+static bool compile_if(struct compiler *c, const struct value *value, const struct place *place) {
     struct condition *condition = loader_alloc(c->loader, 1, sizeof(*condition));
     bool is_good;
 
@@ -262,12 +260,12 @@ static bool compile_if(struct compiler *c, const struct oa_json *value, const st
 }
 
 /* Children that no other keyword evaluated. */
-static bool check_unevaluated(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_unevaluated(struct run *run, const struct op *op, const struct value *value,
                               const struct place *place, struct marks *marks) {
     uint32_t index = 0;
     bool is_valid = true;
 
-    for (const struct oa_json *child = value->child; child != NULL; child = child->next, index++) {
+    for (const struct value *child = value->child; child != NULL; child = child->next, index++) {
         struct place at;
 
         if (marks_has(marks, index)) {
@@ -276,7 +274,7 @@ static bool check_unevaluated(struct run *run, const struct op *op, const struct
         if (op->u.schema->is_false && run->mode != RUN_QUIET) {
             at = place_child(place, child, index);
             is_valid =
-                value->type == OA_ARRAY
+                value->type == VALUE_ARRAY
                     ? run_fail(run, &at, op->keyword, "must NOT have unevaluated items")
                     : run_fail(run, &at, op->keyword, "must NOT have unevaluated property '%.*s'",
                                SHOWN(child->key));
@@ -291,10 +289,10 @@ static bool check_unevaluated(struct run *run, const struct op *op, const struct
     return is_valid;
 }
 
-static bool compile_unevaluated(struct compiler *c, const struct oa_json *value,
+static bool compile_unevaluated(struct compiler *c, const struct value *value,
                                 const struct place *place) {
     const struct schema *schema = compile_schema(c, value, place);
-    unsigned type = strcmp(c->keyword->name, "unevaluatedItems") == 0 ? OA_ARRAY : OA_OBJECT;
+    unsigned type = strcmp(c->keyword->name, "unevaluatedItems") == 0 ? VALUE_ARRAY : VALUE_OBJECT;
 
     if (schema == NULL) {
         return false;

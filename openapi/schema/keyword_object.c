@@ -52,7 +52,7 @@ struct pass {
 };
 
 /* The schemas of patternProperties that a member falls under; whether there were any. */
-static bool check_patterns(struct pass *pass, const struct oa_json *member) {
+static bool check_patterns(struct pass *pass, const struct value *member) {
     bool is_matched = false;
 
     for (size_t i = 0; i < pass->object->pattern_count; i++) {
@@ -73,7 +73,7 @@ static bool check_patterns(struct pass *pass, const struct oa_json *member) {
     return is_matched;
 }
 
-static void check_additional(struct pass *pass, const struct oa_json *member) {
+static void check_additional(struct pass *pass, const struct value *member) {
     struct place at;
 
     if (!pass->object->additional->is_false) {
@@ -91,8 +91,8 @@ static void check_additional(struct pass *pass, const struct oa_json *member) {
 }
 
 /* The schema speaks of the name as of a value; the message, of the name. */
-static void check_name(struct pass *pass, const struct oa_json *member) {
-    struct oa_json name = { .type = OA_STRING, .raw = member->key, .text = member->key };
+static void check_name(struct pass *pass, const struct value *member) {
+    struct value name = { .type = VALUE_STRING, .raw = member->key, .text = member->key };
     struct str why = STR("is not allowed");
     struct place at;
     struct report reasons;
@@ -121,12 +121,12 @@ static void check_name(struct pass *pass, const struct oa_json *member) {
 }
 
 /* Every member once; false when going on is pointless. */
-static bool check_members(struct pass *pass, const struct oa_json *value, struct marks *seen,
+static bool check_members(struct pass *pass, const struct value *value, struct marks *seen,
                           struct marks *marks) {
     const struct object *object = pass->object;
     uint32_t index = 0;
 
-    for (const struct oa_json *member = value->child; member != NULL;
+    for (const struct value *member = value->child; member != NULL;
          member = member->next, index++) {
         const struct name *name = find_name(object, member->key);
         bool is_matched = false;
@@ -179,8 +179,8 @@ static void check_required(struct pass *pass, const struct marks *seen) {
     }
 }
 
-static void check_dependents(struct pass *pass, const struct oa_json *value,
-                             const struct marks *seen, struct marks *marks) {
+static void check_dependents(struct pass *pass, const struct value *value, const struct marks *seen,
+                             struct marks *marks) {
     const struct name *names = pass->object->names;
 
     for (size_t i = 0; i < pass->object->dependent_count; i++) {
@@ -208,7 +208,7 @@ static void check_dependents(struct pass *pass, const struct oa_json *value,
     }
 }
 
-static void check_counts(struct pass *pass, const struct oa_json *value) {
+static void check_counts(struct pass *pass, const struct value *value) {
     const struct object *object = pass->object;
 
     if (value->count < object->count_min) {
@@ -223,7 +223,7 @@ static void check_counts(struct pass *pass, const struct oa_json *value) {
     }
 }
 
-static bool check_object(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_object(struct run *run, const struct op *op, const struct value *value,
                          const struct place *place, struct marks *marks) {
     struct pass pass = { .run = run, .object = op->u.object, .place = place, .is_valid = true };
     struct marks seen;
@@ -254,20 +254,19 @@ static struct object *object_of(struct compiler *c) {
             return NULL;
         }
         c->object->count_max = UINT64_MAX;
-        compile_op(c, "properties", NULL, OA_OBJECT, check_object)->u.object = c->object;
+        compile_op(c, "properties", NULL, VALUE_OBJECT, check_object)->u.object = c->object;
     }
     return c->object;
 }
 
 /* An object whose members are schemas; what it means is added by keyword_object_finish(). */
-static bool compile_map(struct compiler *c, const struct oa_json *value,
-                        const struct place *place) {
+static bool compile_map(struct compiler *c, const struct value *value, const struct place *place) {
     bool is_good = true;
 
-    if (value->type != OA_OBJECT) {
+    if (value->type != VALUE_OBJECT) {
         return loader_fail(c->loader, place, "must be an object of schemas");
     }
-    for (const struct oa_json *member = value->child; member != NULL; member = member->next) {
+    for (const struct value *member = value->child; member != NULL; member = member->next) {
         struct place at = place_member(place, member);
 
         is_good = compile_schema(c, member, &at) != NULL && is_good;
@@ -275,19 +274,19 @@ static bool compile_map(struct compiler *c, const struct oa_json *value,
     return object_of(c) != NULL && is_good;
 }
 
-static bool compile_patterns(struct compiler *c, const struct oa_json *value,
+static bool compile_patterns(struct compiler *c, const struct value *value,
                              const struct place *place) {
     struct object *object = object_of(c);
     bool is_good = compile_map(c, value, place);
 
-    if (object == NULL || value->type != OA_OBJECT) {
+    if (object == NULL || value->type != VALUE_OBJECT) {
         return false;
     }
     object->patterns = loader_alloc(c->loader, value->count + 1, sizeof(*object->patterns));
     if (object->patterns == NULL) {
         return false;
     }
-    for (const struct oa_json *member = value->child; member != NULL; member = member->next) {
+    for (const struct value *member = value->child; member != NULL; member = member->next) {
         struct pattern_property *pattern = &object->patterns[object->pattern_count++];
         struct place at = place_member(place, member);
 
@@ -300,8 +299,7 @@ static bool compile_patterns(struct compiler *c, const struct oa_json *value,
 }
 
 /* A schema that goes to the keyword's field. */
-static bool compile_one(struct compiler *c, const struct oa_json *value,
-                        const struct place *place) {
+static bool compile_one(struct compiler *c, const struct value *value, const struct place *place) {
     struct object *object = object_of(c);
     const struct schema *schema = object != NULL ? compile_schema(c, value, place) : NULL;
 
@@ -311,33 +309,33 @@ static bool compile_one(struct compiler *c, const struct oa_json *value,
     return schema != NULL;
 }
 
-static bool compile_required(struct compiler *c, const struct oa_json *value,
+static bool compile_required(struct compiler *c, const struct value *value,
                              const struct place *place) {
     return compile_names(c, value, place) && object_of(c) != NULL;
 }
 
 /* Names that each depend on a member; "dependencies", of earlier drafts, may have schemas, too. */
-static bool compile_dependent(struct compiler *c, const struct oa_json *value,
+static bool compile_dependent(struct compiler *c, const struct value *value,
                               const struct place *place) {
     bool may_be_schemas = c->keyword->holds == HOLDS_MIXED;
     bool is_good = true;
 
-    if (value->type != OA_OBJECT) {
+    if (value->type != VALUE_OBJECT) {
         return loader_fail(c->loader, place, "must be an object of %sarrays of names",
                            may_be_schemas ? "schemas or " : "");
     }
-    for (const struct oa_json *member = value->child; member != NULL; member = member->next) {
+    for (const struct value *member = value->child; member != NULL; member = member->next) {
         struct place at = place_member(place, member);
 
         is_good =
-            (may_be_schemas && member->type != OA_ARRAY ? compile_schema(c, member, &at) != NULL
-                                                        : compile_names(c, member, &at)) &&
+            (may_be_schemas && member->type != VALUE_ARRAY ? compile_schema(c, member, &at) != NULL
+                                                           : compile_names(c, member, &at)) &&
             is_good;
     }
     return object_of(c) != NULL && is_good;
 }
 
-static bool compile_count(struct compiler *c, const struct oa_json *value,
+static bool compile_count(struct compiler *c, const struct value *value,
                           const struct place *place) {
     struct object *object = object_of(c);
 
@@ -371,36 +369,36 @@ static const char *const dependent_keywords[] = { "dependentRequired", "dependen
 
 enum { DEPENDENT_KEYWORDS = sizeof(dependent_keywords) / sizeof(dependent_keywords[0]) };
 
-static const struct oa_json *get(const struct compiler *c, const char *keyword) {
-    return oa_json_get(c->schema->source, keyword);
+static const struct value *get(const struct compiler *c, const char *keyword) {
+    return value_get(c->schema->source, keyword);
 }
 
 /* The value of a keyword about what depends on a member, or NULL when it does not count. */
-static const struct oa_json *get_dependent(const struct compiler *c, size_t which) {
-    const struct oa_json *value = get(c, dependent_keywords[which]);
+static const struct value *get_dependent(const struct compiler *c, size_t which) {
+    const struct value *value = get(c, dependent_keywords[which]);
 
     return value == NULL || (which == 2 && c->schemas->options.is_strict) ? NULL : value;
 }
 
 static size_t count_names(const struct compiler *c) {
-    const struct oa_json *properties = get(c, "properties");
-    const struct oa_json *required = get(c, "required");
+    const struct value *properties = get(c, "properties");
+    const struct value *required = get(c, "required");
     size_t count =
         (properties != NULL ? properties->count : 0) + (required != NULL ? required->count : 0);
 
     for (size_t i = 0; i < DEPENDENT_KEYWORDS; i++) {
-        const struct oa_json *map = get_dependent(c, i);
+        const struct value *map = get_dependent(c, i);
 
         count += map != NULL ? map->count : 0;
-        for (const struct oa_json *m = map != NULL ? map->child : NULL; m != NULL; m = m->next) {
-            count += m->type == OA_ARRAY ? m->count : 0;
+        for (const struct value *m = map != NULL ? map->child : NULL; m != NULL; m = m->next) {
+            count += m->type == VALUE_ARRAY ? m->count : 0;
         }
     }
     return count;
 }
 
-static void add_names(struct object *object, const struct oa_json *list) {
-    for (const struct oa_json *one = list != NULL ? list->child : NULL; one != NULL;
+static void add_names(struct object *object, const struct value *list) {
+    for (const struct value *one = list != NULL ? list->child : NULL; one != NULL;
          one = one->next) {
         object->names[object->name_count++].name = one->text;
     }
@@ -416,7 +414,7 @@ static int compare_names(const void *a, const void *b) {
 }
 
 static bool collect_names(struct compiler *c) {
-    const struct oa_json *properties = get(c, "properties");
+    const struct value *properties = get(c, "properties");
     struct object *object = c->object;
     uint32_t kept = 0;
 
@@ -424,18 +422,18 @@ static bool collect_names(struct compiler *c) {
     if (object->names == NULL) {
         return false;
     }
-    for (const struct oa_json *m = properties != NULL ? properties->child : NULL; m != NULL;
+    for (const struct value *m = properties != NULL ? properties->child : NULL; m != NULL;
          m = m->next) {
         object->names[object->name_count++] =
             (struct name){ .name = m->key, .schema = index_find(c->schemas, m) };
     }
     add_names(object, get(c, "required"));
     for (size_t i = 0; i < DEPENDENT_KEYWORDS; i++) {
-        const struct oa_json *map = get_dependent(c, i);
+        const struct value *map = get_dependent(c, i);
 
-        for (const struct oa_json *m = map != NULL ? map->child : NULL; m != NULL; m = m->next) {
+        for (const struct value *m = map != NULL ? map->child : NULL; m != NULL; m = m->next) {
             object->names[object->name_count++].name = m->key;
-            add_names(object, m->type == OA_ARRAY ? m : NULL);
+            add_names(object, m->type == VALUE_ARRAY ? m : NULL);
         }
     }
     qsort(object->names, object->name_count, sizeof(*object->names), compare_names);
@@ -452,11 +450,11 @@ static uint32_t index_of(const struct object *object, struct str name) {
     return (uint32_t)(find_name(object, name) - object->names);
 }
 
-static uint32_t *indices_of(struct compiler *c, const struct oa_json *list) {
+static uint32_t *indices_of(struct compiler *c, const struct value *list) {
     uint32_t *indices = loader_alloc(c->loader, list->count + 1, sizeof(*indices));
     size_t count = 0;
 
-    for (const struct oa_json *one = list->child; indices != NULL && one != NULL; one = one->next) {
+    for (const struct value *one = list->child; indices != NULL && one != NULL; one = one->next) {
         indices[count++] = index_of(c->object, one->text);
     }
     return indices;
@@ -474,13 +472,13 @@ static bool collect_dependents(struct compiler *c) {
         return false;
     }
     for (size_t i = 0; i < DEPENDENT_KEYWORDS; i++) {
-        const struct oa_json *map = get_dependent(c, i);
+        const struct value *map = get_dependent(c, i);
 
-        for (const struct oa_json *m = map != NULL ? map->child : NULL; m != NULL; m = m->next) {
+        for (const struct value *m = map != NULL ? map->child : NULL; m != NULL; m = m->next) {
             struct dependent *dependent = &object->dependents[object->dependent_count++];
 
             dependent->trigger = index_of(object, m->key);
-            if (m->type != OA_ARRAY) {
+            if (m->type != VALUE_ARRAY) {
                 dependent->schema = index_find(c->schemas, m);
                 continue;
             }
@@ -515,7 +513,7 @@ static bool check_sense(struct compiler *c) {
 }
 
 bool keyword_object_finish(struct compiler *c) {
-    const struct oa_json *required = get(c, "required");
+    const struct value *required = get(c, "required");
     struct object *object = c->object;
 
     if (object == NULL) {

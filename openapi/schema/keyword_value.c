@@ -11,16 +11,15 @@
 /* An enum of more values is searched by hash. */
 enum { CHOICES_LINEAR_MAX = 8 };
 
-static bool compile_type(struct compiler *c, const struct oa_json *value,
-                         const struct place *place) {
-    const struct oa_json *name = value->type == OA_ARRAY ? value->child : value;
+static bool compile_type(struct compiler *c, const struct value *value, const struct place *place) {
+    const struct value *name = value->type == VALUE_ARRAY ? value->child : value;
     unsigned types = 0;
 
-    if (value->type != OA_STRING && (value->type != OA_ARRAY || value->count == 0)) {
+    if (value->type != VALUE_STRING && (value->type != VALUE_ARRAY || value->count == 0)) {
         return loader_fail(c->loader, place, "must be a type's name or an array of them");
     }
-    for (; name != NULL; name = value->type == OA_ARRAY ? name->next : NULL) {
-        unsigned bit = name->type == OA_STRING ? schema_run_type(name->text) : 0;
+    for (; name != NULL; name = value->type == VALUE_ARRAY ? name->next : NULL) {
+        unsigned bit = name->type == VALUE_STRING ? schema_run_type(name->text) : 0;
 
         if (bit == 0) {
             return loader_fail(c->loader, place,
@@ -52,8 +51,8 @@ static int compare_choices(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static bool has_choice(const struct choices *choices, const struct oa_json *value) {
-    uint64_t hash = choices->is_sorted ? oa_json_hash(value, choices->seed) : 0;
+static bool has_choice(const struct choices *choices, const struct value *value) {
+    uint64_t hash = choices->is_sorted ? value_hash(value, choices->seed) : 0;
     size_t low = 0;
     size_t high = choices->is_sorted ? choices->count : 0;
 
@@ -67,14 +66,14 @@ static bool has_choice(const struct choices *choices, const struct oa_json *valu
         }
     }
     for (; low < choices->count && choices->items[low].hash == hash; low++) {
-        if (oa_json_equal(choices->items[low].value, value)) {
+        if (value_equal(choices->items[low].value, value)) {
             return true;
         }
     }
     return false;
 }
 
-static bool check_enum(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_enum(struct run *run, const struct op *op, const struct value *value,
                        const struct place *place, struct marks *marks) {
     (void)marks;
     if (!run_read(run, value)) {
@@ -87,11 +86,10 @@ static bool check_enum(struct run *run, const struct op *op, const struct oa_jso
     return run_fail(run, place, "enum", "must be one of %.*s", SHOWN(op->text));
 }
 
-static bool compile_enum(struct compiler *c, const struct oa_json *value,
-                         const struct place *place) {
+static bool compile_enum(struct compiler *c, const struct value *value, const struct place *place) {
     struct choices *choices;
 
-    if (value->type != OA_ARRAY || (value->count == 0 && c->schemas->options.is_strict)) {
+    if (value->type != VALUE_ARRAY || (value->count == 0 && c->schemas->options.is_strict)) {
         return loader_fail(c->loader, place, "must be an array with at least one value");
     }
     choices = loader_alloc(c->loader, 1, sizeof(*choices));
@@ -104,9 +102,9 @@ static bool compile_enum(struct compiler *c, const struct oa_json *value,
     }
     choices->is_sorted = value->count > CHOICES_LINEAR_MAX;
     choices->seed = c->schemas->seed;
-    for (const struct oa_json *one = value->child; one != NULL; one = one->next) {
+    for (const struct value *one = value->child; one != NULL; one = one->next) {
         choices->items[choices->count++] =
-            (struct choice){ .hash = choices->is_sorted ? oa_json_hash(one, choices->seed) : 0,
+            (struct choice){ .hash = choices->is_sorted ? value_hash(one, choices->seed) : 0,
                              .value = one };
     }
     if (choices->is_sorted) {
@@ -116,27 +114,27 @@ static bool compile_enum(struct compiler *c, const struct oa_json *value,
     return true;
 }
 
-static bool check_const(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_const(struct run *run, const struct op *op, const struct value *value,
                         const struct place *place, struct marks *marks) {
     (void)marks;
     if (!run_read(run, value)) {
         return false;
     }
-    if (oa_json_equal(op->u.value, value)) {
+    if (value_equal(op->u.value, value)) {
         return true;
     }
     note_other(run, place);
     return run_fail(run, place, "const", "must be %.*s", SHOWN(op->u.value->raw));
 }
 
-static bool compile_const(struct compiler *c, const struct oa_json *value,
+static bool compile_const(struct compiler *c, const struct value *value,
                           const struct place *place) {
     (void)place;
     compile_op(c, "const", value, SCHEMA_ANY, check_const)->u.value = value;
     return true;
 }
 
-static bool check_format(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_format(struct run *run, const struct op *op, const struct value *value,
                          const struct place *place, struct marks *marks) {
     (void)marks;
     return format_check(op->u.format, value) ||
@@ -159,11 +157,11 @@ static bool check_format_name(struct compiler *c, struct str name, const struct 
                        SHOWN(name), nearest.known);
 }
 
-static bool compile_format(struct compiler *c, const struct oa_json *value,
+static bool compile_format(struct compiler *c, const struct value *value,
                            const struct place *place) {
     const struct format *format;
 
-    if (value->type != OA_STRING) {
+    if (value->type != VALUE_STRING) {
         return loader_fail(c->loader, place, "must be a format's name");
     }
     if (!check_format_name(c, value->text, place)) {
@@ -171,14 +169,15 @@ static bool compile_format(struct compiler *c, const struct oa_json *value,
     }
     format = c->schemas->options.asserts_formats ? format_find(value->text) : NULL;
     if (format != NULL) {
-        compile_op(c, "format", value, OA_STRING | OA_NUMBER, check_format)->u.format = format;
+        compile_op(c, "format", value, VALUE_STRING | VALUE_NUMBER, check_format)->u.format =
+            format;
     }
     return true;
 }
 
 /* ---- numbers ---- */
 
-static int compare(const struct bound *bound, const struct oa_json *value) {
+static int compare(const struct bound *bound, const struct value *value) {
     struct decimal d;
 
     if (value->count != 0 && bound->number.count != 0) {
@@ -203,7 +202,7 @@ static const struct {
 
 enum { BOUNDS = sizeof(bounds) / sizeof(bounds[0]) };
 
-static bool check_bound(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_bound(struct run *run, const struct op *op, const struct value *value,
                         const struct place *place, struct marks *marks) {
     const struct bound *bound = op->u.bound;
     int order = compare(bound, value) * bound->side;
@@ -213,7 +212,7 @@ static bool check_bound(struct run *run, const struct op *op, const struct oa_js
            run_fail(run, place, op->keyword, "must be %s %.*s", bound->relation, SHOWN(op->text));
 }
 
-static bool check_multiple_of(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_multiple_of(struct run *run, const struct op *op, const struct value *value,
                               const struct place *place, struct marks *marks) {
     const struct bound *bound = op->u.bound;
     bool is_multiple;
@@ -230,11 +229,11 @@ static bool check_multiple_of(struct run *run, const struct op *op, const struct
            run_fail(run, place, "multipleOf", "must be a multiple of %.*s", SHOWN(op->text));
 }
 
-static bool compile_bound(struct compiler *c, const struct oa_json *value,
+static bool compile_bound(struct compiler *c, const struct value *value,
                           const struct place *place) {
     struct bound *bound;
 
-    if (value->type != OA_NUMBER) {
+    if (value->type != VALUE_NUMBER) {
         return loader_fail(c->loader, place, "must be a number");
     }
     bound = loader_alloc(c->loader, 1, sizeof(*bound));
@@ -253,15 +252,15 @@ static bool compile_bound(struct compiler *c, const struct oa_json *value,
             bound->is_exclusive = bounds[i].is_exclusive;
         }
     }
-    compile_op(c, c->keyword->name, value, OA_NUMBER, c->keyword->check)->u.bound = bound;
+    compile_op(c, c->keyword->name, value, VALUE_NUMBER, c->keyword->check)->u.bound = bound;
     return true;
 }
 
-static bool compile_multiple_of(struct compiler *c, const struct oa_json *value,
+static bool compile_multiple_of(struct compiler *c, const struct value *value,
                                 const struct place *place) {
     struct decimal divisor = { .digits = 1 };
 
-    if (value->type == OA_NUMBER) {
+    if (value->type == VALUE_NUMBER) {
         divisor = decimal_parse(value->raw);
     }
     if (divisor.digits == 0 || divisor.negative) {
@@ -277,14 +276,15 @@ static bool compile_multiple_of(struct compiler *c, const struct oa_json *value,
 /* A lower bound above an upper one leaves no number at all. */
 static bool check_bounds(struct compiler *c) {
     for (size_t i = 0; i < BOUNDS; i++) {
-        const struct oa_json *low = oa_json_get(c->schema->source, bounds[i / 2].keyword);
-        const struct oa_json *high = oa_json_get(c->schema->source, bounds[2 + i % 2].keyword);
+        const struct value *low = value_get(c->schema->source, bounds[i / 2].keyword);
+        const struct value *high = value_get(c->schema->source, bounds[2 + i % 2].keyword);
         bool may_be_equal = i == 0;
         struct decimal x;
         struct decimal y;
         int order;
 
-        if (low == NULL || high == NULL || low->type != OA_NUMBER || high->type != OA_NUMBER) {
+        if (low == NULL || high == NULL || low->type != VALUE_NUMBER ||
+            high->type != VALUE_NUMBER) {
             continue;
         }
         x = decimal_parse(low->raw);
@@ -301,7 +301,7 @@ static bool check_bounds(struct compiler *c) {
 
 /* ---- strings ---- */
 
-static bool check_min_length(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_min_length(struct run *run, const struct op *op, const struct value *value,
                              const struct place *place, struct marks *marks) {
     (void)marks;
     return value->count >= op->u.size ||
@@ -309,7 +309,7 @@ static bool check_min_length(struct run *run, const struct op *op, const struct 
                     op->u.size == 1 ? "" : "s");
 }
 
-static bool check_max_length(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_max_length(struct run *run, const struct op *op, const struct value *value,
                              const struct place *place, struct marks *marks) {
     (void)marks;
     return value->count <= op->u.size ||
@@ -317,18 +317,18 @@ static bool check_max_length(struct run *run, const struct op *op, const struct 
                     op->u.size == 1 ? "" : "s");
 }
 
-static bool compile_length(struct compiler *c, const struct oa_json *value,
+static bool compile_length(struct compiler *c, const struct value *value,
                            const struct place *place) {
     uint64_t size;
 
     if (!compile_size(c, value, place, &size)) {
         return false;
     }
-    compile_op(c, c->keyword->name, value, OA_STRING, c->keyword->check)->u.size = size;
+    compile_op(c, c->keyword->name, value, VALUE_STRING, c->keyword->check)->u.size = size;
     return true;
 }
 
-static bool check_pattern(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_pattern(struct run *run, const struct op *op, const struct value *value,
                           const struct place *place, struct marks *marks) {
     (void)marks;
     switch (run_pattern(run, op->u.pattern, op->text, value->text, place)) {
@@ -339,18 +339,18 @@ static bool check_pattern(struct run *run, const struct op *op, const struct oa_
     }
 }
 
-static bool compile_regex(struct compiler *c, const struct oa_json *value,
+static bool compile_regex(struct compiler *c, const struct value *value,
                           const struct place *place) {
     const struct pattern *pattern;
 
-    if (value->type != OA_STRING) {
+    if (value->type != VALUE_STRING) {
         return loader_fail(c->loader, place, "must be a string with a regular expression");
     }
     pattern = compile_pattern(c, value->text, place);
     if (pattern == NULL) {
         return false;
     }
-    compile_op(c, "pattern", value, OA_STRING, check_pattern)->u.pattern = pattern;
+    compile_op(c, "pattern", value, VALUE_STRING, check_pattern)->u.pattern = pattern;
     return true;
 }
 

@@ -24,7 +24,7 @@ struct run;
  * Judge one value. False: it is invalid, and (unless run->mode is RUN_QUIET) run_fail() was called.
  * `place` is NULL in quiet mode; `marks` are NULL when nobody asks what was evaluated.
  */
-typedef bool check_fn(struct run *run, const struct op *op, const struct oa_json *value,
+typedef bool check_fn(struct run *run, const struct op *op, const struct value *value,
                       const struct place *place, struct marks *marks);
 
 struct schema_list {
@@ -34,9 +34,9 @@ struct schema_list {
 
 struct bound {
     struct decimal decimal;
-    struct oa_json number; /* the same: its integer, when it is a small one */
-    int beyond;            /* 1: above all small integers, -1: below them */
-    int side;              /* 1: a lower bound, -1: an upper one */
+    struct value number; /* the same: its integer, when it is a small one */
+    int beyond;          /* 1: above all small integers, -1: below them */
+    int side;            /* 1: a lower bound, -1: an upper one */
     bool is_exclusive;
     const char *relation; /* ">=" */
 };
@@ -45,7 +45,7 @@ struct bound {
 struct choices {
     struct choice {
         uint64_t hash;
-        const struct oa_json *value;
+        const struct value *value;
     } * items;
     size_t count;
     bool is_sorted;
@@ -69,7 +69,7 @@ struct op {
     unsigned types;  /* of values that it says something about */
     struct str text; /* how the schema writes it, for messages */
     union {
-        const struct oa_json *value;
+        const struct value *value;
         const struct schema *schema;
         const struct bound *bound;
         const struct choices *choices;
@@ -142,7 +142,7 @@ enum schema_state { SCHEMA_INDEXED, SCHEMA_COMPILED, SCHEMA_FAILED };
 
 struct schema {
     unsigned types;   /* what "type" allows; 0: no "type" */
-    unsigned tracked; /* OA_OBJECT, OA_ARRAY: it has unevaluatedProperties, -Items */
+    unsigned tracked; /* VALUE_OBJECT, VALUE_ARRAY: it has unevaluatedProperties, -Items */
     bool is_scoped;   /* some $dynamicRef may need to know that it was entered */
     bool is_false;    /* the schema false */
     uint8_t state;    /* enum schema_state */
@@ -152,9 +152,9 @@ struct schema {
     uint16_t op_count;
     const struct op *ops;
     struct resource *resource;
-    const struct oa_json *source; /* what it was compiled from; unique */
-    const struct place *place;    /* of the source */
-    struct schema *next;          /* all of a document */
+    const struct value *source; /* what it was compiled from; unique */
+    const struct place *place;  /* of the source */
+    struct schema *next;        /* all of a document */
 };
 
 /* Resources that were entered on the way to a value, the innermost first. */
@@ -240,11 +240,11 @@ struct run {
 };
 
 /* Apply a schema to a value: all its operations. */
-bool run_apply(struct run *run, const struct schema *schema, const struct oa_json *value,
+bool run_apply(struct run *run, const struct schema *schema, const struct value *value,
                const struct place *place, struct marks *marks);
 
 /* Whether the value is valid, without a report. */
-bool run_is_valid(struct run *run, const struct schema *schema, const struct oa_json *value,
+bool run_is_valid(struct run *run, const struct schema *schema, const struct value *value,
                   struct marks *marks);
 
 /* Whether going on is pointless: quiet mode, or the report is full. Called after an error. */
@@ -269,13 +269,13 @@ enum pattern_result run_pattern(struct run *run, const struct pattern *pattern, 
 bool run_work(struct run *run, size_t steps);
 
 /* Counts reading all of a value; a text or number is paid for by run_apply(). */
-static inline bool run_read(struct run *run, const struct oa_json *value) {
+static inline bool run_read(struct run *run, const struct value *value) {
     return value->child == NULL || run_work(run, value->raw.len / 64);
 }
 
 /* A child of a value, an item at `index`. In quiet mode no place is built. */
 static inline bool run_apply_child(struct run *run, const struct schema *schema,
-                                   const struct oa_json *child, size_t index,
+                                   const struct value *child, size_t index,
                                    const struct place *place) {
     struct place at;
 

@@ -7,7 +7,7 @@
 enum { STOP_NONE, STOP_STEPS, STOP_DEPTH, STOP_PATTERN, STOP_MEMORY };
 
 const struct schema_limits schema_run_defaults = { .json = { .depth_max = JSON_SCAN_DEPTH_MAX,
-                                                             .values_max = OA_JSON_VALUES_MAX },
+                                                             .values_max = VALUE_COUNT_MAX },
                                                    .steps_max = SCHEMA_STEPS_MAX,
                                                    .pattern_work_max = PATTERN_WORK_MAX };
 
@@ -78,8 +78,9 @@ static const struct {
     const char *name;
     unsigned bits;
 } types[] = {
-    { "null", OA_NULL },           { "boolean", OA_TRUE | OA_FALSE }, { "object", OA_OBJECT },
-    { "array", OA_ARRAY },         { "number", OA_NUMBER },           { "string", OA_STRING },
+    { "null", VALUE_NULL },        { "boolean", VALUE_TRUE | VALUE_FALSE },
+    { "object", VALUE_OBJECT },    { "array", VALUE_ARRAY },
+    { "number", VALUE_NUMBER },    { "string", VALUE_STRING },
     { "integer", SCHEMA_INTEGER },
 };
 
@@ -94,13 +95,13 @@ unsigned schema_run_type(struct str name) {
     return 0;
 }
 
-static bool has_type(const struct schema *schema, const struct oa_json *value) {
+static bool has_type(const struct schema *schema, const struct value *value) {
     struct decimal d;
 
     if ((schema->types & (unsigned)value->type) != 0) {
         return true;
     }
-    if (value->type != OA_NUMBER || (schema->types & SCHEMA_INTEGER) == 0) {
+    if (value->type != VALUE_NUMBER || (schema->types & SCHEMA_INTEGER) == 0) {
         return false;
     }
     if (value->count != 0) {
@@ -129,7 +130,7 @@ static bool fail_type(struct run *run, unsigned allowed, const struct place *pla
     return run_fail(run, place, "type", "must be %s", text);
 }
 
-static bool run_ops(struct run *run, const struct schema *schema, const struct oa_json *value,
+static bool run_ops(struct run *run, const struct schema *schema, const struct value *value,
                     const struct place *place, struct marks *marks) {
     const struct op *end = schema->ops + schema->op_count;
     bool is_valid = true;
@@ -153,7 +154,7 @@ static bool run_ops(struct run *run, const struct schema *schema, const struct o
 }
 
 /* What it evaluates is first its own, for its unevaluated..., then also that of who asked. */
-static bool run_tracked(struct run *run, const struct schema *schema, const struct oa_json *value,
+static bool run_tracked(struct run *run, const struct schema *schema, const struct value *value,
                         const struct place *place, struct marks *marks) {
     struct marks own;
     bool is_valid;
@@ -172,7 +173,7 @@ static bool run_tracked(struct run *run, const struct schema *schema, const stru
     return is_valid;
 }
 
-static bool run_scoped(struct run *run, const struct schema *schema, const struct oa_json *value,
+static bool run_scoped(struct run *run, const struct schema *schema, const struct value *value,
                        const struct place *place, struct marks *marks) {
     const struct scope *outer = run->scope;
     const struct scope scope = { .outer = outer, .resource = schema->resource };
@@ -186,7 +187,7 @@ static bool run_scoped(struct run *run, const struct schema *schema, const struc
     return is_valid;
 }
 
-bool run_apply(struct run *run, const struct schema *schema, const struct oa_json *value,
+bool run_apply(struct run *run, const struct schema *schema, const struct value *value,
                const struct place *place, struct marks *marks) {
     uint32_t steps = 1 + (value->child == NULL ? (uint32_t)(value->raw.len / 64) : 0);
     bool is_valid;
@@ -210,7 +211,7 @@ bool run_apply(struct run *run, const struct schema *schema, const struct oa_jso
     return is_valid;
 }
 
-bool run_is_valid(struct run *run, const struct schema *schema, const struct oa_json *value,
+bool run_is_valid(struct run *run, const struct schema *schema, const struct value *value,
                   struct marks *marks) {
     uint8_t mode = run->mode;
     bool is_valid;
@@ -222,7 +223,7 @@ bool run_is_valid(struct run *run, const struct schema *schema, const struct oa_
 }
 
 static bool start(struct run *run, uint8_t mode, const struct schema *schema,
-                  const struct oa_json *value, const struct place *place,
+                  const struct value *value, const struct place *place,
                   const struct schema_limits *limits) {
     struct report_spent *spent = &run->report->spent[mode == RUN_REPORTING];
     bool is_valid;
@@ -260,7 +261,7 @@ static void report_stop(struct run *run, const struct place *place) {
     }
 }
 
-bool schema_run(const struct schema *schema, const struct oa_json *value, const struct place *place,
+bool schema_run(const struct schema *schema, const struct value *value, const struct place *place,
                 const struct schema_limits *limits, struct report *report) {
     struct run run = { .report = report };
     unsigned before = report->count;
@@ -289,7 +290,7 @@ enum { SCRATCH_BYTES = 4096 };
 static size_t tree_bytes_max(size_t len, uint32_t values_max) {
     size_t values = values_max < len ? values_max : len;
 
-    return values * (sizeof(struct oa_json) + sizeof(void *)) + 2 * len + 256 * 1024;
+    return values * (sizeof(struct value) + sizeof(void *)) + 2 * len + 256 * 1024;
 }
 
 bool schema_run_text(const struct schema *schema, const char *text, size_t len,
@@ -297,13 +298,13 @@ bool schema_run_text(const struct schema *schema, const char *text, size_t len,
     _Alignas(8) char memory[SCRATCH_BYTES];
     struct arena scratch;
     struct json_scan_error error;
-    const struct oa_json *value;
+    const struct value *value;
     bool is_valid;
 
     limits = limits != NULL ? limits : &schema_run_defaults;
     arena_init_scratch(&scratch, memory, sizeof(memory),
                        tree_bytes_max(len, limits->json.values_max));
-    value = oa_json_parse_limited(&scratch, text, len, &limits->json, &error);
+    value = value_parse_limited(&scratch, text, len, &limits->json, &error);
     if (value == NULL) {
         report_json(report, &report_root, &error);
     }

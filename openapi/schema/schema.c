@@ -7,7 +7,7 @@
 
 /* ---- one schema ---- */
 
-static bool check_false(struct run *run, const struct op *op, const struct oa_json *value,
+static bool check_false(struct run *run, const struct op *op, const struct value *value,
                         const struct place *place, struct marks *marks) {
     (void)op;
     (void)value;
@@ -21,7 +21,7 @@ static bool compile_keywords(struct compiler *c) {
     const struct schema *schema = c->schema;
     bool is_good = true;
 
-    for (const struct oa_json *m = schema->source->child; m != NULL; m = m->next) {
+    for (const struct value *m = schema->source->child; m != NULL; m = m->next) {
         struct place at = place_member(schema->place, m);
 
         c->keyword = vocabulary_find(c->schemas, m->key);
@@ -69,7 +69,7 @@ static bool compile(struct schemas *schemas, struct schema *schema) {
     if (schema->is_false) {
         compile_op(&c, "false", NULL, SCHEMA_ANY, check_false);
     }
-    if (schema->source->type != OA_OBJECT) {
+    if (schema->source->type != VALUE_OBJECT) {
         return true;
     }
     if (!compile_keywords(&c)) {
@@ -98,7 +98,7 @@ struct schemas *schema_open(struct loader *loader, const struct schema_options *
     return schemas->document != NULL ? schemas : NULL;
 }
 
-bool schema_note(struct schemas *schemas, const struct oa_json *node, const struct place *place) {
+bool schema_note(struct schemas *schemas, const struct value *node, const struct place *place) {
     return index_schema(schemas, node, place, schemas->document);
 }
 
@@ -130,7 +130,7 @@ static const struct place *keep_all(struct loader *loader, const struct place *p
     return loader_keep(loader, copy);
 }
 
-struct schema *schema_compile(struct schemas *schemas, const struct oa_json *node,
+struct schema *schema_compile(struct schemas *schemas, const struct value *node,
                               const struct place *place) {
     struct schema *schema = index_find(schemas, node);
 
@@ -146,8 +146,7 @@ struct schema *schema_compile(struct schemas *schemas, const struct oa_json *nod
 }
 
 void schema_each(const struct schemas *schemas,
-                 void (*visit)(void *user, const struct schema *schema,
-                               const struct oa_json *source),
+                 void (*visit)(void *user, const struct schema *schema, const struct value *source),
                  void *user) {
     for (const struct schema *schema = schemas->first; schema != NULL; schema = schema->next) {
         visit(user, schema, schema->source);

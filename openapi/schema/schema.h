@@ -16,7 +16,7 @@
 
 #include "openapi/loader.h"
 
-/* Beside enum oa_json_type, for "type": a number without a fraction. */
+/* Beside enum value_type, for "type": a number without a fraction. */
 enum { SCHEMA_INTEGER = 128, SCHEMA_ANY = 127 };
 
 enum {
@@ -45,7 +45,7 @@ struct schemas *schema_open(struct loader *loader, const struct schema_options *
  * Note the schema at `node` and all schemas in it, with their identifiers. `place` must live as
  * long as the document. False after loader_fail().
  */
-bool schema_note(struct schemas *schemas, const struct oa_json *node, const struct place *place);
+bool schema_note(struct schemas *schemas, const struct value *node, const struct place *place);
 
 /* Compile what was noted; false after loader_fail(). References may note more on the way. */
 bool schema_compile_noted(struct schemas *schemas);
@@ -54,7 +54,7 @@ bool schema_compile_noted(struct schemas *schemas);
  * The schema at `node`, noted and compiled when it was not; NULL when it has mistakes, which were
  * reported.
  */
-struct schema *schema_compile(struct schemas *schemas, const struct oa_json *node,
+struct schema *schema_compile(struct schemas *schemas, const struct value *node,
                               const struct place *place);
 
 /* The last step: refuse schemas that refer to themselves without descending into the value. */
@@ -69,13 +69,11 @@ bool schema_finish_is_sound(struct schemas *schemas, const struct schema *schema
 /*
  * What the $ref of the schema at `node` leads to; NULL: it has none, or `node` is no good schema.
  */
-const struct oa_json *schema_index_target(const struct schemas *schemas,
-                                          const struct oa_json *node);
+const struct value *schema_index_target(const struct schemas *schemas, const struct value *node);
 
 /* Visit all schemas, with what each was compiled from. */
 void schema_each(const struct schemas *schemas,
-                 void (*visit)(void *user, const struct schema *schema,
-                               const struct oa_json *source),
+                 void (*visit)(void *user, const struct schema *schema, const struct value *source),
                  void *user);
 
 /* Frees what lies outside of the arena (compiled patterns); NULL is allowed. */
@@ -105,7 +103,7 @@ extern const struct schema_limits schema_run_defaults;
  * Judge one value that stands at `place`; errors go to `report`. Whether it is valid. `limits` may
  * be NULL: schema_run_defaults.
  */
-bool schema_run(const struct schema *schema, const struct oa_json *value, const struct place *place,
+bool schema_run(const struct schema *schema, const struct value *value, const struct place *place,
                 const struct schema_limits *limits, struct report *report);
 
 /*

@@ -3,34 +3,32 @@
 
 #include <string.h>
 
-static bool compile_text(struct compiler *c, const struct oa_json *value,
-                         const struct place *place) {
-    return value->type == OA_STRING || loader_fail(c->loader, place, "must be a string");
+static bool compile_text(struct compiler *c, const struct value *value, const struct place *place) {
+    return value->type == VALUE_STRING || loader_fail(c->loader, place, "must be a string");
 }
 
-static bool compile_flag(struct compiler *c, const struct oa_json *value,
-                         const struct place *place) {
-    return value->type == OA_TRUE || value->type == OA_FALSE ||
+static bool compile_flag(struct compiler *c, const struct value *value, const struct place *place) {
+    return value->type == VALUE_TRUE || value->type == VALUE_FALSE ||
            loader_fail(c->loader, place, "must be true or false");
 }
 
-static bool compile_examples(struct compiler *c, const struct oa_json *value,
+static bool compile_examples(struct compiler *c, const struct value *value,
                              const struct place *place) {
-    return value->type == OA_ARRAY || loader_fail(c->loader, place, "must be an array");
+    return value->type == VALUE_ARRAY || loader_fail(c->loader, place, "must be an array");
 }
 
-static bool compile_definitions(struct compiler *c, const struct oa_json *value,
+static bool compile_definitions(struct compiler *c, const struct value *value,
                                 const struct place *place) {
-    return value->type == OA_OBJECT ||
+    return value->type == VALUE_OBJECT ||
            loader_fail(c->loader, place, "must be an object of schemas");
 }
 
-static bool compile_dialect(struct compiler *c, const struct oa_json *value,
+static bool compile_dialect(struct compiler *c, const struct value *value,
                             const struct place *place) {
     static const char *const known[] = { METASCHEMA_URI, METASCHEMA_URI "#",
                                          "https://spec.openapis.org/oas/3.1/dialect/base" };
 
-    for (size_t i = 0; value->type == OA_STRING && i < sizeof(known) / sizeof(known[0]); i++) {
+    for (size_t i = 0; value->type == VALUE_STRING && i < sizeof(known) / sizeof(known[0]); i++) {
         if (str_is(value->text, known[i])) {
             return true;
         }

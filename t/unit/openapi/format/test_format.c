@@ -13,7 +13,7 @@ struct sample {
 
 static bool check(const char *name, const char *text, size_t len) {
     const struct format *format = format_find((struct str){ name, strlen(name) });
-    struct oa_json value = { .type = OA_STRING, .text = { text, len } };
+    struct value value = { .type = VALUE_STRING, .text = { text, len } };
 
     ck_assert_msg(format != NULL, "no format %s", name);
     return format_check(format, &value);
@@ -281,21 +281,20 @@ START_TEST(integers_are_checked) {
     };
     const char *name = cases[_i].format;
     const struct format *format = format_find((struct str){ name, strlen(name) });
-    struct oa_json value = { .type = OA_NUMBER,
-                             .raw = { cases[_i].number, strlen(cases[_i].number) } };
+    struct value value = { .type = VALUE_NUMBER,
+                           .raw = { cases[_i].number, strlen(cases[_i].number) } };
 
     ck_assert_ptr_nonnull(format);
-    ck_assert_msg(format_check(format, &value) == cases[_i].valid, "%s %s", name,
-                  cases[_i].number);
+    ck_assert_msg(format_check(format, &value) == cases[_i].valid, "%s %s", name, cases[_i].number);
 }
 END_TEST
 
 START_TEST(other_types_are_none_of_a_formats_business) {
     const struct format *date = format_find((struct str){ "date", 4 });
     const struct format *int32 = format_find((struct str){ "int32", 5 });
-    struct oa_json number = { .type = OA_NUMBER, .raw = { "1.5", 3 } };
-    struct oa_json string = { .type = OA_STRING, .text = { "x", 1 } };
-    struct oa_json null = { .type = OA_NULL };
+    struct value number = { .type = VALUE_NUMBER, .raw = { "1.5", 3 } };
+    struct value string = { .type = VALUE_STRING, .text = { "x", 1 } };
+    struct value null = { .type = VALUE_NULL };
 
     ck_assert(format_check(date, &number));
     ck_assert(format_check(date, &null));

@@ -37,12 +37,12 @@ END_TEST
 
 START_TEST(the_default_of_values_is_kept) {
     struct schema_file *document = load_schema("{}");
-    char *text = repeat("[0", ",0", OA_JSON_VALUES_MAX - 2, "]");
+    char *text = repeat("[0", ",0", VALUE_COUNT_MAX - 2, "]");
 
     judge(document, text, errors, sizeof(errors));
     ck_assert_str_eq(errors, "");
     free(text);
-    text = repeat("[0", ",0", OA_JSON_VALUES_MAX - 1, "]");
+    text = repeat("[0", ",0", VALUE_COUNT_MAX - 1, "]");
     judge(document, text, errors, sizeof(errors));
     ck_assert_ptr_nonnull(strstr(errors, "at most 65536 are allowed"));
     free(text);

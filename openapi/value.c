@@ -1,5 +1,5 @@
 /* The tree: built from the scanner's events; members; equality and hashes. */
-#include "json.h"
+#include "value.h"
 
 #include "base/decimal.h"
 
@@ -8,20 +8,20 @@
 /* ---- members ---- */
 
 static int compare_keys(const void *a, const void *b) {
-    return str_compare((*(const struct oa_json *const *)a)->key,
-                       (*(const struct oa_json *const *)b)->key);
+    return str_compare((*(const struct value *const *)a)->key,
+                       (*(const struct value *const *)b)->key);
 }
 
-const struct oa_json *oa_json_member(const struct oa_json *object, struct str name) {
-    const struct oa_json *member = object->child;
+const struct value *value_member(const struct value *object, struct str name) {
+    const struct value *member = object->child;
 
-    if (object->type != OA_OBJECT) {
+    if (object->type != VALUE_OBJECT) {
         return NULL;
     }
-    if (object->count > OA_JSON_PAIRWISE_MAX) {
-        const struct oa_json key = { .key = name };
-        const struct oa_json *wanted = &key;
-        const struct oa_json **found =
+    if (object->count > VALUE_PAIRWISE_MAX) {
+        const struct value key = { .key = name };
+        const struct value *wanted = &key;
+        const struct value **found =
             bsearch(&wanted, object->members, object->count, sizeof(wanted), compare_keys);
 
         return found != NULL ? *found : NULL;
@@ -32,21 +32,21 @@ const struct oa_json *oa_json_member(const struct oa_json *object, struct str na
     return member;
 }
 
-const struct oa_json *oa_json_get(const struct oa_json *object, const char *name) {
-    return oa_json_member(object, str_of(name));
+const struct value *value_get(const struct value *object, const char *name) {
+    return value_member(object, str_of(name));
 }
 
 /* ---- building ---- */
 
 /* Sort the members of a large object by name; false when there is no memory. */
-static bool sort_members(struct arena *arena, struct oa_json *object) {
-    const struct oa_json **sorted = arena_array(arena, object->count, sizeof(*sorted));
+static bool sort_members(struct arena *arena, struct value *object) {
+    const struct value **sorted = arena_array(arena, object->count, sizeof(*sorted));
     size_t n = 0;
 
     if (sorted == NULL) {
         return false;
     }
-    for (const struct oa_json *m = object->child; m != NULL; m = m->next) {
+    for (const struct value *m = object->child; m != NULL; m = m->next) {
         sorted[n++] = m;
     }
     qsort(sorted, n, sizeof(*sorted), compare_keys);
@@ -55,14 +55,14 @@ static bool sort_members(struct arena *arena, struct oa_json *object) {
 }
 
 /* The first member in the text whose name another one before it has, or NULL. */
-static const struct oa_json *find_duplicate(const struct oa_json *object) {
-    const struct oa_json *first = NULL;
+static const struct value *find_duplicate(const struct value *object) {
+    const struct value *first = NULL;
 
-    if (object->count > OA_JSON_PAIRWISE_MAX) {
+    if (object->count > VALUE_PAIRWISE_MAX) {
         for (size_t i = 1; i < object->count; i++) {
-            const struct oa_json *a = object->members[i - 1];
-            const struct oa_json *b = object->members[i];
-            const struct oa_json *later = a->raw.data > b->raw.data ? a : b;
+            const struct value *a = object->members[i - 1];
+            const struct value *b = object->members[i];
+            const struct value *later = a->raw.data > b->raw.data ? a : b;
 
             if (str_equal(a->key, b->key) && (first == NULL || later->raw.data < first->raw.data)) {
                 first = later;
@@ -70,8 +70,8 @@ static const struct oa_json *find_duplicate(const struct oa_json *object) {
         }
         return first;
     }
-    for (const struct oa_json *b = object->child; b != NULL; b = b->next) {
-        for (const struct oa_json *a = object->child; a != b; a = a->next) {
+    for (const struct value *b = object->child; b != NULL; b = b->next) {
+        for (const struct value *a = object->child; a != b; a = a->next) {
             if (str_equal(a->key, b->key)) {
                 return b;
             }
@@ -81,14 +81,14 @@ static const struct oa_json *find_duplicate(const struct oa_json *object) {
 }
 
 /* The array or object has ended; false after a mistake. */
-static bool finish(struct json_scan *scan, struct arena *arena, struct oa_json *node) {
-    const struct oa_json *duplicate;
+static bool finish(struct json_scan *scan, struct arena *arena, struct value *node) {
+    const struct value *duplicate;
 
     node->raw.len = (size_t)(scan->pos - node->raw.data);
-    if (node->type == OA_ARRAY) {
+    if (node->type == VALUE_ARRAY) {
         return true;
     }
-    if (node->count > OA_JSON_PAIRWISE_MAX && !sort_members(arena, node)) {
+    if (node->count > VALUE_PAIRWISE_MAX && !sort_members(arena, node)) {
         json_scan_no_memory(scan);
         return false;
     }
@@ -113,16 +113,16 @@ static bool keep_string(struct arena *arena, const struct json_scan_string *stri
 }
 
 /* The node of the value that the scanner has found; NULL without memory. */
-static struct oa_json *new_node(struct json_scan *scan, struct arena *arena,
-                                enum json_scan_event event) {
-    struct oa_json *node = arena_alloc(arena, sizeof(*node));
+static struct value *new_node(struct json_scan *scan, struct arena *arena,
+                              enum json_scan_event event) {
+    struct value *node = arena_alloc(arena, sizeof(*node));
 
     if (node == NULL) {
         json_scan_no_memory(scan);
         return NULL;
     }
-    *node = (struct oa_json){ .type = (enum oa_json_type)event,
-                              .raw = { scan->value, (size_t)(scan->pos - scan->value) } };
+    *node = (struct value){ .type = (enum value_type)event,
+                            .raw = { scan->value, (size_t)(scan->pos - scan->value) } };
     if ((scan->name.text.data != NULL && !keep_string(arena, &scan->name, &node->key)) ||
         (event == JSON_SCAN_STRING && !keep_string(arena, &scan->string, &node->text))) {
         json_scan_no_memory(scan);
@@ -137,20 +137,20 @@ static struct oa_json *new_node(struct json_scan *scan, struct arena *arena,
     return node;
 }
 
-struct oa_json *oa_json_parse_limited(struct arena *arena, const char *text, size_t len,
-                                      const struct json_scan_limits *limits,
-                                      struct json_scan_error *ret_error) {
+struct value *value_parse_limited(struct arena *arena, const char *text, size_t len,
+                                  const struct json_scan_limits *limits,
+                                  struct json_scan_error *ret_error) {
     struct json_scan scan;
-    struct oa_json *open[JSON_SCAN_DEPTH_MAX + 1]; /* which have not ended; [0] is above the root */
-    struct oa_json top = { .type = OA_ARRAY };
-    struct oa_json **link = &top.child;
+    struct value *open[JSON_SCAN_DEPTH_MAX + 1]; /* which have not ended; [0] is above the root */
+    struct value top = { .type = VALUE_ARRAY };
+    struct value **link = &top.child;
     unsigned depth = 0;
 
     json_scan_init(&scan, (struct str){ text, len }, limits, ret_error);
     open[0] = &top;
     for (;;) {
         enum json_scan_event event = json_scan_next(&scan);
-        struct oa_json *node;
+        struct value *node;
 
         if (event == JSON_SCAN_END) {
             return top.child;
@@ -177,47 +177,47 @@ struct oa_json *oa_json_parse_limited(struct arena *arena, const char *text, siz
     }
 }
 
-struct oa_json *oa_json_parse(struct arena *arena, const char *text, size_t len, unsigned depth_max,
-                              struct json_scan_error *ret_error) {
+struct value *value_parse(struct arena *arena, const char *text, size_t len, unsigned depth_max,
+                          struct json_scan_error *ret_error) {
     const struct json_scan_limits limits = { .depth_max = depth_max, .values_max = UINT32_MAX };
 
-    return oa_json_parse_limited(arena, text, len, &limits, ret_error);
+    return value_parse_limited(arena, text, len, &limits, ret_error);
 }
 
 /* ---- equality ---- */
 
-static bool objects_equal(const struct oa_json *a, const struct oa_json *b) {
-    if (a->count > OA_JSON_PAIRWISE_MAX) {
+static bool objects_equal(const struct value *a, const struct value *b) {
+    if (a->count > VALUE_PAIRWISE_MAX) {
         for (uint32_t i = 0; i < a->count; i++) {
             if (!str_equal(a->members[i]->key, b->members[i]->key) ||
-                !oa_json_equal(a->members[i], b->members[i])) {
+                !value_equal(a->members[i], b->members[i])) {
                 return false;
             }
         }
         return true;
     }
-    for (const struct oa_json *x = a->child; x != NULL; x = x->next) {
-        const struct oa_json *y = oa_json_member(b, x->key);
+    for (const struct value *x = a->child; x != NULL; x = x->next) {
+        const struct value *y = value_member(b, x->key);
 
-        if (y == NULL || !oa_json_equal(x, y)) {
+        if (y == NULL || !value_equal(x, y)) {
             return false;
         }
     }
     return true;
 }
 
-static bool arrays_equal(const struct oa_json *a, const struct oa_json *b) {
-    const struct oa_json *y = b->child;
+static bool arrays_equal(const struct value *a, const struct value *b) {
+    const struct value *y = b->child;
 
-    for (const struct oa_json *x = a->child; x != NULL; x = x->next, y = y->next) {
-        if (!oa_json_equal(x, y)) {
+    for (const struct value *x = a->child; x != NULL; x = x->next, y = y->next) {
+        if (!value_equal(x, y)) {
             return false;
         }
     }
     return true;
 }
 
-static bool numbers_equal(const struct oa_json *a, const struct oa_json *b) {
+static bool numbers_equal(const struct value *a, const struct value *b) {
     struct decimal x;
     struct decimal y;
 
@@ -229,15 +229,15 @@ static bool numbers_equal(const struct oa_json *a, const struct oa_json *b) {
     return decimal_compare(&x, &y) == 0;
 }
 
-bool oa_json_equal(const struct oa_json *a, const struct oa_json *b) {
+bool value_equal(const struct value *a, const struct value *b) {
     if (a->type != b->type) {
         return false;
     }
     switch (a->type) {
-    case OA_STRING: return str_equal(a->text, b->text);
-    case OA_NUMBER: return numbers_equal(a, b);
-    case OA_ARRAY: return a->count == b->count && arrays_equal(a, b);
-    case OA_OBJECT: return a->count == b->count && objects_equal(a, b);
+    case VALUE_STRING: return str_equal(a->text, b->text);
+    case VALUE_NUMBER: return numbers_equal(a, b);
+    case VALUE_ARRAY: return a->count == b->count && arrays_equal(a, b);
+    case VALUE_OBJECT: return a->count == b->count && objects_equal(a, b);
     default: return true;
     }
 }
@@ -283,21 +283,21 @@ static uint64_t hash_number(struct str raw, uint64_t seed) {
     return hash;
 }
 
-uint64_t oa_json_hash(const struct oa_json *value, uint64_t seed) {
+uint64_t value_hash(const struct value *value, uint64_t seed) {
     uint64_t hash = mix(seed + (uint64_t)value->type, MULTIPLIER);
 
     switch (value->type) {
-    case OA_STRING: return hash_text(value->text, hash);
-    case OA_NUMBER: return hash_number(value->raw, hash);
-    case OA_ARRAY:
-        for (const struct oa_json *item = value->child; item != NULL; item = item->next) {
-            hash = mix(hash ^ oa_json_hash(item, seed), MULTIPLIER);
+    case VALUE_STRING: return hash_text(value->text, hash);
+    case VALUE_NUMBER: return hash_number(value->raw, hash);
+    case VALUE_ARRAY:
+        for (const struct value *item = value->child; item != NULL; item = item->next) {
+            hash = mix(hash ^ value_hash(item, seed), MULTIPLIER);
         }
         return hash;
-    case OA_OBJECT:
+    case VALUE_OBJECT:
         /* a sum, for the order of members does not matter */
-        for (const struct oa_json *m = value->child; m != NULL; m = m->next) {
-            hash += mix(hash_text(m->key, seed) ^ oa_json_hash(m, seed), MULTIPLIER);
+        for (const struct value *m = value->child; m != NULL; m = m->next) {
+            hash += mix(hash_text(m->key, seed) ^ value_hash(m, seed), MULTIPLIER);
         }
         return hash;
     default: return hash;

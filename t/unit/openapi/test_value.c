@@ -1,5 +1,5 @@
-/* openapi/json: the tree, its members, equality and hashes. */
-#include "openapi/json.h"
+/* openapi/value: the tree of JSON values, its members, equality and hashes. */
+#include "openapi/value.h"
 
 #include "unit.h"
 
@@ -18,18 +18,18 @@ static void teardown(void) {
     arena_close(arena);
 }
 
-static struct oa_json *parse(const char *text) {
-    return oa_json_parse(arena, text, strlen(text), 8, &error);
+static struct value *parse(const char *text) {
+    return value_parse(arena, text, strlen(text), 8, &error);
 }
 
 START_TEST(values_are_typed) {
     static const struct {
         const char *text;
-        enum oa_json_type type;
-    } cases[] = { { "null", OA_NULL },      { " true ", OA_TRUE }, { "false", OA_FALSE },
-                  { "-0.5e+7", OA_NUMBER }, { "\"\"", OA_STRING }, { "[]", OA_ARRAY },
-                  { "{}", OA_OBJECT } };
-    const struct oa_json *value = parse(cases[_i].text);
+        enum value_type type;
+    } cases[] = { { "null", VALUE_NULL },      { " true ", VALUE_TRUE }, { "false", VALUE_FALSE },
+                  { "-0.5e+7", VALUE_NUMBER }, { "\"\"", VALUE_STRING }, { "[]", VALUE_ARRAY },
+                  { "{}", VALUE_OBJECT } };
+    const struct value *value = parse(cases[_i].text);
 
     ck_assert_ptr_nonnull(value);
     ck_assert_int_eq(value->type, cases[_i].type);
@@ -49,7 +49,7 @@ START_TEST(strings_are_decoded_and_counted) {
         { "\"\xf0\x9f\x98\x80\xc3\xa9\"", "\xf0\x9f\x98\x80\xc3\xa9", 2 },
         { "\"\\u20AC\"", "\xe2\x82\xac", 1 },
     };
-    const struct oa_json *value = parse(cases[_i].text);
+    const struct value *value = parse(cases[_i].text);
 
     ck_assert_ptr_nonnull(value);
     ck_assert(str_is(value->text, cases[_i].decoded));
@@ -83,7 +83,7 @@ END_TEST
 enum { MISTAKES = 5 };
 
 START_TEST(a_nul_byte_ends_nothing) {
-    ck_assert_ptr_null(oa_json_parse(arena, "1\0", 2, 8, &error));
+    ck_assert_ptr_null(value_parse(arena, "1\0", 2, 8, &error));
     ck_assert_str_eq(error.reason, "unexpected text after the value");
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(memory_is_limited) {
     }
     text[1999] = '0';
     text[2000] = ']';
-    ck_assert_ptr_null(oa_json_parse(small, text, sizeof(text), 8, &error));
+    ck_assert_ptr_null(value_parse(small, text, sizeof(text), 8, &error));
     ck_assert_str_eq(error.reason, "out of memory");
     arena_close(small);
 }
@@ -150,7 +150,7 @@ START_TEST(equality_is_of_values) {
         { "123456789012345678901234567890", "123456789012345678901234567891", false },
     };
 
-    ck_assert(oa_json_equal(parse(cases[_i].a), parse(cases[_i].b)) == cases[_i].equal);
+    ck_assert(value_equal(parse(cases[_i].a), parse(cases[_i].b)) == cases[_i].equal);
 }
 END_TEST
 
@@ -175,9 +175,9 @@ START_TEST(equal_values_have_equal_hashes) {
         { "true", "false", false },
     };
 
-    ck_assert((oa_json_hash(parse(cases[_i].a), 7) == oa_json_hash(parse(cases[_i].b), 7)) ==
+    ck_assert((value_hash(parse(cases[_i].a), 7) == value_hash(parse(cases[_i].b), 7)) ==
               cases[_i].equal);
-    ck_assert_uint_ne(oa_json_hash(parse(cases[_i].a), 7), oa_json_hash(parse(cases[_i].a), 8));
+    ck_assert_uint_ne(value_hash(parse(cases[_i].a), 7), value_hash(parse(cases[_i].a), 8));
 }
 END_TEST
 
@@ -195,7 +195,7 @@ START_TEST(small_integers_are_known) {
         { "1.0", false, 0 },
         { "1e1", false, 0 },
     };
-    const struct oa_json *value = parse(cases[_i].text);
+    const struct value *value = parse(cases[_i].text);
 
     ck_assert_uint_eq(value->count, cases[_i].is_known);
     ck_assert_uint_eq(value->text.len, 0); /* of a number there is no text to be misread */
@@ -206,9 +206,9 @@ START_TEST(small_integers_are_known) {
 END_TEST
 
 START_TEST(members_are_found) {
-    for (unsigned count = OA_JSON_PAIRWISE_MAX; count <= OA_JSON_PAIRWISE_MAX + 1; count++) {
+    for (unsigned count = VALUE_PAIRWISE_MAX; count <= VALUE_PAIRWISE_MAX + 1; count++) {
         char text[512] = "{\"k0\":0";
-        const struct oa_json *object;
+        const struct value *object;
 
         for (unsigned i = 1; i < count; i++) {
             size_t len = strlen(text);
@@ -222,11 +222,11 @@ START_TEST(members_are_found) {
             char name[8];
 
             snprintf(name, sizeof(name), "k%u", i);
-            ck_assert_int_eq(oa_json_get(object, name)->integer, i);
+            ck_assert_int_eq(value_get(object, name)->integer, i);
         }
-        ck_assert_ptr_null(oa_json_get(object, "k99"));
-        ck_assert_ptr_null(oa_json_get(object->child, "k0"));
-        ck_assert(oa_json_equal(object, parse(text)));
+        ck_assert_ptr_null(value_get(object, "k99"));
+        ck_assert_ptr_null(value_get(object->child, "k0"));
+        ck_assert(value_equal(object, parse(text)));
     }
 }
 END_TEST
@@ -245,8 +245,8 @@ START_TEST(limits_have_names) {
         { "[1,]", false, JSON_SCAN_MALFORMED },
     };
     const struct json_scan_limits limits = { .depth_max = 3, .values_max = 4 };
-    const struct oa_json *value =
-        oa_json_parse_limited(arena, cases[_i].text, strlen(cases[_i].text), &limits, &error);
+    const struct value *value =
+        value_parse_limited(arena, cases[_i].text, strlen(cases[_i].text), &limits, &error);
 
     ck_assert((value != NULL) == cases[_i].is_good);
     if (value == NULL) {
