@@ -115,11 +115,14 @@ unit: $(UNIT) ## build the unit tests (run them with ./prodorder test unit)
 
 diagrams: $(DIAGRAMS) ## docs/*.svg from docs/*.dot (needs Graphviz)
 
-check: style all unit ## style rules, unit and gateway tests (no running stack needed)
+check: style all unit symbols ## style rules, unit and gateway tests (no running stack needed)
 	PRODORDER_BUILD=$(BUILD) scripts/run-tests unit control gateway
 
 check-unit: unit ## only the unit tests
 	PRODORDER_BUILD=$(BUILD) scripts/run-tests unit
+
+symbols: all ## the symbol rule, in what was built
+	@scripts/check-symbols.sh $(BUILD)
 
 style: ## the include rule, file and function lengths, forbidden calls
 	@scripts/check-includes.sh

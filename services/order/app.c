@@ -9,8 +9,6 @@
 
 #include "contract/contract.h"
 
-struct http_client *product_service;
-
 static const struct http_route ROUTES[] = {
     { "POST", "/orders", "create_order", create_order, NULL },
     { "GET", "/orders/{id}", "get_order", get_order, NULL },
@@ -25,23 +23,6 @@ static const struct app_queue QUEUES[] = {
     { QUEUE_ORDER_CREATED, KEY_ORDER_CREATED, NULL, NULL },
 };
 
-static enum err open_product_service(void) {
-    struct http_client_options options = {
-        .base_url = order_config.product_service_url,
-        .connections_max = 8,
-        .queue_max = 1024,
-        .deadline_ms = (uint32_t)order_config.product_deadline_ms,
-        .idle_timeout_ms = 30000,
-        .response_bytes_max = 65536,
-    };
-    return http_client_open(backends.loop, &options, &product_service);
-}
-
-static void close_product_service(void) {
-    http_client_close(product_service);
-}
-
-/* Closed from below: what is under way at the product service ends before who waits for it. */
 static const struct part PARTS[] = {
     { "create_order", create_order_open, create_order_close, NULL, NULL },
     { "idempotency", idempotency_open, idempotency_close, NULL, NULL },
@@ -50,7 +31,6 @@ static const struct part PARTS[] = {
     { "get_order", get_order_open, get_order_close, NULL, NULL },
     { "list_orders", list_orders_open, list_orders_close, NULL, NULL },
     { "reconcile", reconcile_open, reconcile_close, reconcile_stop, reconcile_is_idle },
-    { "product service", open_product_service, close_product_service, NULL, NULL },
 };
 
 static const struct config_local LOCALS[] = {

@@ -1,15 +1,11 @@
 /*
  * What the use cases of the order service stand on: the connections (backends.pg, .cache, .outbox,
- * …) and the product service; and what each of them gives to the tables in app.c, which no use case
- * sees.
+ * …); and what each of them gives to the tables in app.c, which no use case sees.
  */
 #ifndef ORDER_PARTS_H
 #define ORDER_PARTS_H
 
-#include "runtime/http/client.h"
 #include "runtime/process/backends.h"
-
-extern struct http_client *product_service;
 
 /* ROUTES */
 void create_order(struct http_exchange *exchange, void *ctx);

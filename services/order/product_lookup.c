@@ -1,12 +1,14 @@
 /* The price of a product: order-redis, else the product service, which fills order-redis. */
 #include "product_lookup.h"
 
+#include "config.h"
 #include "metrics.h"
 #include "parts.h"
 
 #include "base/clock.h"
 #include "contract/contract.h"
 #include "runtime/flow/lookup.h"
+#include "runtime/http/client.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -27,6 +29,7 @@ struct question {
     struct trace trace;       /* the exchange's, read while it waits */
 };
 
+static struct http_client *product_service;
 static struct lookup prices; /* product id → price */
 
 static enum err give_price(const struct lookup_question *question, const void *price_cents) {
@@ -147,6 +150,14 @@ enum err product_lookup(struct flow_wait wait, int64_t product_id, struct trace 
 }
 
 enum err product_lookup_open(void) {
+    struct http_client_options service = {
+        .base_url = order_config.product_service_url,
+        .connections_max = 8,
+        .queue_max = 1024,
+        .deadline_ms = (uint32_t)order_config.product_deadline_ms,
+        .idle_timeout_ms = 30000,
+        .response_bytes_max = 65536,
+    };
     struct lookup_options options = {
         .name = "product_lookup",
         .question_bytes = sizeof(struct question),
@@ -162,9 +173,13 @@ enum err product_lookup_open(void) {
         .hits = &order_metrics[M_PRODUCT_HITS],
         .misses = &order_metrics[M_PRODUCT_MISSES],
     };
-    return lookup_init(&prices, backends.loop, &options);
+    enum err err = http_client_open(backends.loop, &service, &product_service);
+    return err == ERR_OK ? lookup_init(&prices, backends.loop, &options) : err;
 }
 
+/* What is under way at the product service ends first: its end answers who waits. */
 void product_lookup_close(void) {
+    http_client_close(product_service);
+    product_service = NULL;
     lookup_done(&prices);
 }

@@ -4,11 +4,10 @@
  */
 #include "metrics.h"
 #include "parts.h"
+#include "product.h"
 #include "statements.h"
 
 #include "contract/contract.h"
-
-struct id_block outbox_ids;
 
 static const struct http_route ROUTES[] = {
     { "POST", "/products", "create_product", create_product, NULL },

@@ -8,7 +8,6 @@
 #include "base/trace.h"
 #include "contract/contract.h"
 #include "runtime/flow/http_flow.h"
-#include "runtime/messages/id_block.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>

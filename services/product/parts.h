@@ -1,15 +1,11 @@
 /*
  * What the use cases of the product service stand on: the connections (backends.pg, .cache,
- * .outbox, …) and the ids of outbox rows; and what each of them gives to the tables in app.c, which
- * no use case sees.
+ * .outbox, …); and what each of them gives to the tables in app.c, which no use case sees.
  */
 #ifndef PRODUCT_PARTS_H
 #define PRODUCT_PARTS_H
 
-#include "runtime/messages/id_block.h"
 #include "runtime/process/backends.h"
-
-extern struct id_block outbox_ids;
 
 /* ROUTES */
 void create_product(struct http_exchange *exchange, void *ctx);

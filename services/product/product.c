@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+struct id_block outbox_ids;
+
 void product_from_row(const struct pg_rows *rows, size_t row, struct product *ret_product) {
     struct str name = pg_rows_get_text(rows, row, 1);
     assert(name.len <= sizeof(ret_product->name));

@@ -8,6 +8,7 @@
 #include "contract/contract.h"
 #include "runtime/cache/cache.h"
 #include "runtime/flow/flow.h"
+#include "runtime/messages/id_block.h"
 #include "runtime/messages/outbox.h"
 #include "runtime/pg/pg.h"
 
@@ -16,6 +17,8 @@
 #include <stdint.h>
 
 struct json_object;
+
+extern struct id_block outbox_ids; /* of the rows that tell of products and orders */
 
 struct product {
     int64_t id;

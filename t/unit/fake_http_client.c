@@ -11,6 +11,18 @@ void fake_http_client_reset(void) {
     memset(&fake_http_client, 0, sizeof(fake_http_client));
 }
 
+enum err http_client_open(struct loop *loop, const struct http_client_options *options,
+                          struct http_client **ret_client) {
+    (void)loop;
+    (void)options;
+    *ret_client = &fake_http_client;
+    return ERR_OK;
+}
+
+void http_client_close(struct http_client *client) {
+    (void)client;
+}
+
 void http_client_get(struct http_client *client, const char *target, struct trace trace,
                      http_client_fn *fn, void *ctx) {
     ck_assert_uint_lt(client->waiting, FAKE_HTTP_GETS_MAX);

@@ -1,5 +1,5 @@
 /*
- * common/http_client.h faked at link time: requests wait until the test answers them, oldest first.
+ * runtime/http/client faked at link time: requests wait until the test answers them, oldest first.
  */
 #ifndef FAKE_HTTP_CLIENT_H
 #define FAKE_HTTP_CLIENT_H

@@ -5,8 +5,8 @@
 #ifndef HTTP_FIXTURE_H
 #define HTTP_FIXTURE_H
 
-#include "base/clock.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "runtime/http/http.h"
 #include "runtime/http/server.h"
 #include "runtime/telemetry/log.h"

@@ -328,7 +328,7 @@ MUST_CHECK enum err link_fail(struct link *link, const char *format, ...)
 /* Reset the eventfd. */
 void link_clear_wake(const struct link_owner *owner);
 
-/* ---- broker.c: the whole ---- */
+/* ---- the whole; its metrics are in thread.c, below those who count ---- */
 
 enum {
     M_SENT,

@@ -10,6 +10,36 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+struct metric broker_metrics[M_COUNT] = {
+    [M_SENT] = { "prodorder_broker_published_total", METRIC_COUNTER, "Messages sent to RabbitMQ" },
+    [M_CONFIRMED] = { "prodorder_broker_confirmed_total", METRIC_COUNTER,
+                      "Messages that RabbitMQ confirmed" },
+    [M_UNCONFIRMED] = { "prodorder_broker_unconfirmed_total", METRIC_COUNTER,
+                        "Messages refused, returned, or open when a connection ended" },
+    [M_RETURNED] = { "prodorder_broker_returned_total", METRIC_COUNTER,
+                     "Messages that no queue took" },
+    [M_DELIVERIES] = { "prodorder_broker_deliveries_total", METRIC_COUNTER, "Messages received" },
+    [M_REDELIVERIES] = { "prodorder_broker_redeliveries_total", METRIC_COUNTER,
+                         "Messages received that had been delivered before" },
+    [M_ACKED] = { "prodorder_broker_acked_total", METRIC_COUNTER, "Messages acknowledged" },
+    [M_PARKED] = { "prodorder_broker_parked_total", METRIC_COUNTER,
+                   "Messages copied to a dead-letter queue" },
+    [M_REJECTED] = { "prodorder_broker_rejected_total", METRIC_COUNTER,
+                     "Messages too large even to be parked, dead-lettered by RabbitMQ" },
+    [M_RECONNECTS_PUBLISHER] = { "prodorder_broker_reconnects_total", METRIC_COUNTER,
+                                 "Attempts to connect after a failure",
+                                 "connection=\"publisher\"" },
+    [M_RECONNECTS_CONSUMER] = { "prodorder_broker_reconnects_total", METRIC_COUNTER,
+                                "Attempts to connect after a failure", "connection=\"consumer\"" },
+    [M_QUEUE_DEPTH] = { "prodorder_broker_queue_depth", METRIC_GAUGE,
+                        "Messages waiting to be sent" },
+    [M_INFLIGHT] = { "prodorder_broker_inflight", METRIC_GAUGE, "Messages sent and not confirmed" },
+    [M_CONFIRM_SECONDS] = { "prodorder_broker_confirm_seconds", METRIC_HISTOGRAM_SECONDS,
+                            "From broker_publish() to the confirm" },
+    [M_BATCH_SIZE] = { "prodorder_broker_batch_size", METRIC_HISTOGRAM_SIZE,
+                       "Deliveries handed over at a time" },
+};
+
 enum { GOODBYE_MS_MAX = 1000 };
 
 enum err broker_thread_init(struct broker_thread *thread, struct broker *broker,

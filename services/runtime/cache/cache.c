@@ -5,7 +5,7 @@
 #include "cache.h"
 
 #include "base/clock.h"
-#include "runtime/loop/resolve.h"
+#include "runtime/loop/resolver.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "parser.h"
-#include "runtime/loop/resolve.h"
+#include "runtime/loop/resolver.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>

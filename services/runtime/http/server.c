@@ -1,7 +1,7 @@
 /* Listening, accepting, deadlines, drain, metrics. The connections are in connection.c. */
 #include "server_private.h"
 
-#include "runtime/loop/resolve.h"
+#include "runtime/loop/resolver.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>

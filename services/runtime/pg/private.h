@@ -4,7 +4,7 @@
 
 #include "base/list.h"
 #include "pg.h"
-#include "runtime/loop/resolve.h"
+#include "runtime/loop/resolver.h"
 
 #include <libpq-fe.h>
 

@@ -41,9 +41,9 @@ static enum err open_database(void) {
         .backoff_base_ms = BACKOFF_BASE_MS,
         .backoff_cap_ms = BACKOFF_CAP_MS,
         .requests_max = DATABASE_REQUESTS_MAX,
-        .statements = { APP.statements, OUTBOX_STATEMENTS },
-        .migrations = APP.migrations,
-        .migration_count = APP.migration_count,
+        .statements = { backends.app->statements, OUTBOX_STATEMENTS },
+        .migrations = backends.app->migrations,
+        .migration_count = backends.app->migration_count,
     };
     return pg_open(backends.loop, &options, &backends.pg);
 }
@@ -56,7 +56,7 @@ static enum err open_cache(void) {
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .backoff_base_ms = BACKOFF_BASE_MS,
         .backoff_cap_ms = BACKOFF_CAP_MS,
-        .prefixes = APP.cache_prefixes,
+        .prefixes = backends.app->cache_prefixes,
     };
     return cache_open(backends.loop, &options, &backends.cache);
 }
@@ -104,12 +104,12 @@ static enum err open_broker(void) {
         .batch_max = (size_t)config_shared.consumer_batch_max,
         .backoff_base_ms = BACKOFF_BASE_MS,
         .backoff_cap_ms = BACKOFF_CAP_MS,
-        .exchange = APP.exchange,
+        .exchange = backends.app->exchange,
         .declare_only = others,
     };
-    assert(APP.queue_count <= BROKER_QUEUES_MAX);
-    for (size_t i = 0; i < APP.queue_count; i++) {
-        const struct app_queue *queue = &APP.queues[i];
+    assert(backends.app->queue_count <= BROKER_QUEUES_MAX);
+    for (size_t i = 0; i < backends.app->queue_count; i++) {
+        const struct app_queue *queue = &backends.app->queues[i];
         struct broker_queue names = { queue->name, { queue->routing_key, NULL } };
         if (queue->consumer == NULL) {
             others[options.declare_only_count++] = names;
@@ -135,12 +135,13 @@ static enum err open_outbox(void) {
 
 static enum err open_parts(void) {
     enum err err = ERR_OK;
-    for (size_t i = 0; err == ERR_OK && i < APP.part_count; i++) {
-        if (APP.parts[i].open != NULL) {
-            err = APP.parts[i].open();
+    for (size_t i = 0; err == ERR_OK && i < backends.app->part_count; i++) {
+        if (backends.app->parts[i].open != NULL) {
+            err = backends.app->parts[i].open();
         }
         if (err != ERR_OK) {
-            log_error("a part of the service does not open", LOG_STR("part", APP.parts[i].name),
+            log_error("a part of the service does not open",
+                      LOG_STR("part", backends.app->parts[i].name),
                       LOG_STR("error", err_name(err)));
         }
     }
@@ -157,8 +158,8 @@ static enum err open_server(void) {
         .idle_timeout_ms = (uint32_t)config_shared.http_idle_timeout_ms,
         .request_timeout_ms = (uint32_t)config_shared.http_request_timeout_ms,
         .write_timeout_ms = (uint32_t)config_shared.http_request_timeout_ms,
-        .routes = APP.routes,
-        .route_count = APP.route_count,
+        .routes = backends.app->routes,
+        .route_count = backends.app->route_count,
     };
     return http_server_open(backends.loop, &options, &backends.server);
 }
@@ -168,7 +169,7 @@ enum err backends_start(struct loop *loop) {
         open_database, open_cache, open_broker, open_outbox, open_parts, open_server,
     };
     backends.loop = loop;
-    metrics_register(APP.metrics, APP.metric_count);
+    metrics_register(backends.app->metrics, backends.app->metric_count);
     for (size_t i = 0; i < sizeof(STEPS) / sizeof(STEPS[0]); i++) {
         enum err err = STEPS[i]();
         if (err != ERR_OK) {
@@ -198,9 +199,9 @@ static void answered(void *ctx) {
     for (size_t i = 0; i < consumer_count; i++) {
         consumer_stop(&consumers[i]);
     }
-    for (size_t i = 0; i < APP.part_count; i++) {
-        if (APP.parts[i].stop != NULL) {
-            APP.parts[i].stop();
+    for (size_t i = 0; i < backends.app->part_count; i++) {
+        if (backends.app->parts[i].stop != NULL) {
+            backends.app->parts[i].stop();
         }
     }
     wait_for_consumers(NULL);
@@ -232,8 +233,8 @@ static void close_broker(void) {
 }
 
 static bool parts_are_idle(void) {
-    for (size_t i = 0; i < APP.part_count; i++) {
-        if (APP.parts[i].is_idle != NULL && !APP.parts[i].is_idle()) {
+    for (size_t i = 0; i < backends.app->part_count; i++) {
+        if (backends.app->parts[i].is_idle != NULL && !backends.app->parts[i].is_idle()) {
             return false;
         }
     }
@@ -251,7 +252,7 @@ static void wait_for_outbox(void *ctx) {
 }
 
 void backends_drain(void) {
-    health_set_draining();
+    backends.is_draining = true;
     http_server_drain(backends.server, answered, NULL);
 }
 
@@ -261,9 +262,9 @@ void backends_stop(void) {
     cache_close(backends.cache); /* first: who waited for it turns to the database or a part */
     broker_free(backends.broker);
     pg_close(backends.pg);
-    for (size_t i = APP.part_count; i > 0; i--) {
-        if (APP.parts[i - 1].close != NULL) {
-            APP.parts[i - 1].close();
+    for (size_t i = backends.app->part_count; i > 0; i--) {
+        if (backends.app->parts[i - 1].close != NULL) {
+            backends.app->parts[i - 1].close();
         }
     }
     http_server_close(backends.server); /* last: who ended until here may have read its request */

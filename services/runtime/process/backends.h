@@ -21,8 +21,10 @@
 #include "runtime/pg/pg.h"
 #include "runtime/telemetry/metrics.h"
 
-/* The connections of this process. */
+/* The service that this process is, and its connections. */
 struct backends {
+    const struct app *app;
+    bool is_draining; /* readyz says so, with 503 */
     struct loop *loop;
     struct pg *pg;
     struct cache *cache;
@@ -78,9 +80,9 @@ struct app {
     .queue_count = sizeof(QUEUES) / sizeof((QUEUES)[0]), .parts = (PARTS),                         \
     .part_count = sizeof(PARTS) / sizeof((PARTS)[0])
 
-extern const struct app APP; /* of the service that this program is */
+extern const struct app APP; /* the service's, for main.c */
 
-/* service.start, .drain and .stop of APP. */
+/* service.start, .drain and .stop of backends.app, which main.c has set. */
 MUST_CHECK enum err backends_start(struct loop *loop);
 void backends_drain(void);
 void backends_stop(void);
@@ -105,9 +107,6 @@ MUST_CHECK static inline enum err backends_open_flows(struct flow_pool *pool,
  * {"status":"ready"|"degraded"|"unavailable"|"draining","components":{"database":"up",…}}.
  * "degraded": something that is not required is down, and what can be served is served.
  */
-
-/* From now on readyz says "draining" with 503. */
-void health_set_draining(void);
 
 void health_get_livez(struct http_exchange *exchange, void *ctx);
 void health_get_readyz(struct http_exchange *exchange, void *ctx);

@@ -8,8 +8,6 @@
 
 enum { RETRY_AFTER_S = 1 };
 
-static bool is_draining;
-
 static bool database_is_up(void) {
     return pg_is_ready(backends.pg);
 }
@@ -34,10 +32,6 @@ static const struct {
 };
 
 enum { COMPONENT_COUNT = sizeof(COMPONENTS) / sizeof(COMPONENTS[0]) };
-
-void health_set_draining(void) {
-    is_draining = true;
-}
 
 static void reply_buffer(struct http_exchange *exchange, int status, const char *content_type,
                          struct buf *out) {
@@ -65,13 +59,13 @@ void health_get_livez(struct http_exchange *exchange, void *ctx) {
 
 static const char *overall(bool *ret_serving) {
     bool all_up = true;
-    *ret_serving = !is_draining;
+    *ret_serving = !backends.is_draining;
     for (size_t i = 0; i < COMPONENT_COUNT; i++) {
         bool up = COMPONENTS[i].is_up();
         all_up = all_up && up;
         *ret_serving = *ret_serving && (up || !COMPONENTS[i].required);
     }
-    if (is_draining) {
+    if (backends.is_draining) {
         return "draining";
     }
     if (!*ret_serving) {

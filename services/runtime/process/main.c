@@ -3,6 +3,7 @@
 #include "service.h"
 
 int main(int argc, char **argv) {
+    backends.app = &APP;
     const struct service service = {
         .name = APP.name,
         .version = PRODORDER_VERSION,

@@ -21,7 +21,6 @@
 
 enum { DEADLINE_MS = 30000, SHORT_MS = 60, PRICE_CENTS = 1990, FIRST_ID = 5000 };
 
-struct http_client *product_service = &fake_http_client;
 struct order_config order_config;
 
 static const struct http_route ROUTES[] = {

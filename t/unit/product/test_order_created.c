@@ -7,6 +7,7 @@
  * an order is decided once and told as often as it takes.
  */
 #include "product/parts.h"
+#include "product/product.h"
 #include "product/statements.h"
 
 #include "base/clock.h"
@@ -20,8 +21,6 @@
 enum { PATIENCE_MS = 10000, FIRST_OUTBOX_ID = 1, ORDERS_MAX = 8 };
 
 #define CREATED_MS INT64_C(1795367792123)
-
-struct id_block outbox_ids;
 
 static struct consumer consumer;
 static struct broker_delivery deliveries[ORDERS_MAX];

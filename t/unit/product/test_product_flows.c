@@ -5,6 +5,7 @@
  *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /* The product service's requests, step by step: create, get, list, change and restock. */
 #include "product/parts.h"
+#include "product/product.h"
 #include "product/statements.h"
 
 #include "fake_stack.h"
@@ -17,8 +18,6 @@ enum { DEADLINE_MS = 30000, SHORT_MS = 60 };
 
 #define AT_MS INT64_C(1795367792123)
 #define AT_TEXT "2026-11-22T17:16:32.123Z"
-
-struct id_block outbox_ids;
 
 static const struct http_route ROUTES[] = {
     { "POST", "/products", "create_product", create_product, NULL },

@@ -2,7 +2,7 @@
 /* The HTTP client and a host with several addresses, of which only one has a server. */
 #include "base/clock.h"
 #include "runtime/http/client.h"
-#include "runtime/loop/resolve.h"
+#include "runtime/loop/resolver.h"
 #include "runtime/telemetry/log.h"
 
 #include "fake_names.h"

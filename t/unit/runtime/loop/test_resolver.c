@@ -1,10 +1,10 @@
 /* link: t/unit/fake_names.c */
 /*
- * runtime/loop/resolve: which address comes next, and when the name is looked up again. The
+ * runtime/loop/resolver: which address comes next, and when the name is looked up again. The
  * names are faked; what the clients make of it is in the tests of pg, cache and http_client.
  */
 #include "base/clock.h"
-#include "runtime/loop/resolve.h"
+#include "runtime/loop/resolver.h"
 #include "runtime/telemetry/log.h"
 
 #include "fake_names.h"

@@ -1,5 +1,5 @@
 /* Addresses of a server: a lookup in a thread of its own, and which address is to be tried. */
-#include "resolve.h"
+#include "resolver.h"
 
 #include "runtime/telemetry/log.h"
 

@@ -8,8 +8,8 @@
  * given meanwhile. A numeric address is never looked up. A name that does not resolve is logged
  * once an outage. Loop thread only.
  */
-#ifndef RUNTIME_LOOP_RESOLVE_H
-#define RUNTIME_LOOP_RESOLVE_H
+#ifndef RUNTIME_LOOP_RESOLVER_H
+#define RUNTIME_LOOP_RESOLVER_H
 
 #include "loop.h"
 
