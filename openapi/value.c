@@ -1,6 +1,5 @@
 /* The tree: built from the scanner's events; members; equality and hashes. */
 #include "value.h"
-
 #include "base/decimal.h"
 
 #include <stdlib.h>
@@ -36,23 +35,24 @@ const struct value *value_get(const struct value *object, const char *name) {
     return value_member(object, str_of(name));
 }
 
-/* ---- building ---- */
-
-/* Sort the members of a large object by name; false when there is no memory. */
-static bool sort_members(struct arena *arena, struct value *object) {
-    const struct value **sorted = arena_array(arena, object->count, sizeof(*sorted));
+bool value_sort(struct arena *arena, struct value *object) {
     size_t n = 0;
 
-    if (sorted == NULL) {
+    if (object->count <= VALUE_PAIRWISE_MAX) {
+        return true;
+    }
+    object->members = arena_array(arena, object->count, sizeof(*object->members));
+    if (object->members == NULL) {
         return false;
     }
     for (const struct value *m = object->child; m != NULL; m = m->next) {
-        sorted[n++] = m;
+        object->members[n++] = m;
     }
-    qsort(sorted, n, sizeof(*sorted), compare_keys);
-    object->members = sorted;
+    qsort(object->members, n, sizeof(*object->members), compare_keys);
     return true;
 }
+
+/* ---- building ---- */
 
 /* The first member in the text whose name another one before it has, or NULL. */
 static const struct value *find_duplicate(const struct value *object) {
@@ -88,7 +88,7 @@ static bool finish(struct json_scan *scan, struct arena *arena, struct value *no
     if (node->type == VALUE_ARRAY) {
         return true;
     }
-    if (node->count > VALUE_PAIRWISE_MAX && !sort_members(arena, node)) {
+    if (!value_sort(arena, node)) {
         json_scan_no_memory(scan);
         return false;
     }

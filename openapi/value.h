@@ -55,6 +55,12 @@ const struct value *value_get(const struct value *object, const char *name);
 const struct value *value_member(const struct value *object, struct str name);
 
 /*
+ * Make the members of a finished object found, which the parser has done for its own: those of a
+ * large one are sorted. False: no memory.
+ */
+bool value_sort(struct arena *arena, struct value *object);
+
+/*
  * Deep equality as JSON Schema defines it: 1 equals 1.0, members in any order. Linear in the size
  * of the values.
  */

@@ -8,7 +8,6 @@
 #include "openapi/document/tables.h"
 #include "request.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* What one parameter was sent as, still encoded. */
@@ -332,31 +331,6 @@ static struct value *read_pairs(const struct given *given, struct str text) {
     return object;
 }
 
-static int compare_keys(const void *a, const void *b) {
-    return str_compare((*(const struct value *const *)a)->key,
-                       (*(const struct value *const *)b)->key);
-}
-
-/* Make a finished object what the parser would have made of it; false: no memory. */
-static bool sort_members(struct report *report, struct value *object) {
-    const struct value **sorted;
-    size_t count = 0;
-
-    if (object->count <= VALUE_PAIRWISE_MAX) {
-        return true;
-    }
-    sorted = allocate(report, object->count, sizeof(*sorted));
-    if (sorted == NULL) {
-        return false;
-    }
-    for (const struct value *member = object->child; member != NULL; member = member->next) {
-        sorted[count++] = member;
-    }
-    qsort(sorted, count, sizeof(*sorted), compare_keys);
-    object->members = sorted;
-    return true;
-}
-
 /* ---- the names and values of a query, and of a Cookie field ---- */
 
 /* Names are rarely encoded: only those that are get decoded. A malformed one is nobody's. */
@@ -427,9 +401,11 @@ static void check_value(const struct given *given, const struct value *value) {
 }
 
 static void check_object(const struct given *given, struct value *object) {
-    if (object != NULL && sort_members(given->report, object)) {
-        check_value(given, object);
+    if (object != NULL && !value_sort(given->report->arena, object)) {
+        given->report->out_of_memory = true;
+        return;
     }
+    check_value(given, object);
 }
 
 /* Where a text may be both a string and something else, either will do. */

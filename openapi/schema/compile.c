@@ -70,6 +70,22 @@ bool compile_size(struct compiler *c, const struct value *value, const struct pl
     return true;
 }
 
+bool compile_schema_field(struct compiler *c, void *owner, const struct value *value,
+                          const struct place *place) {
+    const struct schema *schema = owner != NULL ? compile_schema(c, value, place) : NULL;
+
+    if (schema != NULL) {
+        *(const struct schema **)((char *)owner + c->keyword->field) = schema;
+    }
+    return schema != NULL;
+}
+
+bool compile_size_field(struct compiler *c, void *owner, const struct value *value,
+                        const struct place *place) {
+    return owner != NULL &&
+           compile_size(c, value, place, (uint64_t *)((char *)owner + c->keyword->field));
+}
+
 static int compare_texts(const void *a, const void *b) {
     return str_compare((*(const struct value *const *)a)->text,
                        (*(const struct value *const *)b)->text);

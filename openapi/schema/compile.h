@@ -42,6 +42,12 @@ bool compile_list(struct compiler *c, const struct value *value, const struct pl
 bool compile_size(struct compiler *c, const struct value *value, const struct place *place,
                   uint64_t *ret_size);
 
+/* The same, for the keyword's field of a struct object or array; false when `owner` is NULL. */
+bool compile_schema_field(struct compiler *c, void *owner, const struct value *value,
+                          const struct place *place);
+bool compile_size_field(struct compiler *c, void *owner, const struct value *value,
+                        const struct place *place);
+
 /* An array of strings, each once. */
 bool compile_names(struct compiler *c, const struct value *value, const struct place *place);
 

@@ -194,15 +194,8 @@ static bool compile_prefix(struct compiler *c, const struct value *value,
     return array != NULL && compile_list(c, value, place, &array->prefix);
 }
 
-/* A schema that goes to the keyword's field. */
 static bool compile_one(struct compiler *c, const struct value *value, const struct place *place) {
-    struct array *array = array_of(c);
-    const struct schema *schema = array != NULL ? compile_schema(c, value, place) : NULL;
-
-    if (schema != NULL) {
-        *(const struct schema **)((char *)array + c->keyword->field) = schema;
-    }
-    return schema != NULL;
+    return compile_schema_field(c, array_of(c), value, place);
 }
 
 static bool compile_items(struct compiler *c, const struct value *value,
@@ -229,10 +222,7 @@ static bool compile_unique(struct compiler *c, const struct value *value,
 
 static bool compile_count(struct compiler *c, const struct value *value,
                           const struct place *place) {
-    struct array *array = array_of(c);
-
-    return array != NULL &&
-           compile_size(c, value, place, (uint64_t *)((char *)array + c->keyword->field));
+    return compile_size_field(c, array_of(c), value, place);
 }
 
 bool keyword_array_finish(struct compiler *c) {

@@ -298,15 +298,8 @@ static bool compile_patterns(struct compiler *c, const struct value *value,
     return is_good;
 }
 
-/* A schema that goes to the keyword's field. */
 static bool compile_one(struct compiler *c, const struct value *value, const struct place *place) {
-    struct object *object = object_of(c);
-    const struct schema *schema = object != NULL ? compile_schema(c, value, place) : NULL;
-
-    if (schema != NULL) {
-        *(const struct schema **)((char *)object + c->keyword->field) = schema;
-    }
-    return schema != NULL;
+    return compile_schema_field(c, object_of(c), value, place);
 }
 
 static bool compile_required(struct compiler *c, const struct value *value,
@@ -337,10 +330,7 @@ static bool compile_dependent(struct compiler *c, const struct value *value,
 
 static bool compile_count(struct compiler *c, const struct value *value,
                           const struct place *place) {
-    struct object *object = object_of(c);
-
-    return object != NULL &&
-           compile_size(c, value, place, (uint64_t *)((char *)object + c->keyword->field));
+    return compile_size_field(c, object_of(c), value, place);
 }
 
 #define FIELD(member) .field = offsetof(struct object, member)
