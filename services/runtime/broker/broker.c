@@ -485,6 +485,9 @@ static bool acks_wait_for_parks(const struct broker *broker) {
 static void close_thread(struct broker *broker, struct broker_thread *thread) {
     if (!thread->owner.closing) {
         broker_thread_close(thread, broker->close_deadline_ms);
+        if (broker->close_expired) { /* it may have begun to connect again since on_close_timer() */
+            link_interrupt(&thread->owner);
+        }
     }
 }
 
