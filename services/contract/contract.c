@@ -1,13 +1,35 @@
-/* Names, statuses and events in the form that is told. */
+/* Names, statuses, pages, and events in the form that is told. */
 #include "contract.h"
 
 #include "base/clock.h"
 #include "base/json_write.h"
+#include "runtime/flow/http_flow.h"
 #include "runtime/json/json.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+
+/* ---- pages ---- */
+
+bool contract_read_page(struct flow *flow, const char *scope, int64_t *ret_limit,
+                        struct http_cursor *ret_after) {
+    struct http_exchange *exchange = http_flow_exchange(flow);
+    struct str cursor = { NULL, 0 };
+    if (http_query_int(exchange, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT_DEFAULT, ret_limit) !=
+        ERR_OK) {
+        http_flow_problem(flow, "query/limit", "maximum", "must be an integer from 1 to 1000");
+    }
+    enum err err = http_query_param(exchange, "cursor", &cursor);
+    bool given = err != ERR_NOT_FOUND;
+    if (err == ERR_OK) {
+        err = http_cursor_parse(cursor, scope, ret_after);
+    }
+    if (given && (err != ERR_OK || !clock_is_printable(ret_after->major))) {
+        http_flow_problem(flow, "query/cursor", "format", "is not a cursor that we issued");
+    }
+    return given;
+}
 
 /* ---- cache keys ---- */
 

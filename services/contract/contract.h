@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/trace.h"
+#include "runtime/http/http.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -110,6 +111,15 @@ struct told_product {
     int64_t updated_ms;
     const char *request_id;
 };
+
+struct flow;
+/*
+ * The parameters `limit` and `cursor` of a list, for a step of a flow: what is wrong with them
+ * becomes a problem of the flow. True: there is a cursor, and *ret_after is its position in the
+ * list `scope`.
+ */
+bool contract_read_page(struct flow *flow, const char *scope, int64_t *ret_limit,
+                        struct http_cursor *ret_after);
 
 /* Append to a buffer; `now_ms` becomes the member `timestamp`. */
 void contract_write_order_created(const struct order_created *event, int64_t now_ms,

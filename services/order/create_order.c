@@ -43,13 +43,8 @@ struct create_order {
 
 static void fail(struct flow *flow);
 
-static struct flow_kind KIND = {
-    .name = "create_order",
-    .steps = STEPS,
-    .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
-    .fail = fail,
-    .flow_bytes = sizeof(struct create_order),
-};
+static struct flow_kind KIND =
+    FLOW_KIND("create_order", STEPS, struct create_order, fail, "There is no such product");
 
 static struct flow_pool flows;
 
@@ -71,7 +66,7 @@ static void release_claim(struct create_order *self) {
 
 static void fail(struct flow *flow) {
     release_claim(of(flow));
-    http_flow_fail_missing(flow, "There is no such product");
+    http_flow_fail(flow);
 }
 
 /* ---- the steps ---- */

@@ -22,17 +22,8 @@ struct get_order {
     struct order order;
 };
 
-static void fail(struct flow *flow) {
-    http_flow_fail_missing(flow, "There is no such order");
-}
-
-static struct flow_kind KIND = {
-    .name = "get_order",
-    .steps = STEPS,
-    .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
-    .fail = fail,
-    .flow_bytes = sizeof(struct get_order),
-};
+static struct flow_kind KIND =
+    FLOW_KIND("get_order", STEPS, struct get_order, http_flow_fail, "There is no such order");
 
 static struct flow_pool flows;
 static struct lookup reads;

@@ -66,13 +66,8 @@ struct page_item {
     struct http_cursor after;
 };
 
-static struct flow_kind KIND = {
-    .name = "list_orders",
-    .steps = STEPS,
-    .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
-    .fail = http_flow_fail,
-    .flow_bytes = sizeof(struct list_orders),
-};
+static struct flow_kind KIND =
+    FLOW_KIND("list_orders", STEPS, struct list_orders, http_flow_fail, NULL);
 
 static struct flow_pool flows;
 static struct lookup first_pages;
@@ -85,27 +80,11 @@ void list_orders(struct http_exchange *exchange, void *ctx) {
 
 static enum flow_rc parse(struct flow *flow) {
     struct list_orders *self = (struct list_orders *)flow;
-    struct http_exchange *exchange = http_flow_exchange(flow);
-    struct str cursor;
-    if (http_path_id(exchange, 0, &self->product_id) != ERR_OK) {
+    if (http_path_id(http_flow_exchange(flow), 0, &self->product_id) != ERR_OK) {
         http_flow_problem(flow, "path/productId", "type", "must be a positive integer");
     }
-    if (http_query_int(exchange, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT_DEFAULT, &self->limit) !=
-        ERR_OK) {
-        http_flow_problem(flow, "query/limit", "maximum", "must be an integer from 1 to 1000");
-    }
     snprintf(self->scope, sizeof(self->scope), "orders:%" PRId64, self->product_id);
-    enum err err = http_query_param(exchange, "cursor", &cursor);
-    if (err == ERR_OK) {
-        self->has_cursor = true;
-        err = http_cursor_parse(cursor, self->scope, &self->after);
-        if (err == ERR_OK && !clock_is_printable(self->after.major)) {
-            err = ERR_INVALID;
-        }
-    }
-    if (err != ERR_OK && err != ERR_NOT_FOUND) {
-        http_flow_problem(flow, "query/cursor", "format", "is not a cursor that we issued");
-    }
+    self->has_cursor = contract_read_page(flow, self->scope, &self->limit, &self->after);
     return http_flow_check(flow);
 }
 

@@ -52,17 +52,8 @@ struct change_item {
 
 enum { CHANGE_QUEUE_MAX = 1024, CHANGE_BATCH_MAX = 128 };
 
-static void fail(struct flow *flow) {
-    http_flow_fail_missing(flow, "There is no such product");
-}
-
-static struct flow_kind KIND = {
-    .name = "change_product",
-    .steps = STEPS,
-    .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
-    .fail = fail,
-    .flow_bytes = sizeof(struct change_product),
-};
+static struct flow_kind KIND = FLOW_KIND("change_product", STEPS, struct change_product,
+                                         http_flow_fail, "There is no such product");
 
 static struct flow_pool flows;
 static struct batcher changes;

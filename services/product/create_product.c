@@ -39,13 +39,8 @@ struct insert_item {
 
 enum { INSERT_QUEUE_MAX = 1024, INSERT_BATCH_MAX = PRODUCT_ID_BLOCK };
 
-static struct flow_kind KIND = {
-    .name = "create_product",
-    .steps = STEPS,
-    .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
-    .fail = http_flow_fail,
-    .flow_bytes = sizeof(struct create_product),
-};
+static struct flow_kind KIND =
+    FLOW_KIND("create_product", STEPS, struct create_product, http_flow_fail, NULL);
 
 static struct flow_pool flows;
 static struct batcher inserts;

@@ -25,17 +25,8 @@ struct get_product {
     int64_t version;
 };
 
-static void fail(struct flow *flow) {
-    http_flow_fail_missing(flow, "There is no such product");
-}
-
-static struct flow_kind KIND = {
-    .name = "get_product",
-    .steps = STEPS,
-    .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
-    .fail = fail,
-    .flow_bytes = sizeof(struct get_product),
-};
+static struct flow_kind KIND =
+    FLOW_KIND("get_product", STEPS, struct get_product, http_flow_fail, "There is no such product");
 
 static struct flow_pool flows;
 static struct lookup reads;

@@ -32,13 +32,7 @@ struct list_products {
 
 static void fail(struct flow *flow);
 
-static struct flow_kind KIND = {
-    .name = "list_products",
-    .steps = STEPS,
-    .step_count = sizeof(STEPS) / sizeof(STEPS[0]),
-    .fail = fail,
-    .flow_bytes = sizeof(struct list_products),
-};
+static struct flow_kind KIND = FLOW_KIND("list_products", STEPS, struct list_products, fail, NULL);
 
 static struct flow_pool flows;
 static struct batcher pages;
@@ -64,20 +58,8 @@ static void fail(struct flow *flow) {
 
 static enum flow_rc parse(struct flow *flow) {
     struct list_products *self = (struct list_products *)flow;
-    struct http_exchange *exchange = http_flow_exchange(flow);
-    struct str cursor;
     buf_init(&self->json, 0);
-    if (http_query_int(exchange, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT_DEFAULT, &self->limit) !=
-        ERR_OK) {
-        http_flow_problem(flow, "query/limit", "maximum", "must be an integer from 1 to 1000");
-    }
-    enum err err = http_query_param(exchange, "cursor", &cursor);
-    if (err == ERR_OK) {
-        err = http_cursor_parse(cursor, CURSOR_SCOPE, &self->after);
-    }
-    if (err != ERR_OK && err != ERR_NOT_FOUND) {
-        http_flow_problem(flow, "query/cursor", "format", "is not a cursor that we issued");
-    }
+    (void)contract_read_page(flow, CURSOR_SCOPE, &self->limit, &self->after);
     return http_flow_check(flow);
 }
 

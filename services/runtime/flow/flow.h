@@ -5,8 +5,8 @@
  *   static enum flow_rc find_product(struct flow *flow);
  *   …
  *   static const struct flow_step STEPS[] = { { "parse", parse }, … };
- *   static struct flow_kind KIND = { .name = "create_order", .steps = STEPS, .step_count = 5,
- *                                    .fail = fail, .flow_bytes = sizeof(struct create_order) };
+ *   static struct flow_kind KIND =
+ *       FLOW_KIND("create_order", STEPS, struct create_order, fail, "There is no such product");
  *
  * A step returns FLOW_NEXT (run the next step now), FLOW_WAIT (something was joined with
  * flow_wait(); the next step runs when it wakes the flow), FLOW_END (answered; the flow goes back
@@ -46,9 +46,13 @@ struct flow_kind {
     size_t step_count;
     /* Answer with flow->err (and flow->message when not NULL). Called once, ends the flow. */
     void (*fail)(struct flow *flow);
+    const char *missing;  /* for the client: what ERR_NOT_FOUND means here; NULL: err_message() */
     size_t flow_bytes;    /* of the struct that starts with a struct flow */
-    uint32_t deadline_ms; /* for the whole flow */
+    uint32_t deadline_ms; /* for the whole flow; set before the pool is made */
 };
+
+#define FLOW_KIND(NAME, STEPS, TYPE, FAIL, MISSING)                                                \
+    { (NAME), (STEPS), sizeof(STEPS) / sizeof((STEPS)[0]), (FAIL), (MISSING), sizeof(TYPE), 0 }
 
 struct flow {
     const struct flow_kind *kind;

@@ -31,15 +31,10 @@ void http_flow_fail(struct flow *flow) {
     if (flow->err == ERR_INVALID && self->problem_count > 0) {
         http_reply_invalid(self->exchange, self->problems, self->problem_count);
     } else {
-        http_reply_error(self->exchange, flow->err, flow->message, NULL);
+        const char *missing = flow->err == ERR_NOT_FOUND ? flow->kind->missing : NULL;
+        const char *message = flow->message != NULL ? flow->message : missing;
+        http_reply_error(self->exchange, flow->err, message, NULL);
     }
-}
-
-void http_flow_fail_missing(struct flow *flow, const char *missing) {
-    if (flow->err == ERR_NOT_FOUND && flow->message == NULL) {
-        flow->message = missing;
-    }
-    http_flow_fail(flow);
 }
 
 void http_flow_problem(struct flow *flow, const char *path, const char *keyword,

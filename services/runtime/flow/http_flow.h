@@ -2,7 +2,7 @@
  * A flow that answers an HTTP request: the exchange, its problems, and one way to fail.
  *
  * The specific flow starts with a struct http_flow. Its kind's `fail` is http_flow_fail(), or ends
- * with it or with http_flow_fail_missing().
+ * with it.
  */
 #ifndef RUNTIME_FLOW_HTTP_FLOW_H
 #define RUNTIME_FLOW_HTTP_FLOW_H
@@ -29,8 +29,6 @@ struct http_flow {
 void http_flow_start(struct flow_pool *pool, struct http_exchange *exchange);
 /* For flow_kind.fail: the problems if there are any, else flow->err with its message. */
 void http_flow_fail(struct flow *flow);
-/* The same, where `missing` is the message for ERR_NOT_FOUND: "There is no such …". */
-void http_flow_fail_missing(struct flow *flow, const char *missing);
 /* The exchange of a flow that starts with a struct http_flow. */
 struct http_exchange *http_flow_exchange(struct flow *flow);
 
