@@ -70,9 +70,10 @@ ORDER_C    := $(call c_below,services/order)
 TOOLS_C    := $(wildcard openapi/tools/*.c)
 OPENAPI_C  := $(filter-out $(TOOLS_C),$(call c_below,openapi))
 UNIT_HELP_C := $(wildcard t/unit/*.c)
+MICRO_C    := $(wildcard bench/*.c)
 UNIT_C     := $(filter-out $(UNIT_HELP_C),$(call c_below,t/unit))
 ALL_C := $(BASE_C) $(MAIN_C) $(RUNTIME_C) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) \
-         $(UNIT_C) $(UNIT_HELP_C)
+         $(UNIT_C) $(UNIT_HELP_C) $(MICRO_C)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
@@ -86,10 +87,11 @@ GATEWAY     := $(BUILD)/ngx_http_prodorder_gateway_module.so
 DOCS        := $(if $(wildcard docs/ui/index.html),$(BUILD)/docs/index.html)
 DIAGRAMS    := $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
 UNIT        := $(UNIT_C:t/unit/%.c=$(BUILD)/unit/%)
+MICRO       := $(MICRO_C:%.c=$(BUILD)/%)
 
 # ---- targets that people call -----------------------------------------------------------------
 
-.PHONY: help print-version all services gateway openapi docs-ui diagrams unit check check-unit test asan ubsan tsan fuzz \
+.PHONY: help print-version all services gateway openapi docs-ui diagrams unit micro check check-unit test asan ubsan tsan fuzz \
         fuzz-smoke cov tidy format style install clean compile_commands.json FORCE
 
 help: ## this list
@@ -111,7 +113,9 @@ openapi: $(if $(OPENAPI_C),$(LIBOPENAPI) $(LIBBASE)) $(TOOLS) ## build/libopenap
 docs-ui: ## the docs page in build/docs; fails when npm cannot fetch what it is made of
 	scripts/build-docs.sh --require $(BUILD)
 
-unit: $(UNIT) ## build the unit tests (run them with ./prodorder test unit)
+unit: $(UNIT) $(MICRO) ## build the unit tests (run them with ./prodorder test unit), and the micro benchmarks
+
+micro: $(MICRO) ## build/bench/micro_*: what parts of the code cost
 
 diagrams: $(DIAGRAMS) ## docs/*.svg from docs/*.dot (needs Graphviz)
 
@@ -244,6 +248,10 @@ $(BUILD)/product-service: $(call obj,$(PRODUCT_C)) $(MAIN_O) $(SERVICE_LINK)
 
 $(BUILD)/order-service: $(call obj,$(ORDER_C)) $(MAIN_O) $(SERVICE_LINK)
 	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) -lpthread)
+
+$(MICRO): $(BUILD)/%: $$(call obj,%.c) $(LIBOPENAPI) $(SERVICE_LINK)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) $(OPENAPI_LIBS) -lpthread)
 
 $(TOOLS): $(BUILD)/%: $$(call obj,openapi/tools/$$(subst -,_,$$*).c) $(OPENAPI_LINK)
 	$(call say,LINK,$@)$(call link,$(OPENAPI_LIBS))

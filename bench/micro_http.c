@@ -2,10 +2,9 @@
  * What our HTTP costs by itself: `micro_http parser` prints nanoseconds per request; `micro_http
  * server PORT` answers GET /products/{id} on 127.0.0.1 with a constant, until it is ended.
  *
- *   cc -std=c11 -D_GNU_SOURCE -O2 -I. -Iservices -o build/micro_http \
- *       bench/micro_http.c build/libruntime.a build/libbase.a -ljson-c
- *   build/micro_http parser
- *   build/micro_http server 18080 & wrk -t1 -c64 -d5 http://127.0.0.1:18080/products/7
+ *   make micro
+ *   build/bench/micro_http parser
+ *   build/bench/micro_http server 18080 & wrk -t1 -c64 -d5 http://127.0.0.1:18080/products/7
  */
 #include "base/clock.h"
 #include "runtime/http/http.h"

@@ -37,7 +37,7 @@ order() {
     local id
     id=$(curl -fsS -H 'Content-Type: application/json' -d '{"productId":1,"quantity":1}' "$gateway/orders" | jq .data.id)
     for _ in $(seq 100); do
-        [ "$(./prodorder psql order -Atc "SELECT status FROM orders WHERE id = $id")" != done ] || return 0
+        [ "$(./prodorder psql order -Atc "SELECT status FROM orders WHERE id = $id")" != 'done' ] || return 0
         sleep 0.1
     done
     echo "order-files.sh: order $id is not done after 10 s" >&2

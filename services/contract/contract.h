@@ -1,6 +1,6 @@
 /*
  * What the two services promise each other: names, limits, how an order ends, and the events member
- * by member. (openapi.json says the limits to the outside, asyncapi.json the events.)
+ * by member. (openapi.json says the limits to the outside.)
  */
 #ifndef CONTRACT_CONTRACT_H
 #define CONTRACT_CONTRACT_H
