@@ -18,6 +18,7 @@ static int64_t answer;
 
 static const struct config_option OPTIONS[] = {
     { "T_ANSWER", CONFIG_INT, &answer, .fallback = "42", .min = 1, .max = 100, .help = "Answer" },
+    { .name = NULL },
 };
 
 static const struct config_local LOCALS[] = {
