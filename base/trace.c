@@ -1,3 +1,4 @@
+/* Request ids, traceparent and tracestate: checked, written, cut. */
 #include "trace.h"
 #include "ascii.h"
 #include "random.h"
@@ -164,6 +165,7 @@ static bool drop_last_long(struct trace_state *state) {
     if (length == 0) {
         return false;
     }
+    state->long_cut = true;
     if (length < state->length) { /* with the comma before it, else behind it */
         from -= from > 0;
         length++;
@@ -185,15 +187,22 @@ static bool make_room(struct trace_state *state, size_t length) {
     return fits;
 }
 
-/* Cutting member by member gives what cutting the whole list would: it keeps to the same order. */
+/*
+ * Cutting member by member gives what cutting the whole list would: after the first long one that
+ * is cut no other is taken, and nothing after the first short one.
+ */
 static void add_member(struct trace_state *state, struct str member) {
+    bool is_long = member.len > TRACE_STATE_LONG_BYTES;
     if (state->members == TRACE_STATE_MEMBERS_MAX || !is_member(member)) {
         *state = (struct trace_state){ .invalid = true };
         return;
     }
     state->members++;
-    if (state->full || !make_room(state, member.len)) {
-        state->full = state->full || member.len <= TRACE_STATE_LONG_BYTES;
+    if (state->full || (is_long && state->long_cut)) {
+        return;
+    }
+    if (!make_room(state, member.len)) {
+        *(is_long ? &state->long_cut : &state->full) = true;
         return;
     }
     if (state->length > 0) {

@@ -61,6 +61,7 @@ struct trace_state {
     char text[TRACE_STATE_BYTES_MAX + 1]; /* NUL-terminated */
     size_t length;
     unsigned members; /* read, whether kept or not */
+    bool long_cut;    /* a long member is gone already: no other is taken any more */
     bool full;        /* the end of the list is being cut off */
     bool invalid;
 };

@@ -461,6 +461,23 @@ static void put_members(char *text, const char *keys, size_t small, size_t large
     text[length] = '\0';
 }
 
+/* Of unequal long ones, too: "c" would have room, but stands behind one that had to go. */
+START_TEST(no_long_member_is_taken_behind_one_that_was_cut) {
+    static const struct {
+        const char *key;
+        size_t bytes;
+    } members[] = { { "A", 256 }, { "B", 258 }, { "C", 150 }, { "d", 100 } };
+    char text[512], kept[1024];
+    struct trace_state state = { 0 };
+    for (size_t i = 0; i < UNIT_COUNT(members); i++) {
+        put_members(text, members[i].key, members[i].bytes, members[i].bytes);
+        trace_state_add(&state, str_of(text));
+    }
+    put_members(kept, "Ad", 100, 256);
+    ck_assert_str_eq(state.text, kept);
+}
+END_TEST
+
 START_TEST(a_long_tracestate_is_cut_by_whole_members) {
     char text[2048], kept[2048], member[512], key[2] = "";
     struct trace_state whole = { 0 }, by_field = { 0 };
@@ -524,6 +541,7 @@ int main(void) {
     tcase_add_test(states, several_fields_are_one_list);
     tcase_add_test(states, tracestate_has_its_limits);
     tcase_add_loop_test(states, a_long_tracestate_is_cut_by_whole_members, 0, UNIT_COUNT(CUTS));
+    tcase_add_test(states, no_long_member_is_taken_behind_one_that_was_cut);
     tcase_add_test(states, a_member_longer_than_all_may_be_is_left_out);
     tcase_add_test(states, what_is_cut_counts_and_must_be_well_formed);
     suite_add_tcase(suite, states);
