@@ -121,16 +121,6 @@ static bool fail(struct loader *loader, const struct place *place, const char *f
     return false;
 }
 
-__attribute__((format(printf, 2, 3))) static bool fail_text(struct loader *loader,
-                                                            const char *format, ...) {
-    va_list args;
-
-    va_start(args, format);
-    fail(loader, NULL, format, args);
-    va_end(args);
-    return false;
-}
-
 bool loader_fail(struct loader *loader, const struct place *place, const char *format, ...) {
     va_list args;
 
@@ -229,7 +219,7 @@ bool loader_open(struct loader *loader, const char *name, loader_problem_fn *pro
         .arena = arena_open(ARENA_BYTES_MAX), .name = name, .problem = problem, .user = user
     };
     if (loader->arena == NULL) {
-        fail_text(loader, "out of memory");
+        loader_fail(loader, NULL, "out of memory");
     }
     return loader->arena != NULL;
 }
@@ -282,8 +272,8 @@ bool loader_parse(struct loader *loader, const char *text, size_t len, const cha
     struct json_scan_error error;
 
     loader->root = value_parse(loader->arena, text, len, JSON_SCAN_DEPTH_MAX, &error);
-    return loader->root != NULL || fail_text(loader, "line %zu, column %zu: %s%s", error.line,
-                                             error.column, error.reason, hint);
+    return loader->root != NULL || loader_fail(loader, NULL, "line %zu, column %zu: %s%s",
+                                               error.line, error.column, error.reason, hint);
 }
 
 void *loader_alloc(struct loader *loader, size_t count, size_t size) {

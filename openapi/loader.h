@@ -46,8 +46,9 @@ char *loader_read(const char *file, size_t *ret_len, loader_problem_fn *problem,
 bool loader_parse(struct loader *loader, const char *text, size_t len, const char *hint);
 
 /*
- * Report "NAME: #POINTER: REASON", unless that line was reported before; always false. The line is
- * cut to LOADER_PROBLEM_BYTES_MAX, control characters become '?'.
+ * Report "NAME: #POINTER: REASON", without the pointer when `place` is NULL, unless that line was
+ * reported before; always false. The line is cut to LOADER_PROBLEM_BYTES_MAX, control characters
+ * become '?'.
  */
 __attribute__((format(printf, 3, 4))) bool
 loader_fail(struct loader *loader, const struct place *place, const char *format, ...);
