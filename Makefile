@@ -161,7 +161,7 @@ tidy: compile_commands.json ## clang-tidy over our C (needs clang-tidy)
 
 format: ## clang-format our C in place, the gateway's nginx code excepted
 	@command -v clang-format >/dev/null || { echo "make format: clang-format is missing: apt-get install clang-format" >&2; exit 1; }
-	find base openapi services t/unit fuzz -name '*.[ch]' -exec clang-format -i {} +
+	find base openapi services t/unit fuzz bench -name '*.[ch]' -exec clang-format -i {} +
 
 compile_commands.json: ## for editors and clang tools, from this Makefile's own commands
 	@scripts/compile-commands.sh '$(COMPILE)' '$(BUILD)' $(ALL_C) > $@.tmp && mv $@.tmp $@
@@ -208,7 +208,8 @@ $(BUILD)/flags: FORCE
 	@printf '%s\n' '$(FLAGS)' | cmp -s - $@ || printf '%s\n' '$(FLAGS)' > $@
 
 # Changes only when a source is added or removed: what is gone is newer than nothing.
-SOURCES := $(BASE_C) $(RUNTIME_C) $(CONTRACT_C) $(OPENAPI_C) $(call below,ngx_prodorder_gateway/src)
+SOURCES := $(BASE_C) $(RUNTIME_C) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) \
+           $(call below,ngx_prodorder_gateway/src)
 $(BUILD)/sources: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(SOURCES)' | cmp -s - $@ || printf '%s\n' '$(SOURCES)' > $@
@@ -242,6 +243,8 @@ OPENAPI_LINK := $(LIBOPENAPI) $(LIBBASE)
 
 # Written to one side and moved, so that a running service keeps the file that it was started from.
 link = $(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $(filter %.o,$^) $(filter %.a,$^) $(1) && mv -f $@.new $@
+
+$(SERVICES): $(BUILD)/sources
 
 $(BUILD)/product-service: $(call obj,$(PRODUCT_C)) $(MAIN_O) $(SERVICE_LINK)
 	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) -lpthread)

@@ -59,6 +59,13 @@ unlink "$top/base/gone.c" or die;
 make('all');
 unlike(run('ar', 't', "$top/build/libbase.a")->{out}, qr/^gone\.o$/m, 'it was removed: it is gone from there');
 
+write_file("$top/services/product/gone.c", "int gone(void);\nint gone(void) {\n    return 0;\n}\n");
+make('all');
+like(run('nm', "$top/build/product-service")->{out}, qr/ T gone$/m, 'a source of a service was added: it is in the program');
+unlink "$top/services/product/gone.c" or die;
+make('all');
+unlike(run('nm', "$top/build/product-service")->{out}, qr/ T gone$/m, 'it was removed: it is gone from there');
+
 write_file("$top/base/two.h", "int two(void);\n");
 is(compiled(make('all', 'unit')), 'base/two.c services/contract/three.c t/unit/fake_two.c',
     'a header changed: what includes it is compiled');
