@@ -26,7 +26,7 @@ violations_from() {
 }
 
 sources() {
-    find base openapi services ngx_prodorder_gateway t fuzz -name '*.[ch]' 2> /dev/null | sort
+    find base openapi services ngx_prodorder_gateway t fuzz bench -name '*.[ch]' 2> /dev/null | sort
 }
 
 texts() {
