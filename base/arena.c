@@ -1,3 +1,4 @@
+/* The arena: chunks, pieces of them, cleanups. */
 #include "arena.h"
 
 #include <stdalign.h>

@@ -1,3 +1,4 @@
+/* The buffer: room, appending, consuming. */
 #include "buf.h"
 
 #include <assert.h>

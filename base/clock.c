@@ -1,3 +1,4 @@
+/* Times as texts and as numbers of milliseconds. */
 #include "clock.h"
 #include "ascii.h"
 

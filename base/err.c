@@ -1,3 +1,4 @@
+/* What each error is called and answered with; the titles of statuses. */
 #include "err.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Percent-encoding: one byte, a text, a path. */
 #include "percent.h"
 #include "ascii.h"
 

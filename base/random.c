@@ -1,3 +1,4 @@
+/* Random bytes, drawn from the kernel in blocks, and the ids and numbers made of them. */
 #include "random.h"
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+/* Reports and their paths, checked; JSON, spelled differently. */
 #include "openapi_checks.h"
 
 #include "base/utf8.h"

@@ -1,3 +1,4 @@
+/* Patterns: compiled by PCRE2 from the translation, matched with bounded work. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 
 #include "pattern.h"
