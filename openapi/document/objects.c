@@ -5,8 +5,6 @@
 #include "base/ascii.h"
 #include "shape.h"
 
-#include <string.h>
-
 static bool has_both(const struct value *node, const char *a, const char *b) {
     return value_get(node, a) != NULL && value_get(node, b) != NULL;
 }

@@ -6,7 +6,6 @@
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Up to this many items each is compared with each; beyond, they are sorted by their hash. */
 enum { PAIRWISE_MAX = 8 };

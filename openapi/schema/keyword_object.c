@@ -10,7 +10,6 @@
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Fewer names are compared one by one, more are searched. */
 enum { LINEAR_MAX = 6 };
