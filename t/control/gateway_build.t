@@ -64,4 +64,9 @@ is(made(), 'deep-2', 'it was removed: it is gone');
 write_file("$top/base/two.h", "#define TWO \"three\"\n#define OTHER 1\n");
 isnt(made(), 'the same file', 'a header of base/ changed: likewise');
 
+write_file("$top/base/warned.c", "int warned(void);\nint warned(void) {\n    int unused;\n    return 2;\n}\n");
+isnt(run('make', '-C', $top, 'gateway')->{status}, 0, 'a warning is an error');
+my @build = ("$top/ngx_prodorder_gateway/build.sh", '--sanitize=address,undefined', "$top/build/sanitized");
+is(run(@build)->{status}, 0, 'but with a sanitizer, for which gcc warns of what is not there');
+
 done_testing();
