@@ -154,6 +154,12 @@ struct reader {
     const char *why;
 };
 
+static void note(struct reader *reader, bool wrong, const char *why) {
+    if (wrong && reader->why == NULL) {
+        reader->why = why;
+    }
+}
+
 static enum err open_object(struct reader *reader, struct arena *arena, const char *body,
                             size_t length) {
     *reader = (struct reader){ 0 };
@@ -171,9 +177,7 @@ static int64_t read_number(struct reader *reader, const char *name, unsigned sca
                            int64_t max, const char *why) {
     int64_t value = min;
     enum err err = json_get_decimal(reader->object, name, scale, &value);
-    if ((err != ERR_OK || value < min || value > max) && reader->why == NULL) {
-        reader->why = why;
-    }
+    note(reader, err != ERR_OK || value < min || value > max, why);
     return value;
 }
 
@@ -185,9 +189,7 @@ static int64_t read_id(struct reader *reader, const char *name, const char *why)
 static struct str read_string(struct reader *reader, const char *name, const char *why) {
     struct str value = { NULL, 0 };
     enum err err = json_get_string(reader->object, name, &value.data, &value.len);
-    if (err != ERR_OK && err != ERR_NOT_FOUND && reader->why == NULL) {
-        reader->why = why;
-    }
+    note(reader, err != ERR_OK && err != ERR_NOT_FOUND, why);
     return value;
 }
 
@@ -195,9 +197,7 @@ static int64_t read_time(struct reader *reader, const char *name, const char *wh
     struct str text = read_string(reader, name, why);
     int64_t unix_ms = 0;
     bool ok = text.data != NULL && clock_parse_rfc3339(text.data, text.len, &unix_ms) == ERR_OK;
-    if (!ok && reader->why == NULL) {
-        reader->why = why;
-    }
+    note(reader, !ok, why);
     return unix_ms;
 }
 
@@ -205,12 +205,8 @@ static int64_t read_time(struct reader *reader, const char *name, const char *wh
 static const char *read_request_id(struct reader *reader) {
     struct str id = read_string(reader, "requestId", "requestId is not a string");
     const char *text = id.data == NULL ? "" : id.data;
-    if (reader->why == NULL && id.len > TRACE_REQUEST_ID_BYTES_MAX) {
-        reader->why = "requestId is longer than 128 bytes";
-    }
-    if (reader->why == NULL && strlen(text) != id.len) {
-        reader->why = "requestId holds U+0000";
-    }
+    note(reader, id.len > TRACE_REQUEST_ID_BYTES_MAX, "requestId is longer than 128 bytes");
+    note(reader, strlen(text) != id.len, "requestId holds U+0000");
     return text;
 }
 
@@ -245,18 +241,15 @@ static enum order_status read_outcome(struct reader *reader) {
     enum order_status status = ORDER_WAITING;
     struct str name = read_string(reader, "status", "status is not a string");
     bool known = contract_status_parse(name, &status) && status != ORDER_WAITING;
-    if (!known && reader->why == NULL) {
-        reader->why = "status is neither done nor rejected";
-    }
+    note(reader, !known, "status is neither done nor rejected");
     return status;
 }
 
 static enum order_reason read_reason(struct reader *reader) {
     enum order_reason reason = REASON_NONE;
     struct str name = read_string(reader, "reason", "reason is not a string");
-    if (!contract_reason_parse(name, &reason) && reader->why == NULL) {
-        reader->why = "reason is not one of out_of_stock, product_not_found";
-    }
+    note(reader, !contract_reason_parse(name, &reason),
+         "reason is not one of out_of_stock, product_not_found");
     return reason;
 }
 
@@ -282,12 +275,8 @@ enum err contract_read_order_updated(struct arena *arena, const char *body, size
 static int64_t read_version(struct reader *reader) {
     int64_t version = 0;
     enum err err = json_get_decimal(reader->object, "version", 0, &version);
-    if (err == ERR_NOT_FOUND) {
-        return 0;
-    }
-    if ((err != ERR_OK || version < 1) && reader->why == NULL) {
-        reader->why = "version is not a positive integer";
-    }
+    bool wrong = err != ERR_NOT_FOUND && (err != ERR_OK || version < 1);
+    note(reader, wrong, "version is not a positive integer");
     return version;
 }
 
@@ -307,9 +296,7 @@ enum err contract_read_product(struct arena *arena, const char *body, size_t len
             .updated_ms = read_time(&reader, "updatedAt", "updatedAt is not an RFC 3339 time"),
             .request_id = read_request_id(&reader),
         };
-        if (reader.why == NULL && event.name.data == NULL) {
-            reader.why = "name is not a string";
-        }
+        note(&reader, event.name.data == NULL, "name is not a string");
         if (reader.why == NULL) {
             *ret_event = event;
         }

@@ -4,7 +4,6 @@
 
 #include "runtime/process/config.h"
 
-#include <stddef.h>
 #include <stdint.h>
 
 struct order_config {

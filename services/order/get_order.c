@@ -82,7 +82,6 @@ static void read_orders(struct lookup_round *round) {
 
 enum err get_order_open(void) {
     struct lookup_options options = {
-        .name = "order_read",
         .question_bytes = sizeof(struct lookup_question),
         .queue_max = (size_t)config_shared.requests_max,
         .batch_max = READ_BATCH_MAX,

@@ -1,3 +1,4 @@
+/* Claims of keys under way, and the query for orders that were stored before. */
 #include "idempotency.h"
 
 #include "parts.h"
@@ -130,7 +131,6 @@ static void run_find(void *ctx, struct batch *batch) {
 
 enum err idempotency_open(void) {
     struct batcher_options options = {
-        .name = "idempotency_find",
         .item_bytes = sizeof(struct key_item),
         .queue_max = (size_t)config_shared.requests_max,
         .batch_max = KEY_BATCH_MAX,

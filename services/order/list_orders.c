@@ -277,7 +277,6 @@ static void read_later(void *ctx, struct batch *batch) {
 
 enum err list_orders_open(void) {
     struct lookup_options first = {
-        .name = "order_first_pages",
         .question_bytes = sizeof(struct lookup_question),
         .queue_max = (size_t)config_shared.requests_max,
         .batch_max = FIRST_BATCH_MAX,
@@ -291,7 +290,6 @@ enum err list_orders_open(void) {
         .misses = &order_metrics[M_LIST_MISSES],
     };
     struct batcher_options later = {
-        .name = "order_later_pages",
         .item_bytes = sizeof(struct page_item),
         .queue_max = (size_t)config_shared.requests_max,
         .batch_max = 1,

@@ -1,3 +1,4 @@
+/* The order service's counters by name. */
 #include "metrics.h"
 
 #define FINISHED "prodorder_orders_finished_total", METRIC_COUNTER, "Orders that left waiting"

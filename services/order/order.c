@@ -1,3 +1,4 @@
+/* From row, and to public JSON, event; dropping the lists that show it. */
 #include "order.h"
 
 #include "base/clock.h"

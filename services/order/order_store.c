@@ -1,3 +1,4 @@
+/* The insert batch: ids → one statement, or halves of it → events → lists → wake. */
 #include "order_store.h"
 
 #include "config.h"
@@ -268,7 +269,6 @@ static void run_insert(void *ctx, struct batch *batch) {
 
 enum err order_store_open(void) {
     struct batcher_options options = {
-        .name = "order_insert",
         .item_bytes = sizeof(struct insert_item),
         .queue_max = (size_t)config_shared.requests_max,
         .batch_max = (size_t)order_config.insert_batch_max,

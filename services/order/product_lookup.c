@@ -159,7 +159,6 @@ enum err product_lookup_open(void) {
         .response_bytes_max = 65536,
     };
     struct lookup_options options = {
-        .name = "product_lookup",
         .question_bytes = sizeof(struct question),
         .queue_max = (size_t)config_shared.requests_max,
         .batch_max = LOOKUP_BATCH_MAX,

@@ -342,7 +342,6 @@ static void run_changes(void *ctx, struct batch *batch) {
 
 enum err change_product_open(void) {
     struct batcher_options options = {
-        .name = "product_change",
         .item_bytes = sizeof(struct change_item),
         .queue_max = CHANGE_QUEUE_MAX,
         .batch_max = CHANGE_BATCH_MAX,

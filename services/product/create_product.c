@@ -189,7 +189,6 @@ static void run_insert(void *ctx, struct batch *batch) {
 
 enum err create_product_open(void) {
     struct batcher_options options = {
-        .name = "product_insert",
         .item_bytes = sizeof(struct insert_item),
         .queue_max = INSERT_QUEUE_MAX,
         .batch_max = INSERT_BATCH_MAX,

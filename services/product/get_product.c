@@ -143,7 +143,6 @@ static void read_database(struct lookup_round *round) {
 
 enum err get_product_open(void) {
     struct lookup_options options = {
-        .name = "product_read",
         .question_bytes = sizeof(struct lookup_question),
         .queue_max = (size_t)config_shared.requests_max,
         .batch_max = READ_BATCH_MAX,

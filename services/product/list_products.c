@@ -127,7 +127,6 @@ static void run_page(void *ctx, struct batch *batch) {
 
 enum err list_products_open(void) {
     struct batcher_options options = {
-        .name = "product_page",
         .item_bytes = sizeof(struct page_item),
         .queue_max = PAGE_QUEUE_MAX,
         .batch_max = 1,

@@ -1,3 +1,4 @@
+/* The product service's counters by name. */
 #include "metrics.h"
 
 #define DECIDED "prodorder_orders_decided_total", METRIC_COUNTER, "Orders decided, by outcome"

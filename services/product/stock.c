@@ -1,3 +1,4 @@
+/* By order id, to find copies; then in arrival order. */
 #include "stock.h"
 
 #include <assert.h>

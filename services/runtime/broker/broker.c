@@ -74,14 +74,6 @@ static enum err open_parts(struct broker *broker) {
     return err == ERR_OK ? start_threads(broker) : err;
 }
 
-static void register_metrics(void) {
-    static bool registered;
-    if (!registered) {
-        registered = true;
-        metrics_register(broker_metrics, M_COUNT);
-    }
-}
-
 enum err broker_open(struct loop *loop, const struct broker_options *options,
                      const struct broker_callbacks *callbacks, void *ctx,
                      struct broker **ret_broker) {
@@ -97,7 +89,7 @@ enum err broker_open(struct loop *loop, const struct broker_options *options,
     broker->outstanding_max = options->publish_queue_max + options->publish_inflight_max;
     loop_task_init(&broker->wake_task, on_wake_task, broker);
     loop_timer_init(&broker->close_timer, on_close_timer, broker);
-    register_metrics();
+    metrics_register(broker_metrics, M_COUNT);
     broker->url = strdup(options->url);
     enum err err = broker->url != NULL ? open_parts(broker) : ERR_NO_MEMORY;
     if (err != ERR_OK) {

@@ -8,11 +8,8 @@
  */
 #include "private.h"
 
-#include "base/clock.h"
 #include "runtime/telemetry/log.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { FIRST_CONSUMER_CHANNEL = LINK_CHANNEL + 1, TAG_EPOCH_SHIFT = 48 };

@@ -2,7 +2,7 @@
  * The broker's own layout. Reading order: broker.c (the API and the loop's side) → thread.c (what
  * both threads do: connect, reconnect, end) → publisher.c and consumer.c (the two threads) → link.c
  * (an AMQP connection). What passes between the loop and the threads goes through queue.c (messages
- * out, their fates back) and batch.c (deliveries in), the atomics below, an eventfd for each thread
+ * out, their fates back; deliveries in, and back), the atomics below, an eventfd for each thread
  * and one wake-up for the loop.
  */
 #ifndef RUNTIME_BROKER_PRIVATE_H

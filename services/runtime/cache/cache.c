@@ -505,20 +505,24 @@ void cache_close(struct cache *cache) {
 /* One operation on its way; freed with its reply. */
 struct cache_op {
     struct cache *cache;
-    size_t count;
+    size_t count; /* of the values, for get_fn */
     cache_get_fn *get_fn;
     cache_done_fn *done_fn;
     void *ctx;
 };
 
-static struct cache_op *new_op(struct cache *cache, size_t count, void *ctx) {
-    struct cache_op *op = calloc(1, sizeof(*op));
-    if (op != NULL) {
-        op->cache = cache;
-        op->count = count;
-        op->ctx = ctx;
+/* Send cache->argv as `op`; false when there is no memory. */
+static bool send_op(struct cache *cache, struct cache_op op, redisCallbackFn *fn) {
+    struct cache_op *copy = malloc(sizeof(*copy));
+    if (copy == NULL) {
+        return false;
     }
-    return op;
+    *copy = op;
+    bool sent = send_command(cache, fn, copy);
+    if (!sent) {
+        free(copy);
+    }
+    return sent;
 }
 
 static void script_done(redisAsyncContext *redis, void *reply, void *privdata) {
@@ -533,14 +537,10 @@ static void script_done(redisAsyncContext *redis, void *reply, void *privdata) {
     free(op);
 }
 
-static void send_script(struct cache *cache, size_t count, cache_done_fn *fn, void *ctx) {
-    struct cache_op *op = new_op(cache, count, ctx);
-    if (op != NULL) {
-        op->done_fn = fn;
-        if (send_command(cache, script_done, op)) {
-            return;
-        }
-        free(op);
+static void send_script(struct cache *cache, cache_done_fn *fn, void *ctx) {
+    struct cache_op op = { .cache = cache, .done_fn = fn, .ctx = ctx };
+    if (send_op(cache, op, script_done)) {
+        return;
     }
     drop(cache, "out of memory"); /* an unsent write: the next connect cleans */
     if (fn != NULL) {
@@ -615,15 +615,10 @@ void cache_get(struct cache *cache, const char *const *keys, size_t count, cache
         add_key_and_version(cache, keys[i], i);
     }
     add_text(cache, GENERATION_KEY);
-    struct cache_op *op = new_op(cache, count, ctx);
-    if (op != NULL) {
-        op->get_fn = fn;
-        if (send_command(cache, values_arrived, op)) {
-            return;
-        }
-        free(op);
+    struct cache_op op = { .cache = cache, .count = count, .get_fn = fn, .ctx = ctx };
+    if (!send_op(cache, op, values_arrived)) {
+        fn(ctx, ERR_UNAVAILABLE, NULL);
     }
-    fn(ctx, ERR_UNAVAILABLE, NULL);
 }
 
 void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put *puts,
@@ -643,7 +638,7 @@ void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put
         add_number(cache, puts[i].ttl_s);
     }
     add_epoch(cache, epoch);
-    send_script(cache, count, fn, ctx);
+    send_script(cache, fn, ctx);
 }
 
 void cache_put_unchanged(struct cache *cache, uint64_t epoch, const struct cache_put *put,
@@ -659,7 +654,7 @@ void cache_put_unchanged(struct cache *cache, uint64_t epoch, const struct cache
     add_number(cache, put->version);
     add_number(cache, put->ttl_s);
     add_epoch(cache, epoch);
-    send_script(cache, 1, fn, ctx);
+    send_script(cache, fn, ctx);
 }
 
 void cache_invalidate(struct cache *cache, const char *const *keys, size_t count, cache_done_fn *fn,
@@ -673,7 +668,7 @@ void cache_invalidate(struct cache *cache, const char *const *keys, size_t count
         add_key_and_version(cache, keys[i], i);
     }
     add_number(cache, clock_unix_ms());
-    send_script(cache, count, fn, ctx);
+    send_script(cache, fn, ctx);
 }
 
 bool cache_is_ready(const struct cache *cache) {

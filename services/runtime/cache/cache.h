@@ -68,7 +68,7 @@ typedef void cache_done_fn(void *ctx, enum err err);
 
 /*
  * ERR_NO_MEMORY. A host whose name does not resolve, or Redis not being there, is no error: it is
- * tried again, one address of the name after the other (resolve.h).
+ * tried again, one address of the name after the other (resolver.h).
  */
 MUST_CHECK enum err cache_open(struct loop *loop, const struct cache_options *options,
                                struct cache **ret_cache);

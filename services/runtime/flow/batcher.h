@@ -17,7 +17,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct metric;
 struct batcher;
@@ -32,7 +31,6 @@ struct batch {
 };
 
 struct batcher_options {
-    const char *name;
     size_t item_bytes;
     size_t queue_max;
     size_t batch_max;

@@ -209,7 +209,6 @@ static void run_round(void *ctx, struct batch *batch) {
 enum err lookup_init(struct lookup *lookup, struct loop *loop,
                      const struct lookup_options *options) {
     struct batcher_options batches = {
-        .name = options->name,
         .item_bytes = options->question_bytes,
         .queue_max = options->queue_max,
         .batch_max = options->batch_max,

@@ -66,7 +66,6 @@ struct lookup_fetch {
 #define LOOKUP_WAITER(fetch, type, i) (&((type *)(void *)(fetch)->waiters)[i])
 
 struct lookup_options {
-    const char *name;
     size_t question_bytes; /* of the struct that starts with a struct lookup_question */
     size_t queue_max;      /* questions; more is ERR_BUSY */
     size_t batch_max;      /* at most LOOKUP_IDS_MAX */

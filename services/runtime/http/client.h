@@ -2,7 +2,7 @@
  * Small HTTP/1.1 client: pooled kept-alive connections to one origin, GET only, deadlines.
  *
  * Meant for one service asking the other. A request whose connection does not come about goes to
- * the next address of the host, each of them once (resolve.h); while the name is not resolved yet,
+ * the next address of the host, each of them once (resolver.h); while the name is not resolved yet,
  * it fails. A request that finds a stale kept-alive connection (closed before any response byte) is
  * repeated once on a new one; GET is idempotent. Redirects are not followed: their answers are
  * handed over like any other. Loop thread only.

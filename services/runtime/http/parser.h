@@ -21,8 +21,6 @@
 #ifndef RUNTIME_HTTP_PARSER_H
 #define RUNTIME_HTTP_PARSER_H
 
-#include "base/err.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

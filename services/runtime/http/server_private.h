@@ -74,7 +74,7 @@ struct http_connection {
     struct buf out;           /* answers not yet sent */
     struct http_parser parser;
     struct http_exchange exchange;
-    bool advancing;   /* http_connection_advance() is on the stack */
+    bool advancing;   /* advance() (connection.c) is on the stack */
     bool blocked;     /* the socket takes no more: waiting for EPOLLOUT */
     bool closing;     /* the answer in `out` is the last */
     bool half_closed; /* the client will send no more */

@@ -2,11 +2,11 @@
  * The addresses of a server, for clients that connect and reconnect.
  *
  * A name may have several addresses and may get others while we run (a container that was made
- * anew): each attempt gets the address that worked last, or after a report_failure() the one behind
- * it; when all have failed, the name is looked up again. getaddrinfo() blocks, so it runs in a
- * short-lived thread of its own, at most once in RESOLVE_PAUSE_MS; the addresses of before are
- * given meanwhile. A numeric address is never looked up. A name that does not resolve is logged
- * once an outage. Loop thread only.
+ * anew): each attempt gets the address that worked last, or after a resolver_report_failure() the
+ * one behind it; when all have failed, the name is looked up again. getaddrinfo() blocks, so it
+ * runs in a short-lived thread of its own, at most once in RESOLVE_PAUSE_MS; the addresses of
+ * before are given meanwhile. A numeric address is never looked up. A name that does not resolve
+ * is logged once an outage. Loop thread only.
  */
 #ifndef RUNTIME_LOOP_RESOLVER_H
 #define RUNTIME_LOOP_RESOLVER_H

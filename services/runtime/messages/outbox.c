@@ -200,16 +200,13 @@ static void read_backlog(struct outbox *outbox);
 
 enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg, struct broker *broker,
                      const struct outbox_options *options) {
-    static bool registered;
-    struct batcher_options deletions = { .name = "outbox_delete",
-                                         .item_bytes = sizeof(int64_t),
+    struct batcher_options deletions = { .item_bytes = sizeof(int64_t),
                                          .queue_max = DELETE_QUEUE_MAX,
                                          .batch_max = DELETE_BATCH_MAX,
                                          .inflight_max = 1,
                                          .run = run_deletion,
                                          .ctx = outbox };
     struct batcher_options releases = deletions;
-    releases.name = "outbox_release";
     releases.item_bytes = sizeof(struct given_up);
     releases.run = run_release;
     *outbox = (struct outbox){ .loop = loop, .pg = pg, .broker = broker, .options = *options };
@@ -220,10 +217,7 @@ enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg, st
     if (outbox->backlog == NULL || outbox->reading == NULL) {
         return ERR_NO_MEMORY; /* outbox_close() frees what there is */
     }
-    if (!registered) {
-        metrics_register(METRICS, METRIC_COUNT);
-        registered = true;
-    }
+    metrics_register(METRICS, METRIC_COUNT);
     enum err err = batcher_init(&outbox->deletions, loop, &deletions);
     if (err == ERR_OK) {
         err = batcher_init(&outbox->releases, loop, &releases);

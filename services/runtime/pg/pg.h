@@ -108,7 +108,7 @@ typedef void pg_fn(void *ctx, enum err err, const struct pg_rows *rows);
 
 /*
  * ERR_NO_MEMORY. A host whose name does not resolve, or a server that is not there, is no error: it
- * is tried again, one address of the name after the other (resolve.h).
+ * is tried again, one address of the name after the other (resolver.h).
  */
 MUST_CHECK enum err pg_open(struct loop *loop, const struct pg_options *options,
                             struct pg **ret_pg);

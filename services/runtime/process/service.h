@@ -19,7 +19,6 @@
 #include "config.h"
 #include "runtime/loop/loop.h"
 
-#include <stddef.h>
 #include <stdint.h>
 
 enum { SERVICE_STOP_MS = 500 }; /* for stop(), when the whole of the drain's time was needed */

@@ -6,7 +6,6 @@
 #include "base/json_write.h"
 #include "base/utf8.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -101,6 +101,11 @@ static bool is_new_family(const struct metric *metric) {
 }
 
 void metrics_register(struct metric *table, size_t count) {
+    for (size_t t = 0; t < table_count; t++) {
+        if (tables[t].rows == table) {
+            return;
+        }
+    }
     assert(table_count < METRIC_TABLES_MAX);
     tables[table_count].rows = table;
     tables[table_count].count = count;

@@ -39,7 +39,9 @@ struct metric {
 
 enum { METRIC_TABLES_MAX = 16 };
 
-/* `table` must stay for the life of the process. At start-up, loop thread. */
+/*
+ * `table` must stay for the life of the process; once more is harmless. At start-up, loop thread.
+ */
 void metrics_register(struct metric *table, size_t count);
 
 void metrics_add(struct metric *metric, int64_t by);

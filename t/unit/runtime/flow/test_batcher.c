@@ -26,8 +26,7 @@ static void run(void *ctx, struct batch *batch) {
 }
 
 static struct batcher_options options_of(size_t inflight_max) {
-    return (struct batcher_options){ .name = "test",
-                                     .item_bytes = sizeof(int),
+    return (struct batcher_options){ .item_bytes = sizeof(int),
                                      .queue_max = QUEUE_MAX,
                                      .batch_max = BATCH_MAX,
                                      .inflight_max = inflight_max,

@@ -148,8 +148,7 @@ static void fetched(struct lookup_fetch *fetch, int64_t value) {
 /* ---- set up ---- */
 
 static void open_lookup(bool cached, bool by_fetch, uint32_t deadline_ms) {
-    struct lookup_options options = { .name = "things",
-                                      .question_bytes = sizeof(struct question),
+    struct lookup_options options = { .question_bytes = sizeof(struct question),
                                       .queue_max = ASKERS_MAX - 2,
                                       .batch_max = BATCH_MAX,
                                       .inflight_max = 2,

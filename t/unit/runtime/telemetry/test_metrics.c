@@ -224,6 +224,12 @@ START_TEST(no_update_of_any_thread_is_lost) {
 }
 END_TEST
 
+START_TEST(a_table_that_is_registered_again_is_shown_once) {
+    metrics_register(metrics, M_COUNT);
+    ck_assert_uint_eq(count(render(), "# TYPE test_depth gauge"), 1);
+}
+END_TEST
+
 #ifndef NDEBUG
 /* ---- wrong declarations and updates are bugs ---- */
 
@@ -266,6 +272,7 @@ int main(void) {
     tcase_add_test(tests, every_line_is_well_formed);
     tcase_add_test(tests, process_basics_are_plausible);
     tcase_add_test(tests, no_update_of_any_thread_is_lost);
+    tcase_add_test(tests, a_table_that_is_registered_again_is_shown_once);
 #ifndef NDEBUG
     tcase_add_loop_test_raise_signal(tests, wrong_tables_abort, SIGABRT, 0, (int)UNIT_COUNT(WRONG));
     tcase_add_test_raise_signal(tests, counters_do_not_go_down, SIGABRT);
