@@ -11,8 +11,7 @@
 
 enum { SOURCE_BYTES_MAX = 512, TEXT_BYTES_MAX = 512, WORK = 200 * 1000 };
 
-static enum pattern_result match(const struct pattern *pattern, struct piece text,
-                                    uint64_t work) {
+static enum pattern_result match(const struct pattern *pattern, struct piece text, uint64_t work) {
     uint64_t left = work;
     enum pattern_result result =
         pattern_match_within(pattern, (struct str){ text.data, text.len }, &left);
@@ -43,8 +42,7 @@ static void check_wrapped(const char *before, struct piece source, const char *a
     pattern_free(pattern);
 }
 
-static void check_meaning(const struct pattern *pattern, struct piece source,
-                          struct piece text) {
+static void check_meaning(const struct pattern *pattern, struct piece source, struct piece text) {
     enum pattern_result result = match(pattern, text, WORK);
     bool matches = result == PATTERN_MATCH;
 
@@ -56,8 +54,7 @@ static void check_meaning(const struct pattern *pattern, struct piece source,
     check_wrapped("(?:", source, ")", text, result);
     check_wrapped("[]|", source, "|(?!)", text, result);
     check_wrapped("^(?=[^]*?(?:", source, "))", text, result);
-    check_wrapped("^(?![^]*?(?:", source, "))", text,
-                  matches ? PATTERN_NO_MATCH : PATTERN_MATCH);
+    check_wrapped("^(?![^]*?(?:", source, "))", text, matches ? PATTERN_NO_MATCH : PATTERN_MATCH);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

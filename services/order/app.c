@@ -54,7 +54,6 @@ const struct app APP = {
     .metric_count = ORDER_METRIC_COUNT,
     .statements = ORDER_STATEMENTS,
     .migrations = ORDER_MIGRATIONS,
-    .migration_count = ORDER_MIGRATION_COUNT,
     .cache_prefixes = CACHE_PREFIXES,
     .exchange = EXCHANGE_EVENTS,
     APP_TABLES(ROUTES, QUEUES, PARTS),

@@ -151,7 +151,7 @@ static bool is_due(int64_t created_ms) {
 
 static enum err take_row(const struct pg_rows *rows, size_t row) {
     struct order order;
-    bool in_outbox = pg_rows_get_bool(rows, row, ORDER_COLUMN_COUNT + 2);
+    bool in_outbox = pg_rows_get_bool(rows, row, ORDER_COLUMN_COUNT + 3);
     enum err err = order_from_row(rows, row, 0, &order);
     if (err != ERR_OK) {
         return ERR_OK; /* logged there; it cannot be told */
@@ -164,8 +164,7 @@ static enum err take_row(const struct pg_rows *rows, size_t row) {
     if (trace == NULL) {
         return ERR_NO_MEMORY;
     }
-    trace_copy(trace,
-               pg_rows_get_trace(rows, row, ORDER_COLUMN_COUNT - 1)); /* from request_id on */
+    trace_copy(trace, pg_rows_get_trace(rows, row, ORDER_COLUMN_COUNT));
     reconciler.events[reconciler.event_count++] =
         order_created_event(&reconciler.arena, &order, trace_of(trace), reconciler.now_ms);
     return ERR_OK;

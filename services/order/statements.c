@@ -7,9 +7,10 @@
 PG_EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
 PG_EMBED_TEXT(migration_0002, "services/order/migrations/0002_tracestate.sql");
 
-const struct pg_migration ORDER_MIGRATIONS[ORDER_MIGRATION_COUNT] = {
+const struct pg_migration ORDER_MIGRATIONS[] = {
     { 1, migration_0001 },
     { 2, migration_0002 },
+    { 0 },
 };
 
 /* The columns of order_from_row(), in its order. */
@@ -68,8 +69,8 @@ const struct pg_statement SQL_ORDER_LAST_ID = { "order_last_id",
     "SELECT coalesce(max(id), 0) FROM orders" };
 
 const struct pg_statement SQL_ORDER_WAITING = { "order_waiting",
-    "SELECT " ORDER_COLUMNS ", o.traceparent, o.tracestate,"
-    " EXISTS (SELECT FROM outbox WHERE outbox.id = o.id) FROM orders AS o"
+    "SELECT " ORDER_COLUMNS ", o.request_id, o.traceparent,"
+    " o.tracestate, EXISTS (SELECT FROM outbox WHERE outbox.id = o.id) FROM orders AS o"
     " WHERE o.id > $1::bigint AND o.id <= $2::bigint AND o.status = 'waiting'"
     " ORDER BY o.id LIMIT $3::bigint" };
 

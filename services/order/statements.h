@@ -6,10 +6,9 @@
 
 enum {
     ORDER_ID_BLOCK = 1000, /* increment of the sequence, see migrations/ */
-    ORDER_MIGRATION_COUNT = 2,
 };
 
-extern const struct pg_migration ORDER_MIGRATIONS[ORDER_MIGRATION_COUNT];
+extern const struct pg_migration ORDER_MIGRATIONS[]; /* version 0 ends the list */
 /* All of these; NULL ends the list. */
 extern const struct pg_statement *const ORDER_STATEMENTS[];
 
@@ -25,7 +24,7 @@ extern const struct pg_statement SQL_ORDER_PAGE;
 /* rows of id, status, reason, time → id, product id of those that moved */
 extern const struct pg_statement SQL_ORDER_FINISH;
 extern const struct pg_statement SQL_ORDER_LAST_ID;
-/* after id, up to id, limit → order rows, traceparent, tracestate, in outbox */
+/* after id, up to id, limit → order rows, trace, in outbox */
 extern const struct pg_statement SQL_ORDER_WAITING;
 /* keys → key, product id, quantity of the request, order row */
 extern const struct pg_statement SQL_KEY_FIND;

@@ -58,7 +58,6 @@ const struct app APP = {
     .metric_count = PRODUCT_METRIC_COUNT,
     .statements = PRODUCT_STATEMENTS,
     .migrations = PRODUCT_MIGRATIONS,
-    .migration_count = PRODUCT_MIGRATION_COUNT,
     .cache_prefixes = CACHE_PREFIXES,
     .exchange = EXCHANGE_EVENTS,
     APP_TABLES(ROUTES, QUEUES, PARTS),

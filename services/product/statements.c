@@ -7,9 +7,10 @@
 PG_EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
 PG_EMBED_TEXT(migration_0002, "services/product/migrations/0002_tracestate.sql");
 
-const struct pg_migration PRODUCT_MIGRATIONS[PRODUCT_MIGRATION_COUNT] = {
+const struct pg_migration PRODUCT_MIGRATIONS[] = {
     { 1, migration_0001 },
     { 2, migration_0002 },
+    { 0 },
 };
 
 #define PRODUCT_COLUMNS "id, name, price_cents, qty, version, created_at, updated_at"

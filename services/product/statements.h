@@ -7,10 +7,9 @@
 enum {
     PRODUCT_ID_BLOCK = 20, /* increments of the sequences, see migrations/ */
     OUTBOX_ID_BLOCK = 4000,
-    PRODUCT_MIGRATION_COUNT = 2,
 };
 
-extern const struct pg_migration PRODUCT_MIGRATIONS[PRODUCT_MIGRATION_COUNT];
+extern const struct pg_migration PRODUCT_MIGRATIONS[]; /* version 0 ends the list */
 /* All of these; NULL ends the list. */
 extern const struct pg_statement *const PRODUCT_STATEMENTS[];
 

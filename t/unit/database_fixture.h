@@ -51,7 +51,7 @@ static inline void database_execute(const char *sql) {
  */
 static inline void database_connect(const struct pg_statement *const *first,
                                     const struct pg_statement *const *second,
-                                    const struct pg_migration *migrations, size_t migration_count) {
+                                    const struct pg_migration *migrations) {
     struct pg_options options = { .host = "127.0.0.1",
                                   .port = database_server.port,
                                   .user = "postgres",
@@ -65,8 +65,7 @@ static inline void database_connect(const struct pg_statement *const *first,
                                   .backoff_base_ms = 5,
                                   .backoff_cap_ms = 50,
                                   .statements = { first, second },
-                                  .migrations = migrations,
-                                  .migration_count = migration_count };
+                                  .migrations = migrations };
     log_init("test", LOG_ERROR, 2);
     arena_init(&arena, 1 << 20);
     ck_assert_int_eq(loop_create(&loop), ERR_OK);
@@ -81,10 +80,10 @@ static inline void database_connect(const struct pg_statement *const *first,
 /* The same on an empty schema. */
 static inline void database_open(const struct pg_statement *const *first,
                                  const struct pg_statement *const *second,
-                                 const struct pg_migration *migrations, size_t migration_count) {
+                                 const struct pg_migration *migrations) {
     database_execute("SET client_min_messages = error; DROP SCHEMA public CASCADE;"
                      "CREATE SCHEMA public");
-    database_connect(first, second, migrations, migration_count);
+    database_connect(first, second, migrations);
 }
 
 static inline int database_statement_count(const struct pg_statement *const *list) {

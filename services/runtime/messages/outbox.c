@@ -241,6 +241,7 @@ void outbox_close(struct outbox *outbox) {
     batcher_done(&outbox->deletions);
     batcher_done(&outbox->releases);
     id_set_done(&outbox->held);
+    id_set_done(&outbox->told);
     arena_done(&outbox->backlog_arena);
     free(outbox->backlog);
     free(outbox->reading);
@@ -392,6 +393,10 @@ void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t 
             }
         }
         id_set_remove(&outbox->held, id);
+        if (confirmed && outbox->sweeping) {
+            enum err err = id_set_add(&outbox->told, id, 0);
+            (void)err; /* no memory: it may be sent twice */
+        }
         if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {
             metrics_add(&METRICS[M_UNDELETED],
                         1); /* the sweep sends it again and deletes it then */
@@ -510,8 +515,11 @@ static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < count && !outbox->closing; i++) {
         struct outbox_event event = event_from_row(&rows[0], i);
         event.claim = pg_rows_get_int8(&rows[0], i, 7);
-        publish_all(outbox, &event, 1, M_FROM_SWEEP);
+        if (!id_set_has(&outbox->told, event.id)) {
+            publish_all(outbox, &event, 1, M_FROM_SWEEP);
+        }
     }
+    id_set_done(&outbox->told);
     if (count > 0) {
         log_info("outbox swept", LOG_INT("events", count));
     }

@@ -79,6 +79,7 @@ struct outbox {
     struct batcher deletions, releases;
     struct id_set held; /* rows that this process has in hand: with the broker module, or in the
                            backlog; their claims (SQL_OUTBOX_CLAIM) are the marks */
+    struct id_set told; /* confirmed while a sweep is under way: it may have read them before */
     size_t inflight;    /* those with the broker module */
     size_t lost;        /* of these, still to be reported: with a connection that has ended */
     int64_t *backlog;   /* ring of ids */

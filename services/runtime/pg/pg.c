@@ -47,8 +47,8 @@ static char *migration_script(const struct pg_options *options) {
                    "SET LOCAL lock_timeout = '" LOCK_TIMEOUT "';"
                    "CREATE TABLE IF NOT EXISTS schema_migrations ("
                    "version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());");
-    for (size_t i = 0; i < options->migration_count; i++) {
-        const struct pg_migration *migration = &options->migrations[i];
+    for (const struct pg_migration *migration = options->migrations; migration->version != 0;
+         migration++) {
         buf_appendf(&script,
                     "DO $guard$ DECLARE this int := %d; oldest text; BEGIN"
                     " IF NOT EXISTS (SELECT FROM schema_migrations WHERE version = this)"

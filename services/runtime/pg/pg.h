@@ -79,8 +79,7 @@ struct pg_options {
      * Applied once, under an advisory lock, before anything else. One that waits for a table longer
      * than 2 s is undone with all before it; after a pause they are tried again, without end.
      */
-    const struct pg_migration *migrations;
-    size_t migration_count;
+    const struct pg_migration *migrations; /* version 0 ends the list */
 };
 
 /* A binary parameter; with .length -1 its request fails with ERR_NO_MEMORY. */

@@ -43,7 +43,6 @@ static enum err open_database(void) {
         .requests_max = DATABASE_REQUESTS_MAX,
         .statements = { backends.app->statements, OUTBOX_STATEMENTS },
         .migrations = backends.app->migrations,
-        .migration_count = backends.app->migration_count,
     };
     return pg_open(backends.loop, &options, &backends.pg);
 }

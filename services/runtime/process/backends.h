@@ -63,7 +63,6 @@ struct app {
     size_t metric_count;
     const struct pg_statement *const *statements; /* NULL ends the list */
     const struct pg_migration *migrations;
-    size_t migration_count;
     const char *const *cache_prefixes; /* NULL ends the list */
     const char *exchange;
     const struct app_queue *queues;

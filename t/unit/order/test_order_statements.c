@@ -3,6 +3,7 @@
  * The order service's SQL on a real PostgreSQL: each statement alone, and what they promise
  * together.
  */
+#include "order/order.h"
 #include "order/statements.h"
 #include "runtime/messages/outbox.h"
 
@@ -11,7 +12,7 @@
 #define AT_MS INT64_C(1795367792123)
 
 static void setup(void) {
-    database_open(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS, ORDER_MIGRATION_COUNT);
+    database_open(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS);
 }
 
 START_TEST(each_statement_can_be_prepared) {
@@ -19,7 +20,7 @@ START_TEST(each_statement_can_be_prepared) {
     const struct pg_statement *const alone[] = { _i < own ? ORDER_STATEMENTS[_i]
                                                           : OUTBOX_STATEMENTS[_i - own],
                                                  NULL };
-    database_open(alone, NULL, ORDER_MIGRATIONS, ORDER_MIGRATION_COUNT);
+    database_open(alone, NULL, ORDER_MIGRATIONS);
     database_close();
 }
 END_TEST
@@ -65,6 +66,19 @@ static struct pg_call ids_call(const struct pg_statement *statement, const int64
 }
 
 static const int64_t IDS[] = { 1, 2, 3 };
+
+static void count_columns(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)err;
+    *(int *)ctx = PQnfields(rows->handle);
+}
+
+START_TEST(an_order_row_has_the_columns_that_are_counted) {
+    struct pg_call get = ids_call(&SQL_ORDER_GET, IDS, 1);
+    int count = 0;
+    ck_assert_int_eq(database_run(&get, count_columns, &count), ERR_OK);
+    ck_assert_int_eq(count, ORDER_COLUMN_COUNT);
+}
+END_TEST
 
 START_TEST(orders_and_their_events_are_stored_together) {
     struct pg_call get = ids_call(&SQL_ORDER_GET, IDS, 2);
@@ -236,9 +250,9 @@ START_TEST(waiting_orders_are_found_with_what_the_outbox_has) {
     waiting.params[0] = pg_int8(0);
     waiting.params[1] = pg_int8(3);
     waiting.params[2] = pg_int8(10);
-    ck_assert_str_eq(database_rows(&waiting, "iiiiittTTtttb"),
-                     "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text text a=1 0 / "
-                     "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text - 1 / ");
+    ck_assert_str_eq(database_rows(&waiting, "iiiiittTTttttb"),
+                     "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text text text a=1 0 / "
+                     "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text text - 1 / ");
     waiting.params[2] = pg_int8(1);
     ck_assert_str_eq(database_rows(&waiting, "i"), "1 / ");
     waiting.params[0] = pg_int8(1); /* after it, up to the other */
@@ -275,20 +289,22 @@ END_TEST
     " available_at) VALUES (" id ", 'order.created', 'm', 'old', 'trace', '{}', now());"
 
 START_TEST(a_database_of_the_version_before_is_taken_over) {
-    database_open(NULL, NULL, ORDER_MIGRATIONS, 1);
+    const struct pg_migration first[] = { ORDER_MIGRATIONS[0], { 0 } };
+    database_open(NULL, NULL, first);
     database_execute(OLD_ORDER("1"));
     database_close();
-    database_connect(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS, ORDER_MIGRATION_COUNT);
+    database_connect(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS);
     database_execute(OLD_ORDER("2"));
     static const int64_t NEW[] = { 3 };
     ck_assert_str_eq(insert(NEW, NULL, 1, AT_MS), "3 / ");
     struct pg_call waiting = { .statement = &SQL_ORDER_WAITING, .param_count = 3 };
     waiting.params[0] = pg_int8(0);
     waiting.params[1] = waiting.params[2] = pg_int8(10);
-    ck_assert_str_eq(database_rows(&waiting, "iiiiittTTtttb"),
-                     "1 7 2 100 200 waiting - 1795367792123 1795367792123 old trace - 1 / "
-                     "2 7 2 100 200 waiting - 1795367792123 1795367792123 old trace - 1 / "
-                     "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text a=1 1 / ");
+    ck_assert_str_eq(
+        database_rows(&waiting, "iiiiittTTttttb"),
+        "1 7 2 100 200 waiting - 1795367792123 1795367792123 old old trace - 1 / "
+        "2 7 2 100 200 waiting - 1795367792123 1795367792123 old old trace - 1 / "
+        "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text text a=1 1 / ");
     struct pg_call read = ids_call(&SQL_OUTBOX_READ, IDS, 3);
     ck_assert_str_eq(database_rows(&read, "itttttt"),
                      "1 order.created m old trace - {} / 2 order.created m old trace - {} / "
@@ -315,6 +331,7 @@ int main(void) {
                         database_statement_count(ORDER_STATEMENTS) +
                             database_statement_count(OUTBOX_STATEMENTS));
     tcase_add_test(alone, a_database_of_the_version_before_is_taken_over);
+    tcase_add_test(together, an_order_row_has_the_columns_that_are_counted);
     tcase_add_test(together, orders_and_their_events_are_stored_together);
     tcase_add_test(together, a_release_gives_up_its_own_claim_only);
     tcase_add_test(together, a_key_stands_for_one_order);

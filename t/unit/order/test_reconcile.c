@@ -68,22 +68,23 @@ static void begin_round(int64_t last_id) {
 }
 
 static void answer_nothing(void) {
-    fake_pg_answer(fake_rows(13), NULL, NULL);
+    fake_pg_answer(fake_rows(14), NULL, NULL);
 }
 
 static void add_order(PGresult *rows, int64_t id, int64_t created_ms, bool in_outbox) {
-    fake_row(rows, "iiiiittTTtttb", id, (int64_t)7, (int64_t)3, (int64_t)100, (int64_t)300,
-             "waiting", NULL, created_ms, created_ms, "request", "00-trace", "a=1", (int)in_outbox);
+    fake_row(rows, "iiiiittTTttttb", id, (int64_t)7, (int64_t)3, (int64_t)100, (int64_t)300,
+             "waiting", NULL, created_ms, created_ms, "shown", "request", "00-trace", "a=1",
+             (int)in_outbox);
 }
 
 static void answer_order(int64_t id, int64_t created_ms, bool in_outbox) {
-    PGresult *rows = fake_rows(13);
+    PGresult *rows = fake_rows(14);
     add_order(rows, id, created_ms, in_outbox);
     fake_pg_answer(rows, NULL, NULL);
 }
 
 START_TEST(an_order_that_waits_too_long_is_told_again) {
-    PGresult *rows = fake_rows(13);
+    PGresult *rows = fake_rows(14);
     begin_round(50);
     expect_slice(0, 50);
     add_order(rows, 41, round_from_ms - AFTER_MS, false);
@@ -188,7 +189,7 @@ START_TEST(the_mark_moves_on_but_not_past_those_who_may_come_late) {
 END_TEST
 
 START_TEST(many_ids_are_looked_through_in_slices_and_pages) {
-    PGresult *rows = fake_rows(13);
+    PGresult *rows = fake_rows(14);
     begin_round(2 * SLICE + 5);
     expect_slice(0, SLICE);
     for (int64_t id = 1; id <= PAGE; id++) {

@@ -10,8 +10,7 @@
 static const int64_t IDS[] = { 1, 2, 3 };
 
 static void setup(void) {
-    database_open(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS,
-                  PRODUCT_MIGRATION_COUNT);
+    database_open(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS);
 }
 
 START_TEST(each_statement_can_be_prepared) {
@@ -19,7 +18,7 @@ START_TEST(each_statement_can_be_prepared) {
     const struct pg_statement *const alone[] = { _i < own ? PRODUCT_STATEMENTS[_i]
                                                           : OUTBOX_STATEMENTS[_i - own],
                                                  NULL };
-    database_open(alone, NULL, PRODUCT_MIGRATIONS, PRODUCT_MIGRATION_COUNT);
+    database_open(alone, NULL, PRODUCT_MIGRATIONS);
     database_close();
 }
 END_TEST
@@ -179,11 +178,11 @@ END_TEST
     " available_at) VALUES (" id ", 'order.updated', 'm', 'old', 'trace', '{}', now())"
 
 START_TEST(a_database_of_the_version_before_is_taken_over) {
-    database_open(NULL, NULL, PRODUCT_MIGRATIONS, 1);
+    const struct pg_migration first[] = { PRODUCT_MIGRATIONS[0], { 0 } };
+    database_open(NULL, NULL, first);
     database_execute(OLD_EVENT("1"));
     database_close();
-    database_connect(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS,
-                     PRODUCT_MIGRATION_COUNT);
+    database_connect(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS);
     database_execute(OLD_EVENT("2"));
     struct pg_call read = { .statement = &SQL_OUTBOX_READ, .param_count = 1 };
     read.params[0] = numbers_of(1, 2, 3);

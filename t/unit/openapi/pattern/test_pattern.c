@@ -205,8 +205,7 @@ END_TEST
 START_TEST(groups_are_nested_to_a_limit) {
     char source[2 * PATTERN_GROUPS_DEPTH_MAX + 3];
 
-    for (size_t depth = PATTERN_GROUPS_DEPTH_MAX; depth <= PATTERN_GROUPS_DEPTH_MAX + 1;
-         depth++) {
+    for (size_t depth = PATTERN_GROUPS_DEPTH_MAX; depth <= PATTERN_GROUPS_DEPTH_MAX + 1; depth++) {
         char reason[200];
         const struct pattern *pattern;
 

@@ -368,6 +368,28 @@ START_TEST(a_sweep_does_not_send_what_is_under_way) {
 }
 END_TEST
 
+/* Its statement saw the rows of events that were sent and confirmed before its answer came. */
+START_TEST(a_sweep_does_not_send_what_was_confirmed_meanwhile) {
+    expect_sweep(0);
+    outbox_publish(&outbox, EVENTS, 2);
+    confirm(101, true);
+    confirm(102, false);
+    answer_sweep(101, 3);
+    ck_assert_uint_eq(fake_broker.published, 4);
+    ck_assert_uint_eq(fake_broker.messages[2].cookie, 102); /* not confirmed: it is */
+    ck_assert_uint_eq(fake_broker.messages[3].cookie, 103);
+    confirm(103, true);
+    no_sweep();
+    const int64_t deleted[] = { 101, 103 };
+    expect_deleted(deleted, 2);
+    fake_pg_answer(NULL, NULL, NULL);
+    loop_timer_start(loop, &outbox.timer, 0);
+    expect_sweep(0);
+    answer_sweep(101, 1); /* it was sent before this sweep: the deletion got lost */
+    ck_assert_uint_eq(fake_broker.published, 5);
+}
+END_TEST
+
 START_TEST(a_full_sweep_is_followed_by_another_one_soon) {
     outbox.options.sweep_interval_ms = 60000;
     expect_sweep(0);
@@ -558,6 +580,7 @@ int main(void) {
     tcase_add_test(tcase, a_broker_that_goes_away_takes_the_backlog_with_it);
     tcase_add_test(tcase, rows_left_behind_are_sent_again);
     tcase_add_test(tcase, a_sweep_does_not_send_what_is_under_way);
+    tcase_add_test(tcase, a_sweep_does_not_send_what_was_confirmed_meanwhile);
     tcase_add_test(tcase, a_full_sweep_is_followed_by_another_one_soon);
     tcase_add_test(tcase, a_sweep_that_fails_is_repeated);
     tcase_add_loop_test(tcase, no_sweep_without_broker_or_database, 0, 3);

@@ -359,10 +359,16 @@ START_TEST(closing_while_a_session_is_held) {
 }
 END_TEST
 
+static const struct pg_migration LATER[] = {
+    THINGS,
+    { 2, "CREATE TABLE later (id bigint); INSERT INTO later VALUES (1)" },
+    { 0 },
+};
+
 START_TEST(migrations_are_applied_once_whoever_comes_first) {
     struct pg_options options = options_of(2, DEADLINE_MS);
     struct pg *others[2];
-    options.migration_count = 2;
+    options.migrations = LATER;
     for (size_t i = 0; i < 2; i++) {
         ck_assert_int_eq(pg_open(loop, &options, &others[i]), ERR_OK);
     }
@@ -377,6 +383,7 @@ END_TEST
 static const struct pg_migration WIDER[] = {
     THINGS,
     { 2, "ALTER TABLE things ADD COLUMN more text" },
+    { 0 },
 };
 
 /* While somebody reads `things` in a transaction that does not end, others go on reading it. */
@@ -387,7 +394,6 @@ START_TEST(a_migration_that_cannot_have_its_table_lets_others_pass) {
     struct pg_options options = options_of(1, LONG_MS);
     struct pg *other;
     options.migrations = WIDER;
-    options.migration_count = 2;
     log_init("test", LOG_WARN, log_file);
     admin_ask("SET application_name = 'report'");
     admin_ask("BEGIN");
@@ -417,7 +423,6 @@ START_TEST(a_connection_lost_while_a_migration_pauses_comes_back) {
     struct pg_options options = options_of(1, LONG_MS);
     struct pg *other;
     options.migrations = WIDER;
-    options.migration_count = 2;
     options.application_name = "other";
     admin_ask("BEGIN");
     admin_ask("SELECT count(*) FROM things");
