@@ -145,7 +145,9 @@ void pg_close(struct pg *pg) {
         pg_conn_close(&pg->conns[i]);
     }
     pg->ready_count = 0;
-    dispatch(pg); /* fails what waits */
+    while (!list_is_empty(&pg->failed) || !list_is_empty(&pg->waiting)) {
+        dispatch(pg); /* fails what waits, and what the callbacks of that ask for */
+    }
     loop_task_cancel(&pg->dispatch);
     resolver_close(&pg->resolver);
     free_all(pg);

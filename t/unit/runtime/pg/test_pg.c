@@ -333,6 +333,27 @@ START_TEST(closing_ends_what_is_under_way_and_what_waits) {
 }
 END_TEST
 
+static void ask_again(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct pg_call without_memory = call_int8(S_SLEEP, 0);
+    without_memory.params[0].length = -1;
+    note(ctx, err, rows);
+    pg_run(pg, &without_memory, 1, note, &outcomes[1]);
+}
+
+START_TEST(what_is_asked_for_while_closing_is_answered) {
+    struct pg_call sleep = call_int8(S_SLEEP, LONG_MS);
+    struct pg_call count = call_of(S_COUNT);
+    pg_run(pg, &sleep, 1, note, &outcomes[2]);
+    loop_tick(loop, 0);
+    pg_run(pg, &count, 1, ask_again, &outcomes[0]); /* waits for the only connection */
+    pg_close(pg);
+    pg = NULL;
+    ck_assert_uint_eq(outcomes[0].calls, 1);
+    ck_assert_uint_eq(outcomes[1].calls, 1);
+    ck_assert_int_eq(outcomes[1].err, ERR_NO_MEMORY);
+}
+END_TEST
+
 static struct pg_session *held_session;
 
 static void roll_back_held(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -468,6 +489,7 @@ static Suite *pg_suite(void) {
     tcase_add_test(one, without_a_server_requests_fail_at_once);
     tcase_add_test(one, the_address_with_the_server_is_found);
     tcase_add_test(patient, closing_ends_what_is_under_way_and_what_waits);
+    tcase_add_test(patient, what_is_asked_for_while_closing_is_answered);
     tcase_add_test(patient, closing_while_a_session_is_held);
     tcase_add_test(one, migrations_are_applied_once_whoever_comes_first);
     tcase_add_test(patient, a_migration_that_cannot_have_its_table_lets_others_pass);
