@@ -119,7 +119,7 @@ micro: $(MICRO) ## build/bench/micro_*: what parts of the code cost
 
 diagrams: $(DIAGRAMS) ## docs/*.svg from docs/*.dot (needs Graphviz)
 
-check: style all unit symbols ## style rules, unit and gateway tests (no running stack needed)
+check: style all unit symbols ## style and symbol rules; unit, control and gateway tests (no stack in use is touched)
 	PRODORDER_BUILD=$(BUILD) scripts/run-tests unit control gateway
 
 check-unit: unit ## only the unit tests

@@ -11,8 +11,7 @@ base
 services/runtime/json        openapi
 services/runtime/telemetry   openapi/pattern
 services/runtime/loop        openapi/format
-services/runtime/tls         openapi/schema
-services/runtime/http        services/runtime/pg     services/runtime/cache  services/runtime/broker
+services/runtime/http        services/runtime/pg     services/runtime/cache  services/runtime/broker  openapi/schema
 services/runtime/flow        openapi/document
 services/runtime/messages    openapi/request
 services/runtime/process

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The symbol rule, read from the built objects: a function that a file shows to others begins with the
+# The symbol rule, read from the built objects (make symbols; make check runs it too): a function that a file shows to others begins with the
 # file's name, and files do not use each other round a circle.
 #
 # Usage: check-symbols.sh [BUILD]      (BUILD: where `make` has built, default build)

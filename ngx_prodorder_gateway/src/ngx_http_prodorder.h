@@ -96,7 +96,7 @@ typedef struct {
     ngx_uint_t                    json_values;
     time_t                        retry_after;
     struct document              *document;
-    ngx_array_t                  *components;   /* of health.c */
+    ngx_array_t                  *components;   /* of ngx_http_prodorder_health.c */
     ngx_uint_t                    metrics;      /* unsigned  metrics:1; */
 } ngx_http_prodorder_loc_conf_t;
 
@@ -146,7 +146,7 @@ extern ngx_module_t  ngx_http_prodorder_gateway_module;
 
 
 /*
- * json.c.  JSON is written in two passes by the same function: the first, with
+ * ngx_http_prodorder_json.c.  JSON is written in two passes by the same function: the first, with
  * a NULL position, adds up the length, the second writes.
  */
 typedef struct {
@@ -198,7 +198,7 @@ void ngx_http_prodorder_json_uint(ngx_http_prodorder_json_t *json,
 void ngx_http_prodorder_json_time(ngx_http_prodorder_json_t *json);
 
 
-/* header.c.  "name" is compared without case. */
+/* ngx_http_prodorder_header.c.  "name" is compared without case. */
 
 ngx_table_elt_t *ngx_http_prodorder_header_in(ngx_http_request_t *r,
     ngx_str_t *name, ngx_uint_t *count);
@@ -232,7 +232,7 @@ ngx_int_t ngx_http_prodorder_header_weaken_etag(ngx_http_request_t *r);
 ngx_uint_t ngx_http_prodorder_header_wants_problem(ngx_http_request_t *r);
 
 
-/* request.c */
+/* ngx_http_prodorder_request.c */
 
 /* The context of r's main request, also after an internal redirect; NULL: no memory. */
 ngx_http_prodorder_ctx_t *ngx_http_prodorder_request_ctx(ngx_http_request_t *r);
@@ -275,7 +275,7 @@ ngx_int_t ngx_http_prodorder_request_answer(ngx_http_request_t *r,
     ngx_uint_t status, char *type, ngx_chain_t *out);
 
 
-/* error_text.c */
+/* ngx_http_prodorder_error_text.c */
 
 /*
  * Builds the error's body for the current status and what is known about it:
@@ -288,7 +288,7 @@ void ngx_http_prodorder_error_text_parse(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
 
 
-/* error.c */
+/* ngx_http_prodorder_error.c */
 
 /*
  * Answer with an error of the gateway's own; unlike a status returned from a
@@ -309,7 +309,7 @@ ngx_int_t ngx_http_prodorder_error_collect(ngx_http_request_t *r,
 void ngx_http_prodorder_error_end_upstream(ngx_http_upstream_t *u);
 
 
-/* envelope.c */
+/* ngx_http_prodorder_envelope.c */
 
 ngx_int_t ngx_http_prodorder_envelope_header(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx);
@@ -318,7 +318,7 @@ ngx_int_t ngx_http_prodorder_envelope_body(ngx_http_request_t *r,
     ngx_http_prodorder_ctx_t *ctx, ngx_chain_t *in, ngx_chain_t **out);
 
 
-/* health.c: the directive, its content handler */
+/* ngx_http_prodorder_health.c: the directive, its content handler */
 
 char *ngx_http_prodorder_health(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_prodorder_health_handler(ngx_http_request_t *r);
@@ -327,7 +327,7 @@ ngx_int_t ngx_http_prodorder_health_body(ngx_http_request_t *r,
     ngx_chain_t *in);
 
 
-/* metrics.c, metrics_text.c: the directive, its content handler */
+/* ngx_http_prodorder_metrics.c, ngx_http_prodorder_metrics_text.c: the directive, its content handler */
 
 char *ngx_http_prodorder_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -337,7 +337,7 @@ ngx_int_t ngx_http_prodorder_metrics_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_prodorder_metrics_loaded(ngx_cycle_t *cycle);
 
 
-/* validate.c, filter.c, log.c, variables.c: what module.c tells nginx of */
+/* ngx_http_prodorder_validate.c, ngx_http_prodorder_filter.c, ngx_http_prodorder_log.c, ngx_http_prodorder_variables.c: what ngx_http_prodorder_module.c tells nginx of */
 
 ngx_int_t ngx_http_prodorder_validate_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_prodorder_filter_init(ngx_conf_t *cf);

@@ -1,7 +1,7 @@
 
 /*
  * The filters: what every response gets, and who takes care of its body.  What
- * envelope.c and error.c have prepared goes on to the next filters from here.
+ * ngx_http_prodorder_envelope.c and ngx_http_prodorder_error.c have prepared goes on to the next filters from here.
  *
  * The module stands after not_modified and copy and before headers, gunzip,
  * sub, gzip and range: a 304 is decided before us, and compression follows us.

@@ -3,7 +3,7 @@
  * What is known of a request: its context, the operation that it asks for, its
  * id and its trace, its body, its outcome.
  *
- * The other files stand on this one, and it stands on none but header.c.
+ * The other files stand on this one, and it stands on none but ngx_http_prodorder_header.c.
  */
 
 

@@ -104,7 +104,8 @@ settings_is_name() {
 
 settings_require_name() {
     [[ $1 != -* ]] || usage_error "there is no option '$1'"
-    settings_is_name "$1" || usage_error "there is no process '$1'" "Names: ${STACK_ALL[*]}"
+    [[ " ${*:2} " == *" $1 "* ]] || settings_is_name "$1" ||
+        usage_error "there is no process '$1'" "Names: ${STACK_ALL[*]}${2:+ ${*:2}}"
 }
 
 # kind_of NAME: which of the scripts/lib files knows how to run it (sets RET_KIND).

@@ -15,15 +15,17 @@ use Prodorder::Docs;
 
 binmode Test::More->builder->$_, ':encoding(UTF-8)' for qw(output failure_output todo_output);
 
-my @pages;
+my (@pages, @sources);
 find({
     no_chdir => 1,
     wanted   => sub {
         $File::Find::prune = 1 if m{/(?:node_modules|\.git|build|var)$};
         push @pages, s{^\./}{}r if /\.md$/;
+        push @sources, s{^\./}{}r if /\.[ch]$/;
     },
 }, '.');
 @pages = sort @pages;
+@sources = sort @sources;
 cmp_ok(scalar @pages, '>=', 20, 'pages were found');
 
 # The names by which headings are linked to.
@@ -76,7 +78,30 @@ for my $page (@pages) {
         "$page: its commands are there") if @blocks;
 }
 
+# C files that pages and comments name are there: whole, or by the end of a path. Not what a test writes and not what
+# a page says of another day (docs/adr/, CHANGELOG.md); x.c and NAME.c stand for any.
+my (%tails, %read);
+for my $file (@sources) {
+    my $tail = $file;
+    do { $tails{$tail} = 1 } while $tail =~ s{^[^/]+/}{};
+}
+
+sub wrong_names {
+    my ($text) = @_;
+    return grep { !$tails{ s{^(?:\.\.?/)+}{}r } && !m{(?:^|[_/])x\.|NAME|^_} } $text =~ m{(?<![\w./+-])((?:[\w.-]+/)*[\w-]+\.[ch])(?![\w.])}g;
+}
+
+for my $file (grep { !m{^(?:docs/adr/|CHANGELOG\.md$)} } @pages, @sources) {
+    my $text = decode('UTF-8', read_file($file));
+    my @said = $file =~ /md$/ ? $text =~ /`([^`\n]+)`/g : $text =~ m{(/\*.*?\*/|//[^\n]*)}gs;
+    my @wrong = grep { !m{^nginx_src/|^src/core/} } map { wrong_names($_) } @said;
+    is(join(' ', @wrong), '', "$file: the files that it names are there") if @wrong || $file =~ /md$/;
+    $read{ $file =~ /([a-z]+)$/ ? $1 : '' }++;
+}
+cmp_ok($read{$_}, '>=', 10, "$_ files were read for names") for qw(md c h);
+
 # These mistakes are found.
+is(join(' ', wrong_names('gone.c, openapi/pattern.h and pg/pg.h; x.c')), 'gone.c openapi/pattern.h', 'files that are not there are found');
 is(scalar(wrong_links('README.md', '[x](docs/nowhere.md) [y](#nothing) [z](docs/gateway.md#the-logs)')), 2, 'broken links are found');
 for my $code ("./prodorder upp\n", "make everything\n", "scripts/nothing.sh\n", "echo 'x\n") {
     is(scalar(wrong_commands($code)), 1, 'a wrong command is found: ' . $code =~ s/\n//r);

@@ -1,5 +1,5 @@
 /*
- * common/broker.h faked at link time: what was published, parked and acknowledged is written down.
+ * runtime/broker/broker.h faked at link time: what was published, parked and acknowledged is written down.
  * The test plays the broker: it calls the callbacks itself.
  */
 #ifndef FAKE_BROKER_H

@@ -1,5 +1,5 @@
 /*
- * common/pg.h faked at link time: requests wait in a list until the test answers them, oldest
+ * runtime/pg/pg.h faked at link time: requests wait in a list until the test answers them, oldest
  * first. Parameters and rows are the real ones (rows.c, libpq's PGresult), so that what a
  * statement is given can be read, and ASan sees memory that was given back too early.
  *

@@ -1,5 +1,5 @@
 /*
- * For the tests of common/pg: a real PostgreSQL, a pool of one or two connections with a few
+ * For the tests of runtime/pg: a real PostgreSQL, a pool of one or two connections with a few
  * statements, and a second pair of eyes.
  */
 #ifndef PG_FIXTURE_H

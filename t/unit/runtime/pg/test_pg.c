@@ -1,7 +1,7 @@
 /* link: t/unit/fake_names.c */
 /*
  * runtime/pg/pg against a real PostgreSQL that this program starts: transactions, error
- * classes, sessions, and connections that are lost in every state. (test_pg_types.c: what goes
+ * classes, sessions, and connections that are lost in every state. (test_rows.c: what goes
  * through them.)
  */
 #include "fake_names.h"
