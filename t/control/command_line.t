@@ -48,7 +48,7 @@ for my $case (
     [['down', 'wibble'],         qr/there is no process 'wibble'/],
     [['restart'],                qr/restart needs a name/],
     [['restart', 'wibble'],      qr/there is no process 'wibble'/],
-    [['logs', 'wibble'],         qr/there is no process 'wibble'\nNames: .* gateway-errors all/],
+    [['logs', 'wibble'],         qr/there is no process 'wibble'\n *Names: .* gateway-errors all/],
     [['env'],                    qr/env needs one name/],
     [['psql'],                   qr/psql product\|order/],
     [['redis', 'wibble'],        qr/redis product\|order/],

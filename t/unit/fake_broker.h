@@ -1,6 +1,6 @@
 /*
- * runtime/broker/broker.h faked at link time: what was published, parked and acknowledged is written down.
- * The test plays the broker: it calls the callbacks itself.
+ * runtime/broker/broker.h faked at link time: what was published, parked and acknowledged is
+ * written down. The test plays the broker: it calls the callbacks itself.
  */
 #ifndef FAKE_BROKER_H
 #define FAKE_BROKER_H

@@ -1,6 +1,7 @@
 /*
- * runtime/cache/cache.h faked at link time: a small table with the rules of the real one. Operations wait
- * until the test lets them run (fake_cache_run); a cache that is down answers inside the call.
+ * runtime/cache/cache.h faked at link time: a small table with the rules of the real one.
+ * Operations wait until the test lets them run (fake_cache_run); a cache that is down answers
+ * inside the call.
  */
 #ifndef FAKE_CACHE_H
 #define FAKE_CACHE_H
