@@ -9,7 +9,7 @@
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 #define YEAR_10000_MS (INT64_C(2932897) * DAY_MS)
 
-enum { DATE_BYTES = 10, SECONDS_TEXT_BYTES = 19, FRACTION_DIGITS_MAX = 9 };
+enum { DATE_BYTES = 10, SECONDS_TEXT_BYTES = 19, OFFSET_TEXT_BYTES = 6, FRACTION_DIGITS_MAX = 9 };
 
 static struct timespec now(clockid_t clock) {
     struct timespec time;
@@ -119,12 +119,31 @@ static int parse_fraction(const char *text, size_t length) {
     return ms;
 }
 
+/* "Z", "z", "+hh:mm" or "-hh:mm" at the end. 0: neither; else its length. */
+static size_t parse_offset(const char *text, size_t length, int64_t *ret_ms) {
+    enum { MINUTE_MS = 60 * 1000 };
+    const char *offset = text + length - OFFSET_TEXT_BYTES;
+    *ret_ms = 0;
+    if (text[length - 1] == 'Z' || text[length - 1] == 'z') {
+        return 1;
+    }
+    if (length < SECONDS_TEXT_BYTES + OFFSET_TEXT_BYTES ||
+        (!has_shape(offset, "+00:00") && !has_shape(offset, "-00:00"))) {
+        return 0;
+    }
+    int hours = get_digits(offset + 1, 2), minutes = get_digits(offset + 4, 2);
+    *ret_ms = (int64_t)(hours * 60 + minutes) * (offset[0] == '-' ? -MINUTE_MS : MINUTE_MS);
+    return hours > 23 || minutes > 59 ? 0 : OFFSET_TEXT_BYTES;
+}
+
 enum err clock_parse_rfc3339(const char *text, size_t length, int64_t *ret_unix_ms) {
-    if (length <= SECONDS_TEXT_BYTES || !has_shape(text, "0000-00-00T00:00:00") ||
-        text[length - 1] != 'Z') {
+    int64_t offset_ms;
+    if (length <= SECONDS_TEXT_BYTES ||
+        (!has_shape(text, "0000-00-00T00:00:00") && !has_shape(text, "0000-00-00t00:00:00"))) {
         return ERR_INVALID;
     }
-    int ms = parse_fraction(text + SECONDS_TEXT_BYTES, length - SECONDS_TEXT_BYTES - 1);
+    size_t offset_length = parse_offset(text, length, &offset_ms);
+    int ms = parse_fraction(text + SECONDS_TEXT_BYTES, length - SECONDS_TEXT_BYTES - offset_length);
     struct tm given = {
         .tm_year = get_digits(text, 4) - 1900,
         .tm_mon = get_digits(text + 5, 2) - 1,
@@ -133,15 +152,19 @@ enum err clock_parse_rfc3339(const char *text, size_t length, int64_t *ret_unix_
         .tm_min = get_digits(text + 14, 2),
         .tm_sec = get_digits(text + 17, 2),
     };
-    if (ms < 0 || given.tm_year < 70 || given.tm_hour > 23 || given.tm_min > 59 ||
+    int leap_ms = given.tm_sec == 60 ? 1000 : 0; /* a leap second is the one after it */
+    given.tm_sec -= leap_ms / 1000;
+    if (offset_length == 0 || ms < 0 || given.tm_hour > 23 || given.tm_min > 59 ||
         given.tm_sec > 59) {
         return ERR_INVALID;
     }
     struct tm normal = given;
     int64_t seconds = (int64_t)timegm(&normal);
-    if (normal.tm_mon != given.tm_mon || normal.tm_mday != given.tm_mday) { /* February 30 */
+    int64_t unix_ms = seconds * 1000 + ms + leap_ms - offset_ms;
+    if (normal.tm_mon != given.tm_mon || normal.tm_mday != given.tm_mday || /* February 30 */
+        !clock_is_printable(unix_ms)) {
         return ERR_INVALID;
     }
-    *ret_unix_ms = seconds * 1000 + ms;
+    *ret_unix_ms = unix_ms;
     return ERR_OK;
 }

@@ -18,9 +18,11 @@ uint64_t clock_monotonic_us(void);
 bool clock_is_printable(int64_t unix_ms);
 /* RFC 3339, UTC, milliseconds. `unix_ms` from year 1970 to 9999. */
 void clock_format_rfc3339(int64_t unix_ms, char out[CLOCK_RFC3339_BYTES]);
-/* The reverse, for "…Z" with zero to nine fractional digits (more than three are cut). ERR_INVALID
-   for anything else: other offsets, lower case, days that do not exist, leap seconds, years before
-   1970. */
+/*
+ * The reverse, with zero to nine fractional digits (more than three are cut) and any offset; a leap
+ * second is the second after it. ERR_INVALID for anything else: days that do not exist, a time that
+ * is not printable.
+ */
 MUST_CHECK enum err clock_parse_rfc3339(const char *text, size_t length, int64_t *ret_unix_ms);
 
 #endif

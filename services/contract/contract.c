@@ -88,60 +88,94 @@ bool contract_reason_parse(struct str name, enum order_reason *ret_reason) {
 
 /* ---- events out ---- */
 
-static void write_tail(struct json_writer *writer, const char *request_id, int64_t now_ms) {
-    json_write_str(writer, "requestId", request_id);
-    json_write_time(writer, "timestamp", now_ms);
+static void begin_event(struct json_writer *writer, struct buf *out, struct event_head head,
+                        const char *subjects, int64_t id) {
+    char subject[32];
+    int length = snprintf(subject, sizeof(subject), "%s/%" PRId64, subjects, id);
+    assert(length > 0 && (size_t)length < sizeof(subject));
+    head.subject = subject;
+    event_begin(writer, out, &head);
+    json_write_begin_object(writer, "data");
+}
+
+static void end_event(struct json_writer *writer) {
+    json_write_end_object(writer);
     json_write_end_object(writer);
 }
 
-void contract_write_order_created(const struct order_created *event, int64_t now_ms,
-                                  struct buf *out) {
+static void format_order_id(const char *type, int64_t order_id, int64_t created_ms,
+                            char ret_id[EVENT_ID_BYTES_MAX + 1]) {
+    snprintf(ret_id, EVENT_ID_BYTES_MAX + 1, "%s-%" PRId64 "-%" PRId64, type, order_id, created_ms);
+}
+
+void contract_write_order_created(const struct order_created *event,
+                                  char ret_id[EVENT_ID_BYTES_MAX + 1], struct buf *out) {
+    struct event_head head = { .type = KEY_ORDER_CREATED,
+                               .source = SOURCE_ORDER_SERVICE,
+                               .id = ret_id,
+                               .time_ms = event->created_ms,
+                               .trace = event->trace };
     struct json_writer writer;
-    json_write_init(&writer, out);
-    json_write_begin_object(&writer, NULL);
+    format_order_id(head.type, event->order_id, event->created_ms, ret_id);
+    begin_event(&writer, out, head, "orders", event->order_id);
     json_write_int(&writer, "orderId", event->order_id);
     json_write_int(&writer, "productId", event->product_id);
     json_write_int(&writer, "quantity", event->quantity);
     json_write_str(&writer, "status", contract_status_name(ORDER_WAITING));
     json_write_time(&writer, "createdAt", event->created_ms);
-    write_tail(&writer, event->request_id, now_ms);
+    end_event(&writer);
 }
 
-void contract_write_order_updated(const struct order_updated *event, int64_t now_ms,
-                                  struct buf *out) {
+void contract_write_order_updated(const struct order_updated *event,
+                                  char ret_id[EVENT_ID_BYTES_MAX + 1], struct buf *out) {
+    struct event_head head = { .type = KEY_ORDER_UPDATED,
+                               .source = SOURCE_PRODUCT_SERVICE,
+                               .id = ret_id,
+                               .time_ms = event->updated_ms,
+                               .trace = event->trace };
     struct json_writer writer;
-    json_write_init(&writer, out);
-    json_write_begin_object(&writer, NULL);
+    format_order_id(head.type, event->order_id, event->created_ms, ret_id);
+    begin_event(&writer, out, head, "orders", event->order_id);
     json_write_int(&writer, "orderId", event->order_id);
+    json_write_time(&writer, "createdAt", event->created_ms);
     json_write_int(&writer, "productId", event->product_id);
+    json_write_int(&writer, "quantity", event->quantity);
     json_write_str(&writer, "status", contract_status_name(event->status));
     json_write_str(&writer, "reason", contract_reason_name(event->reason));
     json_write_time(&writer, "updatedAt", event->updated_ms);
-    write_tail(&writer, event->request_id, now_ms);
+    end_event(&writer);
 }
 
-static void write_product(struct json_writer *writer, const struct told_product *event) {
-    json_write_begin_object(writer, NULL);
-    json_write_int(writer, "id", event->id);
-    json_write_string(writer, "name", event->name.data, event->name.len);
-    json_write_decimal(writer, "price", event->price_cents, PRICE_DECIMALS, PRICE_DECIMALS);
-    json_write_int(writer, "qty", event->qty);
-    json_write_int(writer, "version", event->version);
-    json_write_time(writer, "createdAt", event->created_ms);
-    json_write_time(writer, "updatedAt", event->updated_ms);
+static void write_product(struct json_writer *writer, const struct told_product *product) {
+    json_write_int(writer, "id", product->id);
+    json_write_string(writer, "name", product->name.data, product->name.len);
+    json_write_decimal(writer, "price", product->price_cents, PRICE_DECIMALS, PRICE_DECIMALS);
+    json_write_int(writer, "qty", product->qty);
+    json_write_int(writer, "version", product->version);
+    json_write_time(writer, "createdAt", product->created_ms);
+    json_write_time(writer, "updatedAt", product->updated_ms);
 }
 
-void contract_write_product_event(const struct told_product *event, int64_t now_ms,
+void contract_write_product_event(const char *type, const struct told_product *product,
+                                  struct trace trace, char ret_id[EVENT_ID_BYTES_MAX + 1],
                                   struct buf *out) {
+    struct event_head head = { .type = type,
+                               .source = SOURCE_PRODUCT_SERVICE,
+                               .id = ret_id,
+                               .time_ms = product->updated_ms,
+                               .trace = trace };
     struct json_writer writer;
-    json_write_init(&writer, out);
-    write_product(&writer, event);
-    write_tail(&writer, event->request_id, now_ms);
+    snprintf(ret_id, EVENT_ID_BYTES_MAX + 1, "%s-%" PRId64 "-v%" PRId64 "-%" PRId64, type,
+             product->id, product->version, product->updated_ms);
+    begin_event(&writer, out, head, "products", product->id);
+    write_product(&writer, product);
+    end_event(&writer);
 }
 
 void contract_write_product(const struct told_product *product, struct buf *out) {
     struct json_writer writer;
     json_write_init(&writer, out);
+    json_write_begin_object(&writer, NULL);
     write_product(&writer, product);
     json_write_end_object(&writer);
 }
@@ -152,6 +186,7 @@ void contract_write_product(const struct told_product *product, struct buf *out)
 struct reader {
     struct json_object *object;
     const char *why;
+    bool no_memory;
 };
 
 static void note(struct reader *reader, bool wrong, const char *why) {
@@ -160,16 +195,14 @@ static void note(struct reader *reader, bool wrong, const char *why) {
     }
 }
 
-static enum err open_object(struct reader *reader, struct arena *arena, const char *body,
-                            size_t length) {
+static enum err open_object(struct reader *reader, struct arena *arena, struct str json) {
     *reader = (struct reader){ 0 };
-    enum err err = json_parse(arena, body, length, &reader->object, NULL);
+    enum err err = json_parse(arena, json.data, json.len, &reader->object, NULL);
     if (err == ERR_OK && !json_is_object(reader->object)) {
         err = ERR_INVALID;
     }
-    if (err != ERR_OK) {
-        reader->why = "the body is not a JSON object";
-    }
+    reader->no_memory = err == ERR_NO_MEMORY;
+    note(reader, err != ERR_OK, "the data is not a JSON object");
     return err;
 }
 
@@ -201,37 +234,50 @@ static int64_t read_time(struct reader *reader, const char *name, const char *wh
     return unix_ms;
 }
 
-/* "" when absent. */
-static const char *read_request_id(struct reader *reader) {
+/* The event's, with the request id of bare data; "" when absent. */
+static struct trace read_trace(struct reader *reader, const struct event *event) {
     struct str id = read_string(reader, "requestId", "requestId is not a string");
     const char *text = id.data == NULL ? "" : id.data;
+    struct trace trace = event->trace;
     note(reader, id.len > TRACE_REQUEST_ID_BYTES_MAX, "requestId is longer than 128 bytes");
     note(reader, strlen(text) != id.len, "requestId holds U+0000");
-    return text;
+    if (event->type == NULL || trace.request_id[0] == '\0') {
+        trace.request_id = text;
+    }
+    return trace;
 }
 
 static enum err finish(const struct reader *reader, const char **ret_why) {
     if (reader->why != NULL) {
         *ret_why = reader->why;
-        return ERR_INVALID;
+        return reader->no_memory ? ERR_NO_MEMORY : ERR_INVALID;
     }
     return ERR_OK;
 }
 
-enum err contract_read_order_created(struct arena *arena, const char *body, size_t length,
-                                     struct order_created *ret_event, const char **ret_why) {
+/* Absent in what the origin sent. */
+static void check_waiting(struct reader *reader) {
+    struct str name = read_string(reader, "status", "status is not a string");
+    enum order_status status = ORDER_WAITING;
+    bool known = name.data == NULL || contract_status_parse(name, &status);
+    note(reader, !known || status != ORDER_WAITING, "status is not waiting");
+}
+
+enum err contract_read_order_created(struct arena *arena, const struct event *event,
+                                     struct order_created *ret_created, const char **ret_why) {
     struct reader reader;
-    if (open_object(&reader, arena, body, length) == ERR_OK) {
-        struct order_created event = {
+    if (open_object(&reader, arena, event->data) == ERR_OK) {
+        struct order_created created = {
             .order_id = read_id(&reader, "orderId", "orderId is not a positive integer"),
             .product_id = read_id(&reader, "productId", "productId is not a positive integer"),
             .quantity = read_number(&reader, "quantity", 0, 1, ORDER_QUANTITY_MAX,
                                     "quantity is not an integer from 1 to 1000000"),
             .created_ms = read_time(&reader, "createdAt", "createdAt is not an RFC 3339 time"),
-            .request_id = read_request_id(&reader),
+            .trace = read_trace(&reader, event),
         };
+        check_waiting(&reader);
         if (reader.why == NULL) {
-            *ret_event = event;
+            *ret_created = created;
         }
     }
     return finish(&reader, ret_why);
@@ -253,20 +299,36 @@ static enum order_reason read_reason(struct reader *reader) {
     return reason;
 }
 
-enum err contract_read_order_updated(struct arena *arena, const char *body, size_t length,
-                                     struct order_updated *ret_event, const char **ret_why) {
+/* What versions before did not say; 0 then. */
+static int64_t read_created(struct reader *reader) {
+    return json_has_member(reader->object, "createdAt")
+               ? read_time(reader, "createdAt", "createdAt is not an RFC 3339 time")
+               : 0;
+}
+
+static int64_t read_quantity(struct reader *reader) {
+    return json_has_member(reader->object, "quantity")
+               ? read_number(reader, "quantity", 0, 1, ORDER_QUANTITY_MAX,
+                             "quantity is not an integer from 1 to 1000000")
+               : 0;
+}
+
+enum err contract_read_order_updated(struct arena *arena, const struct event *event,
+                                     struct order_updated *ret_updated, const char **ret_why) {
     struct reader reader;
-    if (open_object(&reader, arena, body, length) == ERR_OK) {
-        struct order_updated event = {
+    if (open_object(&reader, arena, event->data) == ERR_OK) {
+        struct order_updated updated = {
             .order_id = read_id(&reader, "orderId", "orderId is not a positive integer"),
+            .created_ms = read_created(&reader),
             .product_id = read_id(&reader, "productId", "productId is not a positive integer"),
+            .quantity = read_quantity(&reader),
             .status = read_outcome(&reader),
             .reason = read_reason(&reader),
             .updated_ms = read_time(&reader, "updatedAt", "updatedAt is not an RFC 3339 time"),
-            .request_id = read_request_id(&reader),
+            .trace = read_trace(&reader, event),
         };
         if (reader.why == NULL) {
-            *ret_event = event;
+            *ret_updated = updated;
         }
     }
     return finish(&reader, ret_why);
@@ -280,11 +342,11 @@ static int64_t read_version(struct reader *reader) {
     return version;
 }
 
-enum err contract_read_product(struct arena *arena, const char *body, size_t length,
-                               struct told_product *ret_event, const char **ret_why) {
+enum err contract_read_product(struct arena *arena, struct str json,
+                               struct told_product *ret_product, const char **ret_why) {
     struct reader reader;
-    if (open_object(&reader, arena, body, length) == ERR_OK) {
-        struct told_product event = {
+    if (open_object(&reader, arena, json) == ERR_OK) {
+        struct told_product product = {
             .id = read_id(&reader, "id", "id is not a positive integer"),
             .name = read_string(&reader, "name", "name is not a string"),
             .price_cents = read_number(&reader, "price", PRICE_DECIMALS, 0, PRICE_CENTS_MAX,
@@ -294,11 +356,10 @@ enum err contract_read_product(struct arena *arena, const char *body, size_t len
             .version = read_version(&reader),
             .created_ms = read_time(&reader, "createdAt", "createdAt is not an RFC 3339 time"),
             .updated_ms = read_time(&reader, "updatedAt", "updatedAt is not an RFC 3339 time"),
-            .request_id = read_request_id(&reader),
         };
-        note(&reader, event.name.data == NULL, "name is not a string");
+        note(&reader, product.name.data == NULL, "name is not a string");
         if (reader.why == NULL) {
-            *ret_event = event;
+            *ret_product = product;
         }
     }
     return finish(&reader, ret_why);

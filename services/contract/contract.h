@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "base/trace.h"
 #include "runtime/http/http.h"
+#include "runtime/messages/event.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,10 +21,15 @@
 
 #define EXCHANGE_EVENTS "events"
 
+/* Of an event, its type, too. */
 #define KEY_ORDER_CREATED "order.created"
 #define KEY_ORDER_UPDATED "order.updated"
 #define KEY_PRODUCT_CREATED "product.created"
 #define KEY_PRODUCT_UPDATED "product.updated"
+
+/* The source of the events of each. */
+#define SOURCE_ORDER_SERVICE "/order-service"
+#define SOURCE_PRODUCT_SERVICE "/product-service"
 
 /* Queue name: <routing key>.<consuming service> */
 #define QUEUE_ORDER_CREATED KEY_ORDER_CREATED ".product-service"
@@ -78,23 +84,28 @@ bool contract_reason_parse(struct str name, enum order_reason *ret_reason);
 
 /* ---- events ---- */
 
-/* order.created: order-service → product-service */
+/*
+ * order.created: order-service → product-service. An order is (order_id, created_ms): after an
+ * order database was restored to an earlier moment its ids come again.
+ */
 struct order_created {
     int64_t order_id;
     int64_t product_id;
     int64_t quantity;
     int64_t created_ms;
-    const char *request_id;
+    struct trace trace;
 };
 
 /* order.updated: product-service → order-service; status is done or rejected */
 struct order_updated {
     int64_t order_id;
+    int64_t created_ms; /* of the order; received: 0 when a version before says nothing of it */
     int64_t product_id;
+    int64_t quantity; /* likewise */
     enum order_status status;
     enum order_reason reason;
     int64_t updated_ms;
-    const char *request_id;
+    struct trace trace;
 };
 
 /*
@@ -109,7 +120,6 @@ struct told_product {
     int64_t version;
     int64_t created_ms;
     int64_t updated_ms;
-    const char *request_id;
 };
 
 struct flow;
@@ -121,28 +131,34 @@ struct flow;
 bool contract_read_page(struct flow *flow, const char *scope, int64_t *ret_limit,
                         struct http_cursor *ret_after);
 
-/* Append to a buffer; `now_ms` becomes the member `timestamp`. */
-void contract_write_order_created(const struct order_created *event, int64_t now_ms,
+/* Append the event, whole, to a buffer; its id is the same when it is told again. */
+void contract_write_order_created(const struct order_created *event,
+                                  char ret_id[EVENT_ID_BYTES_MAX + 1], struct buf *out);
+void contract_write_order_updated(const struct order_updated *event,
+                                  char ret_id[EVENT_ID_BYTES_MAX + 1], struct buf *out);
+/* `type` is KEY_PRODUCT_CREATED or KEY_PRODUCT_UPDATED. */
+void contract_write_product_event(const char *type, const struct told_product *product,
+                                  struct trace trace, char ret_id[EVENT_ID_BYTES_MAX + 1],
                                   struct buf *out);
-void contract_write_order_updated(const struct order_updated *event, int64_t now_ms,
-                                  struct buf *out);
-void contract_write_product_event(const struct told_product *event, int64_t now_ms,
-                                  struct buf *out);
-/* The product as the order service caches it: the event without requestId and timestamp. */
+/* The product as the order service caches it: the event's data. */
 void contract_write_product(const struct told_product *product, struct buf *out);
 
 /*
- * Members that are not known are ignored. ERR_INVALID: it can never succeed; *ret_why (static
- * storage) says in one sentence what is wrong. Strings live as long as the arena.
+ * Members that are not known are ignored. The request id is the event's attribute, else the member
+ * requestId of its data. ERR_NO_MEMORY. ERR_INVALID: it can never succeed; *ret_why (static storage)
+ * says in one sentence what is wrong. Strings live as long as the arena.
  */
-MUST_CHECK enum err contract_read_order_created(struct arena *arena, const char *body,
-                                                size_t length, struct order_created *ret_event,
+MUST_CHECK enum err contract_read_order_created(struct arena *arena, const struct event *event,
+                                                struct order_created *ret_created,
                                                 const char **ret_why);
-MUST_CHECK enum err contract_read_order_updated(struct arena *arena, const char *body,
-                                                size_t length, struct order_updated *ret_event,
+MUST_CHECK enum err contract_read_order_updated(struct arena *arena, const struct event *event,
+                                                struct order_updated *ret_updated,
                                                 const char **ret_why);
-/* Also reads the cached copy and the product-service's answer (which has no version: 0 then). */
-MUST_CHECK enum err contract_read_product(struct arena *arena, const char *body, size_t length,
-                                          struct told_product *ret_event, const char **ret_why);
+/*
+ * The data of an event, the cached copy, and the product-service's answer (which has no version: 0
+ * then).
+ */
+MUST_CHECK enum err contract_read_product(struct arena *arena, struct str json,
+                                          struct told_product *ret_product, const char **ret_why);
 
 #endif

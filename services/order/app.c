@@ -56,5 +56,6 @@ const struct app APP = {
     .migrations = ORDER_MIGRATIONS,
     .cache_prefixes = CACHE_PREFIXES,
     .exchange = EXCHANGE_EVENTS,
+    .source = SOURCE_ORDER_SERVICE,
     APP_TABLES(ROUTES, QUEUES, PARTS),
 };

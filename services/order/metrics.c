@@ -13,6 +13,8 @@ struct metric order_metrics[ORDER_METRIC_COUNT] = {
     [M_ORDERS_REJECTED] = { FINISHED, "status=\"rejected\"" },
     [M_ORDERS_TOLD_AGAIN] = { "prodorder_orders_told_again_total", METRIC_COUNTER,
                               "Waiting orders whose event was published again" },
+    [M_ORDERS_UNKNOWN] = { "prodorder_orders_unknown_total", METRIC_COUNTER,
+                           "Outcomes of orders that are not in the order database" },
     [M_PRODUCT_HITS] = { PRODUCTS, "result=\"hit\"" },
     [M_PRODUCT_MISSES] = { PRODUCTS, "result=\"miss\"" },
     [M_PRODUCT_FETCHES] = { "prodorder_order_product_fetches_total", METRIC_COUNTER,
@@ -24,5 +26,5 @@ struct metric order_metrics[ORDER_METRIC_COUNT] = {
     [M_FINISH_BATCH] = { "prodorder_finish_batch_orders", METRIC_HISTOGRAM_SIZE,
                          "Outcomes stored in one transaction" },
     [M_FULFILMENT_SECONDS] = { "prodorder_order_fulfilment_seconds", METRIC_HISTOGRAM_SECONDS,
-                               "From the stock decision to its arrival in the order database" },
+                               "From accepting an order to its outcome in the order database" },
 };

@@ -6,7 +6,6 @@
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <string.h>
 
 enum err order_from_row(const struct pg_rows *rows, size_t row, int first,
@@ -54,21 +53,22 @@ void order_encode(const struct order *order, struct buf *out) {
 }
 
 struct outbox_event order_created_event(struct arena *arena, const struct order *order,
-                                        struct trace trace, int64_t now_ms) {
+                                        struct trace trace) {
     struct order_created created = {
         .order_id = order->id,
         .product_id = order->product_id,
         .quantity = order->quantity,
         .created_ms = order->created_ms,
-        .request_id = trace.request_id,
+        .trace = trace,
     };
+    char id[EVENT_ID_BYTES_MAX + 1];
     struct buf body;
     buf_init(&body, 0);
-    contract_write_order_created(&created, now_ms, &body);
+    contract_write_order_created(&created, id, &body);
     struct outbox_event event = { .id = order->id,
                                   .routing_key = KEY_ORDER_CREATED,
                                   .trace = trace };
-    outbox_event_finish(&event, arena, &body, KEY_ORDER_CREATED "-%" PRId64, order->id);
+    outbox_event_finish(&event, arena, id, &body);
     return event;
 }
 

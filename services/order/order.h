@@ -43,7 +43,7 @@ void order_encode(const struct order *order, struct buf *out);
  * are in `arena`, `trace` must stay.
  */
 struct outbox_event order_created_event(struct arena *arena, const struct order *order,
-                                        struct trace trace, int64_t now_ms);
+                                        struct trace trace);
 
 /*
  * Drop the cached lists of these products (at most CACHE_KEYS_MAX; repetitions are harmless), then

@@ -203,8 +203,7 @@ static void insert_next(struct batch *batch) {
     }
     for (size_t i = 0; i < state->span; i++) {
         const struct insert_item *item = item_at(batch, state->first + i);
-        state->events[i] = order_created_event(&batch->arena, &item->order, trace_of(&item->trace),
-                                               item->order.created_ms);
+        state->events[i] = order_created_event(&batch->arena, &item->order, trace_of(&item->trace));
     }
     struct pg_call call = insert_call(batch);
     pg_run(backends.pg, &call, 1, inserted, batch);

@@ -12,36 +12,28 @@
 #include "contract/contract.h"
 #include "runtime/telemetry/log.h"
 
-static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
-                       void *item, const char **ret_why);
+static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
+                       const char **ret_why);
 static void update_orders(void *ctx, void *items, size_t count);
 static void updated(void *ctx, enum err err, const struct pg_rows *rows);
+static void find_unknown(void);
+static void known_arrived(void *ctx, enum err err, const struct pg_rows *rows);
 static void lists_dropped(void *ctx, enum err err);
-
-struct update_item {
-    struct order_updated event;
-    struct trace trace; /* the delivery's, as long as the batch */
-};
 
 /* The segment under way; one at a time. */
 static struct {
     struct consumer *consumer;
-    struct update_item *items;
+    struct order_updated *items;
     size_t count;
+    int64_t product_ids[CACHE_KEYS_MAX]; /* whose orders moved */
+    size_t product_count;
     uint64_t started_us;
 } segment;
 
-static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
-                       void *item, const char **ret_why) {
-    struct update_item *update = item;
+static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
+                       const char **ret_why) {
     (void)ctx;
-    enum err err = contract_read_order_updated(
-        arena, delivery->message.body, delivery->message.body_length, &update->event, ret_why);
-    if (err == ERR_OK) {
-        update->trace = delivery->message.trace;
-        update->trace.request_id = update->event.request_id;
-    }
-    return err;
+    return contract_read_order_updated(arena, event, item, ret_why);
 }
 
 static void update_orders(void *ctx, void *items, size_t count) {
@@ -50,30 +42,36 @@ static void update_orders(void *ctx, void *items, size_t count) {
     segment.items = items;
     segment.count = count;
     segment.started_us = clock_monotonic_us();
-    pg_rows_begin(&rows, consumer_arena(segment.consumer), &SQL_ORDER_FINISH, "ittT", count);
+    pg_rows_begin(&rows, consumer_arena(segment.consumer), &SQL_ORDER_FINISH, "ittTT", count);
     for (size_t i = 0; i < count; i++) {
-        const struct order_updated *event = &segment.items[i].event;
+        const struct order_updated *event = &segment.items[i];
         pg_rows_put_int8(&rows, event->order_id);
         pg_rows_put_text(&rows, str_of(contract_status_name(event->status)));
         pg_rows_put_text(&rows, str_of(contract_reason_name(event->reason)));
         pg_rows_put_time(&rows, event->updated_ms);
+        pg_rows_put_time(&rows, event->created_ms);
     }
     struct pg_call call = pg_rows_call(&rows);
     metrics_observe(&order_metrics[M_FINISH_BATCH], (int64_t)count);
     pg_run(backends.pg, &call, 1, updated, NULL);
 }
 
-static void log_outcome(const struct update_item *item, int64_t now_ms, uint64_t now_us) {
-    const struct order_updated *event = &item->event;
+static void log_outcome(const struct order_updated *event, int64_t waited_ms, uint64_t now_us) {
     bool done = event->status == ORDER_DONE;
-    log_info("order finished", LOG_TRACE(item->trace), LOG_INT("orderId", event->order_id),
+    log_info("order finished", LOG_TRACE(event->trace), LOG_INT("orderId", event->order_id),
              LOG_STR("status", contract_status_name(event->status)),
              LOG_STR("reason", contract_reason_name(event->reason)),
              LOG_INT("us", now_us - segment.started_us));
     metrics_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
-    if (now_ms >= event->updated_ms) {
-        metrics_observe(&order_metrics[M_FULFILMENT_SECONDS], (now_ms - event->updated_ms) * 1000);
+    if (waited_ms >= 0) { /* clocks may step */
+        metrics_observe(&order_metrics[M_FULFILMENT_SECONDS], waited_ms * 1000);
     }
+}
+
+/* It names an order as (id, createdAt); versions before only by its id. */
+static bool is_of(const struct order_updated *event, int64_t order_id, int64_t created_ms) {
+    return event->order_id == order_id &&
+           (event->created_ms == 0 || event->created_ms == created_ms);
 }
 
 /*
@@ -85,16 +83,21 @@ static void log_outcomes(const struct pg_rows *rows) {
     uint64_t now_us = clock_monotonic_us();
     size_t next = 0;
     for (size_t r = 0; r < rows->count; r++) {
-        int64_t id = pg_rows_get_int8(rows, r, 0);
+        int64_t id = pg_rows_get_int8(rows, r, 0), created_ms = pg_rows_get_time(rows, r, 2);
         for (size_t tried = 0; tried < segment.count; tried++) {
-            const struct update_item *item = &segment.items[(next + tried) % segment.count];
-            if (item->event.order_id == id) {
-                log_outcome(item, now_ms, now_us);
+            const struct order_updated *event = &segment.items[(next + tried) % segment.count];
+            if (is_of(event, id, created_ms)) {
+                log_outcome(event, now_ms - created_ms, now_us);
                 next = (next + tried + 1) % segment.count;
                 break;
             }
         }
     }
+}
+
+static void drop_lists(void) {
+    order_drop_lists(backends.cache, segment.product_ids, segment.product_count, lists_dropped,
+                     NULL);
 }
 
 static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -104,13 +107,55 @@ static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
         return;
     }
     log_outcomes(&rows[0]);
-    int64_t
-        ids[CACHE_KEYS_MAX]; /* the products whose orders moved; none when all was told before */
-    size_t count = rows[0].count;
-    for (size_t r = 0; r < count; r++) {
-        ids[r] = pg_rows_get_int8(&rows[0], r, 1);
+    segment.product_count = rows[0].count; /* 0 when all was told before */
+    for (size_t r = 0; r < rows[0].count; r++) {
+        segment.product_ids[r] = pg_rows_get_int8(&rows[0], r, 1);
     }
-    order_drop_lists(backends.cache, ids, count, lists_dropped, NULL);
+    if (rows[0].count < segment.count) {
+        find_unknown();
+        return;
+    }
+    drop_lists();
+}
+
+/* ---- those that moved nothing: told before, or of an order that is not here ---- */
+
+static void find_unknown(void) {
+    struct arena *arena = consumer_arena(segment.consumer);
+    int64_t *ids = arena_array(arena, segment.count, sizeof(*ids));
+    if (ids == NULL) {
+        consumer_segment_done(segment.consumer, ERR_NO_MEMORY);
+        return;
+    }
+    for (size_t i = 0; i < segment.count; i++) {
+        ids[i] = segment.items[i].order_id;
+    }
+    struct pg_call call = pg_rows_ids_call(arena, &SQL_ORDER_KNOWN, ids, segment.count);
+    pg_run(backends.pg, &call, 1, known_arrived, NULL);
+}
+
+/* A restored database does not have it, or it was never ours. There is nothing to repeat. */
+static void known_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)ctx;
+    if (err != ERR_OK) {
+        consumer_segment_done(segment.consumer, err);
+        return;
+    }
+    for (size_t i = 0; i < segment.count; i++) {
+        const struct order_updated *event = &segment.items[i];
+        size_t r = 0;
+        while (r < rows[0].count &&
+               !is_of(event, pg_rows_get_int8(&rows[0], r, 0), pg_rows_get_time(&rows[0], r, 1))) {
+            r++;
+        }
+        if (r == rows[0].count) {
+            metrics_add(&order_metrics[M_ORDERS_UNKNOWN], 1);
+            log_error("an outcome of an order that is not here", LOG_TRACE(event->trace),
+                      LOG_INT("orderId", event->order_id),
+                      LOG_STR("status", contract_status_name(event->status)));
+        }
+    }
+    drop_lists();
 }
 
 static void lists_dropped(void *ctx, enum err err) {
@@ -120,7 +165,7 @@ static void lists_dropped(void *ctx, enum err err) {
 }
 
 const struct consumer_options order_updated_consumer = {
-    .item_bytes = sizeof(struct update_item),
+    .item_bytes = sizeof(struct order_updated),
     .decode = decode,
     .run = update_orders,
 };

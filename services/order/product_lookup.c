@@ -43,8 +43,7 @@ static bool read_copy(struct lookup_round *round, int64_t id, const struct cache
     struct told_product product;
     const char *why = NULL;
     if (copy->value.data == NULL ||
-        contract_read_product(round->arena, copy->value.data, copy->value.len, &product, &why) !=
-            ERR_OK ||
+        contract_read_product(round->arena, copy->value, &product, &why) != ERR_OK ||
         product.id != id) {
         return false;
     }
@@ -96,8 +95,7 @@ static enum err read_response(const struct http_response *response, int64_t prod
     arena_init(&arena, FETCH_ARENA_BYTES_MAX);
     enum err err = ERR_BAD_REPLY;
     if (response->status == 200 &&
-        contract_read_product(&arena, response->body.data, response->body.len, &product, &why) ==
-            ERR_OK &&
+        contract_read_product(&arena, response->body, &product, &why) == ERR_OK &&
         product.id == product_id) {
         product.version = version_of(response->etag);
         fill_cache(&product, epoch);

@@ -8,13 +8,12 @@
 
 #include <string.h>
 
-static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
-                       void *item, const char **ret_why) {
-    struct told_product *event = item;
+static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
+                       const char **ret_why) {
+    struct told_product *product = item;
     (void)ctx;
-    enum err err = contract_read_product(arena, delivery->message.body,
-                                         delivery->message.body_length, event, ret_why);
-    if (err == ERR_OK && event->version < 1) {
+    enum err err = contract_read_product(arena, event->data, product, ret_why);
+    if (err == ERR_OK && product->version < 1) {
         *ret_why = "version is missing";
         return ERR_INVALID;
     }

@@ -166,7 +166,7 @@ static enum err take_row(const struct pg_rows *rows, size_t row) {
     }
     trace_copy(trace, pg_rows_get_trace(rows, row, ORDER_COLUMN_COUNT));
     reconciler.events[reconciler.event_count++] =
-        order_created_event(&reconciler.arena, &order, trace_of(trace), reconciler.now_ms);
+        order_created_event(&reconciler.arena, &order, trace_of(trace));
     return ERR_OK;
 }
 

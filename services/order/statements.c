@@ -61,9 +61,12 @@ const struct pg_statement SQL_ORDER_PAGE = { "order_page",
 const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
     "UPDATE orders AS o SET status = t.status, reason = t.reason,"
     " updated_at = greatest(t.at, o.created_at)"
-    " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[])"
-    " AS t (id, status, reason, at) WHERE o.id = t.id AND o.status = 'waiting'"
-    " RETURNING o.id, o.product_id" };
+    " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])"
+    " AS t (id, status, reason, at, created_at) WHERE o.id = t.id AND o.status = 'waiting'"
+    " AND t.created_at IN (o.created_at, 'epoch') RETURNING o.id, o.product_id, o.created_at" };
+
+const struct pg_statement SQL_ORDER_KNOWN = { "order_known",
+    "SELECT id, created_at FROM orders WHERE id = ANY ($1::bigint[])" };
 
 const struct pg_statement SQL_ORDER_LAST_ID = { "order_last_id",
     "SELECT coalesce(max(id), 0) FROM orders" };
@@ -85,15 +88,7 @@ const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {
-    &SQL_NEXT_ORDER_IDS,
-    &SQL_ORDER_INSERT,
-    &SQL_ORDER_GET,
-    &SQL_ORDER_FIRST_PAGES,
-    &SQL_ORDER_PAGE,
-    &SQL_ORDER_FINISH,
-    &SQL_ORDER_LAST_ID,
-    &SQL_ORDER_WAITING,
-    &SQL_KEY_FIND,
-    &SQL_KEY_EXPIRE,
-    NULL,
+    &SQL_NEXT_ORDER_IDS, &SQL_ORDER_INSERT, &SQL_ORDER_GET,   &SQL_ORDER_FIRST_PAGES,
+    &SQL_ORDER_PAGE,     &SQL_ORDER_FINISH, &SQL_ORDER_KNOWN, &SQL_ORDER_LAST_ID,
+    &SQL_ORDER_WAITING,  &SQL_KEY_FIND,     &SQL_KEY_EXPIRE,  NULL,
 };

@@ -21,8 +21,11 @@ extern const struct pg_statement SQL_ORDER_GET;
 extern const struct pg_statement SQL_ORDER_FIRST_PAGES;
 /* product id, before time, before id, limit → order rows */
 extern const struct pg_statement SQL_ORDER_PAGE;
-/* rows of id, status, reason, time → id, product id of those that moved */
+/* rows of id, status, reason, time, created_at (epoch: any) → id, product id, created_at of those
+   that moved */
 extern const struct pg_statement SQL_ORDER_FINISH;
+/* ids → id, created_at of those that there are */
+extern const struct pg_statement SQL_ORDER_KNOWN;
 extern const struct pg_statement SQL_ORDER_LAST_ID;
 /* after id, up to id, limit → order rows, trace, in outbox */
 extern const struct pg_statement SQL_ORDER_WAITING;

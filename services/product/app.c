@@ -60,5 +60,6 @@ const struct app APP = {
     .migrations = PRODUCT_MIGRATIONS,
     .cache_prefixes = CACHE_PREFIXES,
     .exchange = EXCHANGE_EVENTS,
+    .source = SOURCE_PRODUCT_SERVICE,
     APP_TABLES(ROUTES, QUEUES, PARTS),
 };

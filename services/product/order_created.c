@@ -16,10 +16,8 @@
 #include "contract/contract.h"
 #include "runtime/telemetry/log.h"
 
-#include <inttypes.h>
-
-static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
-                       void *item, const char **ret_why);
+static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
+                       const char **ret_why);
 static void lock_products(void *ctx, void *items, size_t count);
 static void decide(void *ctx, enum err err, const struct pg_rows *rows);
 static void store_outcomes(struct arena *arena);
@@ -45,22 +43,21 @@ static struct {
     uint64_t started_us;
 } segment;
 
-static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
-                       void *item, const char **ret_why) {
+static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
+                       const char **ret_why) {
     struct decision_item *decision = item;
-    const struct broker_message *message = &delivery->message;
-    struct order_created event;
+    struct order_created created;
     (void)ctx;
-    enum err err =
-        contract_read_order_created(arena, message->body, message->body_length, &event, ret_why);
+    enum err err = contract_read_order_created(arena, event, &created, ret_why);
     if (err != ERR_OK) {
         return err;
     }
     *decision = (struct decision_item){
-        .order = { .order_id = event.order_id,
-                   .product_id = event.product_id,
-                   .quantity = event.quantity },
-        .trace = { event.request_id, message->trace.parent, message->trace.state },
+        .order = { .order_id = created.order_id,
+                   .created_ms = created.created_ms,
+                   .product_id = created.product_id,
+                   .quantity = created.quantity },
+        .trace = created.trace,
     };
     return ERR_OK;
 }
@@ -97,23 +94,34 @@ static void lock_products(void *ctx, void *items, size_t count) {
 
 /* ---- decide ---- */
 
+/* A row of a version before has no createdAt. */
+static bool is_its_row(const struct pg_rows *rows, size_t row, const struct decision_item *item) {
+    if (pg_rows_get_int8(rows, row, 0) != item->order.order_id) {
+        return false;
+    }
+    if (pg_rows_is_null(rows, row, 7)) {
+        return str_equal(pg_rows_get_text(rows, row, 6), str_of(item->trace.request_id));
+    }
+    return pg_rows_get_time(rows, row, 7) == item->order.created_ms;
+}
+
 /*
- * ERR_REJECTED_DATA: the ledger's order is another one, or unreadable; the consumer isolates and
- * parks it.
+ * ERR_REJECTED_DATA: the same order with other contents, or unreadable; the consumer isolates and
+ * parks it. A row of another order with its id, from before a restore, is none of its own.
  */
 static enum err take_ledger_row(const struct pg_rows *rows, size_t row) {
-    int64_t order_id = pg_rows_get_int8(rows, row, 0);
     for (size_t i = 0; i < segment.count; i++) {
         struct decision_item *item = &segment.items[i];
-        if (item->order.order_id != order_id) {
+        if (!is_its_row(rows, row, item)) {
             continue;
         }
         bool same = pg_rows_get_int8(rows, row, 4) == item->order.product_id &&
                     pg_rows_get_int8(rows, row, 5) == item->order.quantity;
         bool known = contract_status_parse(pg_rows_get_text(rows, row, 1), &item->order.status) &&
                      contract_reason_parse(pg_rows_get_text(rows, row, 2), &item->order.reason);
-        if (!same || !known) { /* an order database restored from a backup gives ids out again */
-            log_error("the ledger knows another order by this id", LOG_INT("orderId", order_id));
+        if (!same || !known) {
+            log_error("the ledger has this order with other contents",
+                      LOG_INT("orderId", item->order.order_id));
             return ERR_REJECTED_DATA;
         }
         item->order.known = true;
@@ -199,26 +207,29 @@ static struct outbox_event order_event(struct arena *arena, const struct decisio
                                        int64_t outbox_id) {
     struct order_updated updated = {
         .order_id = item->order.order_id,
+        .created_ms = item->order.created_ms,
         .product_id = item->order.product_id,
+        .quantity = item->order.quantity,
         .status = item->order.status,
         .reason = item->order.reason,
         .updated_ms = item->decided_ms,
-        .request_id = item->trace.request_id,
+        .trace = item->trace,
     };
     struct outbox_event event = { .id = outbox_id,
                                   .routing_key = KEY_ORDER_UPDATED,
                                   .trace = item->trace };
+    char id[EVENT_ID_BYTES_MAX + 1];
     struct buf body;
     buf_init(&body, 0);
-    contract_write_order_updated(&updated, segment.now_ms, &body);
-    outbox_event_finish(&event, arena, &body, KEY_ORDER_UPDATED "-%" PRId64, updated.order_id);
+    contract_write_order_updated(&updated, id, &body);
+    outbox_event_finish(&event, arena, id, &body);
     return event;
 }
 
 /* New decisions only: copies and what the ledger has are left out. */
 static struct pg_call ledger_call(struct arena *arena, size_t new_count) {
     struct pg_rows_writer rows;
-    pg_rows_begin(&rows, arena, &SQL_LEDGER_INSERT, "iiittTt", new_count);
+    pg_rows_begin(&rows, arena, &SQL_LEDGER_INSERT, "iiittTtT", new_count);
     for (size_t i = 0; i < segment.count; i++) {
         const struct decision_item *item = &segment.items[i];
         if (!item->order.known) {
@@ -229,6 +240,7 @@ static struct pg_call ledger_call(struct arena *arena, size_t new_count) {
             pg_rows_put_text(&rows, str_of(contract_reason_name(item->order.reason)));
             pg_rows_put_time(&rows, segment.now_ms);
             pg_rows_put_text(&rows, str_of(item->trace.request_id));
+            pg_rows_put_time(&rows, item->order.created_ms);
         }
     }
     return pg_rows_call(&rows);

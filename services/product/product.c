@@ -52,14 +52,13 @@ struct outbox_event product_event(struct arena *arena, const char *routing_key,
         .version = product->version,
         .created_ms = product->created_ms,
         .updated_ms = product->updated_ms,
-        .request_id = trace.request_id,
     };
+    char id[EVENT_ID_BYTES_MAX + 1];
     struct buf body;
     buf_init(&body, 0);
-    contract_write_product_event(&told, clock_unix_ms(), &body);
+    contract_write_product_event(routing_key, &told, trace, id, &body);
     struct outbox_event event = { .id = outbox_id, .routing_key = routing_key, .trace = trace };
-    outbox_event_finish(&event, arena, &body, "%s-%" PRId64 "-v%" PRId64, routing_key, product->id,
-                        product->version);
+    outbox_event_finish(&event, arena, id, &body);
     return event;
 }
 

@@ -6,10 +6,12 @@
 
 PG_EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
 PG_EMBED_TEXT(migration_0002, "services/product/migrations/0002_tracestate.sql");
+PG_EMBED_TEXT(migration_0003, "services/product/migrations/0003_order_identity.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[] = {
     { 1, migration_0001 },
     { 2, migration_0002 },
+    { 3, migration_0003 },
     { 0 },
 };
 
@@ -51,13 +53,14 @@ const struct pg_statement SQL_RESTOCK_INSERT = { "restock_insert",
     " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[])" };
 
 const struct pg_statement SQL_LEDGER_FIND = { "ledger_find",
-    "SELECT order_id, status, reason, decided_at, product_id, quantity FROM stock_ledger"
+    "SELECT order_id, status, reason, decided_at, product_id, quantity, request_id,"
+    " nullif(order_created_at, '-infinity') FROM stock_ledger"
     " WHERE order_id = ANY ($1::bigint[])" };
 
 const struct pg_statement SQL_LEDGER_INSERT = { "ledger_insert",
     "INSERT INTO stock_ledger (order_id, product_id, quantity, status, reason, decided_at,"
-    " request_id) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[],"
-    " $5::text[], $6::timestamptz[], $7::text[])" };
+    " request_id, order_created_at) SELECT * FROM unnest($1::bigint[], $2::bigint[],"
+    " $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::timestamptz[])" };
 /* clang-format on */
 
 const struct pg_statement *const PRODUCT_STATEMENTS[] = {

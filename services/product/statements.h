@@ -26,9 +26,12 @@ extern const struct pg_statement SQL_PRODUCT_LOCK;
 extern const struct pg_statement SQL_PRODUCT_UPDATE;
 /* rows of product id, quantity, time, request id */
 extern const struct pg_statement SQL_RESTOCK_INSERT;
-/* order ids → order id, status, reason, decided_at, product id, quantity */
+/*
+ * order ids → order id, status, reason, decided_at, product id, quantity, request id, the order's
+ * created_at, which is NULL in rows of versions before. An id may have several orders.
+ */
 extern const struct pg_statement SQL_LEDGER_FIND;
-/* rows of order id, product id, quantity, status, reason, time, request id */
+/* rows of order id, product id, quantity, status, reason, time, request id, order's created_at */
 extern const struct pg_statement SQL_LEDGER_INSERT;
 
 #endif

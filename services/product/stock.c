@@ -1,4 +1,4 @@
-/* By order id, to find copies; then in arrival order. */
+/* By order, to find copies; then in arrival order. */
 #include "stock.h"
 
 #include <assert.h>
@@ -15,14 +15,19 @@ struct stock_level *stock_find_level(struct stock_level *levels, size_t count, i
     return count == 0 ? NULL : bsearch(&product_id, levels, count, sizeof(*levels), compare_level);
 }
 
-/* By order id, then by arrival: qsort() keeps no order among equals, so addresses decide. */
+static int compare_identity(const struct stock_order *left, const struct stock_order *right) {
+    if (left->order_id != right->order_id) {
+        return left->order_id < right->order_id ? -1 : 1;
+    }
+    return (left->created_ms > right->created_ms) - (left->created_ms < right->created_ms);
+}
+
+/* By order, then by arrival: qsort() keeps no order among equals, so addresses decide. */
 static int compare_order(const void *a, const void *b) {
     const struct stock_order *left = *(struct stock_order *const *)a;
     const struct stock_order *right = *(struct stock_order *const *)b;
-    if (left->order_id == right->order_id) {
-        return (left > right) - (left < right);
-    }
-    return left->order_id < right->order_id ? -1 : 1;
+    int result = compare_identity(left, right);
+    return result != 0 ? result : (left > right) - (left < right);
 }
 
 static void decide_one(struct stock_level *levels, size_t level_count, struct stock_order *order) {
@@ -45,7 +50,7 @@ static void decide_one(struct stock_level *levels, size_t level_count, struct st
 /* An order counts once: all its copies but one are known, and get that one's outcome. */
 static void mark_copies(struct stock_order **sorted, size_t count) {
     for (size_t i = 1; i < count; i++) {
-        if (sorted[i]->order_id == sorted[i - 1]->order_id) {
+        if (compare_identity(sorted[i], sorted[i - 1]) == 0) {
             sorted[i]->known = true;
         }
     }
@@ -53,7 +58,7 @@ static void mark_copies(struct stock_order **sorted, size_t count) {
 
 static void spread_outcomes(struct stock_order **sorted, size_t count) {
     for (size_t i = 1; i < count; i++) {
-        if (sorted[i]->order_id == sorted[i - 1]->order_id) {
+        if (compare_identity(sorted[i], sorted[i - 1]) == 0) {
             sorted[i]->status = sorted[i - 1]->status;
             sorted[i]->reason = sorted[i - 1]->reason;
         }

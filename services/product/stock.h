@@ -22,6 +22,7 @@ struct stock_level {
 
 struct stock_order {
     int64_t order_id;
+    int64_t created_ms; /* with its id, what an order is */
     int64_t product_id;
     int64_t quantity;
     bool known; /* in the ledger, or an earlier copy in this batch: `status` and `reason` stand */

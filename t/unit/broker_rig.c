@@ -64,7 +64,7 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
         snprintf(last_trace, sizeof(last_trace), "%s|%s", message->trace.parent,
                  message->trace.state);
         if (park_id != NULL && strcmp(park_id, message->message_id) == 0) {
-            broker_park(broker, &deliveries[i], "malformed");
+            broker_park(broker, &deliveries[i], (struct str){ NULL, 0 }, "malformed");
         }
     }
     strncat(batches, "]", sizeof(batches) - strlen(batches) - 1);
@@ -137,6 +137,7 @@ enum err publish(uint64_t cookie) {
     char id[16];
     snprintf(id, sizeof(id), "m%u", (unsigned)cookie);
     struct broker_message message = { .routing_key = "order.created",
+                                      .content_type = "application/json",
                                       .message_id = id,
                                       .trace = { "request-7", "00-trace",
                                                  cookie == 0 ? "a=1" : "" },

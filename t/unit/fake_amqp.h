@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FAKE_TRACE_BYTES = 8192, FAKE_BODY_BYTES_MAX = 300000, FAKE_FRAME_BYTES_MAX = 131072 };
+enum { FAKE_TRACE_BYTES = 8192, FAKE_BODY_BYTES_MAX = 2200000, FAKE_FRAME_BYTES_MAX = 131072 };
 
 struct fake_server {
     int listener;

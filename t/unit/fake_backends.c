@@ -7,7 +7,11 @@
 struct backends backends;
 
 void fake_backends_open(void) {
-    struct outbox_options outbox = { .sweep_interval_ms = 600000, .sweep_batch_max = 1000 };
+    struct outbox_options outbox = { .source = "/test",
+                                     .events_per_message_max = 1,
+                                     .event_message_bytes_max = 65536,
+                                     .sweep_interval_ms = 600000,
+                                     .sweep_batch_max = 1000 };
     log_init("test", LOG_LEVELS, 2);
     fake_pg_reset();
     fake_cache_reset();

@@ -13,6 +13,31 @@ void fake_broker_reset(void) {
     fake_broker.consuming = true;
 }
 
+uint64_t fake_broker_cookie(const char *event_id) {
+    char quoted[200];
+    snprintf(quoted, sizeof(quoted), "\"%s\"", event_id);
+    for (size_t i = fake_broker.published; i > 0; i--) {
+        const struct fake_message *message = &fake_broker.messages[i - 1];
+        if (strstr(message->body, quoted) != NULL || strcmp(message->message_id, event_id) == 0) {
+            return message->cookie;
+        }
+    }
+    ck_abort_msg("event %s was not published", event_id);
+    return 0;
+}
+
+size_t fake_broker_count(const char *part) {
+    size_t count = 0;
+    for (size_t i = 0; i < fake_broker.published; i++) {
+        const char *at = fake_broker.messages[i].body;
+        while ((at = strstr(at, part)) != NULL) {
+            count++;
+            at++;
+        }
+    }
+    return count;
+}
+
 struct broker_delivery fake_delivery(const char *message_id, const char *body) {
     return (struct broker_delivery){ .message = { .routing_key = "test",
                                                   .message_id = message_id,
@@ -38,6 +63,7 @@ enum err broker_publish(struct broker *broker, const struct broker_message *mess
     ck_assert_uint_lt(broker->published, FAKE_BROKER_MESSAGES_MAX);
     struct fake_message *copy = &broker->messages[broker->published++];
     snprintf(copy->routing_key, sizeof(copy->routing_key), "%s", message->routing_key);
+    snprintf(copy->content_type, sizeof(copy->content_type), "%s", message->content_type);
     snprintf(copy->message_id, sizeof(copy->message_id), "%s", message->message_id);
     snprintf(copy->correlation_id, sizeof(copy->correlation_id), "%s", message->trace.request_id);
     snprintf(copy->traceparent, sizeof(copy->traceparent), "%s", message->trace.parent);
@@ -52,9 +78,12 @@ void broker_ack_batch(struct broker *broker, size_t queue) {
     broker->acks[queue]++;
 }
 
-void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason) {
+void broker_park(struct broker *broker, const struct broker_delivery *delivery, struct str body,
+                 const char *reason) {
     ck_assert_uint_lt(broker->parked_count, FAKE_BROKER_MESSAGES_MAX);
     struct fake_parked *parked = &broker->parked[broker->parked_count++];
     parked->delivery = delivery;
+    snprintf(parked->body, sizeof(parked->body), "%.*s", (int)body.len,
+             body.data == NULL ? "" : body.data);
     snprintf(parked->reason, sizeof(parked->reason), "%s", reason);
 }

@@ -7,10 +7,10 @@
 
 #include "runtime/broker/broker.h"
 
-enum { FAKE_BROKER_MESSAGES_MAX = 256, FAKE_BROKER_BODY_BYTES = 2048 };
+enum { FAKE_BROKER_MESSAGES_MAX = 256, FAKE_BROKER_BODY_BYTES = 65537 };
 
 struct fake_message {
-    char routing_key[64], message_id[160], correlation_id[160], traceparent[64];
+    char routing_key[64], content_type[64], message_id[160], correlation_id[160], traceparent[64];
     char tracestate[520];
     char body[FAKE_BROKER_BODY_BYTES];
     uint64_t cookie;
@@ -18,6 +18,7 @@ struct fake_message {
 
 struct fake_parked {
     const struct broker_delivery *delivery;
+    char body[256]; /* "" when it is the delivery's */
     char reason[128];
 };
 
@@ -36,6 +37,11 @@ struct broker {
 extern struct broker fake_broker;
 
 void fake_broker_reset(void);
+
+/* The cookie of the last message that has this event. */
+uint64_t fake_broker_cookie(const char *event_id);
+/* How often `part` occurs in what was published. */
+size_t fake_broker_count(const char *part);
 
 /* A delivery of queue 0 with this id and body, both kept by the caller. */
 struct broker_delivery fake_delivery(const char *message_id, const char *body);

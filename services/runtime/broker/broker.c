@@ -149,6 +149,7 @@ static void wake_consumer(struct broker *broker) {
 static bool is_too_large(const struct broker_message *message) {
     return message->body_length > BROKER_BODY_BYTES_MAX ||
            strlen(message->routing_key) > BROKER_ROUTING_KEY_BYTES_MAX ||
+           strlen(message->content_type) > BROKER_CONTENT_TYPE_BYTES_MAX ||
            strlen(message->message_id) > BROKER_ID_BYTES_MAX ||
            strlen(message->trace.request_id) > BROKER_ID_BYTES_MAX ||
            strlen(message->trace.parent) > TRACE_PARENT_BYTES_MAX ||
@@ -432,13 +433,19 @@ void broker_ack_batch(struct broker *broker, size_t queue) {
     }
 }
 
-void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason) {
+void broker_park(struct broker *broker, const struct broker_delivery *delivery, struct str body,
+                 const char *reason) {
     assert(delivery->queue < broker->consumer.queue_count);
     struct delivery_batch *batch = broker->held[delivery->queue].batch;
     assert(batch != NULL && delivery >= batch->deliveries &&
            delivery < batch->deliveries + batch->count);
     size_t index = (size_t)(delivery - batch->deliveries);
-    park_one(broker, delivery->queue, &delivery->message, &batch->origins[index], reason);
+    struct broker_message message = delivery->message;
+    if (body.data != NULL) {
+        message.body = body.data;
+        message.body_length = body.len;
+    }
+    park_one(broker, delivery->queue, &message, &batch->origins[index], reason);
 }
 
 /*

@@ -35,22 +35,28 @@ enum {
     BROKER_QUEUES_MAX = 4,
     BROKER_ROUTING_KEY_BYTES_MAX = 255,
     BROKER_ID_BYTES_MAX = 128,
-    BROKER_BODY_BYTES_MAX = 65536,
+    BROKER_BODY_BYTES_MAX = 1024 * 1024,
+    BROKER_CONTENT_TYPE_BYTES_MAX = 255,
     BROKER_QUEUED_BYTES_MAX = 64 * 1024 * 1024, /* of all messages waiting to be sent */
-    BROKER_PARK_BODY_BYTES_MAX =
-        262144 /* a larger delivery is dead-lettered by the broker itself */
+    /* a larger delivery is dead-lettered by the broker itself */
+    BROKER_PARK_BODY_BYTES_MAX = 2 * 1024 * 1024,
 };
 
 /*
- * An event on its way out or in. Strings are NUL-terminated; "" when absent. In a delivery, a
+ * A message on its way out or in. Strings are NUL-terminated; "" when absent. In a delivery, a
  * traceparent or tracestate that is malformed is absent, and there is no state without a parent.
+ *
+ * One in the binary mode of CloudEvents (AMQP binding 1.0.2, 3.1), with headers cloudEvents:… or
+ * cloudEvents_…, has its id, request id and trace from there.
  */
 struct broker_message {
-    const char *routing_key; /* at most 255 bytes */
-    const char *message_id;  /* at most BROKER_ID_BYTES_MAX */
-    struct trace trace;      /* correlation_id and the headers traceparent and tracestate */
-    const char *body;        /* JSON */
-    size_t body_length;      /* at most BROKER_BODY_BYTES_MAX */
+    const char *routing_key;  /* at most 255 bytes; sent: the property type, too */
+    const char *content_type; /* sent; not looked at in a delivery */
+    const char *message_id;   /* at most BROKER_ID_BYTES_MAX */
+    const char *event_type;   /* received: of binary mode; NULL in any other */
+    struct trace trace;       /* correlation_id and the headers traceparent and tracestate */
+    const char *body;         /* JSON; NUL-terminated in a delivery */
+    size_t body_length;       /* at most BROKER_BODY_BYTES_MAX */
 };
 
 struct broker_delivery {
@@ -83,7 +89,7 @@ struct broker_callbacks {
 
 struct broker_options {
     const char *url; /* amqp://user:password@host:port/vhost (the password is never logged) */
-    const char *connection_name; /* shown in the management UI: "order-service" */
+    const char *connection_name; /* shown in the management UI: "order-service"; messages' app_id */
     const char *exchange;        /* durable topic exchange */
     /* The queues to consume; name NULL ends the list. */
     struct broker_queue queues[BROKER_QUEUES_MAX];
@@ -113,7 +119,7 @@ enum broker_state broker_publish_state(const struct broker *broker);
 bool broker_is_consuming(const struct broker *broker);
 
 /*
- * Queue one persistent message (content_type application/json, mandatory) for the publishing
+ * Queue one persistent message (mandatory; its app_id is options.connection_name) for the publishing
  * thread. Everything is copied. Its fate comes to on_published with `cookie`, exactly once, unless
  * the call fails: ERR_UNAVAILABLE when down or blocked, ERR_BUSY when the queue is full,
  * ERR_TOO_LARGE, ERR_DRAINING after broker_close().
@@ -128,12 +134,14 @@ MUST_CHECK enum err broker_publish(struct broker *broker, const struct broker_me
  */
 void broker_ack_batch(struct broker *broker, size_t queue);
 /*
- * Publish one delivery of the current batch to "<queue>.dlq" (default exchange; its properties and
- * headers, and x-prodorder-reason, x-prodorder-queue, x-prodorder-time). It is acknowledged with
+ * Publish a delivery of the current batch, or one event of it as `body`, to "<queue>.dlq" (default
+ * exchange; the delivery's properties and headers, and x-prodorder-reason, x-prodorder-queue,
+ * x-prodorder-time). `body` is copied; .data NULL: the delivery's. It is acknowledged with
  * its batch, but only after the copy is confirmed: broker_ack_batch() waits for it. If the copy
  * fails, the consuming connection is recycled so that the batch comes again. `reason` is copied.
  */
-void broker_park(struct broker *broker, struct broker_delivery *delivery, const char *reason);
+void broker_park(struct broker *broker, const struct broker_delivery *delivery, struct str body,
+                 const char *reason);
 
 /*
  * Drain: hand over nothing more, refuse new messages, send what is queued, wait for confirms, and

@@ -10,6 +10,7 @@
 
 #include "runtime/telemetry/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { FIRST_CONSUMER_CHANNEL = LINK_CHANNEL + 1, TAG_EPOCH_SHIFT = 48 };
@@ -253,12 +254,15 @@ static enum err on_deliver(struct broker_consumer *consumer, struct broker_consu
 }
 
 /* A copy of `text` as a string; "" when absent, over its limit or not a string. NULL: no memory. */
-static const char *copy_text(struct arena *arena, bool present, amqp_bytes_t text,
-                             size_t bytes_max) {
-    if (!present || text.len > bytes_max || memchr(text.bytes, '\0', text.len) != NULL) {
-        return "";
-    }
-    return arena_copy(arena, text.bytes, text.len);
+static const char *copy_text(struct arena *arena, struct str text, size_t bytes_max) {
+    bool is_string = text.len <= bytes_max && memchr(text.data, '\0', text.len) == NULL;
+    return text.len > 0 && is_string ? arena_copy(arena, text.data, text.len) : "";
+}
+
+/* A property; empty when it is not there. */
+static struct str property(const amqp_basic_properties_t *properties, amqp_flags_t flag,
+                           amqp_bytes_t value) {
+    return (properties->_flags & flag) != 0 ? (struct str){ value.bytes, value.len } : STR("");
 }
 
 /* A header that is a text; empty when there is none. */
@@ -276,17 +280,35 @@ static struct str find_header(const amqp_basic_properties_t *properties, struct 
     return STR("");
 }
 
+/* An attribute of an event in binary mode (AMQP binding, 3.1.3.1); empty when there is none. */
+static struct str find_attribute(const amqp_basic_properties_t *properties, const char *name) {
+    static const char *const PREFIXES[] = { "cloudEvents:", "cloudEvents_" };
+    char header[32];
+    struct str value = STR("");
+    for (size_t i = 0; value.len == 0 && i < sizeof(PREFIXES) / sizeof(PREFIXES[0]); i++) {
+        int length = snprintf(header, sizeof(header), "%s%s", PREFIXES[i], name);
+        value = find_header(properties, (struct str){ header, (size_t)length });
+    }
+    return value;
+}
+
+static struct str either(struct str first, struct str second) {
+    return first.len > 0 ? first : second;
+}
+
 /* False: no memory. */
 static bool copy_trace(struct broker_message *message, struct arena *arena,
                        const amqp_basic_properties_t *properties) {
-    struct str given = find_header(properties, STR("traceparent"));
+    struct str given = either(find_attribute(properties, "traceparent"),
+                              find_header(properties, STR("traceparent")));
     char parent[TRACE_PARENT_BYTES_MAX + 1];
     message->trace.parent = message->trace.state = "";
     if (given.len == 0 || !trace_parent_read(given, parent)) {
         return true;
     }
     message->trace.parent = arena_copy(arena, parent, TRACE_PARENT_BYTES_MAX);
-    given = find_header(properties, STR("tracestate"));
+    given = either(find_attribute(properties, "tracestate"),
+                   find_header(properties, STR("tracestate")));
     if (given.len > 0) {
         struct trace_state state = { 0 };
         trace_state_add(&state, given);
@@ -302,12 +324,22 @@ static bool copy_properties(struct broker_consumer_queue *queue, struct arena *a
     amqp_bytes_t raw = frame->payload.properties.raw;
     struct broker_message *message = &queue->delivery.message;
     message->routing_key = arena_copy(arena, queue->routing_key, strlen(queue->routing_key));
-    message->message_id = copy_text(arena, properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG,
-                                    properties->message_id, BROKER_ID_BYTES_MAX);
-    message->trace.request_id =
-        copy_text(arena, properties->_flags & AMQP_BASIC_CORRELATION_ID_FLAG,
-                  properties->correlation_id, BROKER_ID_BYTES_MAX);
-    bool trace_copied = copy_trace(message, arena, properties);
+    struct str id = property(properties, AMQP_BASIC_MESSAGE_ID_FLAG, properties->message_id);
+    struct str request_id =
+        property(properties, AMQP_BASIC_CORRELATION_ID_FLAG, properties->correlation_id);
+    bool is_event = find_attribute(properties, "specversion").len > 0;
+    message->content_type = "";
+    message->event_type = NULL;
+    if (is_event) {
+        id = find_attribute(properties, "id");
+        request_id = either(find_attribute(properties, "requestid"), request_id);
+        message->event_type =
+            copy_text(arena, find_attribute(properties, "type"), BROKER_ROUTING_KEY_BYTES_MAX);
+    }
+    message->message_id = copy_text(arena, id, BROKER_ID_BYTES_MAX);
+    message->trace.request_id = copy_text(arena, request_id, BROKER_ID_BYTES_MAX);
+    bool trace_copied =
+        copy_trace(message, arena, properties) && (message->event_type != NULL || !is_event);
     queue->origin.properties = arena_copy(arena, raw.bytes, raw.len);
     queue->origin.properties_length = raw.len;
     queue->body = arena_alloc(arena, (size_t)queue->body_length + 1);

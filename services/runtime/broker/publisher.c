@@ -178,8 +178,10 @@ static amqp_bytes_t encode_properties(struct broker_publisher *publisher,
     };
     amqp_basic_properties_t properties = {
         ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
-                  AMQP_BASIC_TIMESTAMP_FLAG,
-        .content_type = amqp_cstring_bytes("application/json"),
+                  AMQP_BASIC_TIMESTAMP_FLAG | AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_APP_ID_FLAG,
+        .content_type = amqp_cstring_bytes(message->content_type),
+        .type = amqp_cstring_bytes(message->routing_key),
+        .app_id = amqp_cstring_bytes(publisher->thread.broker->options.connection_name),
         .delivery_mode = AMQP_DELIVERY_PERSISTENT,
         .timestamp = (uint64_t)(clock_unix_ms() / 1000),
         .message_id = amqp_cstring_bytes(message->message_id),

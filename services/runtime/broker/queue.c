@@ -10,7 +10,16 @@
 
 enum { RECORD_ALIGN = 8, RECORDS_KEPT_BYTES = 1024 * 1024 };
 
-enum { ROUTING_KEY, MESSAGE_ID, REQUEST_ID, TRACE_PARENT, TRACE_STATE, BODY, RECORD_TEXTS };
+enum {
+    ROUTING_KEY,
+    CONTENT_TYPE,
+    MESSAGE_ID,
+    REQUEST_ID,
+    TRACE_PARENT,
+    TRACE_STATE,
+    BODY,
+    RECORD_TEXTS
+};
 
 /* A record is this header, then the texts with a NUL each, then the properties. */
 struct record {
@@ -52,9 +61,12 @@ static struct record record_of(const struct send_item *item, const char *const *
 
 static enum err append_record(struct buf *records, const struct send_item *item) {
     const struct broker_message *message = &item->message;
-    const char *const texts[RECORD_TEXTS] = { message->routing_key,      message->message_id,
-                                              message->trace.request_id, message->trace.parent,
-                                              message->trace.state,      message->body };
+    const char *const texts[RECORD_TEXTS] = {
+        message->routing_key,  message->content_type,
+        message->message_id,   message->trace.request_id,
+        message->trace.parent, message->trace.state,
+        message->body,
+    };
     struct record record = record_of(item, texts);
     if (buf_length(records) + record.bytes > BROKER_QUEUED_BYTES_MAX) {
         return ERR_BUSY;
@@ -149,6 +161,7 @@ bool queue_next(struct buf *records, struct send_item *item) {
     }
     item->message = (struct broker_message){
         .routing_key = texts[ROUTING_KEY],
+        .content_type = texts[CONTENT_TYPE],
         .message_id = texts[MESSAGE_ID],
         .trace = { texts[REQUEST_ID], texts[TRACE_PARENT], texts[TRACE_STATE] },
         .body = texts[BODY],

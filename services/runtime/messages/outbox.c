@@ -1,21 +1,20 @@
 /* Rows that must be told: from memory after the commit, from the backlog, by the sweep. */
 #include "outbox.h"
 
+#include "base/clock.h"
 #include "base/trace.h"
 #include "runtime/telemetry/log.h"
 #include "runtime/telemetry/metrics.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     DELETE_QUEUE_MAX = 131072,
     DELETE_BATCH_MAX = 4000,
-    BACKLOG_MAX = 262144,          /* ids; what does not even fit here is left to the sweep */
-    ARENA_BYTES_MAX = 1024 * 1024, /* of the ids of a read */
-    MESSAGE_ID_BYTES = BROKER_ID_BYTES_MAX + 1,
+    BACKLOG_MAX = 262144,              /* ids; what does not even fit here is left to the sweep */
+    ARENA_BYTES_MAX = 8 * 1024 * 1024, /* of what is read again */
     FRESH_LEASE_S = 10, /* as in SQL_OUTBOX_INSERT: how long the inserter has the row to itself */
 };
 
@@ -187,6 +186,13 @@ static void id_set_done(struct id_set *set) {
 
 /* ---- open and close ---- */
 
+/* Events with the broker module, in one message. */
+struct sent {
+    struct list node;
+    size_t count;
+    int64_t ids[];
+};
+
 /* A row to be released, by the claim that was held. */
 struct given_up {
     int64_t id, claim;
@@ -212,6 +218,9 @@ enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg, st
     *outbox = (struct outbox){ .loop = loop, .pg = pg, .broker = broker, .options = *options };
     loop_timer_init(&outbox->timer, on_timer, outbox);
     arena_init(&outbox->backlog_arena, ARENA_BYTES_MAX);
+    arena_init(&outbox->sweep_arena, ARENA_BYTES_MAX);
+    buf_init(&outbox->draft.body, 0);
+    list_init(&outbox->sent);
     outbox->backlog = calloc(BACKLOG_MAX, sizeof(*outbox->backlog));
     outbox->reading = calloc(options->sweep_batch_max, sizeof(*outbox->reading));
     if (outbox->backlog == NULL || outbox->reading == NULL) {
@@ -234,6 +243,7 @@ void outbox_stop(struct outbox *outbox) {
 }
 
 void outbox_close(struct outbox *outbox) {
+    struct list *node;
     if (outbox->loop == NULL) {
         return;
     }
@@ -243,6 +253,11 @@ void outbox_close(struct outbox *outbox) {
     id_set_done(&outbox->held);
     id_set_done(&outbox->told);
     arena_done(&outbox->backlog_arena);
+    arena_done(&outbox->sweep_arena);
+    buf_free(&outbox->draft.body);
+    while ((node = list_take_first(&outbox->sent)) != NULL) { /* the broker said nothing of it */
+        free(CONTAINER_OF(node, struct sent, node));
+    }
     free(outbox->backlog);
     free(outbox->reading);
     *outbox = (struct outbox){ 0 };
@@ -255,15 +270,9 @@ bool outbox_is_idle(const struct outbox *outbox) {
 
 /* ---- into the table ---- */
 
-void outbox_event_finish(struct outbox_event *event, struct arena *arena, struct buf *body,
-                         const char *format, ...) {
-    char id[MESSAGE_ID_BYTES];
-    va_list values;
-    va_start(values, format);
-    int id_length = vsnprintf(id, sizeof(id), format, values);
-    va_end(values);
-    assert(id_length > 0 && id_length < MESSAGE_ID_BYTES);
-    event->message_id = arena_copy(arena, id, (size_t)id_length);
+void outbox_event_finish(struct outbox_event *event, struct arena *arena, const char *id,
+                         struct buf *body) {
+    event->message_id = arena_copy(arena, id, strlen(id));
     if (event->message_id != NULL && !body->failed) {
         event->body.len = buf_length(body);
         event->body.data = arena_copy(arena, buf_bytes(body), event->body.len);
@@ -299,22 +308,6 @@ struct pg_call outbox_insert_missing_call(struct arena *arena, const struct outb
 
 /* ---- out to the broker ---- */
 
-static enum err publish_one(struct outbox *outbox, const struct outbox_event *event) {
-    struct broker_message message = {
-        .routing_key = event->routing_key,
-        .message_id = event->message_id,
-        .trace = event->trace,
-        .body = event->body.data,
-        .body_length = event->body.len,
-    };
-    enum err err = broker_publish(outbox->broker, &message, (uint64_t)event->id);
-    if (err == ERR_TOO_LARGE) {
-        log_error("event is too large for the broker", LOG_STR("messageId", message.message_id),
-                  LOG_INT("bytes", event->body.len));
-    }
-    return err;
-}
-
 /*
  * Whoever sweeps next may have it. If that fails, or finds no room here, the claim ends by itself.
  */
@@ -335,20 +328,9 @@ static void show_levels(const struct outbox *outbox) {
     metrics_set(&METRICS[M_BACKLOG], (int64_t)outbox->backlog_count);
 }
 
-/* An event that this process holds: to the broker, else into the backlog, else to the sweep. */
-static void send_held(struct outbox *outbox, const struct outbox_event *event, int metric) {
-    enum err err = ERR_BUSY;
-    if (outbox->backlog_count == 0 || metric == M_FROM_BACKLOG) { /* nobody overtakes the backlog */
-        err = publish_one(outbox, event);
-    }
-    if (err == ERR_OK) {
-        outbox->inflight++;
-        metrics_add(&METRICS[metric], 1);
-        if (metric == M_FROM_SWEEP) {
-            log_event("event sent by the sweep", event);
-        }
-        return;
-    }
+/* An event that this process holds and cannot send: into the backlog, else to the sweep. */
+static void leave(struct outbox *outbox, const struct outbox_event *event, enum err err,
+                  int metric) {
     if (err == ERR_BUSY && outbox->backlog_count < BACKLOG_MAX) {
         size_t slot = (outbox->backlog_head + outbox->backlog_count) % BACKLOG_MAX;
         outbox->backlog[slot] = event->id;
@@ -363,6 +345,100 @@ static void send_held(struct outbox *outbox, const struct outbox_event *event, i
     log_event("event waits for the broker", event);
 }
 
+/* ---- messages ---- */
+
+/* The draft as it leaves. In the bare format it is of one event, and needs memory. */
+static enum err finish_draft(struct outbox *outbox, struct broker_message *ret_message) {
+    struct outbox_draft *draft = &outbox->draft;
+    const struct outbox_event *first = draft->events[0];
+    enum err err = ERR_OK;
+    *ret_message = (struct broker_message){ .routing_key = first->routing_key,
+                                            .content_type = EVENT_CONTENT_TYPE,
+                                            .message_id = first->message_id,
+                                            .trace = { "", "", "" } };
+    if (outbox->options.bare) {
+        struct arena arena;
+        arena_init(&arena, ARENA_BYTES_MAX);
+        buf_clear(&draft->body);
+        err = event_write_bare(&arena, first->body, clock_unix_ms(), &draft->body);
+        arena_done(&arena);
+        ret_message->content_type = "application/json";
+        ret_message->trace = first->trace;
+    } else {
+        event_batch_end(&draft->body);
+    }
+    ret_message->body = buf_bytes(&draft->body);
+    ret_message->body_length = buf_length(&draft->body);
+    return draft->body.failed ? ERR_NO_MEMORY : err;
+}
+
+static enum err publish_draft(struct outbox *outbox) {
+    struct outbox_draft *draft = &outbox->draft;
+    struct broker_message message;
+    struct sent *sent = malloc(sizeof(*sent) + draft->count * sizeof(sent->ids[0]));
+    enum err err = finish_draft(outbox, &message);
+    if (sent == NULL || err != ERR_OK) {
+        free(sent);
+        return err == ERR_OK ? ERR_NO_MEMORY : err;
+    }
+    sent->count = draft->count;
+    for (size_t i = 0; i < draft->count; i++) {
+        sent->ids[i] = draft->events[i]->id;
+    }
+    err = broker_publish(outbox->broker, &message, (uint64_t)(uintptr_t)sent);
+    if (err != ERR_OK) {
+        free(sent);
+        return err;
+    }
+    list_append(&outbox->sent, &sent->node);
+    outbox->inflight += sent->count;
+    return ERR_OK;
+}
+
+static void send_draft(struct outbox *outbox, int metric) {
+    struct outbox_draft *draft = &outbox->draft;
+    enum err err = draft->count == 0 ? ERR_OK : publish_draft(outbox);
+    if (err == ERR_TOO_LARGE) {
+        log_error("event is too large for the broker",
+                  LOG_STR("messageId", draft->events[0]->message_id),
+                  LOG_INT("bytes", buf_length(&draft->body)));
+    }
+    for (size_t i = 0; i < draft->count; i++) {
+        if (err != ERR_OK) {
+            leave(outbox, draft->events[i], err, metric);
+            continue;
+        }
+        metrics_add(&METRICS[metric], 1);
+        if (metric == M_FROM_SWEEP) {
+            log_event("event sent by the sweep", draft->events[i]);
+        }
+    }
+    draft->count = 0;
+    buf_clear(&draft->body);
+}
+
+static bool fits(const struct outbox *outbox, const struct outbox_event *event) {
+    const struct outbox_draft *draft = &outbox->draft;
+    size_t count_max = outbox->options.bare ? 1 : outbox->options.events_per_message_max;
+    return draft->count == 0 || (draft->count < count_max &&
+                                 strcmp(draft->events[0]->routing_key, event->routing_key) == 0 &&
+                                 event_batch_bytes(buf_length(&draft->body), event->body.len) <=
+                                     outbox->options.event_message_bytes_max);
+}
+
+/* Events that this process holds, and that stay until it returns. */
+static void send_held(struct outbox *outbox, const struct outbox_event *event, int metric) {
+    if (!fits(outbox, event)) {
+        send_draft(outbox, metric);
+    }
+    if (outbox->backlog_count > 0 && metric != M_FROM_BACKLOG) { /* nobody overtakes the backlog */
+        leave(outbox, event, ERR_BUSY, metric);
+        return;
+    }
+    outbox->draft.events[outbox->draft.count++] = event;
+    event_batch_add(&outbox->draft.body, event->body);
+}
+
 static void publish_all(struct outbox *outbox, const struct outbox_event *events, size_t count,
                         int metric) {
     for (size_t i = 0; i < count; i++) {
@@ -371,6 +447,7 @@ static void publish_all(struct outbox *outbox, const struct outbox_event *events
             send_held(outbox, &events[i], metric);
         }
     }
+    send_draft(outbox, metric);
     show_levels(outbox);
 }
 
@@ -380,27 +457,34 @@ void outbox_publish(struct outbox *outbox, const struct outbox_event *events, si
 
 /* ---- confirmed: delete; lost: release ---- */
 
+static void settle(struct outbox *outbox, int64_t id, bool confirmed) {
+    log_debug("event settled", LOG_INT("outboxId", id), LOG_BOOL("confirmed", confirmed));
+    outbox->inflight--;
+    if (outbox->lost > 0) {
+        outbox->lost--;
+        if (!confirmed) {
+            release(outbox, id, id_set_mark(&outbox->held, id));
+        }
+    }
+    id_set_remove(&outbox->held, id);
+    if (confirmed && outbox->sweeping) {
+        enum err err = id_set_add(&outbox->told, id, 0);
+        (void)err; /* no memory: it may be sent twice */
+    }
+    if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {
+        metrics_add(&METRICS[M_UNDELETED], 1); /* the sweep sends it again and deletes it then */
+    }
+}
+
 void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
                          bool confirmed) {
     for (size_t i = 0; i < count; i++) {
-        int64_t id = (int64_t)cookies[i];
-        log_debug("event settled", LOG_INT("outboxId", id), LOG_BOOL("confirmed", confirmed));
-        outbox->inflight -= id_set_has(&outbox->held, id);
-        if (outbox->lost > 0) {
-            outbox->lost--;
-            if (!confirmed) {
-                release(outbox, id, id_set_mark(&outbox->held, id));
-            }
+        struct sent *sent = (struct sent *)(uintptr_t)cookies[i];
+        for (size_t e = 0; e < sent->count; e++) {
+            settle(outbox, sent->ids[e], confirmed);
         }
-        id_set_remove(&outbox->held, id);
-        if (confirmed && outbox->sweeping) {
-            enum err err = id_set_add(&outbox->told, id, 0);
-            (void)err; /* no memory: it may be sent twice */
-        }
-        if (confirmed && batcher_add(&outbox->deletions, &id) != ERR_OK) {
-            metrics_add(&METRICS[M_UNDELETED],
-                        1); /* the sweep sends it again and deletes it then */
-        }
+        list_remove(&sent->node);
+        free(sent);
     }
     show_levels(outbox);
     read_backlog(outbox);
@@ -437,28 +521,76 @@ static void run_release(void *ctx, struct batch *batch) {
 
 /* ---- rows that are read again ---- */
 
-/* Its strings are the rows'. */
-static struct outbox_event event_from_row(const struct pg_rows *rows, size_t row) {
-    return (struct outbox_event){
-        .id = pg_rows_get_int8(rows, row, 0),
-        .routing_key = pg_rows_get_string(rows, row, 1),
-        .message_id = pg_rows_get_string(rows, row, 2),
-        .trace = pg_rows_get_trace(rows, row, 3),
-        .body = pg_rows_get_text(rows, row, 6),
-    };
+/* When it was told first: `timestamp` was the last member. */
+static int64_t bare_time_ms(struct str data) {
+    enum { TIME_BYTES = CLOCK_RFC3339_BYTES - 1, AFTER_BYTES = 2 };
+    int64_t unix_ms = 0;
+    bool has_time = data.len > TIME_BYTES + AFTER_BYTES &&
+                    clock_parse_rfc3339(data.data + data.len - AFTER_BYTES - TIME_BYTES, TIME_BYTES,
+                                        &unix_ms) == ERR_OK;
+    return has_time ? unix_ms : clock_unix_ms();
+}
+
+/* A row of a version before has only the data. */
+static struct str whole_event(const struct outbox *outbox, struct arena *arena,
+                              const struct outbox_event *event) {
+    static const struct str BEGIN = STR("{\"specversion\":");
+    if (event->body.len >= BEGIN.len && memcmp(event->body.data, BEGIN.data, BEGIN.len) == 0) {
+        return event->body;
+    }
+    struct event_head head = { .type = event->routing_key,
+                               .source = outbox->options.source,
+                               .id = event->message_id,
+                               .time_ms = bare_time_ms(event->body),
+                               .trace = event->trace };
+    struct json_writer writer;
+    struct buf whole;
+    buf_init(&whole, 0);
+    event_begin(&writer, &whole, &head);
+    json_write_raw(&writer, "data", event->body.data, event->body.len);
+    json_write_end_object(&writer);
+    struct str copy = { NULL, buf_length(&whole) };
+    if (!whole.failed) {
+        copy.data = arena_copy(arena, buf_bytes(&whole), copy.len);
+    }
+    buf_free(&whole);
+    return copy;
+}
+
+/* Rows as events, in the arena; their strings are the rows'. Fewer when there is no memory. */
+static size_t events_from_rows(struct outbox *outbox, struct arena *arena,
+                               const struct pg_rows *rows, bool are_claimed,
+                               struct outbox_event **ret_events) {
+    struct outbox_event *events = arena_array(arena, rows->count + 1, sizeof(*events));
+    size_t count = 0;
+    for (size_t row = 0; events != NULL && row < rows->count; row++) {
+        struct outbox_event *event = &events[count];
+        *event = (struct outbox_event){
+            .id = pg_rows_get_int8(rows, row, 0),
+            .routing_key = pg_rows_get_string(rows, row, 1),
+            .message_id = pg_rows_get_string(rows, row, 2),
+            .trace = pg_rows_get_trace(rows, row, 3),
+            .body = pg_rows_get_text(rows, row, 6),
+            .claim = are_claimed ? pg_rows_get_int8(rows, row, 7) : 0,
+        };
+        event->body = whole_event(outbox, arena, event);
+        count += event->body.data != NULL;
+    }
+    *ret_events = events;
+    return count;
 }
 
 /*
  * What did not come back with the rows is gone (another replica sent it), or cannot be read now:
  * let go of it.
  */
-static void release_unread(struct outbox *outbox, const struct pg_rows *rows) {
-    size_t row = 0, count = rows == NULL ? 0 : rows->count;
+static void release_unread(struct outbox *outbox, const struct outbox_event *events, size_t count) {
+    size_t next = 0;
     for (size_t i = 0; i < outbox->reading_count; i++) { /* both in the order of ids */
-        while (row < count && pg_rows_get_int8(rows, row, 0) < outbox->reading[i]) {
-            row++;
+        while (next < count && events[next].id < outbox->reading[i]) {
+            next++;
         }
-        if (row == count || pg_rows_get_int8(rows, row, 0) != outbox->reading[i]) {
+        if (next == count || events[next].id != outbox->reading[i]) {
             id_set_remove(&outbox->held, outbox->reading[i]);
         }
     }
@@ -466,13 +598,17 @@ static void release_unread(struct outbox *outbox, const struct pg_rows *rows) {
 
 static void backlog_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     struct outbox *outbox = ctx;
-    size_t count = err == ERR_OK ? rows[0].count : 0;
-    release_unread(outbox, err == ERR_OK ? &rows[0] : NULL);
+    struct outbox_event *events = NULL;
+    size_t count = 0;
+    if (err == ERR_OK) {
+        count = events_from_rows(outbox, &outbox->backlog_arena, &rows[0], false, &events);
+    }
+    release_unread(outbox, events, count);
     outbox->reading_count = 0;
     for (size_t i = 0; i < count; i++) {
-        struct outbox_event event = event_from_row(&rows[0], i);
-        send_held(outbox, &event, M_FROM_BACKLOG);
+        send_held(outbox, &events[i], M_FROM_BACKLOG);
     }
+    send_draft(outbox, M_FROM_BACKLOG);
     arena_reset(&outbox->backlog_arena);
     show_levels(outbox);
     if (err == ERR_OK) {
@@ -508,16 +644,24 @@ static void read_backlog(struct outbox *outbox) {
 
 /* ---- the sweep ---- */
 
+static void send_swept(struct outbox *outbox, const struct pg_rows *rows) {
+    struct outbox_event *events;
+    size_t count = events_from_rows(outbox, &outbox->sweep_arena, rows, true, &events), kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!id_set_has(&outbox->told, events[i].id)) {
+            events[kept++] = events[i];
+        }
+    }
+    publish_all(outbox, events, kept, M_FROM_SWEEP);
+    arena_reset(&outbox->sweep_arena);
+}
+
 static void swept(void *ctx, enum err err, const struct pg_rows *rows) {
     struct outbox *outbox = ctx;
     size_t count = err == ERR_OK ? rows[0].count : 0;
     outbox->sweeping = false;
-    for (size_t i = 0; i < count && !outbox->closing; i++) {
-        struct outbox_event event = event_from_row(&rows[0], i);
-        event.claim = pg_rows_get_int8(&rows[0], i, 7);
-        if (!id_set_has(&outbox->told, event.id)) {
-            publish_all(outbox, &event, 1, M_FROM_SWEEP);
-        }
+    if (err == ERR_OK && !outbox->closing) {
+        send_swept(outbox, &rows[0]);
     }
     id_set_done(&outbox->told);
     if (count > 0) {

@@ -80,6 +80,7 @@ static enum err open_consumer(const struct app_queue *queue) {
     struct consumer *consumer = &consumers[consumer_count];
     struct consumer_options options = *queue->consumer;
     options.name = queue->consumer_name;
+    options.type = queue->routing_key;
     options.queue = consumer_count++;
     options.batch_max = (size_t)config_shared.consumer_batch_max;
     options.backoff_base_ms = BACKOFF_BASE_MS;
@@ -125,6 +126,10 @@ static enum err open_broker(void) {
 
 static enum err open_outbox(void) {
     struct outbox_options options = {
+        .source = backends.app->source,
+        .events_per_message_max = (size_t)config_shared.events_per_message_max,
+        .event_message_bytes_max = (size_t)config_shared.event_message_bytes_max,
+        .bare = config_shared.events_format == EVENTS_BARE,
         .sweep_interval_ms = (uint32_t)config_shared.outbox_sweep_ms,
         .sweep_batch_max = SWEEP_BATCH_MAX,
         .backlog_below = (size_t)config_shared.publish_queue_max / 2,

@@ -65,6 +65,7 @@ struct app {
     const struct pg_migration *migrations;
     const char *const *cache_prefixes; /* NULL ends the list */
     const char *exchange;
+    const char *source; /* of its events: "/order-service" */
     const struct app_queue *queues;
     size_t queue_count;
     const struct http_route *routes;

@@ -21,6 +21,9 @@ enum { VALUE_SHOWN_BYTES_MAX = 64, FILE_NAME_BYTES_MAX = 128, SECRET_FILES_BYTES
 struct config_shared config_shared;
 
 static const char *const AMQP_SCHEMES[] = { "amqp://", NULL };
+static const char *const EVENTS_FORMATS[] = {
+    [EVENTS_BATCH] = "batch", [EVENTS_BARE] = "bare", NULL
+};
 
 /* clang-format off */
 static const struct config_option SHARED_OPTIONS[] = {
@@ -60,15 +63,24 @@ static const struct config_option SHARED_OPTIONS[] = {
       .help = "Redis counts as down when it does not answer for so long" },
     { "RABBITMQ_HEARTBEAT_S", CONFIG_INT, &config_shared.rabbitmq_heartbeat_s, .fallback = "15",
       .min = 1, .max = 600, .unit = "s", .help = "heartbeat of the broker connections" },
-    { "RABBITMQ_PREFETCH", CONFIG_INT, &config_shared.rabbitmq_prefetch, .fallback = "1000",
+    { "RABBITMQ_PREFETCH", CONFIG_INT, &config_shared.rabbitmq_prefetch, .fallback = "128",
       .min = 1, .max = 65535, .unit = "messages", .help = "unacknowledged deliveries per queue" },
     { "CONSUMER_BATCH_MAX", CONFIG_INT, &config_shared.consumer_batch_max, .fallback = "500",
-      .min = 1, .max = 512, .unit = "messages", .help = "events in one transaction" },
+      .min = 1, .max = 512, .unit = "events", .help = "events in one transaction" },
+    { "EVENTS_FORMAT", CONFIG_ENUM, &config_shared.events_format, .fallback = "batch",
+      .choices = EVENTS_FORMATS,
+      .help = "how events are sent; bare is that of versions before, for a rolling upgrade" },
+    { "EVENTS_PER_MESSAGE_MAX", CONFIG_INT, &config_shared.events_per_message_max,
+      .fallback = "100", .min = 1, .max = 1000, .unit = "events",
+      .help = "events of one type that share a message" },
+    { "EVENT_MESSAGE_BYTES_MAX", CONFIG_INT, &config_shared.event_message_bytes_max,
+      .fallback = "65536", .min = 1024, .max = 1048576, .unit = "bytes",
+      .help = "a message that has events ends before it is larger" },
     { "PUBLISH_QUEUE_MAX", CONFIG_INT, &config_shared.publish_queue_max, .fallback = "16384",
       .min = 16, .max = 1000000, .unit = "messages",
-      .help = "events waiting in memory for the broker; more wait in the outbox" },
+      .help = "messages waiting in memory for the broker; more wait in the outbox" },
     { "PUBLISH_INFLIGHT_MAX", CONFIG_INT, &config_shared.publish_inflight_max, .fallback = "5000",
-      .min = 1, .max = 65535, .unit = "messages", .help = "events sent and not yet confirmed" },
+      .min = 1, .max = 65535, .unit = "messages", .help = "messages sent and not yet confirmed" },
     { "OUTBOX_SWEEP_MS", CONFIG_INT, &config_shared.outbox_sweep_ms, .fallback = "1000", .min = 50,
       .max = 60000, .unit = "ms",
       .help = "how often the outbox is searched for events left behind" },

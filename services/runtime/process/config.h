@@ -67,6 +67,8 @@ void config_print_env_example(const struct config_option *options, size_t count,
 
 /* ---- what both services have ---- */
 
+enum { EVENTS_BATCH, EVENTS_BARE };
+
 struct config_shared {
     const char *service_name;
     int64_t log_level;
@@ -86,6 +88,9 @@ struct config_shared {
     int64_t rabbitmq_heartbeat_s;
     int64_t rabbitmq_prefetch;
     int64_t consumer_batch_max;
+    int64_t events_format; /* EVENTS_BATCH, EVENTS_BARE */
+    int64_t events_per_message_max;
+    int64_t event_message_bytes_max;
     int64_t publish_queue_max;
     int64_t publish_inflight_max;
     int64_t outbox_sweep_ms;

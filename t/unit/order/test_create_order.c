@@ -173,11 +173,11 @@ START_TEST(an_order_is_stored_then_answered_then_told) {
     check_order(stack_expect(fd, 200), FIRST_ID);
     const struct fake_message *message = &fake_broker.messages[0];
     ck_assert_str_eq(message->routing_key, "order.created");
-    ck_assert_str_eq(message->message_id, "order.created-5000");
-    ck_assert_str_eq(message->correlation_id, "my-request");
-    ck_assert_int_eq(strncmp(message->traceparent, "00-0af7651916cd43dd8448eb211c80319c-", 36), 0);
-    ck_assert_str_eq(message->tracestate, "a=1,b=2");
-    ck_assert_uint_eq(message->cookie, FIRST_ID);
+    ck_assert_int_eq(strncmp(message->message_id, "order.created-5000-", 19), 0);
+    ck_assert_ptr_nonnull(
+        strstr(message->body, "\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-"));
+    ck_assert_ptr_nonnull(
+        strstr(message->body, "\"tracestate\":\"a=1,b=2\",\"requestid\":\"my-request\""));
 }
 END_TEST
 

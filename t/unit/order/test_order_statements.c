@@ -188,15 +188,33 @@ START_TEST(keys_end_after_24_hours) {
 }
 END_TEST
 
+/* Of the order of that id, whenever it was created. */
 static struct pg_call finish_of(int64_t id, const char *status, const char *reason, int64_t at_ms) {
-    struct pg_call call = { .statement = &SQL_ORDER_FINISH, .param_count = 4 };
+    struct pg_call call = { .statement = &SQL_ORDER_FINISH, .param_count = 5 };
+    static const int64_t ANY = 0;
     struct str status_text = str_of(status), reason_text = str_of(reason);
     call.params[0] = pg_int8_array(&arena, &id, 1);
     call.params[1] = pg_text_array(&arena, &status_text, 1);
     call.params[2] = pg_text_array(&arena, &reason_text, 1);
     call.params[3] = pg_time_array(&arena, &at_ms, 1);
+    call.params[4] = pg_time_array(&arena, &ANY, 1);
     return call;
 }
+
+/* After a restore an id comes again: an outcome is that of (id, created_at). */
+START_TEST(an_outcome_of_another_order_with_this_id_moves_nothing) {
+    insert(IDS, NULL, 3, AT_MS);
+    struct pg_call done = finish_of(2, "done", NULL, AT_MS + 5000);
+    struct pg_call known = ids_call(&SQL_ORDER_KNOWN, IDS, 3);
+    int64_t created_ms = AT_MS;
+    done.params[4] = pg_time_array(&arena, &created_ms, 1);
+    ck_assert_str_eq(database_rows(&done, "ii"), "");
+    created_ms = AT_MS + 2; /* each order a millisecond later */
+    done.params[4] = pg_time_array(&arena, &created_ms, 1);
+    ck_assert_str_eq(database_rows(&done, "iiT"), "2 7 1795367792125 / ");
+    ck_assert_ptr_nonnull(strstr(database_rows(&known, "iT"), "2 1795367792125 / "));
+}
+END_TEST
 
 START_TEST(the_status_moves_forward_once) {
     insert(IDS, NULL, 3, AT_MS);
@@ -336,6 +354,7 @@ int main(void) {
     tcase_add_test(together, a_release_gives_up_its_own_claim_only);
     tcase_add_test(together, a_key_stands_for_one_order);
     tcase_add_test(together, keys_end_after_24_hours);
+    tcase_add_test(together, an_outcome_of_another_order_with_this_id_moves_nothing);
     tcase_add_test(together, the_status_moves_forward_once);
     tcase_add_test(together, pages_are_newest_first);
     tcase_add_test(together, waiting_orders_are_found_with_what_the_outbox_has);

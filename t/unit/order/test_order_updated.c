@@ -2,6 +2,7 @@
  *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
  *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */
 /* The order service's consumers: outcomes of orders, and its copies of products. */
+#include "order/metrics.h"
 #include "order/parts.h"
 #include "order/statements.h"
 
@@ -11,8 +12,12 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { PATIENCE_MS = 10000, EVENTS_MAX = 6 };
+
+#define CREATED_MS INT64_C(1795367790000)
 
 enum { ORDER_UPDATED, PRODUCT_CREATED, PRODUCT_UPDATED, QUEUES };
 
@@ -26,6 +31,7 @@ static void setup(void) {
                                                                     &product_updated_consumer,
                                                                     &product_updated_consumer };
     fake_backends_open();
+    metrics_register(order_metrics, ORDER_METRIC_COUNT);
     delivery_count = 0;
     for (size_t i = 0; i < QUEUES; i++) {
         fake_backends_consume(&consumers[i], OPTIONS[i], i, EVENTS_MAX);
@@ -62,11 +68,33 @@ static void wait_for_request(void) {
 
 /* Orders 1 … count have moved, each of its own product or all of product 7. */
 static void answer_finish(int64_t count, bool own_products) {
-    PGresult *rows = fake_rows(2);
+    PGresult *rows = fake_rows(3);
     for (int64_t id = 1; id <= count; id++) {
-        fake_row(rows, "ii", id, own_products ? id : INT64_C(7));
+        fake_row(rows, "iiT", id, own_products ? id : INT64_C(7), CREATED_MS);
     }
     fake_pg_answer(rows, NULL, NULL);
+}
+
+/* The orders that there are, when an event moved nothing: 1 … count. */
+static void answer_known(int64_t count) {
+    PGresult *rows = fake_rows(2);
+    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_KNOWN);
+    for (int64_t id = 1; id <= count; id++) {
+        fake_row(rows, "iT", id, CREATED_MS);
+    }
+    fake_pg_answer(rows, NULL, NULL);
+}
+
+static bool unknown_is(int count) {
+    char line[64];
+    struct buf text;
+    buf_init(&text, 0);
+    metrics_render(&text);
+    buf_append_char(&text, '\0');
+    snprintf(line, sizeof(line), "\nprodorder_orders_unknown_total %d\n", count);
+    bool found = strstr(buf_bytes(&text), line) != NULL;
+    buf_free(&text);
+    return found;
 }
 
 START_TEST(outcomes_are_one_update_then_lists_then_the_acknowledgement) {
@@ -109,8 +137,66 @@ START_TEST(hearing_twice_changes_nothing) {
     add_outcome(1, "done", "null");
     deliver(ORDER_UPDATED);
     answer_finish(0, false);
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 0);
+    answer_known(1);
+    ck_assert(unknown_is(0));
     ck_assert_uint_eq(fake_cache.op_count, 0);
     ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
+}
+END_TEST
+
+/* 0: no order has its id; 1: one has, of another time, as after a restore */
+START_TEST(an_outcome_of_an_order_that_is_not_here_is_said_and_counted) {
+    add_outcome(1, "done", "null");
+    add_outcome(_i == 0 ? 9 : 2, "done", "null");
+    if (_i == 1) {
+        snprintf(
+            bodies[1], sizeof(bodies[1]),
+            "{\"orderId\":2,\"createdAt\":\"2026-11-22T17:16:00.000Z\",\"productId\":7,\"status\":"
+            "\"done\",\"updatedAt\":\"2026-11-22T17:16:32.123Z\"}");
+        deliveries[1] = fake_delivery("id", bodies[1]);
+    }
+    deliver(ORDER_UPDATED);
+    answer_finish(1, false);
+    answer_known(2);
+    ck_assert(unknown_is(1));
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
+    ck_assert_uint_eq(fake_broker.parked_count, 0);
+}
+END_TEST
+
+START_TEST(who_cannot_be_looked_up_is_tried_again) {
+    add_outcome(1, "done", "null");
+    deliver(ORDER_UPDATED);
+    answer_finish(0, false);
+    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_KNOWN);
+    fake_pg_fail(ERR_UNAVAILABLE);
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 0);
+    wait_for_request();
+    answer_finish(0, false);
+    answer_known(1);
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
+}
+END_TEST
+
+/* From the order's acceptance on, by its own row: not from the decision. */
+START_TEST(fulfilment_counts_from_the_acceptance) {
+    struct buf text;
+    PGresult *rows = fake_rows(3);
+    add_outcome(1, "done", "null");
+    deliver(ORDER_UPDATED);
+    fake_row(rows, "iiT", INT64_C(1), INT64_C(7), clock_unix_ms() - 3000);
+    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_FINISH);
+    fake_pg_answer(rows, NULL, NULL);
+    buf_init(&text, 0);
+    metrics_render(&text);
+    buf_append_char(&text, '\0');
+    const char *sum = strstr(buf_bytes(&text), "prodorder_order_fulfilment_seconds_sum ");
+    ck_assert_ptr_nonnull(sum);
+    double seconds = strtod(strchr(sum, ' '), NULL);
+    ck_assert(seconds >= 3.0 && seconds < 3.0 + PATIENCE_MS);
+    buf_free(&text);
 }
 END_TEST
 
@@ -211,6 +297,9 @@ int main(void) {
     tcase_add_test(tcase, outcomes_are_one_update_then_lists_then_the_acknowledgement);
     tcase_add_test(tcase, every_product_that_moved_loses_its_list);
     tcase_add_test(tcase, hearing_twice_changes_nothing);
+    tcase_add_loop_test(tcase, an_outcome_of_an_order_that_is_not_here_is_said_and_counted, 0, 2);
+    tcase_add_test(tcase, who_cannot_be_looked_up_is_tried_again);
+    tcase_add_test(tcase, fulfilment_counts_from_the_acceptance);
     tcase_add_test(tcase, the_database_is_away_for_a_while);
     tcase_add_loop_test(tcase, redis_may_be_gone, 0, 2);
     tcase_add_test(tcase, a_refused_outcome_is_parked_alone);

@@ -24,7 +24,9 @@ enum { PATIENCE_MS = 10000, FIRST_OUTBOX_ID = 1, ORDERS_MAX = 8 };
 
 static struct consumer consumer;
 static struct broker_delivery deliveries[ORDERS_MAX];
-static char bodies[ORDERS_MAX][256];
+static char bodies[ORDERS_MAX][512];
+/* Of an order of the ledger, before its request id and its createdAt, which is NULL in old rows. */
+#define LEDGER_TYPES "ittTiitT"
 static size_t delivery_count;
 
 static void setup(void) {
@@ -101,6 +103,11 @@ static const struct fake_pg_request *expect_commit(void) {
     return &fake_pg.requests[0];
 }
 
+#define OUTCOME(order, quantity, status)                                                           \
+    "\"orderId\":" order                                                                           \
+    ",\"createdAt\":\"2026-11-22T17:16:32.123Z\",\"productId\":7,\"quantity\":" quantity           \
+    ",\"status\":\"" status "\""
+
 static bool published(const char *key, const char *part) {
     for (size_t i = 0; i < fake_broker.published; i++) {
         if (strcmp(fake_broker.messages[i].routing_key, key) == 0 &&
@@ -144,17 +151,17 @@ START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
     ck_assert_uint_eq(fake_broker.published + fake_broker.acks[0], 0); /* commit first */
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert_uint_eq(fake_broker.published, 5);
-    ck_assert(published("order.updated", "\"orderId\":1,\"productId\":7,\"status\":\"done\""));
-    ck_assert(published("order.updated", "\"orderId\":2,\"productId\":7,\"status\":\"rejected\","
-                                         "\"reason\":\"out_of_stock\""));
+    ck_assert(published("order.updated", OUTCOME("1", "3", "done")));
+    ck_assert(
+        published("order.updated", OUTCOME("2", "3", "rejected") ",\"reason\":\"out_of_stock\""));
     ck_assert(published("product.updated", "\"id\":7,\"name\":\"thing\",\"price\":19.90,\"qty\":0,"
                                            "\"version\":4"));
-    ck_assert_str_eq(fake_broker.messages[0].correlation_id, "r-1");
-    for (size_t i = 0; i < 5; i++) { /* order 2's trace: its own outcome's, nobody else's */
-        bool second = strcmp(fake_broker.messages[i].correlation_id, "r-2") == 0;
-        ck_assert_str_eq(fake_broker.messages[i].traceparent, second ? "00-trace" : "");
-        ck_assert_str_eq(fake_broker.messages[i].tracestate, second ? "a=1" : "");
-    }
+    ck_assert(published("order.updated", "\"requestid\":\"r-1\""));
+    /* order 2's trace: its own outcome's, nobody else's */
+    ck_assert_uint_eq(fake_broker_count("traceparent"), 1);
+    ck_assert_uint_eq(fake_broker_count("\"traceparent\":\"00-trace\",\"tracestate\":\"a=1\","
+                                        "\"requestid\":\"r-2\""),
+                      1);
     ck_assert_uint_eq(fake_broker.acks[0], 0); /* not before the cache */
     fake_cache_run();
     ck_assert_int_eq(fake_cache_version("product:7"), 4);
@@ -181,10 +188,11 @@ START_TEST(copies_within_a_batch_count_once_and_are_all_told) {
 END_TEST
 
 START_TEST(a_redelivery_is_answered_from_the_ledger) {
-    PGresult *ledger = fake_rows(6);
-    fake_row(ledger, "ittTii", INT64_C(1), "done", NULL, CREATED_MS + 5000, INT64_C(7), INT64_C(3));
-    fake_row(ledger, "ittTii", INT64_C(2), "rejected", "out_of_stock", CREATED_MS, INT64_C(7),
-             INT64_C(1));
+    PGresult *ledger = fake_rows(8);
+    fake_row(ledger, LEDGER_TYPES, INT64_C(1), "done", NULL, CREATED_MS + 5000, INT64_C(7),
+             INT64_C(3), "r-1", CREATED_MS);
+    fake_row(ledger, LEDGER_TYPES, INT64_C(2), "rejected", "out_of_stock", CREATED_MS, INT64_C(7),
+             INT64_C(1), "r-2", CREATED_MS);
     add_order(1, 7, 3);
     add_order(2, 7, 1); /* there would be stock by now: what was decided stands */
     deliver();
@@ -196,24 +204,83 @@ START_TEST(a_redelivery_is_answered_from_the_ledger) {
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
     ck_assert_uint_eq(fake_broker.published, 2);
-    ck_assert(published("order.updated",
-                        "\"orderId\":1,\"productId\":7,\"status\":\"done\","
-                        "\"reason\":null,\"updatedAt\":\"2026-11-22T17:16:37.123Z\""));
+    ck_assert(published(
+        "order.updated",
+        OUTCOME("1", "3", "done") ",\"reason\":null,\"updatedAt\":\"2026-11-22T17:16:37.123Z\""));
     ck_assert(published("order.updated", "\"status\":\"rejected\",\"reason\":\"out_of_stock\""));
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
 END_TEST
 
 /*
- * An order database that was restored from a backup gives ids out again.
+ * An order database that was restored from a backup gives ids out again: those are other orders.
+ * 0: another createdAt; 1: a row of a version before, with another request id
+ */
+START_TEST(an_order_whose_id_came_before_is_another_order) {
+    PGresult *ledger = fake_rows(8);
+    fake_row(ledger, LEDGER_TYPES, INT64_C(1), "done", NULL, CREATED_MS, INT64_C(8), INT64_C(4),
+             _i == 0 ? "r-1" : "other", CREATED_MS - 1);
+    if (_i == 1) {
+        ledger = fake_rows(8);
+        fake_row(ledger, "ittTiitt", INT64_C(1), "done", NULL, CREATED_MS, INT64_C(8), INT64_C(4),
+                 "other", NULL);
+    }
+    add_order(1, 7, 3);
+    deliver();
+    answer_lock(5, ledger);
+    answer_ids();
+    const struct fake_pg_request *commit = expect_commit();
+    const struct pg_call *insert = call_of(commit, &SQL_LEDGER_INSERT);
+    ck_assert_uint_eq(fake_param_count(insert, 0), 1);
+    ck_assert_int_eq(fake_param_int8_at(call_of(commit, &SQL_PRODUCT_UPDATE), 3, 0), 2);
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker.parked_count, 0);
+    ck_assert(published("order.updated", OUTCOME("1", "3", "done")));
+}
+END_TEST
+
+START_TEST(a_row_of_a_version_before_is_known_by_its_request_id) {
+    PGresult *ledger = fake_rows(8);
+    fake_row(ledger, "ittTiitt", INT64_C(1), "done", NULL, CREATED_MS, INT64_C(7), INT64_C(3),
+             "r-1", NULL);
+    add_order(1, 7, 3);
+    deliver();
+    answer_lock(5, ledger);
+    answer_ids();
+    ck_assert_ptr_null(call_of(expect_commit(), &SQL_LEDGER_INSERT));
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert(published("order.updated", OUTCOME("1", "3", "done")));
+}
+END_TEST
+
+/* The same id and time within a batch is a copy, the same id alone is not. */
+START_TEST(two_orders_of_one_id_in_a_batch_are_two) {
+    add_order(1, 7, 3);
+    add_order(1, 7, 2);
+    memcpy(strstr(bodies[1], "32.123Z"), "33.123Z", 7);
+    deliver();
+    answer_lock(5, NULL);
+    answer_ids();
+    const struct pg_call *insert = call_of(expect_commit(), &SQL_LEDGER_INSERT);
+    ck_assert_uint_eq(fake_param_count(insert, 0), 2);
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker_count("\"status\":\"done\""), 2);
+}
+END_TEST
+
+/*
  * 0: another product, 1: another quantity, 2: a status that nobody knows
  */
 START_TEST(an_order_that_the_ledger_has_otherwise_is_parked) {
     add_order(1, 7, 3);
     deliver();
-    PGresult *ledger = fake_rows(6);
-    fake_row(ledger, "ittTii", INT64_C(1), _i == 2 ? "lost" : "done", NULL, CREATED_MS,
-             _i == 0 ? INT64_C(8) : INT64_C(7), _i == 1 ? INT64_C(4) : INT64_C(3));
+    PGresult *ledger = fake_rows(8);
+    fake_row(ledger, LEDGER_TYPES, INT64_C(1), _i == 2 ? "lost" : "done", NULL, CREATED_MS,
+             _i == 0 ? INT64_C(8) : INT64_C(7), _i == 1 ? INT64_C(4) : INT64_C(3), "r-1",
+             CREATED_MS);
     answer_lock(5, ledger);
     ck_assert_uint_eq(fake_pg.rollbacks, 1);
     ck_assert_uint_eq(fake_broker.parked_count, 1);
@@ -250,13 +317,14 @@ END_TEST
 
 /* The commit was made, but its answer was lost: the ledger knows. */
 START_TEST(a_commit_of_unknown_outcome_is_not_applied_twice) {
-    PGresult *rows = fake_rows(6);
+    PGresult *rows = fake_rows(8);
     add_order(1, 7, 3);
     deliver();
     answer_lock(5, NULL);
     answer_ids();
     fake_pg_fail(ERR_UNAVAILABLE);
-    fake_row(rows, "ittTii", INT64_C(1), "done", NULL, CREATED_MS, INT64_C(7), INT64_C(3));
+    fake_row(rows, LEDGER_TYPES, INT64_C(1), "done", NULL, CREATED_MS, INT64_C(7), INT64_C(3),
+             "r-1", CREATED_MS);
     answer_lock(2, rows);
     const struct fake_pg_request *commit = expect_commit();
     ck_assert_ptr_null(call_of(commit, &SQL_PRODUCT_UPDATE));
@@ -376,6 +444,9 @@ int main(void) {
     tcase_add_test(tcase, a_batch_is_one_transaction_then_events_cache_and_acknowledgement);
     tcase_add_test(tcase, copies_within_a_batch_count_once_and_are_all_told);
     tcase_add_test(tcase, a_redelivery_is_answered_from_the_ledger);
+    tcase_add_loop_test(tcase, an_order_whose_id_came_before_is_another_order, 0, 2);
+    tcase_add_test(tcase, a_row_of_a_version_before_is_known_by_its_request_id);
+    tcase_add_test(tcase, two_orders_of_one_id_in_a_batch_are_two);
     tcase_add_loop_test(tcase, an_order_that_the_ledger_has_otherwise_is_parked, 0, 3);
     tcase_add_loop_test(tcase, the_database_fails_and_the_batch_is_decided_afresh, 0,
                         2 * (int)UNIT_COUNT(PASSING));

@@ -124,7 +124,7 @@ START_TEST(only_what_changed_gets_a_version_and_an_event) {
     ck_assert_int_eq(set.items[2].product.updated_ms, 5000); /* the clock stepped back */
     ck_assert_int_eq(events[0].id, 71);
     ck_assert_int_eq(events[1].id, 72);
-    ck_assert_str_eq(events[1].message_id, "product.updated-3-v31");
+    ck_assert_str_eq(events[1].message_id, "product.updated-3-v31-5000");
     ck_assert_str_eq(events[1].trace.request_id, "request");
     ck_assert_str_eq(events[1].trace.parent, "trace");
     ck_assert_str_eq(events[1].trace.state, "a=1");

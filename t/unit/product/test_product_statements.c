@@ -115,7 +115,7 @@ START_TEST(limits_are_the_table_s_too) {
 END_TEST
 
 START_TEST(the_ledger_takes_an_order_once) {
-    struct pg_call call = { .statement = &SQL_LEDGER_INSERT, .param_count = 7 };
+    struct pg_call call = { .statement = &SQL_LEDGER_INSERT, .param_count = 8 };
     call.params[0] = numbers_of(11, 12, 13);
     call.params[1] = numbers_of(1, 1, 99);
     call.params[2] = numbers_of(1, 1, 1);
@@ -123,13 +123,18 @@ START_TEST(the_ledger_takes_an_order_once) {
     call.params[4] = texts_of(NULL, "out_of_stock", "product_not_found");
     call.params[5] = times_of(AT_MS);
     call.params[6] = texts_of("r", "r", "r");
+    call.params[7] = times_of(AT_MS);
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_DUPLICATE);
+    struct pg_call again = call; /* of another time: another order */
+    again.params[7] = times_of(AT_MS + 1);
+    ck_assert_int_eq(database_run(&again, NULL, NULL), ERR_OK);
     struct pg_call find = { .statement = &SQL_LEDGER_FIND, .param_count = 1 };
     find.params[0] = numbers_of(12, 11, 77);
-    const char *rows = database_rows(&find, "ittT");
-    ck_assert_ptr_nonnull(strstr(rows, "11 done - 1795367792123 / "));
-    ck_assert_ptr_nonnull(strstr(rows, "12 rejected out_of_stock 1795367792123 / "));
+    const char *rows = database_rows(&find, "ittTiitT");
+    ck_assert_ptr_nonnull(strstr(rows, "11 done - 1795367792123 1 1 r 1795367792123 / "));
+    ck_assert_ptr_nonnull(strstr(rows, "11 done - 1795367792123 1 1 r 1795367792124 / "));
+    ck_assert_ptr_nonnull(strstr(rows, "12 rejected out_of_stock 1795367792123 1 1 r "));
     call.params[0] = numbers_of(21, 22, 23);
     call.params[4] = texts_of("out_of_stock", "out_of_stock", "out_of_stock");
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA); /* done, with a reason */
@@ -175,7 +180,9 @@ END_TEST
 /* As the version before tracestate wrote it, and writes it while another process has migrated. */
 #define OLD_EVENT(id)                                                                              \
     "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent, body,"          \
-    " available_at) VALUES (" id ", 'order.updated', 'm', 'old', 'trace', '{}', now())"
+    " available_at) VALUES (" id ", 'order.updated', 'm', 'old', 'trace', '{}', now());"           \
+    "INSERT INTO stock_ledger (order_id, product_id, quantity, status, decided_at, request_id)"    \
+    " VALUES (" id ", 1, 1, 'done', now(), 'old')"
 
 START_TEST(a_database_of_the_version_before_is_taken_over) {
     const struct pg_migration first[] = { PRODUCT_MIGRATIONS[0], { 0 } };
@@ -188,6 +195,10 @@ START_TEST(a_database_of_the_version_before_is_taken_over) {
     read.params[0] = numbers_of(1, 2, 3);
     ck_assert_str_eq(database_rows(&read, "itttttt"),
                      "1 order.updated m old trace - {} / 2 order.updated m old trace - {} / ");
+    struct pg_call find = { .statement = &SQL_LEDGER_FIND, .param_count = 1 };
+    find.params[0] = numbers_of(1, 2, 3);
+    ck_assert_str_eq(database_rows(&find, "it"), "1 done / 2 done / ");
+    ck_assert_ptr_nonnull(strstr(database_rows(&find, "i"), "1 / 2 / "));
     database_close();
 }
 END_TEST

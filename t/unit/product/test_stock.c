@@ -25,7 +25,7 @@ struct want {
     { ORDER_REJECTED, REASON_PRODUCT_NOT_FOUND }
 
 /*
- * {order, product, quantity, known}, then what is wanted; product 1 has `qty`, product 2 has 100.
+ * {order, its createdAt, product, quantity, known}, then what is wanted; product 1 has `qty`, product 2 has 100.
  */
 static const struct {
     const char *name;
@@ -34,61 +34,79 @@ static const struct {
     struct want wants[6];
     int64_t taken;
 } CASES[] = {
-    { "one fits", 5, { { 1, 1, 5, .known = false } }, { DONE }, 5 },
-    { "one is too large", 5, { { 1, 1, 6, .known = false } }, { SOLD_OUT }, 0 },
-    { "nothing is left", 0, { { 1, 1, 1, .known = false } }, { SOLD_OUT }, 0 },
-    { "no such product", 5, { { 1, 9, 1, .known = false } }, { UNKNOWN }, 0 },
+    { "one fits", 5, { { 1, 0, 1, 5, .known = false } }, { DONE }, 5 },
+    { "one is too large", 5, { { 1, 0, 1, 6, .known = false } }, { SOLD_OUT }, 0 },
+    { "nothing is left", 0, { { 1, 0, 1, 1, .known = false } }, { SOLD_OUT }, 0 },
+    { "no such product", 5, { { 1, 0, 9, 1, .known = false } }, { UNKNOWN }, 0 },
     { "first come, first served",
       5,
-      { { 9, 1, 3, .known = false }, { 1, 1, 3, .known = false }, { 5, 1, 2, .known = false } },
+      { { 9, 0, 1, 3, .known = false },
+        { 1, 0, 1, 3, .known = false },
+        { 5, 0, 1, 2, .known = false } },
       { DONE, SOLD_OUT, DONE },
       5 },
     { "a rejected one takes nothing",
       5,
-      { { 1, 1, 6, .known = false }, { 2, 1, 5, .known = false } },
+      { { 1, 0, 1, 6, .known = false }, { 2, 0, 1, 5, .known = false } },
       { SOLD_OUT, DONE },
       5 },
     { "products do not share",
       1,
-      { { 1, 1, 1, .known = false }, { 2, 2, 100, .known = false }, { 3, 1, 1, .known = false } },
+      { { 1, 0, 1, 1, .known = false },
+        { 2, 0, 2, 100, .known = false },
+        { 3, 0, 1, 1, .known = false } },
       { DONE, DONE, SOLD_OUT },
       1 },
     { "a copy takes nothing",
       10,
-      { { 1, 1, 4, .known = false }, { 1, 1, 4, .known = false }, { 1, 1, 4, .known = false } },
+      { { 1, 0, 1, 4, .known = false },
+        { 1, 0, 1, 4, .known = false },
+        { 1, 0, 1, 4, .known = false } },
       { DONE, DONE, DONE },
       4 },
     { "a copy of a rejected one stays rejected",
       3,
-      { { 1, 1, 4, .known = false }, { 2, 1, 3, .known = false }, { 1, 1, 4, .known = false } },
+      { { 1, 0, 1, 4, .known = false },
+        { 2, 0, 1, 3, .known = false },
+        { 1, 0, 1, 4, .known = false } },
       { SOLD_OUT, DONE, SOLD_OUT },
       3 },
     { "the first copy counts, and its place",
       4,
-      { { 7, 1, 4, .known = false }, { 2, 1, 1, .known = false }, { 7, 1, 4, .known = false } },
+      { { 7, 0, 1, 4, .known = false },
+        { 2, 0, 1, 1, .known = false },
+        { 7, 0, 1, 4, .known = false } },
       { DONE, SOLD_OUT, DONE },
       4 },
     { "the ledger knows it: done stays done",
       0,
-      { { 1, 1, 4, .known = true, .status = ORDER_DONE } },
+      { { 1, 0, 1, 4, .known = true, .status = ORDER_DONE } },
       { DONE },
       0 },
     { "the ledger knows it: rejected stays, though there is stock",
       10,
-      { { 1, 1, 4, .known = true, .status = ORDER_REJECTED, .reason = REASON_OUT_OF_STOCK },
-        { 2, 1, 4, .known = false } },
+      { { 1, 0, 1, 4, .known = true, .status = ORDER_REJECTED, .reason = REASON_OUT_OF_STOCK },
+        { 2, 0, 1, 4, .known = false } },
       { SOLD_OUT, DONE },
       4 },
     { "the ledger knows both copies",
       10,
-      { { 1, 9, 4, .known = true, .status = ORDER_REJECTED, .reason = REASON_PRODUCT_NOT_FOUND },
-        { 1, 9, 4, .known = true, .status = ORDER_REJECTED, .reason = REASON_PRODUCT_NOT_FOUND } },
+      { { 1, 0, 9, 4, .known = true, .status = ORDER_REJECTED, .reason = REASON_PRODUCT_NOT_FOUND },
+        { 1, 0, 9, 4, .known = true, .status = ORDER_REJECTED,
+          .reason = REASON_PRODUCT_NOT_FOUND } },
       { UNKNOWN, UNKNOWN },
       0 },
+    { "the same id at another time is another order",
+      10,
+      { { 1, 5, 1, 4, .known = false },
+        { 1, 6, 1, 4, .known = false },
+        { 1, 5, 1, 4, .known = false } },
+      { DONE, DONE, DONE },
+      8 },
     { "the largest numbers",
       INT64_C(2147483647),
-      { { INT64_MAX, 1, 1000000, .known = false },
-        { INT64_MAX - 1, INT64_MAX, 1, .known = false } },
+      { { INT64_MAX, 0, 1, 1000000, .known = false },
+        { INT64_MAX - 1, 0, INT64_MAX, 1, .known = false } },
       { DONE, UNKNOWN },
       1000000 },
 };
@@ -117,7 +135,7 @@ END_TEST
 
 START_TEST(nothing_to_decide_is_fine) {
     struct stock_level level = { 1, 5, 0 };
-    struct stock_order order = { 1, 1, 5, .known = false };
+    struct stock_order order = { 1, 0, 1, 5, .known = false };
     struct stock_order *pointers[] = { &order }, *scratch[1];
     stock_decide(&level, 1, pointers, 0, scratch);
     ck_assert_int_eq(level.qty, 5);
@@ -167,9 +185,11 @@ static void make_batch(struct batch *batch) {
             *order = batch->orders[below((uint32_t)i)]; /* a copy, of a known one too */
             continue;
         }
-        *order = (struct stock_order){ .order_id = 1000 - (int64_t)i * (below(2) == 0 ? 1 : -1),
-                                       .product_id = below(LEVELS_MAX * 2 + 2) + 1,
-                                       .quantity = below(12) + 1 };
+        *order =
+            (struct stock_order){ .order_id = 1000 - (int64_t)(i / 2) * (below(2) == 0 ? 1 : -1),
+                                  .created_ms = (int64_t)i % 2, /* ids come again */
+                                  .product_id = below(LEVELS_MAX * 2 + 2) + 1,
+                                  .quantity = below(12) + 1 };
         if (below(6) == 0) {
             order->known = true;
             order->status = below(2) == 0 ? ORDER_DONE : ORDER_REJECTED;
@@ -197,7 +217,8 @@ static void model(struct batch *batch, struct want *wants) {
     for (size_t i = 0; i < batch->order_count; i++) {
         const struct stock_order *order = &batch->orders[i];
         size_t k = 0;
-        while (k < i && batch->orders[k].order_id != order->order_id) {
+        while (k < i && (batch->orders[k].order_id != order->order_id ||
+                         batch->orders[k].created_ms != order->created_ms)) {
             k++;
         }
         if (k < i) {

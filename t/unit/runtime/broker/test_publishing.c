@@ -295,6 +295,7 @@ START_TEST(sizes_are_checked_at_their_edges) {
     memset(trace, 't', cases[_i].traceparent);
     memset(state, 's', cases[_i].tracestate);
     struct broker_message message = { .routing_key = key,
+                                      .content_type = "application/json",
                                       .message_id = id,
                                       .trace = { id, trace, state },
                                       .body = body,

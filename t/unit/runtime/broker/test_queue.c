@@ -9,6 +9,7 @@
 static struct send_item item_of(uint64_t cookie, const char *body, size_t body_length) {
     return (struct send_item){
         .message = { .routing_key = "order.created",
+                     .content_type = "text/x",
                      .message_id = "m-1",
                      .trace = { "r-1", "", "a=1" },
                      .body = body,
@@ -48,6 +49,7 @@ START_TEST(messages_come_out_whole_and_in_order) {
     ck_assert_uint_eq(item.cookie, 1);
     ck_assert_uint_eq(item.queued_us, 7);
     ck_assert_str_eq(item.message.routing_key, "order.created");
+    ck_assert_str_eq(item.message.content_type, "text/x");
     ck_assert_str_eq(item.message.message_id, "m-1");
     ck_assert_str_eq(item.message.trace.request_id, "r-1");
     ck_assert_str_eq(item.message.trace.parent, "");

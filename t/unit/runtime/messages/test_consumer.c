@@ -1,7 +1,7 @@
 /* link: t/unit/fake_broker.c */
 /*
  * runtime/messages/consumer: each event exactly as often as it takes. An item is a number, its
- * body.
+ * data.
  */
 #include "base/clock.h"
 #include "runtime/messages/consumer.h"
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BATCH_MAX = 16, QUEUE = 2, PATIENCE_MS = 5000, RUNS_MAX = 256 };
+enum { BATCH_MAX = 16, QUEUE = 2, PATIENCE_MS = 5000, RUNS_MAX = 256, ITEMS_MAX = 1000 };
 
 struct run {
     int first;
@@ -31,13 +31,13 @@ static char bodies[BATCH_MAX][24];
 /* What run() does at once; `held`: leave it to the test. */
 static bool held;
 static enum err (*verdict)(int item);
-static int applied[BATCH_MAX]; /* how often an item was in a segment that succeeded */
+static int applied[ITEMS_MAX]; /* how often an item was in a segment that succeeded */
 
-static enum err decode(void *ctx, struct arena *arena, const struct broker_delivery *delivery,
-                       void *item, const char **ret_why) {
+static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
+                       const char **ret_why) {
     char *end;
     ck_assert_ptr_eq(ctx, &consumer);
-    char *copy = arena_copy(arena, delivery->message.body, delivery->message.body_length);
+    char *copy = arena_copy(arena, event->data.data, event->data.len);
     long number = strtol(copy, &end, 10);
     if (*end != '\0' || end == copy) {
         *ret_why = "not a number";
@@ -75,6 +75,7 @@ static void run(void *ctx, void *items, size_t count) {
 
 static void setup(void) {
     struct consumer_options options = { .name = "test",
+                                        .type = "number",
                                         .queue = QUEUE,
                                         .item_bytes = sizeof(int),
                                         .batch_max = BATCH_MAX,
@@ -166,14 +167,114 @@ START_TEST(a_batch_of_nothing_but_rubbish_is_acknowledged) {
 }
 END_TEST
 
-/* ---- bad data ---- */
-
 static unsigned bad_items; /* a bit each */
 static enum err bad_err;
 
 static enum err refuse_bad(int item) {
     return (bad_items & 1u << item) != 0 ? bad_err : ERR_OK;
 }
+
+/* ---- messages of many events ---- */
+
+/* A batch of the numbers from `first` on, in static memory; `type` of all of them. */
+static const char *batch_of(int first, int count, const char *type) {
+    static struct buf text;
+    buf_free(&text);
+    buf_init(&text, 0);
+    for (int i = 0; i < count; i++) {
+        buf_appendf(&text,
+                    "%c{\"specversion\":\"1.0\",\"id\":\"e-%d\",\"source\":\"/t\",\"type\":\"%s\","
+                    "\"data\":%d}",
+                    i == 0 ? '[' : ',', first + i, type, first + i);
+    }
+    buf_append(&text, count == 0 ? "[]" : "]", count == 0 ? 3 : 2);
+    return buf_bytes(&text);
+}
+
+START_TEST(a_message_of_many_events_is_several_segments_and_one_acknowledgement) {
+    const char *texts[] = { batch_of(0, 2 * BATCH_MAX + 3, "number") };
+    deliver_texts(texts, 1);
+    wait_for_ack();
+    ck_assert_uint_eq(run_count, 3);
+    ck_assert_uint_eq(runs[1].count, BATCH_MAX);
+    ck_assert_int_eq(runs[2].first, 2 * BATCH_MAX);
+    for (int i = 0; i < 2 * BATCH_MAX + 3; i++) {
+        ck_assert_int_eq(applied[i], 1);
+    }
+    ck_assert_uint_eq(fake_broker.parked_count, 0);
+}
+END_TEST
+
+START_TEST(small_messages_share_a_segment_with_part_of_a_large_one) {
+    const char *texts[] = { "900", batch_of(0, BATCH_MAX, "number"), "901" };
+    deliver_texts(texts, 3);
+    wait_for_ack();
+    ck_assert_uint_eq(run_count, 2);
+    ck_assert_uint_eq(runs[0].count, BATCH_MAX);
+    ck_assert_uint_eq(runs[1].count, 2);
+    ck_assert_int_eq(applied[900] + applied[901] + applied[BATCH_MAX - 1], 3);
+}
+END_TEST
+
+START_TEST(a_bad_event_is_parked_alone_and_its_neighbours_go_on) {
+    const char *texts[] = { batch_of(0, 3, "number") };
+    bad_items = 1u << 1;
+    bad_err = ERR_REJECTED_DATA;
+    verdict = refuse_bad;
+    deliver_texts(texts, 1);
+    wait_for_ack();
+    ck_assert_int_eq(applied[0] + applied[2], 2);
+    ck_assert_uint_eq(fake_broker.parked_count, 1);
+    ck_assert_ptr_eq(fake_broker.parked[0].delivery, &deliveries[0]);
+    ck_assert_str_eq(
+        fake_broker.parked[0].body,
+        "[{\"specversion\":\"1.0\",\"id\":\"e-1\",\"source\":\"/t\",\"type\":\"number\","
+        "\"data\":1}]");
+}
+END_TEST
+
+START_TEST(an_event_of_another_type_is_parked) {
+    const char *texts[] = { batch_of(0, 1, "letter") };
+    deliver_texts(texts, 1);
+    wait_for_ack();
+    ck_assert_uint_eq(run_count, 0);
+    ck_assert_str_eq(fake_broker.parked[0].reason, "type is not that of the queue");
+}
+END_TEST
+
+START_TEST(a_message_without_events_is_acknowledged) {
+    const char *texts[] = { batch_of(0, 0, "") };
+    deliver_texts(texts, 1);
+    wait_for_ack();
+    ck_assert_uint_eq(run_count + fake_broker.parked_count, 0);
+}
+END_TEST
+
+/* Nobody knows how many events it has: it is parked as it came. */
+START_TEST(a_batch_that_cannot_be_read_is_parked_whole) {
+    static const char *const REASONS[] = { "the batch is not JSON", "more than 1000 events" };
+    const char *texts[] = { _i == 0 ? "[{\"specversion\":\"1.0\"},{]"
+                                    : batch_of(0, EVENT_COUNT_MAX + 1, "number"),
+                            "7" };
+    deliver_texts(texts, 2);
+    wait_for_ack();
+    ck_assert_uint_eq(fake_broker.parked_count, 1);
+    ck_assert_str_eq(fake_broker.parked[0].reason, REASONS[_i]);
+    ck_assert_str_eq(fake_broker.parked[0].body, "");
+    ck_assert_int_eq(applied[7], 1);
+}
+END_TEST
+
+START_TEST(a_batch_may_have_as_many_events_as_the_limit) {
+    const char *texts[] = { batch_of(0, EVENT_COUNT_MAX, "number") };
+    deliver_texts(texts, 1);
+    wait_for_ack();
+    ck_assert_int_eq(applied[0] + applied[EVENT_COUNT_MAX - 1], 2);
+    ck_assert_uint_eq(fake_broker.parked_count, 0);
+}
+END_TEST
+
+/* ---- bad data ---- */
 
 static const unsigned BAD_SETS[] = {
     0x0001, 0x8000, 0x0100, 0x0080, 0x0003, 0x8001, 0x5555, 0xFFFF, 0x0FF0, 0x1010,
@@ -307,6 +408,13 @@ int main(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_batch_is_one_segment_and_one_acknowledgement);
     tcase_add_test(tcase, what_cannot_be_decoded_is_parked_with_the_reason);
+    tcase_add_test(tcase, a_message_of_many_events_is_several_segments_and_one_acknowledgement);
+    tcase_add_test(tcase, small_messages_share_a_segment_with_part_of_a_large_one);
+    tcase_add_test(tcase, a_bad_event_is_parked_alone_and_its_neighbours_go_on);
+    tcase_add_test(tcase, an_event_of_another_type_is_parked);
+    tcase_add_test(tcase, a_message_without_events_is_acknowledged);
+    tcase_add_loop_test(tcase, a_batch_that_cannot_be_read_is_parked_whole, 0, 2);
+    tcase_add_test(tcase, a_batch_may_have_as_many_events_as_the_limit);
     tcase_add_test(tcase, a_batch_of_nothing_but_rubbish_is_acknowledged);
     tcase_add_loop_test(tcase, halving_parks_exactly_the_bad_items, 0, (int)UNIT_COUNT(BAD_SETS));
     tcase_add_test(tcase, one_bad_item_costs_a_logarithm_of_attempts);

@@ -19,14 +19,24 @@ enum { SWEEP_MS = 15, SWEEP_MAX = 4, BACKLOG_BELOW = 2, PATIENCE_MS = 5000 };
 static struct loop *loop;
 static struct outbox outbox;
 
+#define BODY(id, data) STR("{\"specversion\":\"1.0\",\"id\":\"" id "\",\"data\":" data "}")
+
 static const struct outbox_event EVENTS[] = {
-    { 101, "order.created", "m-101", { "request-1", "00-aa-bb-01", "a=1" }, STR("{\"a\":1}"), 0 },
-    { 102, "order.updated", "m-102", { "request-2", "", "" }, STR("{}"), 0 },
-    { 103, "order.created", "m-103", { "", "", "" }, STR("{\"c\":\"x\"}"), 0 },
+    { 101,
+      "order.created",
+      "m-101",
+      { "request-1", "00-aa-bb-01", "a=1" },
+      BODY("m-101", "{\"a\":1}"),
+      0 },
+    { 102, "order.updated", "m-102", { "request-2", "", "" }, BODY("m-102", "{}"), 0 },
+    { 103, "order.created", "m-103", { "", "", "" }, BODY("m-103", "{\"c\":\"x\"}"), 0 },
 };
 
 static void setup(void) {
-    struct outbox_options options = { .sweep_interval_ms = SWEEP_MS,
+    struct outbox_options options = { .source = "/test",
+                                      .events_per_message_max = 1,
+                                      .event_message_bytes_max = 65536,
+                                      .sweep_interval_ms = SWEEP_MS,
                                       .sweep_batch_max = SWEEP_MAX,
                                       .backlog_below = BACKLOG_BELOW };
     log_init("test", LOG_LEVELS, 2);
@@ -65,8 +75,17 @@ static void run_for(uint64_t ms) {
     }
 }
 
-static void confirm(uint64_t cookie, bool confirmed) {
+/* The fate of the message that the event `id` was sent with last. */
+static void confirm(int64_t id, bool confirmed) {
+    char event_id[32];
+    snprintf(event_id, sizeof(event_id), "m-%lld", (long long)id);
+    uint64_t cookie = fake_broker_cookie(event_id);
     outbox_on_published(&outbox, &cookie, 1, confirmed);
+}
+
+static void expect_sent(size_t message, const char *event_id) {
+    ck_assert_uint_gt(fake_broker.published, message);
+    ck_assert_str_eq(fake_broker.messages[message].message_id, event_id);
 }
 
 static void expect_deleted(const int64_t *ids, size_t count) {
@@ -126,7 +145,7 @@ START_TEST(an_event_without_memory_fails_what_inserts_it) {
         arena_init(&small, bytes_max);
         buf_init(&body, 0);
         buf_append_str(&body, "{\"id\":1234567890}");
-        outbox_event_finish(&events[1], &small, &body, "k-%d", 7);
+        outbox_event_finish(&events[1], &small, "k-7", &body);
         struct pg_call call = outbox_insert_call(&arena, events, 2);
         bool whole = events[1].body.data != NULL;
         whole_count += whole;
@@ -144,28 +163,106 @@ END_TEST
 
 START_TEST(published_confirmed_deleted) {
     static const int64_t IDS[] = { 101, 102, 103 };
-    static const uint64_t COOKIES[] = { 101, 102, 103 };
+    uint64_t cookies[3];
     no_sweep();
     outbox_publish(&outbox, EVENTS, 3);
     ck_assert_uint_eq(fake_broker.published, 3);
     for (size_t i = 0; i < 3; i++) {
         const struct fake_message *message = &fake_broker.messages[i];
+        char batch[128];
+        snprintf(batch, sizeof(batch), "[%s]", EVENTS[i].body.data);
         ck_assert_str_eq(message->routing_key, EVENTS[i].routing_key);
+        ck_assert_str_eq(message->content_type, "application/cloudevents-batch+json");
         ck_assert_str_eq(message->message_id, EVENTS[i].message_id);
-        ck_assert_str_eq(message->correlation_id, EVENTS[i].trace.request_id);
-        ck_assert(str_equal(str_of(message->body), EVENTS[i].body));
-        ck_assert_uint_eq(message->cookie, (uint64_t)EVENTS[i].id);
+        ck_assert_str_eq(message->correlation_id, ""); /* each event has its own */
+        ck_assert_str_eq(message->traceparent, "");
+        ck_assert_str_eq(message->body, batch);
+        cookies[i] = message->cookie;
     }
-    ck_assert_str_eq(fake_broker.messages[0].traceparent, "00-aa-bb-01");
-    ck_assert_str_eq(fake_broker.messages[0].tracestate, "a=1");
-    ck_assert_str_eq(fake_broker.messages[1].traceparent, "");
-    ck_assert_str_eq(fake_broker.messages[1].tracestate, "");
     ck_assert(outbox_is_idle(&outbox)); /* nothing to delete yet */
-    outbox_on_published(&outbox, COOKIES, 3, true);
+    outbox_on_published(&outbox, cookies, 3, true);
     ck_assert(!outbox_is_idle(&outbox));
     expect_deleted(IDS, 3);
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert(outbox_is_idle(&outbox));
+}
+END_TEST
+
+/* ---- messages of several events ---- */
+
+START_TEST(events_of_one_type_share_a_message) {
+    static const int64_t IDS[] = { 101, 103 };
+    const struct outbox_event sorted[] = { EVENTS[0], EVENTS[2], EVENTS[1] };
+    no_sweep();
+    outbox.options.events_per_message_max = 2;
+    outbox_publish(&outbox, sorted, 3);
+    ck_assert_uint_eq(fake_broker.published, 2);
+    ck_assert_str_eq(fake_broker.messages[0].body,
+                     "[{\"specversion\":\"1.0\",\"id\":\"m-101\",\"data\":{\"a\":1}},"
+                     "{\"specversion\":\"1.0\",\"id\":\"m-103\",\"data\":{\"c\":\"x\"}}]");
+    ck_assert_str_eq(fake_broker.messages[1].routing_key, "order.updated");
+    confirm(103, true);
+    expect_deleted(IDS, 2);
+}
+END_TEST
+
+START_TEST(a_message_ends_at_its_number_of_events) {
+    struct outbox_event events[7];
+    no_sweep();
+    outbox.options.events_per_message_max = 3;
+    for (size_t i = 0; i < UNIT_COUNT(events); i++) {
+        events[i] = EVENTS[0];
+        events[i].id = (int64_t)i + 1;
+    }
+    outbox_publish(&outbox, events, UNIT_COUNT(events));
+    ck_assert_uint_eq(fake_broker.published, 3);
+    ck_assert_uint_eq(fake_broker_count("specversion"), 7);
+}
+END_TEST
+
+/* Two of these events and their brackets and comma; `_i` bytes less. */
+START_TEST(a_message_ends_at_its_size) {
+    const struct outbox_event same[] = { EVENTS[0], EVENTS[2] };
+    no_sweep();
+    outbox.options.events_per_message_max = 100;
+    outbox.options.event_message_bytes_max =
+        EVENTS[0].body.len + EVENTS[2].body.len + 3 - (size_t)_i;
+    outbox_publish(&outbox, same, 2);
+    ck_assert_uint_eq(fake_broker.published, _i == 0 ? 1 : 2);
+    if (_i == 0) {
+        ck_assert_uint_eq(strlen(fake_broker.messages[0].body),
+                          outbox.options.event_message_bytes_max);
+    }
+}
+END_TEST
+
+START_TEST(an_event_larger_than_a_message_may_be_goes_alone) {
+    no_sweep();
+    outbox.options.events_per_message_max = 100;
+    outbox.options.event_message_bytes_max = 10;
+    outbox_publish(&outbox, EVENTS, 3);
+    ck_assert_uint_eq(fake_broker.published, 3);
+}
+END_TEST
+
+START_TEST(the_bare_format_is_that_of_versions_before) {
+    struct outbox_event event = EVENTS[0];
+    event.body = STR("{\"specversion\":\"1.0\",\"id\":\"m-101\",\"source\":\"/s\",\"type\":\"t\","
+                     "\"requestid\":\"request-1\",\"data\":{\"a\":1}}");
+    no_sweep();
+    outbox.options.bare = true;
+    outbox.options.events_per_message_max = 100;
+    outbox_publish(&outbox, &event, 1);
+    ck_assert_uint_eq(fake_broker.published, 1);
+    const struct fake_message *message = &fake_broker.messages[0];
+    ck_assert_str_eq(message->content_type, "application/json");
+    ck_assert_str_eq(message->message_id, "m-101");
+    ck_assert_str_eq(message->correlation_id, "request-1");
+    ck_assert_str_eq(message->traceparent, "00-aa-bb-01");
+    ck_assert_str_eq(message->tracestate, "a=1");
+    ck_assert_ptr_eq(
+        strstr(message->body, "{\"a\":1,\"requestId\":\"request-1\",\"timestamp\":\"20"),
+        message->body);
 }
 END_TEST
 
@@ -185,7 +282,7 @@ START_TEST(what_is_under_way_is_not_sent_twice) {
     outbox_publish(&outbox, EVENTS, 2);
     outbox_publish(&outbox, EVENTS, 3);
     ck_assert_uint_eq(fake_broker.published, 3);
-    ck_assert_uint_eq(fake_broker.messages[2].cookie, 103);
+    expect_sent(2, "m-103");
     confirm(101, true);
     outbox_publish(&outbox, EVENTS, 1); /* after its confirm it may: hearing twice is harmless */
     ck_assert_uint_eq(fake_broker.published, 4);
@@ -221,15 +318,26 @@ static bool metric_is(const char *line) {
 }
 
 START_TEST(a_full_deletion_queue_leaves_rows_to_the_sweep) {
-    enum { QUEUE_MAX = 131072 };
+    enum { QUEUE_MAX = 131072, SHARE = 1000 };
+    static struct outbox_event events[SHARE];
+    int64_t id = 1;
     no_sweep();
-    confirm(1, true);
+    outbox_publish(&outbox, EVENTS, 1);
+    confirm(101, true);
     loop_tick(loop, 0); /* one deletion is under way */
-    for (uint64_t id = 2; id < QUEUE_MAX + 2; id++) {
-        confirm(id, true);
+    outbox.options.events_per_message_max = SHARE;
+    while (id <= QUEUE_MAX + 1) {
+        size_t count = 0;
+        while (count < SHARE && id <= QUEUE_MAX + 1) {
+            events[count++] = (struct outbox_event){
+                1000 + id++, "k", "m", { "", "", "" }, STR("{\"specversion\":1}"), 0
+            };
+        }
+        ck_assert(metric_is("\nprodorder_outbox_undeleted_total 0\n"));
+        outbox_publish(&outbox, events, count);
+        outbox_on_published(&outbox, &fake_broker.messages[fake_broker.published - 1].cookie, 1,
+                            true);
     }
-    ck_assert(metric_is("\nprodorder_outbox_undeleted_total 0\n"));
-    confirm(QUEUE_MAX + 2, true);
     ck_assert(metric_is("\nprodorder_outbox_undeleted_total 1\n"));
 }
 END_TEST
@@ -257,8 +365,10 @@ END_TEST
 static PGresult *rows_of(int64_t first, size_t count) {
     PGresult *rows = fake_rows(7);
     for (size_t i = 0; i < count; i++) {
-        fake_row(rows, "itttttt", first + (int64_t)i, "order.created", "m", "request",
-                 "00-aa-bb-01", i == 0 ? "a=1" : NULL, "{}");
+        char id[32];
+        snprintf(id, sizeof(id), "m-%lld", (long long)first + (long long)i);
+        fake_row(rows, "itttttt", first + (int64_t)i, "order.created", id, "request", "00-aa-bb-01",
+                 i == 0 ? "a=1" : NULL, "{\"specversion\":\"1.0\"}");
     }
     return rows;
 }
@@ -328,9 +438,9 @@ END_TEST
 static void answer_sweep(int64_t first, size_t count) {
     PGresult *rows = fake_rows(8);
     for (size_t i = 0; i < count; i++) {
-        char id[32], body[32];
+        char id[32], body[48];
         snprintf(id, sizeof(id), "m-%lld", (long long)first + (long long)i);
-        snprintf(body, sizeof(body), "{\"n\":%zu}", i);
+        snprintf(body, sizeof(body), "{\"specversion\":1,\"n\":%zu}", i);
         fake_row(rows, "itttttti", first + (int64_t)i, "order.created", id, "request", "", NULL,
                  body, CLAIM_OF(first + (int64_t)i));
     }
@@ -349,10 +459,9 @@ START_TEST(rows_left_behind_are_sent_again) {
     expect_sweep(0);
     answer_sweep(7, 2);
     ck_assert_uint_eq(fake_broker.published, 2);
-    ck_assert_uint_eq(fake_broker.messages[0].cookie, 7);
+    expect_sent(0, "m-7");
     ck_assert_str_eq(fake_broker.messages[0].routing_key, "order.created");
-    ck_assert_str_eq(fake_broker.messages[0].message_id, "m-7");
-    ck_assert_str_eq(fake_broker.messages[1].body, "{\"n\":1}");
+    ck_assert_str_eq(fake_broker.messages[1].body, "[{\"specversion\":1,\"n\":1}]");
     ck_assert(outbox_is_idle(&outbox));
     expect_sweep(0); /* and so on */
     answer_sweep(7, 0);
@@ -364,7 +473,7 @@ START_TEST(a_sweep_does_not_send_what_is_under_way) {
     expect_sweep(0);
     answer_sweep(101, 2);
     ck_assert_uint_eq(fake_broker.published, 2);
-    ck_assert_uint_eq(fake_broker.messages[1].cookie, 102);
+    expect_sent(1, "m-102");
 }
 END_TEST
 
@@ -376,8 +485,8 @@ START_TEST(a_sweep_does_not_send_what_was_confirmed_meanwhile) {
     confirm(102, false);
     answer_sweep(101, 3);
     ck_assert_uint_eq(fake_broker.published, 4);
-    ck_assert_uint_eq(fake_broker.messages[2].cookie, 102); /* not confirmed: it is */
-    ck_assert_uint_eq(fake_broker.messages[3].cookie, 103);
+    expect_sent(2, "m-102"); /* not confirmed: it is */
+    expect_sent(3, "m-103");
     confirm(103, true);
     no_sweep();
     const int64_t deleted[] = { 101, 103 };
@@ -387,6 +496,34 @@ START_TEST(a_sweep_does_not_send_what_was_confirmed_meanwhile) {
     expect_sweep(0);
     answer_sweep(101, 1); /* it was sent before this sweep: the deletion got lost */
     ck_assert_uint_eq(fake_broker.published, 5);
+}
+END_TEST
+
+/* Rows of versions before have the data only: their time is the last member, if it is one. */
+START_TEST(rows_of_versions_before_become_events) {
+    static const char *const BODIES[] = {
+        "{\"n\":1,\"requestId\":\"r\",\"timestamp\":\"2026-11-29T01:57:07.037Z\"}", "{\"n\":1}"
+    };
+    PGresult *rows = fake_rows(8);
+    char expected[512];
+    expect_sweep(0);
+    fake_row(rows, "itttttti", (int64_t)7, "order.created", "m-7", "request", "00-aa-bb-01", "a=1",
+             BODIES[_i], CLAIM_OF(7));
+    fake_pg_answer(rows, NULL, NULL);
+    const char *body = fake_broker.messages[0].body, *time = strstr(body, "\"time\":\"");
+    ck_assert_ptr_nonnull(time);
+    if (_i == 0) {
+        ck_assert_ptr_eq(strstr(time, "\"time\":\"2026-11-29T01:57:07.037Z\""), time);
+    }
+    snprintf(
+        expected, sizeof(expected),
+        "[{\"specversion\":\"1.0\",\"id\":\"m-7\",\"source\":\"/test\",\"type\":\"order.created\","
+        "%.*s,\"datacontenttype\":\"application/json\","
+        "\"dataschema\":\"/asyncapi.json#/components/schemas/order.created\","
+        "\"traceparent\":\"00-aa-bb-01\",\"tracestate\":\"a=1\",\"requestid\":\"request\","
+        "\"data\":%s}]",
+        33, time, BODIES[_i]);
+    ck_assert_str_eq(body, expected);
 }
 END_TEST
 
@@ -468,7 +605,6 @@ static void expect_released(const int64_t *ids, const int64_t *claims, size_t co
 }
 
 START_TEST(what_a_connection_took_with_it_is_released) {
-    static const uint64_t LOST[] = { 7, 101 };
     static const int64_t RELEASED[] = { 7, 101 }, CLAIMS[] = { CLAIM_OF(7), 0 };
     outbox_publish(&outbox, EVENTS, 2);
     expect_sweep(0);
@@ -477,7 +613,8 @@ START_TEST(what_a_connection_took_with_it_is_released) {
     ck_assert_uint_eq(fake_broker.published, 3);
     outbox_on_broker_state(&outbox, BROKER_DOWN);
     confirm(102, true); /* it had come before */
-    outbox_on_published(&outbox, LOST, 2, false);
+    confirm(7, false);
+    confirm(101, false);
     loop_tick(loop, 0);
     fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_RELAX);
     fake_pg_answer(NULL, NULL, NULL);
@@ -510,19 +647,18 @@ START_TEST(a_sweep_that_loses_the_broker_releases_the_rest) {
 END_TEST
 
 START_TEST(a_release_names_the_claim_that_was_lost) {
-    static const uint64_t LOST[] = { 101 };
     static const int64_t RELEASED[] = { 101 }, FIRST[] = { 0 }, SECOND[] = { CLAIM_OF(101) };
     no_sweep();
     outbox_publish(&outbox, EVENTS, 1);
     outbox_on_broker_state(&outbox, BROKER_DOWN);
-    outbox_on_published(&outbox, LOST, 1, false);
+    confirm(101, false);
     expect_released(RELEASED, FIRST, 1);
     outbox_on_broker_state(&outbox, BROKER_UP);
     expect_sweep(10);
     answer_sweep(101, 1);
     no_sweep();
     outbox_on_broker_state(&outbox, BROKER_DOWN);
-    outbox_on_published(&outbox, LOST, 1, false);
+    confirm(101, false);
     expect_released(RELEASED, SECOND, 1);
 }
 END_TEST
@@ -568,6 +704,11 @@ int main(void) {
     tcase_add_test(tcase, an_insert_without_memory_fails_its_request);
     tcase_add_test(tcase, an_event_without_memory_fails_what_inserts_it);
     tcase_add_test(tcase, published_confirmed_deleted);
+    tcase_add_test(tcase, events_of_one_type_share_a_message);
+    tcase_add_test(tcase, a_message_ends_at_its_number_of_events);
+    tcase_add_loop_test(tcase, a_message_ends_at_its_size, 0, 2);
+    tcase_add_test(tcase, an_event_larger_than_a_message_may_be_goes_alone);
+    tcase_add_test(tcase, the_bare_format_is_that_of_versions_before);
     tcase_add_test(tcase, what_was_not_confirmed_keeps_its_row_and_may_be_sent_again);
     tcase_add_test(tcase, what_is_under_way_is_not_sent_twice);
     tcase_add_test(tcase, confirms_that_arrive_during_a_deletion_share_the_next_one);
@@ -581,6 +722,7 @@ int main(void) {
     tcase_add_test(tcase, rows_left_behind_are_sent_again);
     tcase_add_test(tcase, a_sweep_does_not_send_what_is_under_way);
     tcase_add_test(tcase, a_sweep_does_not_send_what_was_confirmed_meanwhile);
+    tcase_add_loop_test(tcase, rows_of_versions_before_become_events, 0, 2);
     tcase_add_test(tcase, a_full_sweep_is_followed_by_another_one_soon);
     tcase_add_test(tcase, a_sweep_that_fails_is_repeated);
     tcase_add_loop_test(tcase, no_sweep_without_broker_or_database, 0, 3);
