@@ -52,7 +52,7 @@ void order_encode(const struct order *order, struct buf *out) {
     json_write_end_object(&writer);
 }
 
-struct outbox_event order_created_event(struct arena *arena, const struct order *order,
+struct teller_event order_created_event(struct arena *arena, const struct order *order,
                                         struct trace trace) {
     struct order_created created = {
         .order_id = order->id,
@@ -65,10 +65,10 @@ struct outbox_event order_created_event(struct arena *arena, const struct order 
     struct buf body;
     buf_init(&body, 0);
     contract_write_order_created(&created, id, &body);
-    struct outbox_event event = { .id = order->id,
+    struct teller_event event = { .id = order->id,
                                   .routing_key = KEY_ORDER_CREATED,
                                   .trace = trace };
-    outbox_event_finish(&event, arena, id, &body);
+    teller_event_finish(&event, arena, id, &body);
     return event;
 }
 

@@ -42,7 +42,7 @@ void order_encode(const struct order *order, struct buf *out);
  * Its order.created on the way into the outbox, whose row has the order's id. Message id and body
  * are in `arena`, `trace` must stay.
  */
-struct outbox_event order_created_event(struct arena *arena, const struct order *order,
+struct teller_event order_created_event(struct arena *arena, const struct order *order,
                                         struct trace trace);
 
 /*

@@ -34,7 +34,7 @@ struct insert_item {
  */
 struct insert_state {
     size_t first, span;
-    struct outbox_event *events; /* of [first, first + span) */
+    struct teller_event *events; /* of [first, first + span) */
 };
 
 static struct batcher inserts;

@@ -44,7 +44,7 @@ static struct {
     int64_t lowest_waiting_id;
     size_t told;
     /* of the page under way */
-    struct outbox_event *events;
+    struct teller_event *events;
     size_t event_count;
     int64_t page_end_id;
 } reconciler;
@@ -207,7 +207,7 @@ static void rows_inserted(void *ctx, enum err err, const struct pg_rows *rows) {
         return;
     }
     for (size_t i = 0; i < reconciler.event_count; i++) {
-        const struct outbox_event *event = &reconciler.events[i];
+        const struct teller_event *event = &reconciler.events[i];
         log_info("order told again", LOG_TRACE(event->trace), LOG_INT("orderId", event->id));
     }
     reconciler.told += reconciler.event_count;

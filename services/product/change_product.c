@@ -144,7 +144,7 @@ static enum flow_rc reply_product(struct flow *flow) {
 struct change_state {
     struct pg_session *session;
     struct product_set set;
-    struct outbox_event *events;
+    struct teller_event *events;
     size_t event_count;
     int64_t now_ms;
 };
@@ -285,7 +285,7 @@ static void locked(void *ctx, enum err err, const struct pg_rows *rows) {
         item->outcome = apply_one(item, product_set_find(&state->set, item->change.id));
     }
     state->event_count = product_set_changed_count(&state->set);
-    state->events = arena_array(&batch->arena, state->event_count, sizeof(struct outbox_event));
+    state->events = arena_array(&batch->arena, state->event_count, sizeof(struct teller_event));
     if (state->events == NULL) {
         abandon(batch, ERR_NO_MEMORY);
         return;

@@ -98,7 +98,7 @@ static enum flow_rc reply_created(struct flow *flow) {
 static void run_insert(void *ctx, struct batch *batch);
 
 static void finish(struct batch *batch, enum err err) {
-    struct outbox_event *events = batch->state;
+    struct teller_event *events = batch->state;
     for (size_t i = 0; i < batch->count; i++) {
         struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
         if (err == ERR_OK) {
@@ -166,7 +166,7 @@ static void run_insert(void *ctx, struct batch *batch) {
         id_block_wait(&product_ids, ids_arrived, batch);
         return;
     }
-    struct outbox_event *events = arena_array(&batch->arena, batch->count, sizeof(*events));
+    struct teller_event *events = arena_array(&batch->arena, batch->count, sizeof(*events));
     if (events == NULL) {
         finish(batch, ERR_NO_MEMORY);
         return;

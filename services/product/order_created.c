@@ -37,7 +37,7 @@ static struct {
     size_t count;
     struct pg_session *session;
     struct product_set set;
-    struct outbox_event *events; /* order.updated for each order, then product.updated */
+    struct teller_event *events; /* order.updated for each order, then product.updated */
     size_t event_count;
     int64_t now_ms;
     uint64_t started_us;
@@ -203,7 +203,7 @@ static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
 
 /* ---- store ---- */
 
-static struct outbox_event order_event(struct arena *arena, const struct decision_item *item,
+static struct teller_event order_event(struct arena *arena, const struct decision_item *item,
                                        int64_t outbox_id) {
     struct order_updated updated = {
         .order_id = item->order.order_id,
@@ -215,14 +215,14 @@ static struct outbox_event order_event(struct arena *arena, const struct decisio
         .updated_ms = item->decided_ms,
         .trace = item->trace,
     };
-    struct outbox_event event = { .id = outbox_id,
+    struct teller_event event = { .id = outbox_id,
                                   .routing_key = KEY_ORDER_UPDATED,
                                   .trace = item->trace };
     char id[EVENT_ID_BYTES_MAX + 1];
     struct buf body;
     buf_init(&body, 0);
     contract_write_order_updated(&updated, id, &body);
-    outbox_event_finish(&event, arena, id, &body);
+    teller_event_finish(&event, arena, id, &body);
     return event;
 }
 

@@ -41,7 +41,7 @@ void product_encode(const struct product *product, struct buf *out) {
     json_write_end_object(&writer);
 }
 
-struct outbox_event product_event(struct arena *arena, const char *routing_key,
+struct teller_event product_event(struct arena *arena, const char *routing_key,
                                   const struct product *product, struct trace trace,
                                   int64_t outbox_id) {
     struct told_product told = {
@@ -57,8 +57,8 @@ struct outbox_event product_event(struct arena *arena, const char *routing_key,
     struct buf body;
     buf_init(&body, 0);
     contract_write_product_event(routing_key, &told, trace, id, &body);
-    struct outbox_event event = { .id = outbox_id, .routing_key = routing_key, .trace = trace };
-    outbox_event_finish(&event, arena, id, &body);
+    struct teller_event event = { .id = outbox_id, .routing_key = routing_key, .trace = trace };
+    teller_event_finish(&event, arena, id, &body);
     return event;
 }
 

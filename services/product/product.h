@@ -39,7 +39,7 @@ void product_encode(const struct product *product, struct buf *out);
  * product.created or product.updated on the way into the outbox, as row `outbox_id`. Message id and
  * body are in `arena`, `trace` must stay.
  */
-struct outbox_event product_event(struct arena *arena, const char *routing_key,
+struct teller_event product_event(struct arena *arena, const char *routing_key,
                                   const struct product *product, struct trace trace,
                                   int64_t outbox_id);
 

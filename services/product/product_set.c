@@ -58,7 +58,7 @@ size_t product_set_changed_count(const struct product_set *set) {
 }
 
 void product_set_finish(struct arena *arena, struct product_set *set, int64_t now_ms,
-                        int64_t first_outbox_id, struct outbox_event *ret_events) {
+                        int64_t first_outbox_id, struct teller_event *ret_events) {
     size_t next = 0;
     for (size_t i = 0; i < set->count; i++) {
         struct changed_product *item = &set->items[i];

@@ -43,7 +43,7 @@ size_t product_set_changed_count(const struct product_set *set);
  * `first_outbox_id` on.
  */
 void product_set_finish(struct arena *arena, struct product_set *set, int64_t now_ms,
-                        int64_t first_outbox_id, struct outbox_event *ret_events);
+                        int64_t first_outbox_id, struct teller_event *ret_events);
 /* The UPDATE of all changed products. */
 struct pg_call product_set_update_call(struct arena *arena, const struct product_set *set);
 

@@ -8,8 +8,8 @@ struct backends backends;
 
 void fake_backends_open(void) {
     struct outbox_options outbox = { .source = "/test",
-                                     .events_per_message_max = 1,
-                                     .event_message_bytes_max = 65536,
+                                     .telling = { .events_per_message_max = 1,
+                                                  .event_message_bytes_max = 65536 },
                                      .sweep_interval_ms = 600000,
                                      .sweep_batch_max = 1000 };
     log_init("test", LOG_LEVELS, 2);

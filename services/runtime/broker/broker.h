@@ -119,10 +119,10 @@ enum broker_state broker_publish_state(const struct broker *broker);
 bool broker_is_consuming(const struct broker *broker);
 
 /*
- * Queue one persistent message (mandatory; its app_id is options.connection_name) for the publishing
- * thread. Everything is copied. Its fate comes to on_published with `cookie`, exactly once, unless
- * the call fails: ERR_UNAVAILABLE when down or blocked, ERR_BUSY when the queue is full,
- * ERR_TOO_LARGE, ERR_DRAINING after broker_close().
+ * Queue one persistent message (mandatory; its app_id is options.connection_name) for the
+ * publishing thread. Everything is copied. Its fate comes to on_published with `cookie`, exactly
+ * once, unless the call fails: ERR_UNAVAILABLE when down or blocked, ERR_BUSY when the queue is
+ * full, ERR_TOO_LARGE, ERR_DRAINING after broker_close().
  */
 MUST_CHECK enum err broker_publish(struct broker *broker, const struct broker_message *message,
                                    uint64_t cookie);

@@ -37,7 +37,9 @@ struct event_head {
     struct trace trace;
 };
 
-/* Begin an event; what the caller writes next is its member "data"; then json_write_end_object(). */
+/*
+ * Begin an event; what the caller writes next is its member "data"; then json_write_end_object().
+ */
 void event_begin(struct json_writer *writer, struct buf *out, const struct event_head *head);
 
 /* One event more, whole, on a batch in `out`; and its end. Failure is the buffer's. */

@@ -186,13 +186,6 @@ static void id_set_done(struct id_set *set) {
 
 /* ---- open and close ---- */
 
-/* Events with the broker module, in one message. */
-struct sent {
-    struct list node;
-    size_t count;
-    int64_t ids[];
-};
-
 /* A row to be released, by the claim that was held. */
 struct given_up {
     int64_t id, claim;
@@ -201,6 +194,8 @@ struct given_up {
 static void run_deletion(void *ctx, struct batch *batch);
 static void run_release(void *ctx, struct batch *batch);
 static void on_timer(void *ctx);
+static void on_sent(void *ctx, const struct teller_event *event, enum err err);
+static void on_told(void *ctx, int64_t id, bool confirmed);
 static void sweep(struct outbox *outbox);
 static void read_backlog(struct outbox *outbox);
 
@@ -219,8 +214,11 @@ enum err outbox_open(struct outbox *outbox, struct loop *loop, struct pg *pg, st
     loop_timer_init(&outbox->timer, on_timer, outbox);
     arena_init(&outbox->backlog_arena, ARENA_BYTES_MAX);
     arena_init(&outbox->sweep_arena, ARENA_BYTES_MAX);
-    buf_init(&outbox->draft.body, 0);
-    list_init(&outbox->sent);
+    struct teller_options telling = options->telling;
+    telling.on_sent = on_sent;
+    telling.on_told = on_told;
+    telling.ctx = outbox;
+    teller_init(&outbox->teller, broker, &telling);
     outbox->backlog = calloc(BACKLOG_MAX, sizeof(*outbox->backlog));
     outbox->reading = calloc(options->sweep_batch_max, sizeof(*outbox->reading));
     if (outbox->backlog == NULL || outbox->reading == NULL) {
@@ -243,7 +241,6 @@ void outbox_stop(struct outbox *outbox) {
 }
 
 void outbox_close(struct outbox *outbox) {
-    struct list *node;
     if (outbox->loop == NULL) {
         return;
     }
@@ -254,10 +251,7 @@ void outbox_close(struct outbox *outbox) {
     id_set_done(&outbox->told);
     arena_done(&outbox->backlog_arena);
     arena_done(&outbox->sweep_arena);
-    buf_free(&outbox->draft.body);
-    while ((node = list_take_first(&outbox->sent)) != NULL) { /* the broker said nothing of it */
-        free(CONTAINER_OF(node, struct sent, node));
-    }
+    teller_done(&outbox->teller);
     free(outbox->backlog);
     free(outbox->reading);
     *outbox = (struct outbox){ 0 };
@@ -270,22 +264,12 @@ bool outbox_is_idle(const struct outbox *outbox) {
 
 /* ---- into the table ---- */
 
-void outbox_event_finish(struct outbox_event *event, struct arena *arena, const char *id,
-                         struct buf *body) {
-    event->message_id = arena_copy(arena, id, strlen(id));
-    if (event->message_id != NULL && !body->failed) {
-        event->body.len = buf_length(body);
-        event->body.data = arena_copy(arena, buf_bytes(body), event->body.len);
-    }
-    buf_free(body);
-}
-
 static struct pg_call insert_call(const struct pg_statement *statement, struct arena *arena,
-                                  const struct outbox_event *events, size_t count) {
+                                  const struct teller_event *events, size_t count) {
     struct pg_rows_writer rows;
     pg_rows_begin(&rows, arena, statement, "itttttt", count);
     for (size_t i = 0; i < count; i++) {
-        const struct outbox_event *event = &events[i];
+        const struct teller_event *event = &events[i];
         rows.failed = rows.failed || event->body.data == NULL;
         pg_rows_put_int8(&rows, event->id);
         pg_rows_put_text(&rows, str_of(event->routing_key));
@@ -296,12 +280,12 @@ static struct pg_call insert_call(const struct pg_statement *statement, struct a
     return pg_rows_call(&rows);
 }
 
-struct pg_call outbox_insert_call(struct arena *arena, const struct outbox_event *events,
+struct pg_call outbox_insert_call(struct arena *arena, const struct teller_event *events,
                                   size_t count) {
     return insert_call(&SQL_OUTBOX_INSERT, arena, events, count);
 }
 
-struct pg_call outbox_insert_missing_call(struct arena *arena, const struct outbox_event *events,
+struct pg_call outbox_insert_missing_call(struct arena *arena, const struct teller_event *events,
                                           size_t count) {
     return insert_call(&SQL_OUTBOX_INSERT_MISSING, arena, events, count);
 }
@@ -318,18 +302,18 @@ static void release(struct outbox *outbox, int64_t id, int64_t claim) {
 }
 
 /* What befalls an event off its usual way: memory, broker, deleted. */
-static void log_event(const char *msg, const struct outbox_event *event) {
+static void log_event(const char *msg, const struct teller_event *event) {
     log_info(msg, LOG_TRACE(event->trace), LOG_STR("messageId", event->message_id),
              LOG_INT("outboxId", event->id));
 }
 
 static void show_levels(const struct outbox *outbox) {
-    metrics_set(&METRICS[M_INFLIGHT], (int64_t)outbox->inflight);
+    metrics_set(&METRICS[M_INFLIGHT], (int64_t)outbox->teller.inflight);
     metrics_set(&METRICS[M_BACKLOG], (int64_t)outbox->backlog_count);
 }
 
 /* An event that this process holds and cannot send: into the backlog, else to the sweep. */
-static void leave(struct outbox *outbox, const struct outbox_event *event, enum err err,
+static void leave(struct outbox *outbox, const struct teller_event *event, enum err err,
                   int metric) {
     if (err == ERR_BUSY && outbox->backlog_count < BACKLOG_MAX) {
         size_t slot = (outbox->backlog_head + outbox->backlog_count) % BACKLOG_MAX;
@@ -345,101 +329,29 @@ static void leave(struct outbox *outbox, const struct outbox_event *event, enum 
     log_event("event waits for the broker", event);
 }
 
-/* ---- messages ---- */
-
-/* The draft as it leaves. In the bare format it is of one event, and needs memory. */
-static enum err finish_draft(struct outbox *outbox, struct broker_message *ret_message) {
-    struct outbox_draft *draft = &outbox->draft;
-    const struct outbox_event *first = draft->events[0];
-    enum err err = ERR_OK;
-    *ret_message = (struct broker_message){ .routing_key = first->routing_key,
-                                            .content_type = EVENT_CONTENT_TYPE,
-                                            .message_id = first->message_id,
-                                            .trace = { "", "", "" } };
-    if (outbox->options.bare) {
-        struct arena arena;
-        arena_init(&arena, ARENA_BYTES_MAX);
-        buf_clear(&draft->body);
-        err = event_write_bare(&arena, first->body, clock_unix_ms(), &draft->body);
-        arena_done(&arena);
-        ret_message->content_type = "application/json";
-        ret_message->trace = first->trace;
-    } else {
-        event_batch_end(&draft->body);
-    }
-    ret_message->body = buf_bytes(&draft->body);
-    ret_message->body_length = buf_length(&draft->body);
-    return draft->body.failed ? ERR_NO_MEMORY : err;
-}
-
-static enum err publish_draft(struct outbox *outbox) {
-    struct outbox_draft *draft = &outbox->draft;
-    struct broker_message message;
-    struct sent *sent = malloc(sizeof(*sent) + draft->count * sizeof(sent->ids[0]));
-    enum err err = finish_draft(outbox, &message);
-    if (sent == NULL || err != ERR_OK) {
-        free(sent);
-        return err == ERR_OK ? ERR_NO_MEMORY : err;
-    }
-    sent->count = draft->count;
-    for (size_t i = 0; i < draft->count; i++) {
-        sent->ids[i] = draft->events[i]->id;
-    }
-    err = broker_publish(outbox->broker, &message, (uint64_t)(uintptr_t)sent);
+static void on_sent(void *ctx, const struct teller_event *event, enum err err) {
+    struct outbox *outbox = ctx;
     if (err != ERR_OK) {
-        free(sent);
-        return err;
+        leave(outbox, event, err, outbox->source);
+        return;
     }
-    list_append(&outbox->sent, &sent->node);
-    outbox->inflight += sent->count;
-    return ERR_OK;
-}
-
-static void send_draft(struct outbox *outbox, int metric) {
-    struct outbox_draft *draft = &outbox->draft;
-    enum err err = draft->count == 0 ? ERR_OK : publish_draft(outbox);
-    if (err == ERR_TOO_LARGE) {
-        log_error("event is too large for the broker",
-                  LOG_STR("messageId", draft->events[0]->message_id),
-                  LOG_INT("bytes", buf_length(&draft->body)));
+    metrics_add(&METRICS[outbox->source], 1);
+    if (outbox->source == M_FROM_SWEEP) {
+        log_event("event sent by the sweep", event);
     }
-    for (size_t i = 0; i < draft->count; i++) {
-        if (err != ERR_OK) {
-            leave(outbox, draft->events[i], err, metric);
-            continue;
-        }
-        metrics_add(&METRICS[metric], 1);
-        if (metric == M_FROM_SWEEP) {
-            log_event("event sent by the sweep", draft->events[i]);
-        }
-    }
-    draft->count = 0;
-    buf_clear(&draft->body);
-}
-
-static bool fits(const struct outbox *outbox, const struct outbox_event *event) {
-    const struct outbox_draft *draft = &outbox->draft;
-    size_t count_max = outbox->options.bare ? 1 : outbox->options.events_per_message_max;
-    return draft->count == 0 || (draft->count < count_max &&
-                                 strcmp(draft->events[0]->routing_key, event->routing_key) == 0 &&
-                                 event_batch_bytes(buf_length(&draft->body), event->body.len) <=
-                                     outbox->options.event_message_bytes_max);
 }
 
 /* Events that this process holds, and that stay until it returns. */
-static void send_held(struct outbox *outbox, const struct outbox_event *event, int metric) {
-    if (!fits(outbox, event)) {
-        send_draft(outbox, metric);
-    }
+static void send_held(struct outbox *outbox, const struct teller_event *event, int metric) {
+    outbox->source = metric;
     if (outbox->backlog_count > 0 && metric != M_FROM_BACKLOG) { /* nobody overtakes the backlog */
         leave(outbox, event, ERR_BUSY, metric);
         return;
     }
-    outbox->draft.events[outbox->draft.count++] = event;
-    event_batch_add(&outbox->draft.body, event->body);
+    teller_add(&outbox->teller, event);
 }
 
-static void publish_all(struct outbox *outbox, const struct outbox_event *events, size_t count,
+static void publish_all(struct outbox *outbox, const struct teller_event *events, size_t count,
                         int metric) {
     for (size_t i = 0; i < count; i++) {
         if (!id_set_has(&outbox->held, events[i].id) &&
@@ -447,19 +359,19 @@ static void publish_all(struct outbox *outbox, const struct outbox_event *events
             send_held(outbox, &events[i], metric);
         }
     }
-    send_draft(outbox, metric);
+    teller_flush(&outbox->teller);
     show_levels(outbox);
 }
 
-void outbox_publish(struct outbox *outbox, const struct outbox_event *events, size_t count) {
+void outbox_publish(struct outbox *outbox, const struct teller_event *events, size_t count) {
     publish_all(outbox, events, count, M_FROM_MEMORY);
 }
 
 /* ---- confirmed: delete; lost: release ---- */
 
-static void settle(struct outbox *outbox, int64_t id, bool confirmed) {
+static void on_told(void *ctx, int64_t id, bool confirmed) {
+    struct outbox *outbox = ctx;
     log_debug("event settled", LOG_INT("outboxId", id), LOG_BOOL("confirmed", confirmed));
-    outbox->inflight--;
     if (outbox->lost > 0) {
         outbox->lost--;
         if (!confirmed) {
@@ -478,14 +390,7 @@ static void settle(struct outbox *outbox, int64_t id, bool confirmed) {
 
 void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
                          bool confirmed) {
-    for (size_t i = 0; i < count; i++) {
-        struct sent *sent = (struct sent *)(uintptr_t)cookies[i];
-        for (size_t e = 0; e < sent->count; e++) {
-            settle(outbox, sent->ids[e], confirmed);
-        }
-        list_remove(&sent->node);
-        free(sent);
-    }
+    teller_on_published(cookies, count, confirmed);
     show_levels(outbox);
     read_backlog(outbox);
 }
@@ -533,7 +438,7 @@ static int64_t bare_time_ms(struct str data) {
 
 /* A row of a version before has only the data. */
 static struct str whole_event(const struct outbox *outbox, struct arena *arena,
-                              const struct outbox_event *event) {
+                              const struct teller_event *event) {
     static const struct str BEGIN = STR("{\"specversion\":");
     if (event->body.len >= BEGIN.len && memcmp(event->body.data, BEGIN.data, BEGIN.len) == 0) {
         return event->body;
@@ -560,12 +465,12 @@ static struct str whole_event(const struct outbox *outbox, struct arena *arena,
 /* Rows as events, in the arena; their strings are the rows'. Fewer when there is no memory. */
 static size_t events_from_rows(struct outbox *outbox, struct arena *arena,
                                const struct pg_rows *rows, bool are_claimed,
-                               struct outbox_event **ret_events) {
-    struct outbox_event *events = arena_array(arena, rows->count + 1, sizeof(*events));
+                               struct teller_event **ret_events) {
+    struct teller_event *events = arena_array(arena, rows->count + 1, sizeof(*events));
     size_t count = 0;
     for (size_t row = 0; events != NULL && row < rows->count; row++) {
-        struct outbox_event *event = &events[count];
-        *event = (struct outbox_event){
+        struct teller_event *event = &events[count];
+        *event = (struct teller_event){
             .id = pg_rows_get_int8(rows, row, 0),
             .routing_key = pg_rows_get_string(rows, row, 1),
             .message_id = pg_rows_get_string(rows, row, 2),
@@ -584,7 +489,7 @@ static size_t events_from_rows(struct outbox *outbox, struct arena *arena,
  * What did not come back with the rows is gone (another replica sent it), or cannot be read now:
  * let go of it.
  */
-static void release_unread(struct outbox *outbox, const struct outbox_event *events, size_t count) {
+static void release_unread(struct outbox *outbox, const struct teller_event *events, size_t count) {
     size_t next = 0;
     for (size_t i = 0; i < outbox->reading_count; i++) { /* both in the order of ids */
         while (next < count && events[next].id < outbox->reading[i]) {
@@ -598,7 +503,7 @@ static void release_unread(struct outbox *outbox, const struct outbox_event *eve
 
 static void backlog_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     struct outbox *outbox = ctx;
-    struct outbox_event *events = NULL;
+    struct teller_event *events = NULL;
     size_t count = 0;
     if (err == ERR_OK) {
         count = events_from_rows(outbox, &outbox->backlog_arena, &rows[0], false, &events);
@@ -608,7 +513,7 @@ static void backlog_arrived(void *ctx, enum err err, const struct pg_rows *rows)
     for (size_t i = 0; i < count; i++) {
         send_held(outbox, &events[i], M_FROM_BACKLOG);
     }
-    send_draft(outbox, M_FROM_BACKLOG);
+    teller_flush(&outbox->teller);
     arena_reset(&outbox->backlog_arena);
     show_levels(outbox);
     if (err == ERR_OK) {
@@ -630,7 +535,7 @@ static int64_t take_backlog(struct outbox *outbox) {
 
 static void read_backlog(struct outbox *outbox) {
     if (outbox->backlog_count == 0 || outbox->reading_count > 0 || outbox->closing ||
-        outbox->inflight >= outbox->options.backlog_below) {
+        outbox->teller.inflight >= outbox->options.backlog_below) {
         return;
     }
     while (outbox->backlog_count > 0 && outbox->reading_count < outbox->options.sweep_batch_max) {
@@ -645,7 +550,7 @@ static void read_backlog(struct outbox *outbox) {
 /* ---- the sweep ---- */
 
 static void send_swept(struct outbox *outbox, const struct pg_rows *rows) {
-    struct outbox_event *events;
+    struct teller_event *events;
     size_t count = events_from_rows(outbox, &outbox->sweep_arena, rows, true, &events), kept = 0;
     for (size_t i = 0; i < count; i++) {
         if (!id_set_has(&outbox->told, events[i].id)) {
@@ -712,7 +617,7 @@ static void drop_backlog(struct outbox *outbox) {
 void outbox_on_broker_state(struct outbox *outbox, enum broker_state state) {
     if (state == BROKER_DOWN) {
         drop_backlog(outbox);
-        outbox->lost = outbox->inflight;
+        outbox->lost = outbox->teller.inflight;
     }
     if (state != BROKER_UP || outbox->closing) {
         return;

@@ -3,10 +3,11 @@
  *
  * The caller inserts its events with outbox_insert_call() in the transaction that makes them true.
  * After the commit it hands them to outbox_publish(): they leave from memory, those of one type
- * together in messages of up to `events_per_message_max`. The publisher's confirm deletes the row (in batches, without waiting for the disk: a row that comes back after a
- * crash is only sent again). What is left, after a crash or while the broker is away, is found by
- * the sweep: when the broker comes up, and every sweep_interval_ms. Consumers must therefore take
- * hearing twice as harmless.
+ * together in messages of up to `events_per_message_max`. The publisher's confirm deletes the row
+ * (in batches, without waiting for the disk: a row that comes back after a crash is only sent
+ * again). What is left, after a crash or while the broker is away, is found by the sweep: when the
+ * broker comes up, and every sweep_interval_ms. Consumers must therefore take hearing twice as
+ * harmless.
  *
  * When the broker module's queue is full, the ids of what did not fit wait in a backlog; as soon as
  * confirms make room their rows are read again and sent. So a burst costs memory for its ids only,
@@ -28,14 +29,13 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/list.h"
 #include "base/str.h"
 #include "base/trace.h"
-#include "event.h"
 #include "runtime/broker/broker.h"
 #include "runtime/flow/batcher.h"
 #include "runtime/loop/loop.h"
 #include "runtime/pg/pg.h"
+#include "teller.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,21 +46,9 @@ extern const struct pg_statement *const OUTBOX_STATEMENTS[];
 extern const struct pg_statement SQL_OUTBOX_INSERT, SQL_OUTBOX_INSERT_MISSING, SQL_OUTBOX_CLAIM,
     SQL_OUTBOX_READ, SQL_OUTBOX_RELEASE, SQL_OUTBOX_RELAX, SQL_OUTBOX_DELETE;
 
-struct outbox_event {
-    int64_t id; /* positive; of the row */
-    const char *routing_key;
-    const char *message_id; /* the event's */
-    struct trace trace;
-    struct str body; /* all of it, event.h; .data NULL: no memory, a request that inserts it ends
-                        so */
-    int64_t claim;   /* 0: as inserted; for the sweep */
-};
-
 struct outbox_options {
     const char *source; /* of the events; for rows of versions before, which have only the data */
-    size_t events_per_message_max;  /* 1 to EVENT_COUNT_MAX */
-    size_t event_message_bytes_max; /* a larger event goes alone */
-    bool bare;                      /* events as versions before sent them, one a message */
+    struct teller_options telling; /* without its callbacks */
     uint32_t sweep_interval_ms;
     size_t sweep_batch_max; /* rows read at once, by sweep and backlog */
     size_t backlog_below;   /* fewer events than this with the broker module: the backlog goes on */
@@ -78,13 +66,6 @@ struct id_set {
     size_t count;
 };
 
-/* A message under construction: events of one type. */
-struct outbox_draft {
-    struct buf body;
-    const struct outbox_event *events[EVENT_COUNT_MAX];
-    size_t count;
-};
-
 struct outbox {
     struct loop *loop;
     struct pg *pg;
@@ -94,17 +75,16 @@ struct outbox {
     struct id_set held; /* rows that this process has in hand: with the broker module, or in the
                            backlog; their claims (SQL_OUTBOX_CLAIM) are the marks */
     struct id_set told; /* confirmed while a sweep is under way: it may have read them before */
-    struct list sent;   /* messages with the broker module: struct sent */
-    size_t inflight;    /* events in them */
-    size_t lost;        /* of these, still to be reported: with a connection that has ended */
-    int64_t *backlog;   /* ring of ids */
+    struct teller teller;
+    int source;       /* of what is being sent, a metric */
+    size_t lost;      /* of these, still to be reported: with a connection that has ended */
+    int64_t *backlog; /* ring of ids */
     size_t backlog_head, backlog_count;
     int64_t *reading; /* ids of the backlog being read */
     size_t reading_count;
     struct loop_timer timer;
     struct arena backlog_arena;
     struct arena sweep_arena;
-    struct outbox_draft draft;
     bool sweeping;
     bool sweep_all; /* the next sweep takes fresh rows too: the broker has just come back */
     bool closing;
@@ -114,18 +94,14 @@ MUST_CHECK enum err outbox_open(struct outbox *outbox, struct loop *loop, struct
                                 struct broker *broker, const struct outbox_options *options);
 void outbox_close(struct outbox *outbox); /* accepts one zeroed; pg must be closed before */
 
-/* The rest of an event: its id and `body`, which is freed. Memory from `arena`. */
-void outbox_event_finish(struct outbox_event *event, struct arena *arena, const char *id,
-                         struct buf *body);
-
 /* The INSERT for the caller's transaction. Memory from `arena`, until the request is done. */
-struct pg_call outbox_insert_call(struct arena *arena, const struct outbox_event *events,
+struct pg_call outbox_insert_call(struct arena *arena, const struct teller_event *events,
                                   size_t count);
 /* The same for events whose rows may be there already: those stay as they are. */
-struct pg_call outbox_insert_missing_call(struct arena *arena, const struct outbox_event *events,
+struct pg_call outbox_insert_missing_call(struct arena *arena, const struct teller_event *events,
                                           size_t count);
 /* After the commit. Copies. Whatever cannot be sent now is left to the sweep. */
-void outbox_publish(struct outbox *outbox, const struct outbox_event *events, size_t count);
+void outbox_publish(struct outbox *outbox, const struct teller_event *events, size_t count);
 
 /* From the broker's callbacks; a cookie is that of a message. */
 void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,

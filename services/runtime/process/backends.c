@@ -127,9 +127,9 @@ static enum err open_broker(void) {
 static enum err open_outbox(void) {
     struct outbox_options options = {
         .source = backends.app->source,
-        .events_per_message_max = (size_t)config_shared.events_per_message_max,
-        .event_message_bytes_max = (size_t)config_shared.event_message_bytes_max,
-        .bare = config_shared.events_format == EVENTS_BARE,
+        .telling = { .events_per_message_max = (size_t)config_shared.events_per_message_max,
+                     .event_message_bytes_max = (size_t)config_shared.event_message_bytes_max,
+                     .bare = config_shared.events_format == EVENTS_BARE },
         .sweep_interval_ms = (uint32_t)config_shared.outbox_sweep_ms,
         .sweep_batch_max = SWEEP_BATCH_MAX,
         .backlog_below = (size_t)config_shared.publish_queue_max / 2,

@@ -102,7 +102,7 @@ END_TEST
 START_TEST(only_what_changed_gets_a_version_and_an_event) {
     struct arena arena;
     struct product_set set;
-    struct outbox_event events[2];
+    struct teller_event events[2];
     PGresult *result = fake_rows(7);
     for (int64_t id = 1; id <= 3; id++) {
         fake_row(result, "itiiiTT", id, "x", INT64_C(1), INT64_C(1), id * 10, INT64_C(5000),

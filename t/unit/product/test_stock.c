@@ -25,7 +25,8 @@ struct want {
     { ORDER_REJECTED, REASON_PRODUCT_NOT_FOUND }
 
 /*
- * {order, its createdAt, product, quantity, known}, then what is wanted; product 1 has `qty`, product 2 has 100.
+ * {order, its createdAt, product, quantity, known}, then what is wanted; product 1 has `qty`,
+ * product 2 has 100.
  */
 static const struct {
     const char *name;

@@ -21,7 +21,7 @@ static struct outbox outbox;
 
 #define BODY(id, data) STR("{\"specversion\":\"1.0\",\"id\":\"" id "\",\"data\":" data "}")
 
-static const struct outbox_event EVENTS[] = {
+static const struct teller_event EVENTS[] = {
     { 101,
       "order.created",
       "m-101",
@@ -34,8 +34,8 @@ static const struct outbox_event EVENTS[] = {
 
 static void setup(void) {
     struct outbox_options options = { .source = "/test",
-                                      .events_per_message_max = 1,
-                                      .event_message_bytes_max = 65536,
+                                      .telling = { .events_per_message_max = 1,
+                                                   .event_message_bytes_max = 65536 },
                                       .sweep_interval_ms = SWEEP_MS,
                                       .sweep_batch_max = SWEEP_MAX,
                                       .backlog_below = BACKLOG_BELOW };
@@ -108,7 +108,7 @@ START_TEST(the_insert_names_every_column) {
     ck_assert_ptr_eq(call.statement, &SQL_OUTBOX_INSERT);
     ck_assert_uint_eq(call.param_count, 7);
     for (size_t i = 0; i < UNIT_COUNT(EVENTS); i++) {
-        const struct outbox_event *event = &EVENTS[i];
+        const struct teller_event *event = &EVENTS[i];
         ck_assert_int_eq(fake_param_int8_at(&call, 0, i), event->id);
         ck_assert(str_equal(fake_param_text_at(&call, 1, i), str_of(event->routing_key)));
         ck_assert(str_equal(fake_param_text_at(&call, 2, i), str_of(event->message_id)));
@@ -137,7 +137,7 @@ END_TEST
 START_TEST(an_event_without_memory_fails_what_inserts_it) {
     size_t whole_count = 0;
     for (size_t bytes_max = 0; bytes_max <= 128; bytes_max += 16) {
-        struct outbox_event events[] = { EVENTS[0], { .id = 7, .routing_key = "k" } };
+        struct teller_event events[] = { EVENTS[0], { .id = 7, .routing_key = "k" } };
         struct arena arena, small;
         struct buf body;
         events[1].trace = EVENTS[1].trace;
@@ -145,7 +145,7 @@ START_TEST(an_event_without_memory_fails_what_inserts_it) {
         arena_init(&small, bytes_max);
         buf_init(&body, 0);
         buf_append_str(&body, "{\"id\":1234567890}");
-        outbox_event_finish(&events[1], &small, "k-7", &body);
+        teller_event_finish(&events[1], &small, "k-7", &body);
         struct pg_call call = outbox_insert_call(&arena, events, 2);
         bool whole = events[1].body.data != NULL;
         whole_count += whole;
@@ -185,84 +185,6 @@ START_TEST(published_confirmed_deleted) {
     expect_deleted(IDS, 3);
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert(outbox_is_idle(&outbox));
-}
-END_TEST
-
-/* ---- messages of several events ---- */
-
-START_TEST(events_of_one_type_share_a_message) {
-    static const int64_t IDS[] = { 101, 103 };
-    const struct outbox_event sorted[] = { EVENTS[0], EVENTS[2], EVENTS[1] };
-    no_sweep();
-    outbox.options.events_per_message_max = 2;
-    outbox_publish(&outbox, sorted, 3);
-    ck_assert_uint_eq(fake_broker.published, 2);
-    ck_assert_str_eq(fake_broker.messages[0].body,
-                     "[{\"specversion\":\"1.0\",\"id\":\"m-101\",\"data\":{\"a\":1}},"
-                     "{\"specversion\":\"1.0\",\"id\":\"m-103\",\"data\":{\"c\":\"x\"}}]");
-    ck_assert_str_eq(fake_broker.messages[1].routing_key, "order.updated");
-    confirm(103, true);
-    expect_deleted(IDS, 2);
-}
-END_TEST
-
-START_TEST(a_message_ends_at_its_number_of_events) {
-    struct outbox_event events[7];
-    no_sweep();
-    outbox.options.events_per_message_max = 3;
-    for (size_t i = 0; i < UNIT_COUNT(events); i++) {
-        events[i] = EVENTS[0];
-        events[i].id = (int64_t)i + 1;
-    }
-    outbox_publish(&outbox, events, UNIT_COUNT(events));
-    ck_assert_uint_eq(fake_broker.published, 3);
-    ck_assert_uint_eq(fake_broker_count("specversion"), 7);
-}
-END_TEST
-
-/* Two of these events and their brackets and comma; `_i` bytes less. */
-START_TEST(a_message_ends_at_its_size) {
-    const struct outbox_event same[] = { EVENTS[0], EVENTS[2] };
-    no_sweep();
-    outbox.options.events_per_message_max = 100;
-    outbox.options.event_message_bytes_max =
-        EVENTS[0].body.len + EVENTS[2].body.len + 3 - (size_t)_i;
-    outbox_publish(&outbox, same, 2);
-    ck_assert_uint_eq(fake_broker.published, _i == 0 ? 1 : 2);
-    if (_i == 0) {
-        ck_assert_uint_eq(strlen(fake_broker.messages[0].body),
-                          outbox.options.event_message_bytes_max);
-    }
-}
-END_TEST
-
-START_TEST(an_event_larger_than_a_message_may_be_goes_alone) {
-    no_sweep();
-    outbox.options.events_per_message_max = 100;
-    outbox.options.event_message_bytes_max = 10;
-    outbox_publish(&outbox, EVENTS, 3);
-    ck_assert_uint_eq(fake_broker.published, 3);
-}
-END_TEST
-
-START_TEST(the_bare_format_is_that_of_versions_before) {
-    struct outbox_event event = EVENTS[0];
-    event.body = STR("{\"specversion\":\"1.0\",\"id\":\"m-101\",\"source\":\"/s\",\"type\":\"t\","
-                     "\"requestid\":\"request-1\",\"data\":{\"a\":1}}");
-    no_sweep();
-    outbox.options.bare = true;
-    outbox.options.events_per_message_max = 100;
-    outbox_publish(&outbox, &event, 1);
-    ck_assert_uint_eq(fake_broker.published, 1);
-    const struct fake_message *message = &fake_broker.messages[0];
-    ck_assert_str_eq(message->content_type, "application/json");
-    ck_assert_str_eq(message->message_id, "m-101");
-    ck_assert_str_eq(message->correlation_id, "request-1");
-    ck_assert_str_eq(message->traceparent, "00-aa-bb-01");
-    ck_assert_str_eq(message->tracestate, "a=1");
-    ck_assert_ptr_eq(
-        strstr(message->body, "{\"a\":1,\"requestId\":\"request-1\",\"timestamp\":\"20"),
-        message->body);
 }
 END_TEST
 
@@ -319,17 +241,17 @@ static bool metric_is(const char *line) {
 
 START_TEST(a_full_deletion_queue_leaves_rows_to_the_sweep) {
     enum { QUEUE_MAX = 131072, SHARE = 1000 };
-    static struct outbox_event events[SHARE];
+    static struct teller_event events[SHARE];
     int64_t id = 1;
     no_sweep();
     outbox_publish(&outbox, EVENTS, 1);
     confirm(101, true);
     loop_tick(loop, 0); /* one deletion is under way */
-    outbox.options.events_per_message_max = SHARE;
+    outbox.teller.options.events_per_message_max = SHARE;
     while (id <= QUEUE_MAX + 1) {
         size_t count = 0;
         while (count < SHARE && id <= QUEUE_MAX + 1) {
-            events[count++] = (struct outbox_event){
+            events[count++] = (struct teller_event){
                 1000 + id++, "k", "m", { "", "", "" }, STR("{\"specversion\":1}"), 0
             };
         }
@@ -704,11 +626,6 @@ int main(void) {
     tcase_add_test(tcase, an_insert_without_memory_fails_its_request);
     tcase_add_test(tcase, an_event_without_memory_fails_what_inserts_it);
     tcase_add_test(tcase, published_confirmed_deleted);
-    tcase_add_test(tcase, events_of_one_type_share_a_message);
-    tcase_add_test(tcase, a_message_ends_at_its_number_of_events);
-    tcase_add_loop_test(tcase, a_message_ends_at_its_size, 0, 2);
-    tcase_add_test(tcase, an_event_larger_than_a_message_may_be_goes_alone);
-    tcase_add_test(tcase, the_bare_format_is_that_of_versions_before);
     tcase_add_test(tcase, what_was_not_confirmed_keeps_its_row_and_may_be_sent_again);
     tcase_add_test(tcase, what_is_under_way_is_not_sent_twice);
     tcase_add_test(tcase, confirms_that_arrive_during_a_deletion_share_the_next_one);
