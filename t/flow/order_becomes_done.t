@@ -93,36 +93,46 @@ subtest 'its events' => sub {
     my $messages = rabbitmq(POST => "/queues/%2F/$QUEUE/get",
         { count => 100, ackmode => 'ack_requeue_false', encoding => 'auto' });
     my %event;
-    for my $message (@$messages) {
-        my $body = decode_json($message->{payload});
-        next if ($body->{requestId} // '') ne $REQUEST_ID;
-        push @{ $event{ $message->{routing_key} } }, { message => $message, body => $body };
+    for my $event (grep { ($_->{requestid} // '') eq $REQUEST_ID } events_of(@$messages)) {
+        push @{ $event{ $event->{type} } }, $event;
     }
     is(join(' ', map { "$_:" . @{ $event{$_} } } sort keys %event),
         'order.created:1 order.updated:1 product.updated:1', 'each event is sent once');
+    for my $message (@$messages) {
+        my $properties = $message->{properties};
+        my $key = $message->{routing_key};
+        is($properties->{content_type}, 'application/cloudevents-batch+json', "$key is a batch of CloudEvents");
+        is($properties->{delivery_mode}, 2, "$key is persistent");
+        is($properties->{type}, $key, "$key: its type is the routing key");
+        is($properties->{app_id}, $key eq 'order.created' ? 'order-service' : 'product-service', "$key: its app_id is the service");
+    }
     my %members = (
-        'order.created' => 'createdAt orderId productId quantity requestId status timestamp',
-        'order.updated' => 'orderId productId reason requestId status timestamp updatedAt',
-        'product.updated' => 'createdAt id name price qty requestId timestamp updatedAt version',
+        'order.created' => ['createdAt orderId productId quantity status', '/order-service', "orders/$order->{id}"],
+        'order.updated' => ['createdAt orderId productId quantity reason status updatedAt', '/product-service', "orders/$order->{id}"],
+        'product.updated' => ['createdAt id name price qty updatedAt version', '/product-service', "products/$product->{id}"],
     );
     for my $key (sort keys %members) {
         my $event = $event{$key}[0] or next;
-        my $properties = $event->{message}{properties};
-        is(join(' ', sort keys %{ $event->{body} }), $members{$key}, "$key has exactly the members of the contract");
-        is($properties->{content_type}, 'application/json', "$key is application/json");
-        is($properties->{delivery_mode}, 2, "$key is persistent");
-        ok(length($properties->{message_id} // ''), "$key has a message id");
-        is($properties->{correlation_id}, $REQUEST_ID, "$key carries the request id as correlation id");
-        like($properties->{headers}{traceparent} // '', qr/^00-$TRACE_ID-[0-9a-f]{16}-[0-9a-f]{2}$/,
-            "$key continues the trace");
-        like($event->{body}{timestamp}, $TIME, "$key has a timestamp");
+        my ($members, $source, $subject) = @{ $members{$key} };
+        is(join(' ', sort keys %{ $event->{data} }), $members, "$key: its data has exactly the members of the contract");
+        is(join(' ', sort grep { $_ ne 'tracestate' } keys %$event),
+            'data datacontenttype dataschema id requestid source specversion subject time traceparent type',
+            "$key has the attributes of the contract");
+        is($event->{specversion}, '1.0', "$key: CloudEvents 1.0");
+        is($event->{source}, $source, "$key: its source");
+        is($event->{subject}, $subject, "$key: its subject");
+        is($event->{datacontenttype}, 'application/json', "$key: its data is JSON");
+        is($event->{dataschema}, "/asyncapi.json#/components/schemas/$key", "$key: its schema");
+        like($event->{id}, qr/^\Q$key\E-\d+-/, "$key has an id");
+        like($event->{traceparent}, qr/^00-$TRACE_ID-[0-9a-f]{16}-[0-9a-f]{2}$/, "$key continues the trace");
+        like($event->{time}, $TIME, "$key has a time");
     }
-    my ($created, $updated) = map { $event{$_}[0]{body} // {} } qw(order.created order.updated);
+    my ($created, $updated) = map { $event{$_}[0]{data} // {} } qw(order.created order.updated);
     is_deeply([@$created{qw(orderId productId quantity status createdAt)}],
         [@$order{qw(id productId quantity)}, 'waiting', $order->{createdAt}], 'order.created is the order as accepted');
-    is_deeply([@$updated{qw(orderId productId status reason updatedAt)}],
-        [@$order{qw(id productId)}, 'done', undef, $done->{updatedAt}], 'order.updated is its outcome');
-    is($event{'product.updated'}[0]{body}{qty}, 7, 'product.updated has the new stock');
+    is_deeply([@$updated{qw(orderId createdAt productId quantity status reason updatedAt)}],
+        [@$order{qw(id createdAt productId quantity)}, 'done', undef, $done->{updatedAt}], 'order.updated is its outcome');
+    is($event{'product.updated'}[0]{data}{qty}, 7, 'product.updated has the new stock');
 };
 rabbitmq(DELETE => "/queues/%2F/$QUEUE");
 

@@ -25,7 +25,7 @@ use Prodorder::Stack;
 our @EXPORT = (@Test::More::EXPORT, qw(
     gateway order_service product_service new_product order_ok order_body finished product_now
     median wait_until check_orders check_rest check_caches expect_errors flow_done
-    sql sql_value redis rabbitmq));
+    sql sql_value redis rabbitmq events_of));
 
 use constant { REST_LIMIT_S => 60, POLL_S => 0.02 };
 
@@ -232,6 +232,11 @@ sub flow_done {
     is(join('', @errors[0 .. ($#errors < 9 ? $#errors : 9)]), '', 'the services logged no unexpected error');
     done_testing();
     return;
+}
+
+# The events of messages, as the management API gives them.
+sub events_of {
+    return map { @{ JSON::PP->new->decode($_->{payload}) } } @_;
 }
 
 1;

@@ -36,7 +36,7 @@ SELECT row_to_json(t) FROM (SELECT 'stock_ledger' AS "table", * FROM stock_ledge
 END
         outbox => <<'END',
 SELECT row_to_json(t) FROM (SELECT 'outbox' AS "table", message_id, available_at FROM outbox
-    WHERE message_id = ANY (SELECT 'order.updated-' || id FROM unnest(:'orders'::bigint[]) AS id)
+    WHERE routing_key = 'order.updated' AND split_part(message_id, '-', 2) = ANY (:'orders'::text[])
     OR correlation_id = ANY (:'requests'::text[])) AS t;
 END
     },
