@@ -114,8 +114,9 @@ write_file("$home/.prodorder", '');
 like(run('./prodorder', 'env', 'order-service')->{err}, qr/no password for order-db yet/, 'env without a password');
 is_deeply([glob "$home/secrets/*"], [], 'env makes no password');
 
-# A service whose database does not run cannot become ready.
+# A service whose database does not run cannot become ready. Beside a stack that is in use.
 for my $command ('up', 'restart') {
+    local $ENV{PRODORDER_PORT_OFFSET} = free_offset(3002);
     my $result = run('./prodorder', $command, 'order-service');
     is($result->{status}, 1, "$command order-service without its backends: exit 1");
     like($result->{err}, qr/not running: order-db\n\s+Start everything: \.\/prodorder up/,
