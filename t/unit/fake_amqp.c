@@ -36,6 +36,7 @@ enum {
     CHANNEL_OPEN = 20 << 16 | 10,
     CHANNEL_OPEN_OK = 20 << 16 | 11,
     CHANNEL_CLOSE = 20 << 16 | 40,
+    CHANNEL_CLOSE_OK = 20 << 16 | 41,
     EXCHANGE_DECLARE = 40 << 16 | 10,
     EXCHANGE_DECLARE_OK = 40 << 16 | 11,
     QUEUE_DECLARE = 50 << 16 | 10,
@@ -249,27 +250,53 @@ static void on_start_ok(struct fake_connection *connection, const struct frame *
     send_method(connection, 0, &writer);
 }
 
+/* "x-queue-type" with a long string (§4.2.5.5), and no other of its kind. */
+static void check_queue_type(const struct fake_server *server, const struct frame *frame) {
+    const char *type = server->queue_type == NULL ? "quorum" : server->queue_type;
+    char expected[64];
+    int length = snprintf(expected, sizeof(expected), "%cx-queue-typeS%c%c%c%c%s", 12, 0, 0, 0,
+                          (int)strlen(type), type);
+    ck_assert_msg(memmem(frame->payload, frame->length, expected, (size_t)length) != NULL,
+                  "not declared as %s", type);
+    ck_assert_ptr_null(memmem(frame->payload, frame->length, "x-delivery-limit", 16));
+}
+
+static bool refuses(struct fake_server *server, const char *name, bool passive) {
+    if (passive || server->refuse_queue == NULL || strcmp(server->refuse_queue, name) != 0) {
+        return false;
+    }
+    if (server->refusal == NULL) {
+        server->refuse_queue = NULL;
+    }
+    return true;
+}
+
 static void on_queue_declare(struct fake_connection *connection, const struct frame *frame) {
     struct fake_server *server = connection->server;
     const unsigned char *arguments = frame->payload + 6;
     char name[256];
-    note(server, "queue.declare", arguments, 1);
-    arguments = get_short(arguments, name);
-    ck_assert_msg((*arguments & 2) != 0, "%s is not durable", name);
+    const unsigned char *flags = get_short(arguments, name);
+    bool passive = (*flags & 1) != 0;
+    note(server, passive ? "queue.declare passive" : "queue.declare", arguments, 1);
+    ck_assert_msg((*flags & 2) != 0, "%s is not durable", name);
+    if (!passive) {
+        check_queue_type(server, frame);
+    }
     if (memmem(frame->payload, frame->length, "x-dead-letter-routing-key", 25) != NULL) {
         char dlq[300];
         snprintf(dlq, sizeof(dlq), "%s.dlq", name);
         ck_assert(memmem(frame->payload, frame->length, dlq, strlen(dlq)) != NULL);
         ck_assert(memmem(frame->payload, frame->length, "x-dead-letter-exchange", 22) != NULL);
-        note(server, "dead-letters", frame->payload + 6, 1);
+        note(server, "dead-letters", arguments, 1);
     }
     struct writer writer = method(QUEUE_DECLARE_OK);
-    if (server->refuse_queue != NULL && strcmp(server->refuse_queue, name) == 0) {
-        server->refuse_queue = NULL;
+    if (refuses(server, name, passive)) {
         writer = method(CHANNEL_CLOSE);
         put16(&writer, 406);
-        put_short(&writer, "PRECONDITION_FAILED - inequivalent arg");
+        put_short(&writer, server->refusal != NULL ? server->refusal
+                                                   : "PRECONDITION_FAILED - inequivalent arg");
         put32(&writer, QUEUE_DECLARE);
+        connection->channel_closed = true;
     } else {
         put_short(&writer, name);
         put64(&writer, 0);
@@ -280,6 +307,8 @@ static void on_queue_declare(struct fake_connection *connection, const struct fr
 /* Answer a request of the set-up: true when it was one. */
 static bool answer(struct fake_connection *connection, const struct frame *frame, uint32_t id) {
     struct writer writer;
+    ck_assert_msg(!connection->channel_closed || id == CHANNEL_CLOSE_OK,
+                  "fake: %u.%u on a channel that is closed", id >> 16, id & 0xffff);
     switch (id) {
     case CONNECTION_START_OK: on_start_ok(connection, frame); return true;
     case CONNECTION_TUNE_OK: return true;
@@ -295,6 +324,7 @@ static bool answer(struct fake_connection *connection, const struct frame *frame
         note(connection->server, "exchange.declare", frame->payload + 6, 2);
         writer = method(EXCHANGE_DECLARE_OK);
         break;
+    case CHANNEL_CLOSE_OK: connection->channel_closed = false; return true;
     case QUEUE_DECLARE: on_queue_declare(connection, frame); return true;
     case QUEUE_BIND:
         note(connection->server, "queue.bind", frame->payload + 6, 3);

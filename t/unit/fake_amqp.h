@@ -19,7 +19,9 @@ struct fake_server {
     int port;
     uint16_t heartbeat_s;         /* proposed by us */
     uint32_t frame_bytes_max;     /* likewise; 0: FAKE_FRAME_BYTES_MAX */
-    const char *refuse_queue;     /* queue.declare of it is answered with 406, once */
+    const char *refuse_queue;     /* queue.declare of it is answered with 406, unless passive … */
+    const char *refusal;          /* … with this text; NULL: one that nobody understands, once */
+    const char *queue_type;       /* that queues are declared with; NULL: "quorum" */
     char trace[FAKE_TRACE_BYTES]; /* "exchange.declare events\nqueue.declare …\n" */
 };
 
@@ -41,7 +43,8 @@ struct fake_event {
 struct fake_connection {
     struct fake_server *server;
     int fd;
-    char name[128]; /* connection_name of the client */
+    char name[128];      /* connection_name of the client */
+    bool channel_closed; /* by us, and the client has not said channel.close-ok */
     uint64_t published;
     struct fake_event event; /* of the last fake_next() */
 };

@@ -7,7 +7,8 @@
  * thread.
  *
  * Both threads declare the topology after each connect (exchange, queues with their dead-letter
- * queues, bindings), and reconnect for ever with jittered backoff. What was published and not yet
+ * queues, bindings), and reconnect for ever with jittered backoff. A durable queue that exists with
+ * another type or other arguments is used as it is, and logged. What was published and not yet
  * confirmed when a connection ends is reported as not confirmed; what was delivered and not yet
  * acknowledged comes again (at least once), and its old tags are ignored.
  *
@@ -96,6 +97,7 @@ struct broker_options {
     /* Queues of other services that must exist before the first publish, or it were unroutable. */
     const struct broker_queue *declare_only;
     size_t declare_only_count; /* at most BROKER_QUEUES_MAX */
+    bool classic_queues;       /* declare them so; else as quorum queues */
     uint32_t heartbeat_s;
     uint32_t rpc_timeout_ms;
     size_t publish_queue_max;    /* messages waiting to be sent; over it ERR_BUSY */

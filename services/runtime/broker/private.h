@@ -1,7 +1,7 @@
 /*
  * The broker's own layout. Reading order: broker.c (the API and the loop's side) → thread.c (what
- * both threads do: connect, reconnect, end) → publisher.c and consumer.c (the two threads) → link.c
- * (an AMQP connection). What passes between the loop and the threads goes through queue.c (messages
+ * both threads do: connect, reconnect, end) → publisher.c and consumer.c (the two threads) →
+ * topology.c (the queues) → link.c (an AMQP connection). What passes between the loop and the threads goes through queue.c (messages
  * out, their fates back; deliveries in, and back), the atomics below, an eventfd for each thread
  * and one wake-up for the loop.
  */
@@ -228,8 +228,8 @@ uint64_t queue_confirms_fingerprint(const char *routing_key, size_t routing_key_
 /* ---- link.c: one AMQP connection of a broker thread ---- */
 
 /*
- * Login and topology through rabbitmq-c's blocking calls, each with a deadline; from then on frames
- * are encoded into one buffer, written when the socket takes them, and decoded from whatever it
+ * Login and topology through rabbitmq-c's blocking calls, each with a deadline; then frames are
+ * encoded into one buffer, written when the socket takes them, and decoded from whatever it
  * holds, so that nothing here ever waits but link_wait().
  *
  * rabbitmq-c's own publish and receive calls are not used after the login: in 0.11 they can wait
@@ -280,13 +280,13 @@ MUST_CHECK enum err link_init(struct link *link, struct link_owner *owner);
 void link_done(struct link *link);
 
 /*
- * Connect, log in, open LINK_CHANNEL, declare the topology. ERR_UNAVAILABLE with link->reason, and
- * the link closed. ERR_DRAINING: the owner is closing.
+ * Connect, log in, open LINK_CHANNEL. ERR_UNAVAILABLE with link->reason, and the link closed.
+ * ERR_DRAINING: the owner is closing.
  */
 MUST_CHECK enum err link_open(struct link *link);
 /* Forget the connection, gracefully or not. Harmless when there is none. */
 void link_close(struct link *link);
-/* Any thread: make a link_open() under way fail at once. */
+/* Any thread: make a link_open() or topology_declare() under way fail at once. */
 void link_interrupt(struct link_owner *owner);
 
 /* A synchronous request during set-up (after link_open()); ERR_UNAVAILABLE with link->reason. */
@@ -327,6 +327,16 @@ MUST_CHECK enum err link_fail(struct link *link, const char *format, ...)
 
 /* Reset the eventfd. */
 void link_clear_wake(const struct link_owner *owner);
+
+/* ---- topology.c ---- */
+
+/*
+ * After link_open(): what options say, with its dead-letter queues, on LINK_CHANNEL. A queue that
+ * is there already with another type or other arguments (x-…) is used as it is, which is logged;
+ * one that would lose what it is given (not durable, auto_delete, a stream) is refused.
+ * ERR_UNAVAILABLE with link->reason; what the broker refused is logged once an outage.
+ */
+MUST_CHECK enum err topology_declare(struct link *link);
 
 /* ---- the whole; its metrics are in thread.c, below those who count ---- */
 

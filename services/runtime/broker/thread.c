@@ -150,6 +150,9 @@ static void *run(void *arg) {
     pthread_setname_np(pthread_self(), thread->kind->thread_name);
     while (!thread->owner.closing) {
         enum err err = link_open(&thread->link);
+        if (err == ERR_OK) {
+            err = topology_declare(&thread->link);
+        }
         bool was_up = err == ERR_OK;
         if (was_up) {
             log_info("broker connected", LOG_STR("connection", thread->owner.name));

@@ -106,6 +106,7 @@ static enum err open_broker(void) {
         .backoff_cap_ms = BACKOFF_CAP_MS,
         .exchange = backends.app->exchange,
         .declare_only = others,
+        .classic_queues = config_shared.rabbitmq_queue_type == QUEUES_CLASSIC,
     };
     assert(backends.app->queue_count <= BROKER_QUEUES_MAX);
     for (size_t i = 0; i < backends.app->queue_count; i++) {

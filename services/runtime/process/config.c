@@ -24,6 +24,9 @@ static const char *const AMQP_SCHEMES[] = { "amqp://", NULL };
 static const char *const EVENTS_FORMATS[] = {
     [EVENTS_BATCH] = "batch", [EVENTS_BARE] = "bare", NULL
 };
+static const char *const QUEUE_TYPES[] = {
+    [QUEUES_QUORUM] = "quorum", [QUEUES_CLASSIC] = "classic", NULL
+};
 
 /* clang-format off */
 static const struct config_option SHARED_OPTIONS[] = {
@@ -65,6 +68,8 @@ static const struct config_option SHARED_OPTIONS[] = {
       .min = 1, .max = 600, .unit = "s", .help = "heartbeat of the broker connections" },
     { "RABBITMQ_PREFETCH", CONFIG_INT, &config_shared.rabbitmq_prefetch, .fallback = "128",
       .min = 1, .max = 65535, .unit = "messages", .help = "unacknowledged deliveries per queue" },
+    { "RABBITMQ_QUEUE_TYPE", CONFIG_ENUM, &config_shared.rabbitmq_queue_type, .fallback = "quorum",
+      .choices = QUEUE_TYPES, .help = "queues are made so; one that exists is used as it is" },
     { "CONSUMER_BATCH_MAX", CONFIG_INT, &config_shared.consumer_batch_max, .fallback = "500",
       .min = 1, .max = 512, .unit = "events", .help = "events in one transaction" },
     { "EVENTS_FORMAT", CONFIG_ENUM, &config_shared.events_format, .fallback = "batch",

@@ -68,6 +68,7 @@ void config_print_env_example(const struct config_option *options, size_t count,
 /* ---- what both services have ---- */
 
 enum { EVENTS_BATCH, EVENTS_BARE };
+enum { QUEUES_QUORUM, QUEUES_CLASSIC };
 
 struct config_shared {
     const char *service_name;
@@ -87,6 +88,7 @@ struct config_shared {
     const char *rabbitmq_url;
     int64_t rabbitmq_heartbeat_s;
     int64_t rabbitmq_prefetch;
+    int64_t rabbitmq_queue_type; /* QUEUES_QUORUM, QUEUES_CLASSIC */
     int64_t consumer_batch_max;
     int64_t events_format; /* EVENTS_BATCH, EVENTS_BARE */
     int64_t events_per_message_max;

@@ -309,38 +309,7 @@ START_TEST(sizes_are_checked_at_their_edges) {
 }
 END_TEST
 
-/* ---- set-up ---- */
-
-static void script_refuse_once(void) {
-    struct fake_connection *connection = fake_accept(&server);
-    fake_expect(connection, FAKE_END);
-    fake_close(connection);
-    connection = fake_accept(&server);
-    fake_expect(connection, FAKE_END);
-    fake_close(connection);
-}
-
-START_TEST(the_topology_is_declared_and_a_refusal_is_tried_again) {
-    static const struct broker_queue other = { .name = "order.updated.other",
-                                               .routing_keys = { "order.updated", "product.*" } };
-    options.declare_only = &other;
-    options.declare_only_count = 1;
-    server.refuse_queue = "order.updated.other";
-    start_script(script_refuse_once);
-    open_broker();
-    until(states, "U");
-    close_broker(2000);
-    end_script();
-    ck_assert(fake_saw(&server, "exchange.declare events topic\n"
-                                "queue.declare order.updated.other.dlq\n"
-                                "queue.declare order.updated.other\n"
-                                "dead-letters order.updated.other\n"
-                                "exchange.declare"));
-    ck_assert(fake_saw(&server, "dead-letters order.updated.other\n"
-                                "queue.bind order.updated.other events order.updated\n"
-                                "queue.bind order.updated.other events product.*\n"));
-}
-END_TEST
+/* ---- heartbeats ---- */
 
 static void script_beat(void) {
     struct fake_connection *connection = fake_accept(&server);
@@ -463,7 +432,6 @@ int main(void) {
     tcase_add_test(tcase, a_blocked_broker_may_take_its_time_for_confirms);
     tcase_add_test(tcase, the_window_and_the_queue_are_bounded);
     tcase_add_loop_test(tcase, sizes_are_checked_at_their_edges, 0, 5);
-    tcase_add_test(tcase, the_topology_is_declared_and_a_refusal_is_tried_again);
     tcase_add_test(tcase, heartbeats_keep_an_idle_connection_and_find_a_dead_one);
     tcase_add_loop_test(tcase, a_malformed_url_is_refused_without_its_password, 0, 3);
     tcase_add_test(tcase, closing_works_when_nobody_listens);
