@@ -6,6 +6,8 @@
 RABBITMQ_START_LIMIT_S=120
 RABBITMQ_STOP_LIMIT_S=60
 RABBITMQ_LIBEXEC=/usr/lib/rabbitmq/bin
+RABBITMQ_WAL_BYTES=67108864
+RABBITMQ_TICK_MS=500
 
 rabbitmq_ports() {
     echo rabbitmq rabbitmq-management rabbitmq-distribution
@@ -54,9 +56,14 @@ log.file = false
 # Publishers are held back beyond these, before the machine suffers.
 vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 256MB
+
+# Quorum queues keep what is in the write-ahead log in memory, too; it is 512 MB unless said otherwise.
+raft.wal_max_size_bytes = $RABBITMQ_WAL_BYTES
 END
+    # How many messages a quorum queue has is told at these times only; 5 s unless said otherwise.
+    echo "[{rabbit, [{quorum_tick_interval, $RABBITMQ_TICK_MS}]}]." > "$1/advanced.config"
     echo '[rabbitmq_management].' > "$1/enabled_plugins"
-    for file in rabbitmq.conf enabled_plugins; do
+    for file in rabbitmq.conf advanced.config enabled_plugins; do
         [ -z "$RET_USER" ] || chown "$RET_USER:" "$1/$file"
     done
 }
@@ -97,8 +104,16 @@ rabbitmq_ready() {
     ports_busy "$RET_PORT"
 }
 
+# RabbitMQ 4 drops or dead-letters a message after 20 deliveries, those counted that ended with a connection,
+# unless a policy says otherwise. 3.x has no such limit, and would take -1 for the smallest.
 rabbitmq_after_start() {
-    :
+    local api
+    settings_port rabbitmq-management
+    api=http://guest:guest@127.0.0.1:$RET_PORT/api
+    [[ $(curl -s -m 5 "$api/overview") =~ \"rabbitmq_version\":\"([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 4 ] || return 0
+    curl -sf -m 5 -o /dev/null -X PUT -H 'Content-Type: application/json' "$api/policies/%2F/prodorder" -d \
+        '{"pattern":"^(order|product)[.]","apply-to":"quorum_queues","definition":{"delivery-limit":-1}}' ||
+        die "rabbitmq: its policy against a delivery limit was refused" "Its log: ./prodorder logs rabbitmq"
 }
 
 rabbitmq_stop() {

@@ -1,9 +1,9 @@
 /*
  * The broker's own layout. Reading order: broker.c (the API and the loop's side) → thread.c (what
- * both threads do: connect, reconnect, end) → publisher.c and consumer.c (the two threads) →
- * topology.c (the queues) → link.c (an AMQP connection). What passes between the loop and the threads goes through queue.c (messages
- * out, their fates back; deliveries in, and back), the atomics below, an eventfd for each thread
- * and one wake-up for the loop.
+ * both threads do: connect, reconnect, end) → publisher.c, consumer.c (the two threads) →
+ * topology.c (the queues) → link.c (an AMQP connection). What passes between the loop and the
+ * threads goes through queue.c (messages out, their fates back; deliveries in, and back), the
+ * atomics below, an eventfd for each thread and one wake-up for the loop.
  */
 #ifndef RUNTIME_BROKER_PRIVATE_H
 #define RUNTIME_BROKER_PRIVATE_H

@@ -188,7 +188,8 @@ sub rabbitmq {
     return length($answer->{content} // '') ? JSON::PP::decode_json($answer->{content}) : undef;
 }
 
-# queued(): { QUEUE => messages in it }, exact, for the services' queues that have any, dead letters too.
+# queued(): { QUEUE => messages in it } for the services' queues that have any, dead letters too; of a quorum queue
+# as it was at its last tick, up to half a second ago.
 sub queued {
     my $queues = rabbitmq(GET => '/queues?disable_stats=true&enable_queue_totals=true');
     return { map { $_->{name} => $_->{messages} }
