@@ -27,6 +27,9 @@ enum {
     S_RAISE,
     S_LOCK,
     S_RENAME,
+    S_FORGET_ALL,
+    S_FORGET_ROLLBACK,
+    S_NUMBER,
     S_DIVIDE,
     STATEMENTS
 };
@@ -44,22 +47,29 @@ static const struct pg_statement SQL[STATEMENTS] = {
     [S_RAISE] = { "raise", "SELECT fail_with($1::text)" },
     [S_LOCK] = { "lock", "SELECT id FROM things WHERE id = $1::bigint FOR UPDATE" },
     [S_RENAME] = { "rename", "UPDATE things SET name = $2::text WHERE id = ANY ($1::bigint[])" },
+    [S_FORGET_ALL] = { "forget_all", "DEALLOCATE ALL" },
+    [S_FORGET_ROLLBACK] = { "forget_rollback", "DEALLOCATE pg_rollback" },
+    [S_NUMBER] = { "number", "INSERT INTO numbered SELECT $1::bigint RETURNING id" },
     [S_DIVIDE] = { "divide", "SELECT 1 / $1::bigint" },
 };
 
 static const struct pg_statement *const SQL_LIST[STATEMENTS + 1] = {
-    &SQL[0], &SQL[1], &SQL[2], &SQL[3], &SQL[4], &SQL[5], &SQL[6], &SQL[7], &SQL[8], &SQL[9],
+    &SQL[0], &SQL[1], &SQL[2], &SQL[3],  &SQL[4],  &SQL[5],  &SQL[6],
+    &SQL[7], &SQL[8], &SQL[9], &SQL[10], &SQL[11], &SQL[12],
 };
 
 #define THINGS                                                                                     \
     {                                                                                              \
         1, "CREATE TABLE things (id bigint PRIMARY KEY, name text UNIQUE DEFERRABLE INITIALLY"     \
            " DEFERRED);"                                                                           \
+           "CREATE SEQUENCE number_ids INCREMENT BY 10;"                                           \
+           "CREATE TABLE numbered (id bigint PRIMARY KEY);"                                        \
            "CREATE FUNCTION fail_with(state text) RETURNS bigint LANGUAGE plpgsql AS"              \
            " $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = state; END $$"                  \
     }
 
 static const struct pg_migration MIGRATIONS[] = { THINGS, { 0 } };
+static const struct pg_sequence SEQUENCES[] = { { "number_ids", "numbered" }, { NULL, NULL } };
 
 struct outcome {
     unsigned calls;
@@ -90,7 +100,8 @@ static inline struct pg_options options_of(size_t connections, uint32_t deadline
                                 .backoff_base_ms = 5,
                                 .backoff_cap_ms = 50,
                                 .statements = { SQL_LIST },
-                                .migrations = MIGRATIONS };
+                                .migrations = MIGRATIONS,
+                                .sequences = SEQUENCES };
 }
 
 #define WAIT_FOR(condition)                                                                        \
@@ -244,6 +255,26 @@ static inline struct outcome *run_calls(const struct pg_call *calls, size_t coun
 
 static inline struct outcome *run_one(struct pg_call call) {
     return run_calls(&call, 1);
+}
+
+/* ---- a session, a request at a time ---- */
+
+static struct outcome session_outcome;
+
+static inline struct pg_session *begin_with(struct pg_call call) {
+    session_outcome = (struct outcome){ 0 };
+    struct pg_session *session = pg_begin(pg, &call, 1, note, &session_outcome);
+    ck_assert_uint_eq(session_outcome.calls, 0);
+    WAIT_FOR(session_outcome.calls == 1);
+    return session;
+}
+
+static inline enum err go_on(struct pg_session *session, struct pg_call call, bool commit) {
+    session_outcome = (struct outcome){ 0 };
+    (commit ? pg_commit : pg_continue)(session, &call, 1, note, &session_outcome);
+    ck_assert_uint_eq(session_outcome.calls, 0);
+    WAIT_FOR(session_outcome.calls == 1);
+    return session_outcome.err;
 }
 
 static inline TCase *add_case(Suite *suite, const char *name, void (*setup)(void)) {

@@ -16,6 +16,7 @@ enum {
 static void connect_poll(struct pg_conn *conn);
 static void start_migrating(struct pg_conn *conn);
 static void start_preparing(struct pg_conn *conn);
+static void renew(struct pg_conn *conn, struct pg_session *request);
 static bool try_flush(struct pg_conn *conn);
 static void flush(struct pg_conn *conn);
 static void on_event(void *ctx, uint32_t events);
@@ -57,6 +58,10 @@ void pg_conn_start(struct pg_conn *conn) {
     struct pg *pg = conn->pg;
     assert(conn->state == PG_CONN_DOWN && conn->libpq == NULL);
     if (!resolver_next_address(&pg->resolver, conn->address)) {
+        if (conn->renewed) {
+            pg_conn_drop(conn, ERR_UNAVAILABLE, "the host has no address");
+            return;
+        }
         loop_timer_start(pg->loop, &conn->timer, loop_backoff_next_ms(&conn->backoff));
         return;
     }
@@ -151,6 +156,23 @@ static void become_idle(struct pg_conn *conn, bool first_time) {
     pg_conn_became_idle(conn, first_time);
 }
 
+/* Whoever waited for it goes on. */
+static void came_up(struct pg_conn *conn) {
+    struct pg_session *request = conn->request;
+    bool first_time = !conn->renewed;
+    conn->renewed = false;
+    if (request == NULL || request->err != ERR_OK) {
+        become_idle(conn, first_time);
+    } else {
+        conn->state = PG_CONN_IDLE;
+        pg_conn_send(conn, request);
+    }
+    if (request != NULL && request->err != ERR_OK) {
+        request->conn = NULL;
+        pg_finish_request(request, request->err, NULL);
+    }
+}
+
 /* ---- requests ---- */
 
 static bool send_call(struct pg_conn *conn, const char *name, const struct pg_call *call) {
@@ -216,45 +238,44 @@ static void flush(struct pg_conn *conn) {
 
 /* ---- results ---- */
 
-#define READ_ONLY "25006"
-
-/*
- * What a SQLSTATE begins with; the first that fits counts. Unavailable: shutdown, connection,
- * resources, I/O, not the primary, idle in transaction.
- */
-static const struct {
-    const char *state;
-    enum err err;
-} CLASSES[] = {
-    { "23505", ERR_DUPLICATE },   { "22", ERR_REJECTED_DATA }, { "23", ERR_REJECTED_DATA },
-    { "57014", ERR_TIMEOUT },     { "55P03", ERR_TIMEOUT },    { "40001", ERR_CONFLICT },
-    { "40P01", ERR_CONFLICT },    { "57", ERR_UNAVAILABLE },   { "08", ERR_UNAVAILABLE },
-    { "53", ERR_UNAVAILABLE },    { "58", ERR_UNAVAILABLE },   { READ_ONLY, ERR_UNAVAILABLE },
-    { "25P03", ERR_UNAVAILABLE },
-};
-
-static enum err classify(const char *state) {
-    for (size_t i = 0; state != NULL && i < sizeof(CLASSES) / sizeof(CLASSES[0]); i++) {
-        if (strncmp(state, CLASSES[i].state, strlen(CLASSES[i].state)) == 0) {
-            return CLASSES[i].err;
-        }
-    }
-    return state == NULL ? ERR_UNAVAILABLE : ERR_INTERNAL;
-}
-
 static void keep_error(struct pg_conn *conn, const PGresult *result) {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    enum err err = classify(state);
-    if (state != NULL && strcmp(state, READ_ONLY) == 0) {
-        conn->read_only = true;
-    }
+    const struct pg_sqlstate *meaning = pg_sqlstate(result, conn->pg->options.sequences);
+    conn->read_only = conn->read_only || (state != NULL && strcmp(state, PG_READ_ONLY) == 0);
     if (conn->err == ERR_OK) {
-        conn->err = err;
+        conn->err = meaning->err;
+        conn->fault = meaning->fault;
     }
-    if (err != ERR_DUPLICATE && err != ERR_CONFLICT) {
+    if (meaning->fault != PG_FAULT_DUPLICATE && meaning->fault != PG_FAULT_CONFLICT) {
         log_warn("database error", LOG_STR("sqlstate", state),
                  LOG_STR("error", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)),
                  LOG_STR("detail", PQresultErrorField(result, PG_DIAG_CONTEXT)));
+    }
+}
+
+/*
+ * The request cannot succeed on this connection as it is. True: it waits until the connection is
+ * made anew. A transaction that was under way cannot go on there: its owner repeats it.
+ */
+static bool waits_for_renewal(struct pg_conn *conn, struct pg_session *request) {
+    if (conn->fault == PG_FAULT_TAKEN_ID) { /* the sequence is looked at when it comes up */
+        conn->pg->migrated = false;
+        request->err = ERR_TAKEN_ID;
+        return true;
+    }
+    if (request->retried || (request->interactive && !request->begins)) {
+        return false;
+    }
+    request->retried = true;
+    return true;
+}
+
+static void renew_for(struct pg_conn *conn, struct pg_session *request) {
+    bool waits = waits_for_renewal(conn, request);
+    enum err err = request->retried ? conn->err : ERR_CONFLICT;
+    renew(conn, waits ? request : NULL);
+    if (!waits) {
+        pg_finish_request(request, err, NULL);
     }
 }
 
@@ -264,6 +285,10 @@ static void request_complete(struct pg_conn *conn) {
     bool keeps = request->interactive && !request->commits && err == ERR_OK;
     assert(err != ERR_OK || conn->result_count == conn->result_expected);
     loop_timer_stop(conn->pg->loop, &conn->timer);
+    if (err != ERR_OK && (conn->fault == PG_FAULT_STALE || conn->fault == PG_FAULT_TAKEN_ID)) {
+        renew_for(conn, request);
+        return;
+    }
     PGresult *results[PG_RESULTS_MAX];
     size_t result_count = conn->result_count;
     memcpy(results, conn->results, sizeof(results));
@@ -289,23 +314,41 @@ static void sync_arrived(struct pg_conn *conn) {
     case PG_CONN_PREPARING:
         clear_results(conn);
         if (conn->err != ERR_OK) {
-            pg_conn_drop(conn, ERR_INTERNAL, "a statement could not be prepared");
+            pg_conn_drop(conn, ERR_UNAVAILABLE, "a statement could not be prepared");
             return;
         }
         loop_backoff_reset(&conn->backoff);
         conn->error_count = 0;
-        become_idle(conn, true);
+        came_up(conn);
         return;
     case PG_CONN_ROLLING_BACK:
         clear_results(conn);
-        become_idle(conn, false);
+        if (conn->err != ERR_OK) { /* it is still in the transaction */
+            renew(conn, NULL);
+        } else {
+            become_idle(conn, false);
+        }
         return;
     default: assert(conn->state == PG_CONN_BUSY); request_complete(conn);
     }
 }
 
+/* Of the script of migrations: sequences that had to be moved (pg.c). */
+static void log_moved(const PGresult *result) {
+    for (int row = 0; row < PQntuples(result); row++) {
+        log_warn("a sequence was behind its table", LOG_STR("sequence", PQgetvalue(result, row, 0)),
+                 LOG_STR("table", PQgetvalue(result, row, 1)),
+                 LOG_STR("nextId", PQgetvalue(result, row, 2)),
+                 LOG_STR("lastIdInTable", PQgetvalue(result, row, 3)),
+                 LOG_STR("movedTo", PQgetvalue(result, row, 4)));
+    }
+}
+
 static void take_result(struct pg_conn *conn, PGresult *result) {
     ExecStatusType status = PQresultStatus(result);
+    if (conn->state == PG_CONN_MIGRATING && PQnfields(result) == PG_MOVED_COLUMNS) {
+        log_moved(result);
+    }
     if (status == PGRES_FATAL_ERROR) {
         keep_error(conn, result);
     }
@@ -438,16 +481,27 @@ void pg_conn_drop(struct pg_conn *conn, enum err err, const char *reason) {
     conn->state = PG_CONN_DOWN;
     conn->broken = conn->read_only = false;
     conn->request = NULL;
-    if (state >= PG_CONN_IDLE) {
+    if (state >= PG_CONN_IDLE || conn->renewed) {
+        conn->renewed = false;
         pg_conn_left(conn);
     }
     loop_timer_start(conn->pg->loop, &conn->timer, retry_ms);
     if (request != NULL) {
         request->conn = NULL;
-        if (state == PG_CONN_BUSY) { /* a held session learns of it with its next request */
+        if (state != PG_CONN_HELD) { /* a held session learns of it with its next request */
             pg_finish_request(request, err, NULL);
         }
     }
+}
+
+/* Its state is not what it should be: another one in its place, at once. `request` waits for it. */
+static void renew(struct pg_conn *conn, struct pg_session *request) {
+    disconnect(conn);
+    conn->state = PG_CONN_DOWN;
+    conn->broken = conn->read_only = false;
+    conn->renewed = true;
+    conn->request = request;
+    loop_timer_start(conn->pg->loop, &conn->timer, 0); /* not from inside reading its results */
 }
 
 static void on_timer(void *ctx) {
@@ -465,7 +519,7 @@ static void on_timer(void *ctx) {
 
 void pg_conn_close(struct pg_conn *conn) {
     struct pg_session *request = conn->request;
-    bool busy = conn->state == PG_CONN_BUSY;
+    bool held = conn->state == PG_CONN_HELD;
     disconnect(conn);
     conn->state = PG_CONN_DOWN;
     conn->request = NULL;
@@ -473,7 +527,7 @@ void pg_conn_close(struct pg_conn *conn) {
         return;
     }
     request->conn = NULL; /* a held session may still be rolled back by its owner */
-    if (busy) {
+    if (!held) {
         pg_finish_request(request, ERR_UNAVAILABLE, NULL);
     }
 }

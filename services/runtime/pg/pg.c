@@ -34,8 +34,27 @@ static const char BLOCKED[] =
     " coalesce(oldest, '') USING ERRCODE = 'lock_not_available'; END $guard$;";
 
 /*
+ * Only if what it would give next is not above the table. The table's greatest id is its primary
+ * key's last; one that is absurd is left alone. The advisory lock is held: replicas agree, and the
+ * second finds nothing to do. Others may take ids meanwhile, but not as many as the margin has
+ * room for: the sequence never goes backwards.
+ */
+static void append_sequence(struct buf *script, const struct pg_sequence *sequence) {
+    buf_appendf(script,
+                "SELECT '%s', '%s', s.next, t.top,"
+                " setval('%s', t.top::bigint + 1 + s.by * %d, false)"
+                " FROM (SELECT seqincrement AS by, CASE WHEN is_called THEN"
+                " last_value + seqincrement ELSE last_value END AS next FROM %s, pg_sequence"
+                " WHERE seqrelid = '%s'::regclass) AS s,"
+                " (SELECT max(id) AS top FROM %s) AS t"
+                " WHERE s.next <= t.top AND t.top < 9000000000000000000;",
+                sequence->sequence, sequence->table, sequence->sequence, PG_SEQUENCE_MARGIN,
+                sequence->sequence, sequence->sequence, sequence->table);
+}
+
+/*
  * One script, which is one transaction since it has no command of its own for that (PostgreSQL,
- * 55.2.2.1): take the lock, then run each migration that the table does not name.
+ * 55.2.2.1): take the lock, run each migration that the table does not name, look at the sequences.
  * Several replicas may start at once; the second finds nothing to do. NULL when out of memory.
  */
 static char *migration_script(const struct pg_options *options) {
@@ -58,6 +77,10 @@ static char *migration_script(const struct pg_options *options) {
         buf_append_str(&script, "$migration$; INSERT INTO schema_migrations (version)"
                                 " VALUES (this); END IF;");
         buf_append_str(&script, BLOCKED);
+    }
+    for (const struct pg_sequence *sequence = options->sequences;
+         sequence != NULL && sequence->table != NULL; sequence++) {
+        append_sequence(&script, sequence);
     }
     buf_append_char(&script, '\0');
     if (script.failed) {
@@ -116,6 +139,7 @@ enum err pg_open(struct loop *loop, const struct pg_options *options, struct pg 
     list_init(&pg->waiting);
     list_init(&pg->failed);
     loop_task_init(&pg->dispatch, dispatch, pg);
+    pg_sqlstate_register();
     format_server_options(pg);
     enum err err = allocate(pg);
     if (err != ERR_OK) {
@@ -179,6 +203,7 @@ static void fill(struct pg_session *request, const struct pg_call *calls, size_t
     request->count = count;
     request->fn = fn;
     request->ctx = ctx;
+    request->retried = false;
     request->err = params_are_whole(calls, count) ? ERR_OK : ERR_NO_MEMORY;
 }
 

@@ -14,6 +14,10 @@
  * does not even answer loses its connection a little later. Callbacks come from the loop, never
  * from inside the call that made the request; repeat a failed one from a timer, not at once. Loop
  * thread only.
+ *
+ * What an error of the server means is in sqlstate.c. A connection whose statements are stale (a
+ * column has another type, they are gone) is made anew, and its request sent once more: who asked
+ * sees nothing of it.
  */
 #ifndef RUNTIME_PG_PG_H
 #define RUNTIME_PG_PG_H
@@ -33,7 +37,12 @@
 struct pg;
 struct pg_session; /* an interactive transaction */
 
-enum { PG_PARAMS_MAX = 12, PG_CALLS_MAX = 8, PG_STATEMENT_LISTS_MAX = 2 };
+enum {
+    PG_PARAMS_MAX = 12,
+    PG_CALLS_MAX = 8,
+    PG_STATEMENT_LISTS_MAX = 2,
+    PG_SEQUENCE_MARGIN = 100,
+};
 
 /* Named by its address. Must be in a list of options.statements. */
 struct pg_statement {
@@ -60,6 +69,12 @@ struct pg_migration {
     const char *sql; /* several statements; must not contain $migration$ */
 };
 
+/* Where the ids of a table come from: its primary key is `id`. SQL names. */
+struct pg_sequence {
+    const char *sequence;
+    const char *table;
+};
+
 struct pg_options {
     const char *host; /* name or address */
     uint16_t port;
@@ -80,6 +95,13 @@ struct pg_options {
      * than 2 s is undone with all before it; after a pause they are tried again, without end.
      */
     const struct pg_migration *migrations; /* version 0 ends the list */
+    /*
+     * Or NULL; a table NULL ends the list. A sequence that is behind its table (set back, or
+     * restored without it) is moved above it when the first connection is up, and when an id
+     * proves to be taken (ERR_TAKEN_ID); PG_SEQUENCE_MARGIN increments above, so that what other
+     * replicas have in hand is passed, too.
+     */
+    const struct pg_sequence *sequences;
 };
 
 /* A binary parameter; with .length -1 its request fails with ERR_NO_MEMORY. */
@@ -118,9 +140,10 @@ bool pg_is_ready(const struct pg *pg);
 
 /*
  * Run `calls` as one transaction. `calls` is copied, the bytes of its parameters must stay until
- * fn. Errors: ERR_UNAVAILABLE, ERR_NO_MEMORY (a parameter could not be built), ERR_DUPLICATE,
- * ERR_REJECTED_DATA (SQLSTATE classes 22, 23), ERR_TIMEOUT, ERR_CONFLICT (serialization failure or
- * deadlock: repeat), ERR_INTERNAL (logged with SQLSTATE).
+ * fn. Errors: ERR_UNAVAILABLE (also: the fault is the server's or the schema's, which is logged),
+ * ERR_NO_MEMORY (a parameter could not be built), ERR_DUPLICATE, ERR_TAKEN_ID (of
+ * options.sequences: repeat with ids that are fetched after this), ERR_REJECTED_DATA, ERR_TIMEOUT,
+ * ERR_CONFLICT (repeat: a deadlock, or in a session a stale connection), ERR_INTERNAL (unknown).
  */
 void pg_run(struct pg *pg, const struct pg_call *calls, size_t count, pg_fn *fn, void *ctx);
 

@@ -1,4 +1,7 @@
-/* Shared by pg.c (requests, queue, sessions) and conn.c (one connection's life). */
+/*
+ * Shared by pg.c (requests, queue, sessions), conn.c (one connection's life) and sqlstate.c (what
+ * an error means).
+ */
 #ifndef RUNTIME_PG_PRIVATE_H
 #define RUNTIME_PG_PRIVATE_H
 
@@ -10,7 +13,8 @@
 
 enum {
     PG_RESULTS_MAX = PG_CALLS_MAX + 2, /* BEGIN and COMMIT around the calls */
-    PG_ERROR_BYTES = 160
+    PG_ERROR_BYTES = 160,
+    PG_MOVED_COLUMNS = 5, /* of the script's statement that moves a sequence */
 };
 
 /* One request, and between the requests of an interactive transaction its session. */
@@ -22,10 +26,32 @@ struct pg_session {
     size_t count;
     bool interactive; /* keeps the connection afterwards */
     bool begins, commits;
-    enum err err; /* why it failed without being sent */
+    bool retried; /* it has met a stale connection before */
+    enum err err; /* why it failed without being sent, or will when its connection is up again */
     pg_fn *fn;
     void *ctx;
 };
+
+/* Whose fault an error is. */
+enum pg_fault {
+    PG_FAULT_STALE,       /* this connection's: once more on a new one */
+    PG_FAULT_ENVIRONMENT, /* nobody's row: it waits */
+    PG_FAULT_TIMEOUT,
+    PG_FAULT_CONFLICT,
+    PG_FAULT_DUPLICATE, /* a unique key that is not made from a sequence */
+    PG_FAULT_TAKEN_ID,  /* one that is: the sequence is behind its table */
+    PG_FAULT_DATA,
+    PG_FAULT_UNKNOWN,
+    PG_FAULT_COUNT
+};
+
+struct pg_sqlstate {
+    const char *begin; /* of the code */
+    enum pg_fault fault;
+    enum err err; /* what the request fails with */
+};
+
+#define PG_READ_ONLY "25006"
 
 enum pg_conn_state {
     PG_CONN_DOWN,       /* waits for its backoff timer */
@@ -47,13 +73,15 @@ struct pg_conn {
     struct loop_timer timer; /* backoff, connect timeout or deadline, by state */
     struct backoff backoff;
     char address[RESOLVE_ADDRESS_BYTES]; /* of this attempt */
-    struct pg_session *request;          /* BUSY, HELD */
+    struct pg_session *request;          /* BUSY, HELD; or it waits while this is renewed */
     PGresult *results[PG_RESULTS_MAX];
     size_t result_count;
     size_t result_expected;
-    enum err err;   /* of the request under way */
-    bool read_only; /* the server is no primary (any more): the next connection may find one */
-    bool broken;    /* sending failed: the timer drops the connection */
+    enum err err;        /* of the request under way */
+    enum pg_fault fault; /* the same, when err is not ERR_OK */
+    bool read_only;      /* the server is no primary (any more) */
+    bool broken;         /* sending failed: the timer drops the connection */
+    bool renewed;        /* it is made anew, and counts as ready meanwhile */
     struct list idle_node;
     char errors[RESOLVE_ADDRESSES_MAX][PG_ERROR_BYTES]; /* told since it was up last */
     size_t error_count;
@@ -83,6 +111,11 @@ void pg_conn_rollback(struct pg_conn *conn);
 /* The one way down: give up the connection, fail its request with `err`, and come back later. */
 void pg_conn_drop(struct pg_conn *conn, enum err err, const char *reason);
 void pg_conn_close(struct pg_conn *conn);
+
+/* sqlstate.c */
+void pg_sqlstate_register(void);
+/* Of an error; counts it. `sequences` as in the options, may be NULL. */
+const struct pg_sqlstate *pg_sqlstate(const PGresult *result, const struct pg_sequence *sequences);
 
 /* pg.c */
 void pg_finish_request(struct pg_session *request, enum err err, PGresult *const *results);

@@ -1,8 +1,8 @@
 /* link: t/unit/fake_names.c */
 /*
- * runtime/pg/pg against a real PostgreSQL that this program starts: transactions, error
- * classes, sessions, and connections that are lost in every state. (test_rows.c: what goes
- * through them.)
+ * runtime/pg/pg against a real PostgreSQL that this program starts: transactions, sessions, and
+ * connections that are lost in every state. (test_rows.c: what goes through them; test_sqlstate.c:
+ * errors.)
  */
 #include "fake_names.h"
 #include "pg_fixture.h"
@@ -32,24 +32,6 @@ START_TEST(affected_rows_are_counted) {
     rename.params[0] = pg_int8_array(&arena, ids, 3);
     rename.params[1] = pg_null();
     ck_assert_int_eq(run_one(rename)->affected, 2);
-}
-END_TEST
-
-static const struct {
-    const char *sqlstate;
-    enum err err;
-} CLASSES[] = {
-    { "23505", ERR_DUPLICATE },     { "23514", ERR_REJECTED_DATA }, { "23503", ERR_REJECTED_DATA },
-    { "22003", ERR_REJECTED_DATA }, { "57014", ERR_TIMEOUT },       { "55P03", ERR_TIMEOUT },
-    { "40001", ERR_CONFLICT },      { "40P01", ERR_CONFLICT },      { "57P03", ERR_UNAVAILABLE },
-    { "08006", ERR_UNAVAILABLE },   { "53300", ERR_UNAVAILABLE },   { "P0001", ERR_INTERNAL },
-    { "42P01", ERR_INTERNAL },      { "XX000", ERR_INTERNAL },
-};
-
-START_TEST(each_sqlstate_has_its_error) {
-    int64_t pid = run_one(call_of(S_PID))->value;
-    ck_assert_int_eq(run_one(call_text(S_RAISE, CLASSES[_i].sqlstate))->err, CLASSES[_i].err);
-    ck_assert_int_eq(run_one(call_of(S_PID))->value, pid); /* the connection survives */
 }
 END_TEST
 
@@ -103,24 +85,6 @@ START_TEST(more_requests_than_connections_wait_their_turn) {
 END_TEST
 
 /* ---- sessions ---- */
-
-static struct outcome session_outcome;
-
-static struct pg_session *begin_with(struct pg_call call) {
-    session_outcome = (struct outcome){ 0 };
-    struct pg_session *session = pg_begin(pg, &call, 1, note, &session_outcome);
-    ck_assert_uint_eq(session_outcome.calls, 0);
-    WAIT_FOR(session_outcome.calls == 1);
-    return session;
-}
-
-static enum err go_on(struct pg_session *session, struct pg_call call, bool commit) {
-    session_outcome = (struct outcome){ 0 };
-    (commit ? pg_commit : pg_continue)(session, &call, 1, note, &session_outcome);
-    ck_assert_uint_eq(session_outcome.calls, 0);
-    WAIT_FOR(session_outcome.calls == 1);
-    return session_outcome.err;
-}
 
 START_TEST(a_session_commits_what_its_requests_did) {
     struct pg_session *session = begin_with(insert_of(1, "a"));
@@ -466,7 +430,6 @@ static Suite *pg_suite(void) {
           *two = add_case(suite, "two", setup_two);
     tcase_add_test(one, calls_of_a_request_are_one_transaction);
     tcase_add_test(one, affected_rows_are_counted);
-    tcase_add_loop_test(one, each_sqlstate_has_its_error, 0, (int)UNIT_COUNT(CLASSES));
     tcase_add_test(one, a_duplicate_key_is_a_duplicate);
     tcase_add_test(one, a_slow_statement_ends_at_its_deadline);
     tcase_add_test(one, a_server_that_does_not_answer_loses_its_connection);
