@@ -54,6 +54,7 @@ const struct app APP = {
     .metric_count = ORDER_METRIC_COUNT,
     .statements = ORDER_STATEMENTS,
     .migrations = ORDER_MIGRATIONS,
+    .sequences = ORDER_SEQUENCES,
     .cache_prefixes = CACHE_PREFIXES,
     .exchange = EXCHANGE_EVENTS,
     .source = SOURCE_ORDER_SERVICE,

@@ -34,13 +34,17 @@ struct insert_item {
  */
 struct insert_state {
     size_t first, span;
+    unsigned renumbered;         /* times that ids proved to be taken */
     struct teller_event *events; /* of [first, first + span) */
 };
+
+enum { RENUMBERED_MAX = 3 };
 
 static struct batcher inserts;
 static struct id_block order_ids;
 
 static void insert_next(struct batch *batch);
+static void renumber(struct batch *batch);
 
 enum err order_store_insert(struct flow_wait wait, const struct new_order *order,
                             struct order *ret_order) {
@@ -157,6 +161,12 @@ static void advance(struct batch *batch) {
 static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     struct insert_state *state = batch->state;
+    if (err == ERR_TAKEN_ID && state->renumbered < RENUMBERED_MAX) {
+        state->renumbered++;
+        id_block_drop(&order_ids);
+        renumber(batch);
+        return;
+    }
     bool about_data = err == ERR_REJECTED_DATA || err == ERR_DUPLICATE || err == ERR_INTERNAL;
     if (about_data && state->span > 1) { /* one bad row must not fail its neighbours */
         state->span /= 2;
@@ -220,6 +230,37 @@ static void fail_batch(struct batch *batch, enum err err) {
     finish(batch);
 }
 
+static enum err number(struct batch *batch, size_t first) {
+    int64_t first_id = 0;
+    enum err err = id_block_take(&order_ids, batch->count - first, &first_id);
+    for (size_t i = first; err == ERR_OK && i < batch->count; i++) {
+        item_at(batch, i)->order.id = first_id + (int64_t)(i - first);
+    }
+    return err;
+}
+
+static void other_ids_arrived(void *ctx, enum err err) {
+    struct batch *batch = ctx;
+    struct insert_state *state = batch->state;
+    if (err == ERR_OK) {
+        renumber(batch);
+        return;
+    }
+    state->span = batch->count - state->first;
+    set_outcomes(batch, err);
+    advance(batch);
+}
+
+/* Other ids for what is not stored yet, and on with it. */
+static void renumber(struct batch *batch) {
+    const struct insert_state *state = batch->state;
+    if (number(batch, state->first) != ERR_OK) {
+        id_block_wait(&order_ids, other_ids_arrived, batch);
+        return;
+    }
+    insert_next(batch);
+}
+
 static void ids_arrived(void *ctx, enum err err) {
     if (err != ERR_OK) {
         fail_batch(ctx, err);
@@ -241,19 +282,18 @@ static bool is_still_wanted(void *item_void) {
 }
 
 static void run_insert(void *ctx, struct batch *batch) {
-    int64_t first_id = 0, now_ms = clock_unix_ms();
+    int64_t now_ms = clock_unix_ms();
     (void)ctx;
     if (batcher_filter(batch, is_still_wanted) == 0) {
         batcher_end(batch);
         return;
     }
-    if (id_block_take(&order_ids, batch->count, &first_id) != ERR_OK) {
+    if (number(batch, 0) != ERR_OK) {
         id_block_wait(&order_ids, ids_arrived, batch);
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
         struct order *order = &item_at(batch, i)->order;
-        order->id = first_id + (int64_t)i;
         order->created_ms = order->updated_ms = now_ms;
     }
     struct insert_state *state = arena_zalloc(&batch->arena, sizeof(*state));

@@ -13,10 +13,20 @@ const struct pg_migration ORDER_MIGRATIONS[] = {
     { 0 },
 };
 
-/* The columns of order_from_row(), in its order. */
+const struct pg_sequence ORDER_SEQUENCES[] = {
+    { "order_ids", "orders" },
+    { "order_ids", "outbox" }, /* the event of an order has its id */
+    { NULL, NULL },
+};
+
+/*
+ * The columns of order_from_row(), in its order. What is returned says its type, here and below: a
+ * column of another type (ALTER TABLE … TYPE) changes nothing for us.
+ */
 #define ORDER_COLUMNS                                                                              \
-    "o.id, o.product_id, o.quantity, o.unit_price_cents, o.total_price_cents, o.status, o.reason," \
-    " o.created_at, o.updated_at, o.request_id"
+    "o.id::bigint, o.product_id::bigint, o.quantity::bigint, o.unit_price_cents::bigint,"          \
+    " o.total_price_cents::bigint, o.status::text, o.reason::text, o.created_at::timestamptz,"     \
+    " o.updated_at::timestamptz, o.request_id::text"
 
 /* clang-format off */
 const struct pg_statement SQL_NEXT_ORDER_IDS = { "next_order_ids", "SELECT nextval('order_ids')" };
@@ -42,7 +52,7 @@ const struct pg_statement SQL_ORDER_INSERT = { "order_insert",
     " INSERT INTO orders (id, product_id, quantity, unit_price_cents, total_price_cents,"
     " created_at, updated_at, request_id, traceparent, tracestate)"
     " SELECT id, product_id, quantity, unit_cents, unit_cents * quantity, at, at, request_id,"
-    " traceparent, tracestate FROM accepted RETURNING id" };
+    " traceparent, tracestate FROM accepted RETURNING id::bigint" };
 
 const struct pg_statement SQL_ORDER_GET = { "order_get",
     "SELECT " ORDER_COLUMNS " FROM orders AS o WHERE o.id = ANY ($1::bigint[])" };
@@ -63,22 +73,23 @@ const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
     " updated_at = greatest(t.at, o.created_at)"
     " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])"
     " AS t (id, status, reason, at, created_at) WHERE o.id = t.id AND o.status = 'waiting'"
-    " AND t.created_at IN (o.created_at, 'epoch') RETURNING o.id, o.product_id, o.created_at" };
+    " AND t.created_at IN (o.created_at, 'epoch') RETURNING o.id::bigint, o.product_id::bigint,"
+    " o.created_at::timestamptz" };
 
 const struct pg_statement SQL_ORDER_KNOWN = { "order_known",
-    "SELECT id, created_at FROM orders WHERE id = ANY ($1::bigint[])" };
+    "SELECT id::bigint, created_at::timestamptz FROM orders WHERE id = ANY ($1::bigint[])" };
 
 const struct pg_statement SQL_ORDER_LAST_ID = { "order_last_id",
-    "SELECT coalesce(max(id), 0) FROM orders" };
+    "SELECT coalesce(max(id), 0)::bigint FROM orders" };
 
 const struct pg_statement SQL_ORDER_WAITING = { "order_waiting",
-    "SELECT " ORDER_COLUMNS ", o.request_id, o.traceparent,"
-    " o.tracestate, EXISTS (SELECT FROM outbox WHERE outbox.id = o.id) FROM orders AS o"
+    "SELECT " ORDER_COLUMNS ", o.request_id::text, o.traceparent::text,"
+    " o.tracestate::text, EXISTS (SELECT FROM outbox WHERE outbox.id = o.id) FROM orders AS o"
     " WHERE o.id > $1::bigint AND o.id <= $2::bigint AND o.status = 'waiting'"
     " ORDER BY o.id LIMIT $3::bigint" };
 
 const struct pg_statement SQL_KEY_FIND = { "key_find",
-    "SELECT k.key, k.product_id, k.quantity, " ORDER_COLUMNS
+    "SELECT k.key::text, k.product_id::bigint, k.quantity::bigint, " ORDER_COLUMNS
     " FROM idempotency_keys AS k JOIN orders AS o ON o.id = k.order_id"
     " WHERE k.key = ANY ($1::text[]) AND k.created_at >= now() - interval '24 hours'" };
 

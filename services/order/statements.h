@@ -9,6 +9,7 @@ enum {
 };
 
 extern const struct pg_migration ORDER_MIGRATIONS[]; /* version 0 ends the list */
+extern const struct pg_sequence ORDER_SEQUENCES[];   /* a table NULL ends the list */
 /* All of these; NULL ends the list. */
 extern const struct pg_statement *const ORDER_STATEMENTS[];
 

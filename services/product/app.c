@@ -58,6 +58,7 @@ const struct app APP = {
     .metric_count = PRODUCT_METRIC_COUNT,
     .statements = PRODUCT_STATEMENTS,
     .migrations = PRODUCT_MIGRATIONS,
+    .sequences = PRODUCT_SEQUENCES,
     .cache_prefixes = CACHE_PREFIXES,
     .exchange = EXCHANGE_EVENTS,
     .source = SOURCE_PRODUCT_SERVICE,

@@ -147,8 +147,12 @@ struct change_state {
     struct teller_event *events;
     size_t event_count;
     int64_t now_ms;
+    unsigned repeated;
 };
 
+enum { REPEATED_MAX = 3 };
+
+static void run_changes(void *ctx, struct batch *batch);
 static void apply_all(struct batch *batch);
 
 /* Each change answers with the product as the batch leaves it: one version for all of them. */
@@ -170,9 +174,21 @@ static void wake_all(struct batch *batch, enum err err) {
     batcher_end(batch);
 }
 
-/* A deadlock or a lost serialization is nobody's conflict: try again later. */
-static enum err retryable(enum err err) {
-    return err == ERR_CONFLICT ? ERR_UNAVAILABLE : err;
+/*
+ * The transaction failed, and nothing of it is stored. What is nobody's fault is repeated from its
+ * beginning: a deadlock, a connection that was stale, ids that were taken.
+ */
+static void failed(struct batch *batch, enum err err) {
+    struct change_state *state = batch->state;
+    if (err == ERR_TAKEN_ID) {
+        id_block_drop(&outbox_ids);
+    }
+    if ((err == ERR_TAKEN_ID || err == ERR_CONFLICT) && state->repeated < REPEATED_MAX) {
+        state->repeated++;
+        run_changes(NULL, batch);
+    } else {
+        wake_all(batch, err == ERR_CONFLICT ? ERR_UNAVAILABLE : err);
+    }
 }
 
 static void cached(void *ctx, enum err err) {
@@ -185,7 +201,7 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     struct change_state *state = batch->state;
     (void)rows;
     if (err != ERR_OK) {
-        wake_all(batch, retryable(err));
+        failed(batch, err);
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
@@ -273,7 +289,7 @@ static void locked(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     struct change_state *state = batch->state;
     if (err != ERR_OK) {
-        wake_all(batch, retryable(err));
+        failed(batch, err);
         return;
     }
     if (product_set_read(&batch->arena, &rows[0], &state->set) != ERR_OK) {
@@ -324,6 +340,7 @@ static void run_changes(void *ctx, struct batch *batch) {
         batcher_end(batch);
         return;
     }
+    const struct change_state *earlier = batch->state;
     struct change_state *state = arena_zalloc(&batch->arena, sizeof(*state));
     int64_t ids[CHANGE_BATCH_MAX];
     (void)ctx;
@@ -336,6 +353,7 @@ static void run_changes(void *ctx, struct batch *batch) {
         ids[i] = BATCH_ITEM(batch, struct change_item, i)->change.id;
     }
     state->now_ms = clock_unix_ms();
+    state->repeated = earlier == NULL ? 0 : earlier->repeated;
     struct pg_call call = product_set_lock_call(&batch->arena, ids, batch->count);
     state->session = pg_begin(backends.pg, &call, 1, locked, batch);
 }

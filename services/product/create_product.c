@@ -37,7 +37,7 @@ struct insert_item {
     struct trace_copy trace;
 };
 
-enum { INSERT_QUEUE_MAX = 1024, INSERT_BATCH_MAX = PRODUCT_ID_BLOCK };
+enum { INSERT_QUEUE_MAX = 1024, INSERT_BATCH_MAX = PRODUCT_ID_BLOCK, RENUMBERED_MAX = 3 };
 
 static struct flow_kind KIND =
     FLOW_KIND("create_product", STEPS, struct create_product, http_flow_fail, NULL);
@@ -45,6 +45,7 @@ static struct flow_kind KIND =
 static struct flow_pool flows;
 static struct batcher inserts;
 static struct id_block product_ids;
+static unsigned times_renumbered; /* the batch under way: ids proved to be taken */
 
 void create_product(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
@@ -119,6 +120,14 @@ static void finish(struct batch *batch, enum err err) {
 
 static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)rows;
+    if (err == ERR_TAKEN_ID && times_renumbered < RENUMBERED_MAX) { /* one batch at a time */
+        times_renumbered++;
+        id_block_drop(&product_ids);
+        id_block_drop(&outbox_ids);
+        run_insert(NULL, ctx);
+        return;
+    }
+    times_renumbered = 0;
     finish(ctx, err);
 }
 

@@ -295,6 +295,9 @@ static void log_outcome(const struct decision_item *item, uint64_t took_us) {
 static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
     (void)rows;
+    if (err == ERR_TAKEN_ID) {
+        id_block_drop(&outbox_ids);
+    }
     if (err != ERR_OK) {
         consumer_segment_done(segment.consumer, err);
         return;

@@ -15,7 +15,20 @@ const struct pg_migration PRODUCT_MIGRATIONS[] = {
     { 0 },
 };
 
-#define PRODUCT_COLUMNS "id, name, price_cents, qty, version, created_at, updated_at"
+const struct pg_sequence PRODUCT_SEQUENCES[] = {
+    { "product_ids", "products" },
+    { "outbox_ids", "outbox" },
+    { "restocks_id_seq", "restocks" },
+    { NULL, NULL },
+};
+
+/*
+ * What is returned says its type, here and below: a column of another type (ALTER TABLE … TYPE)
+ * changes nothing for us.
+ */
+#define PRODUCT_COLUMNS                                                                            \
+    "id::bigint, name::text, price_cents::bigint, qty::bigint, version::bigint,"                   \
+    " created_at::timestamptz, updated_at::timestamptz"
 
 /* clang-format off */
 const struct pg_statement SQL_NEXT_PRODUCT_IDS = { "next_product_ids",
@@ -53,8 +66,9 @@ const struct pg_statement SQL_RESTOCK_INSERT = { "restock_insert",
     " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[])" };
 
 const struct pg_statement SQL_LEDGER_FIND = { "ledger_find",
-    "SELECT order_id, status, reason, decided_at, product_id, quantity, request_id,"
-    " nullif(order_created_at, '-infinity') FROM stock_ledger"
+    "SELECT order_id::bigint, status::text, reason::text, decided_at::timestamptz,"
+    " product_id::bigint, quantity::bigint, request_id::text,"
+    " nullif(order_created_at, '-infinity')::timestamptz FROM stock_ledger"
     " WHERE order_id = ANY ($1::bigint[])" };
 
 const struct pg_statement SQL_LEDGER_INSERT = { "ledger_insert",

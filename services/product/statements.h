@@ -10,6 +10,7 @@ enum {
 };
 
 extern const struct pg_migration PRODUCT_MIGRATIONS[]; /* version 0 ends the list */
+extern const struct pg_sequence PRODUCT_SEQUENCES[];   /* a table NULL ends the list */
 /* All of these; NULL ends the list. */
 extern const struct pg_statement *const PRODUCT_STATEMENTS[];
 

@@ -18,7 +18,9 @@ void id_block_init(struct id_block *block, struct pg *pg, const struct pg_statem
 static void fetched(void *ctx, enum err err, const struct pg_rows *rows) {
     struct id_block *block = ctx;
     block->fetching = false;
-    if (err == ERR_OK) {
+    if (block->dropped) {
+        block->dropped = false;
+    } else if (err == ERR_OK) {
         block->spare_next = pg_rows_get_int8(&rows[0], 0, 0);
         block->spare_end = block->spare_next + block->block_size;
     }
@@ -55,6 +57,11 @@ enum err id_block_take(struct id_block *block, size_t count, int64_t *ret_first)
         fetch(block);
     }
     return ERR_OK;
+}
+
+void id_block_drop(struct id_block *block) {
+    block->next = block->end = block->spare_next = block->spare_end = 0;
+    block->dropped = block->fetching;
 }
 
 void id_block_wait(struct id_block *block, id_block_fn *fn, void *ctx) {

@@ -3,7 +3,8 @@
  *
  * The sequence must be created with INCREMENT BY the block size: nextval() then owns
  * [value, value + block_size). The next block is asked for when half of the current one is gone.
- * Ids left over at exit are lost: gaps are normal. Loop thread only.
+ * Ids left over at exit are lost: gaps are normal. When an id proves to be taken (ERR_TAKEN_ID, the
+ * sequence was behind its table) the blocks in hand are given up. Loop thread only.
  */
 #ifndef RUNTIME_MESSAGES_ID_BLOCK_H
 #define RUNTIME_MESSAGES_ID_BLOCK_H
@@ -27,6 +28,7 @@ struct id_block {
     int64_t next, end;                    /* the block in use */
     int64_t spare_next, spare_end;        /* the one fetched ahead */
     bool fetching;
+    bool dropped; /* what is being fetched may be from before */
     struct {
         id_block_fn *fn;
         void *ctx;
@@ -42,6 +44,9 @@ void id_block_init(struct id_block *block, struct pg *pg, const struct pg_statem
  * id_block_wait().
  */
 MUST_CHECK enum err id_block_take(struct id_block *block, size_t count, int64_t *ret_first);
+
+/* Give up all ids in hand or on their way: after ERR_TAKEN_ID. */
+void id_block_drop(struct id_block *block);
 
 /*
  * Call fn once when id_block_take() may succeed, or with the error of the fetch. At most

@@ -54,6 +54,11 @@ static struct metric METRICS[METRIC_COUNT] = {
     " unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "           \
     "$7::text[])"
 
+/* Of types of their own, whatever the table's are. */
+#define COLUMNS                                                                                    \
+    "id::bigint, routing_key::text, message_id::text, correlation_id::text, traceparent::text,"    \
+    " tracestate::text, body::text"
+
 /* clang-format off */
 const struct pg_statement SQL_OUTBOX_INSERT = { "outbox_insert", INSERT };
 
@@ -66,12 +71,10 @@ const struct pg_statement SQL_OUTBOX_CLAIM = { "outbox_claim",
     " (SELECT id FROM outbox WHERE available_at <="
     " clock_timestamp() + $1::bigint * interval '1 s'"
     " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"
-    " RETURNING id, routing_key, message_id, correlation_id, traceparent, tracestate, body,"
-    " (extract(epoch FROM available_at) * 1000000)::bigint" };
+    " RETURNING " COLUMNS ", (extract(epoch FROM available_at) * 1000000)::bigint" };
 
 const struct pg_statement SQL_OUTBOX_READ = { "outbox_read",
-    "SELECT id, routing_key, message_id, correlation_id, traceparent, tracestate, body"
-    " FROM outbox WHERE id = ANY ($1::bigint[]) ORDER BY id" };
+    "SELECT " COLUMNS " FROM outbox WHERE id = ANY ($1::bigint[]) ORDER BY id" };
 
 /*
  * Only while the claim is still the one that is given up. Claim 0 is the inserter's: it ends within

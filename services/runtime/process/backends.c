@@ -43,6 +43,7 @@ static enum err open_database(void) {
         .requests_max = DATABASE_REQUESTS_MAX,
         .statements = { backends.app->statements, OUTBOX_STATEMENTS },
         .migrations = backends.app->migrations,
+        .sequences = backends.app->sequences,
     };
     return pg_open(backends.loop, &options, &backends.pg);
 }

@@ -63,7 +63,8 @@ struct app {
     size_t metric_count;
     const struct pg_statement *const *statements; /* NULL ends the list */
     const struct pg_migration *migrations;
-    const char *const *cache_prefixes; /* NULL ends the list */
+    const struct pg_sequence *sequences; /* a table NULL ends the list */
+    const char *const *cache_prefixes;   /* NULL ends the list */
     const char *exchange;
     const char *source; /* of its events: "/order-service" */
     const struct app_queue *queues;

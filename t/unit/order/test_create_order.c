@@ -427,6 +427,38 @@ START_TEST(an_order_that_could_not_be_stored) {
 }
 END_TEST
 
+enum { OTHER_ID = 107000 };
+
+/* The sequence was behind: other ids, and nobody notices; but not for ever. */
+START_TEST(an_order_whose_id_is_taken_gets_another) {
+    int fd = post_until_insert(KEY);
+    for (int i = 0; i <= _i; i++) {
+        fake_pg_fail(ERR_TAKEN_ID);
+        if (i == 3) {
+            check_retry_after(stack_expect(fd, 503));
+            return;
+        }
+        STACK_WAIT_FOR(fake_pg.waiting > 0);
+        fake_pg_answer_ids(&SQL_NEXT_ORDER_IDS, OTHER_ID + i);
+        ck_assert_int_eq(fake_param_int8_at(insert_call(), 0, 0), OTHER_ID + i);
+    }
+    answer_insert();
+    ck_assert_int_eq(strncmp(fake_broker.messages[0].message_id, "order.created-10700", 19), 0);
+    drop_lists();
+    check_order(stack_expect(fd, 200), OTHER_ID + _i);
+}
+END_TEST
+
+START_TEST(other_ids_cannot_be_had) {
+    int fd = post_until_insert(KEY);
+    fake_pg_fail(ERR_TAKEN_ID);
+    STACK_WAIT_FOR(fake_pg.waiting > 0);
+    fake_pg_fail(FAILURES[_i].err);
+    stack_expect(fd, FAILURES[_i].status);
+    ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
 START_TEST(redis_may_be_gone_when_the_list_is_dropped) {
     int fd = post_until_insert(KEY);
     if (_i == 0) {
@@ -487,6 +519,36 @@ START_TEST(one_bad_row_does_not_fail_its_neighbours) {
     ck_assert_int_eq(answers[0], 1);
     ck_assert_int_eq(answers[1], MANY - 1);
     ck_assert_uint_eq(fake_broker.published, MANY - 1);
+}
+END_TEST
+
+/* What is stored keeps its ids, the rest gets others. */
+START_TEST(ids_are_taken_in_the_middle_of_a_batch) {
+    int fds[MANY];
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = post_with("", BODY);
+    }
+    STACK_WAIT_FOR(flow_count() == MANY);
+    stack_settle();
+    while (fake_pg.waiting == 0 || fake_cache.op_count > 0) {
+        fake_cache_run();
+        stack_settle();
+    }
+    answer_ids();
+    fake_pg_fail(ERR_REJECTED_DATA); /* halved */
+    answer_insert();
+    fake_pg_fail(ERR_TAKEN_ID);
+    fake_pg_answer_ids(&SQL_NEXT_ORDER_IDS, OTHER_ID);
+    ck_assert_uint_eq(fake_param_count(insert_call(), 0), MANY / 2);
+    ck_assert_int_eq(fake_param_int8_at(insert_call(), 0, 0), OTHER_ID);
+    answer_insert();
+    fake_cache_run();
+    int others = 0;
+    for (int i = 0; i < MANY; i++) {
+        others += strstr(stack_expect(fds[i], 200)->body, "{\"id\":10700") != NULL;
+    }
+    ck_assert_int_eq(others, MANY / 2);
+    ck_assert_uint_eq(fake_broker.published, MANY);
 }
 END_TEST
 
@@ -623,6 +685,9 @@ int main(void) {
     tcase_add_loop_test(usual, no_ids_can_be_had, 0, (int)UNIT_COUNT(FAILURES));
     tcase_add_loop_test(usual, an_order_that_could_not_be_stored, 0,
                         (int)UNIT_COUNT(INSERT_FAILURES));
+    tcase_add_loop_test(usual, an_order_whose_id_is_taken_gets_another, 0, 4);
+    tcase_add_loop_test(usual, other_ids_cannot_be_had, 0, (int)UNIT_COUNT(FAILURES));
+    tcase_add_test(usual, ids_are_taken_in_the_middle_of_a_batch);
     tcase_add_loop_test(usual, redis_may_be_gone_when_the_list_is_dropped, 0, 2);
     tcase_add_test(usual, the_broker_may_be_gone);
     tcase_add_loop_test(usual, one_bad_row_does_not_fail_its_neighbours, 0, MANY);

@@ -311,7 +311,7 @@ START_TEST(a_database_of_the_version_before_is_taken_over) {
     database_open(NULL, NULL, first);
     database_execute(OLD_ORDER("1"));
     database_close();
-    database_connect(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS);
+    database_connect(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS, NULL);
     database_execute(OLD_ORDER("2"));
     static const int64_t NEW[] = { 3 };
     ck_assert_str_eq(insert(NEW, NULL, 1, AT_MS), "3 / ");
@@ -339,6 +339,29 @@ START_TEST(ids_come_in_blocks) {
 }
 END_TEST
 
+/* ALTER TABLE … TYPE under a running service. */
+START_TEST(columns_of_other_types_are_read_as_before) {
+    static const int64_t NEW[] = { 9 };
+    static const char ROW[] = "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text / ";
+    struct pg_call get = ids_call(&SQL_ORDER_GET, IDS, 1);
+    ck_assert_str_eq(insert(IDS, NULL, 3, AT_MS), "1 / 2 / 3 / ");
+    ck_assert_str_eq(database_rows(&get, "iiiiittTTt"), ROW);
+    database_check_types(ORDER_STATEMENTS, OUTBOX_STATEMENTS);
+    ck_assert_str_eq(database_rows(&get, "iiiiittTTt"), ROW);
+    ck_assert_str_eq(insert(NEW, NULL, 1, AT_MS), "9 / ");
+}
+END_TEST
+
+/* The script names them: one that is not there would stop the service from starting. */
+START_TEST(sequences_behind_their_tables_are_moved) {
+    database_close();
+    database_execute(OLD_ORDER("70") "UPDATE outbox SET id = 900000");
+    database_connect(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS, ORDER_SEQUENCES);
+    struct pg_call next = { .statement = &SQL_NEXT_ORDER_IDS };
+    ck_assert_str_eq(database_rows(&next, "i"), "1000001 / ");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("order_statements");
     TCase *alone = tcase_create("prepare"), *together = tcase_create("run");
@@ -361,6 +384,8 @@ int main(void) {
     tcase_add_test(together, a_bad_order_is_refused_with_all_its_rows);
     tcase_add_test(together, without_orders_the_last_id_is_0);
     tcase_add_test(together, ids_come_in_blocks);
+    tcase_add_test(together, columns_of_other_types_are_read_as_before);
+    tcase_add_test(together, sequences_behind_their_tables_are_moved);
     suite_add_tcase(suite, alone);
     suite_add_tcase(suite, together);
     return database_main(suite);

@@ -315,6 +315,24 @@ START_TEST(the_database_fails_and_the_batch_is_decided_afresh) {
 }
 END_TEST
 
+/* An event's id is taken: the next attempt has others. */
+START_TEST(outbox_ids_that_are_taken_are_given_up) {
+    add_order(1, 7, 3);
+    deliver();
+    answer_lock(5, NULL);
+    answer_ids();
+    (void)expect_commit();
+    fake_pg_fail(ERR_TAKEN_ID);
+    answer_lock(5, NULL);
+    fake_pg_answer_ids(&SQL_NEXT_OUTBOX_IDS, 70000);
+    const struct pg_call *insert = call_of(expect_commit(), &SQL_OUTBOX_INSERT);
+    ck_assert_int_eq(fake_param_int8_at(insert, 0, 0), 70000);
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
 /* The commit was made, but its answer was lost: the ledger knows. */
 START_TEST(a_commit_of_unknown_outcome_is_not_applied_twice) {
     PGresult *rows = fake_rows(8);
@@ -450,6 +468,7 @@ int main(void) {
     tcase_add_loop_test(tcase, an_order_that_the_ledger_has_otherwise_is_parked, 0, 3);
     tcase_add_loop_test(tcase, the_database_fails_and_the_batch_is_decided_afresh, 0,
                         2 * (int)UNIT_COUNT(PASSING));
+    tcase_add_test(tcase, outbox_ids_that_are_taken_are_given_up);
     tcase_add_test(tcase, a_commit_of_unknown_outcome_is_not_applied_twice);
     tcase_add_test(tcase, no_outbox_ids_can_be_had);
     tcase_add_loop_test(tcase, the_one_order_that_the_database_refuses_is_parked, 0, 4);

@@ -136,6 +136,29 @@ START_TEST(a_product_that_could_not_be_stored) {
 }
 END_TEST
 
+/* Either of its ids may be taken: both blocks are given up. Not for ever. */
+START_TEST(a_product_whose_id_is_taken_gets_another) {
+    int fd = ask("POST", "/products", "", NEW);
+    (void)next_request();
+    for (int i = 0; i <= _i; i++) {
+        fake_pg_fail(ERR_TAKEN_ID);
+        if (i == 3) {
+            stack_expect(fd, 503);
+            return;
+        }
+        STACK_WAIT_FOR(fake_pg.waiting > 0);
+        fake_pg_answer_ids(&SQL_NEXT_OUTBOX_IDS, 9000);
+        fake_pg_answer_ids(&SQL_NEXT_PRODUCT_IDS, 800 + i);
+        const struct fake_pg_request *request = next_request();
+        ck_assert_int_eq(fake_param_int8_at(&request->calls[0], 0, 0), 800 + i);
+        ck_assert_int_ge(fake_param_int8_at(&request->calls[1], 0, 0), 9000);
+    }
+    fake_pg_answer(NULL, NULL, NULL);
+    stack_expect(fd, 201);
+    ck_assert_uint_eq(fake_broker.published, 1);
+}
+END_TEST
+
 static const struct {
     const char *method, *target, *headers, *body;
     const char *problem;
@@ -375,6 +398,37 @@ START_TEST(a_change_cannot_be_made) {
 }
 END_TEST
 
+/*
+ * A deadlock, a stale connection, an id that was taken, at the lock or at the commit: the whole is
+ * done again, with what the product is then; three times.
+ */
+START_TEST(a_change_is_repeated) {
+    enum err err = _i / 4 % 2 == 0 ? ERR_CONFLICT : ERR_TAKEN_ID;
+    bool at_commit = _i / 8 == 1;
+    int repeated = _i % 4;
+    int fd = ask("POST", "/products/7/restock", "", "{\"quantity\":10}");
+    for (int i = 0; i <= repeated; i++) {
+        STACK_WAIT_FOR(fake_pg.waiting > 0);
+        if (at_commit) {
+            answer_lock(5 + i, 3 + i);
+            (void)commit_call(&SQL_PRODUCT_UPDATE);
+        }
+        fake_pg_fail(err);
+        if (i == 3) {
+            stack_expect(fd, 503);
+            ck_assert_uint_eq(fake_broker.published, 0);
+            return;
+        }
+    }
+    answer_lock(100, 9);
+    ck_assert_int_eq(fake_param_int8_at(commit_call(&SQL_PRODUCT_UPDATE), 3, 0), 110);
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert_ptr_nonnull(strstr(stack_expect(fd, 200)->body, "\"qty\":110,"));
+    ck_assert_uint_eq(fake_broker.published, 1);
+}
+END_TEST
+
 START_TEST(redis_may_be_gone_at_a_change) {
     int fd = ask("PATCH", "/products/7", "", "{\"name\":\"new\"}");
     answer_lock(5, 3);
@@ -465,6 +519,7 @@ int main(void) {
     TCase *usual = add_case(suite, "usual", setup), *quick = add_case(suite, "short", setup_short);
     tcase_add_test(usual, a_product_is_stored_then_answered_and_told);
     tcase_add_loop_test(usual, a_product_that_could_not_be_stored, 0, EACH);
+    tcase_add_loop_test(usual, a_product_whose_id_is_taken_gets_another, 0, 4);
     tcase_add_loop_test(usual, what_is_malformed_is_refused_at_once, 0,
                         (int)UNIT_COUNT(BAD_REQUESTS));
     tcase_add_loop_test(usual, names_are_measured_in_characters, 0, 2);
@@ -478,6 +533,7 @@ int main(void) {
     tcase_add_test(usual, a_restock_adds_to_the_stock);
     tcase_add_loop_test(usual, a_change_that_the_product_refuses, 0, (int)UNIT_COUNT(REFUSED));
     tcase_add_loop_test(usual, a_change_cannot_be_made, 0, 3 * EACH);
+    tcase_add_loop_test(usual, a_change_is_repeated, 0, 16);
     tcase_add_loop_test(usual, redis_may_be_gone_at_a_change, 0, 2);
     tcase_add_loop_test(quick, a_dependency_that_is_too_slow, 0, MOMENTS);
     tcase_add_loop_test(usual, a_client_that_leaves, 0, MOMENTS);

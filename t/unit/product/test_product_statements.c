@@ -189,7 +189,7 @@ START_TEST(a_database_of_the_version_before_is_taken_over) {
     database_open(NULL, NULL, first);
     database_execute(OLD_EVENT("1"));
     database_close();
-    database_connect(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS);
+    database_connect(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS, NULL);
     database_execute(OLD_EVENT("2"));
     struct pg_call read = { .statement = &SQL_OUTBOX_READ, .param_count = 1 };
     read.params[0] = numbers_of(1, 2, 3);
@@ -215,6 +215,30 @@ START_TEST(ids_come_in_blocks) {
 }
 END_TEST
 
+/* ALTER TABLE … TYPE under a running service. */
+START_TEST(columns_of_other_types_are_read_as_before) {
+    database_check_types(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS);
+}
+END_TEST
+
+/* The script names them: one that is not there would stop the service from starting. */
+START_TEST(sequences_behind_their_tables_are_moved) {
+    database_close();
+    database_execute(
+        "INSERT INTO products VALUES (70, 'x', 1, 1, 1, 1, '2026-11-22', '2026-11-22', 'r');"
+        "INSERT INTO outbox VALUES (80, 'k', 'm', 'c', 't', '{}', now());"
+        "INSERT INTO restocks OVERRIDING SYSTEM VALUE VALUES (90, 70, 1, now(), 'r')");
+    database_connect(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS, PRODUCT_SEQUENCES);
+    struct pg_call products = { .statement = &SQL_NEXT_PRODUCT_IDS };
+    struct pg_call events = { .statement = &SQL_NEXT_OUTBOX_IDS };
+    ck_assert_str_eq(database_rows(&products, "i"), "2071 / ");
+    ck_assert_str_eq(database_rows(&events, "i"), "400081 / ");
+    database_execute("INSERT INTO restocks (product_id, quantity, restocked_at, request_id)"
+                     " VALUES (70, 1, now(), 'r'); DO $$ BEGIN ASSERT (SELECT max(id) = 191"
+                     " FROM restocks); END $$");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("product_statements");
     TCase *alone = tcase_create("prepare"), *together = tcase_create("run");
@@ -232,6 +256,8 @@ int main(void) {
     tcase_add_test(alone, a_database_of_the_version_before_is_taken_over);
     tcase_add_test(together, events_are_claimed_and_deleted);
     tcase_add_test(together, ids_come_in_blocks);
+    tcase_add_test(together, columns_of_other_types_are_read_as_before);
+    tcase_add_test(together, sequences_behind_their_tables_are_moved);
     suite_add_tcase(suite, alone);
     suite_add_tcase(suite, together);
     return database_main(suite);

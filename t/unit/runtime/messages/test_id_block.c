@@ -111,6 +111,30 @@ START_TEST(those_who_got_none_wait_again) {
 }
 END_TEST
 
+/* In hand, fetched ahead, and on its way: all of it is from before. */
+START_TEST(ids_that_are_given_up_are_not_used) {
+    int64_t first = 0;
+    id_block_wait(&block, note, NULL);
+    fake_pg_answer_ids(&STATEMENT, 100);
+    ck_assert_int_eq(take(6), 100);
+    ck_assert_uint_eq(fake_pg.waiting, 1);
+    if (_i == 0) {
+        fake_pg_answer_ids(&STATEMENT, 110);
+    }
+    id_block_drop(&block);
+    expect_busy(1);
+    id_block_wait(&block, note, NULL);
+    if (_i == 1) {
+        fake_pg_answer_ids(&STATEMENT, 110);
+        ck_assert_uint_eq(calls, 2);
+        ck_assert_int_eq(id_block_take(&block, 1, &first), ERR_BUSY); /* whoever waits, waits on */
+        id_block_wait(&block, note, NULL);
+    }
+    fake_pg_answer_ids(&STATEMENT, 500);
+    ck_assert_int_eq(take(1), 500);
+}
+END_TEST
+
 START_TEST(no_id_is_given_twice) {
     int64_t next_block = 1000, last = 0;
     uint32_t state = 1;
@@ -146,6 +170,7 @@ int main(void) {
     tcase_add_test(tcase, what_does_not_fit_leaves_the_rest_unused);
     tcase_add_test(tcase, an_error_reaches_those_who_wait_and_is_not_final);
     tcase_add_test(tcase, those_who_got_none_wait_again);
+    tcase_add_loop_test(tcase, ids_that_are_given_up_are_not_used, 0, 2);
     tcase_add_test(tcase, no_id_is_given_twice);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
