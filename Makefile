@@ -174,7 +174,7 @@ install: all ## into $(DESTDIR)$(PREFIX)
 	    $(DESTDIR)$(PREFIX)/share/prodorder/conf $(DESTDIR)$(PREFIX)/share/doc/prodorder/docs
 	install -m 755 $(SERVICES) $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(GATEWAY) $(DESTDIR)$(PREFIX)/lib/nginx/modules/
-	install -m 644 openapi.json $(DESTDIR)$(PREFIX)/share/prodorder/
+	install -m 644 openapi.json asyncapi.json $(DESTDIR)$(PREFIX)/share/prodorder/
 	install -m 644 conf/tls.conf.example $(DESTDIR)$(PREFIX)/share/prodorder/conf/
 	sed -E 's,^load_module .*,load_module $(PREFIX)/lib/nginx/modules/$(notdir $(GATEWAY));,; s,(prodorder_openapi|alias) (build/)?,\1 $(PREFIX)/share/prodorder/,' \
 	    nginx.conf > $(DESTDIR)$(PREFIX)/share/prodorder/nginx.conf

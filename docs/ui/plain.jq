@@ -16,7 +16,8 @@ def operations:
 <body>
 <main class=\"plain\">
 <h1>\(.info.title | @html) API</h1>
-<p>\(.info.summary | @html). The whole contract: <a href=\"/openapi.json\">/openapi.json</a>.</p>
+<p>\(.info.summary | @html). The whole contract: <a href=\"/openapi.json\">/openapi.json</a>;
+the events: <a href=\"/asyncapi.json\">/asyncapi.json</a>.</p>
 <table>
 <tr><th>request</th><th></th><th>answers</th></tr>",
 (operations | "<tr><td><code>\(.method) \(.path | @html)</code></td><td>\(.summary | @html)</td><td>\(.statuses | join(" "))</td></tr>"),

@@ -1,7 +1,7 @@
 # The gateway: nginx with our module, configured by the repository's nginx.conf.
 #
 # STACK_HOME/gateway is nginx's prefix, laid out like the repository (nginx.conf, openapi.json,
-# conf/*.conf, build/MODULE, build/docs), so that relative paths mean the same there. How its files are
+# asyncapi.json, conf/*.conf, build/MODULE, build/docs), so that relative paths mean the same there. How its files are
 # made, tested and replaced: gateway_next.sh. A running gateway takes them over with a reload, by which
 # no connection is refused; a module that was built anew needs a restart.
 
@@ -17,8 +17,10 @@ gateway_ports() {
 
 # gateway_prepare: before anything is stopped. Its next configuration, if nginx accepts it; else the end.
 gateway_prepare() {
-    [ -f "$ROOT/nginx.conf" ] || die "gateway: $ROOT/nginx.conf is missing"
-    [ -f "$ROOT/openapi.json" ] || die "gateway: $ROOT/openapi.json is missing"
+    local file
+    for file in nginx.conf openapi.json asyncapi.json; do
+        [ -f "$ROOT/$file" ] || die "gateway: $ROOT/$file is missing"
+    done
     [ -f "$STACK_BUILD/$GATEWAY_MODULE" ] ||
         die "gateway: $STACK_BUILD/$GATEWAY_MODULE does not exist" "Build it: make gateway"
     gateway_directory

@@ -6,13 +6,13 @@
 # original. The module is a copy too: building anew must not overwrite a file that nginx has mapped.
 
 # What a configuration consists of.
-GATEWAY_FILES=(nginx.conf openapi.json conf build)
+GATEWAY_FILES=(nginx.conf openapi.json asyncapi.json conf build)
 
 gateway_next_make() {
     rm -rf "$1"
     mkdir -p "$1/temp" "$1/logs" "$1/conf" "$1/build"
     gateway_render > "$1/nginx.conf"
-    cp "$ROOT/openapi.json" "$1/openapi.json"
+    cp "$ROOT/openapi.json" "$ROOT/asyncapi.json" "$1/"
     cp "$STACK_BUILD/$GATEWAY_MODULE" "$1/build/$GATEWAY_MODULE"
     [ ! -d "$STACK_BUILD/docs" ] || cp -R "$STACK_BUILD/docs" "$1/build/docs"
     # Files that nginx.conf may include. conf/tls.conf is for nginx alone; ours says what we were told.

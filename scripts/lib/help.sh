@@ -48,8 +48,8 @@ creates the databases, starts everything, waits until it is ready, and loads moc
 there are no products. Running it again is harmless and fast: it starts what has died, and restarts
 our own programs when they have been built anew. With names, starts only these.
 
-nginx.conf, openapi.json, conf/ and a renewed certificate are applied with a reload: no connection is
-refused. When nginx refuses them, nothing is stopped or started, and a running gateway keeps what it has.
+nginx.conf, openapi.json, asyncapi.json, conf/ and a renewed certificate are applied with a reload: no
+connection is refused. When nginx refuses them, nothing is stopped or started, and a running gateway keeps what it has.
 
 Exit 0 only when an order can be placed (with names: when these are ready).
 Names: ${STACK_ALL[*]}

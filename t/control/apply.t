@@ -22,7 +22,7 @@ my ($plain, $tls) = map { $_ + $offset } 4000, 4443;
 my $module = 'build/ngx_http_prodorder_gateway_module.so';
 
 mkdir $_ for $copy, "$copy/build", "$dir/bin";
-is(run('cp', '-R', (map { "$ROOT/$_" } qw(prodorder configure.sh scripts nginx.conf openapi.json conf)), $copy)->{status}, 0,
+is(run('cp', '-R', (map { "$ROOT/$_" } qw(prodorder configure.sh scripts nginx.conf openapi.json asyncapi.json conf)), $copy)->{status}, 0,
     'a copy of the repository');
 is(run('cp', '-R', (map { "$build/$_" } 'config.mk', $module =~ s{.*/}{}r), "$copy/build")->{status}, 0, 'with what was built');
 write_file("$copy/build/docs/$_", "$_\n") for qw(index.html icon.svg);
@@ -140,15 +140,16 @@ like(run('curl', '-sSI', '-m', '10', "http://127.0.0.1:$plain/openapi.json")->{o
     'what has not changed keeps its ETag');
 
 without_a_failure('the rest', sub {
-    edit('openapi.json', sub { s/"title": *"[^"]*"/"title": "Another title"/ });
+    edit($_, sub { s/"title": *"[^"]*"/"title": "Another title"/ }) for qw(openapi.json asyncapi.json);
     write_file("$copy/build/docs/new.js", "'new';\n");
     unlink "$copy/build/docs/icon.svg";
     write_file("$copy/conf/more.conf", "add_header X-More yes always;\n");
     edit('nginx.conf', sub { s{^http \{$}{http \{ include conf/more.conf;}m });
-    is(prodorder('up', 'gateway')->{status}, 0, 'up with changed openapi.json, docs and conf');
+    is(prodorder('up', 'gateway')->{status}, 0, 'up with changed contracts, docs and conf');
 });
 is(pid(), $pid, 'the same nginx');
-like(run('curl', '-sS', '-m', '10', "http://127.0.0.1:$plain/openapi.json")->{out}, qr/Another title/, 'the contract is the new one');
+like(run('curl', '-sS', '-m', '10', "http://127.0.0.1:$plain/$_")->{out}, qr/Another title/, "$_ is the new one")
+    for qw(openapi.json asyncapi.json);
 is(run('curl', '-sS', '-m', '10', "http://127.0.0.1:$plain/docs/new.js")->{out}, "'new';\n", 'a new file of the docs page');
 is(run('curl', '-sS', '-m', '10', '-o', '/dev/null', '-w', '%{http_code}', "http://127.0.0.1:$plain/docs/icon.svg")->{out}, 404,
     'one that is gone');

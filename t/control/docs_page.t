@@ -18,7 +18,7 @@ sub check_plain {
     my ($build, $why) = @_;
     my $page = read_file("$build/docs/index.html");
     like($page, $why, 'the page says so');
-    like($page, qr{<a href="/openapi\.json">}, 'it leads to the contract');
+    like($page, qr{<a href="/$_\.json">}, "it leads to $_.json") for qw(openapi asyncapi);
     unlike($page, qr/<script|style=|https?:/, 'needs no script, no inline style, nothing from elsewhere');
     my $paths = decode_json(read_file('openapi.json'))->{paths};
     for my $path (sort keys %$paths) {

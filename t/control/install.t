@@ -45,7 +45,7 @@ for (1 .. 100) {
     last if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
     select undef, undef, undef, 0.05;
 }
-for my $target (qw(/livez /openapi.json /docs/ /docs/docs.css)) {
+for my $target (qw(/livez /openapi.json /asyncapi.json /docs/ /docs/docs.css)) {
     is(run('curl', '-s', '-m', '5', '-o', '/dev/null', '-w', '%{http_code}', "http://127.0.0.1:$port$target")->{out}, 200,
         "GET $target");
 }

@@ -12,21 +12,21 @@ const [file, answersFile] = process.argv.slice(2);
 const collection = JSON.parse(readFileSync(file, 'utf8'));
 const answers = new Map(Object.entries(JSON.parse(readFileSync(answersFile, 'utf8'))));
 
-// shortened(BODY, TYPE): the metrics are hundreds of lines, and the contract stands in openapi.json: a copy
-// would be out of date with its next change.
+// shortened(BODY, TYPE): the metrics are hundreds of lines, and the contracts stand in openapi.json and
+// asyncapi.json: a copy would be out of date with its next change.
 function shortened(body, type) {
     if (type === 'text/plain') {
         return body.split('\n').slice(0, TEXT_LINES_MAX).join('\n') + '\n';
     }
-    const { openapi, info } = JSON.parse(body);
-    return JSON.stringify({ openapi, info, paths: {} });
+    const { openapi, asyncapi, info } = JSON.parse(body);
+    return JSON.stringify(openapi ? { openapi, info, paths: {} } : { asyncapi, info, channels: {} });
 }
 
 function exampleOf(request, { code, status, header, body }) {
     const originalRequest = { ...request };
     delete originalRequest.description;
     const type = (header.find(({ key }) => key.toLowerCase() === 'content-type')?.value ?? '').split(';')[0];
-    const isLong = type === 'text/plain' || body.startsWith('{\n  "openapi":');
+    const isLong = type === 'text/plain' || /^\{\n {2}"(?:open|async)api":/.test(body);
     return {
         name: `${code} ${status}${isLong ? ' (shortened)' : ''}`,
         originalRequest,

@@ -88,7 +88,7 @@ operations(sub {
             collect("$name, $status, $header", $node->{schema}, $header ne 'X-Request-Id', examples_of($node));
         }
         for my $example (map { examples_of($_) } @$content{ grep { /json/ } sort keys %$content }) {
-            next if ref $example ne 'HASH' || $status eq 'default' || $path eq '/openapi.json';
+            next if ref $example ne 'HASH' || $status eq 'default' || $path =~ m{^/(?:open|async)api\.json$};
             is($example->{statusCode} // $example->{status}, $status, "$name, $status: the example says so");
         }
     }
@@ -169,8 +169,8 @@ is(finished($refused->{json}{data})->{status}, 'rejected', 'one that is rejected
 try_one(200, GET => $refused->{headers}{location});
 try_one(200, GET => "/orders/product/$id?limit=1");
 try_one(200, GET => '/orders/product/987654321');
-try_one(200, GET => $_) for qw(/livez /readyz /metrics /openapi.json /docs/);
-for my $file (qw(/openapi.json /docs/)) {
+try_one(200, GET => $_) for qw(/livez /readyz /metrics /openapi.json /asyncapi.json /docs/);
+for my $file (qw(/openapi.json /asyncapi.json /docs/)) {
     try_one(304, GET => $file, undef, { 'If-None-Match' => gateway(GET => $file)->{headers}{etag} });
 }
 

@@ -73,9 +73,12 @@ is_deeply(decode_json($response->{body})->{components},
     { 'product-service' => { status => 'unreachable' }, 'order-service' => { status => 'ready' } },
     'and says why');
 
-$response = $gateway->ask('GET /openapi.json');
-is($response->{status}, 200, 'the contract');
-is($response->{body}, $gateway->read('openapi.json'), 'as it is in the repository');
+for my $file (qw(openapi.json asyncapi.json)) {
+    $response = $gateway->ask("GET /$file");
+    is($response->{status}, 200, $file);
+    is($response->{body}, $gateway->read($file), 'as it is in the repository');
+    is($gateway->header($response, 'Content-Type'), 'application/json', 'as JSON');
+}
 
 is($gateway->ask("POST /orders\n{\"productId\":1," . (' ' x (1024 * 1024)) . '"quantity":1}')->{status}, 413,
     'a body over 1 MiB');

@@ -48,7 +48,8 @@ for my $case (
     ['GET /livez', 200, $api_policy], ['GET /orders/product/1', 200, $api_policy],
     ["POST /orders\n{}", 400, $api_policy], ['GET /nothing', 404, $api_policy],
     ['DELETE /orders/1', 405, $api_policy], ['GET /products/1', 502, $api_policy],
-    ['GET /openapi.json', 200, $api_policy], ['GET /docs', 308, $api_policy],
+    ['GET /openapi.json', 200, $api_policy], ['GET /asyncapi.json', 200, $api_policy],
+    ['GET /docs', 308, $api_policy],
     ['GET /docs/', 200, $docs_policy], ['GET /docs/docs.js', 200, $docs_policy],
     ['GET /docs/none.js', 404, $docs_policy],
 ) {
@@ -82,12 +83,17 @@ is($gateway->header($response, 'Allow'), 'GET, HEAD', 'and says what it allows')
 is($gateway->ask('GET /docs/../nginx.conf')->{status}, 404, 'nothing above it is served');
 is($gateway->ask('GET /docs/%2e%2e/%2e%2e/nginx.conf')->{status}, 400, 'however it is written');
 
-$response = $gateway->ask('GET /openapi.json', 'Range: bytes=0-9');
-is($response->{status}, 200, 'no ranges of the contract');
-$response = $gateway->ask('GET /openapi.json', 'Accept-Encoding: gzip');
-is($gateway->header($response, 'Content-Encoding'), 'gzip', 'the contract compressed');
-cmp_ok(length $response->{body}, '<', (-s 'openapi.json') / 4, 'to a fraction');
-like($gateway->header($response, 'Vary'), qr/Accept-Encoding/, 'which depends on Accept-Encoding');
+for my $file (qw(openapi.json asyncapi.json)) {
+    $response = $gateway->ask("GET /$file", 'Range: bytes=0-9');
+    is($response->{status}, 200, "no ranges of $file");
+    is($gateway->header($response, 'Cache-Control'), 'no-cache', 'it is asked for again');
+    $etag = $gateway->header($response, 'ETag');
+    is($gateway->ask("GET /$file", "If-None-Match: $etag")->{status}, 304, 'and has not changed');
+    $response = $gateway->ask("GET /$file", 'Accept-Encoding: gzip');
+    is($gateway->header($response, 'Content-Encoding'), 'gzip', "$file compressed");
+    cmp_ok(length $response->{body}, '<', (-s $file) / 4, 'to a fraction');
+    like($gateway->header($response, 'Vary'), qr/Accept-Encoding/, 'which depends on Accept-Encoding');
+}
 $response = $gateway->ask('GET /livez', 'Accept-Encoding: gzip');
 is($gateway->header($response, 'Content-Encoding'), '', 'what is small is not compressed');
 

@@ -166,7 +166,7 @@ checks_gateway() {
     check "api-gateway: once it is known, products are answered" within 10 checks_answer 200 "/products/1"
     check "api-gateway: its health check succeeds" within 10 container_health api-gateway
     checks_confined api-gateway
-    check "api-gateway: /openapi.json and /docs/" checks_pages
+    check "api-gateway: /openapi.json, /asyncapi.json and /docs/" checks_pages
     grep -v 'no live upstreams' "$WORK/api-gateway.out" > "$WORK/said" || true
     check "api-gateway: nginx warns of nothing else" not grep -E '\[(warn|error|alert|emerg|crit)\]' "$WORK/said"
 }
@@ -185,6 +185,7 @@ checks_answer() {
 
 checks_pages() {
     checks_answer 200 /openapi.json > "$WORK/openapi.json" && jq -e .openapi "$WORK/openapi.json" &&
+        checks_answer 200 /asyncapi.json > "$WORK/asyncapi.json" && jq -e .asyncapi "$WORK/asyncapi.json" &&
         checks_answer 200 /docs/ | grep -i '<title>'
 }
 

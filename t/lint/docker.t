@@ -17,7 +17,7 @@ sub quick {
 # What is copied, so that it can be changed; the rest are links.
 my @OURS = qw(.env.example docker-compose.yml Makefile docker scripts/lib
     services/product/.env.example services/order/.env.example);
-my @LINKS = qw(configure.sh conf docs mock nginx.conf ngx_prodorder_gateway openapi.json
+my @LINKS = qw(configure.sh conf docs mock nginx.conf ngx_prodorder_gateway openapi.json asyncapi.json
     scripts/build-docs.sh scripts/install-packages.sh);
 
 sub copy {

@@ -1,7 +1,7 @@
 package Prodorder::Gateway::Shipped;
 
-# The repository's own nginx.conf, conf/tls.conf.example and openapi.json, with other ports, run as
-# ./prodorder runs them: the stack's own addresses in the place of the default ones.
+# The repository's own nginx.conf, conf/tls.conf.example, openapi.json and asyncapi.json, with other ports,
+# run as ./prodorder runs them: the stack's own addresses in the place of the default ones.
 #
 #     my $gateway = Prodorder::Gateway::Shipped->new;         # or new(3001 => PORT, 3002 => PORT): of services that run
 #     $gateway->start;                        # or start(EXTRA): more directives in its http block
@@ -26,7 +26,7 @@ sub new {
     my $dir = File::Temp->newdir('prodorder-conf-XXXXXX', TMPDIR => 1);
     my %port = map { $_ => $given{$_} // Prodorder::Gateway::Nginx::free_port() } 4000, 4443, 3001, 3002;
     mkdir "$dir/$_" for qw(logs temp conf build build/docs);
-    symlink getcwd() . '/openapi.json', "$dir/openapi.json";
+    symlink getcwd() . "/$_", "$dir/$_" for qw(openapi.json asyncapi.json);
     return bless { dir => $dir, port => \%port }, $class;
 }
 
