@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# README.md, docs/http.md and docs/operations.md prove themselves: on a fresh stack, every command block of the three
-# is run in order, as a reader would paste it, and must print what the page says (Prodorder::Docs has the rules).
+# README.md, docs/http.md, docs/events.md and docs/operations.md prove themselves: on a fresh stack, every command block
+# of the four is run in order, as a reader would paste it, and must print what the page says (Prodorder::Docs has the rules).
 #
 # PRODORDER_DOCS_UPDATE=1 writes what the commands print into the pages, where they say something else and have
 # no ellipsis; PRODORDER_DOCS_UPDATE=all also where only times and ids differ. Look at the difference before you
@@ -21,7 +21,7 @@ binmode Test::More->builder->$_, ':encoding(UTF-8)' for qw(output failure_output
 use constant { BLOCK_LIMIT_S => 120, REST_LIMIT_S => 20, LOG_FLUSH_S => 1.2 };
 
 # In this order: what is shown in one goes on from the last.
-my @PAGES = qw(README.md docs/http.md docs/operations.md);
+my @PAGES = qw(README.md docs/http.md docs/events.md docs/operations.md);
 
 # Ports that the pages name, where this stack has others.
 my @ports = (4000, 3001, 3002, 5433, 5434, 6381, 6382, 5673, 15672, 15673, 15674);
