@@ -9,7 +9,8 @@
  *   ERR_OK             the next segment, or the acknowledgement of the deliveries
  *   ERR_REJECTED_DATA  the segment is halved until the bad item stands alone, and is parked;
  *   ERR_TOO_LARGE      likewise
- *   ERR_INTERNAL       likewise, but only after RETRIES_INTERNAL_MAX repetitions
+ *   ERR_INTERNAL       likewise, but only after RETRIES_INTERNAL_MAX repetitions: nobody knows
+ *                      whether it is the data's fault (pg/sqlstate.c)
  *   anything else      the same segment again after a growing, jittered delay, for ever: the
  *                      dependency is away, the prefetch limit holds the rest back in the broker
  *

@@ -338,8 +338,8 @@ END_TEST
 
 /* ---- a dependency that is away ---- */
 
-static const enum err AWAY[] = { ERR_UNAVAILABLE, ERR_TIMEOUT,   ERR_CONFLICT,
-                                 ERR_BUSY,        ERR_NO_MEMORY, ERR_DUPLICATE };
+static const enum err AWAY[] = { ERR_UNAVAILABLE, ERR_TIMEOUT,   ERR_CONFLICT, ERR_BUSY,
+                                 ERR_NO_MEMORY,   ERR_DUPLICATE, ERR_TAKEN_ID };
 
 START_TEST(anything_else_is_repeated_until_it_succeeds) {
     held = true;
