@@ -3,8 +3,9 @@
  * prodorder_health: whether the gateway, and what it depends on, can serve.
  *
  * Without parameters it says that the gateway lives.  With NAME=URI parameters
- * it asks each URI, all at once, by a subrequest in memory; 200 from each is
- * 200 from the gateway, anything else is 503 with each component's state.
+ * it asks each URI, all at once, by a subrequest in memory.  When each answers
+ * 200 the gateway does, and says that it is ready, or degraded when one of them
+ * says so of itself; anything else is 503.  Either has each component's state.
  *
  * The request that asks may itself be a subrequest, of a page with server-side
  * includes for example, and a page may include several: what is known belongs
@@ -40,6 +41,7 @@ typedef struct {
     ngx_uint_t                       complete;   /* unsigned  complete:1; */
     ngx_buf_t                       *body;       /* of its answer */
     struct value                    *report;     /* its JSON object, or NULL */
+    ngx_str_t                        state;      /* its word, else ours */
 } ngx_http_prodorder_probe_t;
 
 
@@ -63,6 +65,11 @@ static ngx_int_t ngx_http_prodorder_probe_done(ngx_http_request_t *r,
     void *data, ngx_int_t rc);
 static void ngx_http_prodorder_probe_report(ngx_http_request_t *r,
     ngx_http_prodorder_probe_t *probe);
+static void ngx_http_prodorder_probe_state(ngx_http_prodorder_probe_t *probe);
+static ngx_uint_t ngx_http_prodorder_probe_serves(
+    ngx_http_prodorder_probe_t *probe);
+static ngx_uint_t ngx_http_prodorder_probe_says(
+    ngx_http_prodorder_probe_t *probe, const char *state);
 static ngx_uint_t ngx_http_prodorder_is_probe(ngx_http_request_t *r);
 static void ngx_http_prodorder_health_done(ngx_http_request_t *r);
 static ngx_http_prodorder_health_t *ngx_http_prodorder_take_health(
@@ -268,6 +275,8 @@ ngx_http_prodorder_probe_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
         probe->status = NGX_HTTP_BAD_GATEWAY;
     }
 
+    ngx_http_prodorder_probe_state(probe);
+
     health = probe->health;
 
     if (--health->pending == 0) {
@@ -370,6 +379,65 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
 }
 
 
+/*
+ * The component's own word for its state, unless it contradicts the status of
+ * its answer: nobody serves by saying so.
+ */
+
+static void
+ngx_http_prodorder_probe_state(ngx_http_prodorder_probe_t *probe)
+{
+    const struct value  *said;
+
+    if (!probe->answered) {
+        ngx_str_set(&probe->state, "unreachable");
+        return;
+    }
+
+    said = probe->report ? value_get(probe->report, "status") : NULL;
+
+    if (said && said->type == VALUE_STRING) {
+        probe->state.len = said->text.len;
+        probe->state.data = (u_char *) said->text.data;
+
+        if (probe->status == NGX_HTTP_OK
+            || !(ngx_http_prodorder_probe_says(probe, "ready")
+                 || ngx_http_prodorder_probe_says(probe, "degraded")))
+        {
+            return;
+        }
+    }
+
+    if (probe->status == NGX_HTTP_OK) {
+        ngx_str_set(&probe->state, "ready");
+
+    } else {
+        ngx_str_set(&probe->state, "unavailable");
+    }
+}
+
+
+/* The status decides, except when the word takes it back. */
+
+static ngx_uint_t
+ngx_http_prodorder_probe_serves(ngx_http_prodorder_probe_t *probe)
+{
+    return probe->status == NGX_HTTP_OK
+           && !ngx_http_prodorder_probe_says(probe, "unavailable")
+           && !ngx_http_prodorder_probe_says(probe, "unreachable")
+           && !ngx_http_prodorder_probe_says(probe, "draining");
+}
+
+
+static ngx_uint_t
+ngx_http_prodorder_probe_says(ngx_http_prodorder_probe_t *probe,
+    const char *state)
+{
+    return probe->state.len == ngx_strlen(state)
+           && ngx_strncmp(probe->state.data, state, probe->state.len) == 0;
+}
+
+
 static void
 ngx_http_prodorder_health_done(ngx_http_request_t *r)
 {
@@ -422,7 +490,7 @@ static ngx_int_t
 ngx_http_prodorder_health_reply(ngx_http_request_t *r, ngx_array_t *probes)
 {
     ngx_str_t                       text;
-    ngx_uint_t                      i;
+    ngx_uint_t                      i, degraded;
     ngx_http_prodorder_ctx_t       *ctx;
     ngx_http_prodorder_probe_t     *probe;
     ngx_http_prodorder_loc_conf_t  *plcf;
@@ -437,12 +505,23 @@ ngx_http_prodorder_health_reply(ngx_http_request_t *r, ngx_array_t *probes)
 
     probe = probes->elts;
 
-    for (i = 0; i < probes->nelts && probe[i].status == NGX_HTTP_OK; i++) {
-        /* void */
+    degraded = 0;
+
+    for (i = 0; i < probes->nelts; i++) {
+
+        if (!ngx_http_prodorder_probe_serves(&probe[i])) {
+            break;
+        }
+
+        if (ngx_http_prodorder_probe_says(&probe[i], "degraded")) {
+            degraded = 1;
+        }
     }
 
     if (i == probes->nelts) {
-        return ngx_http_prodorder_health_send(r, NGX_HTTP_OK, "ready", &text);
+        return ngx_http_prodorder_health_send(r, NGX_HTTP_OK,
+                                              degraded ? "degraded" : "ready",
+                                              &text);
     }
 
     /*
@@ -547,39 +626,30 @@ ngx_http_prodorder_health_text(ngx_http_prodorder_json_t *json,
 }
 
 
-/* A report that does not say how the component is gets our word for it. */
+/* The report; its status is the state, whatever it has there itself. */
 
 static void
 ngx_http_prodorder_component_text(ngx_http_prodorder_json_t *json,
     ngx_http_prodorder_probe_t *probe)
 {
-    struct value  *report;
+    struct value  *member;
 
-    report = probe->report;
+    ngx_http_prodorder_json_text(json, "{\"status\":");
+    ngx_http_prodorder_json_string(json, probe->state.data, probe->state.len);
 
-    if (report && value_get(report, "status")) {
-        ngx_http_prodorder_json_raw(json, report->raw.data, report->raw.len);
-        return;
-    }
+    member = probe->report ? probe->report->child : NULL;
 
-    if (probe->status == NGX_HTTP_OK) {
-        ngx_http_prodorder_json_text(json, "{\"status\":\"ready\"");
+    for ( /* void */ ; member; member = member->next) {
 
-    } else if (probe->answered) {
-        ngx_http_prodorder_json_text(json, "{\"status\":\"unavailable\"");
-
-    } else {
-        ngx_http_prodorder_json_text(json, "{\"status\":\"unreachable\"");
-    }
-
-    if (report && report->child) {
-
-        /* its other members, and its closing brace */
+        if (str_equal(member->key, STR("status"))) {
+            continue;
+        }
 
         ngx_http_prodorder_json_text(json, ",");
-        ngx_http_prodorder_json_raw(json, report->raw.data + 1,
-                                    report->raw.len - 1);
-        return;
+        ngx_http_prodorder_json_string(json, (u_char *) member->key.data,
+                                       member->key.len);
+        ngx_http_prodorder_json_text(json, ":");
+        ngx_http_prodorder_json_raw(json, member->raw.data, member->raw.len);
     }
 
     ngx_http_prodorder_json_text(json, "}");

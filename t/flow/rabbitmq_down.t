@@ -60,6 +60,9 @@ subtest 'both services started without RabbitMQ' => sub {
     wait_until('the services are up', 60, sub { waitpid($starting, 1) != 0 });
     my $status = `./prodorder status`;
     like($status, qr/^\Q$_\E +\d+ +\d+ +degraded /m, "status: $_ is degraded") for qw(product-service order-service);
+    my $ready = gateway(GET => '/readyz');
+    is("$ready->{status} $ready->{json}{data}{status}", '200 degraded', 'and so is the gateway, which serves');
+    is($ready->{json}{data}{components}{$_}{status}, 'degraded', "as $_ says") for qw(product-service order-service);
     Prodorder::Stack::start('rabbitmq');
     is(finished($_)->{status}, 'done', 'an order is done when it is there') for $order, $second;
     check_rest();

@@ -169,7 +169,7 @@ location /-/ { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_3/; }
 --- error_code eval
 [200, 503]
 --- response_body_like eval
-[qr/"components":\{"one":\{"status":"ready"\},"two":\{"status":"ready", "version":1, "components":\{"database":"up"\} \},"three":\{"status":"ready"\},"five":\{"status":"ready"\}\}\}/,
+[qr/"components":\{"one":\{"status":"ready"\},"two":\{"status":"ready","version":1,"components":\{"database":"up"\}\},"three":\{"status":"ready"\},"five":\{"status":"ready"\}\}\}/,
  qr/"components":\{"four":\{"status":"unavailable"\}\},/]
 
 
@@ -452,3 +452,81 @@ location = /-/one { internal; default_type application/json; return 200 '{\"stat
 --- must_die
 --- error_log
 51 components of "prodorder_health": at most 50 are possible
+
+
+=== TEST 31: one that is degraded: it serves, and so does the gateway, which says so
+--- http_config
+server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_3; prodorder_gateway off; default_type application/json;
+    location /one { return 200 '{"status":"ready","components":{"broker":"up"}}'; }
+    location /two { return 200 '{"status":"degraded","components":{"broker":"down"}}'; }
+}
+--- config
+location = /first { prodorder_health two=/-/two one=/-/one; }
+location = /last { prodorder_health one=/-/one two=/-/two; }
+location = /only { prodorder_health two=/-/two; }
+location = /off { prodorder_gateway off; prodorder_health two=/-/two; }
+location = /other { prodorder_health one=/-/one; }
+location /-/ { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_3/; }
+--- pipelined_requests eval
+["GET /first", "GET /last", "GET /only", "GET /off", "HEAD /only", "GET /other"]
+--- error_code eval
+[200, 200, 200, 200, 200, 200]
+--- response_body_like eval
+my $one = qr/"one":\{"status":"ready","components":\{"broker":"up"\}\}/;
+my $two = qr/"two":\{"status":"degraded","components":\{"broker":"down"\}\}/;
+[qr/"data":\{"status":"degraded","components":\{$two,$one\}\},/, qr/"data":\{"status":"degraded","components":\{$one,$two\}\},/,
+ qr/"data":\{"status":"degraded","components":\{$two\}\},/, qr/\A\{"status":"degraded","components":\{$two\}\}\z/, qr/\A\z/,
+ qr/"data":\{"status":"ready","components":\{$one\}\},/]
+
+
+=== TEST 32: one that is degraded beside one that does not serve; one that drains
+--- http_config
+server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_3; prodorder_gateway off; default_type application/json;
+    location /one { return 200 '{"status":"degraded"}'; }
+    location /two { return 503 '{"status":"draining","components":{"database":"up"}}'; }
+}
+--- config
+location = /drains { prodorder_health one=/-/one two=/-/two; }
+location = /down { prodorder_health one=/-/one two=/dead; }
+location = /off { prodorder_gateway off; prodorder_health two=/-/two one=/-/one; }
+location /-/ { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_3/; }
+location = /dead { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_9; }
+--- pipelined_requests eval
+["GET /drains", "GET /off", "GET /down"]
+--- error_code eval
+[503, 503, 503]
+--- response_body_like eval
+my $two = qr/"two":\{"status":"draining","components":\{"database":"up"\}\}/;
+[qr/"message":"not ready","components":\{"one":\{"status":"degraded"\},$two\},/,
+ qr/\A\{"status":"unavailable","components":\{$two,"one":\{"status":"degraded"\}\}\}\z/,
+ qr/"components":\{"one":\{"status":"degraded"\},"two":\{"status":"unreachable"\}\},/]
+
+
+=== TEST 33: a word that the status of the answer contradicts, one that is none, and one that we do not know
+--- http_config
+server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_3; prodorder_gateway off; default_type application/json;
+    location /draining { return 200 '{"n":1,"status":"draining"}'; }
+    location /unavailable { return 200 '{"status":"unavailable"}'; }
+    location /ready { return 503 '{"n":2,"status":"ready","m":[3]}'; }
+    location /degraded { return 500 '{"status":"degraded"}'; }
+    location /problem { return 503 '{"title":"Service Unavailable","status":503}'; }
+    location /number { return 200 '{"status":200}'; }
+    location /null { return 200 '{"status":null}'; }
+    location /word { return 200 '{"status":"fi\\u006ee \\"\\u00e9\\""}'; }
+    location /down { return 503 '{"status":"DOWN"}'; }
+    location /prefix { return 200 '{"status":"degraded so to speak"}'; }
+}
+--- config
+location = /1 { prodorder_health a=/-/draining; }
+location = /2 { prodorder_health a=/-/unavailable; }
+location = /3 { prodorder_health a=/-/ready b=/-/degraded c=/-/problem d=/-/down; }
+location = /4 { prodorder_health a=/-/number b=/-/null c=/-/word d=/-/prefix; }
+location /-/ { internal; proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_3/; }
+--- pipelined_requests eval
+["GET /1", "GET /2", "GET /3", "GET /4"]
+--- error_code eval
+[503, 503, 503, 200]
+--- response_body_like eval
+[qr/"components":\{"a":\{"status":"draining","n":1\}\},/, qr/"components":\{"a":\{"status":"unavailable"\}\},/,
+ qr/"components":\{"a":\{"status":"unavailable","n":2,"m":\[3\]\},"b":\{"status":"unavailable"\},"c":\{"status":"unavailable","title":"Service Unavailable"\},"d":\{"status":"DOWN"\}\},/,
+ qr/"data":\{"status":"ready","components":\{"a":\{"status":"ready"\},"b":\{"status":"ready"\},"c":\{"status":"fine \\"\x{c3}\x{a9}\\""\},"d":\{"status":"degraded so to speak"\}\}\},/]
