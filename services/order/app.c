@@ -56,6 +56,7 @@ const struct app APP = {
     .migrations = ORDER_MIGRATIONS,
     .sequences = ORDER_SEQUENCES,
     .cache_prefixes = CACHE_PREFIXES,
+    .cache_hears_events = true,
     .exchange = EXCHANGE_EVENTS,
     .source = SOURCE_ORDER_SERVICE,
     APP_TABLES(ROUTES, QUEUES, PARTS),

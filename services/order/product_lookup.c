@@ -1,4 +1,16 @@
-/* The price of a product: order-redis, else the product service, which fills order-redis. */
+/*
+ * The price of a product: the copy in order-redis, else the product service, whose answer becomes
+ * the copy.
+ *
+ * A copy is kept new by events (product_updated.c), so it does only while they come. While this
+ * process is not connected to the broker in both directions, or the broker takes no messages, the
+ * product service is asked for each order (once for all who wait for the same product), and the
+ * copy does only if that gives no answer. When the connection is back, the broker may have lost
+ * events that nobody sends again: all copies go (backends.c, on_broker_state). What remains is a
+ * copy that is behind by the time that an event takes, that a silent broker is not noticed
+ * (RABBITMQ_HEARTBEAT_S, twice), or that the product service alone has no broker; and no copy
+ * outlives its last news by more than CACHE_PRODUCT_COPY_TTL_S.
+ */
 #include "product_lookup.h"
 
 #include "config.h"
@@ -30,6 +42,7 @@ struct question {
 };
 
 static struct http_client *product_service;
+static bool is_closing;      /* the cache and the broker are gone */
 static struct lookup prices; /* product id → price */
 
 static enum err give_price(const struct lookup_question *question, const void *price_cents) {
@@ -39,15 +52,31 @@ static enum err give_price(const struct lookup_question *question, const void *p
 
 /* ---- from the cache ---- */
 
-static bool read_copy(struct lookup_round *round, int64_t id, const struct cache_value *copy) {
+/* One without its own version beside it is a miss, too: nobody could say whether it is old. */
+static bool price_of(struct arena *arena, int64_t id, const struct cache_value *copy,
+                     int64_t *ret_price_cents) {
     struct told_product product;
     const char *why = NULL;
     if (copy->value.data == NULL ||
-        contract_read_product(round->arena, copy->value, &product, &why) != ERR_OK ||
-        product.id != id) {
+        contract_read_product(arena, copy->value, &product, &why) != ERR_OK || product.id != id ||
+        product.version != copy->version) {
         return false;
     }
-    lookup_answer(round, id, ERR_OK, &product.price_cents);
+    *ret_price_cents = product.price_cents;
+    return true;
+}
+
+static bool events_come(void) {
+    return broker_publish_state(backends.broker) == BROKER_UP &&
+           broker_is_consuming(backends.broker);
+}
+
+static bool read_copy(struct lookup_round *round, int64_t id, const struct cache_value *copy) {
+    int64_t price_cents = 0;
+    if (!events_come() || !price_of(round->arena, id, copy, &price_cents)) {
+        return false;
+    }
+    lookup_answer(round, id, ERR_OK, &price_cents);
     return true;
 }
 
@@ -121,6 +150,24 @@ static void log_fetch(const struct lookup_fetch *fetch, enum err err) {
     }
 }
 
+static void copy_arrived(void *ctx, enum err err, const struct cache_value *copy) {
+    struct lookup_fetch *fetch = ctx;
+    struct arena arena;
+    int64_t price_cents = 0;
+    arena_init(&arena, FETCH_ARENA_BYTES_MAX);
+    bool known = err == ERR_OK && price_of(&arena, fetch->id, copy, &price_cents);
+    arena_done(&arena);
+    lookup_fetched(fetch, known ? ERR_OK : ERR_UNAVAILABLE, &price_cents);
+}
+
+/* Nobody can say how old the copy is, but there is nothing better. */
+static void make_do_with_the_copy(struct lookup_fetch *fetch) {
+    char key[CACHE_NAME_BYTES];
+    const char *keys[] = { key };
+    contract_product_key(fetch->id, key);
+    cache_get(backends.cache, keys, 1, copy_arrived, fetch);
+}
+
 static void fetched(void *ctx, enum err err, const struct http_response *response) {
     struct lookup_fetch *fetch = ctx;
     int64_t price_cents = 0;
@@ -130,7 +177,11 @@ static void fetched(void *ctx, enum err err, const struct http_response *respons
         err = ERR_UNAVAILABLE; /* for the client: try again later */
     }
     log_fetch(fetch, err);
-    lookup_fetched(fetch, err, &price_cents);
+    if (err == ERR_UNAVAILABLE && !is_closing) {
+        make_do_with_the_copy(fetch);
+    } else {
+        lookup_fetched(fetch, err, &price_cents);
+    }
 }
 
 static void fetch_product(struct lookup_fetch *fetch) {
@@ -170,12 +221,14 @@ enum err product_lookup_open(void) {
         .hits = &order_metrics[M_PRODUCT_HITS],
         .misses = &order_metrics[M_PRODUCT_MISSES],
     };
+    is_closing = false;
     enum err err = http_client_open(backends.loop, &service, &product_service);
     return err == ERR_OK ? lookup_init(&prices, backends.loop, &options) : err;
 }
 
 /* What is under way at the product service ends first: its end answers who waits. */
 void product_lookup_close(void) {
+    is_closing = true;
     http_client_close(product_service);
     product_service = NULL;
     lookup_done(&prices);

@@ -1,6 +1,7 @@
 /*
- * product.created and product.updated: the order service's copy of each product, newest version
- * wins.
+ * product.created and product.updated: the order service's copies of products that are older become
+ * newer. An event fills none: it may be late, and the copy that it would have lost against gone
+ * from Redis; only product_lookup.c fills.
  */
 #include "parts.h"
 
@@ -59,7 +60,7 @@ static void refresh_copies(void *ctx, void *items, size_t count) {
         consumer_segment_done(consumer, err);
         return;
     }
-    cache_put_newer(backends.cache, CACHE_EPOCH_ANY, puts, count, cached, consumer);
+    cache_refresh(backends.cache, puts, count, cached, consumer);
 }
 
 const struct consumer_options product_updated_consumer = {

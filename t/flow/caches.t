@@ -22,8 +22,11 @@ subtest 'the product service' => sub {
 };
 
 subtest "the order service's copy" => sub {
-    like(cached(order => "product:$id"), qr/^\{"id":$id,"name":"Cached","price":7\.10,"qty":100,"version":1,/,
-        'product:{id} is the product with its version');
+    is(redis(order => GET => "product:$id"), '', 'is not there before somebody has ordered');
+    finished(order_ok($product, 1));
+    check_rest();
+    like(cached(order => "product:$id"), qr/^\{"id":$id,"name":"Cached","price":7\.10,"qty":99,"version":2,/,
+        'product:{id} is the product with its version, as events have told it since');
     my $ttl = redis(order => TTL => "product:$id");
     ok($ttl > 280 && $ttl <= 300, 'it lives 300 s') or diag("TTL $ttl");
 };
@@ -31,7 +34,7 @@ subtest "the order service's copy" => sub {
 subtest 'a change of the price' => sub {
     gateway(PATCH => "/products/$id", '{"price":8.2}');
     like(redis(product => GET => "product:$id"), qr/"price":8\.20,/, 'is in product-redis when it is answered');
-    wait_until('the copy is refreshed', 10, sub { redis(order => GET => "product:$id") =~ /"price":8\.20,.*"version":2,/ });
+    wait_until('the copy is refreshed', 10, sub { redis(order => GET => "product:$id") =~ /"price":8\.20,.*"version":3,/ });
     pass('is in order-redis soon');
     my $order = order_ok($product, 1);
     is($order->{unitPrice}, 8.2, 'and is the price of the next order');
@@ -46,7 +49,7 @@ subtest 'values that are gone' => sub {
     is($order->{unitPrice}, 8.2, 'an order finds its product without a copy');
     finished($order);
     check_rest();
-    is(product_now($product)->{qty}, 98, 'the product is read from the database');
+    is(product_now($product)->{qty}, 97, 'the product is read from the database');
     isnt(redis(product => GET => "product:$id"), '', 'and is cached again');
     isnt(cached(order => "product:$id"), '', 'so is the copy');
     check_caches($product);
@@ -61,6 +64,79 @@ subtest 'values that are garbage' => sub {
         finished($answer->{json}{data});
     }
     check_rest();
+};
+
+# The price of an order, placed now.
+sub price {
+    my ($product) = @_;
+    my $order = order_ok($product, 1);
+    return $order->{unitPrice};
+}
+
+# What was told of a product long ago, and comes again: a redelivery, or from the dead letters.
+sub tell_again {
+    my ($type, $product, %more) = @_;
+    my %event = (%$product, version => 1, %more);
+    my $answer = rabbitmq(POST => '/exchanges/%2F/events/publish', { routing_key => $type, payload_encoding => 'string',
+        payload => JSON::PP->new->encode({ map { $_ => /^(?:id|price|qty|version)$/ ? $event{$_} + 0 : $event{$_} } keys %event }),
+        properties => { delivery_mode => 2 } });
+    ok($answer->{routed}, "an old $type");
+    check_rest(); # the queue is empty: it was heard
+    return;
+}
+
+subtest 'an old event of a product that Redis has forgotten' => sub {
+    for my $type (qw(product.updated product.created)) {
+        my $forgotten = new_product(qty => 100, price => '1.00');
+        gateway(PATCH => "/products/$forgotten->{id}", '{"price":2}');
+        is(price($forgotten), 2, 'an order has the new price');
+        check_rest();
+        redis(order => DEL => "product:$forgotten->{id}", "version:product:$forgotten->{id}");
+        tell_again($type, $forgotten);
+        is(redis(order => GET => "product:$forgotten->{id}"), '', 'does not become the copy');
+        is(price($forgotten), 2, 'nor the price of the next order');
+        check_rest();
+        redis(order => DEL => "version:product:$forgotten->{id}"); # the copy alone is left
+        tell_again($type, $forgotten);
+        is(price($forgotten), 2, 'nor when only the version was forgotten');
+        check_rest();
+        tell_again($type, $forgotten);
+        is(price($forgotten), 2, 'nor over a copy that is newer');
+        check_rest();
+        check_caches($forgotten);
+    }
+};
+
+subtest 'RabbitMQ away' => sub {
+    my ($asked, $unasked) = map { new_product(qty => 100, price => '1.00') } 1 .. 2;
+    is(price($_), 1, 'an order has the price') for $asked, $unasked;
+    check_rest();
+    my $back = Prodorder::Stack::away('rabbitmq', 'killed');
+    my $fetches = sub { order_service(GET => '/metrics')->{body} =~ /^prodorder_order_product_fetches_total (\d+)$/m ? $1 : -1 };
+    wait_until('the order service knows', 20, sub { order_service(GET => '/readyz')->{body} =~ /"broker":"down"/ });
+    gateway(PATCH => "/products/$_->{id}", '{"price":2}') for $asked, $unasked;
+    is(price($asked), 2, 'a change shows in the next order');
+    my $before = $fetches->();
+    is(price($asked), 2, 'and in the one after that');
+    is($fetches->(), $before + 1, 'the product service is asked each time');
+    {
+        my $service_back = Prodorder::Stack::away('product-service', 'killed');
+        is(price($asked), 2, 'the last known price does while it does not answer either');
+        $service_back->();
+    }
+    wait_until('the product service is ready', 20, sub { product_service(GET => '/readyz')->{status} == 200 });
+    gateway(PATCH => "/products/$unasked->{id}", '{"price":3}');
+    # as if the broker had taken the event and lost it
+    sql(product => "DELETE FROM outbox WHERE body LIKE '%\"id\":$unasked->{id},%'");
+    is(sql_value(product => "SELECT count(*) FROM outbox WHERE body LIKE '%\"id\":$unasked->{id},%'"), 0, 'an event is lost');
+    $back->();
+    wait_until('the order service hears again', 30, sub { order_service(GET => '/readyz')->{body} =~ /"status":"ready"/ });
+    is(price($unasked), 3, 'an event that was lost meanwhile leaves no old price behind');
+    $before = $fetches->();
+    is(price($unasked), 3, 'and the copy does again');
+    is($fetches->(), $before, 'without the product service');
+    check_rest(90);
+    check_caches($_) for $asked, $unasked;
 };
 
 # Readers fill the caches while orders and changes empty them: the classical race of stale fills.

@@ -66,7 +66,12 @@ static void run_get(struct fake_cache_op *op) {
 static void run_write(struct fake_cache_op *op) {
     for (size_t i = 0; i < op->count; i++) {
         const struct fake_entry *entry = entry_of(op->keys[i]);
-        if (op->kind == FAKE_INVALIDATE) {
+        if (op->kind == FAKE_REFRESH) {
+            if (op->versions[i] > entry->version) {
+                bool older = entry->value != NULL && entry->version > 0;
+                fake_cache_set(op->keys[i], older ? op->values[i] : NULL, op->versions[i]);
+            }
+        } else if (op->kind == FAKE_INVALIDATE) {
             fake_cache_set(op->keys[i], NULL, entry->version + 1);
         } else if (op->kind == FAKE_PUT_NEWER ? op->versions[i] >= entry->version
                                               : op->versions[i] == entry->version) {
@@ -188,6 +193,13 @@ void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put
                      size_t count, cache_done_fn *fn, void *ctx) {
     if (!refuse(cache, epoch, fn, ctx)) {
         add_puts(cache, FAKE_PUT_NEWER, puts, count, fn, ctx);
+    }
+}
+
+void cache_refresh(struct cache *cache, const struct cache_put *puts, size_t count,
+                   cache_done_fn *fn, void *ctx) {
+    if (!refuse(cache, CACHE_EPOCH_ANY, fn, ctx)) {
+        add_puts(cache, FAKE_REFRESH, puts, count, fn, ctx);
     }
 }
 

@@ -16,7 +16,13 @@ struct fake_entry {
     int64_t version;
 };
 
-enum fake_cache_kind { FAKE_GET, FAKE_PUT_NEWER, FAKE_PUT_UNCHANGED, FAKE_INVALIDATE };
+enum fake_cache_kind {
+    FAKE_GET,
+    FAKE_PUT_NEWER,
+    FAKE_REFRESH,
+    FAKE_PUT_UNCHANGED,
+    FAKE_INVALIDATE
+};
 
 struct fake_cache_op {
     enum fake_cache_kind kind;

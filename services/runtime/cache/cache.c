@@ -21,6 +21,7 @@ enum cache_state { CACHE_DOWN, CACHE_CONNECTING, CACHE_LOADING, CACHE_CLEANING, 
 
 enum cache_script {
     SCRIPT_PUT_NEWER,
+    SCRIPT_REFRESH,
     SCRIPT_PUT_UNCHANGED,
     SCRIPT_INVALIDATE,
     SCRIPT_NEXT_GENERATION,
@@ -106,6 +107,18 @@ static const char PUT_NEWER[] = LUA_NUMBER LUA_GENERATION
     "redis.call('SET', KEYS[2*i], version, 'EX', ttl + " VERSION_EXTRA_S ") "
     "set = set + 1 end end return set";
 
+/* As PUT_NEWER, but nothing is filled. */
+static const char REFRESH[] = LUA_NUMBER LUA_GENERATION
+    "local set = 0 "
+    "for i = 1, (#KEYS - 1) / 2 do "
+    "local value, version, ttl = ARGV[3*i-2], ARGV[3*i-1], ARGV[3*i] "
+    "local known = number(KEYS[2*i]) "
+    "if tonumber(version) > known then "
+    "if known == 0 then redis.call('UNLINK', KEYS[2*i-1]) "
+    "else redis.call('SET', KEYS[2*i-1], value, 'EX', ttl, 'XX') end "
+    "redis.call('SET', KEYS[2*i], version, 'EX', ttl + " VERSION_EXTRA_S ") "
+    "set = set + 1 end end return set";
+
 /* KEYS: value key, counter key; ARGV: value, counter as it was, seconds to live; returns 1 or 0 */
 static const char PUT_UNCHANGED[] = LUA_NUMBER LUA_GENERATION
     "if number(KEYS[2]) == tonumber(ARGV[2]) then "
@@ -127,6 +140,7 @@ static const char GENERATION_KEY[] = "version:generation";
 
 static const char *const SCRIPT_TEXTS[SCRIPTS] = {
     [SCRIPT_PUT_NEWER] = PUT_NEWER,
+    [SCRIPT_REFRESH] = REFRESH,
     [SCRIPT_PUT_UNCHANGED] = PUT_UNCHANGED,
     [SCRIPT_INVALIDATE] = INVALIDATE,
     [SCRIPT_NEXT_GENERATION] = NEXT_GENERATION,
@@ -450,12 +464,14 @@ static void clean_next(struct cache *cache, const char *cursor) {
     const char *prefix = cache->options.prefixes[cache->prefix];
     if (prefix == NULL) {
         cache->state = CACHE_READY;
-        cache->was_ready = true;
-        cache->ready_ms = loop_now_ms(cache->loop);
         cache->epoch = cache->generation;
-        cache->outage_logged = false;
-        log_info("cache ready", LOG_STR("host", cache->options.host),
-                 LOG_INT("port", cache->options.port));
+        if (!cache->was_ready) {
+            cache->was_ready = true;
+            cache->ready_ms = loop_now_ms(cache->loop);
+            cache->outage_logged = false;
+            log_info("cache ready", LOG_STR("host", cache->options.host),
+                     LOG_INT("port", cache->options.port));
+        }
         return;
     }
     char pattern[CACHE_KEY_BYTES_MAX + 2];
@@ -621,13 +637,13 @@ void cache_get(struct cache *cache, const char *const *keys, size_t count, cache
     }
 }
 
-void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put *puts,
-                     size_t count, cache_done_fn *fn, void *ctx) {
+static void put_versions(struct cache *cache, enum cache_script script, uint64_t epoch,
+                         const struct cache_put *puts, size_t count, cache_done_fn *fn, void *ctx) {
     assert(count > 0 && count <= CACHE_KEYS_MAX);
     if (refuse(cache, epoch, fn, ctx)) {
         return;
     }
-    begin_script(cache, SCRIPT_PUT_NEWER, count * 2 + 1);
+    begin_script(cache, script, count * 2 + 1);
     for (size_t i = 0; i < count; i++) {
         add_key_and_version(cache, puts[i].key, i);
     }
@@ -639,6 +655,16 @@ void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put
     }
     add_epoch(cache, epoch);
     send_script(cache, fn, ctx);
+}
+
+void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put *puts,
+                     size_t count, cache_done_fn *fn, void *ctx) {
+    put_versions(cache, SCRIPT_PUT_NEWER, epoch, puts, count, fn, ctx);
+}
+
+void cache_refresh(struct cache *cache, const struct cache_put *puts, size_t count,
+                   cache_done_fn *fn, void *ctx) {
+    put_versions(cache, SCRIPT_REFRESH, CACHE_EPOCH_ANY, puts, count, fn, ctx);
 }
 
 void cache_put_unchanged(struct cache *cache, uint64_t epoch, const struct cache_put *put,
@@ -681,4 +707,11 @@ uint64_t cache_epoch(const struct cache *cache) {
 
 void cache_reset(struct cache *cache, const char *reason) {
     drop(cache, reason);
+}
+
+void cache_forget(struct cache *cache) {
+    if (cache->state == CACHE_READY) { /* else the next cleaning is still to end */
+        cache->prefix = 0;
+        next_generation(cache);
+    }
 }

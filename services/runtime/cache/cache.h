@@ -5,7 +5,9 @@
  *
  * No stale value, ever. Three rules see to that:
  *  - A value with a version is written only over an older one (cache_put_newer): writers and those
- *    who fill after a miss use the same script, so a slow filler cannot undo a writer.
+ *    who fill after a miss use the same script, so a slow filler cannot undo a writer. Who only
+ *    hears of versions, perhaps long after them, never fills (cache_refresh): Redis may have
+ *    forgotten the value, and its version too.
  *  - A value without a version of its own (a list) is dropped and its counter raised by every
  *    writer (cache_invalidate); a filler's write counts only if the counter is still the one it
  *    read before it asked the database (cache_put_unchanged).
@@ -90,9 +92,22 @@ void cache_reset(struct cache *cache, const char *reason);
 /* Values and versions of `count` keys (at most CACHE_KEYS_MAX), read atomically. */
 void cache_get(struct cache *cache, const char *const *keys, size_t count, cache_get_fn *fn,
                void *ctx);
+/*
+ * Forget all values under our prefixes, as after a connect: what was put before this call is not
+ * read after it. For who may have missed news of them.
+ */
+void cache_forget(struct cache *cache);
+
 /* Set each value unless a higher version is known. Writers say CACHE_EPOCH_ANY. fn may be NULL. */
 void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put *puts,
                      size_t count, cache_done_fn *fn, void *ctx);
+/*
+ * News, however late: set each value that is there and known to be older. One that is there without
+ * a version goes; one that is not there stays away, and whoever is about to fill it with an older
+ * version does not. fn may be NULL.
+ */
+void cache_refresh(struct cache *cache, const struct cache_put *puts, size_t count,
+                   cache_done_fn *fn, void *ctx);
 /* Set the value if the counter is still put->version (as cache_get gave it). fn may be NULL. */
 void cache_put_unchanged(struct cache *cache, uint64_t epoch, const struct cache_put *put,
                          cache_done_fn *fn, void *ctx);

@@ -62,7 +62,12 @@ static enum err open_cache(void) {
 }
 
 static void on_broker_state(void *ctx, enum broker_state state) {
+    static enum broker_state before = BROKER_DOWN;
     (void)ctx;
+    if (before == BROKER_DOWN && state != BROKER_DOWN && backends.app->cache_hears_events) {
+        cache_forget(backends.cache);
+    }
+    before = state;
     outbox_on_broker_state(&backends.outbox, state);
 }
 

@@ -65,6 +65,7 @@ struct app {
     const struct pg_migration *migrations;
     const struct pg_sequence *sequences; /* a table NULL ends the list */
     const char *const *cache_prefixes;   /* NULL ends the list */
+    bool cache_hears_events; /* all values go when the broker is back: it may have lost some */
     const char *exchange;
     const char *source; /* of its events: "/order-service" */
     const struct app_queue *queues;

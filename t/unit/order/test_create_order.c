@@ -302,10 +302,15 @@ END_TEST
 
 #define TRACEPARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-/* 0: empty, 1: down, 2: lost while it is asked, 3: holds rubbish, 4: holds another product */
+/*
+ * 0: empty, 1: down, 2: lost while it is asked, 3: holds rubbish, 4: holds another product, 5: does
+ * not know the version of the copy, 6: knows of a newer one
+ */
+enum { CACHES = 7 };
+
 static int post_with_cache(int kind) {
-    static const char *const HELD[] = { NULL, COPY, COPY, "{\"id\":7", "{}" };
-    fake_cache_set("product:7", HELD[kind], 4);
+    static const char *const HELD[CACHES] = { NULL, COPY, COPY, "{\"id\":7", "{}", COPY, COPY };
+    fake_cache_set("product:7", HELD[kind], kind == 5 ? 0 : kind == 6 ? 5 : 4);
     fake_cache.up = kind != 1;
     int fd =
         post_with("X-Request-Id: r\r\ntraceparent: " TRACEPARENT "\r\ntracestate: a=1\r\n", BODY);
@@ -371,6 +376,9 @@ START_TEST(a_product_that_cannot_be_fetched) {
     } else {
         fake_http_client_fail(FETCHES[_i].err);
     }
+    if (FETCHES[_i].status == 503) {
+        answer_lookup(); /* a copy would do */
+    }
     const struct stack_answer *answer = stack_expect(fd, FETCHES[_i].status);
     check_retry_after(answer);
     if (answer->status == 404) {
@@ -386,12 +394,77 @@ START_TEST(a_product_is_fetched_once_for_all_who_wait) {
     stack_settle();
     ck_assert_uint_eq(fake_http_client.asked, 1);
     fake_http_client_fail(ERR_UNAVAILABLE);
+    answer_lookup();
     stack_expect(first, 503);
     stack_expect(second, 503);
     int third = post_with_cache(0); /* the failure is not remembered */
     ck_assert_uint_eq(fake_http_client.asked, 2);
     fake_http_client_answer(404, NULL, "{}");
     stack_expect(third, 404);
+}
+END_TEST
+
+/* Nothing may be sent, nothing goes through, nothing is heard: 0 … 2 */
+static int post_while_no_events_come(int kind) {
+    fake_broker.state = kind == 0 ? BROKER_DOWN : kind == 1 ? BROKER_BLOCKED : BROKER_UP;
+    fake_broker.consuming = kind != 2;
+    int fd = post_with("", BODY);
+    answer_lookup();
+    STACK_WAIT_FOR(fake_http_client.waiting > 0);
+    return fd;
+}
+
+static void check_price(int fd, const char *price) {
+    answer_ids();
+    answer_insert();
+    stack_settle();
+    fake_cache_run();
+    ck_assert_ptr_nonnull(strstr(stack_expect(fd, 200)->body, price));
+}
+
+START_TEST(while_no_events_come_a_copy_is_asked_for_again) {
+    static const char NEWER[] = "{\"id\":7,\"name\":\"x\",\"price\":21.00,\"qty\":5,"
+                                "\"createdAt\":\"2026-11-22T17:16:32.123Z\","
+                                "\"updatedAt\":\"2026-11-22T17:16:32.123Z\"}";
+    int fd = post_while_no_events_come(_i);
+    fake_http_client_answer(200, "\"5\"", NEWER);
+    check_price(fd, "\"unitPrice\":21.00");
+    ck_assert_int_eq(fake_cache_version("product:7"), 5); /* and is good again when they do */
+    fake_broker.state = BROKER_UP;
+    fake_broker.consuming = true;
+    fd = post_with("", BODY);
+    answer_lookup();
+    ck_assert_uint_eq(fake_http_client.asked, 1);
+    answer_insert();
+    drop_lists();
+    ck_assert_ptr_nonnull(strstr(stack_expect(fd, 200)->body, "\"unitPrice\":21.00"));
+}
+END_TEST
+
+START_TEST(while_no_events_come_and_nobody_answers_the_copy_does) {
+    int fd = post_while_no_events_come(0);
+    if (FETCHES[_i].err == ERR_OK) {
+        fake_http_client_answer(FETCHES[_i].http_status, "\"1\"", FETCHES[_i].body);
+    } else {
+        fake_http_client_fail(FETCHES[_i].err);
+    }
+    if (FETCHES[_i].status != 503) { /* an answer: it counts */
+        stack_expect(fd, FETCHES[_i].status);
+        return;
+    }
+    answer_lookup();
+    check_price(fd, "\"unitPrice\":19.90");
+}
+END_TEST
+
+START_TEST(while_no_events_come_and_redis_goes_too) {
+    int fd = post_while_no_events_come(0);
+    fake_http_client_fail(ERR_UNAVAILABLE);
+    if (_i == 0) {
+        STACK_WAIT_FOR(fake_cache.op_count > 0);
+    }
+    fake_cache_lose();
+    check_retry_after(stack_expect(fd, 503));
 }
 END_TEST
 
@@ -679,9 +752,13 @@ int main(void) {
                         (int)UNIT_COUNT(BAD_REQUESTS));
     tcase_add_test(usual, an_integer_may_have_a_zero_fraction);
     tcase_add_loop_test(usual, the_keys_cannot_be_read, 0, (int)UNIT_COUNT(FAILURES));
-    tcase_add_loop_test(usual, a_product_that_is_not_cached_is_fetched_and_cached, 0, 5);
+    tcase_add_loop_test(usual, a_product_that_is_not_cached_is_fetched_and_cached, 0, CACHES);
     tcase_add_loop_test(usual, a_product_that_cannot_be_fetched, 0, (int)UNIT_COUNT(FETCHES));
     tcase_add_test(usual, a_product_is_fetched_once_for_all_who_wait);
+    tcase_add_loop_test(usual, while_no_events_come_a_copy_is_asked_for_again, 0, 3);
+    tcase_add_loop_test(usual, while_no_events_come_and_nobody_answers_the_copy_does, 0,
+                        (int)UNIT_COUNT(FETCHES));
+    tcase_add_loop_test(usual, while_no_events_come_and_redis_goes_too, 0, 2);
     tcase_add_loop_test(usual, no_ids_can_be_had, 0, (int)UNIT_COUNT(FAILURES));
     tcase_add_loop_test(usual, an_order_that_could_not_be_stored, 0,
                         (int)UNIT_COUNT(INSERT_FAILURES));

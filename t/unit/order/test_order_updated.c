@@ -258,6 +258,7 @@ static void add_product(int64_t id, const char *version) {
 
 START_TEST(product_events_refresh_the_copies_newest_wins) {
     size_t queue = _i == 0 ? PRODUCT_CREATED : PRODUCT_UPDATED;
+    fake_cache_set("product:1", "older", 3);
     fake_cache_set("product:2", "newer", 9);
     add_product(1, "\"version\":5,");
     add_product(2, "\"version\":5,");
@@ -267,6 +268,23 @@ START_TEST(product_events_refresh_the_copies_newest_wins) {
     ck_assert_int_eq(fake_cache_version("product:1"), 5);
     ck_assert_str_eq(fake_cache_value("product:1"), bodies[0]);
     ck_assert_str_eq(fake_cache_value("product:2"), "newer");
+    ck_assert_uint_eq(fake_broker.acks[queue], 1);
+}
+END_TEST
+
+/* Redis forgot the copy, which may have been newer than the event; or only its version. */
+START_TEST(a_product_event_fills_no_copy) {
+    size_t queue = _i == 0 ? PRODUCT_CREATED : PRODUCT_UPDATED;
+    fake_cache_set("product:2", "nobody knows how old", 0);
+    add_product(1, "\"version\":5,");
+    add_product(2, "\"version\":5,");
+    deliver(queue);
+    fake_cache_run();
+    for (int64_t id = 1; id <= 2; id++) {
+        const char *key = id == 1 ? "product:1" : "product:2";
+        ck_assert_ptr_null(fake_cache_value(key));
+        ck_assert_int_eq(fake_cache_version(key), 5); /* nobody fills with less */
+    }
     ck_assert_uint_eq(fake_broker.acks[queue], 1);
 }
 END_TEST
@@ -304,6 +322,7 @@ int main(void) {
     tcase_add_loop_test(tcase, redis_may_be_gone, 0, 2);
     tcase_add_test(tcase, a_refused_outcome_is_parked_alone);
     tcase_add_loop_test(tcase, product_events_refresh_the_copies_newest_wins, 0, 2);
+    tcase_add_loop_test(tcase, a_product_event_fills_no_copy, 0, 2);
     tcase_add_test(tcase, a_product_without_version_is_parked);
     tcase_add_loop_test(tcase, copies_are_not_worth_waiting_for_redis, 0, 2);
     suite_add_tcase(suite, tcase);
