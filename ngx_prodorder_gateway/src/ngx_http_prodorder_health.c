@@ -13,7 +13,7 @@
  */
 
 
-#include "ngx_http_prodorder.h"
+#include "ngx_http_prodorder_health.h"
 
 
 /* A component's report is dropped when it is larger. */
@@ -21,38 +21,6 @@
 
 /* More in one location are a mistake; each is a connection at the same time. */
 #define NGX_HTTP_PRODORDER_COMPONENTS_MAX  50
-
-
-typedef struct ngx_http_prodorder_health_s  ngx_http_prodorder_health_t;
-
-
-typedef struct {
-    ngx_str_t                        name;
-    ngx_str_t                        uri;
-    ngx_str_t                        args;
-} ngx_http_prodorder_component_t;
-
-
-typedef struct {
-    ngx_http_prodorder_component_t  *component;
-    ngx_http_prodorder_health_t     *health;
-    ngx_uint_t                       status;     /* 0: no answer yet */
-    ngx_uint_t                       answered;   /* unsigned  answered:1; */
-    ngx_uint_t                       complete;   /* unsigned  complete:1; */
-    ngx_buf_t                       *body;       /* of its answer */
-    struct value                    *report;     /* its JSON object, or NULL */
-    ngx_str_t                        state;      /* its word, else ours */
-} ngx_http_prodorder_probe_t;
-
-
-/* One request that asks: in the main request's list until all have answered. */
-
-struct ngx_http_prodorder_health_s {
-    ngx_http_prodorder_health_t     *next;
-    ngx_http_request_t              *request;
-    ngx_array_t                      probes;     /* of probe_t */
-    ngx_uint_t                       pending;
-};
 
 
 static ngx_int_t ngx_http_prodorder_ask_all(ngx_http_request_t *r,
@@ -65,11 +33,6 @@ static ngx_int_t ngx_http_prodorder_probe_done(ngx_http_request_t *r,
     void *data, ngx_int_t rc);
 static void ngx_http_prodorder_probe_report(ngx_http_request_t *r,
     ngx_http_prodorder_probe_t *probe);
-static void ngx_http_prodorder_probe_state(ngx_http_prodorder_probe_t *probe);
-static ngx_uint_t ngx_http_prodorder_probe_serves(
-    ngx_http_prodorder_probe_t *probe);
-static ngx_uint_t ngx_http_prodorder_probe_says(
-    ngx_http_prodorder_probe_t *probe, const char *state);
 static ngx_uint_t ngx_http_prodorder_is_probe(ngx_http_request_t *r);
 static void ngx_http_prodorder_health_done(ngx_http_request_t *r);
 static ngx_http_prodorder_health_t *ngx_http_prodorder_take_health(
@@ -78,12 +41,6 @@ static ngx_int_t ngx_http_prodorder_health_reply(ngx_http_request_t *r,
     ngx_array_t *probes);
 static ngx_int_t ngx_http_prodorder_health_send(ngx_http_request_t *r,
     ngx_uint_t status, char *state, ngx_str_t *components);
-static ngx_int_t ngx_http_prodorder_health_write(ngx_http_request_t *r,
-    ngx_array_t *probes, ngx_str_t *ret);
-static void ngx_http_prodorder_health_text(ngx_http_prodorder_json_t *json,
-    ngx_array_t *probes);
-static void ngx_http_prodorder_component_text(ngx_http_prodorder_json_t *json,
-    ngx_http_prodorder_probe_t *probe);
 static char *ngx_http_prodorder_add_component(ngx_conf_t *cf,
     ngx_array_t *components, ngx_str_t *value);
 
@@ -275,7 +232,7 @@ ngx_http_prodorder_probe_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
         probe->status = NGX_HTTP_BAD_GATEWAY;
     }
 
-    ngx_http_prodorder_probe_state(probe);
+    ngx_http_prodorder_health_state_read(probe);
 
     health = probe->health;
 
@@ -379,65 +336,6 @@ ngx_http_prodorder_probe_report(ngx_http_request_t *r,
 }
 
 
-/*
- * The component's own word for its state, unless it contradicts the status of
- * its answer: nobody serves by saying so.
- */
-
-static void
-ngx_http_prodorder_probe_state(ngx_http_prodorder_probe_t *probe)
-{
-    const struct value  *said;
-
-    if (!probe->answered) {
-        ngx_str_set(&probe->state, "unreachable");
-        return;
-    }
-
-    said = probe->report ? value_get(probe->report, "status") : NULL;
-
-    if (said && said->type == VALUE_STRING) {
-        probe->state.len = said->text.len;
-        probe->state.data = (u_char *) said->text.data;
-
-        if (probe->status == NGX_HTTP_OK
-            || !(ngx_http_prodorder_probe_says(probe, "ready")
-                 || ngx_http_prodorder_probe_says(probe, "degraded")))
-        {
-            return;
-        }
-    }
-
-    if (probe->status == NGX_HTTP_OK) {
-        ngx_str_set(&probe->state, "ready");
-
-    } else {
-        ngx_str_set(&probe->state, "unavailable");
-    }
-}
-
-
-/* The status decides, except when the word takes it back. */
-
-static ngx_uint_t
-ngx_http_prodorder_probe_serves(ngx_http_prodorder_probe_t *probe)
-{
-    return probe->status == NGX_HTTP_OK
-           && !ngx_http_prodorder_probe_says(probe, "unavailable")
-           && !ngx_http_prodorder_probe_says(probe, "unreachable")
-           && !ngx_http_prodorder_probe_says(probe, "draining");
-}
-
-
-static ngx_uint_t
-ngx_http_prodorder_probe_says(ngx_http_prodorder_probe_t *probe,
-    const char *state)
-{
-    return probe->state.len == ngx_strlen(state)
-           && ngx_strncmp(probe->state.data, state, probe->state.len) == 0;
-}
-
-
 static void
 ngx_http_prodorder_health_done(ngx_http_request_t *r)
 {
@@ -489,39 +387,23 @@ ngx_http_prodorder_take_health(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_prodorder_health_reply(ngx_http_request_t *r, ngx_array_t *probes)
 {
+    char                           *state;
     ngx_str_t                       text;
-    ngx_uint_t                      i, degraded;
     ngx_http_prodorder_ctx_t       *ctx;
-    ngx_http_prodorder_probe_t     *probe;
     ngx_http_prodorder_loc_conf_t  *plcf;
 
     ctx = ngx_http_prodorder_request_ctx(r);
 
     if (ctx == NULL
-        || ngx_http_prodorder_health_write(r, probes, &text) != NGX_OK)
+        || ngx_http_prodorder_health_state_text(r, probes, &text) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    probe = probes->elts;
+    state = ngx_http_prodorder_health_state(probes);
 
-    degraded = 0;
-
-    for (i = 0; i < probes->nelts; i++) {
-
-        if (!ngx_http_prodorder_probe_serves(&probe[i])) {
-            break;
-        }
-
-        if (ngx_http_prodorder_probe_says(&probe[i], "degraded")) {
-            degraded = 1;
-        }
-    }
-
-    if (i == probes->nelts) {
-        return ngx_http_prodorder_health_send(r, NGX_HTTP_OK,
-                                              degraded ? "degraded" : "ready",
-                                              &text);
+    if (state) {
+        return ngx_http_prodorder_health_send(r, NGX_HTTP_OK, state, &text);
     }
 
     /*
@@ -571,88 +453,6 @@ ngx_http_prodorder_health_send(ngx_http_request_t *r, ngx_uint_t status,
 
     return ngx_http_prodorder_request_answer(r, status, "application/json",
                                              &out);
-}
-
-
-static ngx_int_t
-ngx_http_prodorder_health_write(ngx_http_request_t *r, ngx_array_t *probes,
-    ngx_str_t *ret)
-{
-    ngx_http_prodorder_json_t  json;
-
-    json.pos = NULL;
-    json.len = 0;
-    ngx_http_prodorder_health_text(&json, probes);
-
-    ret->len = json.len;
-    ret->data = ngx_pnalloc(r->pool, json.len);
-    if (ret->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    json.pos = ret->data;
-    ngx_http_prodorder_health_text(&json, probes);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_prodorder_health_text(ngx_http_prodorder_json_t *json,
-    ngx_array_t *probes)
-{
-    ngx_uint_t                   i;
-    ngx_http_prodorder_probe_t  *probe;
-
-    probe = probes->elts;
-
-    ngx_http_prodorder_json_text(json, "{");
-
-    for (i = 0; i < probes->nelts; i++) {
-
-        if (i) {
-            ngx_http_prodorder_json_text(json, ",");
-        }
-
-        ngx_http_prodorder_json_string(json, probe[i].component->name.data,
-                                       probe[i].component->name.len);
-
-        ngx_http_prodorder_json_text(json, ":");
-
-        ngx_http_prodorder_component_text(json, &probe[i]);
-    }
-
-    ngx_http_prodorder_json_text(json, "}");
-}
-
-
-/* The report; its status is the state, whatever it has there itself. */
-
-static void
-ngx_http_prodorder_component_text(ngx_http_prodorder_json_t *json,
-    ngx_http_prodorder_probe_t *probe)
-{
-    struct value  *member;
-
-    ngx_http_prodorder_json_text(json, "{\"status\":");
-    ngx_http_prodorder_json_string(json, probe->state.data, probe->state.len);
-
-    member = probe->report ? probe->report->child : NULL;
-
-    for ( /* void */ ; member; member = member->next) {
-
-        if (str_equal(member->key, STR("status"))) {
-            continue;
-        }
-
-        ngx_http_prodorder_json_text(json, ",");
-        ngx_http_prodorder_json_string(json, (u_char *) member->key.data,
-                                       member->key.len);
-        ngx_http_prodorder_json_text(json, ":");
-        ngx_http_prodorder_json_raw(json, member->raw.data, member->raw.len);
-    }
-
-    ngx_http_prodorder_json_text(json, "}");
 }
 
 
