@@ -429,19 +429,11 @@ START_TEST(while_no_events_come_a_copy_is_asked_for_again) {
     int fd = post_while_no_events_come(_i);
     fake_http_client_answer(200, "\"5\"", NEWER);
     check_price(fd, "\"unitPrice\":21.00");
-    ck_assert_int_eq(fake_cache_version("product:7"), 5); /* and is good again when they do */
-    fake_broker.state = BROKER_UP;
-    fake_broker.consuming = true;
-    fd = post_with("", BODY);
-    answer_lookup();
-    ck_assert_uint_eq(fake_http_client.asked, 1);
-    answer_insert();
-    drop_lists();
-    ck_assert_ptr_nonnull(strstr(stack_expect(fd, 200)->body, "\"unitPrice\":21.00"));
+    ck_assert_int_eq(fake_cache_version("product:7"), 5);
 }
 END_TEST
 
-START_TEST(while_no_events_come_and_nobody_answers_the_copy_does) {
+START_TEST(while_nobody_tells_or_answers_the_copy_does) {
     int fd = post_while_no_events_come(0);
     if (FETCHES[_i].err == ERR_OK) {
         fake_http_client_answer(FETCHES[_i].http_status, "\"1\"", FETCHES[_i].body);
@@ -460,9 +452,6 @@ END_TEST
 START_TEST(while_no_events_come_and_redis_goes_too) {
     int fd = post_while_no_events_come(0);
     fake_http_client_fail(ERR_UNAVAILABLE);
-    if (_i == 0) {
-        STACK_WAIT_FOR(fake_cache.op_count > 0);
-    }
     fake_cache_lose();
     check_retry_after(stack_expect(fd, 503));
 }
@@ -756,9 +745,9 @@ int main(void) {
     tcase_add_loop_test(usual, a_product_that_cannot_be_fetched, 0, (int)UNIT_COUNT(FETCHES));
     tcase_add_test(usual, a_product_is_fetched_once_for_all_who_wait);
     tcase_add_loop_test(usual, while_no_events_come_a_copy_is_asked_for_again, 0, 3);
-    tcase_add_loop_test(usual, while_no_events_come_and_nobody_answers_the_copy_does, 0,
+    tcase_add_loop_test(usual, while_nobody_tells_or_answers_the_copy_does, 0,
                         (int)UNIT_COUNT(FETCHES));
-    tcase_add_loop_test(usual, while_no_events_come_and_redis_goes_too, 0, 2);
+    tcase_add_test(usual, while_no_events_come_and_redis_goes_too);
     tcase_add_loop_test(usual, no_ids_can_be_had, 0, (int)UNIT_COUNT(FAILURES));
     tcase_add_loop_test(usual, an_order_that_could_not_be_stored, 0,
                         (int)UNIT_COUNT(INSERT_FAILURES));

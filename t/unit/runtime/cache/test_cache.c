@@ -3,166 +3,8 @@
  * runtime/cache/cache against a real Redis that each test starts for itself: the three rules that
  * keep stale values out, and a server that stops, dies and comes back.
  */
-#include "runtime/cache/cache.h"
-#include "runtime/loop/loop.h"
-#include "runtime/telemetry/log.h"
-
+#include "cache_fixture.h"
 #include "fake_names.h"
-#include "throwaway_server.h"
-#include "unit.h"
-
-#include <hiredis/hiredis.h>
-#include <stdarg.h>
-
-enum { DEADLINE_MS = 200, PATIENCE_MS = 20000, VALUES_MAX = 8, TEXT_BYTES = 64 };
-
-struct outcome {
-    unsigned calls;
-    enum err err;
-    char values[VALUES_MAX][TEXT_BYTES]; /* "(none)" when absent */
-    int64_t versions[VALUES_MAX];
-    size_t wanted;
-};
-
-static struct throwaway server;
-static struct loop *loop;
-static struct cache *cache;
-static redisContext *client; /* redis-cli's part */
-
-#define WAIT_FOR(condition)                                                                        \
-    do {                                                                                           \
-        uint64_t wait_end_ms_ = clock_monotonic_ms() + PATIENCE_MS;                                \
-        while (!(condition) && clock_monotonic_ms() < wait_end_ms_) {                              \
-            loop_tick(loop, 2);                                                                    \
-        }                                                                                          \
-        ck_assert_msg(condition, "waited in vain for " #condition);                                \
-    } while (0)
-
-static void connect_client(void) {
-    client = redisConnect("127.0.0.1", server.port);
-    ck_assert_ptr_nonnull(client);
-    ck_assert_int_eq(client->err, 0);
-}
-
-/* A command as from redis-cli; its answer as text. */
-static const char *redis(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static const char *redis(const char *format, ...) {
-    static char text[256];
-    va_list arguments;
-    va_start(arguments, format);
-    redisReply *reply = redisvCommand(client, format, arguments);
-    va_end(arguments);
-    ck_assert_ptr_nonnull(reply);
-    if (reply->type == REDIS_REPLY_INTEGER) {
-        snprintf(text, sizeof(text), "%lld", reply->integer);
-    } else {
-        snprintf(text, sizeof(text), "%s", reply->type == REDIS_REPLY_NIL ? "(none)" : reply->str);
-    }
-    freeReplyObject(reply);
-    return text;
-}
-
-static void open_cache_at(const char *host, uint32_t backoff_cap_ms) {
-    static const char *const PREFIXES[] = { "product:", "orders:", NULL };
-    struct cache_options options = { .host = host,
-                                     .port = server.port,
-                                     .deadline_ms = DEADLINE_MS,
-                                     .connect_timeout_ms = 2000,
-                                     .backoff_base_ms = 5,
-                                     .backoff_cap_ms = backoff_cap_ms,
-                                     .prefixes = PREFIXES };
-    ck_assert_int_eq(cache_open(loop, &options, &cache), ERR_OK);
-}
-
-static void open_cache(void) {
-    open_cache_at("127.0.0.1", 20);
-}
-
-static void setup(void) {
-    log_init("test", LOG_LEVELS, 2);
-    throwaway_redis_start(&server);
-    connect_client();
-    ck_assert_int_eq(loop_create(&loop), ERR_OK);
-    open_cache();
-    WAIT_FOR(cache_is_ready(cache));
-}
-
-static void teardown(void) {
-    cache_close(cache);
-    loop_destroy(loop);
-    redisFree(client);
-    throwaway_stop(&server);
-}
-
-/* ---- operations, waited for ---- */
-
-static void note_values(void *ctx, enum err err, const struct cache_value *values) {
-    struct outcome *outcome = ctx;
-    outcome->calls++;
-    outcome->err = err;
-    ck_assert((err == ERR_OK) == (values != NULL));
-    for (size_t i = 0; err == ERR_OK && i < outcome->wanted; i++) {
-        snprintf(outcome->values[i], TEXT_BYTES, "%.*s", (int)values[i].value.len,
-                 values[i].value.data == NULL ? "" : values[i].value.data);
-        if (values[i].value.data == NULL) {
-            snprintf(outcome->values[i], TEXT_BYTES, "(none)");
-        }
-        outcome->versions[i] = values[i].version;
-    }
-}
-
-static void note_done(void *ctx, enum err err) {
-    struct outcome *outcome = ctx;
-    outcome->calls++;
-    outcome->err = err;
-}
-
-static const struct outcome *get(const char *const *keys, size_t count) {
-    static struct outcome outcome;
-    outcome = (struct outcome){ .wanted = count };
-    cache_get(cache, keys, count, note_values, &outcome);
-    WAIT_FOR(outcome.calls == 1);
-    return &outcome;
-}
-
-static const struct outcome *get_one(const char *key) {
-    return get(&key, 1);
-}
-
-static struct cache_put put_of(const char *key, const char *value, int64_t version) {
-    return (
-        struct cache_put){ .key = key, .value = str_of(value), .version = version, .ttl_s = 60 };
-}
-
-static enum err put_newer(uint64_t epoch, const char *key, const char *value, int64_t version) {
-    struct outcome outcome = { 0 };
-    struct cache_put put = put_of(key, value, version);
-    cache_put_newer(cache, epoch, &put, 1, note_done, &outcome);
-    WAIT_FOR(outcome.calls == 1);
-    return outcome.err;
-}
-
-static enum err put_unchanged(uint64_t epoch, const char *key, const char *value, int64_t counter) {
-    struct outcome outcome = { 0 };
-    struct cache_put put = put_of(key, value, counter);
-    cache_put_unchanged(cache, epoch, &put, note_done, &outcome);
-    WAIT_FOR(outcome.calls == 1);
-    return outcome.err;
-}
-
-static enum err invalidate(const char *const *keys, size_t count) {
-    struct outcome outcome = { 0 };
-    cache_invalidate(cache, keys, count, note_done, &outcome);
-    WAIT_FOR(outcome.calls == 1);
-    return outcome.err;
-}
-
-static void expect(const char *key, const char *value, int64_t version) {
-    const struct outcome *outcome = get_one(key);
-    ck_assert_int_eq(outcome->err, ERR_OK);
-    ck_assert_str_eq(outcome->values[0], value);
-    ck_assert_int_eq(outcome->versions[0], version);
-}
 
 /* ---- values with a version of their own ---- */
 
@@ -189,44 +31,6 @@ START_TEST(a_value_that_expired_is_filled_again_but_not_with_an_older_one) {
     expect("product:1", "(none)", 3);
     ck_assert_int_eq(put_newer(epoch, "product:1", "v3", 3), ERR_OK);
     expect("product:1", "v3", 3);
-}
-END_TEST
-
-static void refresh(const char *key, const char *value, int64_t version) {
-    struct outcome outcome = { 0 };
-    struct cache_put put = put_of(key, value, version);
-    cache_refresh(cache, &put, 1, note_done, &outcome);
-    WAIT_FOR(outcome.calls == 1);
-    ck_assert_int_eq(outcome.err, ERR_OK);
-}
-
-START_TEST(news_replaces_what_is_older_and_fills_nothing) {
-    uint64_t epoch = cache_epoch(cache);
-    refresh("product:1", "v5", 5);
-    expect("product:1", "(none)", 5);
-    ck_assert_int_eq(put_newer(epoch, "product:1", "v4", 4), ERR_OK); /* it asked before the news */
-    expect("product:1", "(none)", 5);
-    ck_assert_int_eq(put_newer(epoch, "product:1", "v5", 5), ERR_OK);
-    expect("product:1", "v5", 5);
-    refresh("product:1", "v4", 4);
-    refresh("product:1", "v5 again", 5);
-    expect("product:1", "v5", 5);
-    refresh("product:1", "v10", 10);
-    expect("product:1", "v10", 10);
-    ck_assert_int_gt(strtol(redis("TTL product:1"), NULL, 10), 50);
-    ck_assert_int_gt(strtol(redis("TTL version:product:1"), NULL, 10), 300);
-}
-END_TEST
-
-START_TEST(late_news_of_what_redis_forgot) {
-    ck_assert_int_eq(put_newer(cache_epoch(cache), "product:1", "v7", 7), ERR_OK);
-    redis("DEL product:1 version:product:1"); /* evicted, or expired */
-    refresh("product:1", "v6", 6);
-    expect("product:1", "(none)", 6);
-    ck_assert_int_eq(put_newer(cache_epoch(cache), "product:1", "v7", 7), ERR_OK);
-    redis("DEL version:product:1"); /* only its version: nobody knows which one is older */
-    refresh("product:1", "v6", 6);
-    expect("product:1", "(none)", 6);
 }
 END_TEST
 
@@ -352,35 +156,6 @@ START_TEST(each_connect_drops_our_values_and_nothing_else) {
     expect("orders:product:7", "(none)", 0);
     ck_assert_str_eq(redis("GET elsewhere"), "1");
     ck_assert_str_eq(redis("DBSIZE"), "3"); /* with the generation */
-}
-END_TEST
-
-START_TEST(what_was_put_can_be_forgotten_on_one_connection) {
-    uint64_t epoch = cache_epoch(cache);
-    static const char *const KEYS[] = { "product:1" };
-    struct outcome asked = { .wanted = 1 };
-    ck_assert_int_eq(put_newer(epoch, "product:1", "v3", 3), ERR_OK);
-    ck_assert_int_eq(put_unchanged(epoch, "orders:product:1", "[1]", 0), ERR_OK);
-    struct cache_put put = put_of("product:2", "v1", 1);
-    cache_put_newer(cache, epoch, &put, 1, NULL, NULL); /* on its way */
-    cache_get(cache, KEYS, 1, note_values, &asked);
-    cache_forget(cache);
-    ck_assert(!cache_is_ready(cache));
-    cache_forget(cache); /* a second cleaning has nothing to add to the first */
-    WAIT_FOR(cache_is_ready(cache));
-    ck_assert_uint_eq(asked.calls, 1);
-    ck_assert_str_eq(asked.values[0], "v3"); /* before it */
-    expect("product:1", "(none)", 3);
-    expect("product:2", "(none)", 1);
-    expect("orders:product:1", "(none)", 0);
-    ck_assert_uint_ne(cache_epoch(cache), epoch);
-    ck_assert_int_eq(put_newer(epoch, "product:1", "v3", 3), ERR_OK); /* it asked before */
-    expect("product:1", "(none)", 3);
-    ck_assert_int_eq(put_newer(cache_epoch(cache), "product:1", "v3", 3), ERR_OK);
-    expect("product:1", "v3", 3);
-    throwaway_kill(&server);
-    WAIT_FOR(!cache_is_ready(cache));
-    cache_forget(cache); /* the next connect does it */
 }
 END_TEST
 
@@ -688,8 +463,6 @@ static Suite *cache_suite(void) {
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, the_newest_version_stays);
     tcase_add_test(tcase, a_value_that_expired_is_filled_again_but_not_with_an_older_one);
-    tcase_add_test(tcase, news_replaces_what_is_older_and_fills_nothing);
-    tcase_add_test(tcase, late_news_of_what_redis_forgot);
     tcase_add_test(tcase, values_and_versions_expire_the_versions_later);
     tcase_add_test(tcase, several_at_once_each_by_its_own_version);
     tcase_add_test(tcase, as_many_keys_as_allowed);
@@ -697,7 +470,6 @@ static Suite *cache_suite(void) {
     tcase_add_test(tcase, commands_of_one_connection_run_in_order);
     tcase_add_test(tcase, nobody_needs_to_be_told);
     tcase_add_test(tcase, each_connect_drops_our_values_and_nothing_else);
-    tcase_add_test(tcase, what_was_put_can_be_forgotten_on_one_connection);
     tcase_add_test(tcase, a_put_that_began_under_an_earlier_connection_is_not_made);
     tcase_add_test(tcase, a_put_that_began_before_the_cache_was_ready_is_not_made);
     tcase_add_test(tcase, a_server_that_dies_and_comes_back);
