@@ -1,0 +1,182 @@
+/* link: services/order/create_order.c services/order/order_store.c services/order/idempotency.c
+ *       services/order/product_lookup.c services/order/order.c services/order/metrics.c
+ *       services/order/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
+ *       t/unit/fake_http_client.c t/unit/fake_stack.c t/unit/fake_backends.c */
+/*
+ * The step find_product of POST /orders: the copy, the product service, and what becomes of either
+ * when Redis, the product service or the broker is away.
+ */
+#include "create_order_fixture.h"
+
+#define TRACEPARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+/*
+ * 0: empty, 1: down, 2: lost while it is asked, 3: holds rubbish, 4: holds another product, 5: does
+ * not know the version of the copy, 6: knows of a newer one
+ */
+enum { CACHES = 7 };
+
+static int post_with_cache(int kind) {
+    static const char *const HELD[CACHES] = { NULL, COPY, COPY, "{\"id\":7", "{}", COPY, COPY };
+    fake_cache_set("product:7", HELD[kind], kind == 5 ? 0 : kind == 6 ? 5 : 4);
+    fake_cache.up = kind != 1;
+    int fd =
+        post_with("X-Request-Id: r\r\ntraceparent: " TRACEPARENT "\r\ntracestate: a=1\r\n", BODY);
+    if (kind != 1) {
+        STACK_WAIT_FOR(fake_cache.op_count > 0);
+        if (kind == 2) {
+            fake_cache_lose();
+        } else {
+            fake_cache_run();
+        }
+    }
+    STACK_WAIT_FOR(fake_http_client.waiting > 0);
+    ck_assert_str_eq(fake_http_client.gets[0].target, "/products/7");
+    ck_assert_str_eq(fake_http_client.gets[0].request_id, "r");
+    ck_assert_str_eq(fake_http_client.gets[0].traceparent, TRACEPARENT);
+    ck_assert_str_eq(fake_http_client.gets[0].tracestate, "a=1");
+    return fd;
+}
+
+START_TEST(a_product_that_is_not_cached_is_fetched_and_cached) {
+    int fd = post_with_cache(_i);
+    fake_http_client_answer(200, "W/\"4\"", COPY);
+    if (fake_cache.up) {
+        ck_assert_int_eq(fake_cache.ops[0].kind, FAKE_PUT_NEWER);
+        ck_assert_uint_eq(fake_cache.ops[0].ttl_s, 300);
+        fake_cache_run();
+        ck_assert_str_eq(fake_cache_value("product:7"), COPY);
+    }
+    answer_ids();
+    answer_insert();
+    stack_settle();
+    fake_cache_run();
+    check_order(stack_expect(fd, 200), FIRST_ID);
+}
+END_TEST
+
+static const struct {
+    enum err err;
+    int http_status;
+    const char *body;
+    int status;
+} FETCHES[] = {
+    { ERR_OK, 404, "{\"statusCode\":404}", 404 },
+    { ERR_OK, 503, "{}", 503 },
+    { ERR_OK, 500, "{}", 502 },
+    { ERR_OK, 302, "", 502 },
+    { ERR_OK, 200, "", 502 },
+    { ERR_OK, 200, "{\"id\":7}", 502 },
+    { ERR_OK, 200,
+      "{\"id\":8,\"name\":\"x\",\"price\":1,\"qty\":1,\"createdAt\":"
+      "\"2026-11-22T17:16:32Z\",\"updatedAt\":\"2026-11-22T17:16:32Z\"}",
+      502 },
+    { ERR_UNAVAILABLE, 0, NULL, 503 },
+    { ERR_TIMEOUT, 0, NULL, 503 },
+    { ERR_BUSY, 0, NULL, 503 },
+    { ERR_BAD_REPLY, 0, NULL, 502 },
+};
+
+START_TEST(a_product_that_cannot_be_fetched) {
+    int fd = post_with_cache(0);
+    if (FETCHES[_i].err == ERR_OK) {
+        fake_http_client_answer(FETCHES[_i].http_status, "\"1\"", FETCHES[_i].body);
+    } else {
+        fake_http_client_fail(FETCHES[_i].err);
+    }
+    if (FETCHES[_i].status == 503) {
+        answer_lookup(); /* a copy would do */
+    }
+    const struct stack_answer *answer = stack_expect(fd, FETCHES[_i].status);
+    check_retry_after(answer);
+    if (answer->status == 404) {
+        ck_assert_ptr_nonnull(strstr(answer->body, "There is no such product"));
+    }
+    ck_assert_uint_eq(fake_pg.asked, 0);
+}
+END_TEST
+
+START_TEST(a_product_is_fetched_once_for_all_who_wait) {
+    int first = post_with_cache(0), second = post_with("", BODY);
+    answer_lookup();
+    stack_settle();
+    ck_assert_uint_eq(fake_http_client.asked, 1);
+    fake_http_client_fail(ERR_UNAVAILABLE);
+    answer_lookup();
+    stack_expect(first, 503);
+    stack_expect(second, 503);
+    int third = post_with_cache(0); /* the failure is not remembered */
+    ck_assert_uint_eq(fake_http_client.asked, 2);
+    fake_http_client_answer(404, NULL, "{}");
+    stack_expect(third, 404);
+}
+END_TEST
+
+/* Nothing may be sent, nothing goes through, nothing is heard: 0 … 2 */
+static int post_while_no_events_come(int kind) {
+    fake_broker.state = kind == 0 ? BROKER_DOWN : kind == 1 ? BROKER_BLOCKED : BROKER_UP;
+    fake_broker.consuming = kind != 2;
+    int fd = post_with("", BODY);
+    answer_lookup();
+    STACK_WAIT_FOR(fake_http_client.waiting > 0);
+    return fd;
+}
+
+static void check_price(int fd, const char *price) {
+    answer_ids();
+    answer_insert();
+    stack_settle();
+    fake_cache_run();
+    ck_assert_ptr_nonnull(strstr(stack_expect(fd, 200)->body, price));
+}
+
+START_TEST(while_no_events_come_a_copy_is_asked_for_again) {
+    static const char NEWER[] = "{\"id\":7,\"name\":\"x\",\"price\":21.00,\"qty\":5,"
+                                "\"createdAt\":\"2026-11-22T17:16:32.123Z\","
+                                "\"updatedAt\":\"2026-11-22T17:16:32.123Z\"}";
+    int fd = post_while_no_events_come(_i);
+    fake_http_client_answer(200, "\"5\"", NEWER);
+    check_price(fd, "\"unitPrice\":21.00");
+    ck_assert_int_eq(fake_cache_version("product:7"), 5);
+}
+END_TEST
+
+START_TEST(while_nobody_tells_or_answers_the_copy_does) {
+    int fd = post_while_no_events_come(0);
+    if (FETCHES[_i].err == ERR_OK) {
+        fake_http_client_answer(FETCHES[_i].http_status, "\"1\"", FETCHES[_i].body);
+    } else {
+        fake_http_client_fail(FETCHES[_i].err);
+    }
+    if (FETCHES[_i].status != 503) { /* an answer: it counts */
+        stack_expect(fd, FETCHES[_i].status);
+        return;
+    }
+    answer_lookup();
+    check_price(fd, "\"unitPrice\":19.90");
+}
+END_TEST
+
+START_TEST(while_no_events_come_and_redis_goes_too) {
+    int fd = post_while_no_events_come(0);
+    fake_http_client_fail(ERR_UNAVAILABLE);
+    fake_cache_lose();
+    check_retry_after(stack_expect(fd, 503));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("product_lookup");
+    TCase *tcase = tcase_create("product_lookup");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    suite_add_tcase(suite, tcase);
+    tcase_add_loop_test(tcase, a_product_that_is_not_cached_is_fetched_and_cached, 0, CACHES);
+    tcase_add_loop_test(tcase, a_product_that_cannot_be_fetched, 0, (int)UNIT_COUNT(FETCHES));
+    tcase_add_test(tcase, a_product_is_fetched_once_for_all_who_wait);
+    tcase_add_loop_test(tcase, while_no_events_come_a_copy_is_asked_for_again, 0, 3);
+    tcase_add_loop_test(tcase, while_nobody_tells_or_answers_the_copy_does, 0,
+                        (int)UNIT_COUNT(FETCHES));
+    tcase_add_test(tcase, while_no_events_come_and_redis_goes_too);
+    return unit_run(suite);
+}
