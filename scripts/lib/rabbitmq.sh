@@ -105,7 +105,7 @@ rabbitmq_ready() {
 }
 
 # RabbitMQ 4 drops or dead-letters a message after 20 deliveries, those counted that ended with a connection,
-# unless a policy says otherwise. 3.x has no such limit, and would take -1 for the smallest.
+# unless a policy says otherwise. 3.x has no such limit, and refuses -1.
 rabbitmq_after_start() {
     local api
     settings_port rabbitmq-management

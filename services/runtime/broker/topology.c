@@ -50,28 +50,24 @@ struct difference {
     char existing[VALUE_BYTES];
 };
 
-/* What stands in quotes behind `label`, or "none"; false when there is no `label`. */
-static bool read_value(const char *text, const char *label, char ret_value[VALUE_BYTES]) {
+/* What stands in quotes behind `label`, or "none"; "unknown" when the text ends before. */
+static void read_value(const char *text, const char *label, char ret_value[VALUE_BYTES]) {
     const char *at = strstr(text, label);
-    if (at == NULL) {
-        return false;
-    }
-    at += strlen(label);
     /* "none", or "'quorum'", or "the value 'quorum' of type 'longstr'" */
-    const char *value = strncmp(at, "none", 4) == 0 ? NULL : strchr(at, '\'');
-    if (value == NULL) {
-        snprintf(ret_value, VALUE_BYTES, "none");
+    bool is_none = at != NULL && strncmp(at + strlen(label), "none", 4) == 0;
+    const char *quote = at == NULL ? NULL : strchr(at, '\'');
+    if (is_none || quote == NULL) {
+        snprintf(ret_value, VALUE_BYTES, is_none ? "none" : "unknown");
     } else {
-        snprintf(ret_value, VALUE_BYTES, "%.*s", (int)strcspn(value + 1, "'"), value + 1);
+        snprintf(ret_value, VALUE_BYTES, "%.*s", (int)strcspn(quote + 1, "'"), quote + 1);
     }
-    return true;
 }
 
 /*
  * After queue.declare: does the queue differ in an argument only, so that it keeps what it is given
  * all the same? (One that is not durable, or a stream, does not.) RabbitMQ says it in words:
  * "inequivalent arg 'x-queue-type' for queue …: received the value 'quorum' of type 'longstr' but
- * current is none"; it names the first argument that differs.
+ * current is none", 255 bytes of it at most; it names the first argument that differs.
  */
 static bool is_usable(const struct link *link, struct difference *ret_difference) {
     amqp_rpc_reply_t reply = amqp_get_rpc_reply(link->amqp);
@@ -84,20 +80,16 @@ static bool is_usable(const struct link *link, struct difference *ret_difference
     snprintf(text, sizeof(text), "%.*s", (int)refusal->reply_text.len,
              (const char *)refusal->reply_text.bytes);
     struct difference *difference = ret_difference;
-    if (refusal->reply_code != AMQP_PRECONDITION_FAILED ||
-        !read_value(text, "inequivalent arg ", difference->argument) ||
-        !read_value(text, "received ", difference->declared) ||
-        !read_value(text, "but current is ", difference->existing)) {
-        return false;
-    }
-    if (strcmp(difference->argument, QUEUE_TYPE) != 0) {
-        return strncmp(difference->argument, "x-", 2) == 0;
-    }
-    if (strcmp(difference->existing, "none") == 0) {
+    read_value(text, "inequivalent arg ", difference->argument);
+    read_value(text, ": received ", difference->declared);
+    read_value(text, " but current is ", difference->existing);
+    bool is_type = strcmp(difference->argument, QUEUE_TYPE) == 0;
+    if (is_type && strcmp(difference->existing, "none") == 0) {
         snprintf(difference->existing, sizeof(difference->existing), "classic");
     }
-    return strcmp(difference->existing, "classic") == 0 ||
-           strcmp(difference->existing, "quorum") == 0;
+    return refusal->reply_code == AMQP_PRECONDITION_FAILED &&
+           strncmp(difference->argument, "x-", 2) == 0 &&
+           !(is_type && strcmp(difference->existing, "stream") == 0);
 }
 
 /* The refusal has closed the channel: it is opened anew, and the queue taken as it is. */
