@@ -101,11 +101,11 @@ is_deeply([$events->judge($message{$_}{payload}, $instances{$_})], [], "$_: the 
 
 # ---- what is taken ----
 
-# publish(TYPE, BODY, HEADERS)
+# publish(TYPE, BODY, HEADERS, PROPERTIES)
 sub publish {
-    my ($type, $body, $headers) = @_;
+    my ($type, $body, $headers, %properties) = @_;
     my $answer = rabbitmq(POST => '/exchanges/%2F/events/publish', { routing_key => $type, payload => $json->encode($body),
-        payload_encoding => 'string', properties => { headers => $headers // {} } });
+        payload_encoding => 'string', properties => { %properties, headers => $headers // {} } });
     ok($answer->{routed}, 'it has found its queue');
     return;
 }
@@ -143,6 +143,25 @@ my ($lone) = map { $_->{payload} } @{ $events->messages->{structuredEvents}{exam
 my @batch = map { { %$lone, id => "$lone->{id}-$_", data => ours($lone->{data}) } } 1, 2;
 publish('order.created', \@batch);
 is_taken('a batch of another program', $_->{data}{orderId}, $lone->{requestid}, $_->{data}{quantity}) for @batch;
+
+# Bare data without one of its members: the document says which may be missing.
+my %taken = ('order.created' => 'TakenOrderCreated', 'order.updated' => 'TakenOrderUpdated',
+    'product.created' => 'TakenProduct', 'product.updated' => 'TakenProduct');
+for my $type (sort keys %taken) {
+    my $schema = $document->{components}{schemas}{ $taken{$type} };
+    my $data = $message{$type}{examples}[0]{payload}[0]{data};
+    my ($queue) = grep { /^\Q$type\E\.[\w-]+$/ } keys %$queues;
+    for my $member (sort keys %{ $schema->{properties} }) {
+        my %without = (%{ ours($data) }, requestId => 'shop-5000');
+        $without{id} = $without{orderId} if $type =~ /^product/;
+        delete $without{$member};
+        publish($type, \%without, undef, message_id => $member);
+    }
+    wait_until("$type: all are judged", 20, sub { !Prodorder::Stack::queued()->{$queue} });
+    my $parked = rabbitmq(POST => "/queues/%2F/$queue.dlq/get", { count => 100, ackmode => 'ack_requeue_false', encoding => 'auto' });
+    is_deeply([sort map { $_->{properties}{message_id} } @$parked], [sort @{ $schema->{required} }],
+        "$type: what lacks a member that is required is parked, and nothing else");
+}
 
 # ---- a dead letter ----
 
