@@ -24,13 +24,13 @@ static const struct app_queue QUEUES[] = {
 };
 
 static const struct part PARTS[] = {
-    { "create_order", create_order_open, create_order_close, NULL, NULL },
-    { "idempotency", idempotency_open, idempotency_close, NULL, NULL },
-    { "product_lookup", product_lookup_open, product_lookup_close, NULL, NULL },
-    { "order_store", order_store_open, order_store_close, NULL, NULL },
-    { "get_order", get_order_open, get_order_close, NULL, NULL },
-    { "list_orders", list_orders_open, list_orders_close, NULL, NULL },
-    { "reconcile", reconcile_open, reconcile_close, reconcile_stop, reconcile_is_idle },
+    { "telling", telling_open, telling_close, telling_stop, telling_is_idle, telling_broker_up },
+    { "create_order", create_order_open, create_order_close, NULL, NULL, NULL },
+    { "idempotency", idempotency_open, idempotency_close, NULL, NULL, NULL },
+    { "product_lookup", product_lookup_open, product_lookup_close, NULL, NULL, NULL },
+    { "order_store", order_store_open, order_store_close, NULL, NULL, NULL },
+    { "get_order", get_order_open, get_order_close, NULL, NULL, NULL },
+    { "list_orders", list_orders_open, list_orders_close, NULL, NULL, NULL },
 };
 
 static const struct config_local LOCALS[] = {

@@ -1,4 +1,4 @@
-/* The insert batch: ids → one statement, or halves of it → events → lists → wake. */
+/* The insert batch: one statement, or halves of it → events → lists → wake. */
 #include "order_store.h"
 
 #include "config.h"
@@ -6,10 +6,10 @@
 #include "metrics.h"
 #include "parts.h"
 #include "statements.h"
+#include "telling.h"
 
 #include "base/clock.h"
 #include "contract/contract.h"
-#include "runtime/messages/id_block.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>
@@ -34,17 +34,14 @@ struct insert_item {
  */
 struct insert_state {
     size_t first, span;
-    unsigned renumbered;         /* times that ids proved to be taken */
-    struct teller_event *events; /* of [first, first + span) */
+    unsigned renumbered; /* times that ids proved to be taken */
 };
 
 enum { RENUMBERED_MAX = 3 };
 
 static struct batcher inserts;
-static struct id_block order_ids;
 
 static void insert_next(struct batch *batch);
-static void renumber(struct batch *batch);
 
 enum err order_store_insert(struct flow_wait wait, const struct new_order *order,
                             struct order *ret_order) {
@@ -113,15 +110,16 @@ static void set_outcomes(struct batch *batch, enum err err) {
     }
 }
 
-/* The ids that came back are stored; the others lost the race for their key. */
+/* The places that came back are stored; the others lost the race for their key. */
 static void take_stored(struct batch *batch, const struct pg_rows *rows) {
     struct insert_state *state = batch->state;
-    int64_t first_id = item_at(batch, state->first)->order.id;
     set_outcomes(batch, ERR_CONFLICT);
     for (size_t r = 0; r < rows->count; r++) {
-        size_t place = (size_t)(pg_rows_get_int8(rows, r, 0) - first_id);
+        size_t place = (size_t)pg_rows_get_int8(rows, r, 0);
         assert(place < state->span);
-        item_at(batch, state->first + place)->outcome = ERR_OK;
+        struct insert_item *item = item_at(batch, state->first + place);
+        item->order.id = pg_rows_get_int8(rows, r, 1);
+        item->outcome = ERR_OK;
     }
 }
 
@@ -133,6 +131,7 @@ static void log_stored(const struct insert_item *item, uint64_t now_us) {
 
 static void tell(struct batch *batch) {
     struct insert_state *state = batch->state;
+    struct teller_event *events = arena_array(&batch->arena, state->span, sizeof(*events));
     uint64_t now_us = clock_monotonic_us();
     size_t count = 0;
     for (size_t i = 0; i < state->span; i++) {
@@ -140,11 +139,15 @@ static void tell(struct batch *batch) {
         if (item->outcome != ERR_OK) {
             continue;
         }
-        state->events[count++] = state->events[i];
         log_stored(item, now_us);
+        metrics_add(&order_metrics[M_ORDERS_STORED], 1);
+        if (events == NULL) {
+            telling_later(item->order.id, item->order.id);
+            continue;
+        }
+        events[count++] = order_created_event(&batch->arena, &item->order, trace_of(&item->trace));
     }
-    metrics_add(&order_metrics[M_ORDERS_STORED], (int64_t)count);
-    outbox_publish(&backends.outbox, state->events, count);
+    telling_tell(events, count);
 }
 
 static void advance(struct batch *batch) {
@@ -162,9 +165,8 @@ static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     struct insert_state *state = batch->state;
     if (err == ERR_TAKEN_ID && state->renumbered < RENUMBERED_MAX) {
-        state->renumbered++;
-        id_block_drop(&order_ids);
-        renumber(batch);
+        state->renumbered++; /* the statement draws others */
+        insert_next(batch);
         return;
     }
     bool about_data = err == ERR_REJECTED_DATA || err == ERR_DUPLICATE || err == ERR_INTERNAL;
@@ -186,87 +188,32 @@ static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
 static struct pg_call insert_call(struct batch *batch) {
     struct insert_state *state = batch->state;
     struct pg_rows_writer rows;
-    pg_rows_begin(&rows, &batch->arena, &SQL_ORDER_INSERT, "iiiiTtttttt", state->span);
+    pg_rows_begin(&rows, &batch->arena, &SQL_ORDER_INSERT, "iiiiTtttt", state->span);
     for (size_t i = 0; i < state->span; i++) {
         const struct insert_item *item = item_at(batch, state->first + i);
-        rows.failed = rows.failed || state->events[i].body.data == NULL;
-        pg_rows_put_int8(&rows, item->order.id);
+        pg_rows_put_int8(&rows, (int64_t)i);
         pg_rows_put_int8(&rows, item->order.product_id);
         pg_rows_put_int8(&rows, item->order.quantity);
         pg_rows_put_int8(&rows, item->order.unit_price_cents);
         pg_rows_put_time(&rows, item->order.created_ms);
-        pg_rows_put_trace(&rows, state->events[i].trace);
+        pg_rows_put_trace(&rows, trace_of(&item->trace));
         pg_rows_put_text(&rows, item->has_key ? str_of(item->key) : (struct str){ NULL, 0 });
-        pg_rows_put_text(&rows, str_of(state->events[i].message_id));
-        pg_rows_put_text(&rows, state->events[i].body);
     }
     return pg_rows_call(&rows);
 }
 
 static void insert_next(struct batch *batch) {
-    struct insert_state *state = batch->state;
-    state->events = arena_array(&batch->arena, state->span, sizeof(*state->events));
-    if (state->events == NULL) {
-        set_outcomes(batch, ERR_NO_MEMORY);
-        advance(batch);
-        return;
-    }
-    for (size_t i = 0; i < state->span; i++) {
-        const struct insert_item *item = item_at(batch, state->first + i);
-        state->events[i] = order_created_event(&batch->arena, &item->order, trace_of(&item->trace));
-    }
     struct pg_call call = insert_call(batch);
     pg_run(backends.pg, &call, 1, inserted, batch);
 }
 
-/* ---- the start of a batch: ids, times ---- */
-
-static void run_insert(void *ctx, struct batch *batch);
+/* ---- the start of a batch ---- */
 
 static void fail_batch(struct batch *batch, enum err err) {
     for (size_t i = 0; i < batch->count; i++) {
         item_at(batch, i)->outcome = err;
     }
     finish(batch);
-}
-
-static enum err number(struct batch *batch, size_t first) {
-    int64_t first_id = 0;
-    enum err err = id_block_take(&order_ids, batch->count - first, &first_id);
-    for (size_t i = first; err == ERR_OK && i < batch->count; i++) {
-        item_at(batch, i)->order.id = first_id + (int64_t)(i - first);
-    }
-    return err;
-}
-
-static void other_ids_arrived(void *ctx, enum err err) {
-    struct batch *batch = ctx;
-    struct insert_state *state = batch->state;
-    if (err == ERR_OK) {
-        renumber(batch);
-        return;
-    }
-    state->span = batch->count - state->first;
-    set_outcomes(batch, err);
-    advance(batch);
-}
-
-/* Other ids for what is not stored yet, and on with it. */
-static void renumber(struct batch *batch) {
-    const struct insert_state *state = batch->state;
-    if (number(batch, state->first) != ERR_OK) {
-        id_block_wait(&order_ids, other_ids_arrived, batch);
-        return;
-    }
-    insert_next(batch);
-}
-
-static void ids_arrived(void *ctx, enum err err) {
-    if (err != ERR_OK) {
-        fail_batch(ctx, err);
-        return;
-    }
-    run_insert(NULL, ctx);
 }
 
 /*
@@ -286,10 +233,6 @@ static void run_insert(void *ctx, struct batch *batch) {
     (void)ctx;
     if (batcher_filter(batch, is_still_wanted) == 0) {
         batcher_end(batch);
-        return;
-    }
-    if (number(batch, 0) != ERR_OK) {
-        id_block_wait(&order_ids, ids_arrived, batch);
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
@@ -315,7 +258,6 @@ enum err order_store_open(void) {
         .run = run_insert,
         .size_histogram = &order_metrics[M_INSERT_BATCH],
     };
-    id_block_init(&order_ids, backends.pg, &SQL_NEXT_ORDER_IDS, ORDER_ID_BLOCK);
     return batcher_init(&inserts, backends.loop, &options);
 }
 

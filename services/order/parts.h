@@ -29,9 +29,10 @@ MUST_CHECK enum err get_order_open(void);
 void get_order_close(void);
 MUST_CHECK enum err list_orders_open(void);
 void list_orders_close(void);
-MUST_CHECK enum err reconcile_open(void);
-void reconcile_close(void);
-void reconcile_stop(void);
-bool reconcile_is_idle(void);
+MUST_CHECK enum err telling_open(void);
+void telling_close(void);
+void telling_stop(void);
+bool telling_is_idle(void);
+void telling_broker_up(void);
 
 #endif

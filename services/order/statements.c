@@ -6,16 +6,17 @@
 
 PG_EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
 PG_EMBED_TEXT(migration_0002, "services/order/migrations/0002_tracestate.sql");
+PG_EMBED_TEXT(migration_0003, "services/order/migrations/0003_telling.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[] = {
     { 1, migration_0001 },
     { 2, migration_0002 },
+    { 3, migration_0003 },
     { 0 },
 };
 
 const struct pg_sequence ORDER_SEQUENCES[] = {
-    { "order_ids", "orders" },
-    { "order_ids", "outbox" }, /* the event of an order has its id */
+    { "order_numbers", "orders" },
     { NULL, NULL },
 };
 
@@ -29,30 +30,27 @@ const struct pg_sequence ORDER_SEQUENCES[] = {
     " o.updated_at::timestamptz, o.request_id::text"
 
 /* clang-format off */
-const struct pg_statement SQL_NEXT_ORDER_IDS = { "next_order_ids", "SELECT nextval('order_ids')" };
-
-/* Order, idempotency key and outbox row are one statement: all or none. A key that another
-   transaction has stored within 24 hours keeps its order out; the id is then not returned. */
+/* Order and idempotency key are one statement: all or none. A key that another transaction has stored
+   within 24 hours keeps its order out; its place is then not returned. The transaction has its number
+   before the first id is drawn: telling.c relies on it. */
 const struct pg_statement SQL_ORDER_INSERT = { "order_insert",
-    "WITH input AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[],"
-    " $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],"
-    " $9::text[], $10::text[], $11::text[]) AS t (id, product_id, quantity, unit_cents, at,"
-    " request_id, traceparent, tracestate, key, message_id, body)),"
+    "WITH here AS MATERIALIZED (SELECT pg_current_xact_id()),"
+    " input AS MATERIALIZED (SELECT nextval('order_numbers') AS id, t.* FROM here,"
+    " unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[],"
+    " $7::text[], $8::text[], $9::text[]) AS t (place, product_id, quantity, unit_cents, at,"
+    " request_id, traceparent, tracestate, key)),"
     " keyed AS (INSERT INTO idempotency_keys AS k (key, order_id, product_id, quantity,"
     " created_at) SELECT key, id, product_id, quantity, at FROM input WHERE key IS NOT NULL"
     " ORDER BY key ON CONFLICT (key) DO UPDATE SET order_id = excluded.order_id,"
     " product_id = excluded.product_id, quantity = excluded.quantity,"
     " created_at = excluded.created_at"
     " WHERE k.created_at < excluded.created_at - interval '24 hours' RETURNING order_id),"
-    " accepted AS MATERIALIZED (SELECT * FROM input WHERE key IS NULL OR id IN (SELECT order_id"
-    " FROM keyed)),"
-    " told AS (INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent,"
-    " tracestate, body, available_at) SELECT id, 'order.created', message_id, request_id,"
-    " traceparent, tracestate, body, clock_timestamp() + interval '10 s' FROM accepted)"
-    " INSERT INTO orders (id, product_id, quantity, unit_price_cents, total_price_cents,"
-    " created_at, updated_at, request_id, traceparent, tracestate)"
+    " stored AS (INSERT INTO orders (id, product_id, quantity, unit_price_cents,"
+    " total_price_cents, created_at, updated_at, request_id, traceparent, tracestate)"
     " SELECT id, product_id, quantity, unit_cents, unit_cents * quantity, at, at, request_id,"
-    " traceparent, tracestate FROM accepted RETURNING id::bigint" };
+    " traceparent, tracestate FROM input WHERE key IS NULL OR id IN (SELECT order_id FROM keyed)"
+    " RETURNING id)"
+    " SELECT input.place, input.id FROM input JOIN stored USING (id)" };
 
 const struct pg_statement SQL_ORDER_GET = { "order_get",
     "SELECT " ORDER_COLUMNS " FROM orders AS o WHERE o.id = ANY ($1::bigint[])" };
@@ -79,14 +77,27 @@ const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
 const struct pg_statement SQL_ORDER_KNOWN = { "order_known",
     "SELECT id::bigint, created_at::timestamptz FROM orders WHERE id = ANY ($1::bigint[])" };
 
-const struct pg_statement SQL_ORDER_LAST_ID = { "order_last_id",
-    "SELECT coalesce(max(id), 0)::bigint FROM orders" };
+const struct pg_statement SQL_ORDER_DRAWN = { "order_drawn",
+    "SELECT last_value FROM order_numbers" };
+
+const struct pg_statement SQL_TRANSACTION = { "transaction",
+    "SELECT pg_current_xact_id()::text::bigint" };
+
+const struct pg_statement SQL_ORDER_MARK = { "order_mark",
+    "SELECT low_id::bigint, pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM order_mark" };
+
+const struct pg_statement SQL_ORDER_MARK_MOVE = { "order_mark_move",
+    "UPDATE order_mark SET low_id = $1::bigint WHERE low_id < $1::bigint" };
 
 const struct pg_statement SQL_ORDER_WAITING = { "order_waiting",
-    "SELECT " ORDER_COLUMNS ", o.request_id::text, o.traceparent::text,"
-    " o.tracestate::text, EXISTS (SELECT FROM outbox WHERE outbox.id = o.id) FROM orders AS o"
-    " WHERE o.id > $1::bigint AND o.id <= $2::bigint AND o.status = 'waiting'"
-    " ORDER BY o.id LIMIT $3::bigint" };
+    "WITH slice AS MATERIALIZED (SELECT id, status FROM orders"
+    " WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT $3::bigint),"
+    " waiting AS (SELECT " ORDER_COLUMNS ", o.request_id::text AS request, o.traceparent::text,"
+    " o.tracestate::text"
+    " FROM slice JOIN orders AS o ON o.id = slice.id WHERE slice.status = 'waiting'"
+    " ORDER BY o.id LIMIT $4::bigint)"
+    " SELECT waiting.*, last.id::bigint FROM (SELECT max(id) AS id FROM slice) AS last"
+    " LEFT JOIN waiting ON true ORDER BY waiting.id" };
 
 const struct pg_statement SQL_KEY_FIND = { "key_find",
     "SELECT k.key::text, k.product_id::bigint, k.quantity::bigint, " ORDER_COLUMNS
@@ -99,7 +110,11 @@ const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {
-    &SQL_NEXT_ORDER_IDS, &SQL_ORDER_INSERT, &SQL_ORDER_GET,   &SQL_ORDER_FIRST_PAGES,
-    &SQL_ORDER_PAGE,     &SQL_ORDER_FINISH, &SQL_ORDER_KNOWN, &SQL_ORDER_LAST_ID,
-    &SQL_ORDER_WAITING,  &SQL_KEY_FIND,     &SQL_KEY_EXPIRE,  NULL,
+    &SQL_ORDER_INSERT,      &SQL_ORDER_GET,
+    &SQL_ORDER_FIRST_PAGES, &SQL_ORDER_PAGE,
+    &SQL_ORDER_FINISH,      &SQL_ORDER_KNOWN,
+    &SQL_ORDER_DRAWN,       &SQL_TRANSACTION,
+    &SQL_ORDER_MARK,        &SQL_ORDER_MARK_MOVE,
+    &SQL_ORDER_WAITING,     &SQL_KEY_FIND,
+    &SQL_KEY_EXPIRE,        NULL,
 };

@@ -4,17 +4,12 @@
 
 #include "runtime/pg/pg.h"
 
-enum {
-    ORDER_ID_BLOCK = 1000, /* increment of the sequence, see migrations/ */
-};
-
 extern const struct pg_migration ORDER_MIGRATIONS[]; /* version 0 ends the list */
 extern const struct pg_sequence ORDER_SEQUENCES[];   /* a table NULL ends the list */
 /* All of these; NULL ends the list. */
 extern const struct pg_statement *const ORDER_STATEMENTS[];
 
-extern const struct pg_statement SQL_NEXT_ORDER_IDS;
-/* rows, see order_store.c → ids of the stored orders */
+/* rows, see order_store.c → place and id of the stored orders */
 extern const struct pg_statement SQL_ORDER_INSERT;
 /* ids → order rows */
 extern const struct pg_statement SQL_ORDER_GET;
@@ -27,8 +22,18 @@ extern const struct pg_statement SQL_ORDER_PAGE;
 extern const struct pg_statement SQL_ORDER_FINISH;
 /* ids → id, created_at of those that there are */
 extern const struct pg_statement SQL_ORDER_KNOWN;
-extern const struct pg_statement SQL_ORDER_LAST_ID;
-/* after id, up to id, limit → order rows, trace, in outbox */
+/* the highest id that has been drawn */
+extern const struct pg_statement SQL_ORDER_DRAWN;
+/* the number of the transaction that asks */
+extern const struct pg_statement SQL_TRANSACTION;
+/* the mark, and the number of the oldest transaction under way, or the next one's */
+extern const struct pg_statement SQL_ORDER_MARK;
+/* the mark, which only rises */
+extern const struct pg_statement SQL_ORDER_MARK_MOVE;
+/*
+ * after id, up to id, rows to look at, waiting orders at most → order rows, trace, the last id that
+ * was looked at; without a waiting order one row with nothing but that. NULL: there are no more
+ */
 extern const struct pg_statement SQL_ORDER_WAITING;
 /* keys → key, product id, quantity of the request, order row */
 extern const struct pg_statement SQL_KEY_FIND;

@@ -31,11 +31,11 @@ static enum err open_outbox_ids(void) {
 }
 
 static const struct part PARTS[] = {
-    { "outbox ids", open_outbox_ids, NULL, NULL, NULL },
-    { "create_product", create_product_open, create_product_close, NULL, NULL },
-    { "get_product", get_product_open, get_product_close, NULL, NULL },
-    { "list_products", list_products_open, list_products_close, NULL, NULL },
-    { "change_product", change_product_open, change_product_close, NULL, NULL },
+    { "outbox ids", open_outbox_ids, NULL, NULL, NULL, NULL },
+    { "create_product", create_product_open, create_product_close, NULL, NULL, NULL },
+    { "get_product", get_product_open, get_product_close, NULL, NULL, NULL },
+    { "list_products", list_products_open, list_products_close, NULL, NULL, NULL },
+    { "change_product", change_product_open, change_product_close, NULL, NULL, NULL },
 };
 
 static const struct config_local LOCALS[] = {

@@ -104,7 +104,7 @@ subtest 'sequences fall behind' => sub {
     gateway(POST => "/products/$product->{id}/restock", '{"quantity":7}');
     my @from = map { Prodorder::Stack::log_size($_) } qw(order-service product-service);
     my $top = sql_value(order => 'SELECT max(id) FROM orders');
-    sql(order => "SELECT setval('order_ids', greatest(1, $top - 1500), false)");
+    sql(order => "SELECT setval('order_numbers', greatest(1, $top - 1500), false)");
     sql(product => "SELECT setval('product_ids', 1, false), setval('restocks_id_seq', 1, false)");
     my $load = Prodorder::Load->start(
         url => Prodorder::Stack::url('gateway'), connections => 8,
@@ -113,21 +113,21 @@ subtest 'sequences fall behind' => sub {
     my %different = map { $_ => 1 } @names;
     is(scalar keys %different, 60, 'each of 60 products has an id of its own');
     is(gateway(POST => "/products/$product->{id}/restock", '{"quantity":7}')->{status}, 200, 'stock comes in');
-    wait_until('the order ids are used up', 60, sub { moved('order-service', 'order_ids', $from[0]) });
+    wait_until('the order ids are used up', 60, sub { moved('order-service', 'order_numbers', $from[0]) });
     sleep 0.3;
     end_ok({ %$product, qty => 100_014 }, $load);
     is(moved('product-service', 'product_ids', $from[1]), 1, 'said once of product_ids');
     is(moved('product-service', 'restocks_id_seq', $from[1]), 1, 'said once of restocks_id_seq');
-    is(moved('order-service', 'order_ids', $from[0]), 1, 'said once of order_ids');
+    is(moved('order-service', 'order_numbers', $from[0]), 1, 'said once of order_numbers');
 
     @from = map { Prodorder::Stack::log_size($_) } qw(order-service product-service);
-    sql(order => "SELECT setval('order_ids', 1, false)");
+    sql(order => "SELECT setval('order_numbers', 1, false)");
     sql(product => "SELECT setval('product_ids', 1, false)");
     for my $name (qw(order-service product-service)) {
         Prodorder::Stack::kill_hard($name);
         Prodorder::Stack::start($name);
     }
-    is(moved('order-service', 'order_ids', $from[0]), 1, 'at start, too: order_ids');
+    is(moved('order-service', 'order_numbers', $from[0]), 1, 'at start, too: order_numbers');
     is(moved('product-service', 'product_ids', $from[1]), 1, 'product_ids');
     my $new = new_product(qty => 5);
     is(finished(order_ok($new, 1))->{status}, 'done', 'an order comes to its end');

@@ -21,6 +21,8 @@ enum { DEADLINE_MS = 30000, SHORT_MS = 60, PRICE_CENTS = 1990, FIRST_ID = 5000 }
 
 struct order_config order_config;
 
+static int64_t next_id; /* of the orders that are stored */
+
 static const struct http_route ROUTES[] = {
     { "POST", "/orders", "create_order", create_order, NULL },
 };
@@ -37,6 +39,9 @@ static inline void open_with(uint32_t deadline_ms, int64_t requests_max) {
         (struct config_shared){ .requests_max = requests_max, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
     fake_http_client_reset();
+    next_id = FIRST_ID;
+    ck_assert_int_eq(telling_open(), ERR_OK);
+    telling_stop(); /* only from memory */
     ck_assert_int_eq(idempotency_open(), ERR_OK);
     ck_assert_int_eq(product_lookup_open(), ERR_OK);
     ck_assert_int_eq(order_store_open(), ERR_OK);
@@ -64,6 +69,7 @@ static inline void teardown(void) {
     idempotency_release("k-1");
     create_order_close();
     order_store_close();
+    telling_close();
     product_lookup_close();
     idempotency_close();
     stack_close();
@@ -95,12 +101,6 @@ static inline void answer_lookup(void) {
     fake_cache_run();
 }
 
-static inline void answer_ids(void) {
-    STACK_WAIT_FOR(fake_pg.waiting > 0);
-    fake_pg_answer_ids(&SQL_NEXT_ORDER_IDS, FIRST_ID);
-    stack_settle();
-}
-
 static inline const struct pg_call *insert_call(void) {
     STACK_WAIT_FOR(fake_pg.waiting > 0);
     return &fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_INSERT)->calls[0];
@@ -108,9 +108,10 @@ static inline const struct pg_call *insert_call(void) {
 
 static inline void answer_insert(void) {
     const struct pg_call *call = insert_call();
-    PGresult *rows = fake_rows(1);
+    PGresult *rows = fake_rows(2);
     for (size_t i = 0; i < fake_param_count(call, 0); i++) {
-        fake_row(rows, "i", fake_param_int8_at(call, 0, i));
+        ck_assert_int_eq(fake_param_int8_at(call, 0, i), (int64_t)i);
+        fake_row(rows, "ii", (int64_t)i, next_id++);
     }
     fake_pg_answer(rows, NULL, NULL);
 }
@@ -129,7 +130,6 @@ static inline int post_until_insert(const char *headers) {
         answer_key(false, 0, 0);
     }
     answer_lookup();
-    answer_ids();
     (void)insert_call();
     return fd;
 }

@@ -6,10 +6,13 @@
 
 struct backends backends;
 
+struct teller_options backends_telling(void) {
+    return (struct teller_options){ .events_per_message_max = 1, .event_message_bytes_max = 65536 };
+}
+
 void fake_backends_open(void) {
     struct outbox_options outbox = { .source = "/test",
-                                     .telling = { .events_per_message_max = 1,
-                                                  .event_message_bytes_max = 65536 },
+                                     .telling = backends_telling(),
                                      .sweep_interval_ms = 600000,
                                      .sweep_batch_max = 1000 };
     log_init("test", LOG_LEVELS, 2);

@@ -7,7 +7,7 @@
 
 #include "runtime/broker/broker.h"
 
-enum { FAKE_BROKER_MESSAGES_MAX = 256, FAKE_BROKER_BODY_BYTES = 65537 };
+enum { FAKE_BROKER_MESSAGES_MAX = 640, FAKE_BROKER_BODY_BYTES = 16384 };
 
 struct fake_message {
     char routing_key[64], content_type[64], message_id[160], correlation_id[160], traceparent[64];

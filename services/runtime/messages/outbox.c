@@ -99,94 +99,6 @@ const struct pg_statement *const OUTBOX_STATEMENTS[] = {
     &SQL_OUTBOX_RELEASE, &SQL_OUTBOX_RELAX,          &SQL_OUTBOX_DELETE, NULL,
 };
 
-/* ---- the set of ids ---- */
-
-enum { CAPACITY_INITIAL = 1024 };
-
-static size_t home_slot(int64_t id, size_t capacity) {
-    return (size_t)(((uint64_t)id * UINT64_C(0x9E3779B97F4A7C15)) >> 20) & (capacity - 1);
-}
-
-/* The slot that holds `id`, or the free one where it would go. */
-static size_t find_slot(const struct id_set *set, int64_t id) {
-    size_t slot = home_slot(id, set->capacity);
-    while (set->slots[slot].id != 0 && set->slots[slot].id != id) {
-        slot = (slot + 1) & (set->capacity - 1);
-    }
-    return slot;
-}
-
-static enum err grow_set(struct id_set *set) {
-    struct id_set bigger = { .capacity = set->capacity == 0 ? CAPACITY_INITIAL : set->capacity * 2,
-                             .count = set->count };
-    bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
-    if (bigger.slots == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    for (size_t i = 0; i < set->capacity; i++) {
-        if (set->slots[i].id != 0) {
-            bigger.slots[find_slot(&bigger, set->slots[i].id)] = set->slots[i];
-        }
-    }
-    free(set->slots);
-    *set = bigger;
-    return ERR_OK;
-}
-
-/* ERR_NO_MEMORY: the set is as it was. Adding twice is harmless: the first mark stays. */
-MUST_CHECK static enum err id_set_add(struct id_set *set, int64_t id, int64_t mark) {
-    assert(id > 0);
-    if ((set->count + 1) * 2 > set->capacity) {
-        enum err err = grow_set(set);
-        if (err != ERR_OK) {
-            return err;
-        }
-    }
-    size_t slot = find_slot(set, id);
-    if (set->slots[slot].id == 0) {
-        set->slots[slot] = (struct id_set_slot){ id, mark };
-        set->count++;
-    }
-    return ERR_OK;
-}
-
-/* Harmless when absent. */
-static void id_set_remove(struct id_set *set, int64_t id) {
-    if (set->capacity == 0) {
-        return;
-    }
-    size_t hole = find_slot(set, id);
-    if (set->slots[hole].id == 0) {
-        return;
-    }
-    set->slots[hole].id = 0;
-    set->count--;
-    /* close the gap: whoever probed past the hole moves into it (Knuth 6.4, algorithm R) */
-    size_t mask = set->capacity - 1;
-    for (size_t slot = (hole + 1) & mask; set->slots[slot].id != 0; slot = (slot + 1) & mask) {
-        size_t home = home_slot(set->slots[slot].id, set->capacity);
-        if (((slot - home) & mask) >= ((slot - hole) & mask)) {
-            set->slots[hole] = set->slots[slot];
-            set->slots[slot].id = 0;
-            hole = slot;
-        }
-    }
-}
-
-static bool id_set_has(const struct id_set *set, int64_t id) {
-    return set->capacity > 0 && set->slots[find_slot(set, id)].id == id;
-}
-
-/* 0 when absent. */
-static int64_t id_set_mark(const struct id_set *set, int64_t id) {
-    return id_set_has(set, id) ? set->slots[find_slot(set, id)].mark : 0;
-}
-
-static void id_set_done(struct id_set *set) {
-    free(set->slots);
-    *set = (struct id_set){ 0 };
-}
-
 /* ---- open and close ---- */
 
 /* A row to be released, by the claim that was held. */
@@ -391,9 +303,7 @@ static void on_told(void *ctx, int64_t id, bool confirmed) {
     }
 }
 
-void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
-                         bool confirmed) {
-    teller_on_published(cookies, count, confirmed);
+void outbox_look(struct outbox *outbox) {
     show_levels(outbox);
     read_backlog(outbox);
 }

@@ -31,6 +31,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/trace.h"
+#include "id_set.h"
 #include "runtime/broker/broker.h"
 #include "runtime/flow/batcher.h"
 #include "runtime/loop/loop.h"
@@ -52,18 +53,6 @@ struct outbox_options {
     uint32_t sweep_interval_ms;
     size_t sweep_batch_max; /* rows read at once, by sweep and backlog */
     size_t backlog_below;   /* fewer events than this with the broker module: the backlog goes on */
-};
-
-/* A set of positive ids, each with a mark: open addressing, grows by doubling. */
-struct id_set_slot {
-    int64_t id; /* 0: free */
-    int64_t mark;
-};
-
-struct id_set {
-    struct id_set_slot *slots;
-    size_t capacity; /* a power of two */
-    size_t count;
 };
 
 struct outbox {
@@ -103,9 +92,8 @@ struct pg_call outbox_insert_missing_call(struct arena *arena, const struct tell
 /* After the commit. Copies. Whatever cannot be sent now is left to the sweep. */
 void outbox_publish(struct outbox *outbox, const struct teller_event *events, size_t count);
 
-/* From the broker's callbacks; a cookie is that of a message. */
-void outbox_on_published(struct outbox *outbox, const uint64_t *cookies, size_t count,
-                         bool confirmed);
+/* From the broker's callbacks; the first after teller_on_published(). */
+void outbox_look(struct outbox *outbox);
 void outbox_on_broker_state(struct outbox *outbox, enum broker_state state);
 
 /* Stop sweeping; nothing more will be published. */

@@ -69,11 +69,17 @@ static void on_broker_state(void *ctx, enum broker_state state) {
     }
     before = state;
     outbox_on_broker_state(&backends.outbox, state);
+    for (size_t i = 0; state == BROKER_UP && i < backends.app->part_count; i++) {
+        if (backends.app->parts[i].broker_up != NULL) {
+            backends.app->parts[i].broker_up();
+        }
+    }
 }
 
 static void on_published(void *ctx, const uint64_t *cookies, size_t count, bool confirmed) {
     (void)ctx;
-    outbox_on_published(&backends.outbox, cookies, count, confirmed);
+    teller_on_published(cookies, count, confirmed);
+    outbox_look(&backends.outbox);
 }
 
 static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliveries,
@@ -131,12 +137,18 @@ static enum err open_broker(void) {
     return broker_open(backends.loop, &options, &CALLBACKS, NULL, &backends.broker);
 }
 
+struct teller_options backends_telling(void) {
+    return (struct teller_options){
+        .events_per_message_max = (size_t)config_shared.events_per_message_max,
+        .event_message_bytes_max = (size_t)config_shared.event_message_bytes_max,
+        .bare = config_shared.events_format == EVENTS_BARE,
+    };
+}
+
 static enum err open_outbox(void) {
     struct outbox_options options = {
         .source = backends.app->source,
-        .telling = { .events_per_message_max = (size_t)config_shared.events_per_message_max,
-                     .event_message_bytes_max = (size_t)config_shared.event_message_bytes_max,
-                     .bare = config_shared.events_format == EVENTS_BARE },
+        .telling = backends_telling(),
         .sweep_interval_ms = (uint32_t)config_shared.outbox_sweep_ms,
         .sweep_batch_max = SWEEP_BATCH_MAX,
         .backlog_below = (size_t)config_shared.publish_queue_max / 2,

@@ -48,9 +48,10 @@ struct app_queue {
 struct part {
     const char *name;
     enum err (*open)(void);
-    void (*close)(void);   /* also when it was never opened */
-    void (*stop)(void);    /* in a drain, when all requests are answered: begin nothing more */
-    bool (*is_idle)(void); /* after that: nothing is under way any more */
+    void (*close)(void);     /* also when it was never opened */
+    void (*stop)(void);      /* in a drain, when all requests are answered: begin nothing more */
+    bool (*is_idle)(void);   /* after that: nothing is under way any more */
+    void (*broker_up)(void); /* the broker takes messages again */
 };
 
 /* A service, as its app.c describes it; main.c runs it. */
@@ -81,6 +82,9 @@ struct app {
     .routes = (ROUTES), .route_count = sizeof(ROUTES) / sizeof((ROUTES)[0]), .queues = (QUEUES),   \
     .queue_count = sizeof(QUEUES) / sizeof((QUEUES)[0]), .parts = (PARTS),                         \
     .part_count = sizeof(PARTS) / sizeof((PARTS)[0])
+
+/* How the events of this process leave, without callbacks. */
+struct teller_options backends_telling(void);
 
 extern const struct app APP; /* the service's, for main.c */
 

@@ -1,6 +1,7 @@
 /* link: services/order/create_order.c services/order/order_store.c services/order/idempotency.c
  *       services/order/product_lookup.c services/order/order.c services/order/metrics.c
- *       services/order/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
+ *       services/order/statements.c services/order/telling.c t/unit/fake_pg.c
+ *       t/unit/fake_cache.c t/unit/fake_broker.c
  *       t/unit/fake_http_client.c t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
  * POST /orders, step by step: parse → find_earlier → find_product → store_order → reply, and at
@@ -17,9 +18,7 @@ START_TEST(an_order_is_stored_then_answered_then_told) {
                        "tracestate: a=1\r\ntracestate: b=2\r\n",
                        BODY);
     answer_lookup();
-    answer_ids();
     const struct pg_call *call = insert_call();
-    ck_assert_int_eq(fake_param_int8_at(call, 0, 0), FIRST_ID);
     ck_assert_int_eq(fake_param_int8_at(call, 1, 0), 7);
     ck_assert_int_eq(fake_param_int8_at(call, 2, 0), 3);
     ck_assert_int_eq(fake_param_int8_at(call, 3, 0), PRICE_CENTS);
@@ -87,7 +86,7 @@ END_TEST
 
 START_TEST(a_key_that_another_process_stored_meanwhile_is_a_conflict) {
     int fd = post_until_insert(KEY);
-    fake_pg_answer(fake_rows(1), NULL, NULL); /* its id does not come back */
+    fake_pg_answer(fake_rows(2), NULL, NULL); /* its place does not come back */
     stack_expect(fd, 409);
     ck_assert_uint_eq(fake_broker.published, 0);
 }
@@ -127,7 +126,6 @@ END_TEST
 START_TEST(an_integer_may_have_a_zero_fraction) {
     int fd = post_with("", "{\"productId\":7.0,\"quantity\":3e0}");
     answer_lookup();
-    answer_ids();
     answer_insert();
     drop_lists();
     check_order(stack_expect(fd, 200), FIRST_ID);
@@ -156,19 +154,6 @@ END_TEST
 
 /* ---- store_order ---- */
 
-START_TEST(no_ids_can_be_had) {
-    int fd = post_with(KEY, BODY);
-    answer_key(false, 0, 0);
-    answer_lookup();
-    STACK_WAIT_FOR(fake_pg.waiting > 0);
-    fake_pg_fail(FAILURES[_i].err);
-    stack_settle();
-    const struct stack_answer *answer = stack_receive(fd);
-    ck_assert_msg(answer->status == FAILURES[_i].status, "%d: %s", answer->status, answer->body);
-    close(fd);
-}
-END_TEST
-
 static const struct {
     enum err err;
     int status;
@@ -186,8 +171,6 @@ START_TEST(an_order_that_could_not_be_stored) {
 }
 END_TEST
 
-enum { OTHER_ID = 107000 };
-
 /* The sequence was behind: other ids, and nobody notices; but not for ever. */
 START_TEST(an_order_whose_id_is_taken_gets_another) {
     int fd = post_until_insert(KEY);
@@ -197,24 +180,12 @@ START_TEST(an_order_whose_id_is_taken_gets_another) {
             check_retry_after(stack_expect(fd, 503));
             return;
         }
-        STACK_WAIT_FOR(fake_pg.waiting > 0);
-        fake_pg_answer_ids(&SQL_NEXT_ORDER_IDS, OTHER_ID + i);
-        ck_assert_int_eq(fake_param_int8_at(insert_call(), 0, 0), OTHER_ID + i);
+        ck_assert_uint_eq(fake_param_count(insert_call(), 0), 1); /* the statement draws another */
     }
     answer_insert();
-    ck_assert_int_eq(strncmp(fake_broker.messages[0].message_id, "order.created-10700", 19), 0);
+    ck_assert_uint_eq(fake_broker.published, 1);
     drop_lists();
-    check_order(stack_expect(fd, 200), OTHER_ID + _i);
-}
-END_TEST
-
-START_TEST(other_ids_cannot_be_had) {
-    int fd = post_until_insert(KEY);
-    fake_pg_fail(ERR_TAKEN_ID);
-    STACK_WAIT_FOR(fake_pg.waiting > 0);
-    fake_pg_fail(FAILURES[_i].err);
-    stack_expect(fd, FAILURES[_i].status);
-    ck_assert_uint_eq(fake_broker.published, 0);
+    check_order(stack_expect(fd, 200), FIRST_ID);
 }
 END_TEST
 
@@ -245,7 +216,7 @@ enum { MANY = 8 };
 /* One order of a batch is refused by the database, once halving has reached it alone. */
 START_TEST(one_bad_row_does_not_fail_its_neighbours) {
     int fds[MANY];
-    int64_t bad = FIRST_ID + _i;
+    size_t bad = (size_t)_i, done = 0;
     for (int i = 0; i < MANY; i++) {
         fds[i] = post_with("", BODY);
     }
@@ -255,13 +226,13 @@ START_TEST(one_bad_row_does_not_fail_its_neighbours) {
         fake_cache_run();
         stack_settle();
     }
-    answer_ids();
     for (int statements = 0; fake_pg.waiting > 0; statements++) {
         const struct pg_call *call = insert_call();
         size_t count = fake_param_count(call, 0);
-        int64_t first = fake_param_int8_at(call, 0, 0);
+        bool has_bad = bad >= done && bad < done + count;
         ck_assert_int_lt(statements, 12);
-        if (bad >= first && bad < first + (int64_t)count) {
+        done += has_bad && count > 1 ? 0 : count;
+        if (has_bad) {
             fake_pg_fail(ERR_REJECTED_DATA);
         } else {
             answer_insert();
@@ -293,20 +264,15 @@ START_TEST(ids_are_taken_in_the_middle_of_a_batch) {
         fake_cache_run();
         stack_settle();
     }
-    answer_ids();
     fake_pg_fail(ERR_REJECTED_DATA); /* halved */
     answer_insert();
     fake_pg_fail(ERR_TAKEN_ID);
-    fake_pg_answer_ids(&SQL_NEXT_ORDER_IDS, OTHER_ID);
     ck_assert_uint_eq(fake_param_count(insert_call(), 0), MANY / 2);
-    ck_assert_int_eq(fake_param_int8_at(insert_call(), 0, 0), OTHER_ID);
     answer_insert();
     fake_cache_run();
-    int others = 0;
     for (int i = 0; i < MANY; i++) {
-        others += strstr(stack_expect(fds[i], 200)->body, "{\"id\":10700") != NULL;
+        stack_expect(fds[i], 200);
     }
-    ck_assert_int_eq(others, MANY / 2);
     ck_assert_uint_eq(fake_broker.published, MANY);
 }
 END_TEST
@@ -334,7 +300,7 @@ END_TEST
 
 /* ---- the deadline, and the client that leaves, at each wait ---- */
 
-enum wait { AT_KEY, AT_CACHE, AT_FETCH, AT_IDS, AT_INSERT, AT_LISTS, WAITS };
+enum wait { AT_KEY, AT_CACHE, AT_FETCH, AT_INSERT, AT_LISTS, WAITS };
 
 /* Bring a request to this wait. */
 static int post_until(enum wait wait) {
@@ -357,10 +323,7 @@ static int post_until(enum wait wait) {
         return fd;
     }
     STACK_WAIT_FOR(fake_pg.waiting > 0);
-    if (wait >= AT_INSERT) {
-        fake_pg_answer_ids(&SQL_NEXT_ORDER_IDS, FIRST_ID);
-        (void)insert_call();
-    }
+    (void)insert_call();
     if (wait == AT_LISTS) {
         answer_insert();
     }
@@ -374,8 +337,6 @@ static void finish_all(void) {
             const struct pg_statement *statement = fake_pg.requests[0].calls[0].statement;
             if (statement == &SQL_KEY_FIND) {
                 answer_key(false, 0, 0);
-            } else if (statement == &SQL_NEXT_ORDER_IDS) {
-                fake_pg_answer_ids(statement, FIRST_ID);
             } else {
                 answer_insert();
             }
@@ -396,7 +357,7 @@ START_TEST(a_dependency_that_is_too_slow) {
     finish_all(); /* late results reach nobody */
     ck_assert(stack_is_silent(fd));
     /* what nobody waited for any more was not begun; what was stored is told */
-    ck_assert_uint_eq(fake_broker.published, _i > AT_IDS ? 1 : 0);
+    ck_assert_uint_eq(fake_broker.published, _i > AT_FETCH ? 1 : 0);
     close(fd);
 }
 END_TEST
@@ -438,11 +399,9 @@ int main(void) {
                         (int)UNIT_COUNT(BAD_REQUESTS));
     tcase_add_test(usual, an_integer_may_have_a_zero_fraction);
     tcase_add_loop_test(usual, the_keys_cannot_be_read, 0, (int)UNIT_COUNT(FAILURES));
-    tcase_add_loop_test(usual, no_ids_can_be_had, 0, (int)UNIT_COUNT(FAILURES));
     tcase_add_loop_test(usual, an_order_that_could_not_be_stored, 0,
                         (int)UNIT_COUNT(INSERT_FAILURES));
     tcase_add_loop_test(usual, an_order_whose_id_is_taken_gets_another, 0, 4);
-    tcase_add_loop_test(usual, other_ids_cannot_be_had, 0, (int)UNIT_COUNT(FAILURES));
     tcase_add_test(usual, ids_are_taken_in_the_middle_of_a_batch);
     tcase_add_loop_test(usual, redis_may_be_gone_when_the_list_is_dropped, 0, 2);
     tcase_add_test(usual, the_broker_may_be_gone);

@@ -25,11 +25,11 @@ START_TEST(each_statement_can_be_prepared) {
 }
 END_TEST
 
-/* Orders with these ids; keys[i] NULL: none. */
+/* Orders at these places, which are their ids when nothing was drawn before; keys[i] NULL: none. */
 static struct pg_call insert_of(const int64_t *ids, const char *const *keys, size_t count,
                                 int64_t at_ms) {
     enum { MAX = 8 };
-    struct pg_call call = { .statement = &SQL_ORDER_INSERT, .param_count = 11 };
+    struct pg_call call = { .statement = &SQL_ORDER_INSERT, .param_count = 9 };
     int64_t products[MAX], quantities[MAX], prices[MAX], times[MAX];
     struct str texts[MAX], states[MAX], key_texts[MAX];
     for (size_t i = 0; i < count; i++) {
@@ -46,7 +46,7 @@ static struct pg_call insert_of(const int64_t *ids, const char *const *keys, siz
         call.params[c] = pg_int8_array(&arena, numbers[c], count);
     }
     call.params[4] = pg_time_array(&arena, times, count);
-    for (size_t c = 5; c < 11; c++) {
+    for (size_t c = 5; c < 9; c++) {
         call.params[c] = pg_text_array(&arena, c == 8 ? key_texts : c == 7 ? states : texts, count);
     }
     return call;
@@ -80,26 +80,44 @@ START_TEST(an_order_row_has_the_columns_that_are_counted) {
 }
 END_TEST
 
-START_TEST(orders_and_their_events_are_stored_together) {
+START_TEST(orders_are_stored_with_ids_in_their_order) {
+    static const int64_t PLACES[] = { 1, 2 };
     struct pg_call get = ids_call(&SQL_ORDER_GET, IDS, 2);
-    ck_assert_str_eq(insert(IDS, NULL, 3, AT_MS), "1 / 2 / 3 / ");
+    struct pg_call first = insert_of(IDS, NULL, 3, AT_MS), more = insert_of(PLACES, NULL, 2, AT_MS);
+    ck_assert_str_eq(database_rows(&first, "ii"), "1 1 / 2 2 / 3 3 / ");
+    ck_assert_str_eq(database_rows(&more, "ii"), "1 4 / 2 5 / ");
     const char *rows = database_rows(&get, "iiiiittTTt");
     ck_assert_ptr_nonnull(
         strstr(rows, "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text /"));
-    struct pg_call claim = { .statement = &SQL_OUTBOX_CLAIM, .param_count = 2 };
-    claim.params[0] = pg_int8(0);
-    claim.params[1] = pg_int8(10);
-    ck_assert_str_eq(database_rows(&claim, "it"), ""); /* the inserter's for ten seconds */
-    claim.params[0] = pg_int8(10);
-    claim.params[1] = pg_int8(2);
-    rows = database_rows(&claim, "itttttt");
-    ck_assert_ptr_nonnull(strstr(rows, "1 order.created text text text a=1 text /"));
-    ck_assert_ptr_null(strstr(rows, "3 order.created")); /* no more than asked for */
-    ck_assert_ptr_nonnull(
-        strstr(database_rows(&claim, "itttttt"), "3 order.created text text text - text /"));
-    ck_assert_str_eq(database_rows(&claim, "it"), ""); /* claimed */
-    struct pg_call delete = ids_call(&SQL_OUTBOX_DELETE, IDS, 3);
-    ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
+    struct pg_call drawn = { .statement = &SQL_ORDER_DRAWN };
+    ck_assert_str_eq(database_rows(&drawn, "i"), "5 / ");
+}
+END_TEST
+
+/* Somebody whose transaction has a number may have drawn ids: until it ends the mark stays. */
+START_TEST(a_look_is_safe_when_no_older_transaction_is_under_way) {
+    struct pg_call mark = { .statement = &SQL_ORDER_MARK };
+    struct pg_call transaction = { .statement = &SQL_TRANSACTION };
+    struct pg_call move = { .statement = &SQL_ORDER_MARK_MOVE, .param_count = 1 };
+    long long low_id, oldest, xid;
+    char conninfo[128];
+    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=postgres dbname=postgres",
+             database_server.port);
+    PGconn *other = PQconnectdb(conninfo);
+    PQclear(PQexec(other, "BEGIN; SELECT nextval('order_numbers'); SELECT pg_current_xact_id()"));
+    ck_assert_int_eq(sscanf(database_rows(&transaction, "i"), "%lld", &xid), 1);
+    ck_assert_int_eq(sscanf(database_rows(&mark, "ii"), "%lld %lld", &low_id, &oldest), 2);
+    ck_assert_int_eq(low_id, 0);
+    ck_assert_int_lt(oldest, xid);
+    PQclear(PQexec(other, "COMMIT"));
+    ck_assert_int_eq(sscanf(database_rows(&mark, "ii"), "%lld %lld", &low_id, &oldest), 2);
+    ck_assert_int_ge(oldest, xid);
+    PQfinish(other);
+    move.params[0] = pg_int8(7);
+    ck_assert_int_eq(database_run(&move, NULL, NULL), ERR_OK);
+    move.params[0] = pg_int8(5); /* a slower replica's: it never falls */
+    ck_assert_int_eq(database_run(&move, NULL, NULL), ERR_OK);
+    ck_assert_ptr_eq(strstr(database_rows(&mark, "i"), "7 / "), database_rows(&mark, "i"));
 }
 END_TEST
 
@@ -138,7 +156,9 @@ static void release(const int64_t *ids, const int64_t *claims, size_t count) {
 
 START_TEST(a_release_gives_up_its_own_claim_only) {
     static const int64_t INSERTERS[3] = { 0 };
-    insert(IDS, NULL, 3, AT_MS);
+    database_execute("INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent,"
+                     " body, available_at) SELECT id, 'k', 'm', 'r', '', '{}',"
+                     " clock_timestamp() + interval '10 s' FROM generate_series(1, 3) AS id");
     release(&IDS[1], INSERTERS, 1);
     ck_assert_str_eq(claim_all(0).ids, "2 ");
     release(IDS, INSERTERS, 2); /* 2 has been claimed anew */
@@ -181,7 +201,7 @@ START_TEST(keys_end_after_24_hours) {
     find.params[0] = pg_text_array(&arena, keys, 2);
     ck_assert_str_eq(database_rows(&find, "t"), "");
     ck_assert_str_eq(insert(AGAIN, KEYS, 1, now_ms), "11 / "); /* taken over */
-    ck_assert_str_eq(database_rows(&find, "tiii"), "a 7 12 11 / ");
+    ck_assert_str_eq(database_rows(&find, "tiii"), "a 7 12 4 / ");
     struct pg_call expire = { .statement = &SQL_KEY_EXPIRE };
     ck_assert_int_eq(database_run(&expire, NULL, NULL), ERR_OK);
     ck_assert_str_eq(database_rows(&find, "t"), "a / ");
@@ -258,27 +278,32 @@ START_TEST(pages_are_newest_first) {
 }
 END_TEST
 
-START_TEST(waiting_orders_are_found_with_what_the_outbox_has) {
+#define WAITING_TYPES "iiiiittTTtttti"
+
+/* After id, up to id, rows to look at, waiting orders at most. */
+static const char *waiting(int64_t after, int64_t up_to, int64_t rows, int64_t orders) {
+    struct pg_call call = { &SQL_ORDER_WAITING,
+                            { pg_int8(after), pg_int8(up_to), pg_int8(rows), pg_int8(orders) },
+                            4 };
+    return database_rows(&call, WAITING_TYPES);
+}
+
+#define FIRST "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text text text a=1 "
+#define THIRD "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text text - "
+#define NOBODY "- - - - - - - - - - - - - "
+
+START_TEST(waiting_orders_are_found_and_how_far_was_looked) {
     insert(IDS, NULL, 3, AT_MS);
     struct pg_call done = finish_of(2, "done", NULL, AT_MS);
-    struct pg_call delete = ids_call(&SQL_OUTBOX_DELETE, IDS, 1);
     ck_assert_int_eq(database_run(&done, NULL, NULL), ERR_OK);
-    ck_assert_int_eq(database_run(&delete, NULL, NULL), ERR_OK);
-    struct pg_call waiting = { .statement = &SQL_ORDER_WAITING, .param_count = 3 };
-    waiting.params[0] = pg_int8(0);
-    waiting.params[1] = pg_int8(3);
-    waiting.params[2] = pg_int8(10);
-    ck_assert_str_eq(database_rows(&waiting, "iiiiittTTttttb"),
-                     "1 7 2 1990 3980 waiting - 1795367792124 1795367792124 text text text a=1 0 / "
-                     "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text text - 1 / ");
-    waiting.params[2] = pg_int8(1);
-    ck_assert_str_eq(database_rows(&waiting, "i"), "1 / ");
-    waiting.params[0] = pg_int8(1); /* after it, up to the other */
-    ck_assert_str_eq(database_rows(&waiting, "i"), "3 / ");
-    waiting.params[1] = pg_int8(2);
-    ck_assert_str_eq(database_rows(&waiting, "i"), "");
-    struct pg_call last_id = { .statement = &SQL_ORDER_LAST_ID };
-    ck_assert_str_eq(database_rows(&last_id, "i"), "3 / ");
+    ck_assert_str_eq(waiting(0, 3, 10, 10), FIRST "3 / " THIRD "3 / ");
+    ck_assert_str_eq(waiting(0, 3, 10, 1), FIRST "3 / ");  /* a full page: go on behind it */
+    ck_assert_str_eq(waiting(0, 3, 2, 10), FIRST "2 / ");  /* no more rows are looked at */
+    ck_assert_str_eq(waiting(1, 3, 1, 10), NOBODY "2 / "); /* none of them waits */
+    ck_assert_str_eq(waiting(1, 2, 10, 10), NOBODY "2 / ");
+    ck_assert_str_eq(waiting(3, 100, 10, 10), NOBODY "- / "); /* the end */
+    database_execute("UPDATE orders SET id = 1000000000000000000 WHERE id = 3");
+    ck_assert_ptr_nonnull(strstr(waiting(1, INT64_MAX, 10, 10), " 1000000000000000000 / "));
 }
 END_TEST
 
@@ -292,14 +317,9 @@ START_TEST(a_bad_order_is_refused_with_all_its_rows) {
 }
 END_TEST
 
-START_TEST(without_orders_the_last_id_is_0) {
-    struct pg_call last_id = { .statement = &SQL_ORDER_LAST_ID };
-    ck_assert_str_eq(database_rows(&last_id, "i"), "0 / ");
-}
-END_TEST
-
 /* As the version before tracestate wrote it, and writes it while another process has migrated. */
 #define OLD_ORDER(id)                                                                              \
+    "SELECT nextval('order_ids');"                                                                 \
     "INSERT INTO orders (id, product_id, quantity, unit_price_cents, total_price_cents,"           \
     " created_at, updated_at, request_id, traceparent) VALUES (" id ", 7, 2, 100, 200,"            \
     " '2026-11-22 17:16:32.123Z', '2026-11-22 17:16:32.123Z', 'old', 'trace');"                    \
@@ -314,28 +334,15 @@ START_TEST(a_database_of_the_version_before_is_taken_over) {
     database_connect(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS, NULL);
     database_execute(OLD_ORDER("2"));
     static const int64_t NEW[] = { 3 };
-    ck_assert_str_eq(insert(NEW, NULL, 1, AT_MS), "3 / ");
-    struct pg_call waiting = { .statement = &SQL_ORDER_WAITING, .param_count = 3 };
-    waiting.params[0] = pg_int8(0);
-    waiting.params[1] = waiting.params[2] = pg_int8(10);
-    ck_assert_str_eq(
-        database_rows(&waiting, "iiiiittTTttttb"),
-        "1 7 2 100 200 waiting - 1795367792123 1795367792123 old old trace - 1 / "
-        "2 7 2 100 200 waiting - 1795367792123 1795367792123 old old trace - 1 / "
-        "3 7 4 1990 7960 waiting - 1795367792126 1795367792126 text text text a=1 1 / ");
+    struct pg_call new = insert_of(NEW, NULL, 1, AT_MS);
+    ck_assert_str_eq(database_rows(&new, "ii"), "3 100000002 / "); /* behind theirs */
+    ck_assert_str_eq(waiting(0, INT64_MAX, 2, 10),
+                     "1 7 2 100 200 waiting - 1795367792123 1795367792123 old old trace - 2 / "
+                     "2 7 2 100 200 waiting - 1795367792123 1795367792123 old old trace - 2 / ");
     struct pg_call read = ids_call(&SQL_OUTBOX_READ, IDS, 3);
     ck_assert_str_eq(database_rows(&read, "itttttt"),
-                     "1 order.created m old trace - {} / 2 order.created m old trace - {} / "
-                     "3 order.created text text text a=1 text / ");
+                     "1 order.created m old trace - {} / 2 order.created m old trace - {} / ");
     database_close();
-}
-END_TEST
-
-START_TEST(ids_come_in_blocks) {
-    struct pg_call next = { .statement = &SQL_NEXT_ORDER_IDS };
-    ck_assert_str_eq(database_rows(&next, "i"), "1 / ");
-    ck_assert_str_eq(database_rows(&next, "i"), "1001 / ");
-    ck_assert_int_eq(ORDER_ID_BLOCK, 1000);
 }
 END_TEST
 
@@ -355,10 +362,11 @@ END_TEST
 /* The script names them: one that is not there would stop the service from starting. */
 START_TEST(sequences_behind_their_tables_are_moved) {
     database_close();
-    database_execute(OLD_ORDER("70") "UPDATE outbox SET id = 900000");
+    database_execute(OLD_ORDER("70"));
     database_connect(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS, ORDER_SEQUENCES);
-    struct pg_call next = { .statement = &SQL_NEXT_ORDER_IDS };
-    ck_assert_str_eq(database_rows(&next, "i"), "1000001 / ");
+    static const int64_t NEW[] = { 9 };
+    struct pg_call new = insert_of(NEW, NULL, 1, AT_MS);
+    ck_assert_str_eq(database_rows(&new, "ii"), "9 171 / ");
 }
 END_TEST
 
@@ -373,17 +381,16 @@ int main(void) {
                             database_statement_count(OUTBOX_STATEMENTS));
     tcase_add_test(alone, a_database_of_the_version_before_is_taken_over);
     tcase_add_test(together, an_order_row_has_the_columns_that_are_counted);
-    tcase_add_test(together, orders_and_their_events_are_stored_together);
+    tcase_add_test(together, orders_are_stored_with_ids_in_their_order);
+    tcase_add_test(together, a_look_is_safe_when_no_older_transaction_is_under_way);
     tcase_add_test(together, a_release_gives_up_its_own_claim_only);
     tcase_add_test(together, a_key_stands_for_one_order);
     tcase_add_test(together, keys_end_after_24_hours);
     tcase_add_test(together, an_outcome_of_another_order_with_this_id_moves_nothing);
     tcase_add_test(together, the_status_moves_forward_once);
     tcase_add_test(together, pages_are_newest_first);
-    tcase_add_test(together, waiting_orders_are_found_with_what_the_outbox_has);
+    tcase_add_test(together, waiting_orders_are_found_and_how_far_was_looked);
     tcase_add_test(together, a_bad_order_is_refused_with_all_its_rows);
-    tcase_add_test(together, without_orders_the_last_id_is_0);
-    tcase_add_test(together, ids_come_in_blocks);
     tcase_add_test(together, columns_of_other_types_are_read_as_before);
     tcase_add_test(together, sequences_behind_their_tables_are_moved);
     suite_add_tcase(suite, alone);

@@ -1,5 +1,5 @@
 /* runtime/messages/id_set: against a plain array of flags. */
-#include "runtime/messages/outbox.c" /* it is static there */
+#include "runtime/messages/id_set.h"
 
 #include "unit.h"
 

@@ -80,7 +80,8 @@ static void confirm(int64_t id, bool confirmed) {
     char event_id[32];
     snprintf(event_id, sizeof(event_id), "m-%lld", (long long)id);
     uint64_t cookie = fake_broker_cookie(event_id);
-    outbox_on_published(&outbox, &cookie, 1, confirmed);
+    teller_on_published(&cookie, 1, confirmed);
+    outbox_look(&outbox);
 }
 
 static void expect_sent(size_t message, const char *event_id) {
@@ -180,7 +181,8 @@ START_TEST(published_confirmed_deleted) {
         cookies[i] = message->cookie;
     }
     ck_assert(outbox_is_idle(&outbox)); /* nothing to delete yet */
-    outbox_on_published(&outbox, cookies, 3, true);
+    teller_on_published(cookies, 3, true);
+    outbox_look(&outbox);
     ck_assert(!outbox_is_idle(&outbox));
     expect_deleted(IDS, 3);
     fake_pg_answer(NULL, NULL, NULL);
@@ -257,8 +259,7 @@ START_TEST(a_full_deletion_queue_leaves_rows_to_the_sweep) {
         }
         ck_assert(metric_is("\nprodorder_outbox_undeleted_total 0\n"));
         outbox_publish(&outbox, events, count);
-        outbox_on_published(&outbox, &fake_broker.messages[fake_broker.published - 1].cookie, 1,
-                            true);
+        teller_on_published(&fake_broker.messages[fake_broker.published - 1].cookie, 1, true);
     }
     ck_assert(metric_is("\nprodorder_outbox_undeleted_total 1\n"));
 }

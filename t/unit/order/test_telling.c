@@ -1,0 +1,449 @@
+/* link: services/order/telling.c services/order/order.c services/order/metrics.c
+ *       services/order/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
+ *       t/unit/fake_backends.c */
+/* services/order/telling: whoever waits is told of, from memory or from its row, whatever happens. */
+#include "order/config.h"
+#include "order/parts.h"
+#include "order/statements.h"
+#include "order/telling.h"
+
+#include "base/clock.h"
+#include "runtime/telemetry/log.h"
+
+#include "fake_backends.h"
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { INTERVAL_MS = 300, AFTER_MS = 60000, PATIENCE_MS = 10000, PAGE = 500, SLICE = 10000 };
+
+#define CREATED_MS INT64_C(1795367790000)
+#define NO_MARK 0
+
+struct order_config order_config;
+
+static struct arena arena;
+
+static void setup(void) {
+    fake_backends_open();
+    arena_init(&arena, 1 << 20);
+    order_config = (struct order_config){ .reconcile_interval_ms = INTERVAL_MS,
+                                          .reconcile_after_ms = AFTER_MS };
+    ck_assert_int_eq(telling_open(), ERR_OK);
+}
+
+static void teardown(void) {
+    telling_stop();
+    while (fake_pg.waiting > 0) {
+        fake_pg_fail(ERR_UNAVAILABLE);
+    }
+    ck_assert(telling_is_idle());
+    telling_close();
+    arena_done(&arena);
+    fake_backends_close();
+}
+
+static void run_for(uint64_t ms) {
+    uint64_t end_ms = clock_monotonic_ms() + ms;
+    while (clock_monotonic_ms() < end_ms) {
+        loop_tick(backends.loop, 1);
+    }
+}
+
+static void wait_for_request(void) {
+    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (fake_pg.waiting == 0 && clock_monotonic_ms() < end_ms) {
+        loop_tick(backends.loop, 1);
+    }
+    ck_assert_uint_eq(fake_pg.waiting, 1);
+}
+
+/* ---- from memory ---- */
+
+static struct teller_event event_of(int64_t id) {
+    struct order order = {
+        .id = id, .product_id = 7, .quantity = 3, .created_ms = CREATED_MS, .updated_ms = CREATED_MS
+    };
+    return order_created_event(&arena, &order, (struct trace){ "request", "00-trace", "a=1" });
+}
+
+static void tell(int64_t id) {
+    struct teller_event event = event_of(id);
+    telling_tell(&event, 1);
+}
+
+static void settle(size_t message, bool confirmed) {
+    teller_on_published(&fake_broker.messages[message].cookie, 1, confirmed);
+}
+
+/* ---- a round, statement by statement ---- */
+
+static void expect_keys(void) {
+    wait_for_request();
+    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_KEY_EXPIRE);
+    fake_pg_answer(NULL, NULL, NULL);
+}
+
+/* The ids that were drawn, the transaction that asks, the mark, the oldest transaction. */
+static void answer_look(int64_t drawn, int64_t xid, int64_t mark, int64_t oldest) {
+    PGresult *rows[3] = { fake_rows(1), fake_rows(1), fake_rows(2) };
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_DRAWN);
+    ck_assert_uint_eq(request->count, 3);
+    ck_assert_ptr_eq(request->calls[1].statement, &SQL_TRANSACTION); /* after it: see telling.c */
+    ck_assert_ptr_eq(request->calls[2].statement, &SQL_ORDER_MARK);
+    fake_row(rows[0], "i", drawn);
+    fake_row(rows[1], "i", xid);
+    fake_row(rows[2], "ii", mark, oldest);
+    fake_pg_answer(rows[0], rows[1], rows[2]);
+}
+
+static void expect_slice(int64_t after_id, int64_t up_to_id) {
+    wait_for_request();
+    const struct pg_call *call = &fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_WAITING)->calls[0];
+    ck_assert_int_eq(fake_param_int8(call, 0), after_id);
+    ck_assert_int_eq(fake_param_int8(call, 1), up_to_id);
+    ck_assert_int_eq(fake_param_int8(call, 2), SLICE);
+    ck_assert_int_eq(fake_param_int8(call, 3), PAGE);
+}
+
+#define WAITING_TYPES "iiiiittTTtttt"
+
+static void add_order(PGresult *rows, int64_t id, int64_t last_id) {
+    fake_row(rows, WAITING_TYPES "i", id, (int64_t)7, (int64_t)3, (int64_t)100, (int64_t)300,
+             "waiting", NULL, CREATED_MS, CREATED_MS, "shown", "request", "00-trace", "a=1",
+             last_id);
+}
+
+/* A slice up to `last_id` where one order waits, or (0) none. */
+static void answer_slice(int64_t id, int64_t last_id) {
+    PGresult *rows = fake_rows(14);
+    if (id != 0) {
+        add_order(rows, id, last_id);
+    } else {
+        fake_row(rows, "ttttttttttttti", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                 NULL, NULL, NULL, last_id);
+    }
+    fake_pg_answer(rows, NULL, NULL);
+}
+
+static void answer_end(void) {
+    PGresult *rows = fake_rows(14);
+    fake_row(rows, "tttttttttttttt", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+             NULL, NULL, NULL, NULL);
+    fake_pg_answer(rows, NULL, NULL);
+}
+
+/* The first look of a process, with nothing above the mark. */
+static void start_at(int64_t drawn) {
+    expect_keys();
+    answer_look(drawn, 100, drawn, 100);
+    ck_assert(telling_is_idle());
+}
+
+/* ---- tests ---- */
+
+START_TEST(what_was_stored_is_told_from_memory) {
+    start_at(40);
+    struct teller_event events[] = { event_of(41), event_of(42) };
+    telling_tell(events, 2);
+    ck_assert_uint_eq(fake_broker_count("\"type\":\"order.created\""), 2);
+    ck_assert_uint_eq(fake_broker_count("\"subject\":\"orders/41\""), 1);
+    ck_assert_uint_eq(fake_broker_count("\"traceparent\":\"00-trace\",\"tracestate\":\"a=1\","
+                                        "\"requestid\":\"request\""),
+                      2);
+    settle(0, true);
+    settle(1, true);
+    run_for(INTERVAL_MS / 2);
+    ck_assert_uint_eq(fake_pg.waiting, 0); /* nothing is to be told again */
+}
+END_TEST
+
+/* 0: not confirmed, 1: not taken */
+START_TEST(what_was_not_confirmed_is_told_again_from_its_row) {
+    start_at(40);
+    fake_broker.publish_err = _i == 1 ? ERR_BUSY : ERR_OK;
+    tell(41);
+    if (_i == 0) {
+        settle(0, false);
+    }
+    size_t before = fake_broker.published;
+    fake_broker.publish_err = ERR_OK;
+    expect_slice(40, 41);
+    answer_slice(41, 41);
+    ck_assert_uint_eq(fake_broker.published, before + 1);
+    ck_assert_uint_eq(fake_broker_count("\"orderId\":41,\"productId\":7,\"quantity\":3,"
+                                        "\"status\":\"waiting\""),
+                      before + 1);
+    expect_slice(41, 41);
+    answer_end();
+    ck_assert(telling_is_idle());
+    run_for(INTERVAL_MS / 2);
+    ck_assert_uint_eq(fake_pg.waiting, 0); /* once */
+}
+END_TEST
+
+START_TEST(what_is_with_the_broker_is_not_told_again) {
+    start_at(40);
+    tell(41);
+    tell(42);
+    settle(0, false);
+    tell(43);
+    settle(2, false);
+    expect_slice(40, 43);
+    PGresult *rows = fake_rows(14);
+    for (int64_t id = 41; id <= 43; id++) {
+        add_order(rows, id, 43);
+    }
+    fake_pg_answer(rows, NULL, NULL);
+    ck_assert_uint_eq(fake_broker.published, 5);
+    ck_assert_uint_eq(fake_broker_count("\"subject\":\"orders/42\""), 1);
+}
+END_TEST
+
+START_TEST(while_the_broker_is_away_orders_wait_and_are_told_when_it_is_back) {
+    start_at(40);
+    fake_broker.state = BROKER_DOWN;
+    fake_broker.publish_err = ERR_UNAVAILABLE;
+    tell(41);
+    tell(42);
+    run_for(INTERVAL_MS / 2);
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+    fake_broker.state = BROKER_UP;
+    fake_broker.publish_err = ERR_OK;
+    telling_broker_up();
+    loop_tick(backends.loop, 1);
+    expect_slice(40, 42);
+    answer_slice(41, 42);
+    expect_slice(42, 42);
+    answer_end();
+    ck_assert_uint_eq(fake_broker.published, 1);
+}
+END_TEST
+
+START_TEST(a_broker_that_is_lost_again_leaves_the_rest_for_later) {
+    PGresult *rows = fake_rows(14);
+    start_at(40);
+    telling_later(41, 60);
+    expect_slice(40, 60);
+    add_order(rows, 41, 50);
+    add_order(rows, 42, 50);
+    fake_broker.publish_err = ERR_UNAVAILABLE;
+    fake_broker.publish_ok_left = 1;
+    fake_pg_answer(rows, NULL, NULL);
+    ck_assert(telling_is_idle());
+    fake_broker.publish_err = ERR_OK;
+    expect_slice(41, 60); /* from the first that was not taken */
+    answer_end();
+}
+END_TEST
+
+/* ---- after a start ---- */
+
+START_TEST(after_a_start_all_that_waits_above_the_mark_is_told) {
+    expect_keys();
+    answer_look(90, 100, 50, 100);
+    expect_slice(50, 90);
+    answer_slice(60, 75);
+    expect_slice(75, 90); /* the last that was looked at */
+    answer_slice(0, 80);
+    expect_slice(80, 90);
+    answer_end();
+    ck_assert_uint_eq(fake_broker.published, 1);
+}
+END_TEST
+
+START_TEST(what_this_process_has_stored_before_its_first_look_is_not_told_twice) {
+    tell(81);
+    expect_keys();
+    answer_look(90, 100, 50, 100);
+    expect_slice(50, 80);
+    answer_end();
+    ck_assert_uint_eq(fake_broker.published, 1);
+}
+END_TEST
+
+START_TEST(a_full_page_goes_on_behind_its_last_order) {
+    PGresult *rows = fake_rows(14);
+    order_config.reconcile_interval_ms = 60000;
+    expect_keys();
+    answer_look(9000, 100, NO_MARK, 100);
+    expect_slice(0, 9000);
+    for (int64_t id = 1; id <= PAGE; id++) {
+        add_order(rows, id, 8000);
+    }
+    fake_pg_answer(rows, NULL, NULL);
+    expect_slice(PAGE, 9000);
+    answer_end();
+    ck_assert_uint_eq(fake_broker_count("\"type\":\"order.created\""), PAGE);
+}
+END_TEST
+
+/* ---- rounds ---- */
+
+/* One look after the other, `AFTER_MS` being the interval; an order that had been drawn at the first. */
+START_TEST(who_waits_for_long_is_told_again_at_doubled_times) {
+    bool told[9];
+    order_config.reconcile_after_ms = INTERVAL_MS;
+    start_at(40);
+    for (int i = 1; i <= 8; i++) {
+        size_t before = fake_broker.published;
+        expect_keys();
+        answer_look(41, 100 + i, NO_MARK, 99);
+        expect_slice(0, 41);
+        answer_slice(40, 41);
+        expect_slice(41, 41);
+        answer_end();
+        told[i] = fake_broker.published > before;
+        if (told[i]) {
+            settle(fake_broker.published - 1, true);
+        }
+    }
+    /* rounds are at INTERVAL_MS and a little: ages of 1, 2, 4, 8 thresholds */
+    ck_assert(told[1] && told[2] && !told[3] && told[4] && !told[5] && !told[6] && !told[7]);
+}
+END_TEST
+
+START_TEST(who_is_younger_than_the_threshold_is_not_told_again) {
+    start_at(40);
+    expect_keys();
+    answer_look(41, 101, NO_MARK, 100);
+    expect_slice(0, 41);
+    answer_slice(41, 41);
+    ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
+/* ---- the mark ---- */
+
+static void expect_mark(int64_t low_id) {
+    wait_for_request();
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_MARK_MOVE);
+    ck_assert_int_eq(fake_param_int8(&request->calls[0], 0), low_id);
+    fake_pg_answer(NULL, NULL, NULL);
+    ck_assert(telling_is_idle());
+}
+
+/* The ids of the look before, once no transaction is older than it: nobody can store below them. */
+START_TEST(the_mark_follows_when_no_transaction_is_older) {
+    start_at(40);
+    expect_keys();
+    answer_look(90, 200, 40, 99); /* one of before the first look is still under way */
+    expect_slice(40, 90);
+    answer_end();
+    ck_assert(telling_is_idle());
+    expect_keys();
+    answer_look(120, 300, 40, 100); /* it has ended: 40 is safe, and no higher than the mark */
+    expect_slice(40, 120);
+    answer_end();
+    ck_assert(telling_is_idle());
+    expect_keys();
+    answer_look(150, 400, 40, 299); /* something older than the look at 120 */
+    expect_slice(40, 150);
+    answer_end();
+    ck_assert(telling_is_idle());
+    expect_keys();
+    answer_look(180, 500, 40, 300);
+    expect_slice(40, 180);
+    answer_end();
+    expect_mark(120);
+}
+END_TEST
+
+START_TEST(the_mark_stays_below_who_waits) {
+    start_at(40);
+    expect_keys();
+    answer_look(90, 200, 20, 100);
+    expect_slice(20, 90);
+    answer_slice(31, 90);
+    expect_slice(90, 90);
+    answer_end();
+    expect_mark(30);
+}
+END_TEST
+
+/* ---- what fails ---- */
+
+START_TEST(a_round_that_fails_moves_nothing) {
+    start_at(40);
+    wait_for_request();
+    fake_pg_fail(ERR_TIMEOUT);     /* the keys: the round goes on */
+    fake_pg_fail(ERR_UNAVAILABLE); /* the look */
+    ck_assert(telling_is_idle());
+    expect_keys();
+    answer_look(90, 200, 20, 100);
+    expect_slice(20, 90);
+    fake_pg_fail(ERR_TIMEOUT);
+    ck_assert(telling_is_idle());
+}
+END_TEST
+
+START_TEST(a_range_that_fails_is_told_later) {
+    start_at(40);
+    telling_later(41, 60);
+    expect_slice(40, 60);
+    fake_pg_fail(ERR_UNAVAILABLE);
+    expect_slice(40, 60);
+    answer_end();
+}
+END_TEST
+
+START_TEST(without_a_broker_only_keys_expire) {
+    start_at(40);
+    fake_broker.state = _i == 0 ? BROKER_DOWN : BROKER_BLOCKED;
+    expect_keys();
+    answer_look(90, 200, 20, 100);
+    ck_assert(telling_is_idle());
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+}
+END_TEST
+
+START_TEST(without_a_database_it_waits) {
+    fake_pg.ready = false;
+    run_for(2 * INTERVAL_MS);
+    ck_assert_uint_eq(fake_pg.asked, 0);
+    fake_pg.ready = true;
+    start_at(40);
+}
+END_TEST
+
+START_TEST(stopping_during_a_round) {
+    start_at(40);
+    expect_keys();
+    answer_look(90, 200, 20, 100);
+    expect_slice(20, 90);
+    telling_stop();
+    ck_assert(!telling_is_idle());
+    answer_slice(31, 90);
+    ck_assert(telling_is_idle());
+    ck_assert_uint_eq(fake_broker.published, 0);
+    run_for(2 * INTERVAL_MS);
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("telling");
+    TCase *tcase = tcase_create("telling");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, what_was_stored_is_told_from_memory);
+    tcase_add_loop_test(tcase, what_was_not_confirmed_is_told_again_from_its_row, 0, 2);
+    tcase_add_test(tcase, what_is_with_the_broker_is_not_told_again);
+    tcase_add_test(tcase, while_the_broker_is_away_orders_wait_and_are_told_when_it_is_back);
+    tcase_add_test(tcase, a_broker_that_is_lost_again_leaves_the_rest_for_later);
+    tcase_add_test(tcase, after_a_start_all_that_waits_above_the_mark_is_told);
+    tcase_add_test(tcase, what_this_process_has_stored_before_its_first_look_is_not_told_twice);
+    tcase_add_test(tcase, a_full_page_goes_on_behind_its_last_order);
+    tcase_add_test(tcase, who_waits_for_long_is_told_again_at_doubled_times);
+    tcase_add_test(tcase, who_is_younger_than_the_threshold_is_not_told_again);
+    tcase_add_test(tcase, the_mark_follows_when_no_transaction_is_older);
+    tcase_add_test(tcase, the_mark_stays_below_who_waits);
+    tcase_add_test(tcase, a_round_that_fails_moves_nothing);
+    tcase_add_test(tcase, a_range_that_fails_is_told_later);
+    tcase_add_loop_test(tcase, without_a_broker_only_keys_expire, 0, 2);
+    tcase_add_test(tcase, without_a_database_it_waits);
+    tcase_add_test(tcase, stopping_during_a_round);
+    suite_add_tcase(suite, tcase);
+    return unit_run(suite);
+}
