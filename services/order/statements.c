@@ -30,9 +30,9 @@ const struct pg_sequence ORDER_SEQUENCES[] = {
     " o.updated_at::timestamptz, o.request_id::text"
 
 /* clang-format off */
-/* Order and idempotency key are one statement: all or none. A key that another transaction has stored
-   within 24 hours keeps its order out; its place is then not returned. The transaction has its number
-   before the first id is drawn: telling.c relies on it. */
+/* Order and idempotency key are one statement: all or none. A key that another transaction has
+   stored within 24 hours keeps its order out; its place is then not returned. The transaction has
+   its number before the first id is drawn: telling.c relies on it. */
 const struct pg_statement SQL_ORDER_INSERT = { "order_insert",
     "WITH here AS MATERIALIZED (SELECT pg_current_xact_id()),"
     " input AS MATERIALIZED (SELECT nextval('order_numbers') AS id, t.* FROM here,"

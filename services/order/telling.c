@@ -1,21 +1,22 @@
 /*
  * An order's row is its outbox: `waiting` says that somebody must still be told.
  *
- * After the commit order.created leaves from memory (telling_tell). What was not confirmed, or could
- * not be sent, is told again from its row, as soon as the broker takes it: its ids are remembered as
- * one range, oldest first. After a start that range is all that waits above the mark.
+ * After the commit order.created leaves from memory (telling_tell). What was not confirmed, or
+ * could not be sent, is told again from its row, as soon as the broker takes it: its ids are
+ * remembered as one range, oldest first. After a start that range is all that waits above the
+ * mark.
  *
  * Every RECONCILE_INTERVAL_MS a round looks through the orders above the mark. One that has waited
- * RECONCILE_AFTER_MS, or twice that, or four times, … since the last look is told again, so that even
- * a broker that lost its data loses nothing, and the number of repetitions grows with the logarithm
- * of the outage only. How long it has waited is known from the ids that had been drawn at earlier
- * looks, by this process's own monotonic clock: no wall clock of anybody can step.
+ * RECONCILE_AFTER_MS, or twice that, or four times, … since the last look is told again, so that
+ * even a broker that lost its data loses nothing, and the number of repetitions grows with the
+ * logarithm of the outage only. How long it has waited is known from the ids that had been drawn
+ * at earlier looks, by this process's own monotonic clock: no wall clock of anybody can step.
  *
- * The mark (order_mark) says up to where no order waits and none will ever come, so that a start with
- * many stored orders looks at few. An id is drawn in the transaction that stores the order, after that
- * transaction has its number: so once no transaction is under way that is older than a look, no order
- * will come at or below the ids drawn at that look, however long a process may have been frozen.
- * Expired idempotency keys go in the same round. Loop thread only.
+ * The mark (order_mark) says up to where no order waits and none will ever come, so that a start
+ * with many stored orders looks at few. An id is drawn in the transaction that stores the order,
+ * after that transaction has its number: so once no transaction is under way that is older than a
+ * look, no order will come at or below the ids drawn at that look, however long a process may have
+ * been frozen. Expired idempotency keys go in the same round. Loop thread only.
  */
 #include "telling.h"
 

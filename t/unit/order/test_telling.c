@@ -1,7 +1,9 @@
 /* link: services/order/telling.c services/order/order.c services/order/metrics.c
  *       services/order/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
  *       t/unit/fake_backends.c */
-/* services/order/telling: whoever waits is told of, from memory or from its row, whatever happens. */
+/*
+ * services/order/telling: whoever waits is told of, from memory or from its row, whatever happens.
+ */
 #include "order/config.h"
 #include "order/parts.h"
 #include "order/statements.h"
@@ -281,7 +283,7 @@ END_TEST
 
 /* ---- rounds ---- */
 
-/* One look after the other, `AFTER_MS` being the interval; an order that had been drawn at the first. */
+/* One look after the other, the threshold being the interval; an order drawn before the first. */
 START_TEST(who_waits_for_long_is_told_again_at_doubled_times) {
     bool told[9];
     order_config.reconcile_after_ms = INTERVAL_MS;
