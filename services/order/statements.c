@@ -84,7 +84,8 @@ const struct pg_statement SQL_TRANSACTION = { "transaction",
     "SELECT pg_current_xact_id()::text::bigint" };
 
 const struct pg_statement SQL_ORDER_MARK = { "order_mark",
-    "SELECT low_id::bigint, pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM order_mark" };
+    "SELECT low_id::bigint, pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    " FROM order_mark" };
 
 const struct pg_statement SQL_ORDER_MARK_MOVE = { "order_mark_move",
     "UPDATE order_mark SET low_id = $1::bigint WHERE low_id < $1::bigint" };
