@@ -112,10 +112,17 @@ sub away {
     return ();
 }
 
-sub rename_table {
+# A table that raises an error of its own, as a broken trigger does: what no SQLSTATE class covers.
+sub break_table {
     my ($condition, $side, $table) = @_;
-    $undo{$condition} = sub { sql($side, "ALTER TABLE IF EXISTS ${table}_away RENAME TO $table") };
-    sql($side, "ALTER TABLE $table RENAME TO ${table}_away");
+    $undo{$condition} = sub { mend_table($side, $table) };
+    sql($side, <<"END");
+ALTER TABLE $table RENAME TO ${table}_away;
+CREATE FUNCTION ${table}_read() RETURNS SETOF ${table}_away LANGUAGE plpgsql AS \$\$ BEGIN RAISE EXCEPTION 'broken'; END \$\$;
+CREATE FUNCTION ${table}_written() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RAISE EXCEPTION 'broken'; END \$\$;
+CREATE VIEW $table AS SELECT * FROM ${table}_read();
+CREATE TRIGGER written INSTEAD OF INSERT OR UPDATE ON $table FOR EACH ROW EXECUTE FUNCTION ${table}_written()
+END
     return;
 }
 
@@ -165,14 +172,19 @@ sub hold_key {
     return (inFlightKey => $key);
 }
 
-# Names that a test which was killed has left behind: only then the table itself is not there.
+sub mend_table {
+    my ($side, $table) = @_;
+    sql($side, "DROP VIEW IF EXISTS $table; DROP FUNCTION IF EXISTS ${table}_read(), ${table}_written();"
+        . " ALTER TABLE ${table}_away RENAME TO $table");
+    return;
+}
+
+# What a test that was killed has left behind.
 sub heal_table {
     my ($side, $table) = @_;
-    return if sql_value($side,
-        "SELECT to_regclass('${table}_away') IS NOT NULL AND to_regclass('$table') IS NULL") ne 't';
-    diag("the table $table was still renamed");
-    sql($side, "ALTER TABLE ${table}_away RENAME TO $table");
-    return;
+    return if sql_value($side, "SELECT to_regclass('${table}_away') IS NULL") eq 't';
+    diag("the table $table was still broken");
+    return mend_table($side, $table);
 }
 
 # A second gateway in front of the same services: nginx.conf as it is, but that it believes X-Forwarded-For.
@@ -214,8 +226,8 @@ my %condition = (
     (map { my $name = $_; ("$name-stopped" => sub { away($_[0], $name, 'stopped') }) }
         qw(product-service order-service product-db order-db)),
     (map { my $name = $_; ("$name-frozen" => sub { away($_[0], $name, 'frozen') }) } qw(product-service order-service)),
-    'product-table-away' => sub { rename_table($_[0], product => 'products') },
-    'order-table-away' => sub { rename_table($_[0], order => 'orders') },
+    'product-table-broken' => sub { break_table($_[0], product => 'products') },
+    'order-table-broken' => sub { break_table($_[0], order => 'orders') },
     'key-in-flight' => \&hold_key,
     'public-address' => \&public_gateway,
     'too-many-requests' => \&hold_requests,

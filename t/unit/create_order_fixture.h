@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { DEADLINE_MS = 30000, SHORT_MS = 60, PRICE_CENTS = 1990, FIRST_ID = 5000 };
+enum { DEADLINE_MS = 30000, SHORT_MS = 500, PRICE_CENTS = 1990, FIRST_ID = 5000 };
 
 struct order_config order_config;
 
