@@ -241,7 +241,7 @@ static struct trace read_trace(struct reader *reader, const struct event *event)
     struct trace trace = event->trace;
     note(reader, id.len > TRACE_REQUEST_ID_BYTES_MAX, "requestId is longer than 128 bytes");
     note(reader, strlen(text) != id.len, "requestId holds U+0000");
-    if (event->type == NULL || trace.request_id[0] == '\0') {
+    if (text[0] != '\0' && (event->type == NULL || trace.request_id[0] == '\0')) {
         trace.request_id = text;
     }
     return trace;

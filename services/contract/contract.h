@@ -145,8 +145,9 @@ void contract_write_product(const struct told_product *product, struct buf *out)
 
 /*
  * Members that are not known are ignored. The request id is the event's attribute, else the member
- * requestId of its data. ERR_NO_MEMORY. ERR_INVALID: it can never succeed; *ret_why (static
- * storage) says in one sentence what is wrong. Strings live as long as the arena.
+ * requestId of its data, of bare data else the message's correlation id. ERR_NO_MEMORY.
+ * ERR_INVALID: it can never succeed; *ret_why (static storage) says in one sentence what is wrong.
+ * Strings live as long as the arena.
  */
 MUST_CHECK enum err contract_read_order_created(struct arena *arena, const struct event *event,
                                                 struct order_created *ret_created,

@@ -356,6 +356,10 @@ START_TEST(the_request_id_is_the_events) {
                            .data = str_of(body) };
     ck_assert_int_eq(contract_read_order_created(&arena, &event, &read, &why), ERR_OK);
     ck_assert_str_eq(read.trace.request_id, CASES[_i].read);
+    compose(0, KINDS[0].count - 1, NULL, ""); /* without the member */
+    event.data = str_of(body);
+    ck_assert_int_eq(contract_read_order_created(&arena, &event, &read, &why), ERR_OK);
+    ck_assert_str_eq(read.trace.request_id, CASES[_i].own);
     ck_assert_str_eq(read.trace.parent, PARENT);
 }
 END_TEST
