@@ -218,10 +218,10 @@ END_TEST
  */
 START_TEST(an_order_whose_id_came_before_is_another_order) {
     PGresult *ledger = fake_rows(8);
-    fake_row(ledger, LEDGER_TYPES, INT64_C(1), "done", NULL, CREATED_MS, INT64_C(8), INT64_C(4),
-             _i == 0 ? "r-1" : "other", CREATED_MS - 1);
-    if (_i == 1) {
-        ledger = fake_rows(8);
+    if (_i == 0) {
+        fake_row(ledger, LEDGER_TYPES, INT64_C(1), "done", NULL, CREATED_MS, INT64_C(8), INT64_C(4),
+                 "r-1", CREATED_MS - 1);
+    } else {
         fake_row(ledger, "ittTiitt", INT64_C(1), "done", NULL, CREATED_MS, INT64_C(8), INT64_C(4),
                  "other", NULL);
     }
