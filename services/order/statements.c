@@ -84,11 +84,13 @@ const struct pg_statement SQL_TRANSACTION = { "transaction",
     "SELECT pg_current_xact_id()::text::bigint" };
 
 const struct pg_statement SQL_ORDER_MARK = { "order_mark",
-    "SELECT low_id::bigint, pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-    " FROM order_mark" };
+    "SELECT least(coalesce((SELECT low_id FROM order_mark), 0), last_value)::bigint,"
+    " pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM order_numbers" };
 
 const struct pg_statement SQL_ORDER_MARK_MOVE = { "order_mark_move",
-    "UPDATE order_mark SET low_id = $1::bigint WHERE low_id < $1::bigint" };
+    "INSERT INTO order_mark AS m (low_id) VALUES ($1::bigint) ON CONFLICT (only_row)"
+    " DO UPDATE SET low_id = excluded.low_id WHERE m.low_id < excluded.low_id"
+    " OR m.low_id > (SELECT last_value FROM order_numbers)" };
 
 const struct pg_statement SQL_ORDER_WAITING = { "order_waiting",
     "WITH slice AS MATERIALIZED (SELECT id, status FROM orders"

@@ -26,9 +26,12 @@ extern const struct pg_statement SQL_ORDER_KNOWN;
 extern const struct pg_statement SQL_ORDER_DRAWN;
 /* the number of the transaction that asks */
 extern const struct pg_statement SQL_TRANSACTION;
-/* the mark, and the number of the oldest transaction under way, or the next one's */
+/*
+ * the mark, and the number of the oldest transaction under way, or the next one's. After a restore
+ * the mark may be missing, or above the ids that are drawn: then as low as these
+ */
 extern const struct pg_statement SQL_ORDER_MARK;
-/* the mark, which only rises */
+/* the mark, which only rises but from above the ids that are drawn */
 extern const struct pg_statement SQL_ORDER_MARK_MOVE;
 /*
  * after id, up to id, rows to look at, waiting orders at most → order rows, trace, the last id that
