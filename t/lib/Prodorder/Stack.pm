@@ -117,11 +117,22 @@ sub away {
         kill STOP => @pids;
         return sub { kill CONT => reverse @pids; return };
     }
-    $how eq 'killed' ? kill_hard($name) : stop($name);
+    $how eq 'killed' ? kill_tree($name) : stop($name);
     return sub { start($name); return };
 }
 
-# A process and its children: a PostgreSQL is frozen only with its backends.
+# kill -9 of it with its children: a backend of a PostgreSQL that lost its postmaster would go on with what it has been sent, and answer.
+sub kill_tree {
+    my ($name) = @_;
+    my $top = pid($name) // die "$name does not run";
+    kill STOP => $top;    # no child more
+    my (undef, @children) = _tree($top);
+    kill KILL => @children if @children;
+    kill_hard($name);
+    return;
+}
+
+# A process and its children: a PostgreSQL is frozen, and dead, only with its backends.
 sub _tree {
     my ($top) = @_;
     my %children;
