@@ -14,7 +14,7 @@ DESTDIR ?=
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that must work on a machine where nothing is configured yet.
-UNCONFIGURED := help print-version clean format asan ubsan tsan cov test diagrams
+UNCONFIGURED := help print-version clean format asan ubsan tsan cov kill-points test diagrams
 ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -51,6 +51,10 @@ CFLAGS   += --coverage
 LDFLAGS  += --coverage
 endif
 
+ifeq ($(KILL_POINTS),yes)
+CPPFLAGS += -DPRODORDER_KILL_POINTS
+endif
+
 CFLAGS += $(CFLAGS_EXTRA)
 DEPS_CFLAGS := $(SERVICE_CFLAGS) $(OPENAPI_CFLAGS) $(CHECK_CFLAGS)
 COMPILE = $(CC) $(CPPFLAGS) $(DEPS_CFLAGS) $(CFLAGS)
@@ -63,7 +67,8 @@ c_below = $(filter %.c,$(call below,$(1)))
 
 BASE_C     := $(call c_below,base)
 MAIN_C     := services/runtime/process/main.c
-RUNTIME_C  := $(filter-out $(MAIN_C),$(call c_below,services/runtime))
+KILL_POINT_C := $(wildcard services/runtime/telemetry/kill_point.c)
+RUNTIME_C  := $(filter-out $(MAIN_C) $(if $(KILL_POINTS),,$(KILL_POINT_C)),$(call c_below,services/runtime))
 CONTRACT_C := $(call c_below,services/contract)
 PRODUCT_C  := $(call c_below,services/product)
 ORDER_C    := $(call c_below,services/order)
@@ -72,7 +77,7 @@ OPENAPI_C  := $(filter-out $(TOOLS_C),$(call c_below,openapi))
 UNIT_HELP_C := $(wildcard t/unit/*.c)
 MICRO_C    := $(wildcard bench/*.c)
 UNIT_C     := $(filter-out $(UNIT_HELP_C),$(call c_below,t/unit))
-ALL_C := $(BASE_C) $(MAIN_C) $(RUNTIME_C) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) \
+ALL_C := $(BASE_C) $(MAIN_C) $(sort $(RUNTIME_C) $(KILL_POINT_C)) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) \
          $(UNIT_C) $(UNIT_HELP_C) $(MICRO_C)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -91,8 +96,8 @@ MICRO       := $(MICRO_C:%.c=$(BUILD)/%)
 
 # ---- targets that people call -----------------------------------------------------------------
 
-.PHONY: help print-version all services gateway openapi docs-ui diagrams unit micro check check-unit test asan ubsan tsan fuzz \
-        fuzz-smoke cov tidy format style install clean compile_commands.json FORCE
+.PHONY: help print-version all services gateway openapi docs-ui diagrams unit micro check check-unit test asan ubsan tsan \
+        kill-points fuzz fuzz-smoke cov tidy format style install clean compile_commands.json FORCE
 
 help: ## this list
 	@echo "make [TARGET] [BUILD=build] [WERROR=] [DESTDIR=DIR] [V=1]"; echo
@@ -143,6 +148,10 @@ tsan:  SANITIZER := thread
 asan ubsan tsan: ## build in build/NAME with that sanitizer and run the unit tests there
 	./configure.sh --quiet --build-dir=$(BUILD)/$@ --sanitize=$(SANITIZER)
 	$(MAKE) BUILD=$(BUILD)/$@ all check-unit
+
+kill-points: ## both services, as t/fault stops them at named points (build/kill-points)
+	./configure.sh --quiet --build-dir=$(BUILD)/kill-points --kill-points
+	$(MAKE) BUILD=$(BUILD)/kill-points services
 
 cov: ## unit tests' line coverage, by file (build/cov)
 	./configure.sh --quiet --build-dir=$(BUILD)/cov --debug

@@ -23,6 +23,8 @@ needs, and writes build/config.mk for make. Without --install-deps nothing is in
   --sanitize=LIST        build with sanitizers: address, undefined, thread; a comma may join
                          address and undefined
   --debug                -O0 and full debug information
+  --kill-points          only for tests, with a --build-dir of its own: services that can be stopped at
+                         named points (make kill-points)
   --with-nginx-src=DIR   build the gateway module against these nginx sources, not the packaged ones
   --build-dir=DIR        where make builds (default build)
   --quiet                only speak when something is missing
@@ -32,7 +34,7 @@ Environment: CC, the compiler (default gcc).
 END
 }
 
-prefix=/usr/local sanitize='' debug='' nginx_src='' only='' build_dir=build install='' install_test='' quiet=''
+prefix=/usr/local sanitize='' debug='' kill_points='' nginx_src='' only='' build_dir=build install='' install_test='' quiet=''
 
 parse_options() {
     local arg
@@ -52,6 +54,7 @@ parse_options() {
         --prefix=*) prefix=${arg#*=} ;;
         --sanitize=*) sanitize=${arg#*=} ;;
         --debug) debug=yes ;;
+        --kill-points) kill_points=yes ;;
         --with-nginx-src=*) nginx_src=${arg#*=} ;;
         --build-dir=*) build_dir=${arg#*=} ;;
         --only=*) only=${arg#*=} ;;
@@ -72,6 +75,8 @@ check_options() {
     [[ $prefix == /* ]] || usage_error "--prefix must be an absolute path, not '$prefix'"
     [[ $build_dir =~ ^[A-Za-z0-9._/-]+$ ]] ||
         usage_error "--build-dir '$build_dir': only letters, digits, and . _ - / are possible"
+    [ -z "$kill_points" ] || [ "$build_dir" != build ] ||
+        usage_error "--kill-points is not for services that people run: give a --build-dir of its own"
     case $only in
     '' | services | gateway | docs) ;;
     *) usage_error "--only knows services, gateway and docs, not '$only'" ;;
@@ -96,6 +101,7 @@ options_given() {
     printf '%s ' "--prefix=$prefix"
     [ -z "$sanitize" ] || printf '%s ' "--sanitize=$sanitize"
     [ -z "$debug" ] || printf '%s ' --debug
+    [ -z "$kill_points" ] || printf '%s ' --kill-points
     [ -z "$only" ] || printf '%s ' "--only=$only"
     [ -z "$nginx_src" ] || printf '%s ' "--with-nginx-src=$nginx_src"
 }
@@ -122,6 +128,7 @@ write_config() {
         echo "PREFIX ?= $prefix"
         echo "SANITIZE := $sanitize"
         echo "DEBUG := $debug"
+        echo "KILL_POINTS := $kill_points"
         echo "NGINX_SRC := $nginx_src"
         flags_of SERVICE "${SERVICE_MODULES[@]}"
         flags_of OPENAPI "${OPENAPI_MODULES[@]}"

@@ -10,6 +10,7 @@
 
 #include "base/trace.h"
 #include "runtime/flow/http_flow.h"
+#include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
 
 #include <inttypes.h>
@@ -97,6 +98,7 @@ static enum flow_rc parse(struct flow *flow) {
     };
     struct create_order *self = of(flow);
     struct json_object *body = NULL;
+    KILL_POINT("order", "taken");
     if (http_flow_body(flow, MEMBERS, &body) != FLOW_NEXT) {
         return FLOW_FAILED;
     }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "contract/contract.h"
+#include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>
@@ -148,6 +149,7 @@ static void tell(struct batch *batch) {
         events[count++] = order_created_event(&batch->arena, &item->order, trace_of(&item->trace));
     }
     telling_tell(events, count);
+    KILL_POINT("order", "told");
 }
 
 static void advance(struct batch *batch) {
@@ -176,6 +178,7 @@ static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
         return;
     }
     if (err == ERR_OK) {
+        KILL_POINT("order", "stored");
         take_stored(batch, &rows[0]);
         tell(batch);
     } else {

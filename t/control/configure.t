@@ -9,7 +9,7 @@ my $dir = scratch();
 my $help = run('./configure.sh', '--help');
 is($help->{status}, 0, '--help');
 like($help->{out}, qr/$_/, "--help tells of $_")
-    for qw(--install-deps --install-test-deps --only --prefix --sanitize --debug --with-nginx-src);
+    for qw(--install-deps --install-test-deps --only --prefix --sanitize --debug --kill-points --with-nginx-src);
 
 for my $bad (
     ['--wibble',                 qr/unknown option --wibble/],

@@ -5,6 +5,7 @@
 #include "private.h"
 
 #include "base/clock.h"
+#include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>
@@ -255,12 +256,16 @@ static enum err send_queued(struct broker_publisher *publisher) {
             err = link_flush(&publisher->thread.link);
         }
     }
+    if (err == ERR_OK) {
+        err = link_flush(&publisher->thread.link);
+    }
     if (count > 0) {
+        KILL_POINT("message", "written");
         queue_sent(&publisher->sendq, count);
         metrics_add(&broker_metrics[M_SENT], (int64_t)count);
         metrics_set(&broker_metrics[M_QUEUE_DEPTH], (int64_t)queue_waiting(&publisher->sendq));
     }
-    return err == ERR_OK ? link_flush(&publisher->thread.link) : err;
+    return err;
 }
 
 /* ---- answers ---- */
@@ -278,6 +283,7 @@ static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed
 
 static enum err on_settled(struct broker_publisher *publisher, uint64_t tag, bool multiple,
                            bool ack) {
+    KILL_POINT("message", "confirmed");
     if (queue_confirms_settle(&publisher->confirms, tag, multiple, ack) != ERR_OK) {
         return link_fail(&publisher->thread.link,
                          "broker confirms message %llu that was never sent",

@@ -1,6 +1,7 @@
 /* One connection's life: up, migrating, preparing, a request at a time, down. */
 #include "private.h"
 
+#include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>
@@ -207,6 +208,7 @@ void pg_conn_send(struct pg_conn *conn, struct pg_session *request) {
         conn->broken = true; /* the caller's fn must not run from here */
         loop_timer_start(conn->pg->loop, &conn->timer, 0);
     }
+    KILL_POINT("sent", request->count > 0 ? request->calls[0].statement->name : COMMIT_NAME);
 }
 
 void pg_conn_rollback(struct pg_conn *conn) {
