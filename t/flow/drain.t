@@ -18,17 +18,7 @@ my $child;
 # The service as a child of ours, in the place of the stack's own: only a parent learns the exit status.
 sub run_service {
     my ($name) = @_;
-    my $log = Prodorder::Stack::home() . "/log/$name.log";
-    my $program = ($ENV{PRODORDER_BUILD} || 'build') . "/$name";
-    my %environment = (%ENV, %{ Prodorder::Stack::environment($name) });
-    $child = fork // die "cannot fork: $!";
-    if ($child == 0) {
-        open STDIN, '<', '/dev/null';
-        open STDOUT, '>>', $log or POSIX::_exit(126);
-        open STDERR, '>&', \*STDOUT;
-        local %ENV = %environment;
-        exec $program or POSIX::_exit(127);
-    }
+    $child = Prodorder::Stack::spawn($name);
     wait_until("$name is ready", 20, sub { $REQUEST{$name}->(GET => '/readyz')->{status} == 200 });
     return;
 }
@@ -37,10 +27,8 @@ sub run_service {
 sub terminate {
     my ($pid) = @_;
     my $begin = time;
-    kill TERM => $pid;
-    wait_until("$pid has ended", 30, sub { waitpid($pid, POSIX::WNOHANG()) == $pid });
-    undef $child;
-    return ($?, time - $begin);
+    my $status = Prodorder::Stack::ended($pid) // die "$pid does not end\n";
+    return ($status, time - $begin);
 }
 
 sub raw_connection {
@@ -162,14 +150,5 @@ subtest 'product-service, while it decides' => sub {
     check_rest();
     check_orders($product, [$first->{id}, Prodorder::Load::accepted($answers)]);
 };
-
-END {
-    my $status = $?;
-    if ($child) {
-        kill KILL => $child;
-        waitpid $child, 0;
-    }
-    $? = $status;
-}
 
 flow_done();

@@ -9,6 +9,8 @@ use strict;
 use warnings;
 
 use HTTP::Tiny;
+use IO::Socket::INET;
+use IPC::Open2 qw(open2);
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64);
 use POSIX ();
@@ -18,7 +20,7 @@ use Prodorder::Client;
 
 my %PORT = (gateway => 4000, product => 3001, order => 3002, 'rabbitmq-management' => 15672);
 my @NAMES = qw(product-db order-db product-redis order-redis rabbitmq product-service order-service gateway);
-my (%environment, $management);
+my (%environment, $management, %child);
 
 sub home {
     return $ENV{PRODORDER_HOME} || 'var';
@@ -148,6 +150,58 @@ sub _tree {
     return @found;
 }
 
+# spawn(NAME, { KEY => VALUE }): a service as a child of ours (only a parent learns the exit status), started as the stack's own
+# and writing to its log; returns its pid.
+sub spawn {
+    my ($name, $more) = @_;
+    my $log = _log($name);
+    my %environment = (%ENV, %{ environment($name) }, %{ $more // {} });
+    my $pid = fork // die "cannot fork: $!";
+    if ($pid == 0) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>>', $log or POSIX::_exit(126);
+        open STDERR, '>&', \*STDOUT;
+        local %ENV = %environment;
+        exec +($ENV{PRODORDER_BUILD} || 'build') . "/$name" or POSIX::_exit(127);
+    }
+    $child{$pid} = $$;
+    return $pid;
+}
+
+# replica(NAME, { KEY => VALUE }): likewise, beside the stack's own, once it is ready: { pid, url }.
+sub replica {
+    my ($name, $more) = @_;
+    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') // die "no port: $!";
+    my $port = $socket->sockport;
+    close $socket;
+    my $replica = { url => "http://127.0.0.1:$port", pid => spawn($name, { %{ $more // {} }, PORT => $port }) };
+    my $deadline = time + 20;
+    until (Prodorder::Client->new($replica->{url})->request(GET => '/readyz')->{status} == 200) {
+        die "a second $name is not ready\n" if time > $deadline;
+        sleep 0.02;
+    }
+    return $replica;
+}
+
+# ended(PID): what spawn() has started is sent SIGTERM; its exit status, undef when it has not ended after 30 s.
+sub ended {
+    my ($pid) = @_;
+    kill TERM => $pid;
+    my $deadline = time + 30;
+    while (waitpid($pid, POSIX::WNOHANG()) == 0) {
+        return if time > $deadline;
+        sleep 0.01;
+    }
+    delete $child{$pid};
+    return $?;
+}
+
+END {
+    my $status = $?;
+    kill KILL => grep { $child{$_} == $$ } keys %child;
+    $? = $status;
+}
+
 # environment(NAME): what ./prodorder starts it with.
 sub environment {
     my ($name) = @_;
@@ -169,6 +223,21 @@ sub sql_value {
     my ($side, $query) = @_;
     my $rows = sql($side, $query);
     return @$rows ? $rows->[0][0] : undef;
+}
+
+# hold(SIDE, STATEMENT): a transaction that has done this and stays open; returns how it is rolled back, as code.
+sub hold {
+    my ($side, $statement) = @_;
+    local %ENV = (%ENV, %{ environment("$side-db") }, PGCONNECT_TIMEOUT => 5);
+    my $pid = open2(my $out, my $in, 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1');
+    print {$in} "BEGIN; $statement;\n\\echo held\n";
+    $in->flush;
+    while (1) {
+        my $line = <$out> // die "not done: $statement\n";
+        last if $line eq "held\n";
+    }
+    # Said, since processes that were started meanwhile have the pipe, too.
+    return sub { print {$in} "ROLLBACK;\n\\q\n"; close $in; waitpid $pid, 0; return };
 }
 
 # redis('product' | 'order', COMMAND...): what redis-cli prints.
