@@ -26,6 +26,7 @@ static const struct {
     [ERR_DRAINING] = { 503, "draining", "The service is shutting down, try again later" },
     [ERR_NO_MEMORY] = { 503, "no_memory", "The service is out of memory, try again later" },
     [ERR_TIMEOUT] = { 503, "timeout", "A dependency is too slow, try again later" },
+    [ERR_LOCKED] = { 503, "locked", "A row is locked by another transaction, try again later" },
     [ERR_TAKEN_ID] = { 503, "taken_id", "The database gave an id twice, try again later" },
     [ERR_DUPLICATE] = { 500, "duplicate", "Internal error" },
     [ERR_REJECTED_DATA] = { 500, "rejected_data", "Internal error" },

@@ -27,6 +27,7 @@ enum err {
     ERR_DRAINING,      /* 503: shutting down                                            */
     ERR_NO_MEMORY,     /* 503: an arena or a pool is exhausted                          */
     ERR_TIMEOUT,       /* 503: a deadline passed: a dependency is slow or hangs          */
+    ERR_LOCKED,        /* 503: another transaction has locked a row (SQLSTATE 55P03)     */
     ERR_TAKEN_ID,      /* 503: an id from a sequence is taken: take others and repeat         */
     ERR_DUPLICATE,     /* 500 if it escapes: a unique key exists already (SQLSTATE 23505) */
     ERR_REJECTED_DATA, /* 500 if it escapes: the database refuses the row (SQLSTATE 22, 23) */

@@ -7,11 +7,13 @@
 PG_EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
 PG_EMBED_TEXT(migration_0002, "services/order/migrations/0002_tracestate.sql");
 PG_EMBED_TEXT(migration_0003, "services/order/migrations/0003_telling.sql");
+PG_EMBED_TEXT(migration_0004, "services/order/migrations/0004_locked.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[] = {
     { 1, migration_0001 },
     { 2, migration_0002 },
     { 3, migration_0003 },
+    { 4, migration_0004 },
     { 0 },
 };
 
@@ -28,6 +30,10 @@ const struct pg_sequence ORDER_SEQUENCES[] = {
     "o.id::bigint, o.product_id::bigint, o.quantity::bigint, o.unit_price_cents::bigint,"          \
     " o.total_price_cents::bigint, o.status::text, o.reason::text, o.created_at::timestamptz,"     \
     " o.updated_at::timestamptz, o.request_id::text"
+
+/* How long SQL_ORDER_LOCKED waits for each row, and in all. */
+#define LOCKED_WAIT_MS "50"
+#define LOCKED_TOTAL_MS "1000"
 
 /* clang-format off */
 /* Order and idempotency key are one statement: all or none. A key that another transaction has
@@ -74,6 +80,10 @@ const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
     " AND t.created_at IN (o.created_at, 'epoch') RETURNING o.id::bigint, o.product_id::bigint,"
     " o.created_at::timestamptz" };
 
+const struct pg_statement SQL_ORDER_LOCKED = { "order_locked",
+    "SELECT l.id::bigint FROM locked_orders($1::bigint[], " LOCKED_WAIT_MS ", " LOCKED_TOTAL_MS
+    ") AS l (id)" };
+
 const struct pg_statement SQL_ORDER_KNOWN = { "order_known",
     "SELECT id::bigint, created_at::timestamptz FROM orders WHERE id = ANY ($1::bigint[])" };
 
@@ -113,11 +123,9 @@ const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {
-    &SQL_ORDER_INSERT,      &SQL_ORDER_GET,
-    &SQL_ORDER_FIRST_PAGES, &SQL_ORDER_PAGE,
-    &SQL_ORDER_FINISH,      &SQL_ORDER_KNOWN,
-    &SQL_ORDER_DRAWN,       &SQL_TRANSACTION,
-    &SQL_ORDER_MARK,        &SQL_ORDER_MARK_MOVE,
-    &SQL_ORDER_WAITING,     &SQL_KEY_FIND,
-    &SQL_KEY_EXPIRE,        NULL,
+    &SQL_ORDER_INSERT, &SQL_ORDER_GET,       &SQL_ORDER_FIRST_PAGES,
+    &SQL_ORDER_PAGE,   &SQL_ORDER_FINISH,    &SQL_ORDER_LOCKED,
+    &SQL_ORDER_KNOWN,  &SQL_ORDER_DRAWN,     &SQL_TRANSACTION,
+    &SQL_ORDER_MARK,   &SQL_ORDER_MARK_MOVE, &SQL_ORDER_WAITING,
+    &SQL_KEY_FIND,     &SQL_KEY_EXPIRE,      NULL,
 };

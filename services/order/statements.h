@@ -20,6 +20,8 @@ extern const struct pg_statement SQL_ORDER_PAGE;
 /* rows of id, status, reason, time, created_at (epoch: any) → id, product id, created_at of those
    that moved */
 extern const struct pg_statement SQL_ORDER_FINISH;
+/* ids → those that another transaction has locked, as far as was looked within a second */
+extern const struct pg_statement SQL_ORDER_LOCKED;
 /* ids → id, created_at of those that there are */
 extern const struct pg_statement SQL_ORDER_KNOWN;
 /* the highest id that has been drawn */

@@ -7,11 +7,13 @@
 PG_EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
 PG_EMBED_TEXT(migration_0002, "services/product/migrations/0002_tracestate.sql");
 PG_EMBED_TEXT(migration_0003, "services/product/migrations/0003_order_identity.sql");
+PG_EMBED_TEXT(migration_0004, "services/product/migrations/0004_locked.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[] = {
     { 1, migration_0001 },
     { 2, migration_0002 },
     { 3, migration_0003 },
+    { 4, migration_0004 },
     { 0 },
 };
 
@@ -29,6 +31,10 @@ const struct pg_sequence PRODUCT_SEQUENCES[] = {
 #define PRODUCT_COLUMNS                                                                            \
     "id::bigint, name::text, price_cents::bigint, qty::bigint, version::bigint,"                   \
     " created_at::timestamptz, updated_at::timestamptz"
+
+/* How long SQL_PRODUCT_LOCKED waits for each row, and in all. */
+#define LOCKED_WAIT_MS "50"
+#define LOCKED_TOTAL_MS "1000"
 
 /* clang-format off */
 const struct pg_statement SQL_NEXT_PRODUCT_IDS = { "next_product_ids",
@@ -54,6 +60,10 @@ const struct pg_statement SQL_PRODUCT_LOCK = { "product_lock",
     "SELECT " PRODUCT_COLUMNS " FROM products WHERE id = ANY ($1::bigint[])"
     " ORDER BY id FOR UPDATE" };
 
+const struct pg_statement SQL_PRODUCT_LOCKED = { "product_locked",
+    "SELECT l.id::bigint FROM locked_products($1::bigint[], " LOCKED_WAIT_MS ", " LOCKED_TOTAL_MS
+    ") AS l (id)" };
+
 const struct pg_statement SQL_PRODUCT_UPDATE = { "product_update",
     "UPDATE products AS p SET name = t.name, price_cents = t.price_cents, qty = t.qty,"
     " version = t.version, updated_at = t.at"
@@ -78,15 +88,7 @@ const struct pg_statement SQL_LEDGER_INSERT = { "ledger_insert",
 /* clang-format on */
 
 const struct pg_statement *const PRODUCT_STATEMENTS[] = {
-    &SQL_NEXT_PRODUCT_IDS,
-    &SQL_NEXT_OUTBOX_IDS,
-    &SQL_PRODUCT_INSERT,
-    &SQL_PRODUCT_GET,
-    &SQL_PRODUCT_PAGE,
-    &SQL_PRODUCT_LOCK,
-    &SQL_PRODUCT_UPDATE,
-    &SQL_RESTOCK_INSERT,
-    &SQL_LEDGER_FIND,
-    &SQL_LEDGER_INSERT,
-    NULL,
+    &SQL_NEXT_PRODUCT_IDS, &SQL_NEXT_OUTBOX_IDS, &SQL_PRODUCT_INSERT, &SQL_PRODUCT_GET,
+    &SQL_PRODUCT_PAGE,     &SQL_PRODUCT_LOCK,    &SQL_PRODUCT_LOCKED, &SQL_PRODUCT_UPDATE,
+    &SQL_RESTOCK_INSERT,   &SQL_LEDGER_FIND,     &SQL_LEDGER_INSERT,  NULL,
 };

@@ -23,6 +23,8 @@ extern const struct pg_statement SQL_PRODUCT_GET;
 extern const struct pg_statement SQL_PRODUCT_PAGE;
 /* ids → product rows, locked in id order */
 extern const struct pg_statement SQL_PRODUCT_LOCK;
+/* ids → those that another transaction has locked, as far as was looked within a second */
+extern const struct pg_statement SQL_PRODUCT_LOCKED;
 /* rows of id, name, price, quantity, version, time */
 extern const struct pg_statement SQL_PRODUCT_UPDATE;
 /* rows of product id, quantity, time, request id */

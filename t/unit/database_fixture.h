@@ -15,7 +15,7 @@
 
 #include <libpq-fe.h>
 
-enum { DATABASE_PATIENCE_MS = 20000 };
+enum { DATABASE_PATIENCE_MS = 20000, DATABASE_LOCK_MS = 200 };
 
 static struct throwaway database_server;
 static struct loop *loop;
@@ -62,6 +62,7 @@ static inline void database_connect(const struct pg_statement *const *first,
                                   .connections = 1,
                                   .requests_max = 8,
                                   .deadline_ms = 10000,
+                                  .lock_timeout_ms = DATABASE_LOCK_MS,
                                   .connect_timeout_ms = 5000,
                                   .backoff_base_ms = 5,
                                   .backoff_cap_ms = 50,
@@ -172,12 +173,76 @@ static inline const char *database_rows(const struct pg_call *call, const char *
     return out.text;
 }
 
-/* The types of what each statement of the list returns, as text: what the C side reads (pg.h). */
-static inline void database_types(const struct pg_statement *const *list, char *out, size_t room) {
+/* Somebody else's connection, and in it the rows of one statement as text: "1 / 2 / ". */
+static inline PGconn *database_other(void) {
     char conninfo[128];
     snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=postgres dbname=postgres",
              database_server.port);
-    PGconn *admin = PQconnectdb(conninfo);
+    PGconn *other = PQconnectdb(conninfo);
+    ck_assert_msg(PQstatus(other) == CONNECTION_OK, "%s", PQerrorMessage(other));
+    return other;
+}
+
+static inline const char *database_ask(PGconn *other, const char *sql) {
+    static char text[256];
+    size_t length = 0;
+    PGresult *result = PQexec(other, sql);
+    ExecStatusType status = PQresultStatus(result);
+    ck_assert_msg(status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK, "%s: %s", sql,
+                  PQerrorMessage(other));
+    text[0] = '\0';
+    for (int row = 0; PQnfields(result) > 0 && row < PQntuples(result); row++) {
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%s / ",
+                                   PQgetvalue(result, row, 0));
+    }
+    PQclear(result);
+    return text;
+}
+
+/*
+ * What a service's …_LOCKED statement promises of rows 1, 2, 3 of `table`, of which it is asked for
+ * 3, 1, 3 and 9. `change` is what waits for them; `lock` is what locks a row as that does.
+ */
+static inline void database_check_locked(const char *table, const char *lock,
+                                         const struct pg_call *change,
+                                         const struct pg_call *locked) {
+    char lock_first[128], lock_all[128], few[128], all[128];
+    PGconn *holder = database_other(), *asker = database_other(), *third = database_other();
+    snprintf(lock_first, sizeof(lock_first), "SELECT FROM %s WHERE id < 2 %s", table, lock);
+    snprintf(lock_all, sizeof(lock_all), "SELECT FROM %s %s", table, lock);
+    snprintf(few, sizeof(few), "SELECT locked_%s('{3,2,1}', 100, 150)", table);
+    snprintf(all, sizeof(all), "SELECT locked_%s('{3,2,1,9}', 10, 30000)", table);
+    ck_assert_str_eq(database_rows(locked, "i"), "");
+    database_ask(holder, "BEGIN");
+    database_ask(holder, lock_first);
+    uint64_t begin_ms = clock_monotonic_ms();
+    ck_assert_int_eq(database_run(change, NULL, NULL), ERR_LOCKED);
+    ck_assert_uint_ge(clock_monotonic_ms() - begin_ms, DATABASE_LOCK_MS - 10);
+    ck_assert_str_eq(database_rows(locked, "i"), "1 / ");
+    /* whoever asks has no lock afterwards, and the lock_timeout that it had */
+    database_ask(asker, "BEGIN; SET LOCAL lock_timeout = '7 s'");
+    ck_assert_str_eq(database_ask(asker, all), "1 / ");
+    ck_assert_str_eq(database_ask(asker, "SHOW lock_timeout"), "7s / ");
+    database_ask(holder, "COMMIT; BEGIN");
+    database_ask(third, "BEGIN; SET LOCAL lock_timeout = '1 s'");
+    database_ask(third, lock_all);
+    database_ask(third, "COMMIT");
+    /* in all no longer than it is told: the others are not named */
+    database_ask(holder, lock_all);
+    ck_assert_str_eq(database_ask(asker, all), "1 / 2 / 3 / ");
+    begin_ms = clock_monotonic_ms();
+    ck_assert_str_ne(database_ask(asker, few), "1 / 2 / 3 / ");
+    ck_assert_uint_ge(clock_monotonic_ms() - begin_ms, 100);
+    database_ask(holder, "COMMIT");
+    ck_assert_int_eq(database_run(change, NULL, NULL), ERR_OK);
+    PQfinish(holder);
+    PQfinish(asker);
+    PQfinish(third);
+}
+
+/* The types of what each statement of the list returns, as text: what the C side reads (pg.h). */
+static inline void database_types(const struct pg_statement *const *list, char *out, size_t room) {
+    PGconn *admin = database_other();
     size_t length = 0;
     for (; *list != NULL; list++) {
         PQclear(PQprepare(admin, (*list)->name, (*list)->sql, 0, NULL));

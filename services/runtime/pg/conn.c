@@ -372,7 +372,7 @@ static void pause_migrating(struct pg_conn *conn) {
 }
 
 static void migration_done(struct pg_conn *conn) {
-    if (conn->err == ERR_TIMEOUT && PQstatus(conn->libpq) == CONNECTION_OK) {
+    if (conn->err == ERR_LOCKED && PQstatus(conn->libpq) == CONNECTION_OK) {
         pause_migrating(conn);
         return;
     }

@@ -96,9 +96,9 @@ static void format_server_options(struct pg *pg) {
     unsigned deadline_ms = pg->options.deadline_ms;
     snprintf(pg->port_text, sizeof(pg->port_text), "%u", pg->options.port);
     snprintf(pg->server_options, sizeof(pg->server_options),
-             "-c statement_timeout=%u -c idle_in_transaction_session_timeout=%u"
+             "-c statement_timeout=%u -c lock_timeout=%u -c idle_in_transaction_session_timeout=%u"
              " -c timezone=UTC -c client_min_messages=warning -c jit=off",
-             deadline_ms, deadline_ms * 4);
+             deadline_ms, pg->options.lock_timeout_ms, deadline_ms * 4);
 }
 
 static enum err allocate(struct pg *pg) {

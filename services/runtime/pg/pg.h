@@ -86,6 +86,12 @@ struct pg_options {
     size_t requests_max;  /* at once, waiting ones included; callers keep to it by their own limits
                              (asserted) */
     uint32_t deadline_ms; /* per statement on the server; a request may take twice that in all */
+    /*
+     * A statement that waits longer than this for one lock (a row's, a table's) fails with
+     * ERR_LOCKED; 0: until the deadline. Deadlocks that the server has not found by then
+     * (deadlock_timeout, 1 s) end so, too.
+     */
+    uint32_t lock_timeout_ms;
     uint32_t connect_timeout_ms;
     uint32_t backoff_base_ms, backoff_cap_ms;
     /* What each connection prepares: lists, each ended by NULL. Must stay, as the strings above. */
@@ -143,7 +149,8 @@ bool pg_is_ready(const struct pg *pg);
  * fn. Errors: ERR_UNAVAILABLE (also: the fault is the server's or the schema's, which is logged),
  * ERR_NO_MEMORY (a parameter could not be built), ERR_DUPLICATE, ERR_TAKEN_ID (of
  * options.sequences: repeat with ids that are fetched after this), ERR_REJECTED_DATA, ERR_TIMEOUT,
- * ERR_CONFLICT (repeat: a deadlock, or in a session a stale connection), ERR_INTERNAL (unknown).
+ * ERR_LOCKED, ERR_CONFLICT (repeat: a deadlock, or in a session a stale connection), ERR_INTERNAL
+ * (unknown).
  */
 void pg_run(struct pg *pg, const struct pg_call *calls, size_t count, pg_fn *fn, void *ctx);
 

@@ -37,6 +37,7 @@ enum pg_fault {
     PG_FAULT_STALE,       /* this connection's: once more on a new one */
     PG_FAULT_ENVIRONMENT, /* nobody's row: it waits */
     PG_FAULT_TIMEOUT,
+    PG_FAULT_LOCKED, /* nobody's: another transaction has locked what it needs */
     PG_FAULT_CONFLICT,
     PG_FAULT_DUPLICATE, /* a unique key that is not made from a sequence */
     PG_FAULT_TAKEN_ID,  /* one that is: the sequence is behind its table */
@@ -92,7 +93,7 @@ struct pg {
     struct pg_options options;
     struct resolver resolver;
     char port_text[8];
-    char server_options[160];
+    char server_options[200];
     char *migration_script;
     bool migrated;
     struct pg_conn *conns;

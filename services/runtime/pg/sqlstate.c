@@ -34,8 +34,8 @@ static const struct pg_sqlstate TABLE[] = {
     /* ---- over in time: the same again may succeed ---- */
     /* canceled: statement_timeout, or an administrator */
     { "57014", PG_FAULT_TIMEOUT, ERR_TIMEOUT },
-    /* lock_timeout */
-    { "55P03", PG_FAULT_TIMEOUT, ERR_TIMEOUT },
+    /* lock_timeout: a row, or a whole table, that another transaction has locked */
+    { "55P03", PG_FAULT_LOCKED, ERR_LOCKED },
     /* serialization failure, deadlock, and what else rolls back for the sake of others */
     { "40", PG_FAULT_CONFLICT, ERR_CONFLICT },
 
@@ -85,6 +85,7 @@ static struct metric METRICS[PG_FAULT_COUNT] = {
     [PG_FAULT_STALE] = { ERRORS, "class=\"stale\"" },
     [PG_FAULT_ENVIRONMENT] = { ERRORS, "class=\"environment\"" },
     [PG_FAULT_TIMEOUT] = { ERRORS, "class=\"timeout\"" },
+    [PG_FAULT_LOCKED] = { ERRORS, "class=\"locked\"" },
     [PG_FAULT_CONFLICT] = { ERRORS, "class=\"conflict\"" },
     [PG_FAULT_DUPLICATE] = { ERRORS, "class=\"duplicate\"" },
     [PG_FAULT_TAKEN_ID] = { ERRORS, "class=\"taken_id\"" },

@@ -37,6 +37,7 @@ static enum err open_database(void) {
         .application_name = config_shared.service_name,
         .connections = (size_t)config_shared.db_connections,
         .deadline_ms = (uint32_t)config_shared.db_deadline_ms,
+        .lock_timeout_ms = (uint32_t)config_shared.db_lock_timeout_ms,
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .backoff_base_ms = BACKOFF_BASE_MS,
         .backoff_cap_ms = BACKOFF_CAP_MS,

@@ -61,6 +61,10 @@ static const struct config_option SHARED_OPTIONS[] = {
       .max = 64, .help = "connections to PostgreSQL" },
     { "DB_DEADLINE_MS", CONFIG_INT, &config_shared.db_deadline_ms, .fallback = "5000", .min = 100,
       .max = 60000, .unit = "ms", .help = "statement timeout" },
+    { "DB_LOCK_TIMEOUT_MS", CONFIG_INT, &config_shared.db_lock_timeout_ms, .fallback = "300",
+      .min = 10, .max = 60000, .unit = "ms",
+      .help = "how long a statement waits for what another transaction has locked; less than"
+              " DB_DEADLINE_MS" },
     { "REDIS_DEADLINE_MS", CONFIG_INT, &config_shared.redis_deadline_ms, .fallback = "1000",
       .min = 10, .max = 60000, .unit = "ms",
       .help = "Redis counts as down when it does not answer for so long" },

@@ -82,6 +82,7 @@ struct config_shared {
     const char *db_name;
     int64_t db_connections;
     int64_t db_deadline_ms;
+    int64_t db_lock_timeout_ms;
     const char *redis_host;
     int64_t redis_port;
     int64_t redis_deadline_ms;

@@ -100,10 +100,7 @@ START_TEST(a_look_is_safe_when_no_older_transaction_is_under_way) {
     struct pg_call transaction = { .statement = &SQL_TRANSACTION };
     struct pg_call move = { .statement = &SQL_ORDER_MARK_MOVE, .param_count = 1 };
     long long low_id, oldest, xid;
-    char conninfo[128];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=postgres dbname=postgres",
-             database_server.port);
-    PGconn *other = PQconnectdb(conninfo);
+    PGconn *other = database_other();
     PQclear(PQexec(other, "BEGIN; SELECT nextval('order_numbers'); SELECT pg_current_xact_id()"));
     ck_assert_int_eq(sscanf(database_rows(&transaction, "i"), "%lld", &xid), 1);
     ck_assert_int_eq(sscanf(database_rows(&mark, "ii"), "%lld %lld", &low_id, &oldest), 2);
@@ -271,6 +268,21 @@ START_TEST(the_status_moves_forward_once) {
 }
 END_TEST
 
+START_TEST(orders_that_are_locked_are_named) {
+    static const int64_t SOME[] = { 3, 1, 3, 9 };
+    struct pg_call done = finish_of(1, "done", NULL, AT_MS);
+    struct pg_call locked = ids_call(&SQL_ORDER_LOCKED, SOME, 4);
+    insert(IDS, NULL, 3, AT_MS);
+    database_check_locked("orders", "FOR UPDATE", &done, &locked);
+    /* this does not stop an UPDATE of the status, so the order is not locked */
+    PGconn *other = database_other();
+    database_ask(other, "BEGIN; SELECT FROM orders FOR KEY SHARE");
+    ck_assert_str_eq(database_rows(&locked, "i"), "");
+    ck_assert_int_eq(database_run(&done, NULL, NULL), ERR_OK);
+    PQfinish(other);
+}
+END_TEST
+
 START_TEST(pages_are_newest_first) {
     static const int64_t PRODUCTS[] = { 8, 7 };
     insert(IDS, NULL, 3, AT_MS);
@@ -400,6 +412,7 @@ int main(void) {
     tcase_add_test(together, keys_end_after_24_hours);
     tcase_add_test(together, an_outcome_of_another_order_with_this_id_moves_nothing);
     tcase_add_test(together, the_status_moves_forward_once);
+    tcase_add_test(together, orders_that_are_locked_are_named);
     tcase_add_test(together, pages_are_newest_first);
     tcase_add_test(together, waiting_orders_are_found_and_how_far_was_looked);
     tcase_add_test(together, a_bad_order_is_refused_with_all_its_rows);

@@ -92,6 +92,23 @@ START_TEST(an_update_changes_what_it_names) {
 }
 END_TEST
 
+START_TEST(products_that_are_locked_are_named) {
+    static const int64_t SOME[] = { 3, 1, 3, 9 };
+    struct pg_call lock = { .statement = &SQL_PRODUCT_LOCK, .param_count = 1 };
+    struct pg_call locked = { .statement = &SQL_PRODUCT_LOCKED, .param_count = 1 };
+    insert_three();
+    lock.params[0] = numbers_of(1, 2, 3);
+    locked.params[0] = pg_int8_array(&arena, SOME, 4);
+    database_check_locked("products", "FOR UPDATE", &lock, &locked);
+    /* what a new restock's foreign key does stops a change, too */
+    PGconn *other = database_other();
+    database_ask(other, "BEGIN; SELECT FROM products WHERE id = 3 FOR KEY SHARE");
+    ck_assert_str_eq(database_rows(&locked, "i"), "3 / ");
+    ck_assert_int_eq(database_run(&lock, NULL, NULL), ERR_LOCKED);
+    PQfinish(other);
+}
+END_TEST
+
 START_TEST(limits_are_the_table_s_too) {
     char name[202];
     memset(name, 'x', sizeof(name));
@@ -250,6 +267,7 @@ int main(void) {
                             database_statement_count(OUTBOX_STATEMENTS));
     tcase_add_test(together, products_come_back_as_they_were_stored);
     tcase_add_test(together, an_update_changes_what_it_names);
+    tcase_add_test(together, products_that_are_locked_are_named);
     tcase_add_test(together, limits_are_the_table_s_too);
     tcase_add_test(together, the_ledger_takes_an_order_once);
     tcase_add_test(together, restocks_belong_to_a_product);

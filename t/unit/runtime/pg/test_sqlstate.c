@@ -20,7 +20,7 @@ static const struct {
     { "42P05", ERR_UNAVAILABLE, true },    { "08P01", ERR_UNAVAILABLE, true },
     { "25P03", ERR_UNAVAILABLE, false },   { "25P02", ERR_UNAVAILABLE, true },
     { "25001", ERR_UNAVAILABLE, true },    { "57014", ERR_TIMEOUT, false },
-    { "55P03", ERR_TIMEOUT, false },       { "40001", ERR_CONFLICT, false },
+    { "55P03", ERR_LOCKED, false },        { "40001", ERR_CONFLICT, false },
     { "40P01", ERR_CONFLICT, false },      { "40003", ERR_CONFLICT, false },
     { "23505", ERR_DUPLICATE, false },     { "22003", ERR_REJECTED_DATA, false },
     { "22P02", ERR_REJECTED_DATA, false }, { "23514", ERR_REJECTED_DATA, false },
@@ -66,6 +66,46 @@ START_TEST(errors_are_counted_by_their_class) {
     ck_assert_int_eq(counted("environment"), 2);
     ck_assert_int_eq(counted("data"), 1);
     ck_assert_int_eq(counted("unknown"), 0);
+}
+END_TEST
+
+/* ---- locks ---- */
+
+enum { LOCK_MS = 200 };
+
+/* 0: a row, 1: the table. The connection is as good as before, in a session, too. */
+START_TEST(what_is_locked_is_waited_for_no_longer_than_the_lock_timeout) {
+    struct pg_options options = options_of(1, LONG_MS);
+    struct pg_call lock = call_int8(S_LOCK, 1), other_row = call_int8(S_LOCK, 2);
+    struct pg_call seeds[] = { insert_of(1, NULL), insert_of(2, NULL) };
+    struct pg *other;
+    ck_assert_int_eq(run_calls(seeds, 2)->err, ERR_OK);
+    options.lock_timeout_ms = LOCK_MS;
+    ck_assert_int_eq(pg_open(loop, &options, &other), ERR_OK);
+    WAIT_FOR(pg_is_ready(other));
+    admin_ask("BEGIN");
+    admin_ask(_i == 0 ? "SELECT id FROM things WHERE id = 1 FOR UPDATE" : "LOCK TABLE things");
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t begin_ms = clock_monotonic_ms();
+        if (i == 0) {
+            pg_run(other, &lock, 1, note, &outcomes[i]);
+        } else {
+            pg_begin(other, &lock, 1, note, &outcomes[i]);
+        }
+        WAIT_FOR(outcomes[i].calls == 1);
+        ck_assert_int_eq(outcomes[i].err, ERR_LOCKED);
+        ck_assert_uint_ge(clock_monotonic_ms() - begin_ms, LOCK_MS - 10);
+        ck_assert_uint_lt(clock_monotonic_ms() - begin_ms, LOCK_MS * 10);
+    }
+    pg_run(other, &other_row, 1, note, &outcomes[2]);
+    WAIT_FOR(outcomes[2].calls == 1);
+    ck_assert_int_eq(outcomes[2].err, _i == 0 ? ERR_OK : ERR_LOCKED);
+    admin_ask("COMMIT");
+    pg_run(other, &lock, 1, note, &outcomes[3]);
+    WAIT_FOR(outcomes[3].calls == 1);
+    ck_assert_int_eq(outcomes[3].err, ERR_OK);
+    ck_assert_int_eq(counted("locked"), _i == 0 ? 2 : 3);
+    pg_close(other);
 }
 END_TEST
 
@@ -262,6 +302,7 @@ static Suite *sqlstate_suite(void) {
     TCase *one = add_case(suite, "one", setup_one), *two = add_case(suite, "two", setup_two);
     tcase_add_loop_test(one, each_sqlstate_has_its_error, 0, (int)UNIT_COUNT(CLASSES));
     tcase_add_test(one, errors_are_counted_by_their_class);
+    tcase_add_loop_test(one, what_is_locked_is_waited_for_no_longer_than_the_lock_timeout, 0, 2);
     tcase_add_test(two, a_column_of_another_type_costs_a_connection_not_a_request);
     tcase_add_test(one, statements_that_were_lost_are_prepared_anew);
     tcase_add_test(one, a_session_begins_on_a_connection_that_was_made_anew);
