@@ -65,11 +65,15 @@ const struct pg_statement SQL_OUTBOX_INSERT = { "outbox_insert", INSERT };
 const struct pg_statement SQL_OUTBOX_INSERT_MISSING = { "outbox_insert_missing",
     INSERT " ON CONFLICT (id) DO NOTHING" };
 
-/* The last column names the claim: when it ends, in microseconds. */
+/*
+ * The last column names the claim: when it ends, in microseconds. One that would end later than any
+ * does is of a clock that has stepped back since: it has ended.
+ */
 const struct pg_statement SQL_OUTBOX_CLAIM = { "outbox_claim",
     "UPDATE outbox SET available_at = clock_timestamp() + interval '30 s' WHERE id IN"
     " (SELECT id FROM outbox WHERE available_at <="
     " clock_timestamp() + $1::bigint * interval '1 s'"
+    " OR available_at > clock_timestamp() + interval '60 s'"
     " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)"
     " RETURNING " COLUMNS ", (extract(epoch FROM available_at) * 1000000)::bigint" };
 

@@ -194,6 +194,19 @@ START_TEST(events_are_claimed_and_deleted) {
 }
 END_TEST
 
+/* A claim lasts 30 s: one that ends later is of a clock that has stepped back. */
+START_TEST(claims_of_a_clock_that_stepped_back_have_ended) {
+    database_execute(
+        "INSERT INTO outbox SELECT id, 'k', 'm', 'c', 't', '{}', clock_timestamp() + lasts FROM"
+        " (VALUES (1, '59 s'::interval), (2, '61 s'), (3, '1 h')) AS claims (id, lasts)");
+    struct pg_call claim = { .statement = &SQL_OUTBOX_CLAIM, .param_count = 2 };
+    claim.params[0] = pg_int8(0);
+    claim.params[1] = pg_int8(10);
+    ck_assert_str_eq(database_rows(&claim, "i"), "2 / 3 / ");
+    ck_assert_str_eq(database_rows(&claim, "i"), "");
+}
+END_TEST
+
 /* As the version before tracestate wrote it, and writes it while another process has migrated. */
 #define OLD_EVENT(id)                                                                              \
     "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent, body,"          \
@@ -273,6 +286,7 @@ int main(void) {
     tcase_add_test(together, restocks_belong_to_a_product);
     tcase_add_test(alone, a_database_of_the_version_before_is_taken_over);
     tcase_add_test(together, events_are_claimed_and_deleted);
+    tcase_add_test(together, claims_of_a_clock_that_stepped_back_have_ended);
     tcase_add_test(together, ids_come_in_blocks);
     tcase_add_test(together, columns_of_other_types_are_read_as_before);
     tcase_add_test(together, sequences_behind_their_tables_are_moved);
