@@ -16,7 +16,7 @@ needs, and writes build/config.mk for make. Without --install-deps nothing is in
   --install-deps         install what is missing with apt-get (through sudo when not root); no
                          service of an installed package is started or enabled
   --install-test-deps    the same, and what only some of the tests need: a browser (400 MB), docker-compose,
-                         shellcheck
+                         shellcheck, faketime
   --only=PART            look for, and install, no more than building this part needs (for container
                          images): services, gateway or docs
   --prefix=DIR           where `make install` puts things (default /usr/local)

@@ -14,7 +14,7 @@ declare -A PACKAGES_OF_PART=(
 # One requirement a line: kind, what is looked for, Debian packages, what it is for.
 # Kinds: program (in PATH or /usr/sbin), module (pkg-config), perl, postgres (a server program
 # that Debian keeps out of PATH), file, optional (a program that something can do without), and testing
-# (a program, too large to install unasked, that only some tests need).
+# (a program that only some tests need, not installed unasked).
 packages_requirements() {
     cat <<'END'
 program  gcc              gcc,libc6-dev      compiling
@@ -49,6 +49,7 @@ optional npm              npm                the page at /docs/ on which request
 testing  chromium         chromium           the browser test of that page
 testing  docker-compose   docker-compose     the test of docker-compose.yml
 testing  shellcheck       shellcheck         the test of the scripts in containers
+testing  faketime         faketime           the test of clocks that step
 END
 }
 

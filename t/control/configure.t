@@ -63,13 +63,14 @@ like($config, qr/^SERVICE_LIBS := .*-lpq.*-lhiredis.*-lrabbitmq.*-ljson-c/m, 'co
 like($config, qr/^CONFIGURE_OPTIONS := .*--sanitize=address,undefined/m, 'config.mk: the options, for make');
 
 my $plain = do {
-    local $ENV{PATH} = path_without('npm', 'chromium', 'docker-compose');
+    local $ENV{PATH} = path_without('npm', 'chromium', 'docker-compose', 'faketime');
     run('./configure.sh', "--build-dir=$dir/plain");
 };
 is($plain->{status}, 0, 'neither npm nor a browser is needed');
 like($plain->{out}, qr{^\s+npm\s+missing \(only for the page at /docs/.*Debian package: npm\)$}m, 'what is lacking without npm');
 like($plain->{out}, qr/^\s+chromium\s+missing \(only for .*--install-test-deps\)$/m, 'and without a browser');
 like($plain->{out}, qr/^\s+docker-compose\s+missing \(only for .*--install-test-deps\)$/m, 'and without docker-compose');
+like($plain->{out}, qr/^\s+faketime\s+missing \(only for .*--install-test-deps\)$/m, 'and without faketime');
 
 # A part of the build, as in a container image: no servers, no other part's libraries.
 my $services = do {
