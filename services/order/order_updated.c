@@ -12,23 +12,26 @@
 #include "contract/contract.h"
 #include "runtime/telemetry/log.h"
 
+struct outcomes;
+
 static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
                        const char **ret_why);
-static void update_orders(void *ctx, void *items, size_t count);
+static void update_orders(void *ctx, struct consumer_segment *segment);
 static void updated(void *ctx, enum err err, const struct pg_rows *rows);
-static void find_unknown(void);
+static void find_unknown(struct outcomes *outcomes);
 static void known_arrived(void *ctx, enum err err, const struct pg_rows *rows);
 static void lists_dropped(void *ctx, enum err err);
 
-/* The segment under way; one at a time. */
-static struct {
-    struct consumer *consumer;
-    struct order_updated *items;
+/* A segment under way; in its arena. */
+struct outcomes {
+    struct consumer_segment *segment;
+    struct arena *arena;
+    const struct order_updated *items;
     size_t count;
-    int64_t product_ids[CACHE_KEYS_MAX]; /* whose orders moved */
+    int64_t *product_ids; /* whose orders moved */
     size_t product_count;
     uint64_t started_us;
-} segment;
+};
 
 static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
                        const char **ret_why) {
@@ -36,15 +39,26 @@ static enum err decode(void *ctx, struct arena *arena, const struct event *event
     return contract_read_order_updated(arena, event, item, ret_why);
 }
 
-static void update_orders(void *ctx, void *items, size_t count) {
+static int64_t order_of(const void *item) {
+    return ((const struct order_updated *)item)->order_id;
+}
+
+static void update_orders(void *ctx, struct consumer_segment *segment) {
+    struct outcomes *outcomes = arena_zalloc(&segment->arena, sizeof(*outcomes));
     struct pg_rows_writer rows;
-    segment.consumer = ctx;
-    segment.items = items;
-    segment.count = count;
-    segment.started_us = clock_monotonic_us();
-    pg_rows_begin(&rows, consumer_arena(segment.consumer), &SQL_ORDER_FINISH, "ittTT", count);
-    for (size_t i = 0; i < count; i++) {
-        const struct order_updated *event = &segment.items[i];
+    (void)ctx;
+    if (outcomes == NULL) {
+        consumer_segment_done(segment, ERR_NO_MEMORY);
+        return;
+    }
+    *outcomes = (struct outcomes){ .segment = segment,
+                                   .arena = &segment->arena,
+                                   .items = segment->items,
+                                   .count = segment->count,
+                                   .started_us = clock_monotonic_us() };
+    pg_rows_begin(&rows, outcomes->arena, &SQL_ORDER_FINISH, "ittTT", outcomes->count);
+    for (size_t i = 0; i < outcomes->count; i++) {
+        const struct order_updated *event = &outcomes->items[i];
         pg_rows_put_int8(&rows, event->order_id);
         pg_rows_put_text(&rows, str_of(contract_status_name(event->status)));
         pg_rows_put_text(&rows, str_of(contract_reason_name(event->reason)));
@@ -52,16 +66,15 @@ static void update_orders(void *ctx, void *items, size_t count) {
         pg_rows_put_time(&rows, event->created_ms);
     }
     struct pg_call call = pg_rows_call(&rows);
-    metrics_observe(&order_metrics[M_FINISH_BATCH], (int64_t)count);
-    pg_run(backends.pg, &call, 1, updated, NULL);
+    metrics_observe(&order_metrics[M_FINISH_BATCH], (int64_t)outcomes->count);
+    pg_run(backends.pg, &call, 1, updated, outcomes);
 }
 
-static void log_outcome(const struct order_updated *event, int64_t waited_ms, uint64_t now_us) {
+static void log_outcome(const struct order_updated *event, int64_t waited_ms, uint64_t us) {
     bool done = event->status == ORDER_DONE;
     log_info("order finished", LOG_TRACE(event->trace), LOG_INT("orderId", event->order_id),
              LOG_STR("status", contract_status_name(event->status)),
-             LOG_STR("reason", contract_reason_name(event->reason)),
-             LOG_INT("us", now_us - segment.started_us));
+             LOG_STR("reason", contract_reason_name(event->reason)), LOG_INT("us", us));
     metrics_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
     if (waited_ms >= 0) { /* clocks may step */
         metrics_observe(&order_metrics[M_FULFILMENT_SECONDS], waited_ms * 1000);
@@ -78,71 +91,76 @@ static bool is_of(const struct order_updated *event, int64_t order_id, int64_t c
  * Those that moved; a repeated event moves nothing. The rows come mostly in the order of the
  * events.
  */
-static void log_outcomes(const struct pg_rows *rows) {
+static void log_outcomes(const struct outcomes *outcomes, const struct pg_rows *rows) {
     int64_t now_ms = clock_unix_ms();
-    uint64_t now_us = clock_monotonic_us();
+    uint64_t us = clock_monotonic_us() - outcomes->started_us;
     size_t next = 0;
     for (size_t r = 0; r < rows->count; r++) {
         int64_t id = pg_rows_get_int8(rows, r, 0), created_ms = pg_rows_get_time(rows, r, 2);
-        for (size_t tried = 0; tried < segment.count; tried++) {
-            const struct order_updated *event = &segment.items[(next + tried) % segment.count];
+        for (size_t tried = 0; tried < outcomes->count; tried++) {
+            const struct order_updated *event = &outcomes->items[(next + tried) % outcomes->count];
             if (is_of(event, id, created_ms)) {
-                log_outcome(event, now_ms - created_ms, now_us);
-                next = (next + tried + 1) % segment.count;
+                log_outcome(event, now_ms - created_ms, us);
+                next = (next + tried + 1) % outcomes->count;
                 break;
             }
         }
     }
 }
 
-static void drop_lists(void) {
-    order_drop_lists(backends.cache, segment.product_ids, segment.product_count, lists_dropped,
-                     NULL);
+static void drop_lists(struct outcomes *outcomes) {
+    order_drop_lists(backends.cache, outcomes->product_ids, outcomes->product_count, lists_dropped,
+                     outcomes);
 }
 
 static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
-    (void)ctx;
+    struct outcomes *outcomes = ctx;
+    if (err == ERR_OK) {
+        outcomes->product_count = rows[0].count; /* 0 when all was told before */
+        outcomes->product_ids = arena_array(outcomes->arena, rows[0].count + 1, sizeof(int64_t));
+        err = outcomes->product_ids == NULL ? ERR_NO_MEMORY : ERR_OK;
+    }
     if (err != ERR_OK) {
-        consumer_segment_done(segment.consumer, err);
+        consumer_segment_done(outcomes->segment, err);
         return;
     }
-    log_outcomes(&rows[0]);
-    segment.product_count = rows[0].count; /* 0 when all was told before */
+    log_outcomes(outcomes, &rows[0]);
     for (size_t r = 0; r < rows[0].count; r++) {
-        segment.product_ids[r] = pg_rows_get_int8(&rows[0], r, 1);
+        outcomes->product_ids[r] = pg_rows_get_int8(&rows[0], r, 1);
     }
-    if (rows[0].count < segment.count) {
-        find_unknown();
-        return;
+    bool is_complete = rows[0].count == outcomes->count;
+    consumer_segment_passed(outcomes->segment);
+    if (is_complete) {
+        drop_lists(outcomes);
+    } else {
+        find_unknown(outcomes);
     }
-    drop_lists();
 }
 
 /* ---- those that moved nothing: told before, or of an order that is not here ---- */
 
-static void find_unknown(void) {
-    struct arena *arena = consumer_arena(segment.consumer);
-    int64_t *ids = arena_array(arena, segment.count, sizeof(*ids));
+static void find_unknown(struct outcomes *outcomes) {
+    int64_t *ids = arena_array(outcomes->arena, outcomes->count, sizeof(*ids));
     if (ids == NULL) {
-        consumer_segment_done(segment.consumer, ERR_NO_MEMORY);
+        consumer_segment_done(outcomes->segment, ERR_NO_MEMORY);
         return;
     }
-    for (size_t i = 0; i < segment.count; i++) {
-        ids[i] = segment.items[i].order_id;
+    for (size_t i = 0; i < outcomes->count; i++) {
+        ids[i] = outcomes->items[i].order_id;
     }
-    struct pg_call call = pg_rows_ids_call(arena, &SQL_ORDER_KNOWN, ids, segment.count);
-    pg_run(backends.pg, &call, 1, known_arrived, NULL);
+    struct pg_call call = pg_rows_ids_call(outcomes->arena, &SQL_ORDER_KNOWN, ids, outcomes->count);
+    pg_run(backends.pg, &call, 1, known_arrived, outcomes);
 }
 
 /* A restored database does not have it, or it was never ours. There is nothing to repeat. */
 static void known_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
-    (void)ctx;
+    struct outcomes *outcomes = ctx;
     if (err != ERR_OK) {
-        consumer_segment_done(segment.consumer, err);
+        consumer_segment_done(outcomes->segment, err);
         return;
     }
-    for (size_t i = 0; i < segment.count; i++) {
-        const struct order_updated *event = &segment.items[i];
+    for (size_t i = 0; i < outcomes->count; i++) {
+        const struct order_updated *event = &outcomes->items[i];
         size_t r = 0;
         while (r < rows[0].count &&
                !is_of(event, pg_rows_get_int8(&rows[0], r, 0), pg_rows_get_time(&rows[0], r, 1))) {
@@ -155,17 +173,19 @@ static void known_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
                       LOG_STR("status", contract_status_name(event->status)));
         }
     }
-    drop_lists();
+    drop_lists(outcomes);
 }
 
 static void lists_dropped(void *ctx, enum err err) {
-    (void)ctx;
+    const struct outcomes *outcomes = ctx;
     (void)err;
-    consumer_segment_done(segment.consumer, ERR_OK);
+    consumer_segment_done(outcomes->segment, ERR_OK);
 }
 
 const struct consumer_options order_updated_consumer = {
     .item_bytes = sizeof(struct order_updated),
     .decode = decode,
     .run = update_orders,
+    .row = order_of,
+    .find_locked = &SQL_ORDER_LOCKED,
 };

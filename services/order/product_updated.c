@@ -44,23 +44,23 @@ static enum err build_put(struct arena *arena, const struct told_product *event,
     return value == NULL || ret_put->key == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
-static void refresh_copies(void *ctx, void *items, size_t count) {
-    struct consumer *consumer = ctx;
-    struct arena *arena = consumer_arena(consumer);
-    struct told_product *events = items;
-    struct cache_put *puts = arena_array(arena, count, sizeof(*puts));
+static void refresh_copies(void *ctx, struct consumer_segment *segment) {
+    struct arena *arena = &segment->arena;
+    const struct told_product *events = segment->items;
+    struct cache_put *puts = arena_array(arena, segment->count, sizeof(*puts));
+    (void)ctx;
     enum err err = puts == NULL ? ERR_NO_MEMORY : ERR_OK;
     struct buf scratch;
     buf_init(&scratch, 0);
-    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    for (size_t i = 0; err == ERR_OK && i < segment->count; i++) {
         err = build_put(arena, &events[i], &scratch, &puts[i]);
     }
     buf_free(&scratch);
     if (err != ERR_OK) {
-        consumer_segment_done(consumer, err);
+        consumer_segment_done(segment, err);
         return;
     }
-    cache_refresh(backends.cache, puts, count, cached, consumer);
+    cache_refresh(backends.cache, puts, segment->count, cached, segment);
 }
 
 const struct consumer_options product_updated_consumer = {

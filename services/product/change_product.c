@@ -326,7 +326,11 @@ static void apply_all(struct batch *batch) {
         id_block_wait(&outbox_ids, ids_arrived, batch);
         return;
     }
-    product_set_finish(&batch->arena, &state->set, state->now_ms, first_outbox_id, state->events);
+    product_set_finish(&state->set, state->now_ms);
+    size_t count = product_set_events(&batch->arena, &state->set, state->events);
+    for (size_t i = 0; i < count; i++) {
+        state->events[i].id = first_outbox_id + (int64_t)i;
+    }
     write_back(batch);
 }
 

@@ -2,8 +2,9 @@
  * order.created: a batch of orders becomes one transaction.
  *
  * Lock the products, then look into the ledger (in this order: whoever decided an order before us
- * held the same lock); decide in arrival order (stock.c); write ledger, products and outbox, and
- * commit; then cache, order.updated, and the acknowledgement.
+ * held the same lock); decide in arrival order (stock.c); write ledger and products, and commit;
+ * then order.updated and the cache. The orders' own rows, in the order service, are the outbox of
+ * all this: a waiting order is told again, and the ledger answers.
  */
 #include "metrics.h"
 #include "parts.h"
@@ -16,11 +17,13 @@
 #include "contract/contract.h"
 #include "runtime/telemetry/log.h"
 
+struct decision;
+
 static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
                        const char **ret_why);
-static void lock_products(void *ctx, void *items, size_t count);
+static void lock_products(void *ctx, struct consumer_segment *segment);
 static void decide(void *ctx, enum err err, const struct pg_rows *rows);
-static void store_outcomes(struct arena *arena);
+static void store_outcomes(struct decision *decision);
 static void committed(void *ctx, enum err err, const struct pg_rows *rows);
 static void cached(void *ctx, enum err err);
 
@@ -30,18 +33,17 @@ struct decision_item {
     struct trace trace;
 };
 
-/* The segment under way; one at a time. */
-static struct {
-    struct consumer *consumer;
+/* A segment under way; in its arena. */
+struct decision {
+    struct consumer_segment *segment;
+    struct arena *arena;
     struct decision_item *items;
     size_t count;
     struct pg_session *session;
     struct product_set set;
-    struct teller_event *events; /* order.updated for each order, then product.updated */
-    size_t event_count;
     int64_t now_ms;
     uint64_t started_us;
-} segment;
+};
 
 static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
                        const char **ret_why) {
@@ -64,32 +66,39 @@ static enum err decode(void *ctx, struct arena *arena, const struct event *event
 
 /* ---- lock ---- */
 
-static void lock_products(void *ctx, void *items, size_t count) {
-    struct arena *arena = consumer_arena(ctx);
-    struct decision_item *decisions = items;
-    int64_t *product_ids = arena_array(arena, count, sizeof(*product_ids));
-    int64_t *order_ids = arena_array(arena, count, sizeof(*order_ids));
-    segment.consumer = ctx;
-    if (product_ids == NULL || order_ids == NULL) {
-        consumer_segment_done(segment.consumer, ERR_NO_MEMORY);
+static int64_t product_of(const void *item) {
+    return ((const struct decision_item *)item)->order.product_id;
+}
+
+static void lock_products(void *ctx, struct consumer_segment *segment) {
+    struct arena *arena = &segment->arena;
+    struct decision *decision = arena_zalloc(arena, sizeof(*decision));
+    int64_t *product_ids = arena_array(arena, segment->count, sizeof(*product_ids));
+    int64_t *order_ids = arena_array(arena, segment->count, sizeof(*order_ids));
+    (void)ctx;
+    if (decision == NULL || product_ids == NULL || order_ids == NULL) {
+        consumer_segment_done(segment, ERR_NO_MEMORY);
         return;
     }
-    segment.items = decisions;
-    segment.count = count;
-    segment.now_ms = clock_unix_ms();
-    segment.started_us = clock_monotonic_us();
-    for (size_t i = 0; i < count; i++) {
-        product_ids[i] = decisions[i].order.product_id;
-        order_ids[i] = decisions[i].order.order_id;
-        decisions[i].order.known = false; /* a retry starts afresh */
-        decisions[i].decided_ms = segment.now_ms;
+    *decision = (struct decision){ .segment = segment,
+                                   .arena = arena,
+                                   .items = segment->items,
+                                   .count = segment->count,
+                                   .now_ms = clock_unix_ms(),
+                                   .started_us = clock_monotonic_us() };
+    for (size_t i = 0; i < decision->count; i++) {
+        struct decision_item *item = &decision->items[i];
+        product_ids[i] = item->order.product_id;
+        order_ids[i] = item->order.order_id;
+        item->order.known = false; /* a retry starts afresh */
+        item->decided_ms = decision->now_ms;
     }
     struct pg_call calls[2] = {
-        product_set_lock_call(arena, product_ids, count),
-        pg_rows_ids_call(arena, &SQL_LEDGER_FIND, order_ids, count),
+        product_set_lock_call(arena, product_ids, decision->count),
+        pg_rows_ids_call(arena, &SQL_LEDGER_FIND, order_ids, decision->count),
     };
-    metrics_observe(&product_metrics[M_DECISION_BATCH], (int64_t)count);
-    segment.session = pg_begin(backends.pg, calls, 2, decide, NULL);
+    metrics_observe(&product_metrics[M_DECISION_BATCH], (int64_t)decision->count);
+    decision->session = pg_begin(backends.pg, calls, 2, decide, decision);
 }
 
 /* ---- decide ---- */
@@ -109,9 +118,9 @@ static bool is_its_row(const struct pg_rows *rows, size_t row, const struct deci
  * ERR_REJECTED_DATA: the same order with other contents, or unreadable; the consumer isolates and
  * parks it. A row of another order with its id, from before a restore, is none of its own.
  */
-static enum err take_ledger_row(const struct pg_rows *rows, size_t row) {
-    for (size_t i = 0; i < segment.count; i++) {
-        struct decision_item *item = &segment.items[i];
+static enum err take_ledger_row(struct decision *decision, const struct pg_rows *rows, size_t row) {
+    for (size_t i = 0; i < decision->count; i++) {
+        struct decision_item *item = &decision->items[i];
         if (!is_its_row(rows, row, item)) {
             continue;
         }
@@ -130,81 +139,101 @@ static enum err take_ledger_row(const struct pg_rows *rows, size_t row) {
     return ERR_OK;
 }
 
-static enum err decide_stock(struct arena *arena) {
-    size_t levels_count = segment.set.count;
-    struct stock_level *levels = arena_array(arena, levels_count + 1, sizeof(*levels));
-    struct stock_order **orders = arena_array(arena, segment.count, sizeof(*orders));
-    struct stock_order **scratch = arena_array(arena, segment.count, sizeof(*scratch));
+static enum err decide_stock(struct decision *decision) {
+    struct product_set *set = &decision->set;
+    struct arena *arena = decision->arena;
+    struct stock_level *levels = arena_array(arena, set->count + 1, sizeof(*levels));
+    struct stock_order **orders = arena_array(arena, decision->count, sizeof(*orders));
+    struct stock_order **scratch = arena_array(arena, decision->count, sizeof(*scratch));
     if (levels == NULL || orders == NULL || scratch == NULL) {
         return ERR_NO_MEMORY;
     }
-    for (size_t i = 0; i < levels_count; i++) {
-        levels[i].product_id = segment.set.items[i].product.id;
-        levels[i].qty = segment.set.items[i].product.qty;
+    for (size_t i = 0; i < set->count; i++) {
+        levels[i].product_id = set->items[i].product.id;
+        levels[i].qty = set->items[i].product.qty;
     }
-    for (size_t i = 0; i < segment.count; i++) {
-        orders[i] = &segment.items[i].order;
+    for (size_t i = 0; i < decision->count; i++) {
+        orders[i] = &decision->items[i].order;
     }
-    stock_decide(levels, levels_count, orders, segment.count, scratch);
-    for (size_t i = 0; i < levels_count; i++) {
-        segment.set.items[i].changed = levels[i].taken > 0;
-        segment.set.items[i].product.qty = levels[i].qty;
+    stock_decide(levels, set->count, orders, decision->count, scratch);
+    for (size_t i = 0; i < set->count; i++) {
+        set->items[i].changed = levels[i].taken > 0;
+        set->items[i].product.qty = levels[i].qty;
     }
-    for (size_t i = 0; i < segment.count; i++) { /* the last order of a product names its event */
-        struct changed_product *row =
-            product_set_find(&segment.set, segment.items[i].order.product_id);
+    for (size_t i = 0; i < decision->count; i++) { /* the last order of a product names its event */
+        const struct decision_item *item = &decision->items[i];
+        struct changed_product *row = product_set_find(set, item->order.product_id);
         if (row != NULL) {
-            row->trace = segment.items[i].trace;
+            row->trace = item->trace;
+            row->told = row->told || item->order.known; /* its event may be lost */
         }
     }
     return ERR_OK;
 }
 
-static void abandon(enum err err) {
-    pg_rollback(segment.session);
-    consumer_segment_done(segment.consumer, err);
-}
-
-static void ids_arrived(void *ctx, enum err err) {
-    (void)ctx;
-    if (err != ERR_OK) {
-        abandon(err);
-        return;
-    }
-    store_outcomes(consumer_arena(segment.consumer));
-}
-
 static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
-    struct arena *arena = consumer_arena(segment.consumer);
-    (void)ctx;
+    struct decision *decision = ctx;
     if (err != ERR_OK) { /* the session is gone */
-        consumer_segment_done(segment.consumer, err);
+        consumer_segment_done(decision->segment, err);
         return;
     }
-    err = product_set_read(arena, &rows[0], &segment.set);
+    err = product_set_read(decision->arena, &rows[0], &decision->set);
     for (size_t i = 0; err == ERR_OK && i < rows[1].count; i++) {
-        err = take_ledger_row(&rows[1], i);
+        err = take_ledger_row(decision, &rows[1], i);
     }
     if (err == ERR_OK) {
-        err = decide_stock(arena);
+        err = decide_stock(decision);
     }
-    if (err != ERR_OK) { /* there may be no set to count in */
-        abandon(err);
+    if (err != ERR_OK) {
+        pg_rollback(decision->session);
+        consumer_segment_done(decision->segment, err);
         return;
     }
-    segment.event_count = segment.count + product_set_changed_count(&segment.set);
-    segment.events = arena_array(arena, segment.event_count, sizeof(*segment.events));
-    if (segment.events == NULL) {
-        abandon(ERR_NO_MEMORY);
-        return;
-    }
-    store_outcomes(arena);
+    store_outcomes(decision);
+    consumer_segment_passed(decision->segment); /* its products are ours until the commit */
 }
 
 /* ---- store ---- */
 
-static struct teller_event order_event(struct arena *arena, const struct decision_item *item,
-                                       int64_t outbox_id) {
+/* New decisions only: copies and what the ledger has are left out. */
+static struct pg_call ledger_call(const struct decision *decision, size_t new_count) {
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, decision->arena, &SQL_LEDGER_INSERT, "iiittTtT", new_count);
+    for (size_t i = 0; i < decision->count; i++) {
+        const struct decision_item *item = &decision->items[i];
+        if (!item->order.known) {
+            pg_rows_put_int8(&rows, item->order.order_id);
+            pg_rows_put_int8(&rows, item->order.product_id);
+            pg_rows_put_int8(&rows, item->order.quantity);
+            pg_rows_put_text(&rows, str_of(contract_status_name(item->order.status)));
+            pg_rows_put_text(&rows, str_of(contract_reason_name(item->order.reason)));
+            pg_rows_put_time(&rows, decision->now_ms);
+            pg_rows_put_text(&rows, str_of(item->trace.request_id));
+            pg_rows_put_time(&rows, item->order.created_ms);
+        }
+    }
+    return pg_rows_call(&rows);
+}
+
+static void store_outcomes(struct decision *decision) {
+    struct pg_call calls[2];
+    size_t call_count = 0, new_count = 0;
+    for (size_t i = 0; i < decision->count; i++) {
+        new_count += !decision->items[i].order.known;
+    }
+    product_set_finish(&decision->set, decision->now_ms);
+    if (new_count > 0) {
+        calls[call_count++] = ledger_call(decision, new_count);
+    }
+    if (product_set_changed_count(&decision->set) > 0) {
+        calls[call_count++] = product_set_update_call(decision->arena, &decision->set);
+    }
+    pg_commit(decision->session, calls, call_count, committed, decision);
+}
+
+/* ---- tell ---- */
+
+static struct teller_event order_event(struct arena *arena, const struct decision_item *item) {
     struct order_updated updated = {
         .order_id = item->order.order_id,
         .created_ms = item->order.created_ms,
@@ -215,9 +244,7 @@ static struct teller_event order_event(struct arena *arena, const struct decisio
         .updated_ms = item->decided_ms,
         .trace = item->trace,
     };
-    struct teller_event event = { .id = outbox_id,
-                                  .routing_key = KEY_ORDER_UPDATED,
-                                  .trace = item->trace };
+    struct teller_event event = { .routing_key = KEY_ORDER_UPDATED, .trace = item->trace };
     char id[EVENT_ID_BYTES_MAX + 1];
     struct buf body;
     buf_init(&body, 0);
@@ -226,51 +253,26 @@ static struct teller_event order_event(struct arena *arena, const struct decisio
     return event;
 }
 
-/* New decisions only: copies and what the ledger has are left out. */
-static struct pg_call ledger_call(struct arena *arena, size_t new_count) {
-    struct pg_rows_writer rows;
-    pg_rows_begin(&rows, arena, &SQL_LEDGER_INSERT, "iiittTtT", new_count);
-    for (size_t i = 0; i < segment.count; i++) {
-        const struct decision_item *item = &segment.items[i];
-        if (!item->order.known) {
-            pg_rows_put_int8(&rows, item->order.order_id);
-            pg_rows_put_int8(&rows, item->order.product_id);
-            pg_rows_put_int8(&rows, item->order.quantity);
-            pg_rows_put_text(&rows, str_of(contract_status_name(item->order.status)));
-            pg_rows_put_text(&rows, str_of(contract_reason_name(item->order.reason)));
-            pg_rows_put_time(&rows, segment.now_ms);
-            pg_rows_put_text(&rows, str_of(item->trace.request_id));
-            pg_rows_put_time(&rows, item->order.created_ms);
+/* False: no memory; all of it is done again. */
+static bool tell(const struct decision *decision) {
+    struct arena *arena = decision->arena;
+    size_t told = 0, changed = 0;
+    struct teller_event *events =
+        arena_array(arena, decision->count + decision->set.count, sizeof(*events));
+    if (events == NULL) {
+        return false;
+    }
+    for (; told < decision->count; told++) {
+        events[told] = order_event(arena, &decision->items[told]);
+        if (events[told].body.data == NULL) {
+            return false;
         }
     }
-    return pg_rows_call(&rows);
+    changed = product_set_events(arena, &decision->set, events + told);
+    consumer_answer(decision->segment, events, told, true);
+    consumer_answer(decision->segment, events + told, changed, false);
+    return true;
 }
-
-static void store_outcomes(struct arena *arena) {
-    int64_t first_outbox_id = 0;
-    struct pg_call calls[3];
-    size_t call_count = 0, new_count = 0;
-    if (id_block_take(&outbox_ids, segment.event_count, &first_outbox_id) != ERR_OK) {
-        id_block_wait(&outbox_ids, ids_arrived, NULL);
-        return;
-    }
-    for (size_t i = 0; i < segment.count; i++) {
-        segment.events[i] = order_event(arena, &segment.items[i], first_outbox_id + (int64_t)i);
-        new_count += !segment.items[i].order.known;
-    }
-    product_set_finish(arena, &segment.set, segment.now_ms,
-                       first_outbox_id + (int64_t)segment.count, segment.events + segment.count);
-    if (new_count > 0) {
-        calls[call_count++] = ledger_call(arena, new_count);
-    }
-    if (segment.event_count > segment.count) {
-        calls[call_count++] = product_set_update_call(arena, &segment.set);
-    }
-    calls[call_count++] = outbox_insert_call(arena, segment.events, segment.event_count);
-    pg_commit(segment.session, calls, call_count, committed, NULL);
-}
-
-/* ---- tell ---- */
 
 static void count_outcome(const struct decision_item *item) {
     enum product_metric metric = M_ORDERS_DONE;
@@ -293,32 +295,34 @@ static void log_outcome(const struct decision_item *item, uint64_t took_us) {
 }
 
 static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
-    (void)ctx;
+    struct decision *decision = ctx;
     (void)rows;
-    if (err == ERR_TAKEN_ID) {
-        id_block_drop(&outbox_ids);
-    }
     if (err != ERR_OK) {
-        consumer_segment_done(segment.consumer, err);
+        consumer_segment_done(decision->segment, err);
         return;
     }
-    uint64_t took_us = clock_monotonic_us() - segment.started_us;
-    for (size_t i = 0; i < segment.count; i++) {
-        log_outcome(&segment.items[i], took_us);
-        count_outcome(&segment.items[i]);
+    if (!tell(decision)) {
+        consumer_segment_done(decision->segment, ERR_NO_MEMORY);
+        return;
     }
-    outbox_publish(&backends.outbox, segment.events, segment.event_count);
-    product_set_cache(consumer_arena(segment.consumer), &segment.set, cached, NULL);
+    uint64_t took_us = clock_monotonic_us() - decision->started_us;
+    for (size_t i = 0; i < decision->count; i++) {
+        log_outcome(&decision->items[i], took_us);
+        count_outcome(&decision->items[i]);
+    }
+    product_set_cache(decision->arena, &decision->set, cached, decision);
 }
 
 static void cached(void *ctx, enum err err) {
-    (void)ctx;
+    const struct decision *decision = ctx;
     (void)err; /* Redis down costs speed, never an answer */
-    consumer_segment_done(segment.consumer, ERR_OK);
+    consumer_segment_done(decision->segment, ERR_OK);
 }
 
 const struct consumer_options order_created_consumer = {
     .item_bytes = sizeof(struct decision_item),
     .decode = decode,
     .run = lock_products,
+    .row = product_of,
+    .find_locked = &SQL_PRODUCT_LOCKED,
 };

@@ -57,22 +57,29 @@ size_t product_set_changed_count(const struct product_set *set) {
     return changed;
 }
 
-void product_set_finish(struct arena *arena, struct product_set *set, int64_t now_ms,
-                        int64_t first_outbox_id, struct teller_event *ret_events) {
-    size_t next = 0;
+void product_set_finish(struct product_set *set, int64_t now_ms) {
     for (size_t i = 0; i < set->count; i++) {
-        struct changed_product *item = &set->items[i];
-        if (!item->changed) {
-            continue;
+        struct product *product = &set->items[i].product;
+        if (set->items[i].changed) {
+            product->version++;
+            if (now_ms > product->updated_ms) { /* the clock may step back, a product must not */
+                product->updated_ms = now_ms;
+            }
         }
-        item->product.version++;
-        if (now_ms > item->product.updated_ms) { /* the clock may step back, a product must not */
-            item->product.updated_ms = now_ms;
-        }
-        ret_events[next] = product_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->trace,
-                                         first_outbox_id + (int64_t)next);
-        next++;
     }
+}
+
+size_t product_set_events(struct arena *arena, const struct product_set *set,
+                          struct teller_event *ret_events) {
+    size_t count = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct changed_product *item = &set->items[i];
+        if (item->changed || item->told) {
+            ret_events[count++] =
+                product_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->trace, 0);
+        }
+    }
+    return count;
 }
 
 struct pg_call product_set_update_call(struct arena *arena, const struct product_set *set) {

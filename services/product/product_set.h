@@ -20,6 +20,7 @@
 struct changed_product {
     struct product product;
     bool changed;
+    bool told;          /* again, though it has not changed */
     struct trace trace; /* of the last change: who is named in the event */
 };
 
@@ -38,12 +39,14 @@ MUST_CHECK enum err product_set_read(struct arena *arena, const struct pg_rows *
 struct changed_product *product_set_find(const struct product_set *set, int64_t id);
 size_t product_set_changed_count(const struct product_set *set);
 
+/* Raise the version of each changed product, and set its time. */
+void product_set_finish(struct product_set *set, int64_t now_ms);
 /*
- * Raise the version of each changed product, set its time, and build its event; ids from
- * `first_outbox_id` on.
+ * After that: product.updated of each that has changed or is told again; how many. Without memory
+ * for one its body says so. `ret_events` has room for as many as the set has.
  */
-void product_set_finish(struct arena *arena, struct product_set *set, int64_t now_ms,
-                        int64_t first_outbox_id, struct teller_event *ret_events);
+size_t product_set_events(struct arena *arena, const struct product_set *set,
+                          struct teller_event *ret_events);
 /* The UPDATE of all changed products. */
 struct pg_call product_set_update_call(struct arena *arena, const struct product_set *set);
 

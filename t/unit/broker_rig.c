@@ -19,7 +19,9 @@ char batches[512];            /* "[m1 m2][m3]" */
 size_t last_body_length;
 char last_trace[640]; /* "traceparent|tracestate" */
 bool ack_at_once = true;
-const char *park_id; /* park the delivery with this message id */
+const char *park_id, *aside_id; /* park, or set aside, the delivery with this message id */
+struct delivery_batch *last_batch;
+unsigned last_attempts;
 bool is_closed;
 void (*during_state)(enum broker_state state);
 _Atomic unsigned up_count;
@@ -66,10 +68,17 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
         if (park_id != NULL && strcmp(park_id, message->message_id) == 0) {
             broker_park(broker, &deliveries[i], (struct str){ NULL, 0 }, "malformed");
         }
+        last_attempts = deliveries[i].attempts;
+        if (aside_id != NULL && strcmp(aside_id, message->message_id) == 0) {
+            broker_set_aside(broker, &deliveries[i], STR("[7]"), "locked");
+        }
     }
     strncat(batches, "]", sizeof(batches) - strlen(batches) - 1);
+    last_batch = deliveries[0].batch;
+    ck_assert_ptr_nonnull(last_batch);
     if (ack_at_once) {
-        broker_ack_batch(broker, queue);
+        broker_ack(broker, last_batch);
+        broker_next(broker, queue);
     }
 }
 

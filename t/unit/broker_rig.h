@@ -27,8 +27,10 @@ extern char told[64];     /* both in the order they came: U, B, D, and y, n per 
 extern char batches[512]; /* message ids: "[m1 m2][m3]" */
 extern size_t last_body_length;
 extern char last_trace[640];
-extern bool ack_at_once;    /* true unless a test says otherwise */
-extern const char *park_id; /* park the delivery with this message id */
+extern bool ack_at_once;               /* true unless a test says otherwise */
+extern const char *park_id, *aside_id; /* park, or set aside, the one with this message id */
+extern struct delivery_batch *last_batch;
+extern unsigned last_attempts;
 extern bool is_closed;
 extern void (*during_state)(enum broker_state state); /* called inside on_state; may be NULL */
 extern _Atomic unsigned up_count; /* for scripts: how often the loop saw BROKER_UP */

@@ -207,6 +207,17 @@ static bool read_frame(struct fake_connection *connection, struct frame *frame) 
 
 /* ---- set-up ---- */
 
+static void note_line(struct fake_server *server, const char *line) {
+    size_t length = strlen(server->trace);
+    snprintf(server->trace + length, sizeof(server->trace) - length, "%s\n", line);
+}
+
+static void note_number(struct fake_server *server, const char *what, int number) {
+    char line[64];
+    snprintf(line, sizeof(line), "%s %d", what, number);
+    note_line(server, line);
+}
+
 static void note(struct fake_server *server, const char *what, const unsigned char *from,
                  size_t names) {
     char line[1024];
@@ -216,8 +227,7 @@ static void note(struct fake_server *server, const char *what, const unsigned ch
         from = get_short(from, text);
         used += (size_t)snprintf(line + used, sizeof(line) - used, " %s", text);
     }
-    size_t length = strlen(server->trace);
-    snprintf(server->trace + length, sizeof(server->trace) - length, "%s\n", line);
+    note_line(server, line);
 }
 
 static void start(struct fake_connection *connection) {
@@ -284,7 +294,9 @@ static void on_queue_declare(struct fake_connection *connection, const struct fr
     }
     if (memmem(frame->payload, frame->length, "x-dead-letter-routing-key", 25) != NULL) {
         char dlq[300];
-        snprintf(dlq, sizeof(dlq), "%s.dlq", name);
+        const char *suffix = strstr(name, ".retry"); /* that queue's are the other's */
+        size_t length = suffix == NULL ? strlen(name) : (size_t)(suffix - name);
+        snprintf(dlq, sizeof(dlq), "%.*s.dlq", (int)length, name);
         ck_assert(memmem(frame->payload, frame->length, dlq, strlen(dlq)) != NULL);
         ck_assert(memmem(frame->payload, frame->length, "x-dead-letter-exchange", 22) != NULL);
         note(server, "dead-letters", arguments, 1);
@@ -330,7 +342,10 @@ static bool answer(struct fake_connection *connection, const struct frame *frame
         note(connection->server, "queue.bind", frame->payload + 6, 3);
         writer = method(QUEUE_BIND_OK);
         break;
-    case BASIC_QOS: writer = method(BASIC_QOS_OK); break;
+    case BASIC_QOS:
+        note_number(connection->server, "basic.qos", frame->payload[8] << 8 | frame->payload[9]);
+        writer = method(BASIC_QOS_OK);
+        break;
     case CONFIRM_SELECT: writer = method(CONFIRM_SELECT_OK); break;
     case BASIC_CONSUME:
         note(connection->server, "basic.consume", frame->payload + 6, 1);

@@ -41,5 +41,7 @@ void fake_backends_consume(struct consumer *consumer, const struct consumer_opti
     full.backoff_base_ms = 50;
     full.backoff_cap_ms = 2000;
     full.ctx = consumer;
-    ck_assert_int_eq(consumer_open(consumer, backends.loop, &full), ERR_OK);
+    full.pg = &fake_pg;
+    full.telling = backends_telling();
+    ck_assert_int_eq(consumer_open(consumer, backends.loop, &fake_broker, &full), ERR_OK);
 }

@@ -73,17 +73,60 @@ enum err broker_publish(struct broker *broker, const struct broker_message *mess
     return ERR_OK;
 }
 
-void broker_ack_batch(struct broker *broker, size_t queue) {
-    ck_assert_uint_lt(queue, BROKER_QUEUES_MAX);
-    broker->acks[queue]++;
+void fake_broker_fates(bool confirmed,
+                       void (*fn)(const uint64_t *cookies, size_t count, bool confirmed)) {
+    while (fake_broker.reported < fake_broker.published) {
+        fn(&fake_broker.messages[fake_broker.reported++].cookie, 1, confirmed);
+    }
+}
+
+struct broker_delivery *fake_batch(size_t queue, struct broker_delivery *deliveries, size_t count) {
+    ck_assert_uint_lt(fake_broker.batch_count, FAKE_BROKER_MESSAGES_MAX);
+    struct delivery_batch *batch = &fake_broker.batches[fake_broker.batch_count++];
+    batch->queue = queue;
+    for (size_t i = 0; i < count; i++) {
+        deliveries[i].batch = batch;
+        deliveries[i].queue = queue;
+    }
+    return deliveries;
+}
+
+void broker_next(struct broker *broker, size_t queue) {
+    broker->asked[queue]++;
+}
+
+static void end(struct delivery_batch *batch, size_t *count) {
+    ck_assert(!batch->ended);
+    batch->ended = true;
+    count[batch->queue]++;
+}
+
+void broker_ack(struct broker *broker, struct delivery_batch *batch) {
+    end(batch, broker->acks);
+}
+
+void broker_return(struct broker *broker, struct delivery_batch *batch) {
+    end(batch, broker->returns);
+}
+
+static void write_down(struct fake_copy *copies, size_t *count,
+                       const struct broker_delivery *delivery, struct str body,
+                       const char *reason) {
+    ck_assert_uint_lt(*count, FAKE_BROKER_MESSAGES_MAX);
+    ck_assert(!delivery->batch->ended);
+    struct fake_copy *copy = &copies[(*count)++];
+    copy->delivery = delivery;
+    snprintf(copy->body, sizeof(copy->body), "%.*s", (int)body.len,
+             body.data == NULL ? "" : body.data);
+    snprintf(copy->reason, sizeof(copy->reason), "%s", reason);
 }
 
 void broker_park(struct broker *broker, const struct broker_delivery *delivery, struct str body,
                  const char *reason) {
-    ck_assert_uint_lt(broker->parked_count, FAKE_BROKER_MESSAGES_MAX);
-    struct fake_parked *parked = &broker->parked[broker->parked_count++];
-    parked->delivery = delivery;
-    snprintf(parked->body, sizeof(parked->body), "%.*s", (int)body.len,
-             body.data == NULL ? "" : body.data);
-    snprintf(parked->reason, sizeof(parked->reason), "%s", reason);
+    write_down(broker->parked, &broker->parked_count, delivery, body, reason);
+}
+
+void broker_set_aside(struct broker *broker, const struct broker_delivery *delivery,
+                      struct str body, const char *reason) {
+    write_down(broker->aside, &broker->aside_count, delivery, body, reason);
 }

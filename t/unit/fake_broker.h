@@ -16,10 +16,15 @@ struct fake_message {
     uint64_t cookie;
 };
 
-struct fake_parked {
+struct fake_copy {
     const struct broker_delivery *delivery;
     char body[256]; /* "" when it is the delivery's */
     char reason[128];
+};
+
+struct delivery_batch {
+    size_t queue;
+    bool ended; /* acknowledged or returned */
 };
 
 struct broker {
@@ -28,9 +33,16 @@ struct broker {
     size_t publish_ok_left; /* so many succeed before publish_err */
     struct fake_message messages[FAKE_BROKER_MESSAGES_MAX];
     size_t published;
-    struct fake_parked parked[FAKE_BROKER_MESSAGES_MAX];
+    size_t reported; /* of these: their fates are known */
+    struct fake_copy parked[FAKE_BROKER_MESSAGES_MAX];
     size_t parked_count;
+    struct fake_copy aside[FAKE_BROKER_MESSAGES_MAX];
+    size_t aside_count;
+    struct delivery_batch batches[FAKE_BROKER_MESSAGES_MAX];
+    size_t batch_count;
     size_t acks[BROKER_QUEUES_MAX]; /* batches */
+    size_t returns[BROKER_QUEUES_MAX];
+    size_t asked[BROKER_QUEUES_MAX]; /* broker_next() */
     bool consuming;
 };
 
@@ -43,7 +55,13 @@ uint64_t fake_broker_cookie(const char *event_id);
 /* How often `part` occurs in what was published. */
 size_t fake_broker_count(const char *part);
 
-/* A delivery of queue 0 with this id and body, both kept by the caller. */
+/* The fate of all that was published since the last call, to on_published. */
+void fake_broker_fates(bool confirmed,
+                       void (*fn)(const uint64_t *cookies, size_t count, bool confirmed));
+
+/* A delivery with this id and body, both kept by the caller. */
 struct broker_delivery fake_delivery(const char *message_id, const char *body);
+/* These deliveries, as a batch of `queue`. */
+struct broker_delivery *fake_batch(size_t queue, struct broker_delivery *deliveries, size_t count);
 
 #endif

@@ -13,7 +13,8 @@
 static void on_wakeup(void *ctx);      /* a thread has news: state, fates, batches, its end */
 static void on_wake_task(void *ctx);   /* end of the tick: the threads have work            */
 static void on_close_timer(void *ctx); /* the close deadline                                */
-static void finish_batch(struct broker *broker, size_t queue);
+static void end_batch(struct broker *broker, size_t queue, struct delivery_batch *batch);
+static void give_back(struct broker *broker, size_t queue, struct delivery_batch *batch);
 static void continue_close(struct broker *broker);
 
 /* ---- open ---- */
@@ -86,6 +87,9 @@ enum err broker_open(struct loop *loop, const struct broker_options *options,
     broker->options = *options;
     broker->callbacks = *callbacks;
     broker->ctx = ctx;
+    for (size_t i = 0; i < BROKER_QUEUES_MAX; i++) {
+        list_init(&broker->held[i]);
+    }
     broker->outstanding_max = options->publish_queue_max + options->publish_inflight_max;
     loop_task_init(&broker->wake_task, on_wake_task, broker);
     loop_timer_init(&broker->close_timer, on_close_timer, broker);
@@ -105,6 +109,9 @@ void broker_free(struct broker *broker) {
         return;
     }
     broker_publisher_done(&broker->publisher);
+    for (size_t i = 0; i < BROKER_QUEUES_MAX; i++) {
+        queue_batches_destroy(&broker->held[i]);
+    }
     broker_consumer_done(&broker->consumer);
     loop_wakeup_close(broker->loop, &broker->wakeup);
     loop_timer_stop(broker->loop, &broker->close_timer);
@@ -171,7 +178,6 @@ enum err broker_publish(struct broker *broker, const struct broker_message *mess
         .message = *message,
         .cookie = cookie,
         .queued_us = clock_monotonic_us(),
-        .park_queue = BROKER_NO_PARK,
     };
     bool was_empty = false;
     enum err err = queue_put(&broker->publisher.sendq, &item, &was_empty);
@@ -204,20 +210,22 @@ static void report_state(struct broker *broker) {
     }
 }
 
-static void report_parks(struct broker *broker) {
+/* What became of copies; a batch that waits for nothing any more goes back. */
+static void report_copies(struct broker *broker) {
     for (size_t queue = 0; queue < broker->consumer.queue_count; queue++) {
-        size_t failed = broker->fates.parks[queue][false];
-        size_t parked = broker->fates.parks[queue][true];
-        struct held_batch *held = &broker->held[queue];
-        if (failed + parked == 0) {
-            continue;
-        }
-        assert(held->batch != NULL && held->parks_pending >= failed + parked);
-        held->parks_pending -= failed + parked;
-        held->park_failed = held->park_failed || failed > 0;
-        metrics_add(&broker_metrics[M_PARKED], (int64_t)parked);
-        if (held->acknowledged && held->parks_pending == 0) {
-            finish_batch(broker, queue);
+        struct list *held = &broker->held[queue], *next;
+        for (struct list *node = held->next; node != held; node = next) {
+            struct delivery_batch *batch = CONTAINER_OF(node, struct delivery_batch, node);
+            size_t counts[2];
+            next = node->next;
+            if (batch->copies_pending == 0) {
+                continue;
+            }
+            queue_copies_take(&broker->publisher.fates, batch, counts);
+            assert(batch->copies_pending >= counts[false] + counts[true]);
+            batch->copies_pending -= counts[false] + counts[true];
+            batch->failed = batch->failed || counts[false] > 0;
+            give_back(broker, queue, batch);
         }
     }
 }
@@ -230,7 +238,7 @@ static void report_fates(struct broker *broker) {
             broker->callbacks.on_published(broker->ctx, list->cookies, list->count, confirmed != 0);
         }
     }
-    report_parks(broker);
+    report_copies(broker);
 }
 
 /*
@@ -244,20 +252,34 @@ static void report_news(struct broker *broker) {
     report_fates(broker);
 }
 
-/* ---- parking: a copy of what can never succeed, and the reason, for the dead letters ---- */
+/* ---- copies: dead letters for what can never succeed, retry queues for what can later ---- */
 
 enum {
-    OUR_HEADERS = 3,
+    OUR_HEADERS = 4,
     HEADERS_MAX = 64,         /* of the original, kept; the rest is left out */
     PROPERTIES_BYTES = 65536, /* encoded; less when the broker's frames are smaller */
     REASON_BYTES_MAX = 255,
     POOL_PAGE_BYTES = 4096,
 };
 
+struct copy {
+    const struct broker_queue *queue; /* of the delivery */
+    const char *suffix;               /* of the queue that it is for */
+    struct delivery_batch *batch;
+    const struct broker_message *message;
+    const struct delivery_origin *origin;
+    const char *reason;
+    unsigned attempts; /* 0: not said */
+};
+
 /* Replaced by ours, or with a meaning to the broker that the copy must not have. */
 static bool is_dropped_header(amqp_bytes_t key) {
-    static const char *const names[] = { "x-prodorder-reason", "x-prodorder-queue",
-                                         "x-prodorder-time", "CC", "BCC" };
+    static const char *const names[] = { "x-prodorder-reason",
+                                         "x-prodorder-queue",
+                                         "x-prodorder-time",
+                                         BROKER_ATTEMPTS_HEADER,
+                                         "CC",
+                                         "BCC" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (key.len == strlen(names[i]) && memcmp(key.bytes, names[i], key.len) == 0) {
             return true;
@@ -297,38 +319,40 @@ static int encode_copy(amqp_basic_properties_t *properties, amqp_table_t headers
 /*
  * The encoded property list in `out`; its length, or -1. What is too large loses headers of the
  * original, the last first: without them any message fits into AMQP's smallest frame, with at most
- * eight short strings of its own and our three headers.
+ * eight short strings of its own and our four headers.
  */
-static int make_properties(amqp_pool_t *pool, const char *queue,
-                           const struct delivery_origin *origin, const char *reason,
-                           amqp_bytes_t out) {
+static int make_properties(amqp_pool_t *pool, const struct copy *copy, amqp_bytes_t out) {
     void *decoded = NULL;
-    amqp_bytes_t raw = { origin->properties_length, (void *)(uintptr_t)origin->properties };
+    amqp_bytes_t raw = { copy->origin->properties_length,
+                         (void *)(uintptr_t)copy->origin->properties };
     if (amqp_decode_properties(AMQP_BASIC_CLASS, pool, raw, &decoded) != AMQP_STATUS_OK) {
         return -1; /* decoded before, when it came: no memory */
     }
-    char now[CLOCK_RFC3339_BYTES];
+    char now[CLOCK_RFC3339_BYTES], attempts[16];
     clock_format_rfc3339(clock_unix_ms(), now);
+    snprintf(attempts, sizeof(attempts), "%u", copy->attempts);
     amqp_table_entry_t entries[HEADERS_MAX + OUR_HEADERS];
     amqp_table_t headers = { 0, entries };
-    add_header(&headers, "x-prodorder-reason", reason);
-    add_header(&headers, "x-prodorder-queue", queue);
+    add_header(&headers, "x-prodorder-reason", copy->reason);
+    add_header(&headers, "x-prodorder-queue", copy->queue->name);
     add_header(&headers, "x-prodorder-time", now);
+    if (copy->attempts > 0) {
+        add_header(&headers, BROKER_ATTEMPTS_HEADER, attempts);
+    }
+    int ours = headers.num_entries;
     copy_headers(&headers, decoded);
     int length = encode_copy(decoded, headers, out);
-    while (length < 0 && headers.num_entries > OUR_HEADERS) {
+    while (length < 0 && headers.num_entries > ours) {
         headers.num_entries--;
         length = encode_copy(decoded, headers, out);
     }
     return length;
 }
 
-/* Queue the copy of a delivery. ERR_UNAVAILABLE, ERR_NO_MEMORY, ERR_BUSY. */
-static enum err park_send(struct broker *broker, size_t queue, const struct broker_message *message,
-                          const struct delivery_origin *origin, const char *reason) {
-    const char *name = broker->options.queues[queue].name;
-    char dlq[BROKER_ROUTING_KEY_BYTES_MAX + 1];
-    snprintf(dlq, sizeof(dlq), "%s.dlq", name);
+/* ERR_UNAVAILABLE, ERR_NO_MEMORY, ERR_BUSY. */
+static enum err queue_copy(struct broker *broker, const struct copy *copy) {
+    char to[TOPOLOGY_NAME_BYTES];
+    topology_companion(copy->queue, copy->suffix, to);
     char *properties = malloc(PROPERTIES_BYTES);
     if (properties == NULL) {
         return ERR_NO_MEMORY;
@@ -337,15 +361,15 @@ static enum err park_send(struct broker *broker, size_t queue, const struct brok
     init_amqp_pool(&pool, POOL_PAGE_BYTES);
     size_t bytes_max = broker->publisher.properties_bytes_max;
     amqp_bytes_t room = { bytes_max < PROPERTIES_BYTES ? bytes_max : PROPERTIES_BYTES, properties };
-    int length = make_properties(&pool, name, origin, reason, room);
+    int length = make_properties(&pool, copy, room);
     struct send_item item = {
-        .message = *message,
+        .message = *copy->message,
         .properties = properties,
         .properties_length = length < 0 ? 0 : (size_t)length,
         .queued_us = clock_monotonic_us(),
-        .park_queue = (uint8_t)queue,
+        .copied_from = copy->batch,
     };
-    item.message.routing_key = dlq;
+    item.message.routing_key = to;
     bool was_empty = false;
     enum err err =
         length < 0 ? ERR_NO_MEMORY : queue_put(&broker->publisher.sendq, &item, &was_empty);
@@ -354,33 +378,69 @@ static enum err park_send(struct broker *broker, size_t queue, const struct brok
     return err;
 }
 
-/* Why a delivery is parked is logged by who decides it; here only that it did not work. */
-static void park_one(struct broker *broker, size_t queue, const struct broker_message *message,
-                     const struct delivery_origin *origin, const char *reason) {
-    struct held_batch *held = &broker->held[queue];
-    enum err err = park_send(broker, queue, message, origin, reason);
+/* Why there is a copy is logged by who decides it; here only that it did not work. */
+static void send_copy(struct broker *broker, const struct copy *copy) {
+    enum err err = queue_copy(broker, copy);
     if (err == ERR_OK) {
-        held->parks_pending++;
+        copy->batch->copies_pending++;
         wake_publisher(broker);
         return;
     }
-    held->park_failed = true;
-    log_warn("delivery not parked, it comes again",
-             LOG_STR("queue", broker->options.queues[queue].name),
-             LOG_STR("messageId", message->message_id), LOG_STR("reason", err_name(err)));
+    copy->batch->failed = true;
+    log_warn("delivery not copied, it comes again", LOG_STR("queue", copy->queue->name),
+             LOG_STR("messageId", copy->message->message_id), LOG_STR("reason", err_name(err)));
 }
 
-static void park_oversized(struct broker *broker, size_t queue) {
-    struct list *oversized = &broker->held[queue].batch->oversized;
+static void park_oversized(struct broker *broker, size_t queue, struct delivery_batch *batch) {
+    struct list *oversized = &batch->oversized;
     for (struct list *node = oversized->next; node != oversized; node = node->next) {
         struct oversized *one = CONTAINER_OF(node, struct oversized, node);
-        log_error("delivery too large, parked",
-                  LOG_STR("queue", broker->options.queues[queue].name),
+        struct copy copy = { .queue = &broker->options.queues[queue],
+                             .suffix = BROKER_DLQ_SUFFIX,
+                             .batch = batch,
+                             .message = &one->message,
+                             .origin = &one->origin,
+                             .reason = "too_large" };
+        log_error("delivery too large, parked", LOG_STR("queue", copy.queue->name),
                   LOG_STR("messageId", one->message.message_id),
                   LOG_STR("requestId", one->message.trace.request_id),
                   LOG_INT("bodyBytes", one->message.body_length));
-        park_one(broker, queue, &one->message, &one->origin, "too_large");
+        metrics_add(&broker_metrics[M_PARKED], 1);
+        send_copy(broker, &copy);
     }
+}
+
+static void copy_delivery(struct broker *broker, const struct broker_delivery *delivery,
+                          struct str body, struct copy *copy) {
+    struct delivery_batch *batch = delivery->batch;
+    struct broker_message message = delivery->message;
+    assert(delivery >= batch->deliveries && delivery < batch->deliveries + batch->count);
+    assert(!batch->ended);
+    if (body.data != NULL) {
+        message.body = body.data;
+        message.body_length = body.len;
+    }
+    copy->queue = &broker->options.queues[delivery->queue];
+    copy->batch = batch;
+    copy->message = &message;
+    copy->origin = &batch->origins[delivery - batch->deliveries];
+    send_copy(broker, copy);
+}
+
+void broker_park(struct broker *broker, const struct broker_delivery *delivery, struct str body,
+                 const char *reason) {
+    struct copy copy = { .suffix = BROKER_DLQ_SUFFIX, .reason = reason };
+    metrics_add(&broker_metrics[M_PARKED], 1);
+    copy_delivery(broker, delivery, body, &copy);
+}
+
+void broker_set_aside(struct broker *broker, const struct broker_delivery *delivery,
+                      struct str body, const char *reason) {
+    struct copy copy = { .suffix = BROKER_RETRY_SUFFIX,
+                         .reason = reason,
+                         .attempts = delivery->attempts + 1 };
+    metrics_add(&broker_metrics[M_SET_ASIDE], 1);
+    copy_delivery(broker, delivery, body, &copy);
 }
 
 /* ---- news from the threads ---- */
@@ -390,10 +450,11 @@ static void take_batch(struct broker *broker, size_t queue) {
     if (batch == NULL) {
         return;
     }
-    broker->held[queue] = (struct held_batch){ .batch = batch };
-    park_oversized(broker, queue);
+    list_append(&broker->held[queue], &batch->node);
+    park_oversized(broker, queue, batch);
     if (batch->count == 0) {
-        broker_ack_batch(broker, queue);
+        end_batch(broker, queue, batch);
+        broker_next(broker, queue);
         return;
     }
     metrics_observe(&broker_metrics[M_BATCH_SIZE], (int64_t)batch->count);
@@ -413,45 +474,46 @@ static void on_wakeup(void *ctx) {
 
 /* ---- deliveries ---- */
 
-static void finish_batch(struct broker *broker, size_t queue) {
-    struct held_batch *held = &broker->held[queue];
-    if (held->park_failed) {
-        broker->consumer.recycle_epoch = held->batch->epoch;
+/*
+ * After the first one of a connection that must come again, nothing of it may be acknowledged: it
+ * might cover that one.
+ */
+static void give_back(struct broker *broker, size_t queue, struct delivery_batch *batch) {
+    if (!batch->ended || batch->copies_pending > 0) {
+        return;
     }
-    queue_batch_release(&broker->consumer.queues[queue].handover, !held->park_failed);
-    *held = (struct held_batch){ .batch = NULL };
+    if (batch->failed) {
+        broker->consumer.recycle_epoch = batch->epoch;
+    }
+    batch->acknowledge = batch->epoch != broker->consumer.recycle_epoch;
+    batch->is_oldest = broker->held[queue].next == &batch->node;
+    list_remove(&batch->node);
+    queue_batch_release(&broker->consumer.queues[queue].handover, batch);
     wake_consumer(broker);
 }
 
-void broker_ack_batch(struct broker *broker, size_t queue) {
+static void end_batch(struct broker *broker, size_t queue, struct delivery_batch *batch) {
+    assert(!batch->ended);
+    batch->ended = true;
+    give_back(broker, queue, batch);
+}
+
+void broker_next(struct broker *broker, size_t queue) {
     assert(queue < broker->consumer.queue_count);
-    struct held_batch *held = &broker->held[queue];
-    assert(held->batch != NULL && !held->acknowledged);
-    held->acknowledged = true;
-    if (held->parks_pending == 0) {
-        finish_batch(broker, queue);
-    }
+    queue_batch_want(&broker->consumer.queues[queue].handover);
+    wake_consumer(broker);
 }
 
-void broker_park(struct broker *broker, const struct broker_delivery *delivery, struct str body,
-                 const char *reason) {
-    assert(delivery->queue < broker->consumer.queue_count);
-    struct delivery_batch *batch = broker->held[delivery->queue].batch;
-    assert(batch != NULL && delivery >= batch->deliveries &&
-           delivery < batch->deliveries + batch->count);
-    size_t index = (size_t)(delivery - batch->deliveries);
-    struct broker_message message = delivery->message;
-    if (body.data != NULL) {
-        message.body = body.data;
-        message.body_length = body.len;
-    }
-    park_one(broker, delivery->queue, &message, &batch->origins[index], reason);
+void broker_ack(struct broker *broker, struct delivery_batch *batch) {
+    end_batch(broker, batch->deliveries[0].queue, batch);
 }
 
-/*
- * ---- close: acknowledgements that wait for a parked copy, then the consumer, then the publisher
- * ----
- */
+void broker_return(struct broker *broker, struct delivery_batch *batch) {
+    batch->failed = true;
+    end_batch(broker, batch->deliveries[0].queue, batch);
+}
+
+/* ---- close: acknowledgements that wait for a copy, then the consumer, then the publisher ---- */
 
 void broker_close(struct broker *broker, uint32_t deadline_ms, loop_fn *on_closed, void *ctx) {
     assert(!broker->closing);
@@ -463,7 +525,7 @@ void broker_close(struct broker *broker, uint32_t deadline_ms, loop_fn *on_close
     loop_wakeup_signal(&broker->wakeup); /* on_closed never comes from within this call */
 }
 
-/* Connecting, and waiting for a parked copy's confirm, do not look at the deadline themselves. */
+/* Connecting, and waiting for a copy's confirm, do not look at the deadline themselves. */
 static void on_close_timer(void *ctx) {
     struct broker *broker = ctx;
     broker->close_expired = true;
@@ -472,10 +534,13 @@ static void on_close_timer(void *ctx) {
     loop_wakeup_signal(&broker->wakeup);
 }
 
-static bool acks_wait_for_parks(const struct broker *broker) {
+static bool acks_wait_for_copies(const struct broker *broker) {
     for (size_t queue = 0; queue < broker->consumer.queue_count; queue++) {
-        if (broker->held[queue].acknowledged) {
-            return true;
+        const struct list *held = &broker->held[queue];
+        for (const struct list *node = held->next; node != held; node = node->next) {
+            if (CONTAINER_OF(node, struct delivery_batch, node)->ended) {
+                return true;
+            }
         }
     }
     return false;
@@ -491,7 +556,7 @@ static void close_thread(struct broker *broker, struct broker_thread *thread) {
 }
 
 static void continue_close(struct broker *broker) {
-    if (acks_wait_for_parks(broker) && !broker->close_expired) {
+    if (acks_wait_for_copies(broker) && !broker->close_expired) {
         return;
     }
     close_thread(broker, &broker->consumer.thread);

@@ -26,19 +26,32 @@
 #include <stdint.h>
 
 struct broker;
+struct delivery_batch;
 
+/*
+ * A queue, with its dead-letter queue "<name>.dlq". One that is named "<retry_of>.retry" is where
+ * the events of queue `retry_of` come again that were set aside; its dead letters go to that
+ * one's.
+ */
 struct broker_queue {
     const char *name;            /* "order.created.product-service" */
     const char *routing_keys[4]; /* bound to the exchange with these; NULL ends the list */
+    const char *retry_of;        /* or NULL */
 };
 
+#define BROKER_RETRY_SUFFIX ".retry"
+#define BROKER_DLQ_SUFFIX ".dlq"
+#define BROKER_ATTEMPTS_HEADER "x-prodorder-attempts" /* a decimal number */
+
 enum {
-    BROKER_QUEUES_MAX = 4,
+    BROKER_QUEUES_MAX = 8, /* consumed; and as many declared for others */
     BROKER_ROUTING_KEY_BYTES_MAX = 255,
     BROKER_ID_BYTES_MAX = 128,
     BROKER_BODY_BYTES_MAX = 1024 * 1024,
     BROKER_CONTENT_TYPE_BYTES_MAX = 255,
-    BROKER_QUEUED_BYTES_MAX = 64 * 1024 * 1024, /* of all messages waiting to be sent */
+    BROKER_QUEUED_BYTES_MAX = 16 * 1024 * 1024,  /* of all messages waiting to be sent */
+    BROKER_IN_HAND_BYTES_MAX = 16 * 1024 * 1024, /* of a queue's deliveries that are outstanding */
+    BROKER_ATTEMPTS_MAX = 1000000,               /* then it is counted anew */
     /* a larger delivery is dead-lettered by the broker itself */
     BROKER_PARK_BODY_BYTES_MAX = 2 * 1024 * 1024,
 };
@@ -61,9 +74,11 @@ struct broker_message {
 };
 
 struct broker_delivery {
-    struct broker_message message; /* valid until broker_ack_batch(); an id over its limit is "" */
+    struct broker_message message; /* valid until broker_ack(); an id over its limit is "" */
+    struct delivery_batch *batch;  /* that it came with */
     size_t queue;                  /* index into options.queues */
     uint64_t tag;                  /* opaque: holds the connection's epoch too */
+    unsigned attempts;             /* how often it was set aside */
     bool redelivered;
 };
 
@@ -78,11 +93,10 @@ struct broker_callbacks {
      */
     void (*on_published)(void *ctx, const uint64_t *cookies, size_t count, bool confirmed);
     /*
-     * A batch of deliveries, in arrival order, all of queue `queue`. The array and its messages
-     * stay valid until broker_ack_batch(). At most one batch per queue is handed over at a time,
-     * the next one after that call: what arrives meanwhile is the next batch (at most `batch_max`).
-     * A body of more than BROKER_BODY_BYTES_MAX is never handed over: it is parked with the reason
-     * "too_large".
+     * A batch of deliveries, at least one, in arrival order, all of queue `queue`. The array and
+     * its messages stay valid until broker_ack() or broker_return(). The next batch of the queue is
+     * handed over after broker_next(): what arrives meanwhile (at most `batch_max`). A body of more
+     * than BROKER_BODY_BYTES_MAX is never handed over: it is parked with the reason "too_large".
      */
     void (*on_deliveries)(void *ctx, size_t queue, struct broker_delivery *deliveries,
                           size_t count);
@@ -129,21 +143,33 @@ bool broker_is_consuming(const struct broker *broker);
 MUST_CHECK enum err broker_publish(struct broker *broker, const struct broker_message *message,
                                    uint64_t cookie);
 
+/* `queue` (index into options.queues) may hand over its next batch. Not during on_deliveries. */
+void broker_next(struct broker *broker, size_t queue);
 /*
- * Acknowledge the whole batch of `queue` (index into options.queues) that on_deliveries handed
- * over, and give its memory back; the next batch may follow. Call it at most once for each batch.
- * Not acknowledging for long is allowed: it holds back this queue only.
+ * Acknowledge a batch and give its memory back: once for each, in any order. Not acknowledging for
+ * long is allowed: what is outstanding counts against the queue's prefetch only.
  */
-void broker_ack_batch(struct broker *broker, size_t queue);
+void broker_ack(struct broker *broker, struct delivery_batch *batch);
 /*
- * Publish a delivery of the current batch, or one event of it as `body`, to "<queue>.dlq" (default
- * exchange; the delivery's properties and headers, and x-prodorder-reason, x-prodorder-queue,
- * x-prodorder-time). `body` is copied; .data NULL: the delivery's. It is acknowledged with
- * its batch, but only after the copy is confirmed: broker_ack_batch() waits for it. If the copy
- * fails, the consuming connection is recycled so that the batch comes again. `reason` is copied.
+ * Give a batch back so that it comes again, and with it all that is outstanding: the consuming
+ * connection is recycled.
+ */
+void broker_return(struct broker *broker, struct delivery_batch *batch);
+/*
+ * Publish a delivery of a batch in hand, or one event of it as `body`, to its dead-letter queue
+ * (default exchange; the delivery's properties and headers, and x-prodorder-reason,
+ * x-prodorder-queue, x-prodorder-time). `body` is copied; .data NULL: the delivery's. It is
+ * acknowledged with its batch, but only after the copy is confirmed: broker_ack() waits for it. If
+ * the copy fails, the batch comes again as after broker_return(). `reason` is copied.
  */
 void broker_park(struct broker *broker, const struct broker_delivery *delivery, struct str body,
                  const char *reason);
+/*
+ * The same, but to its retry queue, which must be among options.queues: it comes again from there,
+ * alone, with one attempt more (x-prodorder-attempts).
+ */
+void broker_set_aside(struct broker *broker, const struct broker_delivery *delivery,
+                      struct str body, const char *reason);
 
 /*
  * Drain: hand over nothing more, refuse new messages, send what is queued, wait for confirms, and

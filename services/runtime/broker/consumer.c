@@ -8,17 +8,25 @@
  */
 #include "private.h"
 
+#include "base/decimal.h"
 #include "runtime/telemetry/log.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_CONSUMER_CHANNEL = LINK_CHANNEL + 1, TAG_EPOCH_SHIFT = 48 };
+enum {
+    FIRST_CONSUMER_CHANNEL = LINK_CHANNEL + 1,
+    TAG_EPOCH_SHIFT = 48,
+    LARGE_PREFETCH =
+        8, /* of a queue whose deliveries are so large that the usual one is too many */
+};
+
+static const uint64_t TAG_MASK = ((uint64_t)1 << TAG_EPOCH_SHIFT) - 1;
 
 static enum err session(struct broker_thread *thread); /* while connected                         */
 static void lost(struct broker_thread *thread);        /* what the loop has not taken comes again */
 static enum err open_channels(struct broker_consumer *consumer);
-static enum err collect_released(struct broker_consumer *consumer);
+static enum err collect_released(struct broker_consumer *consumer, size_t index);
 static enum err on_frame(void *ctx, const amqp_frame_t *frame);
 static void offer_batches(struct broker_consumer *consumer);
 
@@ -40,6 +48,7 @@ enum err broker_consumer_init(struct broker_consumer *consumer, struct broker *b
         queue_handover_init(&consumer->queues[i].handover);
         list_init(&consumer->queues[i].ready);
         list_init(&consumer->queues[i].free);
+        consumer->queues[i].prefetch = broker->options.prefetch;
     }
     while (consumer->queue_count < BROKER_QUEUES_MAX &&
            broker->options.queues[consumer->queue_count].name != NULL) {
@@ -48,23 +57,15 @@ enum err broker_consumer_init(struct broker_consumer *consumer, struct broker *b
     return err;
 }
 
-static void destroy_batches(struct list *batches) {
-    struct list *node;
-    while ((node = list_take_first(batches)) != NULL) {
-        queue_batch_destroy(CONTAINER_OF(node, struct delivery_batch, node));
-    }
-}
-
 void broker_consumer_done(struct broker_consumer *consumer) {
     bool initialised = consumer->thread.broker != NULL;
     broker_thread_done(&consumer->thread);
     for (size_t i = 0; initialised && i < BROKER_QUEUES_MAX; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
-        if (queue->handover.state != HANDOVER_IDLE) {
-            queue_batch_destroy(queue->handover.batch);
-        }
-        destroy_batches(&queue->ready);
-        destroy_batches(&queue->free);
+        queue_batch_destroy(queue->handover.offered);
+        queue_batches_destroy(&queue->handover.released);
+        queue_batches_destroy(&queue->ready);
+        queue_batches_destroy(&queue->free);
         queue_handover_done(&queue->handover);
     }
 }
@@ -73,6 +74,7 @@ void broker_consumer_done(struct broker_consumer *consumer) {
 
 static void recycle_batch(struct broker_consumer_queue *queue, struct delivery_batch *batch) {
     list_remove(&batch->node);
+    queue->bytes -= batch->bytes;
     queue_batch_reset(batch, 0);
     list_append(&queue->free, &batch->node);
 }
@@ -113,11 +115,11 @@ static struct delivery_batch *batch_to_fill(struct broker_consumer *consumer,
     return batch;
 }
 
-/* One batch of each queue whose last one came back. Not while a delivery is half copied into it. */
+/* One batch of each queue that the loop wants; not while a delivery is half copied into it. */
 static void offer_batches(struct broker_consumer *consumer) {
     for (size_t i = 0; i < consumer->queue_count && !consumer->thread.owner.closing; i++) {
         struct broker_consumer_queue *queue = &consumer->queues[i];
-        if (list_is_empty(&queue->ready) || !queue_handover_is_idle(&queue->handover)) {
+        if (list_is_empty(&queue->ready) || !queue_batch_is_wanted(&queue->handover)) {
             continue;
         }
         struct delivery_batch *batch = CONTAINER_OF(queue->ready.next, struct delivery_batch, node);
@@ -138,26 +140,47 @@ static void offer_batches(struct broker_consumer *consumer) {
     }
 }
 
-/* Acknowledge what the loop gave back; a batch of an earlier connection only frees its memory. */
-static enum err collect_released(struct broker_consumer *consumer) {
+static enum err put_ack(struct broker_consumer *consumer, size_t queue, uint64_t tag,
+                        bool multiple) {
+    amqp_basic_ack_t ack = { .delivery_tag = tag & TAG_MASK, .multiple = multiple };
+    return link_put_method(&consumer->thread.link, (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + queue),
+                           AMQP_BASIC_ACK_METHOD, &ack);
+}
+
+/*
+ * One that an older batch of its queue is still in the loop's hands beside: each delivery by
+ * itself.
+ */
+static enum err put_single_acks(struct broker_consumer *consumer, size_t queue,
+                                const struct delivery_batch *batch) {
     enum err err = ERR_OK;
-    for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
-        struct broker_consumer_queue *queue = &consumer->queues[i];
-        bool acknowledge = false;
-        struct delivery_batch *batch = queue_batch_collect(&queue->handover, &acknowledge);
-        if (batch == NULL) {
-            continue;
-        }
-        if (acknowledge && batch->epoch == consumer->epoch) {
-            amqp_basic_ack_t ack = { .delivery_tag = batch->last_tag, .multiple = 1 };
-            err = link_put_method(&consumer->thread.link,
-                                  (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + i),
-                                  AMQP_BASIC_ACK_METHOD, &ack);
-            metrics_add(&broker_metrics[M_ACKED], (int64_t)batch->count);
-        }
-        recycle_batch(queue, batch);
+    for (size_t i = 0; err == ERR_OK && i < batch->count; i++) {
+        err = put_ack(consumer, queue, batch->deliveries[i].tag, false);
+    }
+    const struct list *head = &batch->oversized;
+    for (const struct list *node = head->next; err == ERR_OK && node != head; node = node->next) {
+        err = put_ack(consumer, queue, CONTAINER_OF(node, struct oversized, node)->tag, false);
     }
     return err;
+}
+
+/* Acknowledge what the loop gave back; a batch of an earlier connection only frees its memory. */
+static enum err collect_released(struct broker_consumer *consumer, size_t index) {
+    struct broker_consumer_queue *queue = &consumer->queues[index];
+    struct delivery_batch *batch;
+    uint64_t up_to_tag = 0;
+    enum err err = ERR_OK;
+    while (err == ERR_OK && (batch = queue_batch_collect(&queue->handover)) != NULL) {
+        bool is_due = batch->acknowledge && batch->epoch == consumer->epoch;
+        if (is_due && batch->is_oldest) {
+            up_to_tag = batch->last_tag;
+        } else if (is_due) {
+            err = put_single_acks(consumer, index, batch);
+        }
+        metrics_add(&broker_metrics[M_ACKED], is_due ? (int64_t)batch->count : 0);
+        recycle_batch(queue, batch);
+    }
+    return err == ERR_OK && up_to_tag != 0 ? put_ack(consumer, index, up_to_tag, true) : err;
 }
 
 /* ---- the session ---- */
@@ -166,13 +189,13 @@ static enum err check_recycle(struct broker_consumer *consumer) {
     if (consumer->recycle_epoch != consumer->epoch) {
         return ERR_OK;
     }
-    return link_fail(&consumer->thread.link, "recycled: a delivery could not be parked");
+    return link_fail(&consumer->thread.link, "recycled: deliveries have to come again");
 }
 
 static enum err exchange_with_loop(struct broker_consumer *consumer) {
     enum err err = check_recycle(consumer);
-    if (err == ERR_OK) {
-        err = collect_released(consumer);
+    for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
+        err = collect_released(consumer, i);
     }
     if (err == ERR_OK) {
         offer_batches(consumer);
@@ -204,12 +227,13 @@ static enum err session(struct broker_thread *thread) {
     return err;
 }
 
-static enum err open_channel(struct broker_consumer *consumer, amqp_channel_t channel) {
+static enum err open_channel(struct broker_consumer *consumer, amqp_channel_t channel,
+                             uint16_t prefetch) {
     struct link *link = &consumer->thread.link;
     amqp_channel_open(link->amqp, channel);
     enum err err = link_check(link, "channel.open", amqp_get_rpc_reply(link->amqp));
     if (err == ERR_OK) {
-        amqp_basic_qos(link->amqp, channel, 0, consumer->thread.broker->options.prefetch, 0);
+        amqp_basic_qos(link->amqp, channel, 0, prefetch, 0);
         err = link_check(link, "basic.qos", amqp_get_rpc_reply(link->amqp));
     }
     return err;
@@ -220,7 +244,8 @@ static enum err open_channels(struct broker_consumer *consumer) {
     struct link *link = &consumer->thread.link;
     enum err err = ERR_OK;
     for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
-        err = open_channel(consumer, (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + i));
+        err = open_channel(consumer, (amqp_channel_t)(FIRST_CONSUMER_CHANNEL + i),
+                           consumer->queues[i].prefetch);
     }
     for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
         amqp_basic_consume_t consume = {
@@ -280,6 +305,14 @@ static struct str find_header(const amqp_basic_properties_t *properties, struct 
     return STR("");
 }
 
+/* How often it was set aside; 0 when that is not said. */
+static unsigned find_attempts(const amqp_basic_properties_t *properties) {
+    struct str text = find_header(properties, STR(BROKER_ATTEMPTS_HEADER));
+    int64_t attempts = 0;
+    bool is_known = decimal_to_int(text, 0, &attempts) == ERR_OK && attempts >= 0;
+    return is_known && attempts < BROKER_ATTEMPTS_MAX ? (unsigned)attempts : 0;
+}
+
 /* An attribute of an event in binary mode (AMQP binding, 3.1.3.1); empty when there is none. */
 static struct str find_attribute(const amqp_basic_properties_t *properties, const char *name) {
     static const char *const PREFIXES[] = { "cloudEvents:", "cloudEvents_" };
@@ -336,6 +369,7 @@ static bool copy_properties(struct broker_consumer_queue *queue, struct arena *a
         message->event_type =
             copy_text(arena, find_attribute(properties, "type"), BROKER_ROUTING_KEY_BYTES_MAX);
     }
+    queue->delivery.attempts = find_attempts(properties);
     message->message_id = copy_text(arena, id, BROKER_ID_BYTES_MAX);
     message->trace.request_id = copy_text(arena, request_id, BROKER_ID_BYTES_MAX);
     bool trace_copied =
@@ -350,6 +384,19 @@ static bool copy_properties(struct broker_consumer_queue *queue, struct arena *a
            queue->body != NULL;
 }
 
+/*
+ * RabbitMQ counts messages only. Whoever sends large ones has fewer of them under way; the
+ * connection ends so that what is still to come does not.
+ */
+static enum err check_bytes(struct broker_consumer *consumer, struct broker_consumer_queue *queue) {
+    if (queue->bytes <= BROKER_IN_HAND_BYTES_MAX || queue->prefetch <= LARGE_PREFETCH) {
+        return ERR_OK;
+    }
+    queue->prefetch = LARGE_PREFETCH;
+    return link_fail(&consumer->thread.link, "recycled: large deliveries, from now on %d at once",
+                     LARGE_PREFETCH);
+}
+
 static enum err finish_delivery(struct broker_consumer *consumer,
                                 struct broker_consumer_queue *queue) {
     struct delivery_batch *batch = queue->filling;
@@ -362,18 +409,22 @@ static enum err finish_delivery(struct broker_consumer *consumer,
             }
             oversized->message = queue->delivery.message;
             oversized->origin = queue->origin;
+            oversized->tag = queue->delivery.tag;
             list_append(&batch->oversized, &oversized->node);
         } else {
+            queue->delivery.batch = batch;
             batch->deliveries[batch->count] = queue->delivery;
             batch->origins[batch->count] = queue->origin;
             batch->count++;
         }
         batch->last_tag = queue->tag;
+        batch->bytes += queue->body_length + queue->origin.properties_length;
+        queue->bytes += queue->body_length + queue->origin.properties_length;
     }
     metrics_add(&broker_metrics[M_DELIVERIES], 1);
     metrics_add(&broker_metrics[M_REDELIVERIES], queue->delivery.redelivered ? 1 : 0);
     queue->assembling = ASSEMBLE_NOTHING;
-    return ERR_OK;
+    return check_bytes(consumer, queue);
 }
 
 /* Too large even to be parked by us: the broker moves it to the dead-letter queue by itself. */

@@ -26,11 +26,9 @@
  * for a copy or a swap only.
  */
 
-enum { BROKER_NO_PARK = 255 };
-
 /*
- * One message on its way out. `properties` is NULL for an ordinary one; for a parked delivery it
- * holds the encoded AMQP property list, and the ids but `message_id` are unused.
+ * One message on its way out. `properties` is NULL for an ordinary one; for a copy it holds the
+ * encoded AMQP property list, and the ids but `message_id` are unused.
  */
 struct send_item {
     struct broker_message message;
@@ -38,7 +36,8 @@ struct send_item {
     size_t properties_length;
     uint64_t cookie;
     uint64_t queued_us;
-    uint8_t park_queue; /* index of the queue that it was parked from, or BROKER_NO_PARK */
+    /* a copy of a delivery of this batch, for another queue; NULL: an ordinary message */
+    struct delivery_batch *copied_from;
 };
 
 enum queue_mode { QUEUE_SHUT, QUEUE_BLOCKED, QUEUE_OPEN };
@@ -56,8 +55,8 @@ void queue_init(struct send_queue *sendq, size_t count_max);
 void queue_done(struct send_queue *sendq);
 
 /*
- * Loop thread: copy `item` to the end. ERR_UNAVAILABLE unless the mode is QUEUE_OPEN (a parked
- * delivery also passes QUEUE_BLOCKED, and is not held to the count), ERR_BUSY over a bound,
+ * Loop thread: copy `item` to the end. ERR_UNAVAILABLE unless the mode is QUEUE_OPEN (the copy of
+ * a delivery also passes QUEUE_BLOCKED, and is not held to the count), ERR_BUSY over a bound,
  * ERR_NO_MEMORY. `*ret_was_empty`: the publisher may be asleep and needs a signal.
  */
 MUST_CHECK enum err queue_put(struct send_queue *sendq, const struct send_item *item,
@@ -79,8 +78,7 @@ struct fate_list {
 };
 
 struct fate_set {
-    struct fate_list lists[2];          /* [false] not confirmed, [true] confirmed */
-    size_t parks[BROKER_QUEUES_MAX][2]; /* likewise, by the queue that they were parked from */
+    struct fate_list lists[2]; /* [false] not confirmed, [true] confirmed */
 };
 
 /* What became of messages, from the publisher to the loop. Room for all that can be outstanding. */
@@ -95,10 +93,13 @@ void queue_fates_done(struct fates *fates);
 MUST_CHECK enum err queue_fate_set_init(struct fate_set *set, size_t capacity);
 void queue_fate_set_done(struct fate_set *set);
 
-/* Publisher thread. */
-void queue_fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, bool confirmed);
+/* Publisher thread. `copied_from` as in struct send_item: it is counted there, without cookie. */
+void queue_fates_post(struct fates *fates, uint64_t cookie, struct delivery_batch *copied_from,
+                      bool confirmed);
 /* Loop thread: exchange what was posted for `set`, which is emptied first. */
 void queue_fates_take(struct fates *fates, struct fate_set *set);
+/* Loop thread: how many copies of the batch were confirmed, and not, since it was last asked. */
+void queue_copies_take(struct fates *fates, struct delivery_batch *batch, size_t ret_count[2]);
 
 /* ---- queue.c: deliveries of one queue, from the consumer to the loop and back ---- */
 
@@ -115,6 +116,7 @@ struct delivery_origin {
 
 struct oversized {
     struct list node;
+    uint64_t tag;
     struct broker_message message;
     struct delivery_origin origin;
 };
@@ -127,45 +129,52 @@ struct delivery_batch {
     size_t count;
     size_t count_max;
     struct list oversized; /* to be parked before the batch is acknowledged */
+    size_t bytes;          /* of bodies and properties */
     uint64_t last_tag;     /* as the channel counts: acknowledging it covers the whole batch */
     uint64_t epoch;        /* of the connection that it came on */
+
+    /* ---- in the loop's hands ---- */
+    size_t copies[2]; /* under the lock of fates: posted, [false] failed and [true] confirmed */
+    size_t copies_pending; /* with the publisher */
+    bool failed;           /* a copy is lost, or it was returned: it must come again */
+    bool ended;            /* broker_ack() or broker_return() was called; waits for its copies */
+
+    /* ---- on its way back ---- */
+    bool acknowledge;
+    bool is_oldest; /* of those of its queue in the loop's hands */
 };
 
 /* NULL when there is no memory. */
 struct delivery_batch *queue_batch_create(size_t count_max);
 void queue_batch_destroy(struct delivery_batch *batch); /* accepts NULL */
+void queue_batches_destroy(struct list *batches);       /* all in the list */
 void queue_batch_reset(struct delivery_batch *batch, uint64_t epoch);
 bool queue_batch_is_empty(const struct delivery_batch *batch);
 bool queue_batch_is_full(const struct delivery_batch *batch);
 
-enum handover_state {
-    HANDOVER_IDLE,     /* the loop has nothing: offer the next one */
-    HANDOVER_OFFERED,  /* waits for the loop */
-    HANDOVER_HELD,     /* in the loop's hands */
-    HANDOVER_RELEASED, /* on its way back */
-};
-
+/* Batches of one queue on their way to the loop and back. */
 struct handover {
     pthread_mutex_t lock;
-    enum handover_state state;
-    struct delivery_batch *batch;
-    bool acknowledge;
+    bool is_wanted;                 /* the loop takes one more; at first it does */
+    struct delivery_batch *offered; /* waits for the loop; NULL: none */
+    struct list released;           /* on their way back, in the order of their release */
 };
 
 void queue_handover_init(struct handover *handover);
 void queue_handover_done(struct handover *handover);
 
-/* Consumer thread: the last one came back; only queue_batch_offer() ends this state. */
-bool queue_handover_is_idle(struct handover *handover);
+/* Consumer thread: true until queue_batch_offer(), and again after queue_batch_want(). */
+bool queue_batch_is_wanted(struct handover *handover);
 void queue_batch_offer(struct handover *handover, struct delivery_batch *batch);
-/* Consumer thread: an offered batch that the loop has not taken yet, or NULL. */
+/* Consumer thread: an offered batch that the loop has not taken yet, or NULL. It wants another. */
 struct delivery_batch *queue_batch_withdraw(struct handover *handover);
-/* Consumer thread: the batch that the loop gave back, or NULL. */
-struct delivery_batch *queue_batch_collect(struct handover *handover, bool *ret_acknowledge);
+/* Consumer thread: the next batch that the loop gave back, or NULL. */
+struct delivery_batch *queue_batch_collect(struct handover *handover);
 
 /* Loop thread: the offered batch, or NULL. */
 struct delivery_batch *queue_batch_take(struct handover *handover);
-void queue_batch_release(struct handover *handover, bool acknowledge);
+void queue_batch_want(struct handover *handover);
+void queue_batch_release(struct handover *handover, struct delivery_batch *batch);
 
 /* ---- queue.c: messages sent and not yet settled, by delivery tag ---- */
 
@@ -180,8 +189,8 @@ struct confirm_entry {
     uint64_t cookie;
     uint64_t queued_us;
     uint64_t sent_ms;
-    uint64_t fingerprint; /* queue_confirms_fingerprint() of the message */
-    uint8_t park_queue;
+    uint64_t fingerprint;               /* queue_confirms_fingerprint() of the message */
+    struct delivery_batch *copied_from; /* as in struct send_item */
     bool settled;
     bool returned;
 };
@@ -238,7 +247,7 @@ uint64_t queue_confirms_fingerprint(const char *routing_key, size_t routing_key_
  */
 
 enum {
-    LINK_CHANNEL_MAX = 16,
+    LINK_CHANNEL_MAX = 16,         /* at least BROKER_QUEUES_MAX + 1 */
     LINK_FRAME_BYTES_MAX = 131072, /* RabbitMQ's own default */
     LINK_FRAME_BYTES_MIN = 4096,   /* AMQP 0-9-1's frame-min-size */
     LINK_READ_BYTES = 131072,
@@ -338,6 +347,11 @@ void link_clear_wake(const struct link_owner *owner);
  */
 MUST_CHECK enum err topology_declare(struct link *link);
 
+enum { TOPOLOGY_NAME_BYTES = BROKER_ROUTING_KEY_BYTES_MAX + 1 };
+/* The queue beside `queue`, or beside that which it is the retry queue of. */
+void topology_companion(const struct broker_queue *queue, const char *suffix,
+                        char ret_name[TOPOLOGY_NAME_BYTES]);
+
 /* ---- the whole; its metrics are in thread.c, below those who count ---- */
 
 enum {
@@ -349,6 +363,7 @@ enum {
     M_REDELIVERIES,
     M_ACKED,
     M_PARKED,
+    M_SET_ASIDE,
     M_REJECTED,
     M_RECONNECTS_PUBLISHER,
     M_RECONNECTS_CONSUMER,
@@ -406,6 +421,8 @@ struct broker_consumer_queue {
     struct list ready; /* batches to offer, oldest first; the last may still be filling */
     struct list free;
     struct delivery_batch *filling; /* last of `ready`, or NULL */
+    size_t bytes;                   /* of all batches that are not in `free` */
+    uint16_t prefetch;              /* of the next connection */
 
     /* The delivery whose frames are coming in. */
     enum { ASSEMBLE_NOTHING, ASSEMBLE_HEADER, ASSEMBLE_BODY, ASSEMBLE_SKIP } assembling;
@@ -428,14 +445,6 @@ struct broker_consumer {
     _Atomic uint64_t recycle_epoch; /* the loop asks to end the connection of this epoch */
 };
 
-/* What the loop knows of the batch in its hands. */
-struct held_batch {
-    struct delivery_batch *batch; /* NULL: none */
-    size_t parks_pending;
-    bool park_failed;
-    bool acknowledged; /* broker_ack_batch() was called; waits for parks */
-};
-
 struct broker {
     struct loop *loop;
     struct broker_options options;
@@ -455,8 +464,8 @@ struct broker {
     struct fate_set fates; /* being reported */
     size_t outstanding;    /* published and not reported */
     size_t outstanding_max;
-    struct held_batch held[BROKER_QUEUES_MAX];
-    struct loop_task wake_task; /* once a tick: signal the threads that have work */
+    struct list held[BROKER_QUEUES_MAX]; /* batches in the loop's hands, oldest first */
+    struct loop_task wake_task;          /* once a tick: signal the threads that have work */
     bool wake_publisher;
     bool wake_consumer;
     bool closing;

@@ -89,7 +89,7 @@ static void fail_queued(struct broker_publisher *publisher) {
     size_t count = 0;
     do {
         while (queue_next(&publisher->records, &item)) {
-            queue_fates_post(&publisher->fates, item.cookie, item.park_queue, false);
+            queue_fates_post(&publisher->fates, item.cookie, item.copied_from, false);
             count++;
         }
         queue_take(&publisher->sendq, &publisher->records);
@@ -201,19 +201,19 @@ static amqp_bytes_t encode_properties(struct broker_publisher *publisher,
 
 static enum err put_item(struct broker_publisher *publisher, const struct send_item *item) {
     const struct broker_message *message = &item->message;
-    bool parked = item->park_queue != BROKER_NO_PARK;
+    bool is_copy = item->copied_from != NULL;
     amqp_basic_publish_t publish = {
-        .exchange = amqp_cstring_bytes(parked ? "" : publisher->thread.broker->options.exchange),
+        .exchange = amqp_cstring_bytes(is_copy ? "" : publisher->thread.broker->options.exchange),
         .routing_key = amqp_cstring_bytes(message->routing_key),
         .mandatory = 1,
     };
     amqp_bytes_t properties =
-        parked ? (amqp_bytes_t){ item->properties_length, (void *)(uintptr_t)item->properties }
-               : encode_properties(publisher, message);
+        is_copy ? (amqp_bytes_t){ item->properties_length, (void *)(uintptr_t)item->properties }
+                : encode_properties(publisher, message);
     amqp_bytes_t body = { message->body_length, (void *)(uintptr_t)message->body };
     if (properties.len > link_properties_bytes_max(&publisher->thread.link)) {
         /* a copy that was encoded for an earlier connection with larger frames: it comes again */
-        queue_fates_post(&publisher->fates, item->cookie, item->park_queue, false);
+        queue_fates_post(&publisher->fates, item->cookie, item->copied_from, false);
         publisher->fates_posted = true;
         metrics_add(&broker_metrics[M_UNCONFIRMED], 1);
         return ERR_OK;
@@ -222,7 +222,7 @@ static enum err put_item(struct broker_publisher *publisher, const struct send_i
         .cookie = item->cookie,
         .queued_us = item->queued_us,
         .sent_ms = clock_monotonic_ms(),
-        .park_queue = item->park_queue,
+        .copied_from = item->copied_from,
         .fingerprint = queue_confirms_fingerprint(message->routing_key, publish.routing_key.len,
                                                   message->message_id, strlen(message->message_id)),
     };
@@ -272,7 +272,7 @@ static enum err send_queued(struct broker_publisher *publisher) {
 
 static void on_fate(void *ctx, const struct confirm_entry *entry, bool confirmed) {
     struct broker_publisher *publisher = ctx;
-    queue_fates_post(&publisher->fates, entry->cookie, entry->park_queue, confirmed);
+    queue_fates_post(&publisher->fates, entry->cookie, entry->copied_from, confirmed);
     publisher->fates_posted = true;
     metrics_add(&broker_metrics[confirmed ? M_CONFIRMED : M_UNCONFIRMED], 1);
     if (confirmed) {

@@ -28,7 +28,7 @@ struct record {
     uint32_t bytes; /* of the whole record, padded */
     uint32_t lengths[RECORD_TEXTS];
     uint32_t properties_length;
-    uint8_t park_queue;
+    struct delivery_batch *copied_from;
 };
 
 void queue_init(struct send_queue *sendq, size_t count_max) {
@@ -47,7 +47,7 @@ static struct record record_of(const struct send_item *item, const char *const *
         .cookie = item->cookie,
         .queued_us = item->queued_us,
         .properties_length = (uint32_t)item->properties_length,
-        .park_queue = item->park_queue,
+        .copied_from = item->copied_from,
     };
     size_t bytes = sizeof(record) + item->properties_length;
     for (size_t i = 0; i < RECORD_TEXTS; i++) {
@@ -91,14 +91,14 @@ static enum err append_record(struct buf *records, const struct send_item *item)
 }
 
 enum err queue_put(struct send_queue *sendq, const struct send_item *item, bool *ret_was_empty) {
-    bool parked = item->park_queue != BROKER_NO_PARK;
+    bool is_copy = item->copied_from != NULL;
     enum err err;
     assert(strlen(item->message.routing_key) <= BROKER_ROUTING_KEY_BYTES_MAX);
 
     pthread_mutex_lock(&sendq->lock);
-    if (sendq->mode == QUEUE_SHUT || (sendq->mode == QUEUE_BLOCKED && !parked)) {
+    if (sendq->mode == QUEUE_SHUT || (sendq->mode == QUEUE_BLOCKED && !is_copy)) {
         err = ERR_UNAVAILABLE;
-    } else if (!parked && sendq->waiting >= sendq->count_max) {
+    } else if (!is_copy && sendq->waiting >= sendq->count_max) {
         err = ERR_BUSY;
     } else {
         bool was_empty = buf_length(&sendq->records) == 0;
@@ -171,7 +171,7 @@ bool queue_next(struct buf *records, struct send_item *item) {
     item->properties_length = record.properties_length;
     item->cookie = record.cookie;
     item->queued_us = record.queued_us;
-    item->park_queue = record.park_queue;
+    item->copied_from = record.copied_from;
     buf_consume(records, record.bytes);
     return true;
 }
@@ -207,10 +207,11 @@ void queue_fates_done(struct fates *fates) {
     pthread_mutex_destroy(&fates->lock);
 }
 
-void queue_fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, bool confirmed) {
+void queue_fates_post(struct fates *fates, uint64_t cookie, struct delivery_batch *copied_from,
+                      bool confirmed) {
     pthread_mutex_lock(&fates->lock);
-    if (park_queue != BROKER_NO_PARK) {
-        fates->posted.parks[park_queue][confirmed]++;
+    if (copied_from != NULL) {
+        copied_from->copies[confirmed]++;
     } else {
         struct fate_list *list = &fates->posted.lists[confirmed];
         assert(list->count < fates->capacity);
@@ -222,12 +223,18 @@ void queue_fates_post(struct fates *fates, uint64_t cookie, uint8_t park_queue, 
 void queue_fates_take(struct fates *fates, struct fate_set *set) {
     set->lists[0].count = 0;
     set->lists[1].count = 0;
-    memset(set->parks, 0, sizeof(set->parks));
     pthread_mutex_lock(&fates->lock);
     struct fate_set taken = fates->posted;
     fates->posted = *set;
     pthread_mutex_unlock(&fates->lock);
     *set = taken;
+}
+
+void queue_copies_take(struct fates *fates, struct delivery_batch *batch, size_t ret_count[2]) {
+    pthread_mutex_lock(&fates->lock);
+    memcpy(ret_count, batch->copies, sizeof(batch->copies));
+    memset(batch->copies, 0, sizeof(batch->copies));
+    pthread_mutex_unlock(&fates->lock);
 }
 
 /* ---- batches of deliveries ---- */
@@ -264,12 +271,21 @@ void queue_batch_destroy(struct delivery_batch *batch) {
     free(batch);
 }
 
+void queue_batches_destroy(struct list *batches) {
+    struct list *node;
+    while ((node = list_take_first(batches)) != NULL) {
+        queue_batch_destroy(CONTAINER_OF(node, struct delivery_batch, node));
+    }
+}
+
 void queue_batch_reset(struct delivery_batch *batch, uint64_t epoch) {
     arena_reset(&batch->arena);
     list_init(&batch->oversized);
-    batch->count = 0;
+    batch->count = batch->bytes = 0;
     batch->last_tag = 0;
     batch->epoch = epoch;
+    batch->copies[false] = batch->copies[true] = batch->copies_pending = 0;
+    batch->failed = batch->ended = false;
 }
 
 bool queue_batch_is_empty(const struct delivery_batch *batch) {
@@ -281,10 +297,11 @@ bool queue_batch_is_full(const struct delivery_batch *batch) {
     return batch->count == batch->count_max || !list_is_empty(&batch->oversized);
 }
 
-/* ---- one queue's batch in the loop's hands ---- */
+/* ---- a queue's batches to the loop and back ---- */
 
 void queue_handover_init(struct handover *handover) {
-    *handover = (struct handover){ .state = HANDOVER_IDLE };
+    *handover = (struct handover){ .is_wanted = true };
+    list_init(&handover->released);
     pthread_mutex_init(&handover->lock, NULL);
 }
 
@@ -292,57 +309,55 @@ void queue_handover_done(struct handover *handover) {
     pthread_mutex_destroy(&handover->lock);
 }
 
-/* Move from `from` to `to` and return the batch, NULL (nothing changed) in another state. */
-static struct delivery_batch *handover_move(struct handover *handover, enum handover_state from,
-                                            enum handover_state to) {
-    struct delivery_batch *batch = NULL;
+bool queue_batch_is_wanted(struct handover *handover) {
     pthread_mutex_lock(&handover->lock);
-    if (handover->state == from) {
-        handover->state = to;
-        batch = handover->batch;
-    }
+    bool is_wanted = handover->is_wanted;
     pthread_mutex_unlock(&handover->lock);
-    return batch;
+    return is_wanted;
 }
 
-bool queue_handover_is_idle(struct handover *handover) {
+void queue_batch_want(struct handover *handover) {
     pthread_mutex_lock(&handover->lock);
-    bool idle = handover->state == HANDOVER_IDLE;
+    handover->is_wanted = handover->offered == NULL;
     pthread_mutex_unlock(&handover->lock);
-    return idle;
 }
 
 void queue_batch_offer(struct handover *handover, struct delivery_batch *batch) {
     pthread_mutex_lock(&handover->lock);
-    assert(handover->state == HANDOVER_IDLE);
-    handover->state = HANDOVER_OFFERED;
-    handover->batch = batch;
+    assert(handover->is_wanted && handover->offered == NULL);
+    handover->is_wanted = false;
+    handover->offered = batch;
     pthread_mutex_unlock(&handover->lock);
 }
 
-struct delivery_batch *queue_batch_withdraw(struct handover *handover) {
-    return handover_move(handover, HANDOVER_OFFERED, HANDOVER_IDLE);
-}
-
-struct delivery_batch *queue_batch_collect(struct handover *handover, bool *ret_acknowledge) {
-    struct delivery_batch *batch = handover_move(handover, HANDOVER_RELEASED, HANDOVER_IDLE);
-    if (batch != NULL) {
-        *ret_acknowledge =
-            handover->acknowledge; /* written before RELEASED, not again until HELD */
-    }
+static struct delivery_batch *take_offered(struct handover *handover, bool is_wanted) {
+    pthread_mutex_lock(&handover->lock);
+    struct delivery_batch *batch = handover->offered;
+    handover->offered = NULL;
+    handover->is_wanted = handover->is_wanted || (batch != NULL && is_wanted);
+    pthread_mutex_unlock(&handover->lock);
     return batch;
 }
 
-struct delivery_batch *queue_batch_take(struct handover *handover) {
-    return handover_move(handover, HANDOVER_OFFERED, HANDOVER_HELD);
+struct delivery_batch *queue_batch_withdraw(struct handover *handover) {
+    return take_offered(handover, true);
 }
 
-void queue_batch_release(struct handover *handover, bool acknowledge) {
+struct delivery_batch *queue_batch_take(struct handover *handover) {
+    return take_offered(handover, false);
+}
+
+void queue_batch_release(struct handover *handover, struct delivery_batch *batch) {
     pthread_mutex_lock(&handover->lock);
-    assert(handover->state == HANDOVER_HELD);
-    handover->state = HANDOVER_RELEASED;
-    handover->acknowledge = acknowledge;
+    list_append(&handover->released, &batch->node);
     pthread_mutex_unlock(&handover->lock);
+}
+
+struct delivery_batch *queue_batch_collect(struct handover *handover) {
+    pthread_mutex_lock(&handover->lock);
+    struct list *node = list_take_first(&handover->released);
+    pthread_mutex_unlock(&handover->lock);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct delivery_batch, node);
 }
 
 /* ---- sent and not yet settled, by delivery tag: a ring ---- */

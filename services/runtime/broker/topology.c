@@ -10,12 +10,18 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { QUEUE_NAME_BYTES = 256, REPLY_TEXT_BYTES = 256, VALUE_BYTES = 128 };
+enum { REPLY_TEXT_BYTES = 256, VALUE_BYTES = 128 };
 
 static const char QUEUE_TYPE[] = "x-queue-type";
 static const char REMEDY[] =
     "it exists otherwise, and cannot be used like that: let its messages be consumed, delete it "
     "with rabbitmqctl delete_queue (exchanges: the management UI), and it is declared again";
+
+void topology_companion(const struct broker_queue *queue, const char *suffix,
+                        char ret_name[TOPOLOGY_NAME_BYTES]) {
+    const char *name = queue->retry_of != NULL ? queue->retry_of : queue->name;
+    snprintf(ret_name, TOPOLOGY_NAME_BYTES, "%s%s", name, suffix);
+}
 
 /* After an RPC on LINK_CHANNEL; a refusal is logged with the name of what was refused. */
 static enum err check_declared(struct link *link, const char *what, const char *name) {
@@ -144,8 +150,8 @@ static enum err bind_queue(struct link *link, const struct broker_queue *queue) 
  * one, too. No x-delivery-limit: how often an event may fail is counted here.
  */
 static enum err declare_with_dlq(struct link *link, const struct broker_queue *queue) {
-    char dlq[QUEUE_NAME_BYTES];
-    snprintf(dlq, sizeof(dlq), "%s.dlq", queue->name);
+    char dlq[TOPOLOGY_NAME_BYTES];
+    topology_companion(queue, BROKER_DLQ_SUFFIX, dlq);
     amqp_table_entry_t entries[] = {
         link_text_entry(QUEUE_TYPE, link->owner->options->classic_queues ? "classic" : "quorum"),
         link_text_entry("x-dead-letter-exchange", ""),

@@ -1,6 +1,10 @@
-/* Deliveries: their events decoded, run by segments, repeated, narrowed, parked, acknowledged. */
+/*
+ * Deliveries: their events decoded, run by segments, repeated, narrowed, set aside, parked; answers
+ * told; acknowledged.
+ */
 #include "consumer.h"
 
+#include "base/clock.h"
 #include "base/trace.h"
 #include "runtime/telemetry/log.h"
 
@@ -8,25 +12,80 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARENA_BYTES_MAX = 64 * 1024 * 1024, RETRIES_INTERNAL_MAX = 5 };
+enum {
+    ARENA_BYTES_MAX = 64 * 1024 * 1024,
+    RETRIES_INTERNAL_MAX = 5,
+    ANSWER_TIMEOUT_MS = 5000,
+    ANSWER_CHECK_MS = 200,
+    RETURN_PAUSE_MS = 1000, /* from an answer that the broker refused to its question's return */
+    /* after that long without an attempt of the retry queue's consumer, a new event is one */
+    LOCKED_GRACE_MS = 10000,
+};
 
-static void next_segment(struct consumer *consumer);
-static void wait_for_retry(struct consumer *consumer, enum err err);
+/* Deliveries in hand. */
+struct consumer_batch {
+    struct list node;
+    int64_t id;
+    const struct broker_delivery *deliveries;
+    size_t delivery_count;
+    size_t at_delivery, at_event; /* where decoding goes on */
+    size_t segments;              /* under way */
+    size_t answers;               /* awaited, with the broker */
+    bool is_unanswered;           /* one was refused */
+    uint64_t answered_ms;         /* when the last one was told */
+};
+
+static bool begin_next(struct consumer *consumer);
+static void run_segment(struct consumer_segment *segment);
+static void settle(struct consumer *consumer, struct consumer_batch *batch);
 static void on_retry(void *ctx);
+static void on_answer_check(void *ctx);
+static void on_sent(void *ctx, const struct teller_event *event, enum err err);
+static void on_told(void *ctx, int64_t id, bool confirmed);
 
-enum err consumer_open(struct consumer *consumer, struct loop *loop,
+/* ---- open and close ---- */
+
+static enum err open_segment(struct consumer *consumer, struct consumer_segment *segment) {
+    segment->consumer = consumer;
+    arena_init(&segment->arena, ARENA_BYTES_MAX);
+    arena_init(&segment->decode_arena, ARENA_BYTES_MAX);
+    loop_timer_init(&segment->timer, on_retry, segment);
+    segment->decoded = calloc(consumer->options.batch_max, consumer->options.item_bytes);
+    segment->origins = calloc(consumer->options.batch_max, sizeof(*segment->origins));
+    return segment->decoded == NULL || segment->origins == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+enum err consumer_open(struct consumer *consumer, struct loop *loop, struct broker *broker,
                        const struct consumer_options *options) {
-    *consumer = (struct consumer){ .loop = loop, .options = *options };
+    enum err err = ERR_OK;
+    *consumer = (struct consumer){ .loop = loop, .broker = broker, .options = *options };
     consumer->backoff.base_ms = options->backoff_base_ms;
     consumer->backoff.cap_ms = options->backoff_cap_ms;
-    loop_timer_init(&consumer->retry, on_retry, consumer);
-    arena_init(&consumer->decode_arena, ARENA_BYTES_MAX);
-    arena_init(&consumer->segment_arena, ARENA_BYTES_MAX);
-    consumer->items = calloc(options->batch_max, options->item_bytes);
-    consumer->origins = calloc(options->batch_max, sizeof(*consumer->origins));
-    if (consumer->items == NULL || consumer->origins == NULL) {
+    consumer->has_asked = true; /* the broker's first batch comes unasked */
+    if (options->answer_timeout_ms == 0) {
+        consumer->options.answer_timeout_ms = ANSWER_TIMEOUT_MS;
+    }
+    struct teller_options telling = options->telling;
+    telling.on_sent = on_sent;
+    telling.on_told = on_told;
+    telling.ctx = consumer;
+    teller_init(&consumer->teller, broker, &telling);
+    list_init(&consumer->batches);
+    list_init(&consumer->idle_batches);
+    loop_timer_init(&consumer->answers, on_answer_check, consumer);
+    for (size_t i = 0; i < CONSUMER_SEGMENTS_MAX && err == ERR_OK; i++) {
+        err = open_segment(consumer, &consumer->segments[i]);
+    }
+    if (err == ERR_OK) {
+        err = locked_rows_init(&consumer->locked);
+    }
+    consumer->batch_memory = calloc(CONSUMER_BATCHES_MAX, sizeof(*consumer->batch_memory));
+    if (err != ERR_OK || consumer->batch_memory == NULL) {
         consumer_close(consumer);
         return ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < CONSUMER_BATCHES_MAX; i++) {
+        list_append(&consumer->idle_batches, &consumer->batch_memory[i].node);
     }
     return ERR_OK;
 }
@@ -36,29 +95,57 @@ void consumer_close(struct consumer *consumer) {
         return;
     }
     consumer_stop(consumer);
-    arena_done(&consumer->decode_arena);
-    arena_done(&consumer->segment_arena);
-    free(consumer->items);
-    free(consumer->origins);
+    loop_timer_stop(consumer->loop, &consumer->answers);
+    for (size_t i = 0; i < CONSUMER_SEGMENTS_MAX; i++) {
+        struct consumer_segment *segment = &consumer->segments[i];
+        if (segment->consumer != NULL) {
+            arena_done(&segment->arena);
+            arena_done(&segment->decode_arena);
+            free(segment->decoded);
+            free(segment->origins);
+        }
+    }
+    teller_done(&consumer->teller);
+    locked_rows_done(&consumer->locked);
+    free(consumer->batch_memory);
     *consumer = (struct consumer){ 0 };
 }
 
 void consumer_stop(struct consumer *consumer) {
     consumer->stopped = true;
-    loop_timer_stop(consumer->loop, &consumer->retry);
+    for (size_t i = 0; i < CONSUMER_SEGMENTS_MAX; i++) {
+        loop_timer_stop(consumer->loop, &consumer->segments[i].timer);
+    }
+}
+
+static bool is_open(const struct consumer_batch *batch) {
+    return batch->at_delivery < batch->delivery_count || batch->segments > 0;
 }
 
 bool consumer_is_idle(const struct consumer *consumer) {
-    return !consumer->busy;
+    for (size_t i = 0; i < CONSUMER_SEGMENTS_MAX; i++) {
+        if (consumer->segments[i].is_running) {
+            return false;
+        }
+    }
+    const struct list *head = &consumer->batches;
+    for (const struct list *node = head->next; node != head; node = node->next) {
+        const struct consumer_batch *batch = CONTAINER_OF(node, struct consumer_batch, node);
+        if (!is_open(batch) && batch->answers > 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
-struct arena *consumer_arena(struct consumer *consumer) {
-    return &consumer->segment_arena;
-}
+/* ---- one event alone: parked, or set aside ---- */
 
-/* An event of a delivery with others goes alone, as a batch of one. */
-static void park(struct consumer *consumer, const struct broker_delivery *delivery,
-                 const struct event *event, const char *why) {
+typedef void copy_fn(struct broker *broker, const struct broker_delivery *delivery, struct str body,
+                     const char *reason);
+
+/* An event of a delivery with others goes as a batch of one. */
+static void copy_event(struct consumer *consumer, const struct broker_delivery *delivery,
+                       const struct event *event, copy_fn *copy, const char *reason) {
     struct str whole = { NULL, 0 };
     struct buf alone;
     buf_init(&alone, 0);
@@ -67,37 +154,111 @@ static void park(struct consumer *consumer, const struct broker_delivery *delive
         event_batch_end(&alone);
         whole = (struct str){ buf_bytes(&alone), buf_length(&alone) };
     }
-    log_error("event parked in the dead-letter queue", LOG_STR("consumer", consumer->options.name),
-              LOG_STR("messageId", event->id), LOG_TRACE(event->trace), LOG_STR("reason", why));
-    /* without memory all of the delivery is parked: its others are harmless when they come again */
-    broker_park(consumer->broker, delivery, alone.failed ? (struct str){ NULL, 0 } : whole, why);
+    /* without memory all of the delivery goes: its others are harmless when they come again */
+    copy(consumer->broker, delivery, alone.failed ? (struct str){ NULL, 0 } : whole, reason);
     buf_free(&alone);
 }
 
-static void finish_batch(struct consumer *consumer) {
-    arena_reset(&consumer->decode_arena);
-    consumer->count = consumer->delivery_count = 0;
-    broker_ack_batch(consumer->broker, consumer->options.queue);
+static void park(struct consumer *consumer, const struct broker_delivery *delivery,
+                 const struct event *event, const char *why) {
+    log_error("event parked in the dead-letter queue", LOG_STR("consumer", consumer->options.name),
+              LOG_STR("messageId", event->id), LOG_TRACE(event->trace), LOG_STR("reason", why));
+    copy_event(consumer, delivery, event, broker_park, why);
+}
+
+static void set_aside(struct consumer *consumer, const struct consumer_origin *origin) {
+    log_info("event set aside", LOG_STR("consumer", consumer->options.name),
+             LOG_STR("messageId", origin->event.id), LOG_TRACE(origin->event.trace),
+             LOG_STR("reason", err_name(ERR_LOCKED)),
+             LOG_INT("attempts", origin->delivery->attempts + 1));
+    copy_event(consumer, origin->delivery, &origin->event, broker_set_aside, err_name(ERR_LOCKED));
+}
+
+/* ---- rows that are known to be locked ---- */
+
+/* A queue's consumer and that of its retry queue share what they know. */
+static struct locked_rows *locked_of(struct consumer *consumer) {
+    struct consumer *main = consumer->options.main;
+    return main != NULL ? &main->locked : &consumer->locked;
+}
+
+static char *item_at(const struct consumer_segment *segment, size_t i) {
+    return segment->decoded + i * segment->consumer->options.item_bytes;
+}
+
+static int64_t row_of(const struct consumer_segment *segment, size_t i) {
+    return segment->consumer->options.row(item_at(segment, i));
+}
+
+static void move_item(struct consumer_segment *segment, size_t from, size_t to) {
+    if (from != to) {
+        memcpy(item_at(segment, to), item_at(segment, from), segment->consumer->options.item_bytes);
+        segment->origins[to] = segment->origins[from];
+    }
+}
+
+/* Set aside what needs a row whose next attempt is later than `ms`; the rest stays. */
+static void divert(struct consumer_segment *segment, uint64_t ms) {
+    const struct locked_rows *locked = locked_of(segment->consumer);
+    size_t kept = segment->first;
+    for (size_t i = segment->first; i < segment->decoded_count; i++) {
+        const struct locked_row *row = locked_rows_find(locked, row_of(segment, i));
+        if (row != NULL && row->due_ms > ms) {
+            set_aside(segment->consumer, &segment->origins[i]);
+        } else {
+            move_item(segment, i, kept++);
+        }
+    }
+    segment->decoded_count = kept;
+}
+
+static void swap_items(struct consumer_segment *segment, size_t a, size_t b) {
+    struct consumer_origin origin = segment->origins[a];
+    char *x = item_at(segment, a), *y = item_at(segment, b);
+    for (size_t i = 0; i < segment->consumer->options.item_bytes; i++) {
+        char byte = x[i];
+        x[i] = y[i];
+        y[i] = byte;
+    }
+    segment->origins[a] = segment->origins[b];
+    segment->origins[b] = origin;
+}
+
+/* Of the retry queue: how many may be tried now; they come first. 0: *ret_ms is when. */
+static size_t due_first(struct consumer_segment *segment, uint64_t *ret_ms) {
+    const struct locked_rows *locked = locked_of(segment->consumer);
+    uint64_t now_ms = clock_monotonic_ms();
+    size_t due = segment->first;
+    *ret_ms = UINT64_MAX;
+    for (size_t i = segment->first; i < segment->decoded_count; i++) {
+        const struct locked_row *row = locked_rows_find(locked, row_of(segment, i));
+        if (row == NULL || row->due_ms <= now_ms) {
+            swap_items(segment, due++, i);
+        } else if (row->due_ms < *ret_ms) {
+            *ret_ms = row->due_ms;
+        }
+    }
+    return due - segment->first;
 }
 
 /* ---- events to items ---- */
 
 /* ERR_NO_MEMORY: it is tried again. */
-static enum err decode_event(struct consumer *consumer, const struct broker_delivery *delivery,
-                             const struct event *event) {
+static enum err decode_event(struct consumer_segment *segment,
+                             const struct broker_delivery *delivery, const struct event *event) {
+    struct consumer *consumer = segment->consumer;
     const char *why = event->why;
     enum err err = ERR_INVALID;
     if (why == NULL && event->type != NULL && strcmp(event->type, consumer->options.type) != 0) {
         why = "type is not that of the queue";
     }
     if (why == NULL) {
-        void *item = consumer->items + consumer->count * consumer->options.item_bytes;
         why = "malformed";
-        err = consumer->options.decode(consumer->options.ctx, &consumer->decode_arena, event, item,
-                                       &why);
+        err = consumer->options.decode(consumer->options.ctx, &segment->decode_arena, event,
+                                       item_at(segment, segment->decoded_count), &why);
     }
     if (err == ERR_OK) {
-        consumer->origins[consumer->count++] = (struct consumer_origin){ delivery, *event };
+        segment->origins[segment->decoded_count++] = (struct consumer_origin){ delivery, *event };
     } else if (err != ERR_NO_MEMORY) {
         park(consumer, delivery, event, why);
         err = ERR_OK;
@@ -106,151 +267,416 @@ static enum err decode_event(struct consumer *consumer, const struct broker_deli
 }
 
 /* The rest of a delivery, as far as there is room for its events. */
-static enum err decode_delivery(struct consumer *consumer) {
-    const struct broker_delivery *delivery = &consumer->deliveries[consumer->at_delivery];
+static enum err decode_delivery(struct consumer_segment *segment) {
+    struct consumer *consumer = segment->consumer;
+    struct consumer_batch *batch = segment->batch;
+    const struct broker_delivery *delivery = &batch->deliveries[batch->at_delivery];
     struct event *events;
     size_t count;
     const char *why;
-    enum err err = event_read(&consumer->decode_arena, &delivery->message, &events, &count, &why);
+    enum err err = event_read(&segment->decode_arena, &delivery->message, &events, &count, &why);
     if (err == ERR_INVALID) {
         struct str body = { delivery->message.body, delivery->message.body_length };
         struct event all = { .id = delivery->message.message_id,
                              .trace = delivery->message.trace,
                              .whole = body };
         park(consumer, delivery, &all, why);
-        count = consumer->at_event = 0;
+        count = batch->at_event = 0;
         err = ERR_OK;
     } else if (err == ERR_OK && count == 0) {
         log_warn("a message without events", LOG_STR("consumer", consumer->options.name),
                  LOG_STR("messageId", delivery->message.message_id));
     }
-    while (err == ERR_OK && consumer->at_event < count &&
-           consumer->count < consumer->options.batch_max) {
-        err = decode_event(consumer, delivery, &events[consumer->at_event]);
-        consumer->at_event += err == ERR_OK;
+    while (err == ERR_OK && batch->at_event < count &&
+           segment->decoded_count < consumer->options.batch_max) {
+        err = decode_event(segment, delivery, &events[batch->at_event]);
+        batch->at_event += err == ERR_OK;
     }
-    if (err == ERR_OK && consumer->at_event == count) {
-        consumer->at_delivery++;
-        consumer->at_event = 0;
+    if (err == ERR_OK && batch->at_event == count) {
+        batch->at_delivery++;
+        batch->at_event = 0;
     }
     return err;
 }
 
-/* The next items. Without memory for one more those that there are; without any, later again. */
-static void next_items(struct consumer *consumer) {
-    enum err err = ERR_OK;
-    arena_reset(&consumer->decode_arena);
-    consumer->count = consumer->first = 0;
-    while (err == ERR_OK && consumer->count < consumer->options.batch_max &&
-           consumer->at_delivery < consumer->delivery_count) {
-        err = decode_delivery(consumer);
+/* ---- the life of a segment: items, runs, end ---- */
+
+static void proceed(struct consumer *consumer) {
+    while (begin_next(consumer)) {
     }
-    consumer->span = consumer->count;
-    consumer->attempts_internal = 0;
-    if (err != ERR_OK && consumer->count == 0) {
-        wait_for_retry(consumer, err);
-        return;
-    }
-    next_segment(consumer);
 }
 
-void consumer_on_deliveries(struct consumer *consumer, struct broker *broker,
-                            struct broker_delivery *deliveries, size_t count) {
-    assert(consumer->delivery_count == 0);
-    if (consumer->stopped) {
-        return;
-    }
-    consumer->broker = broker;
-    consumer->deliveries = deliveries;
-    consumer->delivery_count = count;
-    consumer->at_delivery = consumer->at_event = 0;
-    next_items(consumer);
+static void end_segment(struct consumer_segment *segment) {
+    struct consumer *consumer = segment->consumer;
+    struct consumer_batch *batch = segment->batch;
+    arena_reset(&segment->decode_arena);
+    segment->batch = NULL;
+    segment->decoded_count = 0;
+    batch->segments--;
+    settle(consumer, batch);
 }
 
-/* ---- segments ---- */
-
-static void next_segment(struct consumer *consumer) {
-    if (consumer->first == consumer->count) {
-        if (consumer->at_delivery == consumer->delivery_count) {
-            finish_batch(consumer);
-        } else {
-            next_items(consumer);
-        }
-        return;
-    }
-    consumer->busy = true;
-    consumer->options.run(consumer->options.ctx,
-                          consumer->items + consumer->first * consumer->options.item_bytes,
-                          consumer->span);
-}
-
-static void on_retry(void *ctx) {
-    next_segment(ctx); /* which decodes when there is nothing decoded */
-}
-
-static void advance(struct consumer *consumer) {
-    consumer->first += consumer->span;
-    consumer->span = consumer->count - consumer->first;
-    consumer->attempts_internal = 0;
-    next_segment(consumer);
-}
-
-static void narrow(struct consumer *consumer, enum err err) {
-    if (consumer->span > 1) {
-        consumer->span /= 2;
-        next_segment(consumer);
-        return;
-    }
-    const struct consumer_origin *origin = &consumer->origins[consumer->first];
-    park(consumer, origin->delivery, &origin->event, err_name(err));
-    advance(consumer);
-}
-
-static void log_wait(const struct consumer *consumer, enum err err) {
-    for (size_t i = 0; i < consumer->span; i++) {
-        const struct event *event = &consumer->origins[consumer->first + i].event;
-        log_info("event waits for a retry", LOG_STR("consumer", consumer->options.name),
+static void log_wait(const struct consumer_segment *segment, enum err err) {
+    for (size_t i = 0; i < segment->count; i++) {
+        const struct event *event = &segment->origins[segment->first + i].event;
+        log_info("event waits for a retry", LOG_STR("consumer", segment->consumer->options.name),
                  LOG_TRACE(event->trace), LOG_STR("messageId", event->id),
                  LOG_STR("error", err_name(err)));
     }
 }
 
-static void wait_for_retry(struct consumer *consumer, enum err err) {
+static void wait_for_retry(struct consumer_segment *segment, enum err err) {
+    struct consumer *consumer = segment->consumer;
     if (consumer->backoff.attempt == 0) { /* once, not with every repetition */
-        log_wait(consumer, err);
+        log_wait(segment, err);
     }
     uint32_t wait_ms = loop_backoff_next_ms(&consumer->backoff);
     log_warn("events wait for a retry", LOG_STR("consumer", consumer->options.name),
-             LOG_INT("events", consumer->span), LOG_STR("error", err_name(err)),
+             LOG_INT("events", segment->count), LOG_STR("error", err_name(err)),
              LOG_INT("retryMs", wait_ms));
-    loop_timer_start(consumer->loop, &consumer->retry, wait_ms);
+    loop_timer_start(consumer->loop, &segment->timer, wait_ms);
 }
 
-void consumer_segment_done(struct consumer *consumer, enum err err) {
-    assert(consumer->busy);
-    consumer->busy = false;
-    arena_reset(&consumer->segment_arena);
-    if (consumer->stopped) { /* draining: acknowledge what is complete, begin nothing */
-        if (err == ERR_OK && consumer->first + consumer->span == consumer->count &&
-            consumer->at_delivery == consumer->delivery_count) {
-            finish_batch(consumer);
+/* The next items. Without memory for one more those that there are; without any, later again. */
+static void next_items(struct consumer_segment *segment) {
+    struct consumer_batch *batch = segment->batch;
+    enum err err = ERR_OK;
+    arena_reset(&segment->decode_arena);
+    segment->decoded_count = segment->first = segment->count = 0;
+    while (err == ERR_OK && segment->decoded_count < segment->consumer->options.batch_max &&
+           batch->at_delivery < batch->delivery_count) {
+        err = decode_delivery(segment);
+    }
+    segment->span = segment->decoded_count;
+    segment->attempts_internal = 0;
+    if (err != ERR_OK && segment->decoded_count == 0) {
+        wait_for_retry(segment, err);
+    } else {
+        run_segment(segment);
+    }
+}
+
+static void run_segment(struct consumer_segment *segment) {
+    struct consumer *consumer = segment->consumer;
+    uint64_t due_ms, now_ms = clock_monotonic_ms();
+    size_t count = segment->decoded_count - segment->first;
+    if (locked_of(consumer)->count > 0 && consumer->options.main == NULL) {
+        divert(segment, now_ms > LOCKED_GRACE_MS ? now_ms - LOCKED_GRACE_MS : 0);
+        count = segment->decoded_count - segment->first;
+    } else if (locked_of(consumer)->count > 0 && count > 0) {
+        count = due_first(segment, &due_ms);
+        if (count == 0) {
+            loop_timer_start(consumer->loop, &segment->timer, due_ms - now_ms);
+            consumer_segment_passed(segment);
+            return;
         }
+    }
+    if (count == 0) {
+        end_segment(segment);
         return;
     }
+    segment->count = count < segment->span ? count : segment->span;
+    segment->items = item_at(segment, segment->first);
+    segment->is_running = true;
+    consumer->options.run(consumer->options.ctx, segment);
+}
+
+static void on_retry(void *ctx) {
+    struct consumer_segment *segment = ctx;
+    if (segment->decoded_count == 0) {
+        next_items(segment);
+    } else {
+        run_segment(segment);
+    }
+    proceed(segment->consumer);
+}
+
+/* False: nothing can begin now. */
+static bool begin_next(struct consumer *consumer) {
+    struct consumer_segment *idle = NULL;
+    for (size_t i = 0; i < CONSUMER_SEGMENTS_MAX; i++) {
+        struct consumer_segment *segment = &consumer->segments[i];
+        if (segment->batch == NULL) {
+            idle = segment;
+        } else if (!segment->has_passed) {
+            return false;
+        }
+    }
+    if (idle == NULL || consumer->stopped) {
+        return false;
+    }
+    struct list *node = consumer->batches.next;
+    while (node != &consumer->batches) {
+        struct consumer_batch *batch = CONTAINER_OF(node, struct consumer_batch, node);
+        if (batch->at_delivery < batch->delivery_count) {
+            idle->batch = batch;
+            idle->has_passed = false;
+            batch->segments++;
+            next_items(idle);
+            return true;
+        }
+        node = node->next;
+    }
+    if (!consumer->has_asked && !list_is_empty(&consumer->idle_batches)) {
+        consumer->has_asked = true;
+        broker_next(consumer->broker, consumer->options.queue);
+    }
+    return false;
+}
+
+void consumer_on_deliveries(struct consumer *consumer, struct broker_delivery *deliveries,
+                            size_t count) {
+    struct list *node = consumer->stopped ? NULL : list_take_first(&consumer->idle_batches);
+    consumer->has_asked = false;
+    if (node == NULL) { /* stopped: they come again */
+        return;
+    }
+    struct consumer_batch *batch = CONTAINER_OF(node, struct consumer_batch, node);
+    *batch = (struct consumer_batch){ .id = ++consumer->last_batch_id,
+                                      .deliveries = deliveries,
+                                      .delivery_count = count };
+    list_append(&consumer->batches, &batch->node);
+    proceed(consumer);
+}
+
+void consumer_segment_passed(struct consumer_segment *segment) {
+    segment->has_passed = true;
+    proceed(segment->consumer);
+}
+
+/* ---- the end of a run ---- */
+
+static void advance(struct consumer_segment *segment) {
+    struct locked_rows *locked = locked_of(segment->consumer);
+    for (size_t i = 0; i < segment->count && locked->count > 0; i++) {
+        locked_rows_forget(locked, row_of(segment, segment->first + i));
+    }
+    segment->first += segment->count;
+    segment->span = segment->decoded_count - segment->first;
+    segment->attempts_internal = 0;
+    run_segment(segment);
+}
+
+static void narrow(struct consumer_segment *segment, enum err err) {
+    if (segment->count > 1) {
+        segment->span = segment->count / 2;
+        run_segment(segment);
+        return;
+    }
+    const struct consumer_origin *origin = &segment->origins[segment->first];
+    park(segment->consumer, origin->delivery, &origin->event, err_name(err));
+    segment->count = 1;
+    advance(segment);
+}
+
+static int compare_ids(const void *a, const void *b) {
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static void located(void *ctx, enum err err, const struct pg_rows *rows);
+
+/* Which of its rows are locked? */
+static void locate(struct consumer_segment *segment) {
+    const struct consumer_options *options = &segment->consumer->options;
+    int64_t *ids = arena_array(&segment->arena, segment->count, sizeof(*ids));
+    if (ids == NULL) {
+        wait_for_retry(segment, ERR_NO_MEMORY);
+        return;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < segment->count; i++) {
+        ids[i] = row_of(segment, segment->first + i);
+    }
+    qsort(ids, segment->count, sizeof(*ids), compare_ids);
+    for (size_t i = 0; i < segment->count; i++) {
+        if (kept == 0 || ids[kept - 1] != ids[i]) {
+            ids[kept++] = ids[i];
+        }
+    }
+    segment->is_running = true;
+    struct pg_call call = pg_rows_ids_call(&segment->arena, options->find_locked, ids, kept);
+    pg_run(options->pg, &call, 1, located, segment);
+}
+
+static unsigned attempts_for(const struct consumer_segment *segment, int64_t row) {
+    unsigned most = 0;
+    for (size_t i = segment->first; i < segment->first + segment->count; i++) {
+        unsigned attempts = segment->origins[i].delivery->attempts;
+        if (row_of(segment, i) == row && attempts > most) {
+            most = attempts;
+        }
+    }
+    return most;
+}
+
+static void located(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct consumer_segment *segment = ctx;
+    struct consumer *consumer = segment->consumer;
+    size_t count = err == ERR_OK ? rows[0].count : 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t row = pg_rows_get_int8(&rows[0], i, 0);
+        log_warn("a row is locked by another transaction",
+                 LOG_STR("consumer", consumer->options.name), LOG_INT("row", row));
+        locked_rows_note(locked_of(consumer), row, attempts_for(segment, row),
+                         clock_monotonic_ms());
+    }
+    segment->is_running = false;
+    arena_reset(&segment->arena);
+    if (consumer->stopped) {
+        return;
+    }
+    if (count == 0) { /* it is free again, or cannot be known now */
+        wait_for_retry(segment, err == ERR_OK ? ERR_LOCKED : err);
+        return;
+    }
+    divert(segment, clock_monotonic_ms());
+    segment->span = segment->decoded_count - segment->first;
+    run_segment(segment);
+    proceed(consumer);
+}
+
+static void end_run(struct consumer_segment *segment, enum err err) {
     switch (err) {
     case ERR_OK:
-        loop_backoff_reset(&consumer->backoff);
-        advance(consumer);
+        loop_backoff_reset(&segment->consumer->backoff);
+        advance(segment);
         return;
+    case ERR_LOCKED:
+        if (segment->consumer->options.row != NULL) {
+            locate(segment);
+            return;
+        }
+        break;
     case ERR_REJECTED_DATA:
-    case ERR_TOO_LARGE: narrow(consumer, err); return;
+    case ERR_TOO_LARGE: narrow(segment, err); return;
     case ERR_INTERNAL:
-        if (++consumer->attempts_internal > RETRIES_INTERNAL_MAX) {
-            narrow(consumer, err);
+        if (++segment->attempts_internal > RETRIES_INTERNAL_MAX) {
+            narrow(segment, err);
             return;
         }
         break;
     default: break;
     }
-    wait_for_retry(consumer, err);
+    wait_for_retry(segment, err);
+}
+
+void consumer_segment_done(struct consumer_segment *segment, enum err err) {
+    struct consumer *consumer = segment->consumer;
+    assert(segment->is_running);
+    segment->is_running = false;
+    segment->has_passed = false;
+    arena_reset(&segment->arena);
+    if (!consumer->stopped) {
+        end_run(segment, err);
+        proceed(consumer);
+    } else if (err == ERR_OK && segment->first + segment->count == segment->decoded_count) {
+        end_segment(segment); /* draining: acknowledge what is complete, begin nothing */
+    }
+}
+
+/* ---- answers, and the acknowledgement ---- */
+
+static void await_answers(struct consumer *consumer) {
+    if (consumer->answers.heap_index == 0) {
+        loop_timer_start(consumer->loop, &consumer->answers, ANSWER_CHECK_MS);
+    }
+}
+
+/* Every question answered: acknowledge. One that is not: it comes again, or its asker does. */
+static void settle(struct consumer *consumer, struct consumer_batch *batch) {
+    struct delivery_batch *deliveries = batch->deliveries[0].batch;
+    enum broker_state state = broker_publish_state(consumer->broker);
+    uint64_t waited_ms = clock_monotonic_ms() - batch->answered_ms;
+    bool is_answered = batch->answers == 0 && !batch->is_unanswered;
+    if (is_open(batch)) {
+        return;
+    }
+    if (is_answered || state == BROKER_BLOCKED ||
+        waited_ms >= consumer->options.answer_timeout_ms) {
+        if (!is_answered) {
+            log_warn("acknowledged without the confirm of the answers",
+                     LOG_STR("consumer", consumer->options.name),
+                     LOG_INT("answers", batch->answers),
+                     LOG_BOOL("blocked", state == BROKER_BLOCKED));
+        }
+        broker_ack(consumer->broker, deliveries);
+    } else if (batch->answers == 0 && state == BROKER_UP && waited_ms >= RETURN_PAUSE_MS) {
+        broker_return(consumer->broker, deliveries);
+    } else {
+        await_answers(consumer);
+        return;
+    }
+    list_remove(&batch->node);
+    list_append(&consumer->idle_batches, &batch->node);
+}
+
+static void settle_all(struct consumer *consumer) {
+    struct list *node = consumer->batches.next;
+    while (node != &consumer->batches) {
+        struct consumer_batch *batch = CONTAINER_OF(node, struct consumer_batch, node);
+        node = node->next;
+        settle(consumer, batch);
+    }
+    proceed(consumer);
+}
+
+static void on_answer_check(void *ctx) {
+    settle_all(ctx);
+}
+
+void consumer_on_broker_state(struct consumer *consumer, enum broker_state state) {
+    (void)state;
+    settle_all(consumer);
+}
+
+/* NULL: it was acknowledged already. */
+static struct consumer_batch *find_batch(struct consumer *consumer, int64_t id) {
+    struct list *head = &consumer->batches;
+    for (struct list *node = head->next; node != head; node = node->next) {
+        struct consumer_batch *batch = CONTAINER_OF(node, struct consumer_batch, node);
+        if (batch->id == id) {
+            return batch;
+        }
+    }
+    return NULL;
+}
+
+static void on_answer(struct consumer *consumer, int64_t id, bool confirmed) {
+    struct consumer_batch *batch = find_batch(consumer, id);
+    if (batch == NULL) {
+        return;
+    }
+    batch->answers--;
+    batch->is_unanswered = batch->is_unanswered || !confirmed;
+    if (batch->answers == 0) {
+        settle(consumer, batch);
+        proceed(consumer);
+    }
+}
+
+static void on_sent(void *ctx, const struct teller_event *event, enum err err) {
+    if (err != ERR_OK) {
+        log_info("event waits for the broker", LOG_TRACE(event->trace),
+                 LOG_STR("messageId", event->message_id), LOG_STR("error", err_name(err)));
+        on_answer(ctx, event->id, false);
+    }
+}
+
+static void on_told(void *ctx, int64_t id, bool confirmed) {
+    on_answer(ctx, id, confirmed);
+}
+
+void consumer_answer(struct consumer_segment *segment, struct teller_event *events, size_t count,
+                     bool is_awaited) {
+    struct consumer *consumer = segment->consumer;
+    if (is_awaited) {
+        segment->batch->answers += count;
+        segment->batch->answered_ms = clock_monotonic_ms();
+    }
+    for (size_t i = 0; i < count; i++) {
+        events[i].id = is_awaited ? segment->batch->id : 0;
+        teller_add(&consumer->teller, &events[i]);
+    }
+    teller_flush(&consumer->teller);
 }

@@ -6,6 +6,7 @@
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 enum {
     CONNECT_TIMEOUT_MS = 3000,
@@ -70,6 +71,9 @@ static void on_broker_state(void *ctx, enum broker_state state) {
     }
     before = state;
     outbox_on_broker_state(&backends.outbox, state);
+    for (size_t i = 0; i < consumer_count; i++) {
+        consumer_on_broker_state(&consumers[i], state);
+    }
     for (size_t i = 0; state == BROKER_UP && i < backends.app->part_count; i++) {
         if (backends.app->parts[i].broker_up != NULL) {
             backends.app->parts[i].broker_up();
@@ -83,14 +87,22 @@ static void on_published(void *ctx, const uint64_t *cookies, size_t count, bool 
     outbox_look(&backends.outbox);
 }
 
+struct teller_options backends_telling(void) {
+    return (struct teller_options){
+        .events_per_message_max = (size_t)config_shared.events_per_message_max,
+        .event_message_bytes_max = (size_t)config_shared.event_message_bytes_max,
+        .bare = config_shared.events_format == EVENTS_BARE,
+    };
+}
+
 static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliveries,
                           size_t count) {
     (void)ctx;
-    consumer_on_deliveries(&consumers[queue], backends.broker, deliveries, count);
+    consumer_on_deliveries(&consumers[queue], deliveries, count);
 }
 
-static enum err open_consumer(const struct app_queue *queue) {
-    struct consumer *consumer = &consumers[consumer_count];
+/* The next one, of this queue; `main`: it hears the retry queue of that one. */
+static enum err open_consumer(const struct app_queue *queue, struct consumer *main) {
     struct consumer_options options = *queue->consumer;
     options.name = queue->consumer_name;
     options.type = queue->routing_key;
@@ -98,8 +110,49 @@ static enum err open_consumer(const struct app_queue *queue) {
     options.batch_max = (size_t)config_shared.consumer_batch_max;
     options.backoff_base_ms = BACKOFF_BASE_MS;
     options.backoff_cap_ms = BACKOFF_CAP_MS;
-    options.ctx = consumer;
-    return consumer_open(consumer, backends.loop, &options);
+    options.telling = backends_telling();
+    options.pg = backends.pg;
+    options.main = main;
+    return consumer_open(&consumers[options.queue], backends.loop, backends.broker, &options);
+}
+
+static enum err open_consumers(void) {
+    enum err err = ERR_OK;
+    for (size_t i = 0; err == ERR_OK && i < backends.app->queue_count; i++) {
+        const struct app_queue *queue = &backends.app->queues[i];
+        if (queue->consumer == NULL) {
+            continue;
+        }
+        struct consumer *main = &consumers[consumer_count];
+        err = open_consumer(queue, NULL);
+        if (err == ERR_OK && queue->consumer->row != NULL) {
+            err = open_consumer(queue, main);
+        }
+    }
+    return err;
+}
+
+/* Those that are consumed, each with its retry queue, in the order of open_consumers(). */
+static void name_queues(struct broker_options *options, struct broker_queue *others) {
+    static char retry_names[BROKER_QUEUES_MAX][BROKER_ROUTING_KEY_BYTES_MAX + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < backends.app->queue_count; i++) {
+        const struct app_queue *queue = &backends.app->queues[i];
+        struct broker_queue names = { queue->name, { queue->routing_key, NULL }, NULL };
+        assert(count + 1 < BROKER_QUEUES_MAX && options->declare_only_count < BROKER_QUEUES_MAX);
+        if (queue->consumer == NULL) {
+            others[options->declare_only_count++] = names;
+            continue;
+        }
+        options->queues[count++] = names;
+        if (queue->consumer->row != NULL) {
+            snprintf(retry_names[count], sizeof(retry_names[count]), "%s" BROKER_RETRY_SUFFIX,
+                     queue->name);
+            options->queues[count] =
+                (struct broker_queue){ .name = retry_names[count], .retry_of = queue->name };
+            count++;
+        }
+    }
 }
 
 static enum err open_broker(void) {
@@ -121,29 +174,9 @@ static enum err open_broker(void) {
         .declare_only = others,
         .classic_queues = config_shared.rabbitmq_queue_type == QUEUES_CLASSIC,
     };
-    assert(backends.app->queue_count <= BROKER_QUEUES_MAX);
-    for (size_t i = 0; i < backends.app->queue_count; i++) {
-        const struct app_queue *queue = &backends.app->queues[i];
-        struct broker_queue names = { queue->name, { queue->routing_key, NULL } };
-        if (queue->consumer == NULL) {
-            others[options.declare_only_count++] = names;
-            continue;
-        }
-        options.queues[consumer_count] = names;
-        enum err err = open_consumer(queue);
-        if (err != ERR_OK) {
-            return err;
-        }
-    }
-    return broker_open(backends.loop, &options, &CALLBACKS, NULL, &backends.broker);
-}
-
-struct teller_options backends_telling(void) {
-    return (struct teller_options){
-        .events_per_message_max = (size_t)config_shared.events_per_message_max,
-        .event_message_bytes_max = (size_t)config_shared.event_message_bytes_max,
-        .bare = config_shared.events_format == EVENTS_BARE,
-    };
+    name_queues(&options, others);
+    enum err err = broker_open(backends.loop, &options, &CALLBACKS, NULL, &backends.broker);
+    return err == ERR_OK ? open_consumers() : err;
 }
 
 static enum err open_outbox(void) {

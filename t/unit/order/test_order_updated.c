@@ -46,7 +46,8 @@ static void teardown(void) {
 }
 
 static void deliver(size_t queue) {
-    consumer_on_deliveries(&consumers[queue], &fake_broker, deliveries, delivery_count);
+    consumer_on_deliveries(&consumers[queue], fake_batch(queue, deliveries, delivery_count),
+                           delivery_count);
 }
 
 static void add_outcome(int64_t order_id, const char *status, const char *reason) {

@@ -18,7 +18,7 @@
 
 #include <stdio.h>
 
-enum { PATIENCE_MS = 10000, FIRST_OUTBOX_ID = 1, ORDERS_MAX = 8 };
+enum { PATIENCE_MS = 10000, ORDERS_MAX = 8 };
 
 #define CREATED_MS INT64_C(1795367792123)
 
@@ -32,7 +32,6 @@ static size_t delivery_count;
 static void setup(void) {
     fake_backends_open();
     delivery_count = 0;
-    id_block_init(&outbox_ids, &fake_pg, &SQL_NEXT_OUTBOX_IDS, OUTBOX_ID_BLOCK);
     fake_backends_consume(&consumer, &order_created_consumer, 0, ORDERS_MAX);
 }
 
@@ -54,7 +53,7 @@ static void add_order(int64_t order_id, int64_t product_id, int64_t quantity) {
 }
 
 static void deliver(void) {
-    consumer_on_deliveries(&consumer, &fake_broker, deliveries, delivery_count);
+    consumer_on_deliveries(&consumer, fake_batch(0, deliveries, delivery_count), delivery_count);
 }
 
 static void wait_for_request(void) {
@@ -83,8 +82,8 @@ static void answer_lock(int64_t qty, PGresult *ledger) {
     fake_pg_answer(rows, ledger, NULL);
 }
 
-static void answer_ids(void) {
-    fake_pg_answer_ids(&SQL_NEXT_OUTBOX_IDS, FIRST_OUTBOX_ID);
+static void confirm(void) {
+    fake_broker_fates(true, teller_on_published);
 }
 
 static const struct pg_call *call_of(const struct fake_pg_request *request,
@@ -133,7 +132,6 @@ START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
     ck_assert_int_eq(fake_param_int8_at(&lock->calls[0], 0, 0), 7);
     ck_assert_uint_eq(fake_param_count(&lock->calls[1], 0), 4);
     answer_lock(5, NULL);
-    answer_ids();
     const struct fake_pg_request *commit = expect_commit();
     const struct pg_call *ledger = call_of(commit, &SQL_LEDGER_INSERT);
     static const char *const STATUSES[] = { "done", "rejected", "rejected", "done" };
@@ -147,7 +145,7 @@ START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
     ck_assert_uint_eq(fake_param_count(update, 0), 1); /* one update a product */
     ck_assert_int_eq(fake_param_int8_at(update, 3, 0), 0);
     ck_assert_int_eq(fake_param_int8_at(update, 4, 0), 4);
-    ck_assert_uint_eq(fake_param_count(call_of(commit, &SQL_OUTBOX_INSERT), 0), 5);
+    ck_assert_ptr_null(call_of(commit, &SQL_OUTBOX_INSERT)); /* the orders are their own */
     ck_assert_uint_eq(fake_broker.published + fake_broker.acks[0], 0); /* commit first */
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert_uint_eq(fake_broker.published, 5);
@@ -162,9 +160,11 @@ START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
     ck_assert_uint_eq(fake_broker_count("\"traceparent\":\"00-trace\",\"tracestate\":\"a=1\","
                                         "\"requestid\":\"r-2\""),
                       1);
-    ck_assert_uint_eq(fake_broker.acks[0], 0); /* not before the cache */
+    ck_assert_uint_eq(fake_broker.acks[0], 0); /* not before the cache, and the confirms */
     fake_cache_run();
     ck_assert_int_eq(fake_cache_version("product:7"), 4);
+    ck_assert_uint_eq(fake_broker.acks[0], 0);
+    confirm();
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
 END_TEST
@@ -175,7 +175,6 @@ START_TEST(copies_within_a_batch_count_once_and_are_all_told) {
     add_order(2, 7, 3);
     deliver();
     answer_lock(5, NULL);
-    answer_ids();
     const struct fake_pg_request *commit = expect_commit();
     const struct pg_call *ledger = call_of(commit, &SQL_LEDGER_INSERT);
     ck_assert_uint_eq(fake_param_count(ledger, 0), 2);
@@ -183,6 +182,7 @@ START_TEST(copies_within_a_batch_count_once_and_are_all_told) {
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
     ck_assert_uint_eq(fake_broker.published, 4);
+    confirm();
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
 END_TEST
@@ -197,17 +197,19 @@ START_TEST(a_redelivery_is_answered_from_the_ledger) {
     add_order(2, 7, 1); /* there would be stock by now: what was decided stands */
     deliver();
     answer_lock(5, ledger);
-    answer_ids();
     const struct fake_pg_request *commit = expect_commit();
     ck_assert_ptr_null(call_of(commit, &SQL_LEDGER_INSERT));
     ck_assert_ptr_null(call_of(commit, &SQL_PRODUCT_UPDATE));
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
-    ck_assert_uint_eq(fake_broker.published, 2);
+    ck_assert_uint_eq(fake_broker.published, 3);
+    /* how the product is now, whose event may have been lost */
+    ck_assert(published("product.updated", "\"qty\":5,\"version\":3"));
     ck_assert(published(
         "order.updated",
         OUTCOME("1", "3", "done") ",\"reason\":null,\"updatedAt\":\"2026-11-22T17:16:37.123Z\""));
     ck_assert(published("order.updated", "\"status\":\"rejected\",\"reason\":\"out_of_stock\""));
+    confirm();
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
 END_TEST
@@ -228,7 +230,6 @@ START_TEST(an_order_whose_id_came_before_is_another_order) {
     add_order(1, 7, 3);
     deliver();
     answer_lock(5, ledger);
-    answer_ids();
     const struct fake_pg_request *commit = expect_commit();
     const struct pg_call *insert = call_of(commit, &SQL_LEDGER_INSERT);
     ck_assert_uint_eq(fake_param_count(insert, 0), 1);
@@ -247,7 +248,6 @@ START_TEST(a_row_of_a_version_before_is_known_by_its_request_id) {
     add_order(1, 7, 3);
     deliver();
     answer_lock(5, ledger);
-    answer_ids();
     ck_assert_ptr_null(call_of(expect_commit(), &SQL_LEDGER_INSERT));
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
@@ -262,7 +262,6 @@ START_TEST(two_orders_of_one_id_in_a_batch_are_two) {
     memcpy(strstr(bodies[1], "32.123Z"), "33.123Z", 7);
     deliver();
     answer_lock(5, NULL);
-    answer_ids();
     const struct pg_call *insert = call_of(expect_commit(), &SQL_LEDGER_INSERT);
     ck_assert_uint_eq(fake_param_count(insert, 0), 2);
     fake_pg_answer(NULL, NULL, NULL);
@@ -298,37 +297,18 @@ START_TEST(the_database_fails_and_the_batch_is_decided_afresh) {
     deliver();
     if (at_commit) {
         answer_lock(5, NULL);
-        answer_ids();
         (void)expect_commit();
     }
     fake_pg_fail(PASSING[_i / 2]);
     ck_assert_uint_eq(fake_broker.published + fake_broker.acks[0] + fake_broker.parked_count, 0);
     answer_lock(2, NULL); /* somebody else was faster meanwhile */
     if (!at_commit) {
-        answer_ids();
     }
     const struct pg_call *ledger = call_of(expect_commit(), &SQL_LEDGER_INSERT);
     ck_assert(str_equal(fake_param_text_at(ledger, 3, 0), STR("rejected")));
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert_uint_eq(fake_broker.published, 1);
-    ck_assert_uint_eq(fake_broker.acks[0], 1);
-}
-END_TEST
-
-/* An event's id is taken: the next attempt has others. */
-START_TEST(outbox_ids_that_are_taken_are_given_up) {
-    add_order(1, 7, 3);
-    deliver();
-    answer_lock(5, NULL);
-    answer_ids();
-    (void)expect_commit();
-    fake_pg_fail(ERR_TAKEN_ID);
-    answer_lock(5, NULL);
-    fake_pg_answer_ids(&SQL_NEXT_OUTBOX_IDS, 70000);
-    const struct pg_call *insert = call_of(expect_commit(), &SQL_OUTBOX_INSERT);
-    ck_assert_int_eq(fake_param_int8_at(insert, 0, 0), 70000);
-    fake_pg_answer(NULL, NULL, NULL);
-    fake_cache_run();
+    confirm();
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
 END_TEST
@@ -339,7 +319,6 @@ START_TEST(a_commit_of_unknown_outcome_is_not_applied_twice) {
     add_order(1, 7, 3);
     deliver();
     answer_lock(5, NULL);
-    answer_ids();
     fake_pg_fail(ERR_UNAVAILABLE);
     fake_row(rows, LEDGER_TYPES, INT64_C(1), "done", NULL, CREATED_MS, INT64_C(7), INT64_C(3),
              "r-1", CREATED_MS);
@@ -348,22 +327,58 @@ START_TEST(a_commit_of_unknown_outcome_is_not_applied_twice) {
     ck_assert_ptr_null(call_of(commit, &SQL_PRODUCT_UPDATE));
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert(published("order.updated", "\"status\":\"done\""));
+    confirm();
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
 END_TEST
 
-START_TEST(no_outbox_ids_can_be_had) {
-    add_order(1, 7, 3);
+/* Somebody has locked one of the products: its order is set aside, the other one decided. */
+START_TEST(an_order_of_a_locked_product_is_set_aside) {
+    add_order(1, 8, 1);
+    add_order(2, 7, 1);
     deliver();
+    fake_pg_fail(ERR_LOCKED);
+    const struct fake_pg_request *find = fake_pg_expect(FAKE_PG_RUN, &SQL_PRODUCT_LOCKED);
+    ck_assert_int_eq(fake_param_int8_at(&find->calls[0], 0, 0), 7);
+    ck_assert_int_eq(fake_param_int8_at(&find->calls[0], 0, 1), 8);
+    PGresult *locked = fake_rows(1);
+    fake_row(locked, "i", INT64_C(8));
+    fake_pg_answer(locked, NULL, NULL);
+    ck_assert_uint_eq(fake_broker.aside_count, 1);
+    ck_assert_ptr_eq(fake_broker.aside[0].delivery, &deliveries[0]);
     answer_lock(5, NULL);
-    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_NEXT_OUTBOX_IDS);
-    fake_pg_fail(ERR_UNAVAILABLE);
-    ck_assert_uint_eq(fake_pg.rollbacks, 1); /* the locks are not kept while it waits */
-    answer_lock(5, NULL);
-    answer_ids();
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
+    confirm();
+    ck_assert(published("order.updated", OUTCOME("2", "1", "done")));
     ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+/* The next batch asks for its products while this one commits. */
+START_TEST(batches_overlap) {
+    add_order(1, 7, 1);
+    deliver();
+    ck_assert_uint_eq(fake_broker.asked[0], 0);
+    answer_lock(5, NULL);
+    ck_assert_uint_eq(fake_broker.asked[0], 1); /* its locks are had, its commit is under way */
+    struct broker_delivery next = fake_delivery("id", bodies[1]);
+    memcpy(bodies[1], bodies[0], sizeof(bodies[0]));
+    next.message.body_length = strlen(bodies[1]);
+    consumer_on_deliveries(&consumer, fake_batch(0, &next, 1), 1);
+    ck_assert_uint_eq(fake_pg.waiting, 2);
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    PGresult *ledger = fake_rows(8); /* it was the same order */
+    fake_row(ledger, LEDGER_TYPES, INT64_C(1), "done", NULL, CREATED_MS, INT64_C(7), INT64_C(1),
+             "r-1", CREATED_MS);
+    answer_lock(4, ledger);
+    ck_assert_ptr_null(call_of(expect_commit(), &SQL_LEDGER_INSERT));
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    confirm();
+    ck_assert_uint_eq(fake_broker.acks[0], 2);
+    ck_assert_uint_eq(fake_broker_count("\"status\":\"done\""), 2);
 }
 END_TEST
 
@@ -372,14 +387,9 @@ START_TEST(the_one_order_that_the_database_refuses_is_parked) {
         add_order(id, 7, 1);
     }
     deliver();
-    bool had_ids = false;
     for (int rounds = 0; fake_broker.acks[0] == 0; rounds++) {
         ck_assert_int_lt(rounds, 12);
         answer_lock(100, NULL);
-        if (!had_ids) {
-            answer_ids();
-            had_ids = true;
-        }
         const struct pg_call *ledger = call_of(expect_commit(), &SQL_LEDGER_INSERT);
         bool has_bad = false;
         for (size_t i = 0; i < fake_param_count(ledger, 0); i++) {
@@ -391,6 +401,7 @@ START_TEST(the_one_order_that_the_database_refuses_is_parked) {
             fake_pg_answer(NULL, NULL, NULL);
         }
         fake_cache_run();
+        confirm();
     }
     ck_assert_uint_eq(fake_broker.parked_count, 1);
     ck_assert_ptr_eq(fake_broker.parked[0].delivery, &deliveries[_i]);
@@ -412,10 +423,10 @@ START_TEST(redis_may_be_gone) {
     add_order(1, 7, 3);
     deliver();
     answer_lock(5, NULL);
-    answer_ids();
     fake_cache.up = _i != 0;
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_lose();
+    confirm();
     ck_assert_uint_eq(fake_broker.acks[0], 1);
     ck_assert_uint_eq(fake_broker.published, 2);
 }
@@ -428,7 +439,6 @@ START_TEST(redis_comes_back_during_the_transaction) {
     add_order(1, 7, 3);
     deliver();
     answer_lock(5, NULL);
-    answer_ids();
     fake_cache_lose();
     fake_cache_reconnect();
     fake_cache_set("product:7", "older", 3);
@@ -436,6 +446,7 @@ START_TEST(redis_comes_back_during_the_transaction) {
     fake_cache_run();
     ck_assert_int_eq(fake_cache_version("product:7"), 4);
     ck_assert_ptr_nonnull(strstr(fake_cache_value("product:7"), "\"qty\":2"));
+    confirm();
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
 END_TEST
@@ -444,11 +455,12 @@ START_TEST(stopping_during_a_transaction) {
     add_order(1, 7, 3);
     deliver();
     answer_lock(5, NULL);
-    answer_ids();
     consumer_stop(&consumer);
     ck_assert(!consumer_is_idle(&consumer));
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
+    ck_assert(!consumer_is_idle(&consumer)); /* its answer is not confirmed */
+    confirm();
     ck_assert(consumer_is_idle(&consumer));
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
@@ -468,9 +480,9 @@ int main(void) {
     tcase_add_loop_test(tcase, an_order_that_the_ledger_has_otherwise_is_parked, 0, 3);
     tcase_add_loop_test(tcase, the_database_fails_and_the_batch_is_decided_afresh, 0,
                         2 * (int)UNIT_COUNT(PASSING));
-    tcase_add_test(tcase, outbox_ids_that_are_taken_are_given_up);
     tcase_add_test(tcase, a_commit_of_unknown_outcome_is_not_applied_twice);
-    tcase_add_test(tcase, no_outbox_ids_can_be_had);
+    tcase_add_test(tcase, an_order_of_a_locked_product_is_set_aside);
+    tcase_add_test(tcase, batches_overlap);
     tcase_add_loop_test(tcase, the_one_order_that_the_database_refuses_is_parked, 0, 4);
     tcase_add_test(tcase, what_is_malformed_is_parked);
     tcase_add_loop_test(tcase, redis_may_be_gone, 0, 2);

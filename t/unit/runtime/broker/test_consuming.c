@@ -79,9 +79,10 @@ START_TEST(what_arrives_meanwhile_is_the_next_batch) {
     ack_at_once = false;
     until(batches, "[m1][m2]");
     tick_for(300);
-    ck_assert_str_eq(batches, "[m1][m2]"); /* nothing more before the acknowledgement */
+    ck_assert_str_eq(batches, "[m1][m2]"); /* nothing more before it is asked for */
     ack_at_once = true;
-    broker_ack_batch(broker, 0);
+    broker_ack(broker, last_batch);
+    broker_next(broker, 0);
     until(batches, "[m1][m2][m3 m4 m5][m6 m7 m8]");
     close_all();
     ck_assert(fake_saw(&server, "dead-letters order.created.unit\n"
@@ -174,7 +175,8 @@ START_TEST(an_acknowledgement_of_an_earlier_connection_is_not_sent) {
     tick_for(500); /* lost, connected again, and the second delivery waits */
     ck_assert_str_eq(batches, "[m1]");
     ack_at_once = true;
-    broker_ack_batch(broker, 0);
+    broker_ack(broker, last_batch);
+    broker_next(broker, 0);
     until(batches, "[m1][m1]");
     tick_for(200);
     close_all();
@@ -242,7 +244,8 @@ static void ack_second_only(void) {
         size_t before = strlen(batches);
         loop_tick(loop, 20);
         if (strchr(batches + before, 'n') != NULL) {
-            broker_ack_batch(broker, 1);
+            broker_ack(broker, last_batch);
+            broker_next(broker, 1);
             acked++;
         }
     }
@@ -257,6 +260,147 @@ START_TEST(a_kept_batch_holds_back_its_own_queue_only) {
     ack_second_only();
     tick_for(300);
     close_all();
+}
+END_TEST
+
+/* ---- several batches in hand ---- */
+
+static void script_in_hand(void) {
+    accept_both();
+    deliver(1, "m1");
+    ck_assert(fake_is_silent(consumer, 100));
+    deliver(2, "m2");
+    deliver(3, "m3");
+    const struct fake_event *event = fake_expect(consumer, FAKE_ACK);
+    for (uint64_t tag = 2; tag <= 3; tag++) { /* the older one is not covered */
+        ck_assert_uint_eq(event->tag, tag);
+        ck_assert(!event->multiple);
+        event = tag == 2 ? fake_expect(consumer, FAKE_ACK) : event;
+    }
+    expect_ack(1);
+    deliver(4, "m4");
+    deliver(5, "m5");
+    expect_ack(5);
+    expect_end();
+}
+
+static void take_next(const char *expected) {
+    broker_next(broker, 0);
+    until(batches, expected);
+}
+
+START_TEST(batches_are_acknowledged_in_any_order) {
+    ack_at_once = false;
+    start_script(script_in_hand);
+    open_broker();
+    until(batches, "[m1]");
+    struct delivery_batch *first = last_batch;
+    tick_for(300);
+    take_next("[m1][m2 m3]");
+    broker_ack(broker, last_batch);
+    tick_for(100);
+    broker_ack(broker, first);
+    tick_for(200);
+    take_next("[m1][m2 m3][m4 m5]");
+    broker_ack(broker, last_batch); /* now it is the oldest: one acknowledgement covers it */
+    tick_for(200);
+    close_all();
+}
+END_TEST
+
+static void script_returned(void) {
+    accept_both();
+    deliver(1, "m1");
+    ck_assert(fake_is_silent(consumer, 100));
+    deliver(2, "m2");
+    fake_expect(consumer, FAKE_END); /* none is acknowledged, although m2 was handled */
+    fake_close(consumer);
+    consumer = fake_accept(&server);
+    deliver(1, "m1");
+    expect_ack(1);
+    expect_end();
+}
+
+START_TEST(a_returned_batch_comes_again_with_all_that_is_outstanding) {
+    ack_at_once = false;
+    start_script(script_returned);
+    open_broker();
+    until(batches, "[m1]");
+    struct delivery_batch *first = last_batch;
+    tick_for(300);
+    take_next("[m1][m2]");
+    broker_return(broker, first);
+    broker_ack(broker, last_batch);
+    ack_at_once = true;
+    take_next("[m1][m2][m1]");
+    tick_for(200);
+    close_all();
+}
+END_TEST
+
+/* RabbitMQ counts messages: who sends large ones has fewer under way. */
+static char large_body[BROKER_BODY_BYTES_MAX];
+
+static void script_large(void) {
+    memset(large_body, 'x', sizeof(large_body));
+    accept_both();
+    uint64_t tag = 1;
+    for (; tag < BROKER_IN_HAND_BYTES_MAX / sizeof(large_body); tag++) {
+        fake_deliver(consumer, QUEUE_CHANNEL, tag, "m", large_body, sizeof(large_body));
+    }
+    ck_assert(fake_is_silent(consumer, 200)); /* below the limit; properties count, too */
+    fake_deliver(consumer, QUEUE_CHANNEL, tag, "m", large_body, sizeof(large_body));
+    fake_expect(consumer, FAKE_END);
+    fake_close(consumer);
+    consumer = fake_accept(&server);
+    expect_end();
+}
+
+START_TEST(large_deliveries_lower_the_prefetch) {
+    options.prefetch = 100;
+    options.batch_max = 100;
+    ack_at_once = false;
+    start_script(script_large);
+    open_broker();
+    tick_for(1500);
+    close_all();
+    const char *first = strstr(server.trace, "basic.qos 100\n");
+    ck_assert_ptr_nonnull(first);
+    ck_assert_ptr_nonnull(strstr(first, "basic.qos 8\n"));
+}
+END_TEST
+
+/* ---- setting aside ---- */
+
+static void script_aside(void) {
+    accept_both();
+    deliver(1, "busy");
+    const struct fake_event *event = fake_expect(publisher, FAKE_PUBLISH);
+    ck_assert_str_eq(event->exchange, "");
+    ck_assert_str_eq(event->routing_key, "order.created.unit.retry");
+    ck_assert_str_eq(event->body, "[7]");
+    ck_assert(fake_has_property(event, "x-prodorder-attempts"));
+    ck_assert(fake_has_property(event, "\x01"
+                                       "1"));
+    usleep(200000);
+    fake_confirm(publisher, 1, false, true);
+    expect_ack(1);
+    expect_end();
+}
+
+START_TEST(what_is_set_aside_goes_to_the_retry_queue_and_is_then_acknowledged) {
+    options.queues[1] = (struct broker_queue){ .name = "order.created.unit.retry",
+                                               .retry_of = "order.created.unit" };
+    aside_id = "busy";
+    start_script(script_aside);
+    open_broker();
+    until(batches, "[busy]");
+    ck_assert_uint_eq(last_attempts, 0);
+    tick_for(400);
+    close_all();
+    ck_assert(fake_saw(&server, "queue.declare order.created.unit.retry\n"
+                                "dead-letters order.created.unit.retry\n"));
+    ck_assert(!fake_saw(&server, "order.created.unit.retry.dlq"));
 }
 END_TEST
 
@@ -446,6 +590,10 @@ int main(void) {
     tcase_add_test(tcase, a_deleted_queue_is_declared_again);
     tcase_add_test(tcase, closing_does_not_wait_for_a_batch_that_is_kept);
     tcase_add_test(tcase, a_kept_batch_holds_back_its_own_queue_only);
+    tcase_add_test(tcase, batches_are_acknowledged_in_any_order);
+    tcase_add_test(tcase, a_returned_batch_comes_again_with_all_that_is_outstanding);
+    tcase_add_test(tcase, large_deliveries_lower_the_prefetch);
+    tcase_add_test(tcase, what_is_set_aside_goes_to_the_retry_queue_and_is_then_acknowledged);
     tcase_add_test(tcase, a_batch_is_acknowledged_after_its_parked_copy_is_confirmed);
     tcase_add_loop_test(tcase, a_failed_copy_makes_the_delivery_come_again, 0, 2);
     tcase_add_loop_test(tcase, a_copy_fits_into_the_frames_of_the_broker, 0, 2);

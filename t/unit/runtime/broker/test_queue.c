@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static struct delivery_batch some_batch;
+
 static struct send_item item_of(uint64_t cookie, const char *body, size_t body_length) {
     return (struct send_item){
         .message = { .routing_key = "order.created",
@@ -16,7 +18,6 @@ static struct send_item item_of(uint64_t cookie, const char *body, size_t body_l
                      .body_length = body_length },
         .cookie = cookie,
         .queued_us = 7,
-        .park_queue = BROKER_NO_PARK,
     };
 }
 
@@ -40,7 +41,7 @@ START_TEST(messages_come_out_whole_and_in_order) {
     item = item_of(2, "x\0y", 3);
     item.properties = "\1\2\3\4";
     item.properties_length = 4;
-    item.park_queue = 3;
+    item.copied_from = &some_batch;
     ck_assert_int_eq(queue_put(&sendq, &item, &was_empty), ERR_OK);
     ck_assert(!was_empty);
 
@@ -56,14 +57,14 @@ START_TEST(messages_come_out_whole_and_in_order) {
     ck_assert_str_eq(item.message.trace.state, "a=1");
     ck_assert_str_eq(item.message.body, "{\"a\":1}");
     ck_assert_ptr_null(item.properties);
-    ck_assert_uint_eq(item.park_queue, BROKER_NO_PARK);
+    ck_assert_ptr_null(item.copied_from);
     ck_assert(queue_next(&records, &item));
     ck_assert_uint_eq(item.cookie, 2);
     ck_assert_uint_eq(item.message.body_length, 3);
     ck_assert_mem_eq(item.message.body, "x\0y", 3);
     ck_assert_uint_eq(item.properties_length, 4);
     ck_assert_mem_eq(item.properties, "\1\2\3\4", 4);
-    ck_assert_uint_eq(item.park_queue, 3);
+    ck_assert_ptr_eq(item.copied_from, &some_batch);
     ck_assert(!queue_next(&records, &item));
     buf_free(&records);
     queue_done(&sendq);
@@ -121,7 +122,7 @@ START_TEST(modes_decide_what_may_come_in) {
     struct send_queue sendq;
     struct send_item parked = item_of(9, "{}", 2);
     bool was_empty;
-    parked.park_queue = 0;
+    parked.copied_from = &some_batch;
     queue_init(&sendq, 10);
     queue_set_mode(&sendq, cases[_i].mode);
     ck_assert_int_eq(put(&sendq, 1, &was_empty), cases[_i].ordinary);
@@ -134,7 +135,7 @@ START_TEST(parked_deliveries_pass_a_full_queue) {
     struct send_queue sendq;
     struct send_item parked = item_of(9, "{}", 2);
     bool was_empty;
-    parked.park_queue = 0;
+    parked.copied_from = &some_batch;
     queue_init(&sendq, 1);
     queue_set_mode(&sendq, QUEUE_OPEN);
     ck_assert_int_eq(put(&sendq, 1, &was_empty), ERR_OK);
@@ -149,24 +150,27 @@ END_TEST
 START_TEST(fates_are_taken_once) {
     struct fates fates;
     struct fate_set set;
+    size_t copies[2];
     ck_assert_int_eq(queue_fates_init(&fates, 4), ERR_OK);
     ck_assert_int_eq(queue_fate_set_init(&set, 4), ERR_OK);
-    queue_fates_post(&fates, 11, BROKER_NO_PARK, true);
-    queue_fates_post(&fates, 12, BROKER_NO_PARK, false);
-    queue_fates_post(&fates, 13, BROKER_NO_PARK, true);
-    queue_fates_post(&fates, 0, 2, true);
-    queue_fates_post(&fates, 0, 2, false);
+    queue_fates_post(&fates, 11, NULL, true);
+    queue_fates_post(&fates, 12, NULL, false);
+    queue_fates_post(&fates, 13, NULL, true);
+    queue_fates_post(&fates, 0, &some_batch, true);
+    queue_fates_post(&fates, 0, &some_batch, false);
     queue_fates_take(&fates, &set);
     ck_assert_uint_eq(set.lists[true].count, 2);
     ck_assert_uint_eq(set.lists[true].cookies[0], 11);
     ck_assert_uint_eq(set.lists[true].cookies[1], 13);
     ck_assert_uint_eq(set.lists[false].count, 1);
     ck_assert_uint_eq(set.lists[false].cookies[0], 12);
-    ck_assert_uint_eq(set.parks[2][true], 1);
-    ck_assert_uint_eq(set.parks[2][false], 1);
+    queue_copies_take(&fates, &some_batch, copies);
+    ck_assert_uint_eq(copies[true], 1);
+    ck_assert_uint_eq(copies[false], 1);
     queue_fates_take(&fates, &set);
     ck_assert_uint_eq(set.lists[true].count + set.lists[false].count, 0);
-    ck_assert_uint_eq(set.parks[2][true] + set.parks[2][false], 0);
+    queue_copies_take(&fates, &some_batch, copies);
+    ck_assert_uint_eq(copies[true] + copies[false], 0);
     queue_fate_set_done(&set);
     queue_fates_done(&fates);
 }
@@ -174,36 +178,44 @@ END_TEST
 
 /* ---- hand-overs ---- */
 
-START_TEST(a_batch_goes_to_the_loop_and_back) {
+START_TEST(batches_go_to_the_loop_and_back_as_they_are_wanted) {
     struct handover handover;
-    struct delivery_batch *batch = (void *)&handover; /* only passed through */
-    bool acknowledge = false;
+    struct delivery_batch first, second;
     queue_handover_init(&handover);
-    ck_assert(queue_handover_is_idle(&handover));
+    list_init(&first.node);
+    list_init(&second.node);
+    ck_assert(queue_batch_is_wanted(&handover));
     ck_assert_ptr_null(queue_batch_take(&handover));
-    queue_batch_offer(&handover, batch);
-    ck_assert(!queue_handover_is_idle(&handover));
-    ck_assert_ptr_null(queue_batch_collect(&handover, &acknowledge));
-    ck_assert_ptr_eq(queue_batch_take(&handover), batch);
+    queue_batch_offer(&handover, &first);
+    ck_assert(!queue_batch_is_wanted(&handover));
+    queue_batch_want(&handover); /* there is one: not one more */
+    ck_assert(!queue_batch_is_wanted(&handover));
+    ck_assert_ptr_eq(queue_batch_take(&handover), &first);
     ck_assert_ptr_null(queue_batch_take(&handover));
     ck_assert_ptr_null(queue_batch_withdraw(&handover));
-    queue_batch_release(&handover, true);
-    ck_assert(!queue_handover_is_idle(&handover));
-    ck_assert_ptr_eq(queue_batch_collect(&handover, &acknowledge), batch);
-    ck_assert(acknowledge);
-    ck_assert(queue_handover_is_idle(&handover));
+    ck_assert(!queue_batch_is_wanted(&handover));
+    queue_batch_want(&handover);
+    ck_assert(queue_batch_is_wanted(&handover)); /* while the first one is out */
+    queue_batch_offer(&handover, &second);
+    ck_assert_ptr_eq(queue_batch_take(&handover), &second);
+    ck_assert_ptr_null(queue_batch_collect(&handover));
+    queue_batch_release(&handover, &second);
+    queue_batch_release(&handover, &first);
+    ck_assert_ptr_eq(queue_batch_collect(&handover), &second);
+    ck_assert_ptr_eq(queue_batch_collect(&handover), &first);
+    ck_assert_ptr_null(queue_batch_collect(&handover));
     queue_handover_done(&handover);
 }
 END_TEST
 
 START_TEST(an_offer_can_be_withdrawn_until_it_is_taken) {
     struct handover handover;
-    struct delivery_batch *batch = (void *)&handover;
+    struct delivery_batch batch;
     queue_handover_init(&handover);
     ck_assert_ptr_null(queue_batch_withdraw(&handover));
-    queue_batch_offer(&handover, batch);
-    ck_assert_ptr_eq(queue_batch_withdraw(&handover), batch);
-    ck_assert(queue_handover_is_idle(&handover));
+    queue_batch_offer(&handover, &batch);
+    ck_assert_ptr_eq(queue_batch_withdraw(&handover), &batch);
+    ck_assert(queue_batch_is_wanted(&handover));
     ck_assert_ptr_null(queue_batch_take(&handover));
     queue_handover_done(&handover);
 }
@@ -327,7 +339,7 @@ int main(void) {
     tcase_add_loop_test(tcase, modes_decide_what_may_come_in, 0, 3);
     tcase_add_test(tcase, parked_deliveries_pass_a_full_queue);
     tcase_add_test(tcase, fates_are_taken_once);
-    tcase_add_test(tcase, a_batch_goes_to_the_loop_and_back);
+    tcase_add_test(tcase, batches_go_to_the_loop_and_back_as_they_are_wanted);
     tcase_add_test(tcase, an_offer_can_be_withdrawn_until_it_is_taken);
     tcase_add_test(tcase, one_tag_settles_one_message);
     tcase_add_test(tcase, multiple_settles_all_up_to_the_tag_once);

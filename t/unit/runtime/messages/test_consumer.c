@@ -1,133 +1,9 @@
-/* link: t/unit/fake_broker.c */
+/* link: t/unit/fake_broker.c t/unit/fake_pg.c */
 /*
  * runtime/messages/consumer: each event exactly as often as it takes. An item is a number, its
- * data.
+ * data, and the id of the row that it needs.
  */
-#include "base/clock.h"
-#include "runtime/messages/consumer.h"
-#include "runtime/telemetry/log.h"
-
-#include "fake_broker.h"
-#include "unit.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-enum { BATCH_MAX = 16, QUEUE = 2, PATIENCE_MS = 5000, RUNS_MAX = 256, ITEMS_MAX = 1000 };
-
-struct run {
-    int first;
-    size_t count;
-};
-
-static struct loop *loop;
-static struct consumer consumer;
-static struct run runs[RUNS_MAX];
-static size_t run_count;
-static const int *segment;
-static size_t segment_count;
-static struct broker_delivery deliveries[BATCH_MAX];
-static char bodies[BATCH_MAX][24];
-/* What run() does at once; `held`: leave it to the test. */
-static bool held;
-static enum err (*verdict)(int item);
-static int applied[ITEMS_MAX]; /* how often an item was in a segment that succeeded */
-
-static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
-                       const char **ret_why) {
-    char *end;
-    ck_assert_ptr_eq(ctx, &consumer);
-    char *copy = arena_copy(arena, event->data.data, event->data.len);
-    long number = strtol(copy, &end, 10);
-    if (*end != '\0' || end == copy) {
-        *ret_why = "not a number";
-        return ERR_INVALID;
-    }
-    *(int *)item = (int)number;
-    return ERR_OK;
-}
-
-static void finish(void) {
-    enum err err = ERR_OK;
-    const int *items = segment;
-    size_t count = segment_count;
-    for (size_t i = 0; err == ERR_OK && i < count; i++) {
-        err = verdict == NULL ? ERR_OK : verdict(items[i]);
-    }
-    for (size_t i = 0; err == ERR_OK && i < count; i++) {
-        applied[items[i]]++;
-    }
-    consumer_segment_done(&consumer, err);
-}
-
-static void run(void *ctx, void *items, size_t count) {
-    ck_assert_ptr_eq(ctx, &consumer);
-    ck_assert_uint_gt(count, 0);
-    ck_assert_uint_lt(run_count, RUNS_MAX);
-    ck_assert_ptr_nonnull(arena_alloc(consumer_arena(&consumer), 100000));
-    segment = items;
-    segment_count = count;
-    runs[run_count++] = (struct run){ segment[0], count };
-    if (!held) {
-        finish();
-    }
-}
-
-static void setup(void) {
-    struct consumer_options options = { .name = "test",
-                                        .type = "number",
-                                        .queue = QUEUE,
-                                        .item_bytes = sizeof(int),
-                                        .batch_max = BATCH_MAX,
-                                        .backoff_base_ms = 2,
-                                        .backoff_cap_ms = 8,
-                                        .decode = decode,
-                                        .run = run,
-                                        .ctx = &consumer };
-    log_init("test", LOG_LEVELS, 2);
-    fake_broker_reset();
-    ck_assert_int_eq(loop_create(&loop), ERR_OK);
-    ck_assert_int_eq(consumer_open(&consumer, loop, &options), ERR_OK);
-}
-
-static void teardown(void) {
-    consumer_close(&consumer);
-    consumer_close(&consumer);
-    loop_destroy(loop);
-}
-
-static void deliver_texts(const char *const *texts, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        deliveries[i] = fake_delivery("id", texts[i]);
-    }
-    consumer_on_deliveries(&consumer, &fake_broker, deliveries, count);
-}
-
-static void deliver(size_t count) {
-    const char *texts[BATCH_MAX];
-    for (size_t i = 0; i < count; i++) {
-        snprintf(bodies[i], sizeof(bodies[i]), "%zu", i);
-        texts[i] = bodies[i];
-    }
-    deliver_texts(texts, count);
-}
-
-static void wait_for_runs(size_t count) {
-    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
-    while (run_count < count && clock_monotonic_ms() < end_ms) {
-        loop_tick(loop, 1);
-    }
-    ck_assert_uint_ge(run_count, count);
-}
-
-static void wait_for_ack(void) {
-    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
-    while (fake_broker.acks[QUEUE] == 0 && clock_monotonic_ms() < end_ms) {
-        loop_tick(loop, 1);
-    }
-    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
-    ck_assert(consumer_is_idle(&consumer));
-}
+#include "consumer_fixture.h"
 
 START_TEST(a_batch_is_one_segment_and_one_acknowledgement) {
     held = true;
@@ -175,21 +51,6 @@ static enum err refuse_bad(int item) {
 }
 
 /* ---- messages of many events ---- */
-
-/* A batch of the numbers from `first` on, in static memory; `type` of all of them. */
-static const char *batch_of(int first, int count, const char *type) {
-    static struct buf text;
-    buf_free(&text);
-    buf_init(&text, 0);
-    for (int i = 0; i < count; i++) {
-        buf_appendf(&text,
-                    "%c{\"specversion\":\"1.0\",\"id\":\"e-%d\",\"source\":\"/t\",\"type\":\"%s\","
-                    "\"data\":%d}",
-                    i == 0 ? '[' : ',', first + i, type, first + i);
-    }
-    buf_append(&text, count == 0 ? "[]" : "]", count == 0 ? 3 : 2);
-    return buf_bytes(&text);
-}
 
 START_TEST(a_message_of_many_events_is_several_segments_and_one_acknowledgement) {
     const char *texts[] = { batch_of(0, 2 * BATCH_MAX + 3, "number") };
@@ -345,7 +206,7 @@ START_TEST(anything_else_is_repeated_until_it_succeeds) {
     held = true;
     deliver(3);
     for (size_t attempt = 1; attempt <= 20; attempt++) {
-        consumer_segment_done(&consumer, AWAY[_i]);
+        consumer_segment_done(segment, AWAY[_i]);
         ck_assert(consumer_is_idle(&consumer)); /* between two attempts */
         ck_assert_uint_eq(run_count, attempt);
         wait_for_runs(attempt + 1);
@@ -377,7 +238,7 @@ END_TEST
 START_TEST(stopping_in_the_middle_of_a_batch_acknowledges_nothing) {
     held = true;
     deliver(4);
-    consumer_segment_done(&consumer, ERR_REJECTED_DATA); /* halved */
+    consumer_segment_done(segment, ERR_REJECTED_DATA); /* halved */
     ck_assert_uint_eq(runs[1].count, 2);
     consumer_stop(&consumer);
     finish();
@@ -390,7 +251,7 @@ END_TEST
 START_TEST(stopping_between_two_attempts_makes_no_other) {
     held = true;
     deliver(3);
-    consumer_segment_done(&consumer, ERR_UNAVAILABLE);
+    consumer_segment_done(segment, ERR_UNAVAILABLE);
     consumer_stop(&consumer);
     uint64_t end_ms = clock_monotonic_ms() + 30; /* longer than the longest delay */
     while (clock_monotonic_ms() < end_ms) {

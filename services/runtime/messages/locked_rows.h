@@ -1,0 +1,41 @@
+/*
+ * Rows that another transaction has locked, by id: how often that was found out, and when the next
+ * attempt is due. Loop thread only.
+ */
+#ifndef RUNTIME_MESSAGES_LOCKED_ROWS_H
+#define RUNTIME_MESSAGES_LOCKED_ROWS_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    LOCKED_ROWS_MAX = 1024, /* of more, each is found out anew */
+    /* the delay of the next attempt after the first one that failed; it doubles, up to … */
+    LOCKED_ROWS_DELAY_MS = 250,
+    LOCKED_ROWS_DELAY_MAX_MS = 2000,
+};
+
+struct locked_row {
+    int64_t id;
+    unsigned attempts; /* that failed */
+    uint64_t due_ms;   /* of the next one, monotonic */
+};
+
+struct locked_rows {
+    struct locked_row *rows; /* by id */
+    size_t count;
+};
+
+MUST_CHECK enum err locked_rows_init(struct locked_rows *locked);
+void locked_rows_done(struct locked_rows *locked); /* accepts one zeroed */
+
+/* NULL: not known to be locked. Valid until another call. */
+struct locked_row *locked_rows_find(const struct locked_rows *locked, int64_t id);
+/* One attempt more has failed, at `now_ms`; others have made `attempts` before, as far as known. */
+void locked_rows_note(struct locked_rows *locked, int64_t id, unsigned attempts, uint64_t now_ms);
+/* It is free. */
+void locked_rows_forget(struct locked_rows *locked, int64_t id);
+
+#endif
