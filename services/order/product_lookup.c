@@ -5,9 +5,11 @@
  * A copy is kept new by events (product_updated.c), so it does only while they come. While this
  * process is not connected to the broker in both directions, or the broker takes no messages, the
  * product service is asked for each order (once for all who wait for the same product), and the
- * copy does only if that gives no answer. When the connection is back, the broker may have lost
- * events that nobody sends again: all copies go (backends.c, on_broker_state). What remains is a
- * copy that is behind by the time that an event takes, that a silent broker is not noticed
+ * copy does only if that gives no answer. Once it has been silent for PRODUCT_DEADLINE_MS, copies
+ * do at once for SILENCE_MS, then while one order asks again, and so on until there is an answer:
+ * so not every order waits. When the connection is back, the broker may have lost events that
+ * nobody sends again: all copies go (backends.c, on_broker_state). What remains is a copy that is
+ * behind by the time that an event takes, that a silent broker is not noticed
  * (RABBITMQ_HEARTBEAT_S, twice), or that the product service alone has no broker; and no copy
  * outlives its last news by more than CACHE_PRODUCT_COPY_TTL_S.
  */
@@ -33,6 +35,7 @@ enum {
     LOOKUP_INFLIGHT_MAX = 2,
     FETCHES_MAX = 1024, /* products fetched at once; more is ERR_BUSY */
     FETCH_ARENA_BYTES_MAX = 262144,
+    SILENCE_MS = 1000,
 };
 
 struct question {
@@ -44,6 +47,8 @@ struct question {
 static struct http_client *product_service;
 static bool is_closing;      /* the cache and the broker are gone */
 static struct lookup prices; /* product id → price */
+/* The product service does not answer: a copy does at once until then. 0: it answers. */
+static uint64_t silent_until_ms;
 
 static enum err give_price(const struct lookup_question *question, const void *price_cents) {
     *((const struct question *)question)->ret_price_cents = *(const int64_t *)price_cents;
@@ -150,46 +155,75 @@ static void log_fetch(const struct lookup_fetch *fetch, enum err err) {
     }
 }
 
-static void copy_arrived(void *ctx, enum err err, const struct cache_value *copy) {
-    struct lookup_fetch *fetch = ctx;
+/* The price that a copy gives, and the end of the fetch. False: there is none. */
+static bool take_copy(struct lookup_fetch *fetch, enum err err, const struct cache_value *copy) {
     struct arena arena;
     int64_t price_cents = 0;
     arena_init(&arena, FETCH_ARENA_BYTES_MAX);
     bool known = err == ERR_OK && price_of(&arena, fetch->id, copy, &price_cents);
     arena_done(&arena);
-    lookup_fetched(fetch, known ? ERR_OK : ERR_UNAVAILABLE, &price_cents);
+    if (known) {
+        lookup_fetched(fetch, ERR_OK, &price_cents);
+    }
+    return known;
 }
 
-/* Nobody can say how old the copy is, but there is nothing better. */
-static void make_do_with_the_copy(struct lookup_fetch *fetch) {
+static void get_copy(struct lookup_fetch *fetch, cache_get_fn *fn) {
     char key[CACHE_NAME_BYTES];
     const char *keys[] = { key };
     contract_product_key(fetch->id, key);
-    cache_get(backends.cache, keys, 1, copy_arrived, fetch);
+    cache_get(backends.cache, keys, 1, fn, fetch);
+}
+
+/* Nobody can say how old the copy is, but there is nothing better. */
+static void copy_or_nothing(void *ctx, enum err err, const struct cache_value *copy) {
+    if (!take_copy(ctx, err, copy)) {
+        lookup_fetched(ctx, ERR_UNAVAILABLE, NULL);
+    }
 }
 
 static void fetched(void *ctx, enum err err, const struct http_response *response) {
     struct lookup_fetch *fetch = ctx;
     int64_t price_cents = 0;
+    bool is_silent = err == ERR_BUSY || err == ERR_TIMEOUT;
+    silent_until_ms = is_silent ? clock_monotonic_ms() + SILENCE_MS : 0;
     if (err == ERR_OK) {
         err = read_response(response, fetch->id, fetch->epoch, &price_cents);
-    } else if (err == ERR_BUSY || err == ERR_TIMEOUT) {
+    } else if (is_silent) {
         err = ERR_UNAVAILABLE; /* for the client: try again later */
     }
     log_fetch(fetch, err);
     if (err == ERR_UNAVAILABLE && !is_closing) {
-        make_do_with_the_copy(fetch);
+        get_copy(fetch, copy_or_nothing);
     } else {
         lookup_fetched(fetch, err, &price_cents);
     }
 }
 
-static void fetch_product(struct lookup_fetch *fetch) {
+static void ask(struct lookup_fetch *fetch) {
     struct question *first = LOOKUP_WAITER(fetch, struct question, 0);
     char target[48];
     snprintf(target, sizeof(target), "/products/%" PRId64, fetch->id);
     metrics_add(&order_metrics[M_PRODUCT_FETCHES], 1);
     http_client_get(product_service, target, first->trace, fetched, fetch);
+}
+
+static void copy_or_ask(void *ctx, enum err err, const struct cache_value *copy) {
+    if (!take_copy(ctx, err, copy)) {
+        ask(ctx);
+    }
+}
+
+static void fetch_product(struct lookup_fetch *fetch) {
+    uint64_t now_ms = clock_monotonic_ms();
+    if (now_ms < silent_until_ms) {
+        get_copy(fetch, copy_or_ask);
+        return;
+    }
+    if (silent_until_ms != 0) { /* this one finds out for the others */
+        silent_until_ms = now_ms + (uint64_t)order_config.product_deadline_ms;
+    }
+    ask(fetch);
 }
 
 enum err product_lookup(struct flow_wait wait, int64_t product_id, struct trace trace,
@@ -222,6 +256,7 @@ enum err product_lookup_open(void) {
         .misses = &order_metrics[M_PRODUCT_MISSES],
     };
     is_closing = false;
+    silent_until_ms = 0;
     enum err err = http_client_open(backends.loop, &service, &product_service);
     return err == ERR_OK ? lookup_init(&prices, backends.loop, &options) : err;
 }

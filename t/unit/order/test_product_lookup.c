@@ -164,6 +164,63 @@ START_TEST(while_no_events_come_and_redis_goes_too) {
 }
 END_TEST
 
+/* An order that the copy does for at once, though no events come. */
+static void check_copy_does(void) {
+    size_t asked = fake_http_client.asked;
+    int fd = post_with("", BODY);
+    answer_lookup(); /* twice: for the copy */
+    check_price(fd, "\"unitPrice\":19.90");
+    ck_assert_uint_eq(fake_http_client.asked, asked);
+}
+
+START_TEST(a_silent_product_service_is_waited_for_by_one) {
+    static const enum err SILENT[] = { ERR_TIMEOUT, ERR_BUSY };
+    order_config.product_deadline_ms = 3000;
+    int first = post_while_no_events_come(0);
+    fake_http_client_fail(SILENT[_i]);
+    answer_lookup();
+    check_price(first, "\"unitPrice\":19.90");
+    check_copy_does();
+    check_copy_does();
+
+    usleep(1100 * 1000); /* then one asks again, and nobody waits for that */
+    int second = post_while_no_events_come(0);
+    fake_cache_set("product:8", COPY, 4); /* of no use */
+    int other = post_with("", "{\"productId\":8,\"quantity\":3}");
+    answer_lookup();
+    STACK_WAIT_FOR(fake_http_client.waiting == 2); /* without a copy there is no choice */
+    fake_http_client_answer(200, "\"4\"", COPY);
+    fake_cache_run();
+    check_price(second, "\"unitPrice\":19.90");
+    fake_http_client_answer(404, NULL, "{}");
+    stack_expect(other, 404);
+    int third = post_while_no_events_come(0); /* it answers: it is asked */
+    fake_http_client_answer(404, NULL, "{}");
+    stack_expect(third, 404);
+}
+END_TEST
+
+START_TEST(while_one_asks_a_silent_product_service_the_copy_does) {
+    order_config.product_deadline_ms = 3000;
+    int first = post_while_no_events_come(0);
+    fake_http_client_fail(ERR_TIMEOUT);
+    answer_lookup();
+    check_price(first, "\"unitPrice\":19.90");
+    usleep(1100 * 1000);
+    static const char OTHER[] = "{\"productId\":8,\"quantity\":3}";
+    int second = post_with("", OTHER);
+    answer_lookup();
+    STACK_WAIT_FOR(fake_http_client.waiting == 1);
+    check_copy_does();
+    fake_http_client_fail(ERR_UNAVAILABLE); /* refused: that does not take long */
+    answer_lookup();
+    stack_expect(second, 503);
+    int third = post_while_no_events_come(0);
+    fake_http_client_answer(404, NULL, "{}");
+    stack_expect(third, 404);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("product_lookup");
     TCase *tcase = tcase_create("product_lookup");
@@ -177,5 +234,7 @@ int main(void) {
     tcase_add_loop_test(tcase, while_nobody_tells_or_answers_the_copy_does, 0,
                         (int)UNIT_COUNT(FETCHES));
     tcase_add_test(tcase, while_no_events_come_and_redis_goes_too);
+    tcase_add_loop_test(tcase, a_silent_product_service_is_waited_for_by_one, 0, 2);
+    tcase_add_test(tcase, while_one_asks_a_silent_product_service_the_copy_does);
     return unit_run(suite);
 }
