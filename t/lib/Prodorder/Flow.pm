@@ -20,11 +20,12 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 use Prodorder::Client;
+use Prodorder::Load;
 use Prodorder::Stack;
 
 our @EXPORT = (@Test::More::EXPORT, qw(
     gateway order_service product_service new_product order_ok order_body finished product_now
-    median wait_until check_orders check_rest check_caches expect_errors flow_done
+    median wait_until check_orders check_rest check_caches check_load expect_errors flow_done
     sql sql_value redis rabbitmq events_of));
 
 use constant { REST_LIMIT_S => 60, POLL_S => 0.02, TICK_S => 0.75 };
@@ -167,6 +168,41 @@ sub check_orders {
     $taken += $_->[1] eq 'done' ? $_->[2] : 0 for values %ledger;
     my $qty = sql_value(product => "SELECT qty FROM products WHERE id = $id");
     is($qty, $product->{qty} + ($more{restocked} // 0) - $taken, "product $id: initial + restocked - done = qty");
+    return;
+}
+
+# check_load([PRODUCTS with their initial qty], ANSWERS of Prodorder::Load, restocked => { ID => N }, rest_s => SECONDS): a load of
+# orders, each with an Idempotency-Key, while things died. Whoever got no clear answer sends the same again; then
+# there are exactly as many orders as were asked for, and all that check_orders() and check_caches() say.
+sub check_load {
+    my ($products, $answers, %more) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is(join(' ', grep { $_ !~ /^(?:201|502|503|504)$/ } keys %{ Prodorder::Load::statuses($answers) }), '',
+        'through the gateway every request was answered: accepted, or a clear failure');
+    my @unclear = grep { $_->{status} !~ /^2/ } @$answers;
+    my $again = Prodorder::Load::run(
+        url => Prodorder::Stack::url('gateway'), connections => 8,
+        requests => sub { $_[0] < @unclear ? $unclear[$_[0]]{request} : undef });
+    is_deeply(Prodorder::Load::statuses($again), @unclear ? { 201 => scalar @unclear } : {},
+        scalar(@unclear) . ' requests without success are accepted when sent again');
+    check_rest($more{rest_s});
+    my %accepted;
+    for my $answer (@$answers, @$again) {
+        my ($id) = $answer->{request}[2] =~ /"productId":(\d+)/;
+        push @{ $accepted{$id} }, Prodorder::Load::accepted([$answer]);
+    }
+    for my $product (@$products) {
+        my $id = $product->{id};
+        check_orders($product, $accepted{$id} // [], restocked => $more{restocked}{$id});
+        is(sql_value(order => "SELECT count(*) FROM orders WHERE product_id = $id"), scalar @{ $accepted{$id} // [] },
+            "product $id: there are exactly as many orders as were asked for");
+        is(sql_value(order => "SELECT count(*) FROM orders o WHERE product_id = $id AND "
+            . 'NOT EXISTS (SELECT FROM idempotency_keys k WHERE k.order_id = o.id)'), 0, 'each with its key');
+        is(sql_value(product => "SELECT count(*) FROM stock_ledger AS l JOIN products AS p ON p.id = l.product_id "
+            . "WHERE p.id = $id AND l.status = 'rejected' AND l.quantity <= p.qty"), 0, 'what was rejected did not fit')
+            if !$more{restocked}{$id};
+        check_caches($product);
+    }
     return;
 }
 
