@@ -167,7 +167,8 @@ $(for one in "${RET_SUITES[@]}"; do printf '  %-9s %s\n' "$one" "${TESTS_ABOUT[$
 
 Without a name: unit, control, gateway and flow. The last line is "N passed, N failed"; exit 1 when
 a test failed. PRODORDER_TEST_KEEP=1 leaves the test stack running afterwards,
-PRODORDER_TEST_PORT_OFFSET chooses its ports, PRODORDER_BUILD=build/asan the programs to test.
+PRODORDER_TEST_PORT_OFFSET chooses its ports, PRODORDER_BUILD=build/asan the programs to test,
+PRODORDER_TEST_KILLS=3 kills at every point all that can die (fault; over an hour).
 END
 }
 

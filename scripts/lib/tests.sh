@@ -7,7 +7,7 @@ declare -A TESTS_ABOUT=(
     [control]="this script, configure.sh, k6-profile and the containers' scripts"
     [gateway]="the nginx module with mock upstreams, the contracts, the schema engine, linters"
     [flow]="the whole stack"
-    [fault]="things are killed                 (long)"
+    [fault]="everything is killed, between any two steps of an order  (long)"
     [e2e]="the commands of README.md and docs/, the Postman collection, the docs page in a browser  (long)"
 )
 TESTS_OFFSET_FIRST=10100
