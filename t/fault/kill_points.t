@@ -18,7 +18,7 @@ use Time::HiRes qw(sleep time);
 use Prodorder::Flow;
 use Prodorder::Load;
 
-use constant { CONNECTIONS => 8, RATE_PER_S => 200, PASSES => 12, STOP_LIMIT_S => 20, BACK_LIMIT_S => 30, NAME_BYTES => 60 };
+use constant { RATE_PER_S => 200, RATE_MEANWHILE_PER_S => 40, PASSES => 12, STOP_LIMIT_S => 20, BACK_LIMIT_S => 30, NAME_BYTES => 60 };
 
 # The points, in the order of an order. A step lies between any two of them.
 my @POINTS = (
@@ -96,6 +96,7 @@ sub wait_until_back {
     return;
 }
 
+# Stop the service at the point, kill the victim there; returns the victim's name.
 sub strike {
     my ($service, $point, $victim) = @_;
     my $pid = Prodorder::Stack::pid($service);
@@ -106,32 +107,42 @@ sub strike {
     my $name = kill_victim($victim);
     sleep rand 0.05;
     kill CONT => $pid if $name ne $service;
-    sleep rand 0.3;
-    $name =~ /-service/ ? start($name) : Prodorder::Stack::start($name);
-    wait_until_back();
-    return;
+    return $name;
+}
+
+# Orders for one product that never sells out and one that does, each request with a key of its own.
+sub load_on {
+    my ($products, $key, %options) = @_;
+    return Prodorder::Load->start(
+        url => Prodorder::Stack::url('gateway'), %options,
+        requests => sub {
+            my ($n) = @_;
+            return [POST => '/orders', order_body($products->[$n % 4 == 0], 1 + $n % 5), { 'Idempotency-Key' => "$key-$n" }];
+        });
 }
 
 sub run_case {
     my ($number, $service, $point, $victim) = @_;
     my $begin = time;
     srand $seed * 1_000_003 + $number;
-    # One product that never sells out, and one that does.
     my @products = (new_product(qty => 1_000_000), new_product(qty => 60));
-    my $load = Prodorder::Load->start(
-        url => Prodorder::Stack::url('gateway'), connections => CONNECTIONS, rate_per_s => RATE_PER_S,
-        requests => sub {
-            my ($n) = @_;
-            return [POST => '/orders', order_body($products[$n % 4 == 0], 1 + $n % 5), { 'Idempotency-Key' => "kill-$$-$number-$n" }];
-        });
+    # The second goes on until all is back.
+    my $load = load_on(\@products, "kill-$$-$number-a", connections => 8, rate_per_s => RATE_PER_S);
+    my $meanwhile = load_on(\@products, "kill-$$-$number-b", connections => 2, rate_per_s => RATE_MEANWHILE_PER_S);
     sleep 0.1 + rand 0.2;
-    strike($service, $point, $victim);
-    sleep 0.2;
+    my $name = strike($service, $point, $victim);
+    my $killed = time;
+    sleep 0.1 + rand 0.3;
     my $answers = $load->stop;
-    my $statuses = Prodorder::Load::statuses($answers);
+    $name =~ /-service/ ? start($name) : Prodorder::Stack::start($name);
+    wait_until_back();
+    my $back = time;
+    sleep 0.2;
+    push @$answers, @{ $meanwhile->stop };
     check_load(\@products, $answers);
-    diag(sprintf '%s of %s, %s: %.1f s; %s', $point, $service, $victim, time - $begin,
-        join ', ', map { "$_: $statuses->{$_}" } sort keys %$statuses);
+    my $statuses = Prodorder::Load::statuses($answers);
+    diag(sprintf '%s of %s, %s: %.1f s until it is killed, %.1f until it is back, %.1f to count; %s', $point, $service, $victim,
+        $killed - $begin, $back - $killed, time - $back, join ', ', map { "$_: $statuses->{$_}" } sort keys %$statuses);
     return;
 }
 

@@ -126,11 +126,11 @@ sub _wait_for_rest {
         wait_until('rest', $limit_s, sub {
             sleep 0.1;
             my %left = (
-                'waiting orders' => sql_value(order => "SELECT count(*) FROM orders WHERE status = 'waiting'"),
-                'order outbox' => sql_value(order => 'SELECT count(*) FROM outbox'),
                 'product outbox' => sql_value(product => 'SELECT count(*) FROM outbox'),
                 %{ Prodorder::Stack::queued() },
             );
+            @left{'waiting orders', 'order outbox'} = @{ sql(order => "SELECT count(*) FILTER (WHERE status = 'waiting'), "
+                . '(SELECT count(*) FROM outbox) FROM orders')->[0] };
             $left = join ', ', map { $left{$_} ? "$_: $left{$_}" : () } sort keys %left;
             $since = $left eq '' ? $since // time : undef;
             $since && time - $since > TICK_S;
@@ -147,27 +147,44 @@ sub check_rest {
         'no order waits, outboxes and queues are empty');
 }
 
+# What both databases have of products: { ID => { qty, order => { ORDER => [its row] }, ledger => the same, keys => how many orders have one } }.
+sub _stored {
+    my ($ids) = @_;
+    my %stored = map { $_ => { order => {}, ledger => {}, keys => 0 } } @$ids;
+    my $in = join ',', @$ids;
+    for my $row (@{ sql(order => 'SELECT o.product_id, k.key IS NOT NULL, o.id, o.status, o.quantity, o.reason FROM orders AS o '
+        . "LEFT JOIN idempotency_keys AS k ON k.order_id = o.id WHERE o.product_id IN ($in)") }) {
+        my ($id, $has_key, @order) = @$row;
+        $stored{$id}{order}{ $order[0] } = \@order;
+        $stored{$id}{keys} += $has_key eq 't';
+    }
+    for my $row (@{ sql(product => 'SELECT p.id, p.qty, l.order_id, l.status, l.quantity, l.reason FROM products AS p '
+        . "LEFT JOIN stock_ledger AS l ON l.product_id = p.id WHERE p.id IN ($in)") }) {
+        my ($id, $qty, @order) = @$row;
+        $stored{$id}{qty} = $qty;
+        $stored{$id}{ledger}{ $order[0] } = \@order if $order[0];
+    }
+    return \%stored;
+}
+
 # check_orders(PRODUCT with its initial qty, [ids of accepted orders], restocked => N): nothing lost,
 # nothing applied twice, no stock out of nowhere. To be called at rest.
 sub check_orders {
     my ($product, $accepted, %more) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $id = $product->{id};
-    my %order = map { $_->[0] => $_ } @{ sql(order =>
-        "SELECT id, status, quantity, reason FROM orders WHERE product_id = $id") };
-    my %ledger = map { $_->[0] => $_ } @{ sql(product =>
-        "SELECT order_id, status, quantity, reason FROM stock_ledger WHERE product_id = $id") };
+    my $stored = $more{stored} // _stored([$id])->{$id};
+    my ($order, $ledger) = @$stored{qw(order ledger)};
     my %seen;
     $seen{$_}++ for @$accepted;
     is_deeply([grep { $seen{$_} > 1 } keys %seen], [], "product $id: each accepted order has an id of its own");
-    is_deeply([grep { !$order{$_} } keys %seen], [], "product $id: every accepted order is in the database");
-    is_deeply([grep { $order{$_}[1] !~ /^(?:done|rejected)$/ } keys %order], [],
+    is_deeply([grep { !$order->{$_} } keys %seen], [], "product $id: every accepted order is in the database");
+    is_deeply([grep { $order->{$_}[1] !~ /^(?:done|rejected)$/ } keys %$order], [],
         "product $id: every order is done or rejected");
-    is_deeply(\%ledger, \%order, "product $id: the ledger says of every order what the order says");
+    is_deeply($ledger, $order, "product $id: the ledger says of every order what the order says");
     my $taken = 0;
-    $taken += $_->[1] eq 'done' ? $_->[2] : 0 for values %ledger;
-    my $qty = sql_value(product => "SELECT qty FROM products WHERE id = $id");
-    is($qty, $product->{qty} + ($more{restocked} // 0) - $taken, "product $id: initial + restocked - done = qty");
+    $taken += $_->[1] eq 'done' ? $_->[2] : 0 for values %$ledger;
+    is($stored->{qty}, $product->{qty} + ($more{restocked} // 0) - $taken, "product $id: initial + restocked - done = qty");
     return;
 }
 
@@ -186,41 +203,48 @@ sub check_load {
     is_deeply(Prodorder::Load::statuses($again), @unclear ? { 201 => scalar @unclear } : {},
         scalar(@unclear) . ' requests without success are accepted when sent again');
     check_rest($more{rest_s});
-    my %accepted;
+    my %accepted = map { $_->{id} => [] } @$products;
     for my $answer (@$answers, @$again) {
         my ($id) = $answer->{request}[2] =~ /"productId":(\d+)/;
         push @{ $accepted{$id} }, Prodorder::Load::accepted([$answer]);
     }
+    my $stored = _stored([keys %accepted]);
     for my $product (@$products) {
         my $id = $product->{id};
-        check_orders($product, $accepted{$id} // [], restocked => $more{restocked}{$id});
-        is(sql_value(order => "SELECT count(*) FROM orders WHERE product_id = $id"), scalar @{ $accepted{$id} // [] },
-            "product $id: there are exactly as many orders as were asked for");
-        is(sql_value(order => "SELECT count(*) FROM orders o WHERE product_id = $id AND "
-            . 'NOT EXISTS (SELECT FROM idempotency_keys k WHERE k.order_id = o.id)'), 0, 'each with its key');
-        is(sql_value(product => "SELECT count(*) FROM stock_ledger AS l JOIN products AS p ON p.id = l.product_id "
-            . "WHERE p.id = $id AND l.status = 'rejected' AND l.quantity <= p.qty"), 0, 'what was rejected did not fit')
-            if !$more{restocked}{$id};
-        check_caches($product);
+        my ($order, $ledger, $qty) = @{ $stored->{$id} }{qw(order ledger qty)};
+        my $restocked = $more{restocked}{$id};
+        check_orders($product, $accepted{$id}, restocked => $restocked, stored => $stored->{$id});
+        is(scalar keys %$order, scalar @{ $accepted{$id} }, "product $id: there are exactly as many orders as were asked for");
+        is($stored->{$id}{keys}, scalar keys %$order, "product $id: each with its key");
+        is_deeply([grep { $_->[1] eq 'rejected' && $_->[2] <= $qty } values %$ledger], [], "product $id: what was rejected did not fit")
+            if !$restocked;
     }
+    check_caches(@$products);
     return;
 }
 
-# check_caches(PRODUCT): what the caches have of it is what the databases have; needs rest.
+# check_caches(PRODUCTS): what the caches have of them is what the databases have; needs rest.
 sub check_caches {
-    my ($product) = @_;
+    my (@products) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    my $id = ref $product ? $product->{id} : $product;
-    my $row = sql(product => 'SELECT id, name, price_cents, qty, version, '
-        . qq{to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') FROM products WHERE id = $id})->[0];
+    my @ids = map { ref $_ ? $_->{id} : $_ } @products;
+    my %row = map { $_->[0] => $_ } @{ sql(product => 'SELECT id, name, price_cents, qty, version, '
+        . q{to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') FROM products }
+        . 'WHERE id IN (' . join(',', @ids) . ')') };
     for my $side (qw(product order)) {
-        my $cached = redis($side, GET => "product:$id");
-        is(_cached_product($cached, $row), $cached eq '' ? '' : join(' | ', @$row[0, 1, 2, 3, 5]),
-            "$side-redis has product $id as the database has it, or not at all");
+        my @cached = split /\n/, redis($side, MGET => map { "product:$_" } @ids), -1;
+        for my $i (0 .. $#ids) {
+            my $cached = $cached[$i] // '';
+            is(_cached_product($cached), $cached eq '' ? '' : join(' | ', @{ $row{ $ids[$i] } }[0, 1, 2, 3, 5]),
+                "$side-redis has product $ids[$i] as the database has it, or not at all");
+        }
     }
-    my $list = redis(order => GET => "orders:product:$id");
-    is($list eq '' ? '' : _cached_list($list), $list eq '' ? '' : _stored_list($id),
-        "order-redis has the orders of product $id as the database has them, or not at all");
+    my @lists = split /\n/, redis(order => MGET => map { "orders:product:$_" } @ids), -1;
+    for my $i (0 .. $#ids) {
+        my $list = $lists[$i] // '';
+        is($list eq '' ? '' : _cached_list($list), $list eq '' ? '' : _stored_list($ids[$i]),
+            "order-redis has the orders of product $ids[$i] as the database has them, or not at all");
+    }
     return;
 }
 

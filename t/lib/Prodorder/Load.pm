@@ -20,7 +20,7 @@ package Prodorder::Load;
 # An answer is { n, status, body, headers, sent (time), seconds, request }. Status 0: the request was sent and no
 # answer came, `error` says why. A connection that is refused is tried again, no request is used up by
 # it; nothing is ever sent twice. run() ends after the last request; start() runs in a process of its own
-# until stop(), which sends no new request and waits for the answers under way.
+# until stop(), which sends no new request and waits for the answers under way; it ends with its test, too.
 
 use strict;
 use warnings;
@@ -186,11 +186,12 @@ sub _note {
 sub start {
     my ($class, %options) = @_;
     my $file = File::Temp->new;
+    my $parent = $$;
     my $pid = fork // die "cannot fork: $!";
     if ($pid == 0) {
         my $stopped = 0;
         local $SIG{TERM} = sub { $stopped = 1 };
-        my $answers = eval { run(%options, stop => sub { $stopped }) };
+        my $answers = eval { run(%options, stop => sub { $stopped || getppid != $parent }) };
         print {$file} $json->encode($answers // { error => "$@" });
         $file->flush;
         require POSIX;
