@@ -81,6 +81,7 @@ void pg_conn_start(struct pg_conn *conn) {
                                    "UTF8",
                                    NULL };
     conn->state = PG_CONN_CONNECTING;
+    conn->was_used = false;
     conn->libpq = PQconnectStartParams(keywords, values, 0);
     if (conn->libpq == NULL || PQstatus(conn->libpq) == CONNECTION_BAD) {
         pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
@@ -134,6 +135,8 @@ static void start_preparing(struct pg_conn *conn) {
     conn->err = ERR_OK;
     loop_timer_start(conn->pg->loop, &conn->timer, options->deadline_ms * 2);
     bool ok = PQenterPipelineMode(conn->libpq) == 1 &&
+              (!conn->was_used || PQsendQueryParams(conn->libpq, "DEALLOCATE ALL", 0, NULL, NULL,
+                                                    NULL, NULL, 0) == 1) &&
               PQsendPrepare(conn->libpq, BEGIN_NAME, "BEGIN", 0, NULL) == 1 &&
               PQsendPrepare(conn->libpq, COMMIT_NAME, "COMMIT", 0, NULL) == 1 &&
               PQsendPrepare(conn->libpq, ROLLBACK_NAME, "ROLLBACK", 0, NULL) == 1;
@@ -315,6 +318,11 @@ static void sync_arrived(struct pg_conn *conn) {
     switch (conn->state) {
     case PG_CONN_PREPARING:
         clear_results(conn);
+        if (conn->err != ERR_OK && conn->fault == PG_FAULT_STALE && !conn->was_used) {
+            conn->was_used = true;
+            start_preparing(conn);
+            return;
+        }
         if (conn->err != ERR_OK) {
             pg_conn_drop(conn, ERR_UNAVAILABLE, "a statement could not be prepared");
             return;

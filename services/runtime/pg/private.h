@@ -83,6 +83,7 @@ struct pg_conn {
     bool read_only;      /* the server is no primary (any more) */
     bool broken;         /* sending failed: the timer drops the connection */
     bool renewed;        /* it is made anew, and counts as ready meanwhile */
+    bool was_used;       /* a pooler gave it to us with the statements of somebody else */
     struct list idle_node;
     char errors[RESOLVE_ADDRESSES_MAX][PG_ERROR_BYTES]; /* told since it was up last */
     size_t error_count;

@@ -219,6 +219,31 @@ START_TEST(a_connection_that_cannot_be_made_anew_fails_its_request) {
 }
 END_TEST
 
+/*
+ * As from a pooler that resets nothing: with statements of whoever had the connection before, here
+ * the migration's. Another connection would have them, too.
+ */
+START_TEST(a_connection_with_somebody_s_statements_is_cleaned) {
+    const struct pg_migration migrations[] = {
+        MIGRATIONS[0],
+        { 9, "CREATE TABLE used AS SELECT pg_backend_pid() AS pid; PREPARE pg_begin AS SELECT 1;"
+             "PREPARE pid AS SELECT 7::bigint; PREPARE somebody_s AS SELECT 1" },
+        { 0 },
+    };
+    struct pg_options options = options_of(1, LONG_MS);
+    struct pg_call pid = call_of(S_PID);
+    struct pg *other;
+    options.migrations = migrations;
+    ck_assert_int_eq(pg_open(loop, &options, &other), ERR_OK);
+    WAIT_FOR(pg_is_ready(other));
+    pg_run(other, &pid, 1, note, &outcomes[0]);
+    WAIT_FOR(outcomes[0].calls == 1);
+    ck_assert_int_eq(outcomes[0].err, ERR_OK);
+    ck_assert_int_eq(outcomes[0].value, admin_ask("SELECT pid FROM used"));
+    pg_close(other);
+}
+END_TEST
+
 /* ---- sequences behind their tables ---- */
 
 static bool log_has(int log_file, const char *const *parts) {
@@ -309,6 +334,7 @@ static Suite *sqlstate_suite(void) {
     tcase_add_loop_test(one, a_session_whose_connection_is_stale_is_repeated_by_its_owner, 0, 2);
     tcase_add_test(one, a_rollback_that_fails_ends_the_transaction_all_the_same);
     tcase_add_test(one, a_connection_that_cannot_be_made_anew_fails_its_request);
+    tcase_add_test(one, a_connection_with_somebody_s_statements_is_cleaned);
     tcase_add_test(one, a_sequence_behind_its_table_is_noticed_at_start);
     tcase_add_loop_test(one, a_sequence_that_is_not_behind_stays, 0, (int)UNIT_COUNT(NOT_BEHIND));
     tcase_add_loop_test(one, a_taken_id_moves_the_sequence_first, 0, 3);
