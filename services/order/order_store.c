@@ -31,14 +31,21 @@ struct insert_item {
 
 /*
  * Usually the whole batch is one statement. If the database refuses its data, halves of it are
- * tried, down to one order.
+ * tried, down to one order; if it waits in vain for a lock, which may be that of a key, small parts
+ * one after the other, since whatever has that key costs the lock timeout.
  */
 struct insert_state {
     size_t first, span;
+    size_t part; /* the greatest span while a locked key is looked for; else 0 */
+    uint64_t begin_ms;
     unsigned renumbered; /* times that ids proved to be taken */
 };
 
-enum { RENUMBERED_MAX = 3 };
+enum {
+    RENUMBERED_MAX = 3,
+    LOCKED_PARTS = 16,
+    LOCKED_MS_MAX = 2000, /* then it is not repeated; a migration waits so long for its table */
+};
 
 static struct batcher inserts;
 
@@ -156,11 +163,36 @@ static void advance(struct batch *batch) {
     struct insert_state *state = batch->state;
     state->first += state->span;
     state->span = batch->count - state->first;
+    if (state->part > 0 && state->span > state->part) {
+        state->span = state->part;
+    }
     if (state->span == 0) {
         drop_lists(batch);
         return;
     }
     insert_next(batch);
+}
+
+/*
+ * Somebody has one of the keys: the others are stored without it. Or, when there are no keys, the
+ * table: that passes, or it does not.
+ */
+static bool repeat_locked(struct batch *batch) {
+    struct insert_state *state = batch->state;
+    bool has_keys = false;
+    for (size_t i = 0; i < state->span; i++) {
+        has_keys = has_keys || item_at(batch, state->first + i)->has_key;
+    }
+    bool is_found = has_keys && state->span == 1;
+    if (is_found || clock_monotonic_ms() - state->begin_ms >= LOCKED_MS_MAX) {
+        state->part = 0;
+        return false;
+    }
+    if (has_keys) {
+        state->span = state->part = (state->span + LOCKED_PARTS - 1) / LOCKED_PARTS;
+    }
+    insert_next(batch);
+    return true;
 }
 
 static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -169,6 +201,9 @@ static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
     if (err == ERR_TAKEN_ID && state->renumbered < RENUMBERED_MAX) {
         state->renumbered++; /* the statement draws others */
         insert_next(batch);
+        return;
+    }
+    if (err == ERR_LOCKED && repeat_locked(batch)) {
         return;
     }
     bool about_data = err == ERR_REJECTED_DATA || err == ERR_DUPLICATE || err == ERR_INTERNAL;
@@ -248,6 +283,7 @@ static void run_insert(void *ctx, struct batch *batch) {
         return;
     }
     state->span = batch->count;
+    state->begin_ms = clock_monotonic_ms();
     batch->state = state;
     insert_next(batch);
 }

@@ -1,4 +1,11 @@
-/* PATCH /products/{id} and POST /products/{id}/restock: parse → change (in a batch) → reply. */
+/*
+ * PATCH /products/{id} and POST /products/{id}/restock: parse → change (in a batch) → reply.
+ *
+ * A product that another transaction has locked would hold up its batch, and all behind it. So its
+ * changes are set aside, into batches of their own, where they wait only for each other; they are
+ * answered 503 when it is still locked there. Which products that are is found out when a batch
+ * fails, and holds until one of their own batches has the lock.
+ */
 #include "metrics.h"
 #include "parts.h"
 #include "product_set.h"
@@ -45,18 +52,23 @@ struct change_item {
     struct flow_wait wait;
     struct change change;
     enum err outcome;
+    bool is_aside, is_locked;
     char name[PRODUCT_NAME_BYTES_MAX];
     char if_match[IF_MATCH_BYTES_MAX + 1];
     struct trace_copy trace;
 };
 
-enum { CHANGE_QUEUE_MAX = 1024, CHANGE_BATCH_MAX = 128 };
+enum { CHANGE_QUEUE_MAX = 1024, CHANGE_BATCH_MAX = 128, ASIDE_PRODUCTS_MAX = 64 };
 
 static struct flow_kind KIND = FLOW_KIND("change_product", STEPS, struct change_product,
                                          http_flow_fail, "There is no such product");
 
 static struct flow_pool flows;
-static struct batcher changes;
+static struct batcher changes, changes_aside;
+
+/* The products whose changes are set aside, 0: none. The oldest goes when there is no room. */
+static int64_t aside_ids[ASIDE_PRODUCTS_MAX];
+static size_t next_aside;
 
 void change_product_patch(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
@@ -66,6 +78,38 @@ void change_product_patch(struct http_exchange *exchange, void *ctx) {
 void change_product_restock(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
     http_flow_start(&flows, exchange);
+}
+
+/* ---- set aside ---- */
+
+/* NULL: it is not. */
+static int64_t *find_aside(int64_t product_id) {
+    for (size_t i = 0; i < ASIDE_PRODUCTS_MAX; i++) {
+        if (aside_ids[i] == product_id) {
+            return &aside_ids[i];
+        }
+    }
+    return NULL;
+}
+
+static void set_aside(int64_t product_id) {
+    if (find_aside(product_id) == NULL) {
+        aside_ids[next_aside] = product_id;
+        next_aside = (next_aside + 1) % ASIDE_PRODUCTS_MAX;
+    }
+}
+
+static void take_back(int64_t product_id) {
+    int64_t *id = find_aside(product_id);
+    if (id != NULL) {
+        *id = 0;
+    }
+}
+
+static enum err add_item(struct change_item *item) {
+    item->is_aside = find_aside(item->change.id) != NULL;
+    item->is_locked = false;
+    return batcher_add(item->is_aside ? &changes_aside : &changes, item);
 }
 
 /* ---- the steps ---- */
@@ -125,7 +169,7 @@ static enum flow_rc change(struct flow *flow) {
         memcpy(item.if_match, if_match.data, if_match.len);
     }
     trace_copy(&item.trace, http_trace(exchange));
-    enum err err = batcher_add(&changes, &item);
+    enum err err = add_item(&item);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
@@ -139,7 +183,7 @@ static enum flow_rc reply_product(struct flow *flow) {
     return http_flow_reply(flow, &(struct http_reply){ .status = 200, .etag = etag }, &body);
 }
 
-/* ---- the batch: lock → apply → write → cache → wake ---- */
+/* ---- the batch: lock (→ find who is locked → again) → apply → write → cache → wake ---- */
 
 struct change_state {
     struct pg_session *session;
@@ -153,6 +197,7 @@ struct change_state {
 enum { REPEATED_MAX = 3 };
 
 static void run_changes(void *ctx, struct batch *batch);
+static void find_locked(struct batch *batch);
 static void apply_all(struct batch *batch);
 
 /* Each change answers with the product as the batch leaves it: one version for all of them. */
@@ -176,19 +221,51 @@ static void wake_all(struct batch *batch, enum err err) {
 
 /*
  * The transaction failed, and nothing of it is stored. What is nobody's fault is repeated from its
- * beginning: a deadlock, a connection that was stale, ids that were taken.
+ * beginning: a deadlock, a connection that was stale, ids that were taken, a lock, without those
+ * that it keeps out.
  */
 static void failed(struct batch *batch, enum err err) {
     struct change_state *state = batch->state;
     if (err == ERR_TAKEN_ID) {
         id_block_drop(&outbox_ids);
     }
-    if ((err == ERR_TAKEN_ID || err == ERR_CONFLICT) && state->repeated < REPEATED_MAX) {
-        state->repeated++;
-        run_changes(NULL, batch);
-    } else {
+    bool may_pass = err == ERR_TAKEN_ID || err == ERR_CONFLICT || err == ERR_LOCKED;
+    if (!may_pass || state->repeated == REPEATED_MAX) {
         wake_all(batch, err == ERR_CONFLICT ? ERR_UNAVAILABLE : err);
+        return;
     }
+    state->repeated++;
+    if (err == ERR_LOCKED) {
+        find_locked(batch);
+    } else {
+        run_changes(NULL, batch);
+    }
+}
+
+static void locked_found(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    if (err != ERR_OK) {
+        wake_all(batch, err);
+        return;
+    }
+    for (size_t r = 0; r < rows[0].count; r++) {
+        int64_t id = pg_rows_get_int8(&rows[0], r, 0);
+        set_aside(id);
+        for (size_t i = 0; i < batch->count; i++) {
+            struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+            item->is_locked = item->is_locked || item->change.id == id;
+        }
+    }
+    run_changes(NULL, batch);
+}
+
+static void find_locked(struct batch *batch) {
+    int64_t ids[CHANGE_BATCH_MAX];
+    for (size_t i = 0; i < batch->count; i++) {
+        ids[i] = BATCH_ITEM(batch, struct change_item, i)->change.id;
+    }
+    struct pg_call call = pg_rows_ids_call(&batch->arena, &SQL_PRODUCT_LOCKED, ids, batch->count);
+    pg_run(backends.pg, &call, 1, locked_found, batch);
 }
 
 static void cached(void *ctx, enum err err) {
@@ -298,6 +375,7 @@ static void locked(void *ctx, enum err err, const struct pg_rows *rows) {
     }
     for (size_t i = 0; i < batch->count; i++) {
         struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        take_back(item->change.id); /* it is ours now */
         item->outcome = apply_one(item, product_set_find(&state->set, item->change.id));
     }
     state->event_count = product_set_changed_count(&state->set);
@@ -334,13 +412,27 @@ static void apply_all(struct batch *batch) {
     write_back(batch);
 }
 
-/* Whoever was answered at its deadline may have asked again. */
-static bool is_still_wanted(void *item) {
-    return flow_wait_is_live(((struct change_item *)item)->wait);
+/*
+ * Not whom nobody waits for: whoever was answered at its deadline may have asked again. Nor whose
+ * product is locked: it is set aside, or, when it is there already, answered.
+ */
+static bool goes_on(void *item_void) {
+    struct change_item *item = item_void;
+    if (!flow_wait_is_live(item->wait)) {
+        return false;
+    }
+    if (item->is_aside ? !item->is_locked : find_aside(item->change.id) == NULL) {
+        return true;
+    }
+    enum err err = item->is_aside ? ERR_LOCKED : add_item(item);
+    if (err != ERR_OK) {
+        flow_wake(item->wait, err);
+    }
+    return false;
 }
 
 static void run_changes(void *ctx, struct batch *batch) {
-    if (batcher_filter(batch, is_still_wanted) == 0) {
+    if (batcher_filter(batch, goes_on) == 0) {
         batcher_end(batch);
         return;
     }
@@ -371,10 +463,14 @@ enum err change_product_open(void) {
         .run = run_changes,
     };
     enum err err = batcher_init(&changes, backends.loop, &options);
+    if (err == ERR_OK) {
+        err = batcher_init(&changes_aside, backends.loop, &options);
+    }
     return err == ERR_OK ? backends_open_flows(&flows, &KIND, CHANGE_QUEUE_MAX) : err;
 }
 
 void change_product_close(void) {
     batcher_done(&changes);
+    batcher_done(&changes_aside);
     flow_pool_done(&flows);
 }

@@ -11,7 +11,9 @@ use Prodorder::Load;
 
 # So that "longer than everything" is short: the deadlines are 2 s, 4 s for a request of PostgreSQL, 8 s for a transaction
 # that does nothing; the broker gives up after 2 to 3 s.
-local @ENV{qw(RECONCILE_INTERVAL_MS RECONCILE_AFTER_MS DB_DEADLINE_MS REQUEST_DEADLINE_MS RABBITMQ_HEARTBEAT_S)} = (200, 1000, 2000, 2000, 1);
+# What waits for a lock goes on waiting.
+local @ENV{qw(RECONCILE_INTERVAL_MS RECONCILE_AFTER_MS DB_DEADLINE_MS DB_LOCK_TIMEOUT_MS REQUEST_DEADLINE_MS RABBITMQ_HEARTBEAT_S)}
+    = (200, 1000, 2000, 60_000, 2000, 1);
 
 use constant { FROZEN_S => 9, RATE_PER_S => 150, LONG_S => 30 };
 
@@ -131,7 +133,7 @@ subtest 'a product-service with deliveries in hand' => sub {
     is(Prodorder::Stack::ended($replica->{pid}), 0, 'the replica ends as it should');
 };
 
-delete @ENV{qw(RECONCILE_INTERVAL_MS RECONCILE_AFTER_MS DB_DEADLINE_MS REQUEST_DEADLINE_MS RABBITMQ_HEARTBEAT_S)};
+delete @ENV{qw(RECONCILE_INTERVAL_MS RECONCILE_AFTER_MS DB_DEADLINE_MS DB_LOCK_TIMEOUT_MS REQUEST_DEADLINE_MS RABBITMQ_HEARTBEAT_S)};
 Prodorder::Stack::start(qw(product-service order-service));
 
 flow_done();

@@ -160,7 +160,7 @@ static const struct {
 } INSERT_FAILURES[] = {
     { ERR_UNAVAILABLE, 503 }, { ERR_TIMEOUT, 503 },  { ERR_CONFLICT, 503 },
     { ERR_NO_MEMORY, 503 },   { ERR_INTERNAL, 500 }, { ERR_REJECTED_DATA, 500 },
-    { ERR_DUPLICATE, 500 },
+    { ERR_DUPLICATE, 500 },   { ERR_LOCKED, 503 },
 };
 
 START_TEST(an_order_that_could_not_be_stored) {
@@ -213,19 +213,33 @@ END_TEST
 
 enum { MANY = 8 };
 
+/* Until they are inserted by one statement. The key of each begins so; NULL: none has one. */
+static void post_many(int fds[MANY], const char *key) {
+    char header[64] = "";
+    for (int i = 0; i < MANY; i++) {
+        if (key != NULL) {
+            snprintf(header, sizeof(header), "Idempotency-Key: %s%d\r\n", key, i);
+        }
+        fds[i] = post_with(header, BODY);
+    }
+    STACK_WAIT_FOR(flow_count() == MANY);
+    stack_settle();
+    while (fake_pg.waiting == 0 || fake_cache.op_count > 0 ||
+           fake_pg.requests[0].calls[0].statement == &SQL_KEY_FIND) {
+        if (fake_pg.waiting > 0 && fake_pg.requests[0].calls[0].statement == &SQL_KEY_FIND) {
+            fake_pg_answer(fake_rows(13), NULL, NULL);
+        }
+        fake_cache_run();
+        stack_settle();
+    }
+    ck_assert_uint_eq(fake_param_count(insert_call(), 0), MANY);
+}
+
 /* One order of a batch is refused by the database, once halving has reached it alone. */
 START_TEST(one_bad_row_does_not_fail_its_neighbours) {
     int fds[MANY];
     size_t bad = (size_t)_i, done = 0;
-    for (int i = 0; i < MANY; i++) {
-        fds[i] = post_with("", BODY);
-    }
-    STACK_WAIT_FOR(flow_count() == MANY);
-    stack_settle();
-    while (fake_pg.waiting == 0 || fake_cache.op_count > 0) {
-        fake_cache_run();
-        stack_settle();
-    }
+    post_many(fds, NULL);
     for (int statements = 0; fake_pg.waiting > 0; statements++) {
         const struct pg_call *call = insert_call();
         size_t count = fake_param_count(call, 0);
@@ -255,15 +269,7 @@ END_TEST
 /* What is stored keeps its ids, the rest gets others. */
 START_TEST(ids_are_taken_in_the_middle_of_a_batch) {
     int fds[MANY];
-    for (int i = 0; i < MANY; i++) {
-        fds[i] = post_with("", BODY);
-    }
-    STACK_WAIT_FOR(flow_count() == MANY);
-    stack_settle();
-    while (fake_pg.waiting == 0 || fake_cache.op_count > 0) {
-        fake_cache_run();
-        stack_settle();
-    }
+    post_many(fds, NULL);
     fake_pg_fail(ERR_REJECTED_DATA); /* halved */
     answer_insert();
     fake_pg_fail(ERR_TAKEN_ID);
@@ -274,6 +280,69 @@ START_TEST(ids_are_taken_in_the_middle_of_a_batch) {
         stack_expect(fds[i], 200);
     }
     ck_assert_uint_eq(fake_broker.published, MANY);
+}
+END_TEST
+
+/* ---- locked ---- */
+
+static bool has_key(const struct pg_call *call, const char *key) {
+    for (size_t i = 0; i < fake_param_count(call, 8); i++) {
+        if (str_equal(fake_param_text_at(call, 8, i), str_of(key))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Another transaction has the key of one of them, which is told to come again; two statements
+   wait for it. */
+START_TEST(a_locked_key_holds_up_its_own_order_only) {
+    int fds[MANY], refused = 0, waited = 0;
+    char key[8];
+    post_many(fds, "k-");
+    snprintf(key, sizeof(key), "k-%d", _i);
+    while (fake_pg.waiting > 0) {
+        if (has_key(insert_call(), key)) {
+            fake_pg_fail(ERR_LOCKED);
+            waited++;
+        } else {
+            answer_insert();
+        }
+    }
+    fake_cache_run();
+    for (int i = 0; i < MANY; i++) {
+        const struct stack_answer *answer = stack_receive(fds[i]);
+        check_retry_after(answer);
+        refused += answer->status == 503;
+        close(fds[i]);
+    }
+    ck_assert_int_eq(waited, 2);
+    ck_assert_int_eq(refused, 1);
+    ck_assert_uint_eq(fake_broker.published, MANY - 1);
+}
+END_TEST
+
+/* No key: it is the table that is locked. 0: not for long; 1: for longer than is waited for. */
+START_TEST(a_locked_table_is_waited_for_a_while) {
+    uint64_t begin_ms = clock_monotonic_ms(), waited_ms = 0;
+    int fds[MANY];
+    post_many(fds, NULL);
+    while (fake_pg.waiting > 0 && (_i == 1 || waited_ms < 1500)) {
+        ck_assert_uint_eq(fake_param_count(insert_call(), 0), MANY);
+        usleep(50000); /* it is the server that waits */
+        waited_ms = clock_monotonic_ms() - begin_ms;
+        fake_pg_fail(ERR_LOCKED);
+    }
+    if (_i == 0) {
+        answer_insert();
+        fake_cache_run();
+    } else {
+        ck_assert_uint_ge(waited_ms, 2000);
+    }
+    for (int i = 0; i < MANY; i++) {
+        check_retry_after(stack_expect(fds[i], _i == 0 ? 200 : 503));
+    }
+    ck_assert_uint_eq(fake_broker.published, _i == 0 ? MANY : 0);
 }
 END_TEST
 
@@ -406,6 +475,8 @@ int main(void) {
     tcase_add_loop_test(usual, redis_may_be_gone_when_the_list_is_dropped, 0, 2);
     tcase_add_test(usual, the_broker_may_be_gone);
     tcase_add_loop_test(usual, one_bad_row_does_not_fail_its_neighbours, 0, MANY);
+    tcase_add_loop_test(usual, a_locked_key_holds_up_its_own_order_only, 0, MANY);
+    tcase_add_loop_test(usual, a_locked_table_is_waited_for_a_while, 0, 2);
     tcase_add_test(small, more_requests_than_allowed_are_busy);
     tcase_add_loop_test(quick, a_dependency_that_is_too_slow, 0, WAITS);
     tcase_add_loop_test(usual, a_client_that_leaves, 0, WAITS);

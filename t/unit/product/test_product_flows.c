@@ -429,6 +429,157 @@ START_TEST(a_change_is_repeated) {
 }
 END_TEST
 
+/* ---- locked products ---- */
+
+/* The next request begins a transaction that locks, or asks which are locked of, these two; 0: only
+   the first. */
+static void expect_ids(enum fake_pg_kind kind, int64_t first, int64_t second) {
+    const struct fake_pg_request *request = next_request();
+    const struct pg_call *call = &request->calls[0];
+    ck_assert_int_eq(request->kind, kind);
+    ck_assert_ptr_eq(call->statement,
+                     kind == FAKE_PG_BEGIN ? &SQL_PRODUCT_LOCK : &SQL_PRODUCT_LOCKED);
+    ck_assert_uint_eq(fake_param_count(call, 0), second == 0 ? 1 : 2);
+    ck_assert_int_eq(fake_param_int8_at(call, 0, 0), first);
+    if (second != 0) {
+        ck_assert_int_eq(fake_param_int8_at(call, 0, 1), second);
+    }
+}
+
+/* Nobody gets the lock, and these are locked: `count` from `first` on. */
+static void answer_locked(int64_t first, int64_t second, int64_t first_locked, int64_t count) {
+    PGresult *rows = fake_rows(1);
+    expect_ids(FAKE_PG_BEGIN, first, second);
+    fake_pg_fail(ERR_LOCKED);
+    expect_ids(FAKE_PG_RUN, first, second);
+    for (int64_t i = 0; i < count; i++) {
+        fake_row(rows, "i", first_locked + i);
+    }
+    fake_pg_answer(rows, NULL, NULL);
+    stack_settle();
+}
+
+/* The lock is had; then the commit. Between them others may be answered. */
+static void answer_begin(int64_t id) {
+    expect_ids(FAKE_PG_BEGIN, id, 0);
+    answer_product(id, 5, 3);
+    stack_settle();
+}
+
+static void answer_commit(int fd) {
+    (void)commit_call(&SQL_PRODUCT_UPDATE);
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    stack_expect(fd, 200);
+}
+
+static void answer_who_is_locked(int64_t asked, int64_t locked) {
+    PGresult *rows = fake_rows(1);
+    expect_ids(FAKE_PG_RUN, asked, 0);
+    if (locked != 0) {
+        fake_row(rows, "i", locked);
+    }
+    fake_pg_answer(rows, NULL, NULL);
+    stack_settle();
+}
+
+static void fail_begin(int64_t id, enum err err) {
+    expect_ids(FAKE_PG_BEGIN, id, 0);
+    fake_pg_fail(err);
+    stack_settle();
+}
+
+static int patch(int64_t id) {
+    char target[64];
+    size_t flows = flow_count();
+    snprintf(target, sizeof(target), "/products/%lld", (long long)id);
+    int fd = ask("PATCH", target, "", "{\"price\":1}");
+    STACK_WAIT_FOR(flow_count() == flows + 1);
+    stack_settle();
+    return fd;
+}
+
+static void expect_locked(int fd) {
+    const struct stack_answer *answer = stack_expect(fd, 503);
+    ck_assert_ptr_nonnull(strstr(answer->headers, "\r\nRetry-After: "));
+    ck_assert_ptr_nonnull(strstr(answer->body, "locked by another transaction"));
+}
+
+START_TEST(changes_of_a_locked_product_hold_up_nobody_else) {
+    int first = patch(9), locked = patch(7), other = patch(8); /* 7 and 8 become one batch */
+    answer_begin(9);
+    answer_commit(first);
+    answer_locked(7, 8, 7, 1);
+    answer_begin(8);
+    fail_begin(7, ERR_LOCKED); /* in a batch of its own */
+    answer_commit(other);
+    answer_who_is_locked(7, 7);
+    expect_locked(locked);
+    /* from now on it is set aside at once, until it is had */
+    locked = patch(7);
+    other = patch(8);
+    fail_begin(7, ERR_LOCKED);
+    answer_begin(8);
+    answer_who_is_locked(7, 0); /* released meanwhile */
+    answer_commit(other);
+    answer_begin(7);
+    answer_commit(locked);
+    first = patch(9);
+    locked = patch(7);
+    other = patch(8);
+    answer_begin(9);
+    answer_commit(first);
+    expect_ids(FAKE_PG_BEGIN, 7, 8);
+    fake_pg_fail(ERR_UNAVAILABLE);
+    stack_expect(locked, 503);
+    stack_expect(other, 503);
+}
+END_TEST
+
+/* Whoever has it is quick, but there is always somebody. 1: at the commit. */
+START_TEST(a_lock_that_is_not_found_is_waited_for_three_times) {
+    int fd = patch(7);
+    for (int i = 0; i < 3; i++) {
+        if (_i == 1) {
+            answer_begin(7);
+            (void)commit_call(&SQL_PRODUCT_UPDATE);
+            fake_pg_fail(ERR_LOCKED);
+        } else {
+            fail_begin(7, ERR_LOCKED);
+        }
+        answer_who_is_locked(7, 0);
+    }
+    fail_begin(7, ERR_LOCKED);
+    expect_locked(fd);
+}
+END_TEST
+
+START_TEST(who_is_locked_cannot_be_found_out) {
+    int fd = patch(7);
+    fail_begin(7, ERR_LOCKED);
+    expect_ids(FAKE_PG_RUN, 7, 0);
+    fake_pg_fail(FAILURES[_i].err);
+    stack_expect(fd, FAILURES[_i].status);
+}
+END_TEST
+
+/* 0: 64 are, and others pass them; 1: of 65 the first is not. */
+START_TEST(so_many_products_are_set_aside) {
+    int fd = patch(7);
+    answer_locked(7, 0, 7, 64 + _i);
+    int other = patch(6);
+    answer_begin(7);
+    if (_i == 0) {
+        answer_begin(6);
+    }
+    answer_commit(fd);
+    if (_i == 1) {
+        answer_begin(6);
+    }
+    answer_commit(other);
+}
+END_TEST
+
 START_TEST(redis_may_be_gone_at_a_change) {
     int fd = ask("PATCH", "/products/7", "", "{\"name\":\"new\"}");
     answer_lock(5, 3);
@@ -534,6 +685,10 @@ int main(void) {
     tcase_add_loop_test(usual, a_change_that_the_product_refuses, 0, (int)UNIT_COUNT(REFUSED));
     tcase_add_loop_test(usual, a_change_cannot_be_made, 0, 3 * EACH);
     tcase_add_loop_test(usual, a_change_is_repeated, 0, 16);
+    tcase_add_test(usual, changes_of_a_locked_product_hold_up_nobody_else);
+    tcase_add_loop_test(usual, a_lock_that_is_not_found_is_waited_for_three_times, 0, 2);
+    tcase_add_loop_test(usual, who_is_locked_cannot_be_found_out, 0, EACH);
+    tcase_add_loop_test(usual, so_many_products_are_set_aside, 0, 2);
     tcase_add_loop_test(usual, redis_may_be_gone_at_a_change, 0, 2);
     tcase_add_loop_test(quick, a_dependency_that_is_too_slow, 0, MOMENTS);
     tcase_add_loop_test(usual, a_client_that_leaves, 0, MOMENTS);
