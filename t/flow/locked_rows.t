@@ -18,7 +18,7 @@ sub locked {
 # Requests through the gateway, a new one as soon as one is answered, from each of several clients.
 sub stream {
     my ($connections, @requests) = @_;
-    return Prodorder::Load->start(url => Prodorder::Stack::url('gateway'), connections => $connections, rate_per_s => 100,
+    return Prodorder::Load->start(url => Prodorder::Stack::url('gateway'), connections => $connections, rate_per_s => 40,
         requests => sub { $requests[$_[0] % @requests] });
 }
 
