@@ -15,7 +15,7 @@
 
 #include <libpq-fe.h>
 
-enum { DATABASE_PATIENCE_MS = 20000, DATABASE_LOCK_MS = 200 };
+enum { DATABASE_LOCK_MS = 200 };
 
 static struct throwaway database_server;
 static struct loop *loop;
@@ -73,11 +73,7 @@ static inline void database_connect(const struct pg_statement *const *first,
     arena_init(&arena, 1 << 20);
     ck_assert_int_eq(loop_create(&loop), ERR_OK);
     ck_assert_int_eq(pg_open(loop, &options, &pg), ERR_OK);
-    uint64_t end_ms = clock_monotonic_ms() + DATABASE_PATIENCE_MS;
-    while (!pg_is_ready(pg)) {
-        ck_assert_msg(clock_monotonic_ms() < end_ms, "migrations or statements are refused");
-        loop_tick(loop, 2);
-    }
+    WAIT_FOR(pg_is_ready(pg)); /* not when migrations or statements are refused */
 }
 
 /* The same on an empty schema. */
@@ -123,11 +119,7 @@ static inline void database_note(void *ctx, enum err err, const struct pg_rows *
 static inline enum err database_run(const struct pg_call *call, pg_fn *fn, void *ctx) {
     struct database_run_state state = { .fn = fn, .ctx = ctx };
     pg_run(pg, call, 1, database_note, &state);
-    uint64_t end_ms = clock_monotonic_ms() + DATABASE_PATIENCE_MS;
-    while (!state.done) {
-        ck_assert_uint_lt(clock_monotonic_ms(), end_ms);
-        loop_tick(loop, 2);
-    }
+    WAIT_FOR(state.done);
     return state.err;
 }
 

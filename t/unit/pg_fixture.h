@@ -15,7 +15,7 @@
 
 #include <libpq-fe.h>
 
-enum { DEADLINE_MS = 1000, LONG_MS = 30000, PATIENCE_MS = 20000, OUTCOMES_MAX = 32 };
+enum { DEADLINE_MS = 1000, LONG_MS = 30000, OUTCOMES_MAX = 32 };
 
 enum {
     S_ECHO,
@@ -104,15 +104,6 @@ static inline struct pg_options options_of(size_t connections, uint32_t deadline
                                 .sequences = SEQUENCES };
 }
 
-#define WAIT_FOR(condition)                                                                        \
-    do {                                                                                           \
-        uint64_t wait_end_ms_ = clock_monotonic_ms() + PATIENCE_MS;                                \
-        while (!(condition) && clock_monotonic_ms() < wait_end_ms_) {                              \
-            loop_tick(loop, 2);                                                                    \
-        }                                                                                          \
-        ck_assert_msg(condition, "waited in vain for " #condition);                                \
-    } while (0)
-
 /* ---- a second pair of eyes: plain libpq ---- */
 
 static inline void admin_connect(void) {
@@ -157,7 +148,7 @@ static inline void end_earlier_backends(void) {
     static const char SQL_TERMINATE[] =
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE"
         " application_name = 'unit'";
-    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    uint64_t end_ms = clock_monotonic_ms() + THROWAWAY_PATIENCE_MS;
     while (admin_ask(SQL_TERMINATE) > 0) {
         ck_assert_uint_lt(clock_monotonic_ms(), end_ms);
         throwaway_pause();

@@ -28,7 +28,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THROWAWAY_START_MS_MAX = 60000 };
+enum { THROWAWAY_START_MS_MAX = 60000, THROWAWAY_PATIENCE_MS = 20000 };
+
+/* What the server's client, on the test's `loop`, comes to; the test fails when it does not. */
+#define WAIT_FOR(condition)                                                                        \
+    do {                                                                                           \
+        uint64_t wait_end_ms_ = clock_monotonic_ms() + THROWAWAY_PATIENCE_MS;                      \
+        while (!(condition) && clock_monotonic_ms() < wait_end_ms_) {                              \
+            loop_tick(loop, 2);                                                                    \
+        }                                                                                          \
+        ck_assert_msg(condition, "waited in vain for " #condition);                                \
+    } while (0)
 
 /* Works outside of tests too, where libcheck's own assertions do not. */
 #define THROWAWAY_MUST(condition, what)                                                            \
