@@ -104,6 +104,14 @@ sub read_response {
     return \%response;
 }
 
+# What comes before a response to who expects it: its status line; undef: nothing came.
+sub read_continue {
+    my ($self) = @_;
+    my $status_line = $self->_take_line;
+    $self->_take_line;
+    return $status_line;
+}
+
 sub values_of {
     my ($response, $name) = @_;
     return map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $response->{headers} };
