@@ -58,7 +58,7 @@ sub order_goes {
 # What the version before this declared.
 sub declare_classic {
     my ($name, %more) = @_;
-    my %arguments = ('x-dead-letter-exchange' => '', 'x-dead-letter-routing-key' => "$name.dlq", %{ $more{arguments} // {} });
+    my %arguments = ('x-dead-letter-exchange' => '', 'x-dead-letter-routing-key' => $name =~ s/\.retry$//r . '.dlq', %{ $more{arguments} // {} });
     my $dead = $name =~ /\.dlq$/;
     rabbitmq(PUT => "/queues/%2F/$name", { durable => $more{durable} // TRUE, auto_delete => FALSE,
         arguments => $dead ? {} : \%arguments });
@@ -71,7 +71,7 @@ sub delete_queues {
 }
 
 my @names = services_queues(queues());
-is(scalar @names, 8, 'four queues, each with its dead letters');
+is(scalar @names, 10, 'four queues, each with its dead letters, two with what is set aside');
 
 subtest 'quorum queues' => sub {
     my $queues = queues();

@@ -70,7 +70,7 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
         }
         last_attempts = deliveries[i].attempts;
         if (aside_id != NULL && strcmp(aside_id, message->message_id) == 0) {
-            broker_set_aside(broker, &deliveries[i], STR("[7]"), "locked");
+            broker_set_aside(broker, &deliveries[i], STR("[7]"), "locked", 1);
         }
     }
     strncat(batches, "]", sizeof(batches) - strlen(batches) - 1);

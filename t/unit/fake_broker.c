@@ -127,6 +127,7 @@ void broker_park(struct broker *broker, const struct broker_delivery *delivery, 
 }
 
 void broker_set_aside(struct broker *broker, const struct broker_delivery *delivery,
-                      struct str body, const char *reason) {
+                      struct str body, const char *reason, unsigned attempts) {
+    broker->aside[broker->aside_count].attempts = attempts;
     write_down(broker->aside, &broker->aside_count, delivery, body, reason);
 }

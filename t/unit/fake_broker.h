@@ -20,6 +20,7 @@ struct fake_copy {
     const struct broker_delivery *delivery;
     char body[256]; /* "" when it is the delivery's */
     char reason[128];
+    unsigned attempts; /* of what is set aside */
 };
 
 struct delivery_batch {

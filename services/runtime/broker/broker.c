@@ -435,10 +435,8 @@ void broker_park(struct broker *broker, const struct broker_delivery *delivery, 
 }
 
 void broker_set_aside(struct broker *broker, const struct broker_delivery *delivery,
-                      struct str body, const char *reason) {
-    struct copy copy = { .suffix = BROKER_RETRY_SUFFIX,
-                         .reason = reason,
-                         .attempts = delivery->attempts + 1 };
+                      struct str body, const char *reason, unsigned attempts) {
+    struct copy copy = { .suffix = BROKER_RETRY_SUFFIX, .reason = reason, .attempts = attempts };
     metrics_add(&broker_metrics[M_SET_ASIDE], 1);
     copy_delivery(broker, delivery, body, &copy);
 }

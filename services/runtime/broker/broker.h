@@ -166,10 +166,10 @@ void broker_park(struct broker *broker, const struct broker_delivery *delivery, 
                  const char *reason);
 /*
  * The same, but to its retry queue, which must be among options.queues: it comes again from there,
- * alone, with one attempt more (x-prodorder-attempts).
+ * alone, with its count of attempts (x-prodorder-attempts).
  */
 void broker_set_aside(struct broker *broker, const struct broker_delivery *delivery,
-                      struct str body, const char *reason);
+                      struct str body, const char *reason, unsigned attempts);
 
 /*
  * Drain: hand over nothing more, refuse new messages, send what is queued, wait for confirms, and

@@ -40,6 +40,7 @@ static void run_segment(struct consumer_segment *segment);
 static void settle(struct consumer *consumer, struct consumer_batch *batch);
 static void on_retry(void *ctx);
 static void on_answer_check(void *ctx);
+static void on_pause(void *ctx);
 static void on_sent(void *ctx, const struct teller_event *event, enum err err);
 static void on_told(void *ctx, int64_t id, bool confirmed);
 
@@ -73,6 +74,7 @@ enum err consumer_open(struct consumer *consumer, struct loop *loop, struct brok
     list_init(&consumer->batches);
     list_init(&consumer->idle_batches);
     loop_timer_init(&consumer->answers, on_answer_check, consumer);
+    loop_timer_init(&consumer->pause, on_pause, consumer);
     for (size_t i = 0; i < CONSUMER_SEGMENTS_MAX && err == ERR_OK; i++) {
         err = open_segment(consumer, &consumer->segments[i]);
     }
@@ -113,6 +115,7 @@ void consumer_close(struct consumer *consumer) {
 
 void consumer_stop(struct consumer *consumer) {
     consumer->stopped = true;
+    loop_timer_stop(consumer->loop, &consumer->pause);
     for (size_t i = 0; i < CONSUMER_SEGMENTS_MAX; i++) {
         loop_timer_stop(consumer->loop, &consumer->segments[i].timer);
     }
@@ -140,38 +143,42 @@ bool consumer_is_idle(const struct consumer *consumer) {
 
 /* ---- one event alone: parked, or set aside ---- */
 
-typedef void copy_fn(struct broker *broker, const struct broker_delivery *delivery, struct str body,
-                     const char *reason);
-
-/* An event of a delivery with others goes as a batch of one. */
-static void copy_event(struct consumer *consumer, const struct broker_delivery *delivery,
-                       const struct event *event, copy_fn *copy, const char *reason) {
+/*
+ * What goes as a copy: an event of a delivery with others as a batch of one. .data NULL: the
+ * delivery is the event; or there is no memory: its others are harmless when they come again.
+ */
+static struct str event_alone(const struct consumer_origin *origin, struct buf *alone) {
     struct str whole = { NULL, 0 };
+    if (origin->event.whole.data != origin->delivery->message.body) {
+        event_batch_add(alone, origin->event.whole);
+        event_batch_end(alone);
+        whole = (struct str){ alone->failed ? NULL : buf_bytes(alone), buf_length(alone) };
+    }
+    return whole;
+}
+
+static void park(struct consumer *consumer, const struct consumer_origin *origin, const char *why) {
     struct buf alone;
     buf_init(&alone, 0);
-    if (event->whole.data != delivery->message.body) {
-        event_batch_add(&alone, event->whole);
-        event_batch_end(&alone);
-        whole = (struct str){ buf_bytes(&alone), buf_length(&alone) };
-    }
-    /* without memory all of the delivery goes: its others are harmless when they come again */
-    copy(consumer->broker, delivery, alone.failed ? (struct str){ NULL, 0 } : whole, reason);
+    log_error("event parked in the dead-letter queue", LOG_STR("consumer", consumer->options.name),
+              LOG_STR("messageId", origin->event.id), LOG_TRACE(origin->event.trace),
+              LOG_STR("reason", why));
+    broker_park(consumer->broker, origin->delivery, event_alone(origin, &alone), why);
     buf_free(&alone);
 }
 
-static void park(struct consumer *consumer, const struct broker_delivery *delivery,
-                 const struct event *event, const char *why) {
-    log_error("event parked in the dead-letter queue", LOG_STR("consumer", consumer->options.name),
-              LOG_STR("messageId", event->id), LOG_TRACE(event->trace), LOG_STR("reason", why));
-    copy_event(consumer, delivery, event, broker_park, why);
-}
-
-static void set_aside(struct consumer *consumer, const struct consumer_origin *origin) {
+static void set_aside(struct consumer *consumer, const struct consumer_origin *origin,
+                      bool was_tried) {
+    unsigned attempts = origin->delivery->attempts + was_tried;
+    const char *reason = err_name(ERR_LOCKED);
+    struct buf alone;
+    buf_init(&alone, 0);
     log_info("event set aside", LOG_STR("consumer", consumer->options.name),
              LOG_STR("messageId", origin->event.id), LOG_TRACE(origin->event.trace),
-             LOG_STR("reason", err_name(ERR_LOCKED)),
-             LOG_INT("attempts", origin->delivery->attempts + 1));
-    copy_event(consumer, origin->delivery, &origin->event, broker_set_aside, err_name(ERR_LOCKED));
+             LOG_STR("reason", reason), LOG_INT("attempts", attempts));
+    broker_set_aside(consumer->broker, origin->delivery, event_alone(origin, &alone), reason,
+                     attempts);
+    buf_free(&alone);
 }
 
 /* ---- rows that are known to be locked ---- */
@@ -190,28 +197,6 @@ static int64_t row_of(const struct consumer_segment *segment, size_t i) {
     return segment->consumer->options.row(item_at(segment, i));
 }
 
-static void move_item(struct consumer_segment *segment, size_t from, size_t to) {
-    if (from != to) {
-        memcpy(item_at(segment, to), item_at(segment, from), segment->consumer->options.item_bytes);
-        segment->origins[to] = segment->origins[from];
-    }
-}
-
-/* Set aside what needs a row whose next attempt is later than `ms`; the rest stays. */
-static void divert(struct consumer_segment *segment, uint64_t ms) {
-    const struct locked_rows *locked = locked_of(segment->consumer);
-    size_t kept = segment->first;
-    for (size_t i = segment->first; i < segment->decoded_count; i++) {
-        const struct locked_row *row = locked_rows_find(locked, row_of(segment, i));
-        if (row != NULL && row->due_ms > ms) {
-            set_aside(segment->consumer, &segment->origins[i]);
-        } else {
-            move_item(segment, i, kept++);
-        }
-    }
-    segment->decoded_count = kept;
-}
-
 static void swap_items(struct consumer_segment *segment, size_t a, size_t b) {
     struct consumer_origin origin = segment->origins[a];
     char *x = item_at(segment, a), *y = item_at(segment, b);
@@ -224,21 +209,31 @@ static void swap_items(struct consumer_segment *segment, size_t a, size_t b) {
     segment->origins[b] = origin;
 }
 
-/* Of the retry queue: how many may be tried now; they come first. 0: *ret_ms is when. */
-static size_t due_first(struct consumer_segment *segment, uint64_t *ret_ms) {
+/* Set aside what needs a row whose next attempt is later than `ms`; the rest stays. */
+static void divert(struct consumer_segment *segment, uint64_t ms, bool was_tried) {
     const struct locked_rows *locked = locked_of(segment->consumer);
-    uint64_t now_ms = clock_monotonic_ms();
-    size_t due = segment->first;
-    *ret_ms = UINT64_MAX;
+    size_t kept = segment->first;
     for (size_t i = segment->first; i < segment->decoded_count; i++) {
         const struct locked_row *row = locked_rows_find(locked, row_of(segment, i));
-        if (row == NULL || row->due_ms <= now_ms) {
-            swap_items(segment, due++, i);
-        } else if (row->due_ms < *ret_ms) {
-            *ret_ms = row->due_ms;
+        if (row != NULL && row->due_ms > ms) {
+            set_aside(segment->consumer, &segment->origins[i], was_tried);
+        } else {
+            swap_items(segment, i, kept++);
         }
     }
-    return due - segment->first;
+    segment->decoded_count = kept;
+}
+
+/* Those whose row is not known to be locked come first; how many, or all when there are none. */
+static size_t free_first(struct consumer_segment *segment) {
+    const struct locked_rows *locked = locked_of(segment->consumer);
+    size_t end = segment->first;
+    for (size_t i = segment->first; i < segment->decoded_count; i++) {
+        if (locked_rows_find(locked, row_of(segment, i)) == NULL) {
+            swap_items(segment, end++, i);
+        }
+    }
+    return (end > segment->first ? end : segment->decoded_count) - segment->first;
 }
 
 /* ---- events to items ---- */
@@ -257,10 +252,11 @@ static enum err decode_event(struct consumer_segment *segment,
         err = consumer->options.decode(consumer->options.ctx, &segment->decode_arena, event,
                                        item_at(segment, segment->decoded_count), &why);
     }
+    struct consumer_origin origin = { delivery, *event };
     if (err == ERR_OK) {
-        segment->origins[segment->decoded_count++] = (struct consumer_origin){ delivery, *event };
+        segment->origins[segment->decoded_count++] = origin;
     } else if (err != ERR_NO_MEMORY) {
-        park(consumer, delivery, event, why);
+        park(consumer, &origin, why);
         err = ERR_OK;
     }
     return err;
@@ -277,10 +273,11 @@ static enum err decode_delivery(struct consumer_segment *segment) {
     enum err err = event_read(&segment->decode_arena, &delivery->message, &events, &count, &why);
     if (err == ERR_INVALID) {
         struct str body = { delivery->message.body, delivery->message.body_length };
-        struct event all = { .id = delivery->message.message_id,
-                             .trace = delivery->message.trace,
-                             .whole = body };
-        park(consumer, delivery, &all, why);
+        struct consumer_origin all = {
+            delivery,
+            { .id = delivery->message.message_id, .trace = delivery->message.trace, .whole = body }
+        };
+        park(consumer, &all, why);
         count = batch->at_event = 0;
         err = ERR_OK;
     } else if (err == ERR_OK && count == 0) {
@@ -356,24 +353,25 @@ static void next_items(struct consumer_segment *segment) {
     }
 }
 
+/*
+ * A retry queue's events whose row is not due go back there: only whole batches of such wait, in
+ * begin_next(), so that none is unacknowledged for long. An attempt at a row that is still locked
+ * takes DB_LOCK_TIMEOUT_MS: who does not need it goes before.
+ */
 static void run_segment(struct consumer_segment *segment) {
     struct consumer *consumer = segment->consumer;
-    uint64_t due_ms, now_ms = clock_monotonic_ms();
-    size_t count = segment->decoded_count - segment->first;
-    if (locked_of(consumer)->count > 0 && consumer->options.main == NULL) {
-        divert(segment, now_ms > LOCKED_GRACE_MS ? now_ms - LOCKED_GRACE_MS : 0);
-        count = segment->decoded_count - segment->first;
-    } else if (locked_of(consumer)->count > 0 && count > 0) {
-        count = due_first(segment, &due_ms);
-        if (count == 0) {
-            loop_timer_start(consumer->loop, &segment->timer, due_ms - now_ms);
-            consumer_segment_passed(segment);
-            return;
-        }
+    bool is_retry = consumer->options.main != NULL;
+    uint64_t now_ms = clock_monotonic_ms(), grace_ms = is_retry ? 0 : LOCKED_GRACE_MS;
+    if (locked_of(consumer)->count > 0) {
+        divert(segment, now_ms > grace_ms ? now_ms - grace_ms : 0, false);
     }
+    size_t count = segment->decoded_count - segment->first;
     if (count == 0) {
         end_segment(segment);
         return;
+    }
+    if (is_retry && locked_of(consumer)->count > 0) {
+        count = free_first(segment);
     }
     segment->count = count < segment->span ? count : segment->span;
     segment->items = item_at(segment, segment->first);
@@ -389,6 +387,32 @@ static void on_retry(void *ctx) {
         run_segment(segment);
     }
     proceed(segment->consumer);
+}
+
+/*
+ * For the next batch; of a retry queue not before something has changed: the last one had an event
+ * that could go, or a locked row is due.
+ */
+static void ask(struct consumer *consumer) {
+    uint64_t now_ms = clock_monotonic_ms(), due_ms = 0;
+    if (consumer->has_asked || list_is_empty(&consumer->idle_batches)) {
+        return;
+    }
+    if (consumer->options.main != NULL && !consumer->has_advanced) {
+        due_ms = locked_rows_next_due(locked_of(consumer), now_ms);
+    }
+    if (due_ms > 0) {
+        loop_timer_start(consumer->loop, &consumer->pause, due_ms - now_ms);
+        return;
+    }
+    consumer->has_asked = true;
+    broker_next(consumer->broker, consumer->options.queue);
+}
+
+static void on_pause(void *ctx) {
+    struct consumer *consumer = ctx;
+    consumer->has_advanced = true;
+    proceed(consumer);
 }
 
 /* False: nothing can begin now. */
@@ -417,17 +441,14 @@ static bool begin_next(struct consumer *consumer) {
         }
         node = node->next;
     }
-    if (!consumer->has_asked && !list_is_empty(&consumer->idle_batches)) {
-        consumer->has_asked = true;
-        broker_next(consumer->broker, consumer->options.queue);
-    }
+    ask(consumer);
     return false;
 }
 
 void consumer_on_deliveries(struct consumer *consumer, struct broker_delivery *deliveries,
                             size_t count) {
     struct list *node = consumer->stopped ? NULL : list_take_first(&consumer->idle_batches);
-    consumer->has_asked = false;
+    consumer->has_asked = consumer->has_advanced = false;
     if (node == NULL) { /* stopped: they come again */
         return;
     }
@@ -440,8 +461,10 @@ void consumer_on_deliveries(struct consumer *consumer, struct broker_delivery *d
 }
 
 void consumer_segment_passed(struct consumer_segment *segment) {
-    segment->has_passed = true;
-    proceed(segment->consumer);
+    if (segment->consumer->options.main == NULL) {
+        segment->has_passed = true;
+        proceed(segment->consumer);
+    }
 }
 
 /* ---- the end of a run ---- */
@@ -451,6 +474,7 @@ static void advance(struct consumer_segment *segment) {
     for (size_t i = 0; i < segment->count && locked->count > 0; i++) {
         locked_rows_forget(locked, row_of(segment, segment->first + i));
     }
+    segment->consumer->has_advanced = true;
     segment->first += segment->count;
     segment->span = segment->decoded_count - segment->first;
     segment->attempts_internal = 0;
@@ -463,15 +487,9 @@ static void narrow(struct consumer_segment *segment, enum err err) {
         run_segment(segment);
         return;
     }
-    const struct consumer_origin *origin = &segment->origins[segment->first];
-    park(segment->consumer, origin->delivery, &origin->event, err_name(err));
+    park(segment->consumer, &segment->origins[segment->first], err_name(err));
     segment->count = 1;
     advance(segment);
-}
-
-static int compare_ids(const void *a, const void *b) {
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-    return (left > right) - (left < right);
 }
 
 static void located(void *ctx, enum err err, const struct pg_rows *rows);
@@ -484,18 +502,12 @@ static void locate(struct consumer_segment *segment) {
         wait_for_retry(segment, ERR_NO_MEMORY);
         return;
     }
-    size_t kept = 0;
     for (size_t i = 0; i < segment->count; i++) {
         ids[i] = row_of(segment, segment->first + i);
     }
-    qsort(ids, segment->count, sizeof(*ids), compare_ids);
-    for (size_t i = 0; i < segment->count; i++) {
-        if (kept == 0 || ids[kept - 1] != ids[i]) {
-            ids[kept++] = ids[i];
-        }
-    }
     segment->is_running = true;
-    struct pg_call call = pg_rows_ids_call(&segment->arena, options->find_locked, ids, kept);
+    struct pg_call call =
+        pg_rows_ids_call(&segment->arena, options->find_locked, ids, segment->count);
     pg_run(options->pg, &call, 1, located, segment);
 }
 
@@ -530,7 +542,7 @@ static void located(void *ctx, enum err err, const struct pg_rows *rows) {
         wait_for_retry(segment, err == ERR_OK ? ERR_LOCKED : err);
         return;
     }
-    divert(segment, clock_monotonic_ms());
+    divert(segment, clock_monotonic_ms(), true);
     segment->span = segment->decoded_count - segment->first;
     run_segment(segment);
     proceed(consumer);

@@ -21,9 +21,10 @@
  * when this one has said consumer_segment_passed(), or is done.
  *
  * What is set aside is published again alone, to the queue's retry queue, before its delivery is
- * acknowledged. A consumer of its own (`main` says of which) hears that queue: it tries a locked
- * row again after LOCKED_ROWS_DELAY_MS, then twice that, up to LOCKED_ROWS_DELAY_MAX_MS. Meanwhile
- * new events of that row go there, too, without waiting for its lock.
+ * acknowledged. A consumer of its own (`main` says of which) hears that queue, one segment at a time:
+ * it tries a locked row again after LOCKED_ROWS_DELAY_MS, then twice that, up to
+ * LOCKED_ROWS_DELAY_MAX_MS. Meanwhile new events of that row go there, too, without waiting for its
+ * lock.
  *
  * Loop thread only.
  */
@@ -94,7 +95,8 @@ struct consumer_options {
     struct teller_options telling; /* for consumer_answer(); without its callbacks */
     /*
      * Rows that others may lock; NULL: ERR_LOCKED is one of the errors that pass. `row`: the id of
-     * the row that an item needs. `find_locked`: from the ids $1::bigint[] those that are locked.
+     * the row that an item needs. `find_locked`: from the ids $1::bigint[] those that are locked,
+     * each once, whatever is asked for twice.
      */
     int64_t (*row)(const void *item);
     const struct pg_statement *find_locked;
@@ -115,7 +117,9 @@ struct consumer {
     struct loop_timer answers; /* looks at answers that are late */
     int64_t last_batch_id;
     struct locked_rows locked;
-    bool has_asked; /* for the next batch */
+    struct loop_timer pause; /* of a retry queue's: until a row is due */
+    bool has_advanced;       /* something has succeeded since the last batch came */
+    bool has_asked;          /* for the next batch */
     bool stopped;
 };
 

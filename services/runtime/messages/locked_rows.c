@@ -57,6 +57,15 @@ void locked_rows_note(struct locked_rows *locked, int64_t id, unsigned attempts,
         now_ms + (delay_ms < LOCKED_ROWS_DELAY_MAX_MS ? delay_ms : LOCKED_ROWS_DELAY_MAX_MS);
 }
 
+uint64_t locked_rows_next_due(const struct locked_rows *locked, uint64_t now_ms) {
+    uint64_t next_ms = UINT64_MAX;
+    for (size_t i = 0; i < locked->count; i++) {
+        uint64_t due_ms = locked->rows[i].due_ms;
+        next_ms = due_ms > now_ms && due_ms < next_ms ? due_ms : next_ms;
+    }
+    return next_ms == UINT64_MAX ? 0 : next_ms;
+}
+
 void locked_rows_forget(struct locked_rows *locked, int64_t id) {
     struct locked_row *row = locked_rows_find(locked, id);
     if (row != NULL) {

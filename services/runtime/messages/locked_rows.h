@@ -35,6 +35,8 @@ void locked_rows_done(struct locked_rows *locked); /* accepts one zeroed */
 struct locked_row *locked_rows_find(const struct locked_rows *locked, int64_t id);
 /* One attempt more has failed, at `now_ms`; others have made `attempts` before, as far as known. */
 void locked_rows_note(struct locked_rows *locked, int64_t id, unsigned attempts, uint64_t now_ms);
+/* When the first attempt is due that is later than `now_ms`; 0: none is. */
+uint64_t locked_rows_next_due(const struct locked_rows *locked, uint64_t now_ms);
 /* It is free. */
 void locked_rows_forget(struct locked_rows *locked, int64_t id);
 

@@ -268,6 +268,14 @@ sub rabbitmq {
     return length($answer->{content} // '') ? JSON::PP::decode_json($answer->{content}) : undef;
 }
 
+# rabbitmqctl(COMMAND...): what it prints.
+sub rabbitmqctl {
+    my (@command) = @_;
+    local %ENV = (%ENV, %{ environment('rabbitmq') });
+    my $script = '/usr/lib/rabbitmq/bin/rabbitmqctl';    # Debian's in PATH changes users by itself
+    return _output(-x $script ? $script : 'rabbitmqctl', '-q', @command);
+}
+
 # queued(): { QUEUE => messages in it } for the services' queues that have any, dead letters too; of a quorum queue
 # as it was at its last tick, up to half a second ago.
 sub queued {

@@ -339,8 +339,8 @@ START_TEST(an_order_of_a_locked_product_is_set_aside) {
     deliver();
     fake_pg_fail(ERR_LOCKED);
     const struct fake_pg_request *find = fake_pg_expect(FAKE_PG_RUN, &SQL_PRODUCT_LOCKED);
-    ck_assert_int_eq(fake_param_int8_at(&find->calls[0], 0, 0), 7);
-    ck_assert_int_eq(fake_param_int8_at(&find->calls[0], 0, 1), 8);
+    ck_assert_int_eq(fake_param_int8_at(&find->calls[0], 0, 0), 8);
+    ck_assert_int_eq(fake_param_int8_at(&find->calls[0], 0, 1), 7);
     PGresult *locked = fake_rows(1);
     fake_row(locked, "i", INT64_C(8));
     fake_pg_answer(locked, NULL, NULL);

@@ -193,9 +193,12 @@ static void answer_find(void) {
     }
     const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &FIND_LOCKED);
     PGresult *rows = fake_rows(1);
+    unsigned asked = 0;
     for (size_t i = 0; i < fake_param_count(&request->calls[0], 0); i++) {
-        int64_t row = fake_param_int8_at(&request->calls[0], 0, i);
-        if ((locked_rows & 1u << row) != 0) {
+        asked |= 1u << fake_param_int8_at(&request->calls[0], 0, i);
+    }
+    for (int64_t row = 0; row < 32; row++) {
+        if ((locked_rows & asked & 1u << row) != 0) {
             fake_row(rows, "i", row);
         }
     }
@@ -267,45 +270,86 @@ static void open_retrying(void) {
     ck_assert_int_eq(consumer_open(&retrying, loop, &fake_broker, &options), ERR_OK);
 }
 
-/* What was set aside, from the retry queue. */
-static void deliver_again(int number, unsigned attempts) {
-    char *body = bodies[delivered];
-    struct broker_delivery *delivery = &deliveries[delivered++];
-    snprintf(body, sizeof(bodies[0]), "%d", number);
-    *delivery = fake_delivery("id", body);
-    delivery->attempts = attempts;
-    consumer_on_deliveries(&retrying, fake_batch(QUEUE + 1, delivery, 1), 1);
+/* What was set aside, from the retry queue: two events. */
+static void deliver_again(int a, int b, unsigned attempts) {
+    struct broker_delivery *batch = &deliveries[delivered];
+    int numbers[] = { a, b };
+    for (int i = 0; i < 2; i++) {
+        char *body = bodies[delivered];
+        snprintf(body, sizeof(bodies[0]), "%d", numbers[i]);
+        batch[i] = fake_delivery("id", body);
+        batch[i].attempts = attempts;
+        delivered++;
+    }
+    consumer_on_deliveries(&retrying, fake_batch(QUEUE + 1, batch, 2), 2);
+}
+
+static void wait_for_asking(size_t count) {
+    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (fake_broker.asked[QUEUE + 1] < count && clock_monotonic_ms() < end_ms) {
+        loop_tick(loop, 1);
+    }
+    ck_assert_uint_eq(fake_broker.asked[QUEUE + 1], count);
 }
 
 START_TEST(what_was_set_aside_is_tried_again_after_a_growing_delay) {
-    uint64_t expected_ms[] = { 250, 500, 1000 };
+    static const uint64_t DELAYS_MS[] = { 250, 500, 1000 };
     open_retrying();
     verdict = refuse_locked;
     locked_rows = 1u << 3;
     deliver_numbers(3, 1);
     answer_find();
+    deliver_again(3, 3, 1); /* it is not due: back, untried, and acknowledged */
+    ck_assert_uint_eq(run_count, 1);
+    ck_assert_uint_eq(fake_broker.aside_count, 3);
+    ck_assert_uint_eq(fake_broker.aside[2].attempts, 1);
+    ck_assert_uint_eq(fake_broker.acks[QUEUE + 1], 1);
     for (unsigned i = 0; i < 3; i++) {
-        size_t runs_before = run_count;
         uint64_t start_ms = clock_monotonic_ms();
-        deliver_again(3, i + 1);
-        ck_assert_uint_eq(run_count, runs_before); /* not at once */
-        deliver_numbers(4, 1);                     /* the others do not wait for that */
+        size_t before = run_count;
+        deliver_numbers(4, 1); /* the others do not wait for that */
         ck_assert_int_eq(applied[4], (int)i + 1);
-        wait_for_runs(runs_before + 2);
-        uint64_t took_ms = clock_monotonic_ms() - start_ms;
-        ck_assert_uint_ge(took_ms + 20, expected_ms[i]);
+        wait_for_asking(i + 1);
+        ck_assert_uint_ge(clock_monotonic_ms() - start_ms + 20, DELAYS_MS[i]);
+        deliver_again(3, 3, i + 1);
+        ck_assert_uint_eq(run_count, before + 2);
         answer_find();
-        ck_assert_uint_eq(fake_broker.aside_count, i + 2);
-        ck_assert_uint_eq(fake_broker.acks[QUEUE + 1], i + 1);
+        ck_assert_uint_eq(fake_broker.aside_count, 3 + 2 * (i + 1));
+        ck_assert_uint_eq(fake_broker.aside[2 + 2 * (i + 1)].attempts, i + 2);
+        ck_assert_uint_eq(fake_broker.acks[QUEUE + 1], i + 2);
     }
     locked_rows = 0;
-    deliver_again(3, 4);
-    wait_for_runs(run_count + 1);
-    ck_assert_int_eq(applied[3], 1);
-    size_t before = run_count; /* it is free: no delay, and no detour, for anybody */
-    deliver_again(3, 4);
+    wait_for_asking(4);
+    deliver_again(3, 3, 4);
+    ck_assert_int_eq(applied[3], 2);
+    ck_assert_uint_eq(fake_broker.asked[QUEUE + 1], 5); /* free: no delay … */
+    deliver_again(3, 3, 4);
+    deliver_numbers(3, 1); /* … and no detour, for anybody */
+    ck_assert_int_eq(applied[3], 5);
+    consumer_close(&retrying);
+}
+END_TEST
+
+/* Their attempt costs time: who does not need them goes before, and as long as some can go … */
+START_TEST(events_of_free_rows_do_not_wait_for_those_of_locked_ones) {
+    open_retrying();
+    verdict = refuse_locked;
+    locked_rows = 1u << 3;
     deliver_numbers(3, 1);
-    ck_assert_uint_eq(run_count, before + 2);
+    answer_find();
+    size_t before = run_count;
+    deliver_again(3, 5, 1);
+    ck_assert_uint_eq(run_count, before + 1);
+    ck_assert_int_eq(applied[5], 1);
+    ck_assert_uint_eq(fake_broker.asked[QUEUE + 1], 1); /* … the next are asked for at once */
+    deliver_again(3, 3, 1);
+    ck_assert_uint_eq(fake_broker.asked[QUEUE + 1], 1);
+    wait_for_asking(2);
+    deliver_again(3, 5, 1);
+    ck_assert_int_eq(runs[before + 1].first, 5);
+    ck_assert_int_eq(runs[before + 2].first, 3);
+    answer_find();
+    ck_assert_uint_eq(fake_broker.acks[QUEUE + 1], 3);
     consumer_close(&retrying);
 }
 END_TEST
@@ -315,9 +359,9 @@ START_TEST(the_attempts_of_others_count_for_the_delay) {
     open_retrying();
     verdict = refuse_locked;
     locked_rows = 1u << 3;
-    deliver_again(3, 3);
+    deliver_again(3, 3, 3);
     answer_find();
-    ck_assert_uint_eq(fake_broker.aside_count, 1);
+    ck_assert_uint_eq(fake_broker.aside_count, 2);
     ck_assert_uint_eq(locked_rows_find(&consumer.locked, 3)->attempts, 4);
     ck_assert_uint_ge(locked_rows_find(&consumer.locked, 3)->due_ms + 20,
                       clock_monotonic_ms() + 2000);
@@ -344,6 +388,7 @@ int main(void) {
     tcase_add_test(tcase, a_lock_that_is_gone_when_it_is_looked_for_costs_a_repetition);
     tcase_add_test(tcase, rows_cannot_be_looked_for_and_the_segment_is_repeated);
     tcase_add_test(tcase, what_was_set_aside_is_tried_again_after_a_growing_delay);
+    tcase_add_test(tcase, events_of_free_rows_do_not_wait_for_those_of_locked_ones);
     tcase_add_test(tcase, the_attempts_of_others_count_for_the_delay);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
