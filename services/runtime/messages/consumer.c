@@ -4,7 +4,6 @@
  */
 #include "consumer.h"
 
-#include "base/clock.h"
 #include "base/trace.h"
 #include "runtime/telemetry/log.h"
 
@@ -361,7 +360,7 @@ static void next_items(struct consumer_segment *segment) {
 static void run_segment(struct consumer_segment *segment) {
     struct consumer *consumer = segment->consumer;
     bool is_retry = consumer->options.main != NULL;
-    uint64_t now_ms = clock_monotonic_ms(), grace_ms = is_retry ? 0 : LOCKED_GRACE_MS;
+    uint64_t now_ms = loop_now_ms(consumer->loop), grace_ms = is_retry ? 0 : LOCKED_GRACE_MS;
     if (locked_of(consumer)->count > 0) {
         divert(segment, now_ms > grace_ms ? now_ms - grace_ms : 0, false);
     }
@@ -394,7 +393,7 @@ static void on_retry(void *ctx) {
  * that could go, or a locked row is due.
  */
 static void ask(struct consumer *consumer) {
-    uint64_t now_ms = clock_monotonic_ms(), due_ms = 0;
+    uint64_t now_ms = loop_now_ms(consumer->loop), due_ms = 0;
     if (consumer->has_asked || list_is_empty(&consumer->idle_batches)) {
         return;
     }
@@ -531,7 +530,7 @@ static void located(void *ctx, enum err err, const struct pg_rows *rows) {
         log_warn("a row is locked by another transaction",
                  LOG_STR("consumer", consumer->options.name), LOG_INT("row", row));
         locked_rows_note(locked_of(consumer), row, attempts_for(segment, row),
-                         clock_monotonic_ms());
+                         loop_now_ms(consumer->loop));
     }
     segment->is_running = false;
     arena_reset(&segment->arena);
@@ -542,7 +541,7 @@ static void located(void *ctx, enum err err, const struct pg_rows *rows) {
         wait_for_retry(segment, err == ERR_OK ? ERR_LOCKED : err);
         return;
     }
-    divert(segment, clock_monotonic_ms(), true);
+    divert(segment, loop_now_ms(consumer->loop), true);
     segment->span = segment->decoded_count - segment->first;
     run_segment(segment);
     proceed(consumer);
@@ -599,7 +598,7 @@ static void await_answers(struct consumer *consumer) {
 static void settle(struct consumer *consumer, struct consumer_batch *batch) {
     struct delivery_batch *deliveries = batch->deliveries[0].batch;
     enum broker_state state = broker_publish_state(consumer->broker);
-    uint64_t waited_ms = clock_monotonic_ms() - batch->answered_ms;
+    uint64_t waited_ms = loop_now_ms(consumer->loop) - batch->answered_ms;
     bool is_answered = batch->answers == 0 && !batch->is_unanswered;
     if (is_open(batch)) {
         return;
@@ -684,7 +683,7 @@ void consumer_answer(struct consumer_segment *segment, struct teller_event *even
     struct consumer *consumer = segment->consumer;
     if (is_awaited) {
         segment->batch->answers += count;
-        segment->batch->answered_ms = clock_monotonic_ms();
+        segment->batch->answered_ms = loop_now_ms(consumer->loop);
     }
     for (size_t i = 0; i < count; i++) {
         events[i].id = is_awaited ? segment->batch->id : 0;

@@ -21,8 +21,8 @@
  * when this one has said consumer_segment_passed(), or is done.
  *
  * What is set aside is published again alone, to the queue's retry queue, before its delivery is
- * acknowledged. A consumer of its own (`main` says of which) hears that queue, one segment at a time:
- * it tries a locked row again after LOCKED_ROWS_DELAY_MS, then twice that, up to
+ * acknowledged. A consumer of its own (`main` says of which) hears that queue, one segment at a
+ * time: it tries a locked row again after LOCKED_ROWS_DELAY_MS, then twice that, up to
  * LOCKED_ROWS_DELAY_MAX_MS. Meanwhile new events of that row go there, too, without waiting for its
  * lock.
  *

@@ -305,12 +305,12 @@ START_TEST(what_was_set_aside_is_tried_again_after_a_growing_delay) {
     ck_assert_uint_eq(fake_broker.aside[2].attempts, 1);
     ck_assert_uint_eq(fake_broker.acks[QUEUE + 1], 1);
     for (unsigned i = 0; i < 3; i++) {
-        uint64_t start_ms = clock_monotonic_ms();
+        uint64_t start_ms = loop_now_ms(loop);
         size_t before = run_count;
         deliver_numbers(4, 1); /* the others do not wait for that */
         ck_assert_int_eq(applied[4], (int)i + 1);
         wait_for_asking(i + 1);
-        ck_assert_uint_ge(clock_monotonic_ms() - start_ms + 20, DELAYS_MS[i]);
+        ck_assert_uint_ge(loop_now_ms(loop) - start_ms, DELAYS_MS[i]);
         deliver_again(3, 3, i + 1);
         ck_assert_uint_eq(run_count, before + 2);
         answer_find();
@@ -359,12 +359,12 @@ START_TEST(the_attempts_of_others_count_for_the_delay) {
     open_retrying();
     verdict = refuse_locked;
     locked_rows = 1u << 3;
+    uint64_t start_ms = loop_now_ms(loop);
     deliver_again(3, 3, 3);
     answer_find();
     ck_assert_uint_eq(fake_broker.aside_count, 2);
     ck_assert_uint_eq(locked_rows_find(&consumer.locked, 3)->attempts, 4);
-    ck_assert_uint_ge(locked_rows_find(&consumer.locked, 3)->due_ms + 20,
-                      clock_monotonic_ms() + 2000);
+    ck_assert_uint_ge(locked_rows_find(&consumer.locked, 3)->due_ms, start_ms + 2000);
     consumer_close(&retrying);
 }
 END_TEST
