@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/trace.h"
 #include "contract/contract.h"
+#include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
 
 struct outcomes;
@@ -124,6 +125,7 @@ static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
         consumer_segment_done(outcomes->segment, err);
         return;
     }
+    KILL_POINT("order", "finished");
     log_outcomes(outcomes, &rows[0]);
     for (size_t r = 0; r < rows[0].count; r++) {
         outcomes->product_ids[r] = pg_rows_get_int8(&rows[0], r, 1);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/trace.h"
 #include "contract/contract.h"
+#include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
 
 struct decision;
@@ -228,6 +229,7 @@ static void store_outcomes(struct decision *decision) {
     if (product_set_changed_count(&decision->set) > 0) {
         calls[call_count++] = product_set_update_call(decision->arena, &decision->set);
     }
+    KILL_POINT("order", "decided");
     pg_commit(decision->session, calls, call_count, committed, decision);
 }
 
@@ -301,10 +303,12 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
         consumer_segment_done(decision->segment, err);
         return;
     }
+    KILL_POINT("order", "committed");
     if (!tell(decision)) {
         consumer_segment_done(decision->segment, ERR_NO_MEMORY);
         return;
     }
+    KILL_POINT("outcome", "told");
     uint64_t took_us = clock_monotonic_us() - decision->started_us;
     for (size_t i = 0; i < decision->count; i++) {
         log_outcome(&decision->items[i], took_us);

@@ -22,17 +22,25 @@ use constant { RATE_PER_S => 200, RATE_MEANWHILE_PER_S => 40, PASSES => 12, STOP
 
 # The points, in the order of an order. A step lies between any two of them.
 my @POINTS = (
-    ['order-service',   'order/taken'],         # the request
+    ['order-service',   'order/taken'],             # the request
     ['order-service',   'sent/order_insert'],
-    ['order-service',   'order/stored'],        # committed
-    ['order-service',   'order/told'],          # handed to the publisher
-    ['order-service',   'message/written'],     # to RabbitMQ's socket
+    ['order-service',   'order/stored'],            # committed
+    ['order-service',   'order/told'],              # handed to the publisher
+    ['order-service',   'message/written'],         # to RabbitMQ's socket
     ['order-service',   'message/confirmed'],
+    ['product-service', 'taken/order_created'],
     ['product-service', 'sent/product_lock'],
-    ['product-service', 'sent/ledger_insert'],  # with its COMMIT
+    ['product-service', 'order/decided'],
+    ['product-service', 'sent/ledger_insert'],      # with its COMMIT
+    ['product-service', 'order/committed'],
+    ['product-service', 'outcome/told'],
     ['product-service', 'message/written'],
     ['product-service', 'message/confirmed'],
+    ['product-service', 'delivery/acknowledged'],
+    ['order-service',   'taken/order_updated'],
     ['order-service',   'sent/order_finish'],
+    ['order-service',   'order/finished'],
+    ['order-service',   'delivery/acknowledged'],
 );
 
 my @SERVICES = qw(product-service order-service);

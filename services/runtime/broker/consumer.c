@@ -9,6 +9,7 @@
 #include "private.h"
 
 #include "base/decimal.h"
+#include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
 
 #include <stdio.h>
@@ -199,7 +200,10 @@ static enum err exchange_with_loop(struct broker_consumer *consumer) {
     }
     if (err == ERR_OK) {
         offer_batches(consumer);
-        err = link_flush(&consumer->thread.link);
+        if (buf_length(&consumer->thread.link.out) > 0) {
+            err = link_flush(&consumer->thread.link);
+            KILL_POINT("delivery", "acknowledged");
+        }
     }
     return err;
 }

@@ -5,6 +5,7 @@
 #include "consumer.h"
 
 #include "base/trace.h"
+#include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
 
 #include <assert.h>
@@ -456,6 +457,7 @@ void consumer_on_deliveries(struct consumer *consumer, struct broker_delivery *d
                                       .deliveries = deliveries,
                                       .delivery_count = count };
     list_append(&consumer->batches, &batch->node);
+    KILL_POINT("taken", consumer->options.name);
     proceed(consumer);
 }
 
