@@ -62,7 +62,7 @@ for my $name (sort keys %$queues) {
         qw(durable exclusive auto_delete));
     my @keys = map { $_->{routing_key} } @{ rabbitmq(GET => "/bindings/%2F/e/$exchange->{name}/q/$name") };
     my ($type) = $name =~ /^(\w+\.\w+)\./;
-    is_deeply(\@keys, $name =~ /\.dlq$/ ? [] : [$type], "$name is bound with its type, dead letters with nothing");
+    is_deeply(\@keys, $name =~ /\.(?:dlq|retry)$/ ? [] : [$type], "$name is bound with its type, dead letters with nothing");
 }
 
 # ---- what is sent ----

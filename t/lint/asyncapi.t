@@ -107,7 +107,7 @@ for my $case (@wrong) {
 
 # ---- names and limits: the code's ----
 
-my %source = map { $_ => read_file("services/$_") } qw(contract/contract.h contract/contract.c runtime/messages/event.h runtime/broker/broker.c);
+my %source = map { $_ => read_file("services/$_") } qw(contract/contract.h contract/contract.c runtime/messages/event.h runtime/broker/broker.h runtime/broker/broker.c);
 my %defined = map { $source{$_} =~ /^#define (\w+) +(.*?)(?: *\/\*.*)?$/mg } grep { /\.h$/ } keys %source;
 my %limit = map { $source{$_} =~ /^ +(\w+) = (\d+),/mg } grep { /\.h$/ } keys %source;
 
@@ -129,13 +129,18 @@ is_deeply([grep { /\./ } sort keys %$schemas], \@types, 'each has a schema of it
 is_deeply($document->{channels}{events}{parameters}{routingKey}{enum}, \@types, 'and is a routing key of the exchange');
 is($document->{channels}{events}{bindings}{amqp}{exchange}{name}, value('EXCHANGE_EVENTS'), 'the exchange');
 my @queues = names('QUEUE_');
-is_deeply([sort keys %{ $events->queues }], [sort @queues, map { "$_.dlq" } @queues], 'the queues, each with its dead letters');
+my @retried = grep { /^order\./ } @queues;
+is_deeply([sort keys %{ $events->queues }], [sort @queues, map({ "$_.dlq" } @queues), map { "$_.retry" } @retried],
+    'the queues, each with its dead letters, two with what is set aside');
 is_deeply([map { $events->queues->{$_}{bindings}{amqp}{queue}{name} } @queues], \@queues, 'of the same names');
 is_deeply($events->messages->{deadLetter}{headers}{properties}{'x-prodorder-queue'}{enum}, \@queues, 'which a dead letter names');
+is_deeply($events->messages->{setAside}{headers}{properties}{'x-prodorder-queue'}{enum}, \@retried, 'or what is set aside');
 is_deeply($schemas->{CloudEvent}{properties}{source}{enum}, [names('SOURCE_')], 'the sources');
 is($document->{defaultContentType}, value('EVENT_CONTENT_TYPE'), 'the content type');
 my %header = map { $_ => 1 } $source{'runtime/broker/broker.c'} =~ /"(x-prodorder-\w+)"/g;
 is_deeply([sort keys %{ $events->messages->{deadLetter}{headers}{properties} }], [sort keys %header], 'the headers of dead letters');
+$header{ value('BROKER_ATTEMPTS_HEADER') } = 1;
+is_deeply([sort keys %{ $events->messages->{setAside}{headers}{properties} }], [sort keys %header], 'and of what is set aside');
 
 # strings(ARRAY): those of a table in contract.c
 sub strings {

@@ -328,13 +328,14 @@ static int make_properties(amqp_pool_t *pool, const struct copy *copy, amqp_byte
     if (amqp_decode_properties(AMQP_BASIC_CLASS, pool, raw, &decoded) != AMQP_STATUS_OK) {
         return -1; /* decoded before, when it came: no memory */
     }
-    char now[CLOCK_RFC3339_BYTES], attempts[16];
+    char now[CLOCK_RFC3339_BYTES], attempts[16], queue[TOPOLOGY_NAME_BYTES];
     clock_format_rfc3339(clock_unix_ms(), now);
     snprintf(attempts, sizeof(attempts), "%u", copy->attempts);
     amqp_table_entry_t entries[HEADERS_MAX + OUR_HEADERS];
     amqp_table_t headers = { 0, entries };
     add_header(&headers, "x-prodorder-reason", copy->reason);
-    add_header(&headers, "x-prodorder-queue", copy->queue->name);
+    topology_companion(copy->queue, "", queue);
+    add_header(&headers, "x-prodorder-queue", queue);
     add_header(&headers, "x-prodorder-time", now);
     if (copy->attempts > 0) {
         add_header(&headers, BROKER_ATTEMPTS_HEADER, attempts);
