@@ -7,9 +7,10 @@
  * mark.
  *
  * Every RECONCILE_INTERVAL_MS a round looks through the orders above the mark. One that has waited
- * RECONCILE_AFTER_MS, or twice that, or four times, … since the last look is told again, so that
+ * RECONCILE_AFTER_MS, or twice that, or four times, … since the round before is told again, so that
  * even a broker that lost its data loses nothing, and the number of repetitions grows with the
- * logarithm of the outage only. How long it has waited is known from the ids that had been drawn
+ * logarithm of the outage only. A round that could not tell, or ended early, counts for nothing, or
+ * for the ids that it came to. How long it has waited is known from the ids that had been drawn
  * at earlier looks, by this process's own monotonic clock: no wall clock of anybody can step.
  *
  * The mark (order_mark) says up to where no order waits and none will ever come, so that a start
@@ -62,11 +63,14 @@ static struct {
     int64_t checked_id, checked_xid; /* ids drawn, and the transaction, of an earlier look */
     /* of what is under way */
     bool is_round;
-    bool refused;             /* an event of it was not taken */
-    uint64_t now_ms, last_ms; /* this look, and the one before; 0: none */
-    int64_t low_id;           /* the mark */
-    int64_t floor_id;         /* no order will come at or below it; 0: not known */
-    int64_t at_id, up_to_id;
+    bool refused;         /* an event of it was not taken */
+    uint64_t now_ms;      /* this look */
+    uint64_t all_told_ms; /* when who was due had last been told */
+    uint64_t told_ms;     /* and when from and to these ids, later */
+    int64_t told_from_id, told_to_id;
+    int64_t low_id;   /* the mark */
+    int64_t floor_id; /* no order will come at or below it; 0: not known */
+    int64_t from_id, at_id, up_to_id;
     int64_t lowest_waiting_id;
     size_t told;
 } telling;
@@ -175,16 +179,17 @@ static void add_look(uint64_t ms, int64_t id) {
     telling.looks[telling.look_count++] = (struct look){ ms, id };
 }
 
-/* Has its age passed a doubling of the threshold since the last look? */
+/* Has its age passed a doubling of the threshold since it was last looked at? */
 static bool is_due(int64_t id) {
     uint64_t threshold_ms = (uint64_t)order_config.reconcile_after_ms;
+    bool is_told = id >= telling.told_from_id && id <= telling.told_to_id;
+    uint64_t last_ms = is_told ? telling.told_ms : telling.all_told_ms;
     if (!telling.is_round) {
         return true;
     }
     for (; threshold_ms <= telling.now_ms; threshold_ms *= 2) {
         int64_t now_id = drawn_at(telling.now_ms - threshold_ms);
-        int64_t last_id =
-            telling.last_ms < threshold_ms ? 0 : drawn_at(telling.last_ms - threshold_ms);
+        int64_t last_id = last_ms < threshold_ms ? 0 : drawn_at(last_ms - threshold_ms);
         if (now_id == 0) {
             return false;
         }
@@ -197,11 +202,24 @@ static bool is_due(int64_t id) {
 
 /* ---- a round: keys → look → slices → mark; a range: slices ---- */
 
+/* Who was due has been told: all, or as far as it came. */
+static void note_told(bool complete) {
+    if (complete && telling.is_round) {
+        telling.all_told_ms = telling.now_ms;
+        telling.told_to_id = 0;
+    } else if (complete || telling.at_id >= telling.from_id) {
+        telling.told_ms = telling.now_ms;
+        telling.told_from_id = telling.from_id;
+        telling.told_to_id = complete ? telling.up_to_id : telling.at_id;
+    }
+}
+
 static void end(bool complete) {
     if (telling.told > 0) {
         metrics_add(&order_metrics[M_ORDERS_TOLD_AGAIN], (int64_t)telling.told);
         log_warn("waiting orders told again", LOG_INT("orders", telling.told));
     }
+    note_told(complete);
     if (!complete && !telling.is_round) { /* the rest of the range */
         telling_later(telling.at_id + 1, telling.up_to_id);
     }
@@ -217,6 +235,14 @@ static void begin(bool is_round) {
     telling.is_round = is_round;
     telling.refused = false;
     telling.lowest_waiting_id = INT64_MAX;
+    telling.now_ms = clock_monotonic_ms();
+}
+
+/* Behind `after_id`, which is the mark or before a range. */
+static void set_ids(int64_t after_id, int64_t up_to_id) {
+    telling.from_id = after_id + 1;
+    telling.at_id = after_id;
+    telling.up_to_id = up_to_id;
 }
 
 static void on_timer(void *ctx) {
@@ -226,13 +252,13 @@ static void on_timer(void *ctx) {
     }
     if (telling.again_from != 0 && can_tell()) {
         begin(false);
-        telling.at_id = telling.again_from - 1;
-        telling.up_to_id = telling.again_to;
+        set_ids(telling.again_from - 1, telling.again_to);
         telling.again_from = telling.again_to = 0;
         read_slice();
         return;
     }
     begin(true);
+    set_ids(0, 0);
     if (!pg_is_ready(backends.pg)) {
         end(false);
         return;
@@ -274,7 +300,6 @@ static void looked(void *ctx, enum err err, const struct pg_rows *rows) {
     int64_t drawn_id = pg_rows_get_int8(&rows[0], 0, 0);
     int64_t oldest_xid = pg_rows_get_int8(&rows[2], 0, 1);
     telling.low_id = pg_rows_get_int8(&rows[2], 0, 0);
-    telling.last_ms = telling.look_count == 0 ? 0 : telling.now_ms;
     telling.now_ms = clock_monotonic_ms();
     bool is_first = telling.look_count == 0;
     add_look(telling.now_ms, drawn_id);
@@ -286,15 +311,14 @@ static void looked(void *ctx, enum err err, const struct pg_rows *rows) {
     }
     if (is_first) {
         begin_with_all(drawn_id);
-        end(false);
+        end(true);
         return;
     }
     if (!can_tell()) {
         end(false);
         return;
     }
-    telling.at_id = telling.low_id;
-    telling.up_to_id = drawn_id;
+    set_ids(telling.low_id, drawn_id);
     read_slice();
 }
 

@@ -341,6 +341,63 @@ START_TEST(who_waits_for_long_is_told_again_at_doubled_times) {
 }
 END_TEST
 
+START_TEST(who_became_due_without_a_broker_is_told_when_it_is_back) {
+    order_config.reconcile_after_ms = QUICK_AFTER_MS;
+    order_config.reconcile_interval_ms = 5;
+    start_at(40);
+    fake_broker.state = BROKER_DOWN;
+    uint64_t until_ms = clock_monotonic_ms() + QUICK_AFTER_MS * 5; /* 4 times is passed, 8 is not */
+    while (clock_monotonic_ms() < until_ms) {
+        look(41, 101);
+    }
+    fake_broker.state = BROKER_UP;
+    look(41, 102);
+    expect_slice(0, 41);
+    answer_slice(40, 41);
+    ck_assert_uint_eq(fake_broker.published, 1);
+}
+END_TEST
+
+START_TEST(what_was_told_again_is_not_due_for_the_same_age) {
+    order_config.reconcile_after_ms = INTERVAL_MS / 10;
+    start_at(40);
+    order_config.reconcile_interval_ms = 5;
+    telling_later(31, 35);
+    expect_slice(30, 35); /* after a pause of 200 ms: at 7 times the threshold */
+    answer_slice(33, 35);
+    expect_slice(35, 35);
+    answer_end();
+    ck_assert_uint_eq(fake_broker.published, 1);
+    settle(0, true);
+    look(41, 101);
+    expect_slice(0, 41);
+    answer_slice(33, 36);
+    ck_assert_uint_eq(fake_broker.published, 1);
+    expect_slice(36, 41);
+    answer_slice(36, 41);
+    ck_assert_uint_eq(fake_broker.published, 2);
+}
+END_TEST
+
+START_TEST(a_round_that_ends_early_leaves_its_rest_due) {
+    order_config.reconcile_after_ms = INTERVAL_MS / 10;
+    start_at(40);
+    look(41, 101); /* at 10 times the threshold: 16 times is far */
+    expect_slice(0, 41);
+    answer_slice(31, 35);
+    expect_slice(35, 41);
+    order_config.reconcile_interval_ms = 5;
+    fake_pg_fail(ERR_TIMEOUT);
+    ck_assert_uint_eq(fake_broker.published, 1);
+    look(41, 102);
+    expect_slice(0, 41);
+    answer_slice(0, 35);
+    expect_slice(35, 41);
+    answer_slice(39, 41);
+    ck_assert_uint_eq(fake_broker.published, 2);
+}
+END_TEST
+
 START_TEST(who_is_younger_than_the_threshold_is_not_told_again) {
     start_at(40);
     expect_keys();
@@ -474,6 +531,9 @@ int main(void) {
     tcase_add_test(tcase, a_full_page_goes_on_behind_its_last_order);
     tcase_add_test(tcase, who_waits_for_long_is_told_again_at_doubled_times);
     tcase_add_test(tcase, who_is_younger_than_the_threshold_is_not_told_again);
+    tcase_add_test(tcase, who_became_due_without_a_broker_is_told_when_it_is_back);
+    tcase_add_test(tcase, what_was_told_again_is_not_due_for_the_same_age);
+    tcase_add_test(tcase, a_round_that_ends_early_leaves_its_rest_due);
     tcase_add_test(tcase, the_mark_follows_when_no_transaction_is_older);
     tcase_add_test(tcase, the_mark_stays_below_who_waits);
     tcase_add_test(tcase, a_round_that_fails_moves_nothing);
