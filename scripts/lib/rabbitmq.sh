@@ -8,6 +8,7 @@ RABBITMQ_STOP_LIMIT_S=60
 RABBITMQ_LIBEXEC=/usr/lib/rabbitmq/bin
 RABBITMQ_WAL_BYTES=67108864
 RABBITMQ_TICK_MS=500
+RABBITMQ_FILES=(rabbitmq.conf advanced.config enabled_plugins)
 
 rabbitmq_ports() {
     echo rabbitmq rabbitmq-management rabbitmq-distribution
@@ -27,6 +28,19 @@ rabbitmq_start() {
     # With ALLOW_INPUT the script becomes the Erlang VM, instead of staying on as its parent.
     PROCESS_ENV+=(RABBITMQ_ALLOW_INPUT=1 RABBITMQ_SERVER_START_ARGS=-noinput)
     process_start rabbitmq "$RET_USER" "$server"
+}
+
+# It runs with other settings than it would be started with now, those of a version before.
+rabbitmq_outdated() {
+    local dir new file status=1
+    process_pid rabbitmq && dir=$(readlink -e "$STACK_HOME/rabbitmq") || return 1
+    new=$(mktemp -d)
+    RET_USER='' rabbitmq_write_conf "$new"
+    for file in "${RABBITMQ_FILES[@]}"; do
+        cmp -s "$new/$file" "$dir/$file" || status=0
+    done
+    rm -rf "$new"
+    return "$status"
 }
 
 rabbitmq_start_epmd() {
@@ -62,8 +76,9 @@ raft.wal_max_size_bytes = $RABBITMQ_WAL_BYTES
 END
     # How many messages a quorum queue has is told at these times only; 5 s unless said otherwise.
     echo "[{rabbit, [{quorum_tick_interval, $RABBITMQ_TICK_MS}]}]." > "$1/advanced.config"
-    echo '[rabbitmq_management].' > "$1/enabled_plugins"
-    for file in rabbitmq.conf advanced.config enabled_plugins; do
+    # Shovels move messages from queue to queue, with confirms: scripts/convert-queues.
+    echo '[rabbitmq_management,rabbitmq_shovel].' > "$1/enabled_plugins"
+    for file in "${RABBITMQ_FILES[@]}"; do
         [ -z "$RET_USER" ] || chown "$RET_USER:" "$1/$file"
     done
 }
@@ -114,6 +129,12 @@ rabbitmq_after_start() {
     curl -sf -m 5 -o /dev/null -X PUT -H 'Content-Type: application/json' "$api/policies/%2F/prodorder" -d \
         '{"pattern":"^(order|product)[.]","apply-to":"quorum_queues","definition":{"delivery-limit":-1}}' ||
         die "rabbitmq: its policy against a delivery limit was refused" "Its log: ./prodorder logs rabbitmq"
+}
+
+# rabbitmq_convert_queues [--check]: scripts/convert-queues, on this node.
+rabbitmq_convert_queues() {
+    RABBITMQ_MANAGEMENT_URL=$(settings_url rabbitmq-management) RABBITMQ_ADMIN_USER=guest RABBITMQ_ADMIN_PASSWORD=guest \
+        RABBITMQ_VHOST=/ "$ROOT/scripts/convert-queues" "$@"
 }
 
 rabbitmq_stop() {

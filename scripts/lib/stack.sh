@@ -53,6 +53,7 @@ stack_up() {
         for name; do
             [ "$(stack_stage "$name")" != "$stage" ] || names+=("$name")
         done
+        [ "$stage" != services ] || stack_convert_queues "$@"
         [ ${#names[@]} -eq 0 ] || stack_start_stage "${names[@]}"
     done
 }
@@ -65,17 +66,38 @@ stack_stage() {
     esac
 }
 
-# Programs, or the gateway's module, that changed since they were started.
+# Programs, the gateway's module or RabbitMQ's settings, that changed since they were started. Both services are
+# stopped before either starts: versions before and after a change do not meet.
 stack_restart_outdated() {
     local name
-    for name; do
+    for name in "${STACK_OURS[@]}" rabbitmq; do
+        [[ " $* " == *" $name "* ]] || continue
         kind_of "$name"
-        case $RET_KIND in service | gateway) ;; *) continue ;; esac
         if "${RET_KIND}_outdated" "$name"; then
             ui_step "$name" "changed since it was started: restarting it"
             "${RET_KIND}_stop" "$name"
         fi
     done
+}
+
+# stack_convert_queues NAME...: where all that uses them is started, before it is: classic queues of versions
+# before become quorum queues. Elsewhere the services use them as they are.
+stack_convert_queues() {
+    local name queues running=()
+    for name in rabbitmq "${STACK_SERVICES[@]}"; do
+        [[ " $* " == *" $name "* ]] || return 0
+    done
+    queues=$(rabbitmq_convert_queues --check) || {
+        ui_warn "rabbitmq: whether it has queues to convert cannot be seen; they are used as they are"
+        return 0
+    }
+    [ -n "$queues" ] || return 0
+    for name in "${STACK_SERVICES[@]}"; do
+        ! process_pid "$name" || running+=("$name")
+    done
+    [ ${#running[@]} -eq 0 ] || stack_down "${running[@]}"
+    ui_step rabbitmq "moving what is in $(wc -w <<< "$queues") queues of a version before, and back"
+    rabbitmq_convert_queues || exit 1
 }
 
 stack_require_ports() {
