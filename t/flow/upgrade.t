@@ -16,7 +16,7 @@ END { my $status = $?; run('./prodorder', 'clean') if $home; $? = $status }    #
 $ENV{PRODORDER_HOME} = $home;
 $ENV{PRODORDER_PORT_OFFSET} = free_offset(qw(4000 3001 3002 5433 5434 6381 6382 5673 15672 15673 15674));
 
-use constant { MOVED => 2000, TRUE => JSON::PP::true, FALSE => JSON::PP::false };
+use constant { MOVED => 500, TRUE => JSON::PP::true, FALSE => JSON::PP::false };
 use constant { DEAD => 'order.created.product-service.dlq', LATE => 'order.created.product-service' };
 my $json = JSON::PP->new->canonical;
 my %bound = ('order.created' => 'product', 'order.updated' => 'order', 'product.created' => 'order', 'product.updated' => 'order');
