@@ -124,8 +124,15 @@ Prodorder::Flow::check_orders($_, do { my $good = $_; [grep { ($of{$_} // 0) == 
 Prodorder::Flow::check_caches($_) for @goods;
 is(Prodorder::Stack::sql_value(product => 'SELECT count(*) FROM (SELECT FROM stock_ledger GROUP BY order_id HAVING count(*) > 1) AS twice'), 0,
     'none is decided twice');
-my $dead = { map { /\.dlq$/ ? ($_ => Prodorder::Stack::queued()->{$_}) : () } keys %{ Prodorder::Stack::queued() } };
-is_deeply([grep { $dead->{$_} } keys %$dead], [], 'none is parked');
+
+# parked(QUEUE): what it has, and why.
+sub parked {
+    my ($queue) = @_;
+    my $found = Prodorder::Stack::rabbitmq(POST => "/queues/%2F/$queue/get", { count => 3, ackmode => 'ack_requeue_true', encoding => 'auto' });
+    return map { "$queue: $_->{properties}{headers}{'x-prodorder-reason'}: $_->{payload}" } @$found;
+}
+
+is(join("\n", map { /\.dlq$/ ? parked($_) : () } keys %{ Prodorder::Stack::queued() }), '', 'none is parked');
 
 # ---- 4. quorum queues ----
 

@@ -329,6 +329,14 @@ enum err event_read(struct arena *arena, const struct broker_message *message,
 
 /* ---- out as it was ---- */
 
+/* Data that a version before has stored for sending, as it sends it. */
+static bool is_bare_already(struct str data) {
+    static const struct str LAST = STR(",\"timestamp\":\"");
+    size_t value_and_end = CLOCK_RFC3339_BYTES - 1 + strlen("\"}");
+    return data.len > LAST.len + value_and_end &&
+           memcmp(data.data + data.len - value_and_end - LAST.len, LAST.data, LAST.len) == 0;
+}
+
 enum err event_write_bare(struct arena *arena, struct str event, int64_t now_ms, struct buf *out) {
     static const struct json_scan_limits LIMITS = { .depth_max = DEPTH_MAX,
                                                     .values_max = VALUES_MAX };
@@ -341,6 +349,10 @@ enum err event_write_bare(struct arena *arena, struct str event, int64_t now_ms,
         !read_object(&reader, &parts, &is_event) || !is_event || parts.why != NULL ||
         parts.data.len < 3) {
         return ERR_INVALID;
+    }
+    if (is_bare_already(parts.data)) {
+        buf_append(out, parts.data.data, parts.data.len);
+        return reader.no_memory ? ERR_NO_MEMORY : ERR_OK;
     }
     buf_append(out, parts.data.data, parts.data.len - 1);
     buf_append_str(out, ",\"requestId\":");

@@ -122,6 +122,23 @@ START_TEST(bare_is_data_with_request_id_and_timestamp) {
 }
 END_TEST
 
+/* A row of the outbox that a version before has left: each member once. */
+START_TEST(bare_is_data_of_a_version_before_as_it_is) {
+    static const char DATA[] = "{\"n\":\"\\\"timestamp\\\":\",\"requestId\":\"r\","
+                               "\"timestamp\":\"2026-11-22T17:16:32.123Z\"}";
+    struct buf event, bare;
+    buf_init(&event, 0);
+    buf_init(&bare, 0);
+    buf_appendf(&event, "{%s,\"data\":%s}", OF("7"), DATA);
+    struct str text = { buf_bytes(&event), buf_length(&event) };
+    ck_assert_int_eq(event_write_bare(&arena, text, 0, &bare), ERR_OK);
+    buf_append_char(&bare, '\0');
+    ck_assert_str_eq(buf_bytes(&bare), DATA);
+    buf_free(&event);
+    buf_free(&bare);
+}
+END_TEST
+
 /* ---- in: the forms ---- */
 
 START_TEST(a_lone_structured_event_is_a_batch_of_one) {
@@ -273,6 +290,7 @@ int main(void) {
     tcase_add_test(tests, what_is_written_has_every_attribute);
     tcase_add_test(tests, what_is_written_is_read);
     tcase_add_test(tests, bare_is_data_with_request_id_and_timestamp);
+    tcase_add_test(tests, bare_is_data_of_a_version_before_as_it_is);
     tcase_add_test(tests, a_lone_structured_event_is_a_batch_of_one);
     tcase_add_loop_test(tests, anything_else_is_bare_data, 0, (int)UNIT_COUNT(BARE));
     tcase_add_test(tests, in_binary_mode_the_body_is_the_data_whatever_it_looks_like);
