@@ -46,7 +46,13 @@ Usage: ./prodorder up [NAME...]
 Installs missing packages (./configure.sh --install-deps; needs root or sudo), configures, builds,
 creates the databases, starts everything, waits until it is ready, and loads mock/products.json when
 there are no products. Running it again is harmless and fast: it starts what has died, and restarts
-our own programs when they have been built anew. With names, starts only these.
+our own programs when they have been built anew, and RabbitMQ when its settings have changed. With
+names, starts only these.
+
+What a version before has left is taken over: both services are stopped before either starts anew,
+databases are migrated, and classic queues become quorum queues with all that is in them
+(scripts/convert-queues --help), unless RABBITMQ_QUEUE_TYPE=classic. What is interrupted goes on with
+the next up.
 
 nginx.conf, openapi.json, asyncapi.json, conf/ and a renewed certificate are applied with a reload: no
 connection is refused. When nginx refuses them, nothing is stopped or started, and a running gateway keeps what it has.

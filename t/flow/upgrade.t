@@ -16,7 +16,7 @@ END { my $status = $?; run('./prodorder', 'clean') if $home; $? = $status }    #
 $ENV{PRODORDER_HOME} = $home;
 $ENV{PRODORDER_PORT_OFFSET} = free_offset(qw(4000 3001 3002 5433 5434 6381 6382 5673 15672 15673 15674));
 
-use constant { MOVED => 500, TRUE => JSON::PP::true, FALSE => JSON::PP::false };
+use constant { MOVED => 1000, TRUE => JSON::PP::true, FALSE => JSON::PP::false };
 use constant { DEAD => 'order.created.product-service.dlq', LATE => 'order.created.product-service' };
 my $json = JSON::PP->new->canonical;
 my %bound = ('order.created' => 'product', 'order.updated' => 'order', 'product.created' => 'order', 'product.updated' => 'order');
@@ -123,14 +123,17 @@ sub family {
     return @family;
 }
 
-# killed_up(QUEUE, NAME...): an up that is killed, with all that it started, while the messages of QUEUE are moved; these
+# killed_up(FROM, TO, NAME...): an up that is killed, with all that it started, when the first message of FROM is in TO; these
 # processes too.
 sub killed_up {
-    my ($queue, @names) = @_;
+    my ($from, $to, @names) = @_;
     my $up = Prodorder::Stack::in_background(sub { open STDOUT, '>', '/dev/null'; exec './prodorder', 'up' });
-    my $began = eventually(120, sub { grep { $_->{name} eq "prodorder-$queue" } @{ (eval { rabbitmq(GET => '/parameters/shovel') }) || [] } });
-    ok($began, "what is in $queue is moved");
-    my @family = family($up);
+    my $began = eventually(120, sub {
+        my %is = map { $_->{name} => 1 } @{ (eval { rabbitmq(GET => '/parameters/shovel') }) || [] };
+        return $is{"prodorder-$from"} && eval { my ($first) = look($to, 1); $first };
+    });
+    ok($began, "what is in $from is moved");
+my @family = family($up);
     Prodorder::Stack::kill_hard($_) for @names;
     kill KILL => @family;
     waitpid $up, 0;
@@ -138,8 +141,8 @@ sub killed_up {
 }
 
 write_file("$home/rabbitmq/enabled_plugins", "[rabbitmq_management].\n");
-killed_up(DEAD, 'rabbitmq');
-killed_up(DEAD . '.converting');
+killed_up(DEAD, DEAD . '.converting', 'rabbitmq');
+killed_up(DEAD . '.converting', DEAD);
 my $said = up();
 
 # ---- all of it is there ----
@@ -191,7 +194,7 @@ subtest 'services that run, and classic queues' => sub {
     rabbitmq(DELETE => "/queues/%2F/$_") for map { ($_, "$_.dlq") } @consumed;
     declare_as_before();
     Prodorder::Stack::start('product-service', 'order-service');
-    is((values %{ types() })[0], 'classic', 'a restart uses them as they are');
+    is(types()->{ LATE() }, 'classic', 'a restart uses them as they are');
     my $text = up();
     like($text, qr/(?:(?:product|order)-service +stopped\s+){2}.*is a quorum queue.*product-service +ready/s,
         'both are stopped, then the queues converted, then they start');
