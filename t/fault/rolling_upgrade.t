@@ -3,12 +3,15 @@
 # side, kill -9 of one of each; then only new ones, one after the other with batches; then quorum queues. Nothing is lost,
 # nothing happens twice. On a stack of its own.
 #
-# The version before comes from the repository's history, and is built (2 minutes); or from PRODORDER_TEST_OLD_BUILD, a directory with
+# The version before comes from the repository's history, and is built (half a minute); or from PRODORDER_TEST_OLD_BUILD, a directory with
 # its product-service and order-service. Without either there is nothing to test; t/flow/upgrade.t, which has its data, always runs.
 use strict;
 use warnings;
 
 use Time::HiRes qw(sleep time);
+
+my $old_build;
+BEGIN { $old_build = $ENV{PRODORDER_TEST_OLD_BUILD} }    # the next forgets it
 
 use Prodorder::Control;
 use Prodorder::Load;
@@ -16,7 +19,6 @@ use Prodorder::Stack;
 
 use constant { OLD => 'a0a84de', RATE_PER_S => 100, PHASE_S => 4, LONG_S => 30 };
 
-my $old_build = $ENV{PRODORDER_TEST_OLD_BUILD};
 if (!$old_build) {
     plan skip_all => 'the history with ' . OLD . ' is not here, which is to be upgraded from'
         if run('git', 'cat-file', '-e', OLD . '^{commit}')->{status};

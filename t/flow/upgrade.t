@@ -140,7 +140,6 @@ my @family = family($up);
     return;
 }
 
-write_file("$home/rabbitmq/enabled_plugins", "[rabbitmq_management].\n");
 killed_up(DEAD, DEAD . '.converting', 'rabbitmq');
 killed_up(DEAD . '.converting', DEAD);
 my $said = up();
@@ -195,7 +194,9 @@ subtest 'services that run, and classic queues' => sub {
     declare_as_before();
     Prodorder::Stack::start('product-service', 'order-service');
     is(types()->{ LATE() }, 'classic', 'a restart uses them as they are');
+    write_file("$home/rabbitmq/enabled_plugins", "[rabbitmq_management].\n");    # as that version started it
     my $text = up();
+    like($text, qr/rabbitmq +changed since.*rabbitmq +ready/s, 'RabbitMQ is started anew with the settings of now');
     like($text, qr/(?:(?:product|order)-service +stopped\s+){2}.*is a quorum queue.*product-service +ready/s,
         'both are stopped, then the queues converted, then they start');
     is(scalar(grep { $_ ne 'quorum' } values %{ types() }), 0, 'all are quorum queues');
