@@ -475,16 +475,16 @@ static void on_wakeup(void *ctx) {
 
 /*
  * After the first one of a connection that must come again, nothing of it may be acknowledged: it
- * might cover that one.
+ * might cover that one. Those of the connections before come again anyway.
  */
 static void give_back(struct broker *broker, size_t queue, struct delivery_batch *batch) {
     if (!batch->ended || batch->copies_pending > 0) {
         return;
     }
-    if (batch->failed) {
+    if (batch->failed && batch->epoch > broker->consumer.recycle_epoch) {
         broker->consumer.recycle_epoch = batch->epoch;
     }
-    batch->acknowledge = batch->epoch != broker->consumer.recycle_epoch;
+    batch->acknowledge = batch->epoch > broker->consumer.recycle_epoch;
     batch->is_oldest = broker->held[queue].next == &batch->node;
     list_remove(&batch->node);
     queue_batch_release(&broker->consumer.queues[queue].handover, batch);

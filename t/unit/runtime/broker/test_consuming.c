@@ -338,6 +338,44 @@ START_TEST(a_returned_batch_comes_again_with_all_that_is_outstanding) {
 }
 END_TEST
 
+static void script_returned_late(void) {
+    accept_both();
+    deliver(1, "old");
+    ck_assert(fake_is_silent(consumer, 200));
+    fake_close(consumer);
+    consumer = fake_accept(&server);
+    deliver(1, "m1");
+    ck_assert(fake_is_silent(consumer, 200));
+    deliver(2, "m2");
+    fake_expect(consumer, FAKE_END); /* m1 is not covered */
+    fake_close(consumer);
+    consumer = fake_accept(&server);
+    deliver(1, "m1");
+    expect_ack(1);
+    expect_end();
+}
+
+START_TEST(a_batch_of_an_earlier_connection_does_not_keep_a_returned_one_from_coming_again) {
+    ack_at_once = false;
+    start_script(script_returned_late);
+    open_broker();
+    until(batches, "[old]");
+    struct delivery_batch *old = last_batch;
+    tick_for(300);
+    take_next("[old][m1]");
+    struct delivery_batch *first = last_batch;
+    tick_for(300);
+    take_next("[old][m1][m2]");
+    broker_return(broker, first);
+    broker_return(broker, old);
+    broker_ack(broker, last_batch);
+    ack_at_once = true;
+    take_next("[old][m1][m2][m1]");
+    tick_for(200);
+    close_all();
+}
+END_TEST
+
 /* RabbitMQ counts messages: who sends large ones has fewer under way. */
 static char large_body[BROKER_BODY_BYTES_MAX];
 
@@ -592,6 +630,8 @@ int main(void) {
     tcase_add_test(tcase, a_kept_batch_holds_back_its_own_queue_only);
     tcase_add_test(tcase, batches_are_acknowledged_in_any_order);
     tcase_add_test(tcase, a_returned_batch_comes_again_with_all_that_is_outstanding);
+    tcase_add_test(
+        tcase, a_batch_of_an_earlier_connection_does_not_keep_a_returned_one_from_coming_again);
     tcase_add_test(tcase, large_deliveries_lower_the_prefetch);
     tcase_add_test(tcase, what_is_set_aside_goes_to_the_retry_queue_and_is_then_acknowledged);
     tcase_add_test(tcase, a_batch_is_acknowledged_after_its_parked_copy_is_confirmed);
