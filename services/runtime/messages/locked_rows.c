@@ -37,11 +37,22 @@ struct locked_row *locked_rows_find(const struct locked_rows *locked, int64_t id
     return rows_from(locked, row) > 0 && row->id == id ? row : NULL;
 }
 
+/* It may have become free elsewhere: nobody would ever say so. */
+static void drop_first_due(struct locked_rows *locked) {
+    const struct locked_row *first = locked->rows;
+    for (size_t i = 1; i < locked->count; i++) {
+        if (locked->rows[i].due_ms < first->due_ms) {
+            first = &locked->rows[i];
+        }
+    }
+    locked_rows_forget(locked, first->id);
+}
+
 void locked_rows_note(struct locked_rows *locked, int64_t id, unsigned attempts, uint64_t now_ms) {
     struct locked_row *row = locked_rows_find(locked, id);
     if (row == NULL) {
         if (locked->count == LOCKED_ROWS_MAX) {
-            return;
+            drop_first_due(locked);
         }
         row = place_of(locked, id);
         memmove(row + 1, row, rows_from(locked, row) * sizeof(*row));

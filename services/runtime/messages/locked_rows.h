@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum {
-    LOCKED_ROWS_MAX = 1024, /* of more, each is found out anew */
+    LOCKED_ROWS_MAX = 1024, /* then the one that was due first is forgotten, and found out anew */
     /* the delay of the next attempt after the first one that failed; it doubles, up to … */
     LOCKED_ROWS_DELAY_MS = 250,
     LOCKED_ROWS_DELAY_MAX_MS = 2000,

@@ -369,6 +369,21 @@ START_TEST(the_attempts_of_others_count_for_the_delay) {
 }
 END_TEST
 
+/* Many were locked here and became free elsewhere: the next one is set aside all the same. */
+START_TEST(a_row_is_set_aside_however_many_have_been_locked_before) {
+    for (int64_t id = 0; id < LOCKED_ROWS_MAX; id++) {
+        locked_rows_note(&consumer.locked, 1000 + id, 0, 0);
+    }
+    verdict = refuse_locked;
+    locked_rows = 1u << 3;
+    deliver_numbers(2, 3);
+    answer_find();
+    ck_assert_uint_eq(fake_broker.aside_count, 1);
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
+    ck_assert_int_eq(applied[2] + applied[4], 2);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("consumer_overlap");
     TCase *tcase = tcase_create("consumer_overlap");
@@ -390,6 +405,7 @@ int main(void) {
     tcase_add_test(tcase, what_was_set_aside_is_tried_again_after_a_growing_delay);
     tcase_add_test(tcase, events_of_free_rows_do_not_wait_for_those_of_locked_ones);
     tcase_add_test(tcase, the_attempts_of_others_count_for_the_delay);
+    tcase_add_test(tcase, a_row_is_set_aside_however_many_have_been_locked_before);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }
