@@ -29,8 +29,6 @@ struct outcomes {
     struct arena *arena;
     const struct order_updated *items;
     size_t count;
-    int64_t *product_ids; /* whose orders moved */
-    size_t product_count;
     uint64_t started_us;
 };
 
@@ -109,31 +107,26 @@ static void log_outcomes(const struct outcomes *outcomes, const struct pg_rows *
     }
 }
 
-static void drop_lists(struct outcomes *outcomes) {
-    order_drop_lists(backends.cache, outcomes->product_ids, outcomes->product_count, lists_dropped,
-                     outcomes);
+/* `rows`: of orders, with their products. */
+static void drop_lists(struct outcomes *outcomes, const struct pg_rows *rows) {
+    int64_t product_ids[CACHE_KEYS_MAX];
+    for (size_t r = 0; r < rows->count; r++) {
+        product_ids[r] = pg_rows_get_int8(rows, r, 1);
+    }
+    order_drop_lists(backends.cache, product_ids, rows->count, lists_dropped, outcomes);
 }
 
 static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
     struct outcomes *outcomes = ctx;
-    if (err == ERR_OK) {
-        outcomes->product_count = rows[0].count; /* 0 when all was told before */
-        outcomes->product_ids = arena_array(outcomes->arena, rows[0].count + 1, sizeof(int64_t));
-        err = outcomes->product_ids == NULL ? ERR_NO_MEMORY : ERR_OK;
-    }
     if (err != ERR_OK) {
         consumer_segment_done(outcomes->segment, err);
         return;
     }
     KILL_POINT("order", "finished");
     log_outcomes(outcomes, &rows[0]);
-    for (size_t r = 0; r < rows[0].count; r++) {
-        outcomes->product_ids[r] = pg_rows_get_int8(&rows[0], r, 1);
-    }
-    bool is_complete = rows[0].count == outcomes->count;
     consumer_segment_passed(outcomes->segment);
-    if (is_complete) {
-        drop_lists(outcomes);
+    if (rows[0].count == outcomes->count) {
+        drop_lists(outcomes, &rows[0]);
     } else {
         find_unknown(outcomes);
     }
@@ -154,7 +147,10 @@ static void find_unknown(struct outcomes *outcomes) {
     pg_run(backends.pg, &call, 1, known_arrived, outcomes);
 }
 
-/* A restored database does not have it, or it was never ours. There is nothing to repeat. */
+/*
+ * A restored database does not have it, or it was never ours: there is nothing to repeat. The lists
+ * go of all that are here: whoever was told before may have moved without an answer.
+ */
 static void known_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     struct outcomes *outcomes = ctx;
     if (err != ERR_OK) {
@@ -165,7 +161,7 @@ static void known_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         const struct order_updated *event = &outcomes->items[i];
         size_t r = 0;
         while (r < rows[0].count &&
-               !is_of(event, pg_rows_get_int8(&rows[0], r, 0), pg_rows_get_time(&rows[0], r, 1))) {
+               !is_of(event, pg_rows_get_int8(&rows[0], r, 0), pg_rows_get_time(&rows[0], r, 2))) {
             r++;
         }
         if (r == rows[0].count) {
@@ -175,7 +171,7 @@ static void known_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
                       LOG_STR("status", contract_status_name(event->status)));
         }
     }
-    drop_lists(outcomes);
+    drop_lists(outcomes, &rows[0]);
 }
 
 static void lists_dropped(void *ctx, enum err err) {

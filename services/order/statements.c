@@ -85,7 +85,8 @@ const struct pg_statement SQL_ORDER_LOCKED = { "order_locked",
     ") AS l (id)" };
 
 const struct pg_statement SQL_ORDER_KNOWN = { "order_known",
-    "SELECT id::bigint, created_at::timestamptz FROM orders WHERE id = ANY ($1::bigint[])" };
+    "SELECT id::bigint, product_id::bigint, created_at::timestamptz FROM orders"
+    " WHERE id = ANY ($1::bigint[])" };
 
 const struct pg_statement SQL_ORDER_DRAWN = { "order_drawn",
     "SELECT last_value FROM order_numbers" };
