@@ -69,12 +69,16 @@ void product_set_finish(struct product_set *set, int64_t now_ms) {
     }
 }
 
+static bool is_news(const struct changed_product *item) {
+    return item->changed || item->told;
+}
+
 size_t product_set_events(struct arena *arena, const struct product_set *set,
                           struct teller_event *ret_events) {
     size_t count = 0;
     for (size_t i = 0; i < set->count; i++) {
         const struct changed_product *item = &set->items[i];
-        if (item->changed || item->told) {
+        if (is_news(item)) {
             ret_events[count++] =
                 product_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->trace, 0);
         }
@@ -101,19 +105,19 @@ struct pg_call product_set_update_call(struct arena *arena, const struct product
 
 void product_set_cache(struct arena *arena, const struct product_set *set,
                        void (*fn)(void *ctx, enum err err), void *ctx) {
-    size_t count = product_set_changed_count(set), next = 0;
-    const struct product **products = arena_array(arena, count + 1, sizeof(*products));
-    if (count == 0 || products == NULL) {
+    const struct product **products = arena_array(arena, set->count + 1, sizeof(*products));
+    size_t count = 0;
+    for (size_t i = 0; products != NULL && i < set->count; i++) {
+        if (is_news(&set->items[i])) {
+            products[count++] = &set->items[i].product;
+        }
+    }
+    if (count == 0) {
         if (products == NULL) {
             cache_reset(backends.cache, "out of memory");
         }
         fn(ctx, ERR_OK);
         return;
-    }
-    for (size_t i = 0; i < set->count; i++) {
-        if (set->items[i].changed) {
-            products[next++] = &set->items[i].product;
-        }
     }
     product_cache_put(backends.cache, CACHE_EPOCH_ANY, arena, products, count, fn, ctx);
 }

@@ -51,7 +51,8 @@ size_t product_set_events(struct arena *arena, const struct product_set *set,
 struct pg_call product_set_update_call(struct arena *arena, const struct product_set *set);
 
 /*
- * After the commit: write the changed products through to the cache; fn as in product_cache_put().
+ * After the commit: write the products that have changed, or are told again, through to the cache;
+ * fn as in product_cache_put().
  */
 void product_set_cache(struct arena *arena, const struct product_set *set,
                        void (*fn)(void *ctx, enum err err), void *ctx);

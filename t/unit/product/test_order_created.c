@@ -327,6 +327,8 @@ START_TEST(a_commit_of_unknown_outcome_is_not_applied_twice) {
     ck_assert_ptr_null(call_of(commit, &SQL_PRODUCT_UPDATE));
     fake_pg_answer(NULL, NULL, NULL);
     ck_assert(published("order.updated", "\"status\":\"done\""));
+    fake_cache_run(); /* what was committed was not written through */
+    ck_assert_int_eq(fake_cache_version("product:7"), 3);
     confirm();
     ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
