@@ -66,7 +66,7 @@ static struct flow_kind KIND = FLOW_KIND("change_product", STEPS, struct change_
 static struct flow_pool flows;
 static struct batcher changes, changes_aside;
 
-/* The products whose changes are set aside, 0: none. The oldest goes when there is no room. */
+/* The products whose changes are set aside, 0: none; used in turn, whatever is in a place. */
 static int64_t aside_ids[ASIDE_PRODUCTS_MAX];
 static size_t next_aside;
 

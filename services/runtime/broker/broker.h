@@ -143,7 +143,7 @@ bool broker_is_consuming(const struct broker *broker);
 MUST_CHECK enum err broker_publish(struct broker *broker, const struct broker_message *message,
                                    uint64_t cookie);
 
-/* `queue` (index into options.queues) may hand over its next batch. Not during on_deliveries. */
+/* `queue` (index into options.queues) may hand over its next batch. */
 void broker_next(struct broker *broker, size_t queue);
 /*
  * Acknowledge a batch and give its memory back: once for each, in any order. Not acknowledging for

@@ -298,8 +298,13 @@ static enum err decode_delivery(struct consumer_segment *segment) {
 
 /* ---- the life of a segment: items, runs, end ---- */
 
+/* Not from within itself: segments that end at once follow each other, not upon each other. */
 static void proceed(struct consumer *consumer) {
-    while (begin_next(consumer)) {
+    if (!consumer->is_proceeding) {
+        consumer->is_proceeding = true;
+        while (begin_next(consumer)) {
+        }
+        consumer->is_proceeding = false;
     }
 }
 
@@ -354,9 +359,9 @@ static void next_items(struct consumer_segment *segment) {
 }
 
 /*
- * A retry queue's events whose row is not due go back there: only whole batches of such wait, in
- * begin_next(), so that none is unacknowledged for long. An attempt at a row that is still locked
- * takes DB_LOCK_TIMEOUT_MS: who does not need it goes before.
+ * A retry queue's events whose row is not due go back there at once, so that none is unacknowledged
+ * for long; what waits is ask(). An attempt at a row that is still locked takes DB_LOCK_TIMEOUT_MS:
+ * who does not need it goes before.
  */
 static void run_segment(struct consumer_segment *segment) {
     struct consumer *consumer = segment->consumer;

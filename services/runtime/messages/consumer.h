@@ -120,6 +120,7 @@ struct consumer {
     struct loop_timer pause; /* of a retry queue's: until a row is due */
     bool has_advanced;       /* something has succeeded since the last batch came */
     bool has_asked;          /* for the next batch */
+    bool is_proceeding;      /* segments are being begun */
     bool stopped;
 };
 

@@ -630,8 +630,8 @@ int main(void) {
     tcase_add_test(tcase, a_kept_batch_holds_back_its_own_queue_only);
     tcase_add_test(tcase, batches_are_acknowledged_in_any_order);
     tcase_add_test(tcase, a_returned_batch_comes_again_with_all_that_is_outstanding);
-    tcase_add_test(
-        tcase, a_batch_of_an_earlier_connection_does_not_keep_a_returned_one_from_coming_again);
+    tcase_add_test(tcase,
+                   a_batch_of_an_earlier_connection_does_not_keep_a_returned_one_from_coming_again);
     tcase_add_test(tcase, large_deliveries_lower_the_prefetch);
     tcase_add_test(tcase, what_is_set_aside_goes_to_the_retry_queue_and_is_then_acknowledged);
     tcase_add_test(tcase, a_batch_is_acknowledged_after_its_parked_copy_is_confirmed);

@@ -126,6 +126,33 @@ START_TEST(a_batch_that_cannot_be_read_is_parked_whole) {
 }
 END_TEST
 
+/* As product.updated without Redis: each ends at once, and the next begins. */
+static uintptr_t lowest_stack, highest_stack;
+
+static enum err note_stack(int item) {
+    int here = item;
+    uintptr_t at = (uintptr_t)&here;
+    lowest_stack = lowest_stack == 0 || at < lowest_stack ? at : lowest_stack;
+    highest_stack = at > highest_stack ? at : highest_stack;
+    return ERR_OK;
+}
+
+START_TEST(segments_that_end_at_once_do_not_fill_the_stack) {
+    const char *texts[BATCH_MAX];
+    for (size_t i = 0; i < BATCH_MAX; i++) {
+        texts[i] = "[{\"specversion\":\"1.0\",\"id\":\"e\",\"source\":\"/t\",\"type\":\"number\","
+                   "\"data\":1},{\"specversion\":\"1.0\",\"id\":\"e\",\"source\":\"/t\","
+                   "\"type\":\"number\",\"data\":2}]";
+    }
+    consumer.options.batch_max = 1;
+    verdict = note_stack;
+    deliver_texts(texts, BATCH_MAX);
+    ck_assert_uint_eq(run_count, 2 * BATCH_MAX);
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
+    ck_assert_uint_eq(highest_stack - lowest_stack, 0);
+}
+END_TEST
+
 START_TEST(a_batch_may_have_as_many_events_as_the_limit) {
     const char *texts[] = { batch_of(0, EVENT_COUNT_MAX, "number") };
     deliver_texts(texts, 1);
@@ -273,6 +300,7 @@ int main(void) {
     tcase_add_test(tcase, small_messages_share_a_segment_with_part_of_a_large_one);
     tcase_add_test(tcase, a_bad_event_is_parked_alone_and_its_neighbours_go_on);
     tcase_add_test(tcase, an_event_of_another_type_is_parked);
+    tcase_add_test(tcase, segments_that_end_at_once_do_not_fill_the_stack);
     tcase_add_test(tcase, a_message_without_events_is_acknowledged);
     tcase_add_loop_test(tcase, a_batch_that_cannot_be_read_is_parked_whole, 0, 2);
     tcase_add_test(tcase, a_batch_may_have_as_many_events_as_the_limit);
