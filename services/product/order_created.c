@@ -191,7 +191,9 @@ static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
         return;
     }
     store_outcomes(decision);
-    consumer_segment_passed(decision->segment); /* its products are ours until the commit */
+    if (consumer_segment_is_full(decision->segment)) { /* its products are ours until the commit */
+        consumer_segment_passed(decision->segment);
+    }
 }
 
 /* ---- store ---- */
@@ -314,6 +316,7 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
         log_outcome(&decision->items[i], took_us);
         count_outcome(&decision->items[i]);
     }
+    consumer_segment_passed(decision->segment);
     product_set_cache(decision->arena, &decision->set, cached, decision);
 }
 

@@ -466,6 +466,10 @@ void consumer_on_deliveries(struct consumer *consumer, struct broker_delivery *d
     proceed(consumer);
 }
 
+bool consumer_segment_is_full(const struct consumer_segment *segment) {
+    return segment->decoded_count == segment->consumer->options.batch_max;
+}
+
 void consumer_segment_passed(struct consumer_segment *segment) {
     if (segment->consumer->options.main == NULL) {
         segment->has_passed = true;

@@ -133,7 +133,13 @@ void consumer_on_deliveries(struct consumer *consumer, struct broker_delivery *d
                             size_t count);
 void consumer_on_broker_state(struct consumer *consumer, enum broker_state state);
 
-/* The next segment may begin: what this one does to the database is before what that one does. */
+/* As many items as a segment may have: more may be waiting. */
+bool consumer_segment_is_full(const struct consumer_segment *segment);
+/*
+ * The next segment may begin: what this one does to the database is before what that one does.
+ * Early, it costs batching: what arrives meanwhile shares no transaction. So before the commit only
+ * when this one is full.
+ */
 void consumer_segment_passed(struct consumer_segment *segment);
 /*
  * After the commit, before consumer_segment_done(): what the segment has to tell. With `is_awaited`
