@@ -32,7 +32,7 @@ const struct pg_sequence ORDER_SEQUENCES[] = {
     " o.updated_at::timestamptz, o.request_id::text"
 
 /* How long SQL_ORDER_LOCKED waits for each row, and in all. */
-#define LOCKED_WAIT_MS "50"
+#define LOCKED_WAIT_MS "20"
 #define LOCKED_TOTAL_MS "1000"
 
 /* clang-format off */

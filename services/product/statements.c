@@ -33,7 +33,7 @@ const struct pg_sequence PRODUCT_SEQUENCES[] = {
     " created_at::timestamptz, updated_at::timestamptz"
 
 /* How long SQL_PRODUCT_LOCKED waits for each row, and in all. */
-#define LOCKED_WAIT_MS "50"
+#define LOCKED_WAIT_MS "20"
 #define LOCKED_TOTAL_MS "1000"
 
 /* clang-format off */

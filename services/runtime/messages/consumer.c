@@ -18,8 +18,6 @@ enum {
     ANSWER_TIMEOUT_MS = 5000,
     ANSWER_CHECK_MS = 200,
     RETURN_PAUSE_MS = 1000, /* from an answer that the broker refused to its question's return */
-    /* after that long without an attempt of the retry queue's consumer, a new event is one */
-    LOCKED_GRACE_MS = 10000,
 };
 
 /* Deliveries in hand. */
@@ -366,7 +364,7 @@ static void next_items(struct consumer_segment *segment) {
 static void run_segment(struct consumer_segment *segment) {
     struct consumer *consumer = segment->consumer;
     bool is_retry = consumer->options.main != NULL;
-    uint64_t now_ms = loop_now_ms(consumer->loop), grace_ms = is_retry ? 0 : LOCKED_GRACE_MS;
+    uint64_t now_ms = loop_now_ms(consumer->loop), grace_ms = is_retry ? 0 : LOCKED_ROWS_GRACE_MS;
     if (locked_of(consumer)->count > 0) {
         divert(segment, now_ms > grace_ms ? now_ms - grace_ms : 0, false);
     }
@@ -394,20 +392,17 @@ static void on_retry(void *ctx) {
     proceed(segment->consumer);
 }
 
-/*
- * For the next batch; of a retry queue not before something has changed: the last one had an event
- * that could go, or a locked row is due.
- */
+/* For the next batch; of a retry queue not at once when none of the last one's events could go. */
 static void ask(struct consumer *consumer) {
-    uint64_t now_ms = loop_now_ms(consumer->loop), due_ms = 0;
+    uint64_t pause_ms = 0;
     if (consumer->has_asked || list_is_empty(&consumer->idle_batches)) {
         return;
     }
     if (consumer->options.main != NULL && !consumer->has_advanced) {
-        due_ms = locked_rows_next_due(locked_of(consumer), now_ms);
+        pause_ms = locked_rows_pause_ms(locked_of(consumer), loop_now_ms(consumer->loop));
     }
-    if (due_ms > 0) {
-        loop_timer_start(consumer->loop, &consumer->pause, due_ms - now_ms);
+    if (pause_ms > 0) {
+        loop_timer_start(consumer->loop, &consumer->pause, pause_ms);
         return;
     }
     consumer->has_asked = true;
@@ -634,11 +629,10 @@ static void settle(struct consumer *consumer, struct consumer_batch *batch) {
 }
 
 static void settle_all(struct consumer *consumer) {
-    struct list *node = consumer->batches.next;
-    while (node != &consumer->batches) {
-        struct consumer_batch *batch = CONTAINER_OF(node, struct consumer_batch, node);
-        node = node->next;
-        settle(consumer, batch);
+    struct list *head = &consumer->batches, *next;
+    for (struct list *node = head->next; node != head; node = next) {
+        next = node->next;
+        settle(consumer, CONTAINER_OF(node, struct consumer_batch, node));
     }
     proceed(consumer);
 }
@@ -681,8 +675,10 @@ static void on_sent(void *ctx, const struct teller_event *event, enum err err) {
     if (err != ERR_OK) {
         log_info("event waits for the broker", LOG_TRACE(event->trace),
                  LOG_STR("messageId", event->message_id), LOG_STR("error", err_name(err)));
-        on_answer(ctx, event->id, false);
     }
+    if (err == ERR_UNAVAILABLE) {
+        on_answer(ctx, event->id, false);
+    } /* else the question would come again in vain: as if without a confirm */
 }
 
 static void on_told(void *ctx, int64_t id, bool confirmed) {

@@ -1,6 +1,7 @@
 /* An array, sorted by id. */
 #include "locked_rows.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,13 +69,22 @@ void locked_rows_note(struct locked_rows *locked, int64_t id, unsigned attempts,
         now_ms + (delay_ms < LOCKED_ROWS_DELAY_MAX_MS ? delay_ms : LOCKED_ROWS_DELAY_MAX_MS);
 }
 
-uint64_t locked_rows_next_due(const struct locked_rows *locked, uint64_t now_ms) {
+uint64_t locked_rows_pause_ms(const struct locked_rows *locked, uint64_t now_ms) {
     uint64_t next_ms = UINT64_MAX;
+    bool is_overdue = false;
     for (size_t i = 0; i < locked->count; i++) {
         uint64_t due_ms = locked->rows[i].due_ms;
-        next_ms = due_ms > now_ms && due_ms < next_ms ? due_ms : next_ms;
+        if (due_ms > now_ms) {
+            next_ms = due_ms < next_ms ? due_ms : next_ms;
+        } else if (now_ms - due_ms < LOCKED_ROWS_GRACE_MS) {
+            is_overdue = true;
+        }
     }
-    return next_ms == UINT64_MAX ? 0 : next_ms;
+    if (next_ms == UINT64_MAX) {
+        return 0;
+    }
+    uint64_t pause_ms = next_ms - now_ms;
+    return is_overdue && pause_ms > LOCKED_ROWS_ROUND_MS ? LOCKED_ROWS_ROUND_MS : pause_ms;
 }
 
 void locked_rows_forget(struct locked_rows *locked, int64_t id) {

@@ -357,7 +357,7 @@ START_TEST(an_order_of_a_locked_product_is_set_aside) {
 }
 END_TEST
 
-/* The next batch asks for its products while this one commits, or when it has: the fuller, the earlier. */
+/* The next batch begins while this one commits, when this one is full; else after the commit. */
 START_TEST(batches_overlap) {
     bool is_full = _i == 1;
     size_t count = is_full ? ORDERS_MAX - 1 : 1; /* as many events as a transaction may have */

@@ -148,13 +148,13 @@ START_TEST(a_broker_that_blocks_publishers_has_its_acknowledgement_at_once) {
 }
 END_TEST
 
-/* 0: nacked, 1: lost with its connection, 2: not taken. The question comes again. */
+/* 0: nacked, 1: lost with its connection, 2: not taken, it was away. The question comes again. */
 START_TEST(a_refused_answer_returns_the_question) {
     uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
     consumer.options.answer_timeout_ms = 2 * PATIENCE_MS;
     held = true;
     deliver(3);
-    fake_broker.publish_err = _i == 2 ? ERR_BUSY : ERR_OK;
+    fake_broker.publish_err = _i == 2 ? ERR_UNAVAILABLE : ERR_OK;
     answer(true);
     finish();
     if (_i == 1) {
@@ -173,6 +173,21 @@ START_TEST(a_refused_answer_returns_the_question) {
     }
     ck_assert_uint_eq(fake_broker.returns[QUEUE], 1);
     ck_assert_uint_eq(fake_broker.acks[QUEUE], 0);
+}
+END_TEST
+
+/* A queue of ours that has no room for all of them: it would have none the next time, either. */
+START_TEST(answers_that_have_no_room_are_given_up) {
+    held = true;
+    deliver(3);
+    fake_broker.publish_err = ERR_BUSY;
+    fake_broker.publish_ok_left = 1;
+    answer(true);
+    finish();
+    fake_broker_fates(true, teller_on_published);
+    tick_for(2 * ANSWER_MS);
+    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
+    ck_assert_uint_eq(fake_broker.returns[QUEUE], 0);
 }
 END_TEST
 
@@ -354,6 +369,25 @@ START_TEST(events_of_free_rows_do_not_wait_for_those_of_locked_ones) {
 }
 END_TEST
 
+/* Row 3 stays locked, 5 is free again, and its event is behind many of 3: they go round. */
+START_TEST(an_overdue_row_is_looked_for_behind_the_events_of_others) {
+    open_retrying();
+    locked_rows_note(&consumer.locked, 3, 10, loop_now_ms(loop)); /* due in 2 s */
+    locked_rows_note(&consumer.locked, 5, 0, loop_now_ms(loop) - 250);
+    uint64_t start_ms = loop_now_ms(loop);
+    for (size_t i = 0; i < 5; i++) {
+        deliver_again(3, 3, 1);
+        ck_assert_uint_eq(fake_broker.aside_count, 2 * (i + 1));
+        wait_for_asking(i + 1);
+    }
+    ck_assert_uint_ge(loop_now_ms(loop) - start_ms, 5 * 50); /* not as fast as they can */
+    ck_assert_uint_lt(loop_now_ms(loop) - start_ms, 1900);
+    deliver_again(5, 3, 1);
+    ck_assert_int_eq(applied[5], 1);
+    consumer_close(&retrying);
+}
+END_TEST
+
 /* Another replica has set it aside: this one knows nothing of it, and tries. */
 START_TEST(the_attempts_of_others_count_for_the_delay) {
     open_retrying();
@@ -404,6 +438,8 @@ int main(void) {
     tcase_add_test(tcase, rows_cannot_be_looked_for_and_the_segment_is_repeated);
     tcase_add_test(tcase, what_was_set_aside_is_tried_again_after_a_growing_delay);
     tcase_add_test(tcase, events_of_free_rows_do_not_wait_for_those_of_locked_ones);
+    tcase_add_test(tcase, answers_that_have_no_room_are_given_up);
+    tcase_add_test(tcase, an_overdue_row_is_looked_for_behind_the_events_of_others);
     tcase_add_test(tcase, the_attempts_of_others_count_for_the_delay);
     tcase_add_test(tcase, a_row_is_set_aside_however_many_have_been_locked_before);
     suite_add_tcase(suite, tcase);
