@@ -39,7 +39,7 @@ MUST_CHECK enum err order_from_row(const struct pg_rows *rows, size_t row, int f
 void order_encode(const struct order *order, struct buf *out);
 
 /*
- * Its order.created on the way into the outbox, whose row has the order's id. Message id and body
+ * Its order.created, to be told; its id is the order's. Message id and body
  * are in `arena`, `trace` must stay.
  */
 struct teller_event order_created_event(struct arena *arena, const struct order *order,

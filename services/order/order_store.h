@@ -1,4 +1,4 @@
-/* Storing orders: insert batches with idempotency keys and outbox rows, events after the commit. */
+/* Storing orders: insert batches with idempotency keys; they are told after the commit. */
 #ifndef ORDER_ORDER_STORE_H
 #define ORDER_ORDER_STORE_H
 

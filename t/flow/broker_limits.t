@@ -85,4 +85,23 @@ subtest 'a row locked for longer than consumer_timeout' => sub {
 };
 Prodorder::Stack::start('product-service');
 
+subtest 'a locked order' => sub {
+    my $product = new_product(qty => 1000);
+    finished(order_ok($product, 1));
+    Prodorder::Stack::stop('product-service');
+    my ($locked, @others) = map { order_ok($product, 1) } 1 .. 20;
+    my $unlock = Prodorder::Stack::hold(order => "SELECT FROM orders WHERE id = $locked->{id} FOR UPDATE");
+    Prodorder::Stack::start('product-service');
+    my $from = time;
+    finished($_) for @others;
+    cmp_ok(time - $from, '<', 2 * OTHERS_MAX_S, 'its neighbours are done');
+    wait_until('it is set aside', 10, sub { Prodorder::Stack::queued()->{'order.updated.order-service.retry'} });
+    sleep 1;
+    is(gateway(GET => "/orders/$locked->{id}")->{json}{data}{status}, 'waiting', 'it waits');
+    $unlock->();
+    is(finished($locked)->{status}, 'done', 'and is done when it is free');
+    check_rest();
+    check_orders($product, [map { $_->{id} } $locked, @others]);
+};
+
 flow_done();

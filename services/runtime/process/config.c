@@ -87,7 +87,7 @@ static const struct config_option SHARED_OPTIONS[] = {
       .help = "a message that has events ends before it is larger" },
     { "PUBLISH_QUEUE_MAX", CONFIG_INT, &config_shared.publish_queue_max, .fallback = "16384",
       .min = 16, .max = 1000000, .unit = "messages",
-      .help = "messages waiting in memory for the broker; more wait in the outbox" },
+      .help = "messages waiting in memory for the broker; more wait in the database" },
     { "PUBLISH_INFLIGHT_MAX", CONFIG_INT, &config_shared.publish_inflight_max, .fallback = "5000",
       .min = 1, .max = 65535, .unit = "messages", .help = "messages sent and not yet confirmed" },
     { "OUTBOX_SWEEP_MS", CONFIG_INT, &config_shared.outbox_sweep_ms, .fallback = "1000", .min = 50,

@@ -101,7 +101,7 @@ sub _now {
     my ($report) = @_;
     my @lines = map { "  $_->{where}  $_->{table}" . _fields($_->{fields}) } @{ $report->{stored} };
     my %has = map { $_->{table} => 1 } grep { $_->{where} eq 'product-db' } @{ $report->{stored} };
-    push @lines, '  product-db  outbox  empty: the broker has confirmed the event' if $has{stock_ledger} && !$has{outbox};
+    push @lines, '  product-db  outbox  empty: nothing is left to be told' if $has{stock_ledger} && !$has{outbox};
     push @lines, map { "  rabbitmq  $_->{queue}  messages=$_->{messages}" } @{ $report->{broker} };
     return ('now', @lines);
 }
