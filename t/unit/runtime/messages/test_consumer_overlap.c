@@ -372,7 +372,7 @@ END_TEST
 /* Row 3 stays locked, 5 is free again, and its event is behind many of 3: they go round. */
 START_TEST(an_overdue_row_is_looked_for_behind_the_events_of_others) {
     open_retrying();
-    locked_rows_note(&consumer.locked, 3, 10, loop_now_ms(loop)); /* due in 2 s */
+    locked_rows_note(&consumer.locked, 3, 0, loop_now_ms(loop) + 600000); /* not due in this test */
     locked_rows_note(&consumer.locked, 5, 0, loop_now_ms(loop) - 250);
     uint64_t start_ms = loop_now_ms(loop);
     for (size_t i = 0; i < 5; i++) {
@@ -381,7 +381,6 @@ START_TEST(an_overdue_row_is_looked_for_behind_the_events_of_others) {
         wait_for_asking(i + 1);
     }
     ck_assert_uint_ge(loop_now_ms(loop) - start_ms, 5 * 50); /* not as fast as they can */
-    ck_assert_uint_lt(loop_now_ms(loop) - start_ms, 1900);
     deliver_again(5, 3, 1);
     ck_assert_int_eq(applied[5], 1);
     consumer_close(&retrying);
