@@ -27,6 +27,7 @@ static const struct part PARTS[] = {
     { "telling", telling_open, telling_close, telling_stop, telling_is_idle, telling_broker_up },
     { "create_order", create_order_open, create_order_close, NULL, NULL, NULL },
     { "idempotency", idempotency_open, idempotency_close, NULL, NULL, NULL },
+    { "key_expiry", key_expiry_open, key_expiry_close, key_expiry_stop, key_expiry_is_idle, NULL },
     { "product_lookup", product_lookup_open, product_lookup_close, NULL, NULL, NULL },
     { "order_store", order_store_open, order_store_close, NULL, NULL, NULL },
     { "get_order", get_order_open, get_order_close, NULL, NULL, NULL },

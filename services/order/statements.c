@@ -8,13 +8,11 @@ PG_EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
 PG_EMBED_TEXT(migration_0002, "services/order/migrations/0002_tracestate.sql");
 PG_EMBED_TEXT(migration_0003, "services/order/migrations/0003_telling.sql");
 PG_EMBED_TEXT(migration_0004, "services/order/migrations/0004_locked.sql");
+PG_EMBED_TEXT(migration_0005, "services/order/migrations/0005_key_expiry.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[] = {
-    { 1, migration_0001 },
-    { 2, migration_0002 },
-    { 3, migration_0003 },
-    { 4, migration_0004 },
-    { 0 },
+    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 },
+    { 4, migration_0004 }, { 5, migration_0005 }, { 0 },
 };
 
 const struct pg_sequence ORDER_SEQUENCES[] = {
@@ -119,8 +117,11 @@ const struct pg_statement SQL_KEY_FIND = { "key_find",
     " WHERE k.key = ANY ($1::text[]) AND k.created_at >= now() - interval '24 hours'" };
 
 const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
-    "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys"
-    " WHERE created_at < now() - interval '24 hours' LIMIT 5000 FOR UPDATE SKIP LOCKED)" };
+    "WITH gone AS (DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(SELECT ctid"
+    " FROM idempotency_keys WHERE created_at >= $1::timestamptz"
+    " AND created_at < now() - interval '24 hours' ORDER BY created_at LIMIT $2::bigint"
+    " FOR UPDATE SKIP LOCKED)) RETURNING created_at)"
+    " SELECT count(*)::bigint, max(created_at)::timestamptz FROM gone" };
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {

@@ -42,6 +42,7 @@ extern const struct pg_statement SQL_ORDER_MARK_MOVE;
 extern const struct pg_statement SQL_ORDER_WAITING;
 /* keys → key, product id, quantity of the request, order row */
 extern const struct pg_statement SQL_KEY_FIND;
+/* not before this time, at most → how many expired keys were deleted, the latest one's time */
 extern const struct pg_statement SQL_KEY_EXPIRE;
 
 #endif

@@ -17,7 +17,7 @@
  * with many stored orders looks at few. An id is drawn in the transaction that stores the order,
  * after that transaction has its number: so once no transaction is under way that is older than a
  * look, no order will come at or below the ids drawn at that look, however long a process may have
- * been frozen. Expired idempotency keys go in the same round. Loop thread only.
+ * been frozen. Loop thread only.
  */
 #include "telling.h"
 
@@ -76,7 +76,6 @@ static struct {
 } telling;
 
 static void on_timer(void *ctx);
-static void keys_expired(void *ctx, enum err err, const struct pg_rows *rows);
 static void looked(void *ctx, enum err err, const struct pg_rows *rows);
 static void read_slice(void);
 static void slice_arrived(void *ctx, enum err err, const struct pg_rows *rows);
@@ -200,7 +199,7 @@ static bool is_due(int64_t id) {
     return false;
 }
 
-/* ---- a round: keys → look → slices → mark; a range: slices ---- */
+/* ---- a round: look → slices → mark; a range: slices ---- */
 
 /* Who was due has been told: all, or as far as it came. */
 static void note_told(bool complete) {
@@ -246,6 +245,9 @@ static void set_ids(int64_t after_id, int64_t up_to_id) {
 }
 
 static void on_timer(void *ctx) {
+    struct pg_call calls[] = { { .statement = &SQL_ORDER_DRAWN },
+                               { .statement = &SQL_TRANSACTION },
+                               { .statement = &SQL_ORDER_MARK } };
     (void)ctx;
     if (telling.busy || telling.stopped) {
         return;
@@ -260,22 +262,6 @@ static void on_timer(void *ctx) {
     begin(true);
     set_ids(0, 0);
     if (!pg_is_ready(backends.pg)) {
-        end(false);
-        return;
-    }
-    struct pg_call call = { .statement = &SQL_KEY_EXPIRE };
-    pg_run(backends.pg, &call, 1, keys_expired, NULL);
-}
-
-static void keys_expired(void *ctx, enum err err, const struct pg_rows *rows) {
-    struct pg_call calls[] = { { .statement = &SQL_ORDER_DRAWN },
-                               { .statement = &SQL_TRANSACTION },
-                               { .statement = &SQL_ORDER_MARK } };
-    (void)ctx;
-    if (err == ERR_OK && rows[0].affected > 0) {
-        log_info("idempotency keys expired", LOG_INT("keys", rows[0].affected));
-    }
-    if (telling.stopped) {
         end(false);
         return;
     }

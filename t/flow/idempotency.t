@@ -121,6 +121,16 @@ subtest 'after 24 hours' => sub {
     isnt($later->{json}{id}, $first->{json}{id}, 'for a new order');
     is(said(order_service(POST => '/orders', order_body($product, 2), { 'Idempotency-Key' => $key })), said($later),
         'for which it stands from now on');
+
+    sql(order => "INSERT INTO idempotency_keys SELECT '$key-' || i, i, 1, 1, now() - interval '24 hours 1 minute'
+        FROM generate_series(1, 30000) AS i");
+    sql(order => "UPDATE idempotency_keys SET created_at = created_at - interval '24 hours 1 minute' WHERE key = '$key'");
+    my $ended = "SELECT count(*) FROM idempotency_keys WHERE created_at < now() - interval '24 hours'";
+    wait_until('expired keys are deleted', 10, sub { sql_value(order => $ended) == 0 });
+    is(sql_value(order => $ended), 0, 'expired keys are deleted, at 3,000 a second or more');
+    my $third = order_service(POST => '/orders', order_body($product, 3), { 'Idempotency-Key' => $key });
+    is($third->{status}, 200, 'the key is free, whatever the payload was');
+    isnt($third->{json}{id}, $later->{json}{id}, 'for a new order');
 };
 
 check_rest();

@@ -1,15 +1,18 @@
-/* link: services/order/statements.c */
+/* link: services/order/statements.c services/order/key_expiry.c */
 /*
  * The order service's SQL on a real PostgreSQL: each statement alone, and what they promise
  * together.
  */
 #include "order/order.h"
+#include "order/parts.h"
 #include "order/statements.h"
 #include "runtime/messages/outbox.h"
 
 #include "database_fixture.h"
 
 #define AT_MS INT64_C(1795367792123)
+
+struct backends backends; /* of key_expiry.c */
 
 static void setup(void) {
     database_open(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS);
@@ -200,6 +203,22 @@ START_TEST(a_key_stands_for_one_order) {
 }
 END_TEST
 
+/* At most so many, from the very first. */
+static struct pg_call expire_of(int64_t keys) {
+    return (struct pg_call){ &SQL_KEY_EXPIRE, { pg_time(0), pg_int8(keys) }, 2 };
+}
+
+/* The same, ten, in a transaction of somebody else: how many. */
+static const char *expire_in(PGconn *other) {
+    static char text[32];
+    const char *const params[] = { "epoch", "10" };
+    PGresult *result = PQexecParams(other, SQL_KEY_EXPIRE.sql, 2, NULL, params, NULL, NULL, 0);
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(other));
+    snprintf(text, sizeof(text), "%s / ", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return text;
+}
+
 START_TEST(keys_end_after_24_hours) {
     static const int64_t AGAIN[] = { 11 };
     static const char *const KEYS[] = { "a", "b", NULL };
@@ -211,9 +230,72 @@ START_TEST(keys_end_after_24_hours) {
     ck_assert_str_eq(database_rows(&find, "t"), "");
     ck_assert_str_eq(insert(AGAIN, KEYS, 1, now_ms), "11 / "); /* taken over */
     ck_assert_str_eq(database_rows(&find, "tiii"), "a 7 12 4 / ");
-    struct pg_call expire = { .statement = &SQL_KEY_EXPIRE };
-    ck_assert_int_eq(database_run(&expire, NULL, NULL), ERR_OK);
+    struct pg_call expire = expire_of(10);
+    ck_assert_str_eq(database_rows(&expire, "i"), "1 / ");
     ck_assert_str_eq(database_rows(&find, "t"), "a / ");
+}
+END_TEST
+
+/* Keys of such an age, each a millisecond older than the one before. */
+#define KEYS(count, age)                                                                           \
+    "INSERT INTO idempotency_keys SELECT '" age                                                    \
+    "' || i, i, 7, 1, date_trunc('milliseconds', now())"                                           \
+    " - interval '" age "' - i * interval '1 ms' FROM generate_series(1, " #count ") AS i"
+#define COUNT_KEYS "SELECT count(*) FROM idempotency_keys"
+
+/* In one transaction now() stands still. */
+START_TEST(a_key_of_exactly_24_hours_has_not_ended) {
+    PGconn *other = database_other();
+    database_ask(
+        other,
+        "BEGIN; INSERT INTO idempotency_keys VALUES ('now', 1, 7, 1, now() - interval '24 hours'),"
+        " ('before', 1, 7, 1, now() - interval '24 hours 1 microsecond')");
+    ck_assert_str_eq(expire_in(other), "1 / ");
+    ck_assert_str_eq(database_ask(other, "SELECT key FROM idempotency_keys"), "now / ");
+    PQfinish(other);
+}
+END_TEST
+
+/* What one has taken the other passes over, without waiting; each is deleted once. */
+START_TEST(replicas_share_the_keys_that_have_ended) {
+    struct pg_call expire = expire_of(10);
+    PGconn *other = database_other();
+    database_execute(KEYS(15, "25 hours"));
+    database_ask(other, "BEGIN");
+    ck_assert_str_eq(expire_in(other), "10 / ");
+    uint64_t begin_ms = clock_monotonic_ms();
+    ck_assert_str_eq(database_rows(&expire, "i"), "5 / ");
+    ck_assert_uint_lt(clock_monotonic_ms() - begin_ms, DATABASE_LOCK_MS);
+    database_ask(other, "COMMIT");
+    ck_assert_str_eq(database_rows(&expire, "i"), "0 / ");
+    ck_assert_str_eq(database_ask(other, COUNT_KEYS), "0 / ");
+    PQfinish(other);
+}
+END_TEST
+
+/* At twice the rate of 10,000 orders a second, which is what a stack takes. */
+START_TEST(expired_keys_go_faster_than_they_are_made) {
+    enum { FIRST_ROUND_MS = 1000, MS_MAX = 5000 };
+    PGconn *other = database_other();
+    database_execute(KEYS(100000, "24 hours"));
+    database_execute(KEYS(500, "23 hours 59 minutes"));
+    database_ask(other, "BEGIN; SELECT FROM idempotency_keys WHERE order_id = 7 FOR UPDATE");
+    backends = (struct backends){ .loop = loop, .pg = pg };
+    ck_assert_int_eq(key_expiry_open(), ERR_OK);
+    uint64_t begin_ms = clock_monotonic_ms();
+    while (strcmp(database_ask(other, COUNT_KEYS), "501 / ") != 0) {
+        uint64_t pause_ms = clock_monotonic_ms() + 100;
+        while (clock_monotonic_ms() < pause_ms) {
+            loop_tick(loop, 1);
+        }
+        ck_assert_uint_lt(clock_monotonic_ms() - begin_ms, FIRST_ROUND_MS + MS_MAX);
+    }
+    database_ask(other, "COMMIT"); /* what was locked goes a round later */
+    WAIT_FOR(strcmp(database_ask(other, COUNT_KEYS), "500 / ") == 0);
+    key_expiry_stop();
+    WAIT_FOR(key_expiry_is_idle());
+    key_expiry_close();
+    PQfinish(other);
 }
 END_TEST
 
@@ -410,6 +492,9 @@ int main(void) {
     tcase_add_test(together, a_release_gives_up_its_own_claim_only);
     tcase_add_test(together, a_key_stands_for_one_order);
     tcase_add_test(together, keys_end_after_24_hours);
+    tcase_add_test(together, a_key_of_exactly_24_hours_has_not_ended);
+    tcase_add_test(together, replicas_share_the_keys_that_have_ended);
+    tcase_add_test(together, expired_keys_go_faster_than_they_are_made);
     tcase_add_test(together, an_outcome_of_another_order_with_this_id_moves_nothing);
     tcase_add_test(together, the_status_moves_forward_once);
     tcase_add_test(together, orders_that_are_locked_are_named);

@@ -89,12 +89,6 @@ static void settle(size_t message, bool confirmed) {
 
 /* ---- a round, statement by statement ---- */
 
-static void expect_keys(void) {
-    wait_for_request();
-    (void)fake_pg_expect(FAKE_PG_RUN, &SQL_KEY_EXPIRE);
-    fake_pg_answer(NULL, NULL, NULL);
-}
-
 /* The ids that were drawn, the transaction that asks, the mark, the oldest transaction. */
 static void answer_look(int64_t drawn, int64_t xid, int64_t mark, int64_t oldest) {
     PGresult *rows[3] = { fake_rows(1), fake_rows(1), fake_rows(2) };
@@ -146,7 +140,7 @@ static void answer_end(void) {
 
 /* The first look of a process, with nothing above the mark. */
 static void start_at(int64_t drawn) {
-    expect_keys();
+    wait_for_request();
     answer_look(drawn, 100, drawn, 100);
     ck_assert(telling_is_idle());
 }
@@ -251,7 +245,7 @@ END_TEST
 /* ---- after a start ---- */
 
 START_TEST(after_a_start_all_that_waits_above_the_mark_is_told) {
-    expect_keys();
+    wait_for_request();
     answer_look(90, 100, 50, 100);
     expect_slice(50, 90);
     answer_slice(60, 75);
@@ -265,7 +259,7 @@ END_TEST
 
 START_TEST(what_this_process_has_stored_before_its_first_look_is_not_told_twice) {
     tell(81);
-    expect_keys();
+    wait_for_request();
     answer_look(90, 100, 50, 100);
     expect_slice(50, 80);
     answer_end();
@@ -276,7 +270,7 @@ END_TEST
 START_TEST(a_full_page_goes_on_behind_its_last_order) {
     PGresult *rows = fake_rows(14);
     order_config.reconcile_interval_ms = 60000;
-    expect_keys();
+    wait_for_request();
     answer_look(9000, 100, NO_MARK, 100);
     expect_slice(0, 9000);
     for (int64_t id = 1; id <= PAGE; id++) {
@@ -294,7 +288,7 @@ END_TEST
 static uint64_t look_from_ms, look_to_ms; /* the look was between these two */
 
 static void look(int64_t drawn, int64_t xid) {
-    expect_keys();
+    wait_for_request();
     look_from_ms = clock_monotonic_ms();
     answer_look(drawn, xid, NO_MARK, 99);
     look_to_ms = clock_monotonic_ms();
@@ -315,7 +309,7 @@ START_TEST(who_waits_for_long_is_told_again_at_doubled_times) {
     size_t told = 0;
     order_config.reconcile_after_ms = QUICK_AFTER_MS;
     order_config.reconcile_interval_ms = 5;
-    expect_keys();
+    wait_for_request();
     uint64_t first_from_ms = clock_monotonic_ms();
     answer_look(40, 100, 40, 100);
     uint64_t first_to_ms = clock_monotonic_ms();
@@ -400,7 +394,7 @@ END_TEST
 
 START_TEST(who_is_younger_than_the_threshold_is_not_told_again) {
     start_at(40);
-    expect_keys();
+    wait_for_request();
     answer_look(41, 101, NO_MARK, 100);
     expect_slice(0, 41);
     answer_slice(41, 41);
@@ -421,22 +415,22 @@ static void expect_mark(int64_t low_id) {
 /* The ids of the look before, once no transaction is older than it: nobody can store below them. */
 START_TEST(the_mark_follows_when_no_transaction_is_older) {
     start_at(40);
-    expect_keys();
+    wait_for_request();
     answer_look(90, 200, 40, 99); /* one of before the first look is still under way */
     expect_slice(40, 90);
     answer_end();
     ck_assert(telling_is_idle());
-    expect_keys();
+    wait_for_request();
     answer_look(120, 300, 40, 100); /* it has ended: 40 is safe, and no higher than the mark */
     expect_slice(40, 120);
     answer_end();
     ck_assert(telling_is_idle());
-    expect_keys();
+    wait_for_request();
     answer_look(150, 400, 40, 299); /* something older than the look at 120 */
     expect_slice(40, 150);
     answer_end();
     ck_assert(telling_is_idle());
-    expect_keys();
+    wait_for_request();
     answer_look(180, 500, 40, 300);
     expect_slice(40, 180);
     answer_end();
@@ -446,7 +440,7 @@ END_TEST
 
 START_TEST(the_mark_stays_below_who_waits) {
     start_at(40);
-    expect_keys();
+    wait_for_request();
     answer_look(90, 200, 20, 100);
     expect_slice(20, 90);
     answer_slice(31, 90);
@@ -461,10 +455,9 @@ END_TEST
 START_TEST(a_round_that_fails_moves_nothing) {
     start_at(40);
     wait_for_request();
-    fake_pg_fail(ERR_TIMEOUT);     /* the keys: the round goes on */
     fake_pg_fail(ERR_UNAVAILABLE); /* the look */
     ck_assert(telling_is_idle());
-    expect_keys();
+    wait_for_request();
     answer_look(90, 200, 20, 100);
     expect_slice(20, 90);
     fake_pg_fail(ERR_TIMEOUT);
@@ -482,10 +475,10 @@ START_TEST(a_range_that_fails_is_told_later) {
 }
 END_TEST
 
-START_TEST(without_a_broker_only_keys_expire) {
+START_TEST(without_a_broker_it_only_looks) {
     start_at(40);
     fake_broker.state = _i == 0 ? BROKER_DOWN : BROKER_BLOCKED;
-    expect_keys();
+    wait_for_request();
     answer_look(90, 200, 20, 100);
     ck_assert(telling_is_idle());
     ck_assert_uint_eq(fake_pg.waiting, 0);
@@ -503,7 +496,7 @@ END_TEST
 
 START_TEST(stopping_during_a_round) {
     start_at(40);
-    expect_keys();
+    wait_for_request();
     answer_look(90, 200, 20, 100);
     expect_slice(20, 90);
     telling_stop();
@@ -538,7 +531,7 @@ int main(void) {
     tcase_add_test(tcase, the_mark_stays_below_who_waits);
     tcase_add_test(tcase, a_round_that_fails_moves_nothing);
     tcase_add_test(tcase, a_range_that_fails_is_told_later);
-    tcase_add_loop_test(tcase, without_a_broker_only_keys_expire, 0, 2);
+    tcase_add_loop_test(tcase, without_a_broker_it_only_looks, 0, 2);
     tcase_add_test(tcase, without_a_database_it_waits);
     tcase_add_test(tcase, stopping_during_a_round);
     suite_add_tcase(suite, tcase);
