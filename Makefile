@@ -118,9 +118,9 @@ openapi: $(if $(OPENAPI_C),$(LIBOPENAPI) $(LIBBASE)) $(TOOLS) ## build/libopenap
 docs-ui: ## the docs page in build/docs; fails when npm cannot fetch what it is made of
 	scripts/build-docs.sh --require $(BUILD)
 
-unit: $(UNIT) $(MICRO) ## build the unit tests (run them with ./prodorder test unit), and the micro benchmarks
+unit: $(UNIT) $(MICRO) ## build the unit tests (run them with ./prodorder test unit), and the programs of bench/
 
-micro: $(MICRO) ## build/bench/micro_*: what parts of the code cost
+micro: $(MICRO) ## build/bench/: what parts of the code cost, and load generators
 
 diagrams: $(DIAGRAMS) ## docs/*.svg from docs/*.dot (needs Graphviz)
 

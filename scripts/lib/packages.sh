@@ -50,6 +50,7 @@ testing  chromium         chromium           the browser test of that page
 testing  docker-compose   docker-compose     the test of docker-compose.yml
 testing  shellcheck       shellcheck         the test of the scripts in containers
 testing  faketime         faketime           the test of clocks that step
+testing  gnuplot          gnuplot-nox        the plots of ./prodorder bench
 END
 }
 

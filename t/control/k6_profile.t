@@ -106,7 +106,7 @@ for my $case (@scripts) {
     ok($status == 2 && $said =~ $message, "refused: $text") or diag "exit $status: $said";
 }
 
-# bench/run.sh has these checks before it starts a stack: [{ environment }, [arguments], message]
+# bench/run.pl has these checks before it starts a stack: [{ environment }, [arguments], message]
 for my $case (
     [{}, [qw(orders k6-profile)], qr/k6-profile is not measured with others/],
     [{}, [], qr/k6-profile: which one\? mixed script soak spike steady$/m],
@@ -116,8 +116,8 @@ for my $case (
 ) {
     my ($environment, $arguments, $message) = @$case;
     my @names = grep({ $_ eq 'k6-profile' } @$arguments) ? @$arguments : ('k6-profile', @$arguments);
-    my ($said, $status) = output_of({ %$environment, BENCH_HOME => '/nowhere' }, 'bench/run.sh', @names);
-    ok($status != 0 && $said =~ $message && $said !~ /starting a stack|kept in/, "run.sh @names: refused")
+    my ($said, $status) = output_of({ %$environment, BENCH_HOME => '/nowhere' }, 'bench/run.pl', @names);
+    ok($status != 0 && $said =~ $message && $said !~ /starting a stack|kept in/, "run.pl @names: refused")
         or diag "exit $status: $said";
 }
 
@@ -126,7 +126,7 @@ for my $case (
 my $copy = scratch();
 my $called = "$copy/called";
 mkdir "$copy/$_" for qw(bench tools bin);
-system('cp', '-R', qw(k6 prodorder), $copy) == 0 && system('cp', qw(bench/run.sh bench/cpu.sh), "$copy/bench") == 0
+system('cp', '-R', qw(k6 prodorder), $copy) == 0 && system('cp', '-R', qw(bench/run.pl bench/Bench), "$copy/bench") == 0
     && system('cp', '-R', 'tools/k6_profile', "$copy/tools") == 0 or die "cannot copy\n";
 program("$copy/prodorder", 'true');
 program("$copy/bin/k6", <<"END");
@@ -145,8 +145,8 @@ sub with_k6 {
     my ($environment, @names) = @_;
     unlink $called, glob "$copy/bench/results/*";
     my ($said, $status) = output_of({ PATH => "$copy/bin:$ENV{PATH}", BENCH_PORT_OFFSET => 500,
-        BENCH_HOME => "$copy/home", %$environment }, "$copy/bench/run.sh", 'k6-profile', @names);
-    return ($said, $status, map { join '', map { read_file($_) } @$_ } [$called], [glob "$copy/bench/results/*"]);
+        BENCH_HOME => "$copy/home", %$environment }, "$copy/bench/run.pl", 'k6-profile', @names);
+    return ($said, $status, map { join '', map { read_file($_) } @$_ } [$called], [glob "$copy/bench/results/*.json"]);
 }
 
 my ($said, $status, $calls, $kept) = with_k6({ RATE => 5 }, qw(script mixed));
@@ -154,13 +154,13 @@ is($status, 0, 'with a k6 in PATH') or diag $said;
 my $addresses = 'BASE_URL=http://127.0.0.1:3502 GATEWAY_URL=http://127.0.0.1:4500 RATE=5';
 is(join(' ', $calls =~ /^(\w+) /mg), 'inspect inspect run run', 'it looks at every script first');
 like($calls, qr{^run --summary-export \S+ k6/$_\.js \Q$addresses\E$}m, "$_.js: on the stack, with our variables") for qw(script mixed);
-my %figures = %{ decode_json((split /\n/, $kept)[0]) };
+my %figures = %{ decode_json($kept)->{results}[0] };
 is_deeply({ map { $_ => $figures{$_} } qw(bench generator ok requests requests_per_s p50_ms p95_ms max_ms errors connections) },
     { bench => 'k6-script', generator => 'k6', ok => JSON::PP::true, requests => 9, requests_per_s => 4.5, p50_ms => 1.5,
       p95_ms => 2.5, max_ms => 3.5, errors => 1, connections => 7 }, 'its figures are kept');
 ($said, $status, undef, $kept) = with_k6({ K6_EXIT => 99 }, 'script');
 is($status, 1, 'a broken threshold: exit 1');
-like($kept, qr/"ok":false/, 'which is kept, too');
+like($kept, qr/"ok" : false/, 'which is kept, too');
 ($said, $status, $calls) = with_k6({ RATE => 'x' }, 'steady');
 ok($status != 0 && $said =~ /RATE must be/ && $said !~ /starting a stack/ && $calls !~ /^run/m, 'a wrong variable: no stack');
 (undef, undef, $calls) = with_k6({ BENCH_SECONDS => 2, RATE => 'x' }, 'steady');
