@@ -24,6 +24,7 @@ static const struct app_queue QUEUES[] = {
 };
 
 static const struct part PARTS[] = {
+    { "backlog", backlog_open, NULL, NULL, NULL, NULL },
     { "telling", telling_open, telling_close, telling_stop, telling_is_idle, telling_broker_up },
     { "create_order", create_order_open, create_order_close, NULL, NULL, NULL },
     { "idempotency", idempotency_open, idempotency_close, NULL, NULL, NULL },

@@ -23,6 +23,8 @@ struct metric order_metrics[ORDER_METRIC_COUNT] = {
     [M_LIST_MISSES] = { LISTS, "result=\"miss\"" },
     [M_INSERT_BATCH] = { "prodorder_insert_batch_orders", METRIC_HISTOGRAM_SIZE,
                          "Orders stored in one transaction" },
+    [M_HOLD_SECONDS] = { "prodorder_order_hold_seconds", METRIC_HISTOGRAM_SECONDS,
+                         "How long insert batches were held back for the backlog" },
     [M_FINISH_BATCH] = { "prodorder_finish_batch_orders", METRIC_HISTOGRAM_SIZE,
                          "Outcomes stored in one transaction" },
     [M_FULFILMENT_SECONDS] = { "prodorder_order_fulfilment_seconds", METRIC_HISTOGRAM_SECONDS,

@@ -1,6 +1,7 @@
 /* The insert batch: one statement, or halves of it → events → lists → wake. */
 #include "order_store.h"
 
+#include "backlog.h"
 #include "config.h"
 #include "idempotency.h"
 #include "metrics.h"
@@ -48,6 +49,7 @@ enum {
 };
 
 static struct batcher inserts;
+static uint64_t held_since_us; /* the next batch; 0: it is not */
 
 static void insert_next(struct batch *batch);
 
@@ -149,6 +151,7 @@ static void tell(struct batch *batch) {
         }
         log_stored(item, now_us);
         metrics_add(&order_metrics[M_ORDERS_STORED], 1);
+        backlog_stored(item->order.id);
         if (events == NULL) {
             telling_later(item->order.id, item->order.id);
             continue;
@@ -288,6 +291,30 @@ static void run_insert(void *ctx, struct batch *batch) {
     insert_next(batch);
 }
 
+/* While there is a backlog, until the oldest has waited long enough; how long the batch is held. */
+static uint64_t hold_ms(void *ctx, const void *oldest) {
+    const struct insert_item *item = oldest;
+    uint64_t hold_us = backlog_hold_us(), now_us;
+    (void)ctx;
+    if (hold_us == 0 && held_since_us == 0) {
+        return 0;
+    }
+    now_us = clock_monotonic_us();
+    if (now_us - item->started_us < hold_us) {
+        held_since_us = held_since_us == 0 ? now_us : held_since_us;
+        return (hold_us - (now_us - item->started_us) + 999) / 1000;
+    }
+    if (held_since_us != 0) {
+        metrics_observe(&order_metrics[M_HOLD_SECONDS], (int64_t)(now_us - held_since_us));
+        held_since_us = 0;
+    }
+    return 0;
+}
+
+void order_store_go_on(void) {
+    batcher_go_on(&inserts);
+}
+
 enum err order_store_open(void) {
     struct batcher_options options = {
         .item_bytes = sizeof(struct insert_item),
@@ -295,6 +322,7 @@ enum err order_store_open(void) {
         .batch_max = (size_t)order_config.insert_batch_max,
         .inflight_max = (size_t)order_config.insert_inflight_max,
         .run = run_insert,
+        .hold_ms = hold_ms,
         .size_histogram = &order_metrics[M_INSERT_BATCH],
     };
     return batcher_init(&inserts, backends.loop, &options);

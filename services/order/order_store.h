@@ -28,4 +28,7 @@ struct new_order {
 MUST_CHECK enum err order_store_insert(struct flow_wait wait, const struct new_order *order,
                                        struct order *ret_order);
 
+/* Orders have been fulfilled: those that are held back for the backlog may be due. */
+void order_store_go_on(void);
+
 #endif

@@ -2,8 +2,10 @@
  * order.updated: a batch of outcomes becomes one UPDATE; then lists are dropped, then the
  * acknowledgement.
  */
+#include "backlog.h"
 #include "metrics.h"
 #include "order.h"
+#include "order_store.h"
 #include "parts.h"
 #include "statements.h"
 
@@ -124,6 +126,8 @@ static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
     }
     KILL_POINT("order", "finished");
     log_outcomes(outcomes, &rows[0]);
+    backlog_finished(&rows[0]);
+    order_store_go_on();
     consumer_segment_passed(outcomes->segment);
     if (rows[0].count == outcomes->count) {
         drop_lists(outcomes, &rows[0]);

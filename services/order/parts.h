@@ -17,6 +17,7 @@ extern const struct consumer_options order_updated_consumer;
 extern const struct consumer_options product_updated_consumer;
 
 /* PARTS: batchers, pools of flows, timers */
+MUST_CHECK enum err backlog_open(void);
 MUST_CHECK enum err create_order_open(void);
 void create_order_close(void);
 MUST_CHECK enum err idempotency_open(void);

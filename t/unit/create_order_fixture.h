@@ -40,6 +40,7 @@ static inline void open_with(uint32_t deadline_ms, int64_t requests_max) {
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
     fake_http_client_reset();
     next_id = FIRST_ID;
+    ck_assert_int_eq(backlog_open(), ERR_OK);
     ck_assert_int_eq(telling_open(), ERR_OK);
     telling_stop(); /* only from memory */
     ck_assert_int_eq(idempotency_open(), ERR_OK);

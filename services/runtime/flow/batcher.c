@@ -18,6 +18,7 @@ enum err batcher_init(struct batcher *batcher, struct loop *loop,
         options->arena_bytes_max > 0 ? options->arena_bytes_max : ARENA_BYTES_MAX_DEFAULT;
     *batcher = (struct batcher){ .options = *options, .loop = loop };
     loop_task_init(&batcher->flush, flush, batcher);
+    loop_timer_init(&batcher->held, flush, batcher);
     list_init(&batcher->idle);
     batcher->queue = calloc(options->queue_max, options->item_bytes);
     batcher->batches = calloc(options->inflight_max, sizeof(*batcher->batches));
@@ -49,6 +50,7 @@ void batcher_done(struct batcher *batcher) {
             }
         }
         loop_task_cancel(&batcher->flush);
+        loop_timer_stop(batcher->loop, &batcher->held);
     }
     free(batcher->batches);
     free(batcher->queue);
@@ -87,9 +89,22 @@ static void take_items(struct batcher *batcher, struct batch *batch) {
     batch->count = count;
 }
 
+/* The owner says that the next batch must wait: it is looked at again later. */
+static bool is_held(struct batcher *batcher) {
+    const void *oldest = batcher->queue + batcher->head * batcher->options.item_bytes;
+    uint64_t ms = batcher->options.hold_ms == NULL
+                      ? 0
+                      : batcher->options.hold_ms(batcher->options.ctx, oldest);
+    if (ms > 0) {
+        loop_timer_start(batcher->loop, &batcher->held, ms);
+    }
+    return ms > 0;
+}
+
 static void flush(void *ctx) {
     struct batcher *batcher = ctx;
-    while (batcher->waiting > 0 && batcher->inflight < batcher->options.inflight_max) {
+    while (batcher->waiting > 0 && batcher->inflight < batcher->options.inflight_max &&
+           !is_held(batcher)) {
         struct list *node = list_take_first(&batcher->idle);
         assert(node != NULL);
         struct batch *batch = CONTAINER_OF(node, struct batch, node);
@@ -101,6 +116,10 @@ static void flush(void *ctx) {
         }
         batcher->options.run(batcher->options.ctx, batch);
     }
+}
+
+void batcher_go_on(struct batcher *batcher) {
+    schedule(batcher);
 }
 
 void batcher_end(struct batch *batch) {

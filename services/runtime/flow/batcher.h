@@ -1,5 +1,6 @@
 /*
- * What a flow waits for is a batcher: adaptive group commit, without a timer.
+ * What a flow waits for is a batcher: adaptive group commit, without a timer (but for one whose
+ * owner holds batches back).
  *
  * Items are copied into a bounded queue. At the end of the tick, while fewer than `inflight_max`
  * batches are under way, up to `batch_max` items are taken and given to `run`; what arrives
@@ -38,6 +39,11 @@ struct batcher_options {
     size_t arena_bytes_max; /* per batch; 0: 64 MiB */
     /* Start the batch; end it, now or later, with batcher_end(). */
     void (*run)(void *ctx, struct batch *batch);
+    /*
+     * May be NULL. 0: the next batch may start; else it is looked at again after so many
+     * milliseconds, or with batcher_add() and batcher_go_on(). `oldest`: its first item.
+     */
+    uint64_t (*hold_ms)(void *ctx, const void *oldest);
     void *ctx;
     struct metric *size_histogram; /* may be NULL */
 };
@@ -46,6 +52,7 @@ struct batcher {
     struct batcher_options options;
     struct loop *loop;
     struct loop_task flush;
+    struct loop_timer held;
     char *queue; /* ring of queue_max items */
     size_t head;
     size_t waiting; /* items in the ring */
@@ -60,6 +67,9 @@ void batcher_done(struct batcher *batcher); /* accepts one zeroed; no batch may 
 
 /* Queue a copy of `item`. ERR_BUSY when queue_max items wait already. */
 MUST_CHECK enum err batcher_add(struct batcher *batcher, const void *item);
+
+/* What the next batch was held back for may be over: look again at the end of this tick. */
+void batcher_go_on(struct batcher *batcher);
 
 /* The batch is over: its memory is reused, the next one may start at the end of this tick. */
 void batcher_end(struct batch *batch);

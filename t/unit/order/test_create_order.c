@@ -1,14 +1,20 @@
 /* link: services/order/create_order.c services/order/order_store.c services/order/idempotency.c
  *       services/order/product_lookup.c services/order/order.c services/order/metrics.c
- *       services/order/statements.c services/order/telling.c t/unit/fake_pg.c
- *       t/unit/fake_cache.c t/unit/fake_broker.c
- *       t/unit/fake_http_client.c t/unit/fake_stack.c t/unit/fake_backends.c */
+ *       services/order/statements.c services/order/telling.c services/order/backlog.c
+ *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_http_client.c
+ *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
  * POST /orders, step by step: parse → find_earlier → find_product → store_order → reply, and at
  * each of them everything that its dependency can do; but for find_product see
  * test_product_lookup.c.
  */
 #include "create_order_fixture.h"
+
+#include "order/backlog.h"
+#include "order/metrics.h"
+#include "order/order_store.h"
+
+enum { BACKLOG_TO = 1000000, BACKLOG_WINDOW_MS = 110, HASTY_MS = 100 };
 
 /* ---- the good way ---- */
 
@@ -186,6 +192,95 @@ START_TEST(an_order_whose_id_is_taken_gets_another) {
     ck_assert_uint_eq(fake_broker.published, 1);
     drop_lists();
     check_order(stack_expect(fd, 200), FIRST_ID);
+}
+END_TEST
+
+/* ---- held back for a backlog ---- */
+
+static void setup_hasty(void) {
+    open_with(HASTY_MS, 16);
+}
+
+static void settle_for(uint64_t ms) {
+    uint64_t end_ms = clock_monotonic_ms() + ms;
+    while (clock_monotonic_ms() < end_ms) {
+        loop_tick(backends.loop, 1);
+    }
+}
+
+static void hear_of(int64_t id) {
+    PGresult *result = fake_rows(1);
+    fake_row(result, "i", id);
+    backlog_finished(&(struct pg_rows){ .handle = result, .count = 1 });
+    PQclear(result);
+    order_store_go_on();
+}
+
+/* So many wait, and so few are fulfilled, that everybody is held back as long as may be. */
+static void open_backlog(void) {
+    backlog_stored(BACKLOG_TO);
+    hear_of(1);
+    settle_for(BACKLOG_WINDOW_MS);
+    hear_of(2);
+}
+
+static size_t hold_count(void) {
+    return (size_t)order_metrics[M_HOLD_SECONDS].value;
+}
+
+START_TEST(an_order_is_held_back_for_a_backlog_but_not_for_long) {
+    open_backlog();
+    uint64_t begun_ms = clock_monotonic_ms();
+    int first = post_with("", BODY);
+    answer_lookup();
+    settle_for(BACKLOG_HOLD_US_MAX / 2000);
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+    int second = post_with("", BODY);
+    answer_lookup();
+    size_t before = hold_count();
+    ck_assert_uint_eq(fake_param_count(insert_call(), 0), 2); /* both in one statement */
+    uint64_t held_ms = clock_monotonic_ms() - begun_ms;
+    ck_assert_uint_ge(held_ms, BACKLOG_HOLD_US_MAX / 1000 - 1);
+    ck_assert_uint_lt(held_ms, BACKLOG_STILL_MS);
+    ck_assert_uint_eq(hold_count(), before + 1);
+    answer_insert();
+    drop_lists();
+    check_order(stack_expect(first, 200), FIRST_ID);
+    check_order(stack_expect(second, 200), FIRST_ID + 1);
+}
+END_TEST
+
+/* 0: the orders are fulfilled, 1: the broker is lost, 2: the service shuts down */
+START_TEST(who_is_held_back_goes_when_the_reason_is_gone) {
+    open_backlog();
+    int fd = post_with("", BODY);
+    answer_lookup();
+    settle_for(1);
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+    if (_i == 0) {
+        uint64_t begun_ms = clock_monotonic_ms();
+        hear_of(BACKLOG_TO);
+        (void)insert_call();
+        ck_assert_uint_lt(clock_monotonic_ms() - begun_ms, BACKLOG_HOLD_US_MAX / 2000);
+    } else if (_i == 1) {
+        fake_broker.state = BROKER_DOWN;
+    } else {
+        backends.is_draining = true;
+    }
+    answer_insert();
+    drop_lists();
+    check_order(stack_expect(fd, 200), FIRST_ID);
+}
+END_TEST
+
+/* Its deadline passes first: it is answered, and not stored. */
+START_TEST(a_deadline_within_the_delay) {
+    open_backlog();
+    int fd = post_with("", BODY);
+    answer_lookup();
+    check_retry_after(stack_expect(fd, 503));
+    settle_for(BACKLOG_HOLD_US_MAX / 1000);
+    ck_assert_uint_eq(fake_pg.waiting, 0);
 }
 END_TEST
 
@@ -457,7 +552,8 @@ int main(void) {
     Suite *suite = suite_create("create_order");
     TCase *usual = add_case(suite, "usual", setup);
     TCase *quick = add_case(suite, "short", setup_short),
-          *small = add_case(suite, "small", setup_small);
+          *small = add_case(suite, "small", setup_small),
+          *hasty = add_case(suite, "hasty", setup_hasty);
     tcase_add_test(usual, an_order_is_stored_then_answered_then_told);
     tcase_add_test(usual, an_order_with_a_key_stores_the_key);
     tcase_add_test(usual, the_same_key_and_payload_give_the_same_order);
@@ -472,6 +568,9 @@ int main(void) {
                         (int)UNIT_COUNT(INSERT_FAILURES));
     tcase_add_loop_test(usual, an_order_whose_id_is_taken_gets_another, 0, 4);
     tcase_add_test(usual, ids_are_taken_in_the_middle_of_a_batch);
+    tcase_add_test(usual, an_order_is_held_back_for_a_backlog_but_not_for_long);
+    tcase_add_loop_test(usual, who_is_held_back_goes_when_the_reason_is_gone, 0, 3);
+    tcase_add_test(hasty, a_deadline_within_the_delay);
     tcase_add_loop_test(usual, redis_may_be_gone_when_the_list_is_dropped, 0, 2);
     tcase_add_test(usual, the_broker_may_be_gone);
     tcase_add_loop_test(usual, one_bad_row_does_not_fail_its_neighbours, 0, MANY);

@@ -1,8 +1,8 @@
 /* link: services/order/create_order.c services/order/order_store.c services/order/idempotency.c
  *       services/order/product_lookup.c services/order/order.c services/order/metrics.c
- *       services/order/statements.c services/order/telling.c t/unit/fake_pg.c
- *       t/unit/fake_cache.c t/unit/fake_broker.c
- *       t/unit/fake_http_client.c t/unit/fake_stack.c t/unit/fake_backends.c */
+ *       services/order/statements.c services/order/telling.c services/order/backlog.c
+ *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_http_client.c
+ *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
  * The step find_product of POST /orders: the copy, the product service, and what becomes of either
  * when Redis, the product service or the broker is away.

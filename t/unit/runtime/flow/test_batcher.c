@@ -197,6 +197,79 @@ START_TEST(sizes_are_measured) {
 }
 END_TEST
 
+/* ---- held back by its owner ---- */
+
+static uint64_t hold_for_ms;
+static int hold_oldest;
+static size_t hold_asked;
+
+static uint64_t hold_ms(void *ctx, const void *oldest) {
+    ck_assert_ptr_eq(ctx, &batcher);
+    hold_oldest = *(const int *)oldest;
+    hold_asked++;
+    return hold_for_ms;
+}
+
+static void open_held(uint64_t ms) {
+    struct batcher_options options = options_of(1);
+    options.hold_ms = hold_ms;
+    hold_for_ms = ms;
+    hold_asked = 0;
+    ck_assert_int_eq(batcher_init(&batcher, loop, &options), ERR_OK);
+}
+
+START_TEST(without_a_reason_to_hold_it_goes_at_once_and_sets_no_timer) {
+    open_held(0);
+    add(1, 1);
+    loop_tick(loop, 0);
+    expect_batch(0, 1, 1);
+    ck_assert_uint_eq(hold_asked, 1);
+    ck_assert(!loop_timer_armed(&batcher.held));
+    batcher_end(runs[0]);
+}
+END_TEST
+
+/* 0: its time is over, 1: its owner says so, 2: another item comes when the reason is gone */
+START_TEST(a_held_batch_grows_and_goes_in_the_end) {
+    open_held(_i == 0 ? 20 : 3600000);
+    add(1, 1);
+    loop_tick(loop, 0);
+    add(2, 1);
+    loop_tick(loop, 0);
+    ck_assert_uint_eq(run_count, 0);
+    ck_assert_int_eq(hold_oldest, 1);
+    ck_assert(!batcher_is_idle(&batcher));
+    hold_for_ms = 0;
+    if (_i == 1) {
+        batcher_go_on(&batcher);
+    } else if (_i == 2) {
+        add(3, 1);
+    }
+    for (int i = 0; run_count == 0 && i < 10000; i++) {
+        loop_tick(loop, _i == 0 ? 1 : 0);
+    }
+    expect_batch(0, 1, _i == 2 ? 3 : 2);
+    batcher_end(runs[0]);
+}
+END_TEST
+
+START_TEST(going_on_with_nothing_that_waits_is_harmless) {
+    open_held(0);
+    batcher_go_on(&batcher);
+    loop_tick(loop, 0);
+    ck_assert_uint_eq(hold_asked + run_count, 0);
+}
+END_TEST
+
+START_TEST(closing_while_a_batch_is_held) {
+    open_held(3600000);
+    add(1, 1);
+    loop_tick(loop, 0);
+    ck_assert(loop_timer_armed(&batcher.held));
+    batcher_done(&batcher); /* and the loop has no timer of it: teardown() */
+}
+END_TEST
+
 START_TEST(closing_with_a_batch_under_way_is_a_bug) {
     open_batcher(1);
     add(1, 1);
@@ -218,6 +291,10 @@ int main(void) {
     tcase_add_test(tcase, the_items_are_copies);
     tcase_add_test(tcase, the_arena_is_the_batch_s_and_limited);
     tcase_add_test(tcase, sizes_are_measured);
+    tcase_add_test(tcase, without_a_reason_to_hold_it_goes_at_once_and_sets_no_timer);
+    tcase_add_loop_test(tcase, a_held_batch_grows_and_goes_in_the_end, 0, 3);
+    tcase_add_test(tcase, going_on_with_nothing_that_waits_is_harmless);
+    tcase_add_test(tcase, closing_while_a_batch_is_held);
     tcase_add_test_raise_signal(tcase, closing_with_a_batch_under_way_is_a_bug, SIGABRT);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);

@@ -1,0 +1,31 @@
+/*
+ * How many orders wait for their outcome, and what follows from that for those that come: they are
+ * held back while the backlog is worth more than a moment of what is being fulfilled, and refused
+ * at ORDERS_WAITING_MAX (docs/adr/0020-accept-no-faster-than-is-fulfilled.md). Loop thread only.
+ */
+#ifndef ORDER_BACKLOG_H
+#define ORDER_BACKLOG_H
+
+#include "runtime/pg/pg.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    BACKLOG_ORDERS_MIN = 256, /* fewer hold nobody back: messages are shared, replicas take turns */
+    BACKLOG_WORTH_US = 250000, /* nor what is fulfilled in so long */
+    BACKLOG_HOLD_US_MAX = 500000, /* of one order */
+    BACKLOG_STILL_MS = 1000, /* without an outcome: whoever decides is away, nobody is held back */
+};
+
+/* An order of this process is stored. */
+void backlog_stored(int64_t id);
+
+/* The orders with the ids in column 0 have their outcome. */
+void backlog_finished(const struct pg_rows *rows);
+
+/* For how long, counted from its request, an order is to be held back now; 0: it may go. */
+uint64_t backlog_hold_us(void);
+
+#endif
