@@ -4,8 +4,8 @@
 #
 # Measures the whole system on a stack of its own, and keeps the figures.
 #
-# Benchmarks: latency, orders, order-port, product, order-list, gateway, validator (without a name: these), and
-# those that take long or are asked for by name: rate, soak, k6-profile. bench/README.md explains each.
+# Benchmarks: latency, orders, order-port, floor, product, order-list, gateway, validator (without a name: these), and
+# those that take long or are asked for by name: rate, soak, growth, k6-profile. bench/README.md explains each.
 #
 #   --against DIR   orders, order-port: another checkout, which is built, in turn with this one (old, new, new, old);
 #                   medians and the ratios of the rounds
@@ -15,10 +15,14 @@
 # Environment, with defaults:
 #   BENCH_SECONDS (30; soak: 600)   how long each run takes; compresses a profile of k6-profile
 #   BENCH_CONNECTIONS (64)          orders, order-port: several make a run each, "64 200"; others take the first
-#   BENCH_ROUNDS (1; in turn: 5)    orders, order-port: medians of so many
+#   BENCH_ROUNDS (1; with --against: 5; growth: 3)
+#                                   orders, order-port, growth: medians of so many
 #   BENCH_RATE (rate: 1000; soak: 80 % of what was fulfilled just before)   orders a second
+#   BENCH_GROWTH (1000000 10000000) growth: how many stored orders
+#   BENCH_WAITING (100000)          growth: orders that wait when the services are started again
 #   BENCH_PAIRS (7), BENCH_PAIR_SECONDS (6)   gateway: bench/gateway.sh
 #   BENCH_HOME (var/bench), BENCH_PORT_OFFSET (11000)   the stack; the second one: BENCH_HOME-2, offset + 100
+#   BENCH_RESULTS (bench/results)   where files of results and plots go
 #   BENCH_KEEP=1                    leaves the stack running
 #
 # k6-profile NAME...: script, steady, mixed, spike, soak of k6/, with their thresholds; exit 1 when one is broken. With
@@ -41,6 +45,8 @@ BEGIN {
 }
 use lib "$root/bench";
 
+use Bench::Floor;
+use Bench::Growth;
 use Bench::K6;
 use Bench::Load;
 use Bench::Orders;
@@ -55,14 +61,16 @@ use Time::HiRes qw(time);
 use constant { SECOND_OFFSET => 100, LIST_ORDERS_MIN => 50000, PORT_OFFSET_MAX => 40000 };
 
 $ENV{LC_ALL} = 'C.UTF-8';
+$SIG{PIPE} = 'IGNORE'; # a service that was stopped has closed our connection
 $ENV{PATH} .= ':/usr/local/sbin:/usr/sbin:/sbin';
 
-my @all = qw(latency orders order-port product order-list gateway validator);
-my @by_name = qw(rate soak);
+my @all = qw(latency orders order-port floor product order-list gateway validator);
+my @by_name = qw(rate soak growth);
 my %bench = (
     latency => \&bench_latency, 'order-port' => \&bench_orders, orders => \&bench_orders, product => \&bench_product,
     'order-list' => \&bench_order_list, gateway => \&bench_gateway,
-    rate => sub { Bench::Steady::rate(@_) }, soak => sub { Bench::Steady::soak(@_) },
+    floor => \&Bench::Floor::measure, rate => \&Bench::Steady::rate, soak => \&Bench::Steady::soak,
+    growth => \&Bench::Growth::measure,
 );
 my ($settings, $stack, $second);
 
@@ -207,7 +215,10 @@ sub second_stack {
 
 END {
     my $status = $?;
-    if (!$ENV{BENCH_KEEP}) { $_->clean for grep { defined } $stack, $second }
+    if (!$ENV{BENCH_KEEP}) {
+        my @cleaning = map { $_->clean } grep { defined } $stack, $second;
+        waitpid $_, 0 for @cleaning;
+    }
     $? = $status; ## no critic: clean runs programs
 }
 

@@ -82,7 +82,7 @@ sub in_turn {
                 $run->{fulfilled_per_s}, $run->{us_per_order});
             push @{ $runs{$which} }, $run;
             push @{ $of_round{$which} }, $run;
-            sleep REST_S;
+            sleep REST_S if $seconds > REST_S;
         }
         for my $figure (qw(fulfilled_per_s us_per_order p99_ms)) {
             my %sum = map { my $which = $_; $which => Bench::Util::sum(map { $_->{$figure} } @{ $of_round{$which} }) }

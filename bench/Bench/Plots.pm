@@ -79,9 +79,11 @@ sub _soak {
 
 sub _growth {
     my ($file, $run, $result) = @_;
-    my @rows = map { [$_->{stored} / 1e6, @{ $_->{ratio} }{qw(fulfilled_per_s us_per_order p99_ms)}] } @{ $result->{sizes} };
+    my @rows = map { my $size = $_; [$size->{stored} / 1e6, map { $size->{ratio}{$_}{median} } qw(fulfilled_per_s
+        us_per_order p99_ms)] } @{ $result->{sizes} };
+    unshift @rows, [0, 1, 1, 1];
     _plot($file, "with stored orders, by an empty system; $run->{commit}",
-        qq{set xlabel "million stored orders"\nset ylabel "ratio"\nset yrange [0:*]},
+        qq{set xlabel "million stored orders"\nset ylabel "ratio"\nset yrange [0:1.5<*]},
         map { ["using 1:$_->[0] with linespoints title \"$_->[1]\"", @rows] } [2, 'fulfilled/s'], [3, 'us an order'],
             [4, 'p99 of the answer']);
     return;
@@ -98,7 +100,7 @@ sub _history {
         map { $line->{figures}{us_by_process}{$_} // 0 } @SERVERS] } @lines;
     _plot($file, 'processor time of a fulfilled order, by commit and connections', join("\n",
         'set ylabel "us"', 'set yrange [0:*]', 'set style data histograms', 'set style histogram rowstacked',
-        'set style fill solid 0.8 border -1', 'set boxwidth 0.7', 'set xtics rotate by -45', 'set key outside'),
+        'set style fill solid 0.8 border -1', 'set boxwidth 0.7', 'set xtics rotate by -45', 'set bmargin 7', 'set key outside reverse Left'),
         map { ['using ' . ($_ + 2) . ($_ ? '' : ':xtic(1)') . " title \"$SERVERS[$_]\"", @rows] } 0 .. $#SERVERS);
     return;
 }

@@ -5,12 +5,14 @@ package Bench::Report;
 use strict;
 use warnings;
 
+use Bench::Floor;
 use Bench::Util qw(die_clearly progress);
+use File::Path qw(make_path);
 use JSON::PP ();
 use POSIX qw(strftime);
 
 use constant {
-    RESULTS => 'bench/results',
+    RESULTS => $ENV{BENCH_RESULTS} || 'bench/results',
     HISTORY => 'bench/history.jsonl',
     COMMITS_SHOWN_MAX => 20, # in the plot over commits
 };
@@ -43,13 +45,26 @@ sub add {
     for my $result (@results) {
         push @{ $run->{results} }, { at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime), %$result };
     }
-    mkdir RESULTS;
+    beside_the_floor($run);
+    make_path(RESULTS);
     my %kept = %$run;
     delete $kept{file};
     open my $out, '>', "$run->{file}.new" or die_clearly("$run->{file}: $!");
     print {$out} json()->pretty->encode(\%kept);
     close $out or die_clearly("$run->{file}: $!");
     rename "$run->{file}.new", $run->{file} or die_clearly("$run->{file}: $!");
+    return;
+}
+
+# beside_the_floor(RUN): orders that were measured in the same run as the floor are given beside it
+sub beside_the_floor {
+    my ($run) = @_;
+    my ($floor) = grep { $_->{bench} eq 'floor' } @{ $run->{results} } or return;
+    for my $result (grep { $_->{bench} eq 'orders' } @{ $run->{results} }) {
+        my %floor = %{ Bench::Floor::of_an_order($floor, $result) };
+        $result->{floor_us} = \%floor;
+        $result->{floor_ratio} = Bench::Util::round($result->{us_per_order} / $floor{all}, 3) if $floor{all};
+    }
     return;
 }
 

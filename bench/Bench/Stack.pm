@@ -16,12 +16,13 @@ use warnings;
 use Bench::Util qw(die_clearly progress sum);
 use IO::Socket::INET;
 use POSIX ();
+use Socket qw(SOL_SOCKET SO_RCVTIMEO);
 use Time::HiRes qw(sleep time);
 
 use constant {
-    TICKS_PER_S   => POSIX::sysconf(POSIX::_SC_CLK_TCK()),
     ANSWER_MAX_S  => 10,
     SETTLE_POLL_S => 0.02,
+    UPDATES_TRIES => 6, UPDATES_POLL_S => 0.25,
     STUCK_MAX_S   => 60, # orders that wait, of which none ends for so long, will not end
 };
 my @SERVERS = qw(gateway product-service order-service product-db order-db product-redis order-redis rabbitmq);
@@ -80,10 +81,16 @@ sub start {
     return $self;
 }
 
+# clean(): begins to stop and delete what was started; the process that does it, if any
 sub clean {
     my ($self) = @_;
-    $self->control('clean') if delete $self->{started};
-    return;
+    delete $self->{started} or return;
+    my $pid = fork // die "fork: $!\n";
+    if ($pid == 0) {
+        $self->control('clean');
+        POSIX::_exit(0);
+    }
+    return $pid;
 }
 
 # ---- the databases ----
@@ -97,12 +104,19 @@ sub client {
 # sql(SIDE, TEXT): what psql prints: lines, columns with | between them
 sub sql {
     my ($self, $side, $text) = @_;
-    local %ENV = (%ENV, %{ $self->client($side) });
+    local %ENV = (%ENV, %{ $self->client($side) }, PGOPTIONS => '-c client_min_messages=warning');
     open my $out, '-|', 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-c', $text or die "psql: $!\n";
     my $said = do { local $/; <$out> } // '';
     close $out or die_clearly("psql $side: a statement failed: " . substr($text, 0, 200));
     chomp $said;
     return $said;
+}
+
+# broker(): the address with which the services reach it
+sub broker {
+    my ($self) = @_;
+    my ($url) = $self->must('env', 'rabbitmq') =~ /^RABBITMQ_URL=(.*)$/m;
+    return $url // 'amqp://guest:guest@127.0.0.1:' . $self->port(5673) . '/';
 }
 
 # ---- what the services count ----
@@ -113,6 +127,7 @@ sub get {
     for my $try (1, 2) {
         my $socket = $self->{sockets}{$port} //= IO::Socket::INET->new(
             PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => ANSWER_MAX_S) or return (0, '');
+        setsockopt $socket, SOL_SOCKET, SO_RCVTIMEO, pack 'l!l!', ANSWER_MAX_S, 0;
         my ($answer, $end_s) = ('', time + ANSWER_MAX_S);
         syswrite $socket, "GET $target HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
         while (time < $end_s) {
@@ -237,7 +252,7 @@ sub since {
     my $log = $self->_log_bytes;
     my %log = map { $_ => $each->($log->{$_} - ($before->{log}{$_} // 0), 0) }
         grep { $log->{$_} > ($before->{log}{$_} // 0) } keys %$log;
-    my ($updates, $hot) = $self->_updates($before->{updates} + $orders);
+    my ($updates, $hot) = $self->_updates($before->{updates});
     $updates -= $before->{updates};
     return {
         seconds => sprintf('%.3f', $seconds) + 0, orders => $orders, done => $now{done},
@@ -250,16 +265,16 @@ sub since {
     };
 }
 
-# _updates(EXPECTED): how many updates of orders there were, and how many of them were HOT. PostgreSQL's processes tell
-# the statistics about once a second: waits up to 3 s for as many as are expected.
+# _updates([MORE_THAN]): how many updates of orders there were, and how many of them were HOT. A process of PostgreSQL
+# tells its statistics at most once a second, so the last ones may be missing; waits up to 1.5 s for any.
 sub _updates {
-    my ($self, $expected) = @_;
+    my ($self, $more_than) = @_;
     my @said;
-    for my $try (1 .. (defined $expected ? 12 : 1)) {
+    for my $try (1 .. UPDATES_TRIES) {
         @said = split /\|/, $self->sql('order',
             q{SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'orders'});
-        last if $said[0] >= ($expected // 0);
-        sleep 0.25;
+        last if !defined $more_than || $said[0] > $more_than;
+        sleep UPDATES_POLL_S;
     }
     return @said;
 }

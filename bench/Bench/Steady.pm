@@ -6,6 +6,7 @@ package Bench::Steady;
 use strict;
 use warnings;
 
+use Bench::Floor;
 use Bench::Load;
 use Bench::Orders;
 use Bench::Util qw(die_clearly progress round);
@@ -13,7 +14,7 @@ use Bench::Util qw(die_clearly progress round);
 use constant {
     RATE => 1000, RATE_SECONDS => 30,
     SOAK_SECONDS => 600, SOAK_SHARE => 0.8, SATURATION_SECONDS => 10,
-    WARM_SECONDS => 2,
+    WARM_SECONDS => 3, FLOOR_SECONDS_MAX => 10,
     MINUTE_S => 60,
     # What a minute of "soak" is to stay below.
     P95_MS_MAX => 10, P99_MS_MAX => 25, BACKLOG_S_MAX => 1,
@@ -50,7 +51,7 @@ sub soak {
 sub run {
     my ($name, $stack, $rate, $seconds) = @_;
     my $url = $stack->gateway . '/orders';
-    _send($url, $rate, WARM_SECONDS);
+    _send($url, $rate, $seconds < WARM_SECONDS ? $seconds : WARM_SECONDS);
     my (@backlog, @series);
     my $before = $stack->snapshot;
     $stack->peaks_forget;
@@ -71,8 +72,13 @@ sub run {
     my $result = { bench => $name, %$used, %$load, %{ _until_done($stack, $load) },
         requests_per_s => round($load->{answers} / $load->{seconds}, 1), backlog => _thinned(@series),
         backlog_max => $backlog_max, backlog_s_max => round($backlog_max / $rate, 4), peak_mb => $peaks };
+    my $floor = $result->{floor} = Bench::Floor::latency($stack, $rate, $used->{insert_batch} // 1,
+        $seconds < FLOOR_SECONDS_MAX ? $seconds : FLOOR_SECONDS_MAX);
+    $result->{floor_ratio_latency} = { map { $_ => $floor->{$_} > 0 ? round($result->{$_} / $floor->{$_}, 3) : undef }
+        qw(p50_ms p95_ms p99_ms) };
     $result->{said} = [sprintf('%d/s: p95 %.2f ms; done p50 %.1f ms, p99 %.1f ms; backlog at most %.2f s', $rate,
         $result->{p95_ms}, $result->{done_p50_ms}, $result->{done_p99_ms}, $result->{backlog_s_max}),
+        sprintf('nginx and a commit alone, just after: p50 %.2f ms, p99 %.2f ms', @$floor{qw(p50_ms p99_ms)}),
         'memory at most ' . join ', ', map { sprintf '%s %.0f MB', $_, $peaks->{$_} } sort { $peaks->{$b} <=> $peaks->{$a} }
             grep { $peaks->{$_} >= 1 } keys %$peaks];
     return $result;

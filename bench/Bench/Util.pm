@@ -77,7 +77,7 @@ sub setting_list {
 # build_programs(): what is written in C; program(NAME): where it then is
 sub build_programs {
     my $build = _build();
-    system(qw(make -s), "BUILD=$build", map { "$build/bench/$_" } qw(open_loop)) == 0
+    system(qw(make -s), "BUILD=$build", map { "$build/bench/$_" } qw(open_loop floor_broker)) == 0
         or die_clearly('the load generators could not be built');
     return;
 }
@@ -95,6 +95,15 @@ sub commit_of {
     chomp $commit;
     my $changed = $commit eq 'none' ? '' : qx{git -C '$dir' status --porcelain -uno -- . ':!bench' 2> /dev/null};
     return $commit . ($changed eq '' ? '' : '+');
+}
+
+# first_line(FILE): without its newline; '' when it cannot be read
+sub first_line {
+    my ($file) = @_;
+    open my $in, '<', $file or return '';
+    my $line = <$in> // '';
+    chomp $line;
+    return $line;
 }
 
 # _stats(): { pid => [parent, ticks] } of every process that there is

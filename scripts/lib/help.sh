@@ -186,14 +186,16 @@ Runs the benchmarks on a stack of their own; results are printed and kept in ben
 
   latency      one order at a time on an idle stack: its answer, and until it is done
   orders       orders through the gateway     order-port   at the order-service's own port
+  floor        what nginx, PostgreSQL and RabbitMQ alone must spend on an order
   product      one product                    order-list   the first page of 50,000 orders
   gateway      with its module and without, in turn: what the module costs
   validator    the validator alone, beside ajv; needs no stack
   rate         1,000 orders a second          soak         10 minutes at 80 % of what is possible
+  growth       with 1 and 10 million stored orders, in turn with an empty system
   k6-profile script|steady|mixed|spike|soak
                a script of k6/, with k6 or without: exit 1 when a threshold is broken
 
-Without a name: all but the last three. --against: another checkout, in turn; --record: into bench/history.jsonl.
+Without a name: all but the last four. --against: another checkout, in turn; --record: into bench/history.jsonl.
 bench/README.md has figures, "bench/run.pl --help" the variables.
 END
 }
