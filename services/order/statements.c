@@ -9,10 +9,16 @@ PG_EMBED_TEXT(migration_0002, "services/order/migrations/0002_tracestate.sql");
 PG_EMBED_TEXT(migration_0003, "services/order/migrations/0003_telling.sql");
 PG_EMBED_TEXT(migration_0004, "services/order/migrations/0004_locked.sql");
 PG_EMBED_TEXT(migration_0005, "services/order/migrations/0005_key_expiry.sql");
+PG_EMBED_TEXT(migration_0006, "services/order/migrations/0006_fillfactor.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[] = {
-    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 },
-    { 4, migration_0004 }, { 5, migration_0005 }, { 0 },
+    { 1, migration_0001 },
+    { 2, migration_0002 },
+    { 3, migration_0003 },
+    { 4, migration_0004 },
+    { 5, migration_0005 },
+    { 6, migration_0006 },
+    { 0 },
 };
 
 const struct pg_sequence ORDER_SEQUENCES[] = {

@@ -350,6 +350,23 @@ START_TEST(the_status_moves_forward_once) {
 }
 END_TEST
 
+/* Also when those of a page end in one statement: the indexes are not touched (a HOT update). */
+START_TEST(an_order_that_ends_stays_in_its_page) {
+    PGconn *other = database_other();
+    database_execute("INSERT INTO orders (id, product_id, quantity, unit_price_cents,"
+                     " total_price_cents, created_at, updated_at, request_id, traceparent)"
+                     " SELECT i, 7, 1, 100, 100, now(), now(), gen_random_uuid(), repeat('t', 55)"
+                     " FROM generate_series(1, 500) AS i");
+    database_ask(other, "CREATE TEMP TABLE before AS SELECT id, ctid AS at FROM orders;"
+                        "UPDATE orders SET status = 'done', updated_at = now()");
+    ck_assert_str_eq(database_ask(other, "SELECT count(*) FROM orders JOIN before USING (id)"
+                                         " WHERE (orders.ctid::text::point)[0]"
+                                         " <> (before.at::text::point)[0]"),
+                     "0 / ");
+    PQfinish(other);
+}
+END_TEST
+
 START_TEST(orders_that_are_locked_are_named) {
     static const int64_t SOME[] = { 3, 1, 3, 9 };
     struct pg_call done = finish_of(1, "done", NULL, AT_MS);
@@ -497,6 +514,7 @@ int main(void) {
     tcase_add_test(together, expired_keys_go_faster_than_they_are_made);
     tcase_add_test(together, an_outcome_of_another_order_with_this_id_moves_nothing);
     tcase_add_test(together, the_status_moves_forward_once);
+    tcase_add_test(together, an_order_that_ends_stays_in_its_page);
     tcase_add_test(together, orders_that_are_locked_are_named);
     tcase_add_test(together, pages_are_newest_first);
     tcase_add_test(together, waiting_orders_are_found_and_how_far_was_looked);
