@@ -46,6 +46,8 @@ enum {
     RENUMBERED_MAX = 3,
     LOCKED_PARTS = 16,
     LOCKED_MS_MAX = 2000, /* then it is not repeated; a migration waits so long for its table */
+    GATHER_FROM = 8, /* orders in a statement */
+    GATHER_MS = 6,
 };
 
 static struct batcher inserts;
@@ -321,6 +323,7 @@ enum err order_store_open(void) {
         .queue_max = (size_t)config_shared.requests_max,
         .batch_max = (size_t)order_config.insert_batch_max,
         .inflight_max = (size_t)order_config.insert_inflight_max,
+        .gather = { .from = GATHER_FROM, .ms_max = GATHER_MS },
         .run = run_insert,
         .hold_ms = hold_ms,
         .size_histogram = &order_metrics[M_INSERT_BATCH],

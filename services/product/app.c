@@ -36,6 +36,8 @@ static const struct part PARTS[] = {
     { "get_product", get_product_open, get_product_close, NULL, NULL, NULL },
     { "list_products", list_products_open, list_products_close, NULL, NULL, NULL },
     { "change_product", change_product_open, change_product_close, NULL, NULL, NULL },
+    { "stock_news", stock_news_open, stock_news_close, stock_news_stop, NULL,
+      stock_news_broker_up },
 };
 
 static const struct config_local LOCALS[] = {

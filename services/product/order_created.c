@@ -8,9 +8,9 @@
  */
 #include "metrics.h"
 #include "parts.h"
-#include "product_set.h"
 #include "statements.h"
 #include "stock.h"
+#include "stock_news.h"
 
 #include "base/clock.h"
 #include "base/trace.h"
@@ -259,23 +259,18 @@ static struct teller_event order_event(struct arena *arena, const struct decisio
 
 /* False: no memory; all of it is done again. */
 static bool tell(const struct decision *decision) {
-    struct arena *arena = decision->arena;
-    size_t told = 0, changed = 0;
-    struct teller_event *events =
-        arena_array(arena, decision->count + decision->set.count, sizeof(*events));
-    if (events == NULL) {
-        return false;
-    }
-    for (; told < decision->count; told++) {
-        events[told] = order_event(arena, &decision->items[told]);
-        if (events[told].body.data == NULL) {
-            return false;
+    struct teller_event *events = arena_array(decision->arena, decision->count, sizeof(*events));
+    for (size_t i = 0; events != NULL && i < decision->count; i++) {
+        events[i] = order_event(decision->arena, &decision->items[i]);
+        if (events[i].body.data == NULL) {
+            events = NULL;
         }
     }
-    changed = product_set_events(arena, &decision->set, events + told);
-    consumer_answer(decision->segment, events, told, true);
-    consumer_answer(decision->segment, events + told, changed, false);
-    return true;
+    if (events != NULL) {
+        consumer_answer(decision->segment, events, decision->count);
+        stock_news_add(&decision->set);
+    }
+    return events != NULL;
 }
 
 static void count_outcome(const struct decision_item *item) {

@@ -17,7 +17,7 @@ void change_product_restock(struct http_exchange *exchange, void *ctx);
 /* QUEUES */
 extern const struct consumer_options order_created_consumer;
 
-/* PARTS: batchers and pools of flows */
+/* PARTS: batchers, pools of flows, news */
 MUST_CHECK enum err create_product_open(void);
 void create_product_close(void);
 MUST_CHECK enum err get_product_open(void);
@@ -26,5 +26,9 @@ MUST_CHECK enum err list_products_open(void);
 void list_products_close(void);
 MUST_CHECK enum err change_product_open(void);
 void change_product_close(void);
+MUST_CHECK enum err stock_news_open(void);
+void stock_news_close(void);
+void stock_news_stop(void);
+void stock_news_broker_up(void);
 
 #endif

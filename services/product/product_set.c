@@ -69,7 +69,7 @@ void product_set_finish(struct product_set *set, int64_t now_ms) {
     }
 }
 
-static bool is_news(const struct changed_product *item) {
+bool product_set_is_news(const struct changed_product *item) {
     return item->changed || item->told;
 }
 
@@ -78,7 +78,7 @@ size_t product_set_events(struct arena *arena, const struct product_set *set,
     size_t count = 0;
     for (size_t i = 0; i < set->count; i++) {
         const struct changed_product *item = &set->items[i];
-        if (is_news(item)) {
+        if (product_set_is_news(item)) {
             ret_events[count++] =
                 product_event(arena, KEY_PRODUCT_UPDATED, &item->product, item->trace, 0);
         }
@@ -108,7 +108,7 @@ void product_set_cache(struct arena *arena, const struct product_set *set,
     const struct product **products = arena_array(arena, set->count + 1, sizeof(*products));
     size_t count = 0;
     for (size_t i = 0; products != NULL && i < set->count; i++) {
-        if (is_news(&set->items[i])) {
+        if (product_set_is_news(&set->items[i])) {
             products[count++] = &set->items[i].product;
         }
     }

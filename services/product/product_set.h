@@ -39,6 +39,9 @@ MUST_CHECK enum err product_set_read(struct arena *arena, const struct pg_rows *
 struct changed_product *product_set_find(const struct product_set *set, int64_t id);
 size_t product_set_changed_count(const struct product_set *set);
 
+/* It has changed, or is to be told again. */
+bool product_set_is_news(const struct changed_product *item);
+
 /* Raise the version of each changed product, and set its time. */
 void product_set_finish(struct product_set *set, int64_t now_ms);
 /*

@@ -70,12 +70,14 @@ static const char PUT_UNCHANGED[] = LUA_NUMBER LUA_GENERATION
  * number; returns 1
  */
 static const char INVALIDATE[] =
-    LUA_NUMBER "for i = 1, #KEYS / 2 do "
-               "redis.call('UNLINK', KEYS[2*i-1]) "
-               "if redis.call('EXISTS', KEYS[2*i]) == 1 and number(KEYS[2*i]) == 0 then "
-               "redis.call('SET', KEYS[2*i], ARGV[1]) else redis.call('INCR', KEYS[2*i]) end "
-               "redis.call('EXPIRE', KEYS[2*i], " COUNTER_TTL_S ") "
-               "end return 1";
+    "local values = {} "
+    "for i = 1, #KEYS / 2 do "
+    "values[i] = KEYS[2*i-1] "
+    "local next = redis.pcall('INCR', KEYS[2*i]) "
+    "if type(next) ~= 'number' or next < 1 or next >= 1e16 then "
+    "redis.call('SET', KEYS[2*i], ARGV[1]) end "
+    "redis.call('EXPIRE', KEYS[2*i], " COUNTER_TTL_S ") "
+    "end redis.call('UNLINK', unpack(values)) return 1";
 
 static const char GENERATION_KEY[] = "version:generation";
 

@@ -16,9 +16,9 @@ enum err batcher_init(struct batcher *batcher, struct loop *loop,
     assert(options->batch_max > 0 && options->inflight_max > 0 && options->queue_max > 0);
     size_t arena_bytes_max =
         options->arena_bytes_max > 0 ? options->arena_bytes_max : ARENA_BYTES_MAX_DEFAULT;
-    *batcher = (struct batcher){ .options = *options, .loop = loop };
+    *batcher = (struct batcher){ .options = *options, .loop = loop, .gather = options->gather };
     loop_task_init(&batcher->flush, flush, batcher);
-    loop_timer_init(&batcher->held, flush, batcher);
+    loop_timer_init(&batcher->later, flush, batcher);
     list_init(&batcher->idle);
     batcher->queue = calloc(options->queue_max, options->item_bytes);
     batcher->batches = calloc(options->inflight_max, sizeof(*batcher->batches));
@@ -50,16 +50,32 @@ void batcher_done(struct batcher *batcher) {
             }
         }
         loop_task_cancel(&batcher->flush);
-        loop_timer_stop(batcher->loop, &batcher->held);
+        loop_timer_stop(batcher->loop, &batcher->later);
     }
     free(batcher->batches);
     free(batcher->queue);
     *batcher = (struct batcher){ 0 };
 }
 
+/* How long the next batch still gathers; a full one does not. */
+static uint64_t gather_ms(const struct batcher *batcher) {
+    bool is_full = batcher->waiting >= batcher->options.batch_max;
+    return is_full ? 0 : gather_left_ms(&batcher->gather);
+}
+
+static bool can_begin(const struct batcher *batcher) {
+    return batcher->waiting > 0 && batcher->inflight < batcher->options.inflight_max;
+}
+
 static void schedule(struct batcher *batcher) {
-    if (batcher->waiting > 0 && batcher->inflight < batcher->options.inflight_max) {
+    if (!can_begin(batcher)) {
+        return;
+    }
+    uint64_t ms = gather_ms(batcher);
+    if (ms == 0) {
         loop_task_queue(batcher->loop, &batcher->flush, LOOP_TASK_FLUSH);
+    } else if (!loop_timer_armed(&batcher->later)) {
+        loop_timer_start(batcher->loop, &batcher->later, ms);
     }
 }
 
@@ -89,32 +105,39 @@ static void take_items(struct batcher *batcher, struct batch *batch) {
     batch->count = count;
 }
 
-/* The owner says that the next batch must wait: it is looked at again later. */
-static bool is_held(struct batcher *batcher) {
+static uint64_t held_ms(const struct batcher *batcher) {
     const void *oldest = batcher->queue + batcher->head * batcher->options.item_bytes;
-    uint64_t ms = batcher->options.hold_ms == NULL
-                      ? 0
-                      : batcher->options.hold_ms(batcher->options.ctx, oldest);
-    if (ms > 0) {
-        loop_timer_start(batcher->loop, &batcher->held, ms);
+    return batcher->options.hold_ms == NULL
+               ? 0
+               : batcher->options.hold_ms(batcher->options.ctx, oldest);
+}
+
+static void begin(struct batcher *batcher) {
+    struct list *node = list_take_first(&batcher->idle);
+    assert(node != NULL);
+    struct batch *batch = CONTAINER_OF(node, struct batch, node);
+    take_items(batcher, batch);
+    batch->state = NULL;
+    batch->taken = batch->count;
+    batch->began_us = clock_monotonic_us();
+    batcher->inflight++;
+    gather_after(&batcher->gather, batch->taken, UINT64_MAX);
+    if (batcher->options.size_histogram != NULL) {
+        metrics_observe(batcher->options.size_histogram, (int64_t)batch->count);
     }
-    return ms > 0;
+    batcher->options.run(batcher->options.ctx, batch);
 }
 
 static void flush(void *ctx) {
     struct batcher *batcher = ctx;
-    while (batcher->waiting > 0 && batcher->inflight < batcher->options.inflight_max &&
-           !is_held(batcher)) {
-        struct list *node = list_take_first(&batcher->idle);
-        assert(node != NULL);
-        struct batch *batch = CONTAINER_OF(node, struct batch, node);
-        take_items(batcher, batch);
-        batch->state = NULL;
-        batcher->inflight++;
-        if (batcher->options.size_histogram != NULL) {
-            metrics_observe(batcher->options.size_histogram, (int64_t)batch->count);
+    while (can_begin(batcher)) {
+        uint64_t ms = gather_ms(batcher);
+        ms = ms > 0 ? ms : held_ms(batcher);
+        if (ms > 0) {
+            loop_timer_start(batcher->loop, &batcher->later, ms);
+            return;
         }
-        batcher->options.run(batcher->options.ctx, batch);
+        begin(batcher);
     }
 }
 
@@ -128,6 +151,8 @@ void batcher_end(struct batch *batch) {
     arena_reset(&batch->arena);
     batch->count = 0;
     batcher->inflight--;
+    loop_timer_stop(batcher->loop, &batcher->later);
+    gather_after(&batcher->gather, batch->taken, clock_monotonic_us() - batch->began_us);
     list_append(&batcher->idle, &batch->node);
     schedule(batcher);
 }

@@ -1,11 +1,11 @@
 /*
- * What a flow waits for is a batcher: adaptive group commit, without a timer (but for one whose
- * owner holds batches back).
+ * What a flow waits for is a batcher: adaptive group commit.
  *
  * Items are copied into a bounded queue. At the end of the tick, while fewer than `inflight_max`
  * batches are under way, up to `batch_max` items are taken and given to `run`; what arrives
  * meanwhile is the next batch. At low load an item goes alone and at once; at high load the batch
- * grows and the cost per item falls. A batch owns its items: they outlive the flows that asked.
+ * grows and the cost per item falls: all the more when a large batch is not joined by another one
+ * before that is full (`gather`). A batch owns its items: they outlive the flows that asked.
  * Loop thread only.
  */
 #ifndef RUNTIME_FLOW_BATCHER_H
@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "gather.h"
 #include "runtime/loop/loop.h"
 
 #include <stdbool.h>
@@ -28,6 +29,8 @@ struct batch {
     size_t count;
     struct arena arena; /* for parameters and results; reset by batcher_end() */
     void *state;        /* the runner's own */
+    size_t taken;       /* `count`, before batcher_filter() */
+    uint64_t began_us;
     struct list node;
 };
 
@@ -37,6 +40,11 @@ struct batcher_options {
     size_t batch_max;
     size_t inflight_max;
     size_t arena_bytes_max; /* per batch; 0: 64 MiB */
+    /*
+     * Under load the next batch begins when it is full, or has gathered after the end of the one
+     * before; or when that one, under way, has taken .ms_max.
+     */
+    struct gather gather;
     /* Start the batch; end it, now or later, with batcher_end(). */
     void (*run)(void *ctx, struct batch *batch);
     /*
@@ -52,13 +60,14 @@ struct batcher {
     struct batcher_options options;
     struct loop *loop;
     struct loop_task flush;
-    struct loop_timer held;
-    char *queue; /* ring of queue_max items */
+    struct loop_timer later; /* the next batch gathers, or is held back */
+    char *queue;             /* ring of queue_max items */
     size_t head;
     size_t waiting; /* items in the ring */
     struct batch *batches;
     struct list idle;
     size_t inflight;
+    struct gather gather;
 };
 
 MUST_CHECK enum err batcher_init(struct batcher *batcher, struct loop *loop,

@@ -4,6 +4,7 @@
  */
 #include "consumer.h"
 
+#include "base/clock.h"
 #include "base/trace.h"
 #include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
@@ -37,7 +38,7 @@ static bool begin_next(struct consumer *consumer);
 static void run_segment(struct consumer_segment *segment);
 static void settle(struct consumer *consumer, struct consumer_batch *batch);
 static void on_retry(void *ctx);
-static void on_answer_check(void *ctx);
+static void settle_all(void *ctx);
 static void on_pause(void *ctx);
 static void on_sent(void *ctx, const struct teller_event *event, enum err err);
 static void on_told(void *ctx, int64_t id, bool confirmed);
@@ -60,6 +61,7 @@ enum err consumer_open(struct consumer *consumer, struct loop *loop, struct brok
     *consumer = (struct consumer){ .loop = loop, .broker = broker, .options = *options };
     consumer->backoff.base_ms = options->backoff_base_ms;
     consumer->backoff.cap_ms = options->backoff_cap_ms;
+    consumer->gather = (struct gather){ CONSUMER_GATHER_FROM, CONSUMER_GATHER_MS, 0 };
     consumer->has_asked = true; /* the broker's first batch comes unasked */
     if (options->answer_timeout_ms == 0) {
         consumer->options.answer_timeout_ms = ANSWER_TIMEOUT_MS;
@@ -71,7 +73,7 @@ enum err consumer_open(struct consumer *consumer, struct loop *loop, struct brok
     teller_init(&consumer->teller, broker, &telling);
     list_init(&consumer->batches);
     list_init(&consumer->idle_batches);
-    loop_timer_init(&consumer->answers, on_answer_check, consumer);
+    loop_timer_init(&consumer->answers, settle_all, consumer);
     loop_timer_init(&consumer->pause, on_pause, consumer);
     for (size_t i = 0; i < CONSUMER_SEGMENTS_MAX && err == ERR_OK; i++) {
         err = open_segment(consumer, &consumer->segments[i]);
@@ -156,8 +158,7 @@ static struct str event_alone(const struct consumer_origin *origin, struct buf *
 }
 
 static void park(struct consumer *consumer, const struct consumer_origin *origin, const char *why) {
-    struct buf alone;
-    buf_init(&alone, 0);
+    struct buf alone = { 0 };
     log_error("event parked in the dead-letter queue", LOG_STR("consumer", consumer->options.name),
               LOG_STR("messageId", origin->event.id), LOG_TRACE(origin->event.trace),
               LOG_STR("reason", why));
@@ -168,14 +169,12 @@ static void park(struct consumer *consumer, const struct consumer_origin *origin
 static void set_aside(struct consumer *consumer, const struct consumer_origin *origin,
                       bool was_tried) {
     unsigned attempts = origin->delivery->attempts + was_tried;
-    const char *reason = err_name(ERR_LOCKED);
-    struct buf alone;
-    buf_init(&alone, 0);
+    struct buf alone = { 0 };
     log_info("event set aside", LOG_STR("consumer", consumer->options.name),
              LOG_STR("messageId", origin->event.id), LOG_TRACE(origin->event.trace),
-             LOG_STR("reason", reason), LOG_INT("attempts", attempts));
-    broker_set_aside(consumer->broker, origin->delivery, event_alone(origin, &alone), reason,
-                     attempts);
+             LOG_STR("reason", err_name(ERR_LOCKED)), LOG_INT("attempts", attempts));
+    broker_set_aside(consumer->broker, origin->delivery, event_alone(origin, &alone),
+                     err_name(ERR_LOCKED), attempts);
     buf_free(&alone);
 }
 
@@ -379,6 +378,7 @@ static void run_segment(struct consumer_segment *segment) {
     segment->count = count < segment->span ? count : segment->span;
     segment->items = item_at(segment, segment->first);
     segment->is_running = true;
+    segment->began_us = clock_monotonic_us();
     consumer->options.run(consumer->options.ctx, segment);
 }
 
@@ -394,19 +394,19 @@ static void on_retry(void *ctx) {
 
 /* For the next batch; of a retry queue not at once when none of the last one's events could go. */
 static void ask(struct consumer *consumer) {
-    uint64_t pause_ms = 0;
+    bool is_vain = consumer->options.main != NULL && !consumer->has_advanced;
     if (consumer->has_asked || list_is_empty(&consumer->idle_batches)) {
         return;
     }
-    if (consumer->options.main != NULL && !consumer->has_advanced) {
-        pause_ms = locked_rows_pause_ms(locked_of(consumer), loop_now_ms(consumer->loop));
-    }
+    uint64_t pause_ms = is_vain
+                            ? locked_rows_pause_ms(locked_of(consumer), loop_now_ms(consumer->loop))
+                            : gather_left_ms(&consumer->gather);
     if (pause_ms > 0) {
         loop_timer_start(consumer->loop, &consumer->pause, pause_ms);
-        return;
+    } else {
+        consumer->has_asked = true;
+        broker_next(consumer->broker, consumer->options.queue);
     }
-    consumer->has_asked = true;
-    broker_next(consumer->broker, consumer->options.queue);
 }
 
 static void on_pause(void *ctx) {
@@ -465,9 +465,17 @@ bool consumer_segment_is_full(const struct consumer_segment *segment) {
     return segment->decoded_count == segment->consumer->options.batch_max;
 }
 
+static void pass(struct consumer_segment *segment) {
+    if (!segment->has_passed && !consumer_segment_is_full(segment)) {
+        gather_after(&segment->consumer->gather, segment->count,
+                     clock_monotonic_us() - segment->began_us);
+    }
+    segment->has_passed = true;
+}
+
 void consumer_segment_passed(struct consumer_segment *segment) {
     if (segment->consumer->options.main == NULL) {
-        segment->has_passed = true;
+        pass(segment);
         proceed(segment->consumer);
     }
 }
@@ -581,8 +589,8 @@ static void end_run(struct consumer_segment *segment, enum err err) {
 void consumer_segment_done(struct consumer_segment *segment, enum err err) {
     struct consumer *consumer = segment->consumer;
     assert(segment->is_running);
-    segment->is_running = false;
-    segment->has_passed = false;
+    pass(segment);
+    segment->is_running = segment->has_passed = false;
     arena_reset(&segment->arena);
     if (!consumer->stopped) {
         end_run(segment, err);
@@ -628,17 +636,14 @@ static void settle(struct consumer *consumer, struct consumer_batch *batch) {
     list_append(&consumer->idle_batches, &batch->node);
 }
 
-static void settle_all(struct consumer *consumer) {
+static void settle_all(void *ctx) {
+    struct consumer *consumer = ctx;
     struct list *head = &consumer->batches, *next;
     for (struct list *node = head->next; node != head; node = next) {
         next = node->next;
         settle(consumer, CONTAINER_OF(node, struct consumer_batch, node));
     }
     proceed(consumer);
-}
-
-static void on_answer_check(void *ctx) {
-    settle_all(ctx);
 }
 
 void consumer_on_broker_state(struct consumer *consumer, enum broker_state state) {
@@ -658,7 +663,8 @@ static struct consumer_batch *find_batch(struct consumer *consumer, int64_t id) 
     return NULL;
 }
 
-static void on_answer(struct consumer *consumer, int64_t id, bool confirmed) {
+static void on_told(void *ctx, int64_t id, bool confirmed) {
+    struct consumer *consumer = ctx;
     struct consumer_batch *batch = find_batch(consumer, id);
     if (batch == NULL) {
         return;
@@ -671,29 +677,23 @@ static void on_answer(struct consumer *consumer, int64_t id, bool confirmed) {
     }
 }
 
+/* Refused for another reason the question would come again in vain: as if without a confirm. */
 static void on_sent(void *ctx, const struct teller_event *event, enum err err) {
     if (err != ERR_OK) {
         log_info("event waits for the broker", LOG_TRACE(event->trace),
                  LOG_STR("messageId", event->message_id), LOG_STR("error", err_name(err)));
     }
     if (err == ERR_UNAVAILABLE) {
-        on_answer(ctx, event->id, false);
-    } /* else the question would come again in vain: as if without a confirm */
-}
-
-static void on_told(void *ctx, int64_t id, bool confirmed) {
-    on_answer(ctx, id, confirmed);
-}
-
-void consumer_answer(struct consumer_segment *segment, struct teller_event *events, size_t count,
-                     bool is_awaited) {
-    struct consumer *consumer = segment->consumer;
-    if (is_awaited) {
-        segment->batch->answers += count;
-        segment->batch->answered_ms = loop_now_ms(consumer->loop);
+        on_told(ctx, event->id, false);
     }
+}
+
+void consumer_answer(struct consumer_segment *segment, struct teller_event *events, size_t count) {
+    struct consumer *consumer = segment->consumer;
+    segment->batch->answers += count;
+    segment->batch->answered_ms = loop_now_ms(consumer->loop);
     for (size_t i = 0; i < count; i++) {
-        events[i].id = is_awaited ? segment->batch->id : 0;
+        events[i].id = segment->batch->id;
         teller_add(&consumer->teller, &events[i]);
     }
     teller_flush(&consumer->teller);

@@ -36,6 +36,7 @@
 #include "event.h"
 #include "locked_rows.h"
 #include "runtime/broker/broker.h"
+#include "runtime/flow/gather.h"
 #include "runtime/loop/loop.h"
 #include "runtime/pg/pg.h"
 #include "teller.h"
@@ -47,6 +48,9 @@
 enum {
     CONSUMER_SEGMENTS_MAX = 2, /* under way at once */
     CONSUMER_BATCHES_MAX = 32, /* of deliveries, in hand */
+    /* Before the next batch is asked for; a full segment has a backlog behind it. flow/gather.h */
+    CONSUMER_GATHER_FROM = 16,
+    CONSUMER_GATHER_MS = 20,
 };
 
 struct consumer;
@@ -71,6 +75,7 @@ struct consumer_segment {
     size_t span;  /* at most so many in a run */
     unsigned attempts_internal;
     bool is_running, has_passed;
+    uint64_t began_us;         /* this run */
     struct arena decode_arena; /* lives as long as the items */
     struct loop_timer timer;   /* the next attempt */
 };
@@ -117,10 +122,11 @@ struct consumer {
     struct loop_timer answers; /* looks at answers that are late */
     int64_t last_batch_id;
     struct locked_rows locked;
-    struct loop_timer pause; /* of a retry queue's: until a row is due */
-    bool has_advanced;       /* something has succeeded since the last batch came */
-    bool has_asked;          /* for the next batch */
-    bool is_proceeding;      /* segments are being begun */
+    struct loop_timer pause; /* until enough has gathered; of a retry queue's: until a row is due */
+    struct gather gather;
+    bool has_advanced;  /* something has succeeded since the last batch came */
+    bool has_asked;     /* for the next batch */
+    bool is_proceeding; /* segments are being begun */
     bool stopped;
 };
 
@@ -142,14 +148,13 @@ bool consumer_segment_is_full(const struct consumer_segment *segment);
  */
 void consumer_segment_passed(struct consumer_segment *segment);
 /*
- * After the commit, before consumer_segment_done(): what the segment has to tell. With `is_awaited`
- * its deliveries are acknowledged only when the broker has confirmed all of it: else they come
- * again, and so does the answer. While the broker blocks publishers, or after ANSWER_TIMEOUT_MS
- * without a confirm, they are acknowledged all the same: it must be harmless to lose the answer,
- * because whoever waits for it asks again. Copies; ids are not looked at.
+ * After the commit, before consumer_segment_done(): what the segment has to tell. Its deliveries
+ * are acknowledged only when the broker has confirmed all of it: else they come again, and so does
+ * the answer. While the broker blocks publishers, or after ANSWER_TIMEOUT_MS without a confirm,
+ * they are acknowledged all the same: it must be harmless to lose the answer, because whoever waits
+ * for it asks again. Copies; ids are not looked at.
  */
-void consumer_answer(struct consumer_segment *segment, struct teller_event *events, size_t count,
-                     bool is_awaited);
+void consumer_answer(struct consumer_segment *segment, struct teller_event *events, size_t count);
 void consumer_segment_done(struct consumer_segment *segment, enum err err);
 
 /* Drain: no new segment, no retry. What was not acknowledged comes again after the restart. */

@@ -36,6 +36,9 @@ void teller_init(struct teller *teller, struct broker *broker,
 
 void teller_done(struct teller *teller) {
     struct list *node;
+    if (teller->broker == NULL) { /* never opened */
+        return;
+    }
     buf_free(&teller->draft);
     while ((node = list_take_first(&teller->sent)) != NULL) { /* the broker said nothing of it */
         free(CONTAINER_OF(node, struct sent, node));

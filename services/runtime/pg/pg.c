@@ -318,7 +318,7 @@ static void dispatch(void *ctx) {
 
 void pg_conn_became_idle(struct pg_conn *conn, bool first_time) {
     struct pg *pg = conn->pg;
-    list_append(&pg->idle, &conn->idle_node);
+    list_prepend(&pg->idle, &conn->idle_node); /* its server's caches are warm */
     if (!list_is_empty(&pg->waiting)) {
         loop_task_queue(pg->loop, &pg->dispatch, LOOP_TASK_FLUSH);
     }

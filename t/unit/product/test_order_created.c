@@ -1,7 +1,7 @@
 /* link: services/product/order_created.c services/product/product_set.c
  *       services/product/product.c services/product/stock.c services/product/metrics.c
- *       services/product/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
- *       t/unit/fake_backends.c */
+ *       services/product/statements.c services/product/stock_news.c t/unit/fake_pg.c
+ *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */
 /*
  * services/product/order_created: a batch of orders becomes one transaction; whatever goes wrong,
  * an order is decided once and told as often as it takes.
@@ -33,11 +33,13 @@ static void setup(void) {
     fake_backends_open();
     delivery_count = 0;
     fake_backends_consume(&consumer, &order_created_consumer, 0, ORDERS_MAX);
+    ck_assert_int_eq(stock_news_open(), ERR_OK);
 }
 
 static void teardown(void) {
     ck_assert_uint_eq(fake_pg.sessions_open, 0);
     consumer_close(&consumer);
+    stock_news_close();
     fake_backends_close();
 }
 

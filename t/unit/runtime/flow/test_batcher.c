@@ -2,6 +2,8 @@
 #include "runtime/flow/batcher.h"
 #include "runtime/telemetry/metrics.h"
 
+#include "base/clock.h"
+
 #include "unit.h"
 
 #include <signal.h>
@@ -224,7 +226,7 @@ START_TEST(without_a_reason_to_hold_it_goes_at_once_and_sets_no_timer) {
     loop_tick(loop, 0);
     expect_batch(0, 1, 1);
     ck_assert_uint_eq(hold_asked, 1);
-    ck_assert(!loop_timer_armed(&batcher.held));
+    ck_assert(!loop_timer_armed(&batcher.later));
     batcher_end(runs[0]);
 }
 END_TEST
@@ -265,8 +267,111 @@ START_TEST(closing_while_a_batch_is_held) {
     open_held(3600000);
     add(1, 1);
     loop_tick(loop, 0);
-    ck_assert(loop_timer_armed(&batcher.held));
+    ck_assert(loop_timer_armed(&batcher.later));
     batcher_done(&batcher); /* and the loop has no timer of it: teardown() */
+}
+END_TEST
+
+/* ---- gathering under load ---- */
+
+enum { GATHER_FROM = 3, GATHER_MS = 40 };
+
+static void open_gathering(void) {
+    struct batcher_options options = options_of(2);
+    options.gather = (struct gather){ .from = GATHER_FROM, .ms_max = GATHER_MS };
+    ck_assert_int_eq(batcher_init(&batcher, loop, &options), ERR_OK);
+}
+
+/* Ticks until so many batches have begun; returns after how many milliseconds. */
+static uint64_t wait_for_runs(size_t count) {
+    uint64_t begin_ms = clock_monotonic_ms();
+    while (run_count < count && clock_monotonic_ms() - begin_ms < 10000) {
+        loop_tick(loop, 1);
+    }
+    ck_assert_uint_eq(run_count, count);
+    return clock_monotonic_ms() - begin_ms;
+}
+
+static void tick_for(uint64_t ms) {
+    uint64_t begin_ms = clock_monotonic_ms();
+    while (clock_monotonic_ms() - begin_ms < ms) {
+        loop_tick(loop, 1);
+    }
+}
+
+START_TEST(small_batches_join_each_other) {
+    open_gathering();
+    add(1, GATHER_FROM - 1);
+    loop_tick(loop, 0);
+    add(3, 1);
+    loop_tick(loop, 0);
+    expect_batch(0, 1, 2);
+    expect_batch(1, 3, 1);
+    ck_assert(!loop_timer_armed(&batcher.later));
+    batcher_end(runs[0]);
+    batcher_end(runs[1]);
+    add(4, 1); /* nor does anything gather after them */
+    loop_tick(loop, 0);
+    expect_batch(2, 4, 1);
+    batcher_end(runs[2]);
+}
+END_TEST
+
+START_TEST(a_large_batch_is_joined_only_by_a_full_one) {
+    open_gathering();
+    add(1, GATHER_FROM);
+    loop_tick(loop, 0);
+    add(4, BATCH_MAX - 1);
+    loop_tick(loop, 0);
+    ck_assert_uint_eq(run_count, 1);
+    add(7, 1);
+    loop_tick(loop, 0);
+    expect_batch(1, 4, BATCH_MAX);
+    batcher_end(runs[0]);
+    batcher_end(runs[1]);
+}
+END_TEST
+
+START_TEST(a_large_batch_that_lasts_is_joined_all_the_same) {
+    open_gathering();
+    add(1, GATHER_FROM);
+    loop_tick(loop, 0);
+    add(4, 1);
+    ck_assert_uint_ge(wait_for_runs(2), GATHER_MS - 1);
+    expect_batch(1, 4, 1);
+    batcher_end(runs[0]);
+    batcher_end(runs[1]);
+}
+END_TEST
+
+/* Twice as long as the one before has taken, and not longer than gather_ms. */
+START_TEST(after_a_large_batch_the_next_one_gathers) {
+    open_gathering();
+    add(1, GATHER_FROM);
+    loop_tick(loop, 0);
+    tick_for(_i == 0 ? 10 : GATHER_MS);
+    batcher_end(runs[0]);
+    add(4, 1);
+    loop_tick(loop, 0);
+    ck_assert_uint_eq(run_count, 1);
+    add(5, 1);
+    uint64_t waited_ms = wait_for_runs(2);
+    ck_assert_uint_ge(waited_ms, _i == 0 ? 18 : GATHER_MS - 2);
+    expect_batch(1, 4, 2);
+    batcher_end(runs[1]);
+}
+END_TEST
+
+START_TEST(closing_while_a_batch_gathers) {
+    open_gathering();
+    add(1, GATHER_FROM);
+    loop_tick(loop, 0);
+    tick_for(10);
+    batcher_end(runs[0]);
+    add(4, 1);
+    loop_tick(loop, 0);
+    ck_assert(loop_timer_armed(&batcher.later));
+    batcher_done(&batcher);
 }
 END_TEST
 
@@ -295,6 +400,11 @@ int main(void) {
     tcase_add_loop_test(tcase, a_held_batch_grows_and_goes_in_the_end, 0, 3);
     tcase_add_test(tcase, going_on_with_nothing_that_waits_is_harmless);
     tcase_add_test(tcase, closing_while_a_batch_is_held);
+    tcase_add_test(tcase, small_batches_join_each_other);
+    tcase_add_test(tcase, a_large_batch_is_joined_only_by_a_full_one);
+    tcase_add_test(tcase, a_large_batch_that_lasts_is_joined_all_the_same);
+    tcase_add_loop_test(tcase, after_a_large_batch_the_next_one_gathers, 0, 2);
+    tcase_add_test(tcase, closing_while_a_batch_gathers);
     tcase_add_test_raise_signal(tcase, closing_with_a_batch_under_way_is_a_bug, SIGABRT);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);

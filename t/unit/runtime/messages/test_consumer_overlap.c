@@ -59,7 +59,7 @@ START_TEST(as_many_batches_as_there_is_room_for_are_in_hand) {
     for (int i = 0; i < CONSUMER_BATCHES_MAX; i++) {
         ck_assert_uint_eq(fake_broker.asked[QUEUE], (size_t)i);
         deliver_numbers(i, 1);
-        consumer_answer(segment, &event, 1, true);
+        consumer_answer(segment, &event, 1);
         finish();
     }
     ck_assert_uint_eq(fake_broker.asked[QUEUE], CONSUMER_BATCHES_MAX - 1);
@@ -69,14 +69,21 @@ START_TEST(as_many_batches_as_there_is_room_for_are_in_hand) {
 }
 END_TEST
 
-/* ---- answers ---- */
+/* ---- gathering under load ---- */
 
-static void answer(bool is_awaited) {
-    struct teller_event events[] = {
-        { .routing_key = "answer", .message_id = "a", .body = STR("{}") },
-        { .routing_key = "answer", .message_id = "b", .body = STR("{}") },
-    };
-    consumer_answer(segment, events, 2, is_awaited);
+enum { LARGE = CONSUMER_GATHER_FROM, LARGE_MAX = 2 * LARGE };
+
+static void open_large(void) {
+    struct consumer_options options = options_of(QUEUE);
+    options.batch_max = LARGE_MAX;
+    consumer_close(&consumer);
+    ck_assert_int_eq(consumer_open(&consumer, loop, &fake_broker, &options), ERR_OK);
+    held = true;
+}
+
+static void deliver_many(size_t count) {
+    static const char *const ONES[LARGE_MAX] = { [0 ... LARGE_MAX - 1] = "1" };
+    deliver_texts(ONES, count);
 }
 
 static void tick_for(uint64_t ms) {
@@ -86,10 +93,67 @@ static void tick_for(uint64_t ms) {
     }
 }
 
+/* 0: few events, 1: a full segment, which has a backlog behind it */
+START_TEST(the_next_batch_is_asked_for_at_once_without_load) {
+    open_large();
+    deliver_many(_i == 0 ? LARGE - 1 : LARGE_MAX);
+    tick_for(5);
+    finish();
+    ck_assert_uint_eq(fake_broker.asked[QUEUE], 1);
+}
+END_TEST
+
+/* 0: when it ends, 1: when it has passed */
+START_TEST(under_load_the_next_batch_gathers_first) {
+    open_large();
+    deliver_many(LARGE);
+    uint64_t begin_ms = clock_monotonic_ms();
+    tick_for(5);
+    if (_i == 1) {
+        consumer_segment_passed(segment);
+    }
+    uint64_t passed_ms = clock_monotonic_ms();
+    if (_i == 0) {
+        finish();
+    }
+    ck_assert_uint_eq(fake_broker.asked[QUEUE], 0);
+    while (fake_broker.asked[QUEUE] == 0 && clock_monotonic_ms() < begin_ms + PATIENCE_MS) {
+        loop_tick(loop, 1);
+    }
+    ck_assert_uint_eq(fake_broker.asked[QUEUE], 1);
+    ck_assert_uint_ge(clock_monotonic_ms() - passed_ms, 8);
+    if (_i == 1) {
+        finish();
+        ck_assert_uint_eq(fake_broker.asked[QUEUE], 1);
+    }
+}
+END_TEST
+
+START_TEST(stopping_while_the_next_batch_gathers) {
+    open_large();
+    deliver_many(LARGE);
+    tick_for(5);
+    finish();
+    consumer_stop(&consumer);
+    tick_for(CONSUMER_GATHER_MS + 20);
+    ck_assert_uint_eq(fake_broker.asked[QUEUE], 0);
+}
+END_TEST
+
+/* ---- answers ---- */
+
+static void answer(void) {
+    struct teller_event events[] = {
+        { .routing_key = "answer", .message_id = "a", .body = STR("{}") },
+        { .routing_key = "answer", .message_id = "b", .body = STR("{}") },
+    };
+    consumer_answer(segment, events, 2);
+}
+
 START_TEST(the_acknowledgement_follows_the_confirm_of_every_answer) {
     held = true;
     deliver(3);
-    answer(true);
+    answer();
     finish();
     ck_assert_uint_eq(fake_broker.published, 2);
     ck_assert_uint_eq(fake_broker.acks[QUEUE], 0);
@@ -106,22 +170,10 @@ START_TEST(the_acknowledgement_follows_the_confirm_of_every_answer) {
 }
 END_TEST
 
-START_TEST(what_is_told_besides_is_not_waited_for) {
-    held = true;
-    deliver(3);
-    answer(false);
-    finish();
-    ck_assert_uint_eq(fake_broker.published, 2);
-    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
-    fake_broker_fates(_i == 0, teller_on_published);
-    ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
-}
-END_TEST
-
 START_TEST(an_answer_without_a_confirm_is_waited_for_so_long) {
     held = true;
     deliver(3);
-    answer(true);
+    answer();
     finish();
     tick_for(ANSWER_MS / 2);
     ck_assert_uint_eq(fake_broker.acks[QUEUE], 0);
@@ -140,7 +192,7 @@ START_TEST(a_broker_that_blocks_publishers_has_its_acknowledgement_at_once) {
         fake_broker.state = BROKER_BLOCKED;
         fake_broker.publish_err = ERR_UNAVAILABLE;
     }
-    answer(true);
+    answer();
     finish();
     fake_broker.state = BROKER_BLOCKED;
     consumer_on_broker_state(&consumer, BROKER_BLOCKED);
@@ -155,7 +207,7 @@ START_TEST(a_refused_answer_returns_the_question) {
     held = true;
     deliver(3);
     fake_broker.publish_err = _i == 2 ? ERR_UNAVAILABLE : ERR_OK;
-    answer(true);
+    answer();
     finish();
     if (_i == 1) {
         fake_broker.state = BROKER_DOWN;
@@ -182,7 +234,7 @@ START_TEST(answers_that_have_no_room_are_given_up) {
     deliver(3);
     fake_broker.publish_err = ERR_BUSY;
     fake_broker.publish_ok_left = 1;
-    answer(true);
+    answer();
     finish();
     fake_broker_fates(true, teller_on_published);
     tick_for(2 * ANSWER_MS);
@@ -425,8 +477,10 @@ int main(void) {
     tcase_add_test(tcase, the_next_batch_begins_when_this_one_has_passed);
     tcase_add_test(tcase, no_third_segment_begins_and_none_before_a_repetition_has_passed);
     tcase_add_test(tcase, as_many_batches_as_there_is_room_for_are_in_hand);
+    tcase_add_loop_test(tcase, the_next_batch_is_asked_for_at_once_without_load, 0, 2);
+    tcase_add_loop_test(tcase, under_load_the_next_batch_gathers_first, 0, 2);
+    tcase_add_test(tcase, stopping_while_the_next_batch_gathers);
     tcase_add_test(tcase, the_acknowledgement_follows_the_confirm_of_every_answer);
-    tcase_add_loop_test(tcase, what_is_told_besides_is_not_waited_for, 0, 2);
     tcase_add_loop_test(tcase, an_answer_without_a_confirm_is_waited_for_so_long, 0, 2);
     tcase_add_loop_test(tcase, a_broker_that_blocks_publishers_has_its_acknowledgement_at_once, 0,
                         2);

@@ -1,0 +1,118 @@
+/* A table of products with news, emptied in rounds. */
+#include "stock_news.h"
+
+#include "parts.h"
+
+static struct {
+    struct loop_timer timer; /* the pause after a round */
+    struct teller teller;
+    struct arena arena; /* of a round's events */
+    bool is_stopped;
+    size_t count;
+    struct news {
+        struct product product;
+        struct trace_copy trace;
+    } items[STOCK_NEWS_PRODUCTS_MAX];
+} news;
+
+enum { ARENA_BYTES_MAX = 4 * 1024 * 1024 };
+
+/* Without memory, or if the broker takes none of it: the next change of the product tells. */
+static void tell(void) {
+    struct teller_event events[STOCK_NEWS_PRODUCTS_MAX];
+    for (size_t i = 0; i < news.count; i++) {
+        events[i] = product_event(&news.arena, KEY_PRODUCT_UPDATED, &news.items[i].product,
+                                  trace_of(&news.items[i].trace), 0);
+        if (events[i].body.data != NULL) {
+            teller_add(&news.teller, &events[i]);
+        }
+    }
+    teller_flush(&news.teller);
+    arena_reset(&news.arena);
+    news.count = 0;
+}
+
+static void begin_round(void) {
+    if (news.count > 0 && broker_publish_state(backends.broker) == BROKER_UP) {
+        tell();
+        if (!news.is_stopped) {
+            loop_timer_start(backends.loop, &news.timer, STOCK_NEWS_PAUSE_MS);
+        }
+    }
+}
+
+static void on_pause(void *ctx) {
+    (void)ctx;
+    begin_round();
+}
+
+/* NULL: there is no room. */
+static struct news *find_or_add(int64_t product_id) {
+    for (size_t i = 0; i < news.count; i++) {
+        if (news.items[i].product.id == product_id) {
+            return &news.items[i];
+        }
+    }
+    if (news.count == STOCK_NEWS_PRODUCTS_MAX) {
+        begin_round();
+    }
+    return news.count == STOCK_NEWS_PRODUCTS_MAX ? NULL : &news.items[news.count++];
+}
+
+void stock_news_add(const struct product_set *set) {
+    for (size_t i = 0; i < set->count; i++) {
+        const struct changed_product *changed = &set->items[i];
+        struct news *item = product_set_is_news(changed) ? find_or_add(changed->product.id) : NULL;
+        if (item != NULL) {
+            item->product = changed->product;
+            trace_copy(&item->trace, changed->trace);
+        }
+    }
+    if (news.is_stopped || !loop_timer_armed(&news.timer)) {
+        begin_round();
+    }
+}
+
+/* ---- a part of the service ---- */
+
+static void on_sent(void *ctx, const struct teller_event *event, enum err err) {
+    (void)ctx;
+    (void)event;
+    (void)err;
+}
+
+static void on_told(void *ctx, int64_t id, bool confirmed) {
+    (void)ctx;
+    (void)id;
+    (void)confirmed;
+}
+
+void stock_news_broker_up(void) {
+    begin_round();
+}
+
+enum err stock_news_open(void) {
+    struct teller_options options = backends_telling();
+    options.on_sent = on_sent;
+    options.on_told = on_told;
+    teller_init(&news.teller, backends.broker, &options);
+    arena_init(&news.arena, ARENA_BYTES_MAX);
+    loop_timer_init(&news.timer, on_pause, NULL);
+    news.count = 0;
+    news.is_stopped = false;
+    return ERR_OK;
+}
+
+/* A drain: what the last transactions tell leaves at once. */
+void stock_news_stop(void) {
+    news.is_stopped = true;
+    begin_round();
+}
+
+void stock_news_close(void) {
+    if (backends.loop != NULL) {
+        loop_timer_stop(backends.loop, &news.timer);
+    }
+    teller_done(&news.teller);
+    arena_done(&news.arena);
+}
