@@ -14,10 +14,14 @@
  * request, so it bounds what one client waits, however many there are.
  *
  * Whoever decides may be away: when no outcome has come for BACKLOG_STILL_MS, or the broker takes
- * nothing, orders are accepted without delay.
+ * nothing, orders are accepted without delay, until ORDERS_WAITING_MAX of them wait. How many that
+ * are is known roughly: telling.c counts them on its rounds, and in between this process knows of
+ * those that it stores and finishes itself. What other replicas store and finish meanwhile comes in
+ * with the next round; and so does what the requests under way, at most REQUESTS_MAX, store beyond.
  */
 #include "backlog.h"
 
+#include "config.h"
 #include "parts.h"
 
 #include <string.h>
@@ -36,9 +40,56 @@ static struct {
     uint64_t window_ms;
     int64_t window_id;
     bool window_is_busy;
+    int64_t waiting; /* orders, by the last count */
+    /* the count under way, or the last */
+    int64_t counted;
+    int64_t counted_to_id, count_up_to_id;
 } backlog;
 
+/* ---- how many wait ---- */
+
+static int64_t not_below_0(int64_t value) {
+    return value > 0 ? value : 0;
+}
+
+int64_t backlog_waiting(void) {
+    return backlog.waiting;
+}
+
+bool backlog_is_full(void) {
+    return backlog.waiting >= order_config.orders_waiting_max;
+}
+
+void backlog_count_begin(int64_t up_to_id) {
+    backlog.counted = 0;
+    backlog.counted_to_id = 0;
+    backlog.count_up_to_id = up_to_id;
+}
+
+void backlog_count_add(int64_t to_id, int64_t waiting) {
+    backlog.counted_to_id = to_id;
+    backlog.counted += waiting;
+}
+
+void backlog_count_end(void) {
+    backlog.waiting = not_below_0(backlog.counted);
+}
+
+/* One that a count under way comes to later will not be among those that wait. */
+static void note_finished(int64_t id) {
+    backlog.waiting = not_below_0(backlog.waiting - 1);
+    if (id <= backlog.counted_to_id || id > backlog.count_up_to_id) {
+        backlog.counted--;
+    }
+}
+
+/* ---- how far ahead acceptance is ---- */
+
 void backlog_stored(int64_t id) {
+    backlog.waiting++;
+    if (id > backlog.count_up_to_id) {
+        backlog.counted++;
+    }
     if (id > backlog.stored_id) {
         backlog.stored_id = id;
     }
@@ -77,6 +128,7 @@ void backlog_finished(const struct pg_rows *rows) {
     for (size_t r = 0; r < rows->count; r++) {
         int64_t id = pg_rows_get_int8(rows, r, 0);
         newest_id = id > newest_id ? id : newest_id;
+        note_finished(id);
     }
     if (newest_id <= backlog.finished_id) {
         return;

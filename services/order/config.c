@@ -21,6 +21,9 @@ const struct config_option ORDER_OPTIONS[] = {
     { "RECONCILE_AFTER_MS", CONFIG_INT, &order_config.reconcile_after_ms, .fallback = "60000",
       .min = 100, .max = 3600000, .unit = "ms",
       .help = "an order that waits longer is told again, then at twice the time, and so on" },
+    { "ORDERS_WAITING_MAX", CONFIG_INT, &order_config.orders_waiting_max, .fallback = "1000000",
+      .min = 1, .max = 1000000000, .unit = "orders",
+      .help = "orders that wait for their outcome; when there are so many, more get 503" },
     { .name = NULL },
 };
 /* clang-format on */

@@ -13,6 +13,7 @@ struct order_config {
     int64_t insert_inflight_max;
     int64_t reconcile_interval_ms;
     int64_t reconcile_after_ms;
+    int64_t orders_waiting_max;
 };
 
 extern struct order_config order_config;

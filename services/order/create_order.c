@@ -2,6 +2,7 @@
  * POST /orders. Read the steps from top to bottom: that is the story of an order in this service.
  * Its event leaves after the commit (order_store.c); what comes back is order_updated.c's.
  */
+#include "backlog.h"
 #include "idempotency.h"
 #include "metrics.h"
 #include "order_store.h"
@@ -153,6 +154,9 @@ static enum flow_rc store_order(struct flow *flow) {
     struct http_exchange *exchange = http_flow_exchange(flow);
     if (self->earlier.found) {
         return FLOW_NEXT;
+    }
+    if (backlog_is_full()) {
+        return flow_fail(flow, ERR_BUSY, "Too many orders wait to be fulfilled, try again later");
     }
     struct new_order order = {
         .product_id = self->product_id,

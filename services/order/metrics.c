@@ -1,6 +1,8 @@
 /* The order service's counters by name. */
 #include "metrics.h"
 
+#include "backlog.h"
+
 #define FINISHED "prodorder_orders_finished_total", METRIC_COUNTER, "Orders that left waiting"
 #define PRODUCTS "prodorder_order_product_lookups_total", METRIC_COUNTER, "Product lookups"
 #define LISTS "prodorder_order_list_lookups_total", METRIC_COUNTER, "First pages asked for"
@@ -23,6 +25,9 @@ struct metric order_metrics[ORDER_METRIC_COUNT] = {
     [M_LIST_MISSES] = { LISTS, "result=\"miss\"" },
     [M_INSERT_BATCH] = { "prodorder_insert_batch_orders", METRIC_HISTOGRAM_SIZE,
                          "Orders stored in one transaction" },
+    [M_ORDERS_WAITING] = { "prodorder_orders_waiting", METRIC_GAUGE,
+                           "Orders that wait for their outcome, as this process estimates",
+                           .read = backlog_waiting },
     [M_HOLD_SECONDS] = { "prodorder_order_hold_seconds", METRIC_HISTOGRAM_SECONDS,
                          "How long insert batches were held back for the backlog" },
     [M_FINISH_BATCH] = { "prodorder_finish_batch_orders", METRIC_HISTOGRAM_SIZE,

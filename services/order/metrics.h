@@ -17,6 +17,7 @@ enum order_metric {
     M_LIST_HITS,
     M_LIST_MISSES,
     M_INSERT_BATCH,
+    M_ORDERS_WAITING,
     M_HOLD_SECONDS,
     M_FINISH_BATCH,
     M_FULFILMENT_SECONDS,

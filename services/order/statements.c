@@ -117,6 +117,11 @@ const struct pg_statement SQL_ORDER_WAITING = { "order_waiting",
     " SELECT waiting.*, last.id::bigint FROM (SELECT max(id) AS id FROM slice) AS last"
     " LEFT JOIN waiting ON true ORDER BY waiting.id" };
 
+const struct pg_statement SQL_ORDER_COUNT = { "order_count",
+    "SELECT count(*), max(id)::bigint, count(*) FILTER (WHERE status = 'waiting'),"
+    " (min(id) FILTER (WHERE status = 'waiting'))::bigint FROM (SELECT id, status FROM orders"
+    " WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT $3::bigint) AS slice" };
+
 const struct pg_statement SQL_KEY_FIND = { "key_find",
     "SELECT k.key::text, k.product_id::bigint, k.quantity::bigint, " ORDER_COLUMNS
     " FROM idempotency_keys AS k JOIN orders AS o ON o.id = k.order_id"
@@ -131,9 +136,8 @@ const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {
-    &SQL_ORDER_INSERT, &SQL_ORDER_GET,       &SQL_ORDER_FIRST_PAGES,
-    &SQL_ORDER_PAGE,   &SQL_ORDER_FINISH,    &SQL_ORDER_LOCKED,
-    &SQL_ORDER_KNOWN,  &SQL_ORDER_DRAWN,     &SQL_TRANSACTION,
-    &SQL_ORDER_MARK,   &SQL_ORDER_MARK_MOVE, &SQL_ORDER_WAITING,
-    &SQL_KEY_FIND,     &SQL_KEY_EXPIRE,      NULL,
+    &SQL_ORDER_INSERT, &SQL_ORDER_GET,    &SQL_ORDER_FIRST_PAGES, &SQL_ORDER_PAGE,
+    &SQL_ORDER_FINISH, &SQL_ORDER_LOCKED, &SQL_ORDER_KNOWN,       &SQL_ORDER_DRAWN,
+    &SQL_TRANSACTION,  &SQL_ORDER_MARK,   &SQL_ORDER_MARK_MOVE,   &SQL_ORDER_WAITING,
+    &SQL_ORDER_COUNT,  &SQL_KEY_FIND,     &SQL_KEY_EXPIRE,        NULL,
 };

@@ -40,6 +40,11 @@ extern const struct pg_statement SQL_ORDER_MARK_MOVE;
  * was looked at; without a waiting order one row with nothing but that. NULL: there are no more
  */
 extern const struct pg_statement SQL_ORDER_WAITING;
+/*
+ * after id, up to id, rows to look at → how many there were, the last one's id, how many of them
+ * wait, the first of these
+ */
+extern const struct pg_statement SQL_ORDER_COUNT;
 /* keys → key, product id, quantity of the request, order row */
 extern const struct pg_statement SQL_KEY_FIND;
 /* not before this time, at most → how many expired keys were deleted, the latest one's time */

@@ -11,7 +11,9 @@
  * even a broker that lost its data loses nothing, and the number of repetitions grows with the
  * logarithm of the outage only. A round that could not tell, or ended early, counts for nothing, or
  * for the ids that it came to. How long it has waited is known from the ids that had been drawn
- * at earlier looks, by this process's own monotonic clock: no wall clock of anybody can step.
+ * at earlier looks, by this process's own monotonic clock: no wall clock of anybody can step. The
+ * rows of those that are due are read; the others, stretch by stretch, are only counted, for
+ * backlog.c: in the first round and without a broker, when nobody can be told, all of them.
  *
  * The mark (order_mark) says up to where no order waits and none will ever come, so that a start
  * with many stored orders looks at few. An id is drawn in the transaction that stores the order,
@@ -21,6 +23,7 @@
  */
 #include "telling.h"
 
+#include "backlog.h"
 #include "config.h"
 #include "metrics.h"
 #include "parts.h"
@@ -63,6 +66,7 @@ static struct {
     int64_t checked_id, checked_xid; /* ids drawn, and the transaction, of an earlier look */
     /* of what is under way */
     bool is_round;
+    bool counts_only;     /* tells nobody */
     bool refused;         /* an event of it was not taken */
     uint64_t now_ms;      /* this look */
     uint64_t all_told_ms; /* when who was due had last been told */
@@ -71,6 +75,8 @@ static struct {
     int64_t low_id;   /* the mark */
     int64_t floor_id; /* no order will come at or below it; 0: not known */
     int64_t from_id, at_id, up_to_id;
+    int64_t stretch_to_id; /* all from at_id up to there are due, or none is */
+    int64_t slice_rows;
     int64_t lowest_waiting_id;
     size_t told;
 } telling;
@@ -79,6 +85,7 @@ static void on_timer(void *ctx);
 static void looked(void *ctx, enum err err, const struct pg_rows *rows);
 static void read_slice(void);
 static void slice_arrived(void *ctx, enum err err, const struct pg_rows *rows);
+static void slice_counted(void *ctx, enum err err, const struct pg_rows *rows);
 static void move_mark(void);
 static void mark_moved(void *ctx, enum err err, const struct pg_rows *rows);
 
@@ -199,14 +206,35 @@ static bool is_due(int64_t id) {
     return false;
 }
 
+/* All behind at_id up to here are due, or none is: between two such ids nothing changes. */
+static int64_t stretch_end(void) {
+    int64_t ends[3] = { telling.told_from_id - 1, telling.told_to_id }, end_id = telling.up_to_id;
+    uint64_t looks_ms[3] = { telling.now_ms, telling.all_told_ms, telling.told_ms };
+    uint64_t threshold_ms = (uint64_t)order_config.reconcile_after_ms;
+    if (!telling.is_round || telling.counts_only) {
+        return end_id;
+    }
+    for (; threshold_ms <= telling.now_ms; threshold_ms *= 2) {
+        for (size_t i = 0; i < 3; i++) {
+            int64_t id = looks_ms[i] < threshold_ms ? 0 : drawn_at(looks_ms[i] - threshold_ms);
+            end_id = id > telling.at_id ? min_id(end_id, id) : end_id;
+        }
+    }
+    for (size_t i = 0; i < 2; i++) {
+        end_id = ends[i] > telling.at_id ? min_id(end_id, ends[i]) : end_id;
+    }
+    return end_id;
+}
+
 /* ---- a round: look → slices → mark; a range: slices ---- */
 
 /* Who was due has been told: all, or as far as it came. */
 static void note_told(bool complete) {
+    bool tells = !telling.counts_only;
     if (complete && telling.is_round) {
         telling.all_told_ms = telling.now_ms;
         telling.told_to_id = 0;
-    } else if (complete || telling.at_id >= telling.from_id) {
+    } else if (tells && (complete || telling.at_id >= telling.from_id)) {
         telling.told_ms = telling.now_ms;
         telling.told_from_id = telling.from_id;
         telling.told_to_id = complete ? telling.up_to_id : telling.at_id;
@@ -232,7 +260,8 @@ static void end(bool complete) {
 static void begin(bool is_round) {
     telling.busy = true;
     telling.is_round = is_round;
-    telling.refused = false;
+    telling.counts_only = telling.refused = false;
+    telling.slice_rows = SLICE_ROWS;
     telling.lowest_waiting_id = INT64_MAX;
     telling.now_ms = clock_monotonic_ms();
 }
@@ -297,28 +326,50 @@ static void looked(void *ctx, enum err err, const struct pg_rows *rows) {
     }
     if (is_first) {
         begin_with_all(drawn_id);
-        end(true);
-        return;
     }
-    if (!can_tell()) {
-        end(false);
-        return;
-    }
+    telling.counts_only = is_first || !can_tell();
+    backlog_count_begin(drawn_id);
     set_ids(telling.low_id, drawn_id);
     read_slice();
 }
 
 static void read_slice(void) {
     arena_reset(&telling.arena);
-    if (telling.stopped || telling.refused || !can_tell()) {
+    if (telling.stopped || (!telling.counts_only && (telling.refused || !can_tell()))) {
         end(false);
         return;
     }
-    struct pg_call call = { &SQL_ORDER_WAITING,
-                            { pg_int8(telling.at_id), pg_int8(telling.up_to_id),
-                              pg_int8(SLICE_ROWS), pg_int8(PAGE_ORDERS) },
+    if (telling.at_id >= telling.up_to_id) {
+        move_mark();
+        return;
+    }
+    telling.stretch_to_id = stretch_end();
+    bool is_told = !telling.counts_only && is_due(telling.at_id + 1);
+    struct pg_param at = pg_int8(telling.at_id), to = pg_int8(telling.stretch_to_id);
+    struct pg_call page = { &SQL_ORDER_WAITING,
+                            { at, to, pg_int8(telling.slice_rows), pg_int8(PAGE_ORDERS) },
                             4 };
-    pg_run(backends.pg, &call, 1, slice_arrived, NULL);
+    struct pg_call count = { &SQL_ORDER_COUNT, { at, to, pg_int8(SLICE_ROWS) }, 3 };
+    pg_run(backends.pg, is_told ? &page : &count, 1, is_told ? slice_arrived : slice_counted, NULL);
+}
+
+/* ---- a slice of which nobody is due ---- */
+
+static void slice_counted(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)ctx;
+    if (err != ERR_OK || telling.stopped) {
+        end(false);
+        return;
+    }
+    int64_t waiting = pg_rows_get_int8(&rows[0], 0, 2);
+    if (waiting > 0) {
+        telling.lowest_waiting_id =
+            min_id(telling.lowest_waiting_id, pg_rows_get_int8(&rows[0], 0, 3));
+    }
+    bool is_end = pg_rows_get_int8(&rows[0], 0, 0) < SLICE_ROWS;
+    telling.at_id = is_end ? telling.stretch_to_id : pg_rows_get_int8(&rows[0], 0, 1);
+    backlog_count_add(telling.at_id, waiting);
+    read_slice();
 }
 
 /* ---- a page of waiting orders ---- */
@@ -344,7 +395,7 @@ static enum err tell_page(const struct pg_rows *rows, size_t count) {
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         int64_t id = pg_rows_get_int8(rows, i, 0);
         telling.lowest_waiting_id = min_id(telling.lowest_waiting_id, id);
-        if (!is_due(id) || id_set_has(&telling.held, id)) {
+        if (id_set_has(&telling.held, id)) {
             continue;
         }
         err = read_row(rows, i, &events[i]);
@@ -375,12 +426,14 @@ static void slice_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         end(false);
         return;
     }
-    if (is_end) {
-        move_mark();
-        return;
+    bool is_full = waiting == PAGE_ORDERS;
+    telling.slice_rows = is_full ? PAGE_ORDERS : SLICE_ROWS; /* where all wait, no more than fit */
+    telling.at_id = is_end    ? telling.stretch_to_id
+                    : is_full ? pg_rows_get_int8(&rows[0], count - 1, 0)
+                              : pg_rows_get_int8(&rows[0], 0, ORDER_COLUMN_COUNT + 3);
+    if (telling.is_round) {
+        backlog_count_add(telling.at_id, (int64_t)waiting);
     }
-    telling.at_id = waiting == PAGE_ORDERS ? pg_rows_get_int8(&rows[0], count - 1, 0)
-                                           : pg_rows_get_int8(&rows[0], 0, ORDER_COLUMN_COUNT + 3);
     if (telling.teller.inflight >= INFLIGHT_MAX) {
         telling.waits_for_room = true;
         return;
@@ -389,6 +442,13 @@ static void slice_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
 }
 
 static void move_mark(void) {
+    if (telling.is_round) {
+        backlog_count_end();
+    }
+    if (telling.counts_only) {
+        end(telling.look_count == 1);
+        return;
+    }
     int64_t low_id = min_id(telling.lowest_waiting_id - 1, telling.floor_id);
     if (!telling.is_round || telling.refused || low_id <= telling.low_id) {
         end(!telling.refused);

@@ -34,7 +34,9 @@ static const char COPY[] = "{\"id\":7,\"name\":\"x\",\"price\":19.90,\"qty\":5,\
 static const char KEY[] = "Idempotency-Key: k-1\r\n";
 
 static inline void open_with(uint32_t deadline_ms, int64_t requests_max) {
-    order_config = (struct order_config){ .insert_batch_max = 16, .insert_inflight_max = 2 };
+    order_config = (struct order_config){ .insert_batch_max = 16,
+                                          .insert_inflight_max = 2,
+                                          .orders_waiting_max = INT64_MAX };
     config_shared =
         (struct config_shared){ .requests_max = requests_max, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));

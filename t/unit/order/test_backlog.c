@@ -2,6 +2,7 @@
  *       t/unit/fake_backends.c */
 /* services/order/backlog: held back is who comes faster than is fulfilled, and nobody else. */
 #include "order/backlog.h"
+#include "order/config.h"
 #include "order/parts.h"
 
 #include "base/clock.h"
@@ -9,12 +10,15 @@
 #include "fake_backends.h"
 #include "unit.h"
 
-enum { WINDOW_MS = 110 };
+enum { WINDOW_MS = 110, WAITING_MAX = 10 };
+
+struct order_config order_config;
 
 static int64_t stored, finished;
 
 static void setup(void) {
     fake_backends_open();
+    order_config = (struct order_config){ .orders_waiting_max = WAITING_MAX };
     ck_assert_int_eq(backlog_open(), ERR_OK);
     stored = finished = 1000000; /* as after a start: ids do not begin at 1 */
 }
@@ -128,7 +132,7 @@ START_TEST(nobody_is_held_back_for_whoever_is_away) {
     fake_broker.state = _i == 0 ? BROKER_DOWN : _i == 1 ? BROKER_BLOCKED : BROKER_UP;
     backends.is_draining = _i == 3;
     if (_i == 2) {
-        pass(BACKLOG_STILL_MS);
+        pass(BACKLOG_STILL_MS + 10);
     }
     ck_assert_uint_eq(backlog_hold_us(), 0);
     if (_i == 2) { /* old orders, told again, do not say that it goes on; the next new one does */
@@ -145,7 +149,7 @@ START_TEST(the_time_without_outcomes_does_not_count) {
     enum { SPEED = 100000 };
     work(SPEED);
     leave(BACKLOG_ORDERS_MIN);
-    pass(BACKLOG_STILL_MS);
+    pass(BACKLOG_STILL_MS + 10);
     finish(1);
     store(1);
     ck_assert_uint_eq(backlog_hold_us(), 0);
@@ -185,6 +189,50 @@ START_TEST(a_gap_in_the_ids_is_gone_with_the_next_outcome) {
 }
 END_TEST
 
+/* ---- how many wait ---- */
+
+START_TEST(it_is_full_at_its_limit) {
+    ck_assert(!backlog_is_full());
+    store(WAITING_MAX - 1);
+    ck_assert(!backlog_is_full());
+    store(1);
+    ck_assert(backlog_is_full());
+    store(1); /* requests that were under way */
+    finish(1);
+    ck_assert(backlog_is_full());
+    finish(1);
+    ck_assert(!backlog_is_full());
+    ck_assert_int_eq(backlog_waiting(), WAITING_MAX - 1);
+}
+END_TEST
+
+/* Another replica has stored them. */
+START_TEST(it_is_never_below_0) {
+    finish(1);
+    finish(1);
+    ck_assert_int_eq(backlog_waiting(), 0);
+    store(1);
+    ck_assert_int_eq(backlog_waiting(), 1);
+    backlog_count_begin(stored);
+    backlog_count_add(stored, 0);
+    finish(1);
+    backlog_count_end();
+    ck_assert_int_eq(backlog_waiting(), 0);
+}
+END_TEST
+
+START_TEST(a_count_that_is_given_up_changes_nothing) {
+    store(3);
+    backlog_count_begin(stored);
+    backlog_count_add(stored - 1, 1000);
+    ck_assert_int_eq(backlog_waiting(), 3);
+    backlog_count_begin(stored);
+    backlog_count_add(stored, 7);
+    backlog_count_end();
+    ck_assert_int_eq(backlog_waiting(), 7);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("backlog");
     TCase *tcase = tcase_create("backlog");
@@ -198,6 +246,9 @@ int main(void) {
     tcase_add_test(tcase, the_time_without_outcomes_does_not_count);
     tcase_add_test(tcase, it_learns_that_it_is_faster);
     tcase_add_test(tcase, a_gap_in_the_ids_is_gone_with_the_next_outcome);
+    tcase_add_test(tcase, it_is_full_at_its_limit);
+    tcase_add_test(tcase, it_is_never_below_0);
+    tcase_add_test(tcase, a_count_that_is_given_up_changes_nothing);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }

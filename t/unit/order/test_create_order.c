@@ -284,6 +284,39 @@ START_TEST(a_deadline_within_the_delay) {
 }
 END_TEST
 
+/* The last that is taken, the first that is not; an earlier one is still answered. */
+START_TEST(as_many_may_wait_as_the_limit_says) {
+    order_config.orders_waiting_max = 2;
+    for (int64_t id = FIRST_ID; id < FIRST_ID + 2; id++) {
+        int fd = post_with("", BODY);
+        answer_lookup();
+        answer_insert();
+        drop_lists();
+        check_order(stack_expect(fd, 200), id);
+    }
+    int fd = post_with("", BODY);
+    answer_lookup();
+    const struct stack_answer *answer = stack_expect(fd, 503);
+    check_retry_after(answer);
+    ck_assert_str_eq(answer->body,
+                     "{\"statusCode\":503,\"message\":\"Too many orders wait to be fulfilled, "
+                     "try again later\"}");
+    fd = post_with(KEY, BODY);
+    answer_key(true, 7, 3);
+    ck_assert_int_eq(stack_expect(fd, 200)->status, 200);
+    fd = post_with(KEY, BODY); /* a new order with a key is refused, and its key is free again */
+    answer_key(false, 0, 0);
+    answer_lookup();
+    check_retry_after(stack_expect(fd, 503));
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+    hear_of(FIRST_ID);
+    fd = post_until_insert("");
+    answer_insert();
+    drop_lists();
+    check_order(stack_expect(fd, 200), FIRST_ID + 2);
+}
+END_TEST
+
 START_TEST(redis_may_be_gone_when_the_list_is_dropped) {
     int fd = post_until_insert(KEY);
     if (_i == 0) {
@@ -570,6 +603,7 @@ int main(void) {
     tcase_add_test(usual, ids_are_taken_in_the_middle_of_a_batch);
     tcase_add_test(usual, an_order_is_held_back_for_a_backlog_but_not_for_long);
     tcase_add_loop_test(usual, who_is_held_back_goes_when_the_reason_is_gone, 0, 3);
+    tcase_add_test(usual, as_many_may_wait_as_the_limit_says);
     tcase_add_test(hasty, a_deadline_within_the_delay);
     tcase_add_loop_test(usual, redis_may_be_gone_when_the_list_is_dropped, 0, 2);
     tcase_add_test(usual, the_broker_may_be_gone);

@@ -1,6 +1,7 @@
 /* link: services/order/list_orders.c services/order/get_order.c services/order/order.c
- *       services/order/metrics.c services/order/statements.c t/unit/fake_pg.c
- *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c t/unit/fake_backends.c */
+ *       services/order/metrics.c services/order/statements.c services/order/backlog.c
+ *       services/order/config.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
+ *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
  * GET /orders/{id} and GET /orders/product/{productId}: pages, their cache, and what can go wrong.
  */

@@ -430,6 +430,25 @@ START_TEST(waiting_orders_are_found_and_how_far_was_looked) {
 }
 END_TEST
 
+static const char *counted(int64_t after, int64_t up_to, int64_t rows) {
+    struct pg_call call = { &SQL_ORDER_COUNT,
+                            { pg_int8(after), pg_int8(up_to), pg_int8(rows) },
+                            3 };
+    return database_rows(&call, "iiii");
+}
+
+START_TEST(a_slice_is_counted) {
+    insert(IDS, NULL, 3, AT_MS);
+    struct pg_call done = finish_of(2, "done", NULL, AT_MS);
+    ck_assert_int_eq(database_run(&done, NULL, NULL), ERR_OK);
+    ck_assert_str_eq(counted(0, 3, 10), "3 3 2 1 / ");
+    ck_assert_str_eq(counted(0, 3, 2), "2 2 1 1 / "); /* no more rows are looked at */
+    ck_assert_str_eq(counted(0, 2, 10), "2 2 1 1 / ");
+    ck_assert_str_eq(counted(1, 3, 1), "1 2 0 - / ");
+    ck_assert_str_eq(counted(3, 100, 10), "0 - 0 - / ");
+}
+END_TEST
+
 START_TEST(a_bad_order_is_refused_with_all_its_rows) {
     struct pg_call call = insert_of(IDS, NULL, 3, AT_MS);
     int64_t quantities[] = { 1, 0, 1 };
@@ -518,6 +537,7 @@ int main(void) {
     tcase_add_test(together, orders_that_are_locked_are_named);
     tcase_add_test(together, pages_are_newest_first);
     tcase_add_test(together, waiting_orders_are_found_and_how_far_was_looked);
+    tcase_add_test(together, a_slice_is_counted);
     tcase_add_test(together, a_bad_order_is_refused_with_all_its_rows);
     tcase_add_test(together, columns_of_other_types_are_read_as_before);
     tcase_add_test(together, sequences_behind_their_tables_are_moved);

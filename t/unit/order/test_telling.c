@@ -1,9 +1,10 @@
 /* link: services/order/telling.c services/order/order.c services/order/metrics.c
- *       services/order/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
- *       t/unit/fake_backends.c */
+ *       services/order/statements.c services/order/backlog.c t/unit/fake_pg.c
+ *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */
 /*
  * services/order/telling: whoever waits is told of, from memory or from its row, whatever happens.
  */
+#include "order/backlog.h"
 #include "order/config.h"
 #include "order/parts.h"
 #include "order/statements.h"
@@ -40,6 +41,7 @@ static void setup(void) {
     arena_init(&arena, 1 << 20);
     order_config = (struct order_config){ .reconcile_interval_ms = INTERVAL_MS,
                                           .reconcile_after_ms = AFTER_MS };
+    ck_assert_int_eq(backlog_open(), ERR_OK);
     ck_assert_int_eq(telling_open(), ERR_OK);
 }
 
@@ -102,13 +104,30 @@ static void answer_look(int64_t drawn, int64_t xid, int64_t mark, int64_t oldest
     fake_pg_answer(rows[0], rows[1], rows[2]);
 }
 
-static void expect_slice(int64_t after_id, int64_t up_to_id) {
+static void expect_slice_of(int64_t after_id, int64_t up_to_id, int64_t rows) {
     wait_for_request();
     const struct pg_call *call = &fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_WAITING)->calls[0];
     ck_assert_int_eq(fake_param_int8(call, 0), after_id);
     ck_assert_int_eq(fake_param_int8(call, 1), up_to_id);
-    ck_assert_int_eq(fake_param_int8(call, 2), SLICE);
+    ck_assert_int_eq(fake_param_int8(call, 2), rows);
     ck_assert_int_eq(fake_param_int8(call, 3), PAGE);
+}
+
+static void expect_slice(int64_t after_id, int64_t up_to_id) {
+    expect_slice_of(after_id, up_to_id, SLICE);
+}
+
+/* A stretch of which nobody is due; so many rows are there, and so many of them wait. */
+static void expect_count(int64_t after_id, int64_t up_to_id, int64_t rows, int64_t last_id,
+                         int64_t waiting, int64_t first_id) {
+    wait_for_request();
+    const struct pg_call *call = &fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_COUNT)->calls[0];
+    ck_assert_int_eq(fake_param_int8(call, 0), after_id);
+    ck_assert_int_eq(fake_param_int8(call, 1), up_to_id);
+    ck_assert_int_eq(fake_param_int8(call, 2), SLICE);
+    PGresult *answer = fake_rows(4);
+    fake_row(answer, "iiii", rows, last_id, waiting, first_id);
+    fake_pg_answer(answer, NULL, NULL);
 }
 
 #define WAITING_TYPES "iiiiittTTtttt"
@@ -136,6 +155,24 @@ static void answer_end(void) {
     fake_row(rows, "tttttttttttttt", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
              NULL, NULL, NULL, NULL);
     fake_pg_answer(rows, NULL, NULL);
+}
+
+/* The database answers a round, stretch by stretch: these two wait. */
+static void play(int64_t first_id, int64_t second_id) {
+    while (!telling_is_idle()) {
+        ck_assert_uint_eq(fake_pg.waiting, 1);
+        const struct pg_call *call = &fake_pg.requests[0].calls[0];
+        int64_t after_id = fake_param_int8(call, 0), to_id = fake_param_int8(call, 1);
+        bool has_first = first_id > after_id && first_id <= to_id;
+        bool has_second = second_id > after_id && second_id <= to_id;
+        if (call->statement == &SQL_ORDER_COUNT) {
+            expect_count(after_id, to_id, to_id - after_id, to_id, has_first + has_second,
+                         has_first ? first_id : second_id);
+        } else {
+            expect_slice(after_id, to_id);
+            answer_slice(has_first ? first_id : has_second ? second_id : 0, to_id);
+        }
+    }
 }
 
 /* The first look of a process, with nothing above the mark. */
@@ -179,8 +216,6 @@ START_TEST(what_was_not_confirmed_is_told_again_from_its_row) {
     ck_assert_uint_eq(fake_broker_count("\"orderId\":41,\"productId\":7,\"quantity\":3,"
                                         "\"status\":\"waiting\""),
                       before + 1);
-    expect_slice(41, 41);
-    answer_end();
     ck_assert(telling_is_idle());
     run_for(INTERVAL_MS / 2);
     ck_assert_uint_eq(fake_pg.waiting, 0); /* once */
@@ -219,8 +254,6 @@ START_TEST(while_the_broker_is_away_orders_wait_and_are_told_when_it_is_back) {
     loop_tick(backends.loop, 1);
     expect_slice(40, 42);
     answer_slice(41, 42);
-    expect_slice(42, 42);
-    answer_end();
     ck_assert_uint_eq(fake_broker.published, 1);
 }
 END_TEST
@@ -247,6 +280,8 @@ END_TEST
 START_TEST(after_a_start_all_that_waits_above_the_mark_is_told) {
     wait_for_request();
     answer_look(90, 100, 50, 100);
+    expect_count(50, 90, 39, 90, 1, 60); /* first of all it is known how many wait */
+    ck_assert_int_eq(backlog_waiting(), 1);
     expect_slice(50, 90);
     answer_slice(60, 75);
     expect_slice(75, 90); /* the last that was looked at */
@@ -261,6 +296,7 @@ START_TEST(what_this_process_has_stored_before_its_first_look_is_not_told_twice)
     tell(81);
     wait_for_request();
     answer_look(90, 100, 50, 100);
+    expect_count(50, 90, 0, 0, 0, 0);
     expect_slice(50, 80);
     answer_end();
     ck_assert_uint_eq(fake_broker.published, 1);
@@ -272,12 +308,15 @@ START_TEST(a_full_page_goes_on_behind_its_last_order) {
     order_config.reconcile_interval_ms = 60000;
     wait_for_request();
     answer_look(9000, 100, NO_MARK, 100);
+    expect_count(0, 9000, 8000, 8000, 8000, 1);
     expect_slice(0, 9000);
     for (int64_t id = 1; id <= PAGE; id++) {
         add_order(rows, id, 8000);
     }
     fake_pg_answer(rows, NULL, NULL);
-    expect_slice(PAGE, 9000);
+    expect_slice_of(PAGE, 9000, PAGE); /* where all wait, no more are looked at than fit */
+    answer_slice(0, PAGE + 1);
+    expect_slice(PAGE + 1, 9000);
     answer_end();
     ck_assert_uint_eq(fake_broker_count("\"type\":\"order.created\""), PAGE);
 }
@@ -317,10 +356,8 @@ START_TEST(who_waits_for_long_is_told_again_at_doubled_times) {
     for (int64_t round = 1; look_to_ms < first_to_ms + QUICK_LIFE_MS; round++) {
         size_t before = fake_broker.published;
         look(41, 100 + round);
-        expect_slice(0, 41);
-        answer_slice(40, 41);
-        expect_slice(41, 41);
-        answer_end();
+        play(40, 0);
+        ck_assert_int_eq(backlog_waiting(), 1);
         bool tells = fake_broker.published > before;
         told += tells;
         ck_assert(!tells || has_doubling(last_from_ms - first_to_ms, look_to_ms - first_from_ms));
@@ -343,11 +380,12 @@ START_TEST(who_became_due_without_a_broker_is_told_when_it_is_back) {
     uint64_t until_ms = clock_monotonic_ms() + QUICK_AFTER_MS * 5; /* 4 times is passed, 8 is not */
     while (clock_monotonic_ms() < until_ms) {
         look(41, 101);
+        play(40, 0);
     }
+    ck_assert_uint_eq(fake_broker.published, 0);
     fake_broker.state = BROKER_UP;
     look(41, 102);
-    expect_slice(0, 41);
-    answer_slice(40, 41);
+    play(40, 0);
     ck_assert_uint_eq(fake_broker.published, 1);
 }
 END_TEST
@@ -359,36 +397,32 @@ START_TEST(what_was_told_again_is_not_due_for_the_same_age) {
     telling_later(31, 35);
     expect_slice(30, 35); /* after a pause of 200 ms: at 7 times the threshold */
     answer_slice(33, 35);
-    expect_slice(35, 35);
-    answer_end();
     ck_assert_uint_eq(fake_broker.published, 1);
     settle(0, true);
     look(41, 101);
-    expect_slice(0, 41);
-    answer_slice(33, 36);
-    ck_assert_uint_eq(fake_broker.published, 1);
-    expect_slice(36, 41);
-    answer_slice(36, 41);
+    play(33, 36);
     ck_assert_uint_eq(fake_broker.published, 2);
+    ck_assert_uint_eq(fake_broker_count("\"subject\":\"orders/36\""), 1);
+    ck_assert_int_eq(backlog_waiting(), 2);
 }
 END_TEST
 
 START_TEST(a_round_that_ends_early_leaves_its_rest_due) {
     order_config.reconcile_after_ms = INTERVAL_MS / 10;
     start_at(40);
-    look(41, 101); /* at 10 times the threshold: 16 times is far */
-    expect_slice(0, 41);
+    look(41, 101);       /* at 10 times the threshold: 16 times is far */
+    expect_slice(0, 40); /* those that had been drawn so early */
     answer_slice(31, 35);
-    expect_slice(35, 41);
+    expect_slice(35, 40);
     order_config.reconcile_interval_ms = 5;
     fake_pg_fail(ERR_TIMEOUT);
     ck_assert_uint_eq(fake_broker.published, 1);
+    ck_assert_int_eq(backlog_waiting(), 0); /* it has not seen all */
     look(41, 102);
-    expect_slice(0, 41);
-    answer_slice(0, 35);
-    expect_slice(35, 41);
-    answer_slice(39, 41);
+    play(31, 39);
     ck_assert_uint_eq(fake_broker.published, 2);
+    ck_assert_uint_eq(fake_broker_count("\"subject\":\"orders/39\""), 1);
+    ck_assert_int_eq(backlog_waiting(), 2);
 }
 END_TEST
 
@@ -396,9 +430,42 @@ START_TEST(who_is_younger_than_the_threshold_is_not_told_again) {
     start_at(40);
     wait_for_request();
     answer_look(41, 101, NO_MARK, 100);
-    expect_slice(0, 41);
-    answer_slice(41, 41);
+    expect_count(0, 41, 41, 41, 1, 41);
     ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
+/* ---- how many wait ---- */
+
+static void finish(int64_t id) {
+    PGresult *result = fake_rows(1);
+    fake_row(result, "i", id);
+    backlog_finished(&(struct pg_rows){ .handle = result, .count = 1 });
+    PQclear(result);
+}
+
+/* 20 wait in the first slice, 30 in the second; some are stored and finished meanwhile. */
+START_TEST(what_happens_during_a_count_is_in_it_once) {
+    start_at(40);
+    for (int64_t id = 35; id <= 45; id++) {
+        backlog_stored(id);
+    }
+    ck_assert_int_eq(backlog_waiting(), 11);
+    finish(35);
+    ck_assert_int_eq(backlog_waiting(), 10);
+    wait_for_request();
+    answer_look(90, 200, 20, 100);
+    finish(60); /* before it is come to: not in the count */
+    ck_assert_int_eq(backlog_waiting(), 9);
+    expect_count(20, 90, SLICE, 50, 20, 31);
+    finish(36);         /* behind: 19 are left there */
+    backlog_stored(91); /* above: 2 are there, and of these */
+    backlog_stored(92);
+    finish(91); /* 1 is left */
+    expect_count(50, 90, 30, 90, 30, 51);
+    ck_assert_int_eq(backlog_waiting(), 50);
+    finish(92);
+    ck_assert_int_eq(backlog_waiting(), 49);
 }
 END_TEST
 
@@ -417,23 +484,19 @@ START_TEST(the_mark_follows_when_no_transaction_is_older) {
     start_at(40);
     wait_for_request();
     answer_look(90, 200, 40, 99); /* one of before the first look is still under way */
-    expect_slice(40, 90);
-    answer_end();
+    expect_count(40, 90, 0, 0, 0, 0);
     ck_assert(telling_is_idle());
     wait_for_request();
     answer_look(120, 300, 40, 100); /* it has ended: 40 is safe, and no higher than the mark */
-    expect_slice(40, 120);
-    answer_end();
+    expect_count(40, 120, 0, 0, 0, 0);
     ck_assert(telling_is_idle());
     wait_for_request();
     answer_look(150, 400, 40, 299); /* something older than the look at 120 */
-    expect_slice(40, 150);
-    answer_end();
+    expect_count(40, 150, 0, 0, 0, 0);
     ck_assert(telling_is_idle());
     wait_for_request();
     answer_look(180, 500, 40, 300);
-    expect_slice(40, 180);
-    answer_end();
+    expect_count(40, 180, 0, 0, 0, 0);
     expect_mark(120);
 }
 END_TEST
@@ -442,10 +505,8 @@ START_TEST(the_mark_stays_below_who_waits) {
     start_at(40);
     wait_for_request();
     answer_look(90, 200, 20, 100);
-    expect_slice(20, 90);
-    answer_slice(31, 90);
-    expect_slice(90, 90);
-    answer_end();
+    expect_count(20, 90, SLICE, 50, 2, 31);
+    expect_count(50, 90, 1, 90, 1, 90);
     expect_mark(30);
 }
 END_TEST
@@ -459,9 +520,10 @@ START_TEST(a_round_that_fails_moves_nothing) {
     ck_assert(telling_is_idle());
     wait_for_request();
     answer_look(90, 200, 20, 100);
-    expect_slice(20, 90);
+    expect_count(20, 90, SLICE, 50, 2, 31);
     fake_pg_fail(ERR_TIMEOUT);
     ck_assert(telling_is_idle());
+    ck_assert_int_eq(backlog_waiting(), 0);
 }
 END_TEST
 
@@ -475,13 +537,17 @@ START_TEST(a_range_that_fails_is_told_later) {
 }
 END_TEST
 
-START_TEST(without_a_broker_it_only_looks) {
+START_TEST(without_a_broker_it_only_counts) {
     start_at(40);
     fake_broker.state = _i == 0 ? BROKER_DOWN : BROKER_BLOCKED;
+    fake_broker.publish_err = ERR_UNAVAILABLE;
     wait_for_request();
     answer_look(90, 200, 20, 100);
-    ck_assert(telling_is_idle());
-    ck_assert_uint_eq(fake_pg.waiting, 0);
+    tell(91); /* what comes meanwhile is refused by the broker, and changes nothing here */
+    expect_count(20, 90, SLICE, 50, 3, 31);
+    expect_count(50, 90, 40, 90, 40, 51);
+    ck_assert(telling_is_idle()); /* nor is the mark moved */
+    ck_assert_int_eq(backlog_waiting(), 43);
 }
 END_TEST
 
@@ -494,14 +560,26 @@ START_TEST(without_a_database_it_waits) {
 }
 END_TEST
 
+START_TEST(stopping_during_a_range) {
+    start_at(40);
+    telling_later(41, 60);
+    expect_slice(40, 60);
+    telling_stop();
+    ck_assert(!telling_is_idle());
+    answer_slice(41, 60);
+    ck_assert(telling_is_idle());
+    ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
 START_TEST(stopping_during_a_round) {
     start_at(40);
     wait_for_request();
     answer_look(90, 200, 20, 100);
-    expect_slice(20, 90);
+    ck_assert_uint_eq(fake_pg.waiting, 1);
     telling_stop();
     ck_assert(!telling_is_idle());
-    answer_slice(31, 90);
+    expect_count(20, 90, SLICE, 50, 2, 31);
     ck_assert(telling_is_idle());
     ck_assert_uint_eq(fake_broker.published, 0);
     run_for(2 * INTERVAL_MS);
@@ -531,9 +609,11 @@ int main(void) {
     tcase_add_test(tcase, the_mark_stays_below_who_waits);
     tcase_add_test(tcase, a_round_that_fails_moves_nothing);
     tcase_add_test(tcase, a_range_that_fails_is_told_later);
-    tcase_add_loop_test(tcase, without_a_broker_it_only_looks, 0, 2);
+    tcase_add_loop_test(tcase, without_a_broker_it_only_counts, 0, 2);
     tcase_add_test(tcase, without_a_database_it_waits);
+    tcase_add_test(tcase, stopping_during_a_range);
     tcase_add_test(tcase, stopping_during_a_round);
+    tcase_add_test(tcase, what_happens_during_a_count_is_in_it_once);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }
