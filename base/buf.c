@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAPACITY_MIN = 256, INT_DIGITS_MAX = 20 };
+/* Most events and answers are smaller, and malloc() keeps blocks of up to 1032 bytes at hand. */
+enum { CAPACITY_MIN = 1024, INT_DIGITS_MAX = 20 };
 
 void buf_init(struct buf *buf, size_t bytes_max) {
     *buf = (struct buf){ .bytes_max = bytes_max };
@@ -51,7 +52,10 @@ static bool grow(struct buf *buf, size_t needed, size_t bytes_max) {
 }
 
 /* Make room behind `end`. Dead bytes at the front are reused once they are half of the buffer. */
-static char *make_room(struct buf *buf, size_t length) {
+char *buf_make_room(struct buf *buf, size_t length) {
+    if (buf->failed) {
+        return NULL;
+    }
     size_t bytes_max = buf->bytes_max == 0 ? BUF_BYTES_MAX_DEFAULT : buf->bytes_max;
     size_t used = buf_length(buf);
     if (used > bytes_max || length > bytes_max - used) {
@@ -66,16 +70,6 @@ static char *make_room(struct buf *buf, size_t length) {
     return buf->data + buf->end;
 }
 
-char *buf_reserve(struct buf *buf, size_t length) {
-    if (buf->failed) {
-        return NULL;
-    }
-    if (buf->data != NULL && length <= buf->capacity - buf->end) {
-        return buf->data + buf->end;
-    }
-    return make_room(buf, length);
-}
-
 void buf_commit(struct buf *buf, size_t length) {
     assert(length <= buf->capacity - buf->end);
     buf->end += length;
@@ -87,26 +81,6 @@ void buf_consume(struct buf *buf, size_t length) {
     if (buf->start == buf->end) {
         buf->start = 0;
         buf->end = 0;
-    }
-}
-
-void buf_append(struct buf *buf, const void *bytes, size_t length) {
-    char *out = length == 0 ? NULL : buf_reserve(buf, length);
-    if (out != NULL) {
-        memcpy(out, bytes, length);
-        buf->end += length;
-    }
-}
-
-void buf_append_str(struct buf *buf, const char *str) {
-    buf_append(buf, str, strlen(str));
-}
-
-void buf_append_char(struct buf *buf, char c) {
-    char *out = buf_reserve(buf, 1);
-    if (out != NULL) {
-        *out = c;
-        buf->end++;
     }
 }
 

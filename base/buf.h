@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
     char *data;   /* NULL until the first append; not NUL-terminated */
@@ -31,17 +32,37 @@ static inline char *buf_bytes(const struct buf *buf) {
     return buf->data == NULL ? NULL : buf->data + buf->start;
 }
 
-void buf_append(struct buf *buf, const void *bytes, size_t length);
-void buf_append_str(struct buf *buf, const char *str);
-void buf_append_char(struct buf *buf, char c);
-void buf_append_int(struct buf *buf, int64_t value);
-void buf_appendf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The slow way of buf_reserve(): moves or grows. */
+char *buf_make_room(struct buf *buf, size_t length);
 /*
  * Room for `length` more bytes at the end: where to write, NULL on failure. Follow with
  * buf_commit().
  */
-char *buf_reserve(struct buf *buf, size_t length);
+static inline char *buf_reserve(struct buf *buf, size_t length) {
+    bool fits = buf->data != NULL && !buf->failed && length <= buf->capacity - buf->end;
+    return fits ? buf->data + buf->end : buf_make_room(buf, length);
+}
 void buf_commit(struct buf *buf, size_t length);
 void buf_consume(struct buf *buf, size_t length);
+
+static inline void buf_append(struct buf *buf, const void *bytes, size_t length) {
+    char *out = length == 0 ? NULL : buf_reserve(buf, length);
+    if (out != NULL) {
+        memcpy(out, bytes, length);
+        buf->end += length;
+    }
+}
+static inline void buf_append_char(struct buf *buf, char c) {
+    char *out = buf_reserve(buf, 1);
+    if (out != NULL) {
+        *out = c;
+        buf->end++;
+    }
+}
+static inline void buf_append_str(struct buf *buf, const char *str) {
+    buf_append(buf, str, strlen(str));
+}
+void buf_append_int(struct buf *buf, int64_t value);
+void buf_appendf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -136,33 +136,43 @@ static size_t parse_offset(const char *text, size_t length, int64_t *ret_ms) {
     return hours > 23 || minutes > 59 ? 0 : OFFSET_TEXT_BYTES;
 }
 
+/* Days from 1970 to the date at the beginning of `text`. False: there is no such day. */
+static bool parse_date(const char *text, int64_t *ret_day) {
+    static _Thread_local int64_t cached_day; /* most times are of the day of the last one */
+    static _Thread_local char cached_date[DATE_BYTES] = "1970-01-01";
+    if (memcmp(text, cached_date, DATE_BYTES) != 0) {
+        struct tm given = { .tm_year = get_digits(text, 4) - 1900,
+                            .tm_mon = get_digits(text + 5, 2) - 1,
+                            .tm_mday = get_digits(text + 8, 2) };
+        struct tm normal = given;
+        int64_t seconds = (int64_t)timegm(&normal);
+        if (normal.tm_mon != given.tm_mon || normal.tm_mday != given.tm_mday) { /* February 30 */
+            return false;
+        }
+        cached_day = seconds * 1000 / DAY_MS;
+        memcpy(cached_date, text, DATE_BYTES);
+    }
+    *ret_day = cached_day;
+    return true;
+}
+
 enum err clock_parse_rfc3339(const char *text, size_t length, int64_t *ret_unix_ms) {
-    int64_t offset_ms;
+    int64_t offset_ms, day;
     if (length <= SECONDS_TEXT_BYTES ||
         (!has_shape(text, "0000-00-00T00:00:00") && !has_shape(text, "0000-00-00t00:00:00"))) {
         return ERR_INVALID;
     }
     size_t offset_length = parse_offset(text, length, &offset_ms);
     int ms = parse_fraction(text + SECONDS_TEXT_BYTES, length - SECONDS_TEXT_BYTES - offset_length);
-    struct tm given = {
-        .tm_year = get_digits(text, 4) - 1900,
-        .tm_mon = get_digits(text + 5, 2) - 1,
-        .tm_mday = get_digits(text + 8, 2),
-        .tm_hour = get_digits(text + 11, 2),
-        .tm_min = get_digits(text + 14, 2),
-        .tm_sec = get_digits(text + 17, 2),
-    };
-    int leap_ms = given.tm_sec == 60 ? 1000 : 0; /* a leap second is the one after it */
-    given.tm_sec -= leap_ms / 1000;
-    if (offset_length == 0 || ms < 0 || given.tm_hour > 23 || given.tm_min > 59 ||
-        given.tm_sec > 59) {
+    int hour = get_digits(text + 11, 2), minute = get_digits(text + 14, 2);
+    int second = get_digits(text + 17, 2); /* 60 is the one after it */
+    if (offset_length == 0 || ms < 0 || hour > 23 || minute > 59 || second > 60 ||
+        !parse_date(text, &day)) {
         return ERR_INVALID;
     }
-    struct tm normal = given;
-    int64_t seconds = (int64_t)timegm(&normal);
-    int64_t unix_ms = seconds * 1000 + ms + leap_ms - offset_ms;
-    if (normal.tm_mon != given.tm_mon || normal.tm_mday != given.tm_mday || /* February 30 */
-        !clock_is_printable(unix_ms)) {
+    int64_t seconds = (int64_t)(hour * 60 + minute) * 60 + second;
+    int64_t unix_ms = day * DAY_MS + seconds * 1000 + ms - offset_ms;
+    if (!clock_is_printable(unix_ms)) {
         return ERR_INVALID;
     }
     *ret_unix_ms = unix_ms;

@@ -133,11 +133,10 @@ static uint32_t take_escape(const char **pos, const char *end, const char **ret_
 #define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /*
- * The first byte from `s` that is not an ASCII character standing for itself, or `end`; eight at a
- * time. In each step the bytes of `odd` that are not 0 begin with one that was looked for: a borrow
- * can only come from there.
+ * Eight at a time: in each step the bytes of `odd` that are not 0 begin with one that was looked
+ * for, as a borrow can only come from there.
  */
-static const char *skip_plain(const char *s, const char *end) {
+const char *json_scan_plain(const char *s, const char *end) {
     uint64_t word;
     for (; end - s >= (ptrdiff_t)sizeof(word); s += sizeof(word)) {
         uint64_t quote;
@@ -194,7 +193,7 @@ static bool take_string(struct json_scan *scan, struct json_scan_string *string)
     string->is_escaped = false;
     for (;;) {
         const char *run = scan->pos;
-        scan->pos = skip_plain(run, scan->end);
+        scan->pos = json_scan_plain(run, scan->end);
         string->points += (uint32_t)(scan->pos - run);
         if (scan->pos < scan->end && *scan->pos == '"') {
             break;

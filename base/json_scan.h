@@ -106,4 +106,7 @@ void json_scan_message(const struct json_scan_error *error, char out[JSON_SCAN_M
 /* Whether all of `text` is a number as JSON spells it. */
 bool json_scan_is_number(struct str text);
 
+/* The first byte from `s` that is no ASCII character standing for itself in a string, or `end`. */
+const char *json_scan_plain(const char *s, const char *end);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "decimal.h"
+#include "json_scan.h"
 #include "utf8.h"
 
 #include <assert.h>
@@ -10,13 +11,14 @@
 
 /* ---- strings ---- */
 
-/* What each byte needs inside a string: nothing (0), \uXXXX ('u'), a check for UTF-8 ('8'), or a
-   backslash and the letter given. */
-static const char ESCAPES[256] = {
-    [0x00 ... 0x07] = 'u', ['\b'] = 'b',  ['\t'] = 't',          ['\n'] = 'n',
-    [0x0b] = 'u',          ['\f'] = 'f',  ['\r'] = 'r',          [0x0e ... 0x1f] = 'u',
-    ['"'] = '"',           ['\\'] = '\\', [0x80 ... 0xff] = '8',
-};
+/* What a byte below 0x20, a quote or a backslash becomes behind a backslash: 'u' is \uXXXX. */
+static char escape_of(unsigned char byte) {
+    static const char ESCAPES[0x20] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
+    };
+    char escape = byte < sizeof(ESCAPES) ? ESCAPES[byte] : (char)byte;
+    return escape == '\0' ? 'u' : escape;
+}
 
 static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
 
@@ -26,8 +28,8 @@ static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
 static size_t append_escaped(struct buf *out, const char *bytes, size_t length) {
     static const char HEX[] = "0123456789abcdef";
     unsigned char byte = (unsigned char)bytes[0];
-    char escape = ESCAPES[byte];
-    if (escape == '8') {
+    char escape = escape_of(byte);
+    if (byte >= 0x80) {
         size_t sequence = utf8_sequence(bytes, length);
         buf_append(out, sequence > 0 ? bytes : REPLACEMENT,
                    sequence > 0 ? sequence : sizeof(REPLACEMENT) - 1);
@@ -44,17 +46,15 @@ static size_t append_escaped(struct buf *out, const char *bytes, size_t length) 
 }
 
 void json_write_quoted(struct buf *out, const char *bytes, size_t length) {
-    size_t done = 0;
+    const char *end = bytes + length;
+    (void)buf_reserve(out, length + 2); /* mostly all of it */
     buf_append_char(out, '"');
-    while (done < length) {
-        size_t plain = done;
-        while (plain < length && ESCAPES[(unsigned char)bytes[plain]] == 0) {
-            plain++;
-        }
-        buf_append(out, bytes + done, plain - done);
-        done = plain;
-        if (done < length) {
-            done += append_escaped(out, bytes + done, length - done);
+    while (bytes < end) {
+        const char *plain = bytes;
+        bytes = json_scan_plain(bytes, end);
+        buf_append(out, plain, (size_t)(bytes - plain));
+        if (bytes < end) {
+            bytes += append_escaped(out, bytes, (size_t)(end - bytes));
         }
     }
     buf_append_char(out, '"');

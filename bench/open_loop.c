@@ -148,7 +148,7 @@ static void close_connection(struct connection *connection, const char *error, b
     }
 }
 
-/* On loopback, with a backlog above CONNECTIONS_MAX, it is made or refused at once. -1: refused. */
+/* Loopback: a connection is made, or refused, at once. -1: refused. */
 static int open_socket(void) {
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == -1) {

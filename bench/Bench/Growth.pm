@@ -13,7 +13,6 @@ use Time::HiRes qw(clock_gettime sleep time CLOCK_BOOTTIME);
 
 use constant {
     SECONDS => 30, ROUNDS => 3,
-    WARM_SECONDS => 2,
     READY_POLL_S => 0.01, READY_MAX_S => 60, DECIDED_MAX_S => 1800,
     PRODUCTS => 5, # those with 2,000,000,000 pieces in mock/products.json
 };
@@ -31,12 +30,8 @@ sub measure {
             progress(sprintf '%d orders stored after %.0f s', $size, time - $begin_s);
             $stored = $size;
         }
-        my $seconds = $with->{seconds} // SECONDS;
-        for my $each ($stack, $empty) {
-            Bench::Orders::burst($each, $each->gateway, $connections, $seconds < WARM_SECONDS ? $seconds : WARM_SECONDS);
-        }
         my ($full, $none, $ratio) = Bench::Orders::in_turn($stack, $empty, sub { $_[0]->gateway }, $connections,
-            $seconds, $with->{rounds} // ROUNDS);
+            $with->{seconds} // SECONDS, $with->{rounds} // ROUNDS);
         delete $_->{backlog} for $full, $none;
         push @sizes, { stored => $size, %$full, empty => $none, ratio => $ratio,
             restart => restart($stack, $with->{waiting}) };
@@ -76,18 +71,17 @@ sub fill {
         order => "$orders->[0]; INSERT INTO orders (id, product_id, quantity, unit_price_cents, total_price_cents, status,"
             . ' created_at, updated_at, request_id, traceparent)'
             . " SELECT i, $product, 1, 650, 650, 'done', $at, $at + interval '20 ms', $request,"
-            . " '00-' || md5(i::text) || '-' || left(md5((-i)::text), 16) || '-01' FROM generate_series($first, $last) AS i; "
-            . "$orders->[1]; SELECT setval('order_numbers', $last); UPDATE order_mark SET low_id = $last",
+            . " '00-' || md5(i::text) || '-' || left(md5((-i)::text), 16) || '-01' FROM generate_series($first, $last) AS i;"
+            . " $orders->[1]; SELECT setval('order_numbers', $last); UPDATE order_mark SET low_id = $last",
         product => "$ledger->[0]; INSERT INTO stock_ledger (order_id, product_id, quantity, status, decided_at, request_id,"
             . " order_created_at) SELECT i, $product, 1, 'done', $at + interval '10 ms', $request, $at"
-            . " FROM generate_series($first, $last) AS i; $ledger->[1]; "
-            . 'UPDATE products AS p SET qty = p.qty - t.n, version = p.version + 1 FROM (SELECT product_id, count(*) AS n'
+            . " FROM generate_series($first, $last) AS i; $ledger->[1];"
+            . ' UPDATE products AS p SET qty = p.qty - t.n, version = p.version + 1 FROM (SELECT product_id, count(*) AS n'
             . " FROM stock_ledger WHERE order_id BETWEEN $first AND $last GROUP BY product_id) AS t WHERE p.id = t.product_id",
     });
     _both($stack, { order => 'VACUUM ANALYZE orders', product => 'VACUUM ANALYZE stock_ledger' });
     _both($stack, { order => 'CHECKPOINT', product => 'CHECKPOINT' });
     $stack->must('redis', $_, 'flushall') for qw(order product);
-    system 'sync'; # what was written for this is not written while orders are measured
     _up($stack);
     return;
 }
@@ -106,8 +100,7 @@ sub _indexes {
     return [join('; ', @drop), join('; ', @create)];
 }
 
-# _both(STACK, { SIDE => SQL }): statements with "; " between them, on both sides at the same time, as the databases'
-# administrator
+# _both(STACK, { SIDE => SQL }): at the same time, as the database's administrator where it may be needed
 sub _both {
     my ($stack, $sql) = @_;
     my @pids;
@@ -119,7 +112,7 @@ sub _both {
         if ($pid == 0) {
             %ENV = (%ENV, %client);
             open STDOUT, '>', '/dev/null';
-            exec 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', map({ ('-c', $_) } split /; /, $sql->{$side}) or POSIX::_exit(127);
+            exec 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-c', $sql->{$side} or POSIX::_exit(127);
         }
         push @pids, [$pid, $side];
     }

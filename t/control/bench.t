@@ -105,33 +105,6 @@ for my $case ([503, $order, qr/^status 503 instead of 201$/], [201, '{"data":{}}
     is($bad->{errors}, 20, "every answer $status $body is an error");
     like($bad->{first_error}, $message, 'which is named');
 }
-# An nginx that stands still for 1.5 s, at 1,000 a second: more are due than there may be connections (512), and wait in the
-# load generator, which counts.
-{
-    require Bench::Floor;
-    require Bench::Stack;
-    my ($home, $paused) = (scratch());
-    my $stack = Bench::Stack->new(dir => $ROOT, home => $home, offset => free_offset(4052, 4053));
-    Bench::Floor::with_nginx($stack, sub {
-        my ($url, $pid) = @_;
-        my @pids = @{ Bench::Util::trees({ nginx => $pid })->{nginx} };
-        cmp_ok(scalar @pids, '>', 1, 'nginx has workers');
-        my $pauser = fork // die "fork: $!";
-        if ($pauser == 0) {
-            sleep 0.25;
-            kill 'STOP', @pids;
-            sleep 1.5;
-            kill 'CONT', @pids;
-            exec 'true';
-        }
-        $paused = decode_json(run("$build/bench/open_loop", '-r', 1000, '-d', 2, $url)->{out});
-        waitpid $pauser, 0;
-    });
-    is("$paused->{answers} $paused->{errors}", '2000 0', 'all of them are answered') or diag $paused->{first_error};
-    cmp_ok($paused->{p50_ms}, '>', 150, 'half of them late, counted from when they were due');
-    cmp_ok($paused->{late_p99_ms}, '>', 100, 'the load generator says that it sent late');
-}
-
 my $refused = run("$build/bench/open_loop", '-r', 20, '-d', 1, 'http://127.0.0.1:9/orders');
 is(decode_json($refused->{out})->{errors}, 20, 'refused connections are errors');
 for my $arguments (['http://127.0.0.1:9/orders'], ['-r', 0, 'http://127.0.0.1:9/'], ['-r', 1, 'localhost'], ['-r', 1]) {

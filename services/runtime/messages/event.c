@@ -5,7 +5,6 @@
 #include "base/json_scan.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -17,11 +16,8 @@ enum {
 /* ---- out ---- */
 
 void event_begin(struct json_writer *writer, struct buf *out, const struct event_head *head) {
-    char schema[64];
+    static const struct str SCHEMAS = STR("\"/asyncapi.json#/components/schemas/");
     assert(strlen(head->id) <= EVENT_ID_BYTES_MAX);
-    int length =
-        snprintf(schema, sizeof(schema), "/asyncapi.json#/components/schemas/%s", head->type);
-    assert(length > 0 && (size_t)length < sizeof(schema));
     json_write_init(writer, out);
     json_write_begin_object(writer, NULL);
     json_write_str(writer, "specversion", "1.0");
@@ -33,7 +29,9 @@ void event_begin(struct json_writer *writer, struct buf *out, const struct event
     }
     json_write_time(writer, "time", head->time_ms);
     json_write_str(writer, "datacontenttype", "application/json");
-    json_write_string(writer, "dataschema", schema, (size_t)length);
+    json_write_raw(writer, "dataschema", SCHEMAS.data, SCHEMAS.len);
+    buf_append_str(out, head->type);
+    buf_append_char(out, '"');
     if (head->trace.parent[0] != '\0') {
         json_write_str(writer, "traceparent", head->trace.parent);
     }
@@ -130,23 +128,23 @@ enum attribute {
 };
 
 static const struct {
-    const char *name;
+    struct str name;
     const char *missing;   /* NULL: it may be */
     const char *no_string; /* a string without U+0000, that is */
 } ATTRIBUTES[ATTRIBUTE_COUNT] = {
-    [SPECVERSION] = { "specversion", "specversion is missing", "specversion is not \"1.0\"" },
-    [ID] = { "id", "id is missing", "id is not a string" },
-    [SOURCE] = { "source", "source is missing", "source is not a string" },
-    [TYPE] = { "type", "type is missing", "type is not a string" },
-    [TRACEPARENT] = { "traceparent", NULL, "traceparent is not a string" },
-    [TRACESTATE] = { "tracestate", NULL, "tracestate is not a string" },
-    [REQUESTID] = { "requestid", NULL, "requestid is not a string" },
-    [DATA] = { "data", "data is missing", NULL },
+    [SPECVERSION] = { STR("specversion"), "specversion is missing", "specversion is not \"1.0\"" },
+    [ID] = { STR("id"), "id is missing", "id is not a string" },
+    [SOURCE] = { STR("source"), "source is missing", "source is not a string" },
+    [TYPE] = { STR("type"), "type is missing", "type is not a string" },
+    [TRACEPARENT] = { STR("traceparent"), NULL, "traceparent is not a string" },
+    [TRACESTATE] = { STR("tracestate"), NULL, "tracestate is not a string" },
+    [REQUESTID] = { STR("requestid"), NULL, "requestid is not a string" },
+    [DATA] = { STR("data"), "data is missing", NULL },
 };
 
 static enum attribute find_attribute(struct str name) {
     enum attribute at = 0;
-    while (at < ATTRIBUTE_COUNT && !str_equal(name, str_of(ATTRIBUTES[at].name))) {
+    while (at < ATTRIBUTE_COUNT && !str_equal(name, ATTRIBUTES[at].name)) {
         at++;
     }
     return at;
