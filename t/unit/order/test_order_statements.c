@@ -273,10 +273,18 @@ START_TEST(replicas_share_the_keys_that_have_ended) {
 }
 END_TEST
 
-/* At twice the rate of 10,000 orders a second, which is what a stack takes. */
-START_TEST(expired_keys_go_faster_than_they_are_made) {
-    enum { FIRST_ROUND_MS = 1000, MS_MAX = 5000 };
+/* Each DELETE notes how many keys it has deleted. */
+#define NOTE_CHUNKS                                                                                \
+    "CREATE TABLE chunks (keys bigint); CREATE FUNCTION note_chunk() RETURNS trigger"              \
+    " LANGUAGE plpgsql AS $$ BEGIN INSERT INTO chunks SELECT count(*) FROM gone; RETURN NULL;"     \
+    " END $$; CREATE TRIGGER note_chunk AFTER DELETE ON idempotency_keys"                          \
+    " REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note_chunk()"
+
+/* 1,000 at a time: how soon after one another is in test_key_expiry.c. */
+START_TEST(expired_keys_go_in_full_chunks) {
+    enum { MS_MAX = 60000 };
     PGconn *other = database_other();
+    database_execute(NOTE_CHUNKS);
     database_execute(KEYS(100000, "24 hours"));
     database_execute(KEYS(500, "23 hours 59 minutes"));
     database_ask(other, "BEGIN; SELECT FROM idempotency_keys WHERE order_id = 7 FOR UPDATE");
@@ -288,14 +296,61 @@ START_TEST(expired_keys_go_faster_than_they_are_made) {
         while (clock_monotonic_ms() < pause_ms) {
             loop_tick(loop, 1);
         }
-        ck_assert_uint_lt(clock_monotonic_ms() - begin_ms, FIRST_ROUND_MS + MS_MAX);
+        ck_assert_uint_lt(clock_monotonic_ms() - begin_ms, MS_MAX);
     }
+    ck_assert_str_eq(database_ask(other, "SELECT count(*) FROM chunks WHERE keys = 1000"), "99 / ");
+    ck_assert_str_eq(database_ask(other, "SELECT keys FROM chunks WHERE keys NOT IN (0, 1000)"),
+                     "999 / ");
     database_ask(other, "COMMIT"); /* what was locked goes a round later */
     WAIT_FOR(strcmp(database_ask(other, COUNT_KEYS), "500 / ") == 0);
     key_expiry_stop();
     WAIT_FOR(key_expiry_is_idle());
     key_expiry_close();
     PQfinish(other);
+}
+END_TEST
+
+/* While this waits for somebody who writes, it waits before it builds, and keeps others out. */
+START_TEST(keys_are_read_while_their_index_is_built) {
+    const struct pg_migration before[] = {
+        ORDER_MIGRATIONS[0], ORDER_MIGRATIONS[1], ORDER_MIGRATIONS[2], ORDER_MIGRATIONS[3], { 0 }
+    };
+    database_open(NULL, NULL, before);
+    PGconn *writer = database_other(), *builder = database_other(), *reader = database_other();
+    database_ask(writer, "BEGIN; LOCK idempotency_keys IN ROW EXCLUSIVE MODE");
+    ck_assert_int_eq(PQsendQuery(builder, ORDER_MIGRATIONS[4].sql), 1);
+    WAIT_FOR(strcmp(database_ask(reader, "SELECT count(*) FROM pg_locks WHERE NOT granted"),
+                    "1 / ") == 0);
+    database_ask(reader, "SET lock_timeout = '1 s'");
+    ck_assert_str_eq(database_ask(reader, COUNT_KEYS), "0 / ");
+    database_ask(writer, "COMMIT");
+    for (PGresult *result; (result = PQgetResult(builder)) != NULL; PQclear(result)) {
+        ck_assert_int_eq(PQresultStatus(result), PGRES_COMMAND_OK);
+    }
+    PQfinish(writer);
+    PQfinish(builder);
+    PQfinish(reader);
+    database_close();
+}
+END_TEST
+
+#define KEY_INDEXES                                                                                \
+    "SELECT indexname FROM pg_indexes WHERE tablename = 'idempotency_keys' ORDER BY 1"
+
+START_TEST(the_index_of_keys_may_be_there_before_the_migration) {
+    const struct pg_migration before[] = {
+        ORDER_MIGRATIONS[0], ORDER_MIGRATIONS[1], ORDER_MIGRATIONS[2], ORDER_MIGRATIONS[3], { 0 }
+    };
+    database_open(NULL, NULL, before);
+    database_close();
+    PGconn *other = database_other();
+    database_ask(other, "CREATE INDEX CONCURRENTLY IF NOT EXISTS idempotency_keys_by_age"
+                        " ON idempotency_keys (created_at)");
+    database_connect(ORDER_STATEMENTS, OUTBOX_STATEMENTS, ORDER_MIGRATIONS, NULL);
+    ck_assert_str_eq(database_ask(other, KEY_INDEXES),
+                     "idempotency_keys_by_age / idempotency_keys_pkey / ");
+    PQfinish(other);
+    database_close();
 }
 END_TEST
 
@@ -516,12 +571,14 @@ int main(void) {
     Suite *suite = suite_create("order_statements");
     TCase *alone = tcase_create("prepare"), *together = tcase_create("run");
     tcase_set_timeout(alone, 60);
-    tcase_set_timeout(together, 60);
+    tcase_set_timeout(together, 120);
     tcase_add_checked_fixture(together, setup, database_close);
     tcase_add_loop_test(alone, each_statement_can_be_prepared, 0,
                         database_statement_count(ORDER_STATEMENTS) +
                             database_statement_count(OUTBOX_STATEMENTS));
     tcase_add_test(alone, a_database_of_the_version_before_is_taken_over);
+    tcase_add_test(alone, keys_are_read_while_their_index_is_built);
+    tcase_add_test(alone, the_index_of_keys_may_be_there_before_the_migration);
     tcase_add_test(together, an_order_row_has_the_columns_that_are_counted);
     tcase_add_test(together, orders_are_stored_with_ids_in_their_order);
     tcase_add_test(together, a_look_is_safe_when_no_older_transaction_is_under_way);
@@ -530,7 +587,7 @@ int main(void) {
     tcase_add_test(together, keys_end_after_24_hours);
     tcase_add_test(together, a_key_of_exactly_24_hours_has_not_ended);
     tcase_add_test(together, replicas_share_the_keys_that_have_ended);
-    tcase_add_test(together, expired_keys_go_faster_than_they_are_made);
+    tcase_add_test(together, expired_keys_go_in_full_chunks);
     tcase_add_test(together, an_outcome_of_another_order_with_this_id_moves_nothing);
     tcase_add_test(together, the_status_moves_forward_once);
     tcase_add_test(together, an_order_that_ends_stays_in_its_page);
