@@ -9,8 +9,9 @@
  * an expired key over waits for one chunk at most.
  *
  * A chunk begins where the one before ended, since what was deleted stays in the index until it is
- * vacuumed; after a round that found nothing, at the very first, for what was passed over, or came
- * from a clock that was a day behind. Loop thread only.
+ * vacuumed. After a round that found nothing, and every ROUNDS_FROM_START rounds, since at a steady
+ * rate each finds something, it is at the very first, for what was passed over, or came from a
+ * clock that was a day behind. Loop thread only.
  */
 #include "parts.h"
 #include "statements.h"
@@ -24,6 +25,7 @@ enum {
     ROUND_INTERVAL_MS = 1000,
     CHUNK_KEYS = 1000,
     PAUSE_FACTOR = 3,
+    ROUNDS_FROM_START = 600,
 };
 
 static struct {
@@ -33,6 +35,7 @@ static struct {
     int64_t from_ms;   /* what is older has been looked at */
     uint64_t begin_ms; /* of this chunk */
     int64_t deleted;   /* in this round */
+    int rounds;        /* since from_ms was 0 */
 } expiry;
 
 static void chunk_deleted(void *ctx, enum err err, const struct pg_rows *rows);
@@ -46,8 +49,11 @@ static void wake_in(uint64_t ms) {
 static void end_round(uint64_t pause_ms) {
     if (expiry.deleted > 0) {
         log_info("idempotency keys expired", LOG_INT("keys", expiry.deleted));
-    } else {
+    }
+    expiry.rounds++;
+    if (expiry.deleted == 0 || expiry.rounds == ROUNDS_FROM_START) {
         expiry.from_ms = 0;
+        expiry.rounds = 0;
     }
     expiry.deleted = 0;
     wake_in(pause_ms > ROUND_INTERVAL_MS ? pause_ms : ROUND_INTERVAL_MS);
@@ -59,7 +65,7 @@ static void end_round(uint64_t pause_ms) {
  */
 static void delete_chunk(void *ctx) {
     struct pg_call calls[] = {
-        { .statement = &SQL_OUTBOX_RELAX },
+        { .statement = &SQL_COMMIT_RELAX },
         { &SQL_KEY_EXPIRE, { pg_time(expiry.from_ms), pg_int8(CHUNK_KEYS) }, 2 },
     };
     (void)ctx;

@@ -91,7 +91,7 @@ const struct pg_statement SQL_OUTBOX_RELEASE = { "outbox_release",
     " WHEN 0 THEN available_at <= clock_timestamp() + interval '10 s'"
     " ELSE (extract(epoch FROM available_at) * 1000000)::bigint = held.claim END" };
 
-const struct pg_statement SQL_OUTBOX_RELAX = { "outbox_relax",
+const struct pg_statement SQL_COMMIT_RELAX = { "commit_relax",
     "SELECT set_config('synchronous_commit', 'off', true)" };
 
 const struct pg_statement SQL_OUTBOX_DELETE = { "outbox_delete",
@@ -100,7 +100,7 @@ const struct pg_statement SQL_OUTBOX_DELETE = { "outbox_delete",
 
 const struct pg_statement *const OUTBOX_STATEMENTS[] = {
     &SQL_OUTBOX_INSERT,  &SQL_OUTBOX_INSERT_MISSING, &SQL_OUTBOX_CLAIM,  &SQL_OUTBOX_READ,
-    &SQL_OUTBOX_RELEASE, &SQL_OUTBOX_RELAX,          &SQL_OUTBOX_DELETE, NULL,
+    &SQL_OUTBOX_RELEASE, &SQL_COMMIT_RELAX,          &SQL_OUTBOX_DELETE, NULL,
 };
 
 /* ---- open and close ---- */
@@ -322,7 +322,7 @@ static void batch_settled(void *ctx, enum err err, const struct pg_rows *rows) {
 static void run_deletion(void *ctx, struct batch *batch) {
     struct outbox *outbox = ctx;
     struct pg_call calls[2] = {
-        { .statement = &SQL_OUTBOX_RELAX },
+        { .statement = &SQL_COMMIT_RELAX },
         pg_rows_ids_call(&batch->arena, &SQL_OUTBOX_DELETE, batch->items, batch->count),
     };
     pg_run(outbox->pg, calls, 2, batch_settled, batch);

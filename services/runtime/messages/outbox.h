@@ -45,7 +45,7 @@
 /* Its statements, for pg_options.statements; NULL ends the list. By name for tests. */
 extern const struct pg_statement *const OUTBOX_STATEMENTS[];
 extern const struct pg_statement SQL_OUTBOX_INSERT, SQL_OUTBOX_INSERT_MISSING, SQL_OUTBOX_CLAIM,
-    SQL_OUTBOX_READ, SQL_OUTBOX_RELEASE, SQL_OUTBOX_RELAX, SQL_OUTBOX_DELETE;
+    SQL_OUTBOX_READ, SQL_OUTBOX_RELEASE, SQL_COMMIT_RELAX, SQL_OUTBOX_DELETE;
 
 struct outbox_options {
     const char *source; /* of the events; for rows of versions before, which have only the data */

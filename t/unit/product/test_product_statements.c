@@ -185,7 +185,7 @@ START_TEST(events_are_claimed_and_deleted) {
     claim.params[0] = pg_int8(10);
     ck_assert_ptr_nonnull(strstr(database_rows(&claim, "itttttt"), "3 z z z z b=2 z / "));
     ck_assert_str_eq(database_rows(&claim, "i"), "");
-    struct pg_call relax = { .statement = &SQL_OUTBOX_RELAX };
+    struct pg_call relax = { .statement = &SQL_COMMIT_RELAX };
     ck_assert_str_eq(database_rows(&relax, "t"), "off / ");
     struct pg_call delete = { .statement = &SQL_OUTBOX_DELETE, .param_count = 1 };
     delete.params[0] = numbers_of(1, 2, 3);

@@ -91,7 +91,7 @@ static void expect_sent(size_t message, const char *event_id) {
 
 static void expect_deleted(const int64_t *ids, size_t count) {
     loop_tick(loop, 0);
-    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_RELAX);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &SQL_COMMIT_RELAX);
     ck_assert_uint_eq(request->count, 2);
     ck_assert_ptr_eq(request->calls[1].statement, &SQL_OUTBOX_DELETE);
     ck_assert_uint_eq(fake_param_count(&request->calls[1], 0), count);
@@ -539,7 +539,7 @@ START_TEST(what_a_connection_took_with_it_is_released) {
     confirm(7, false);
     confirm(101, false);
     loop_tick(loop, 0);
-    fake_pg_expect(FAKE_PG_RUN, &SQL_OUTBOX_RELAX);
+    fake_pg_expect(FAKE_PG_RUN, &SQL_COMMIT_RELAX);
     fake_pg_answer(NULL, NULL, NULL);
     expect_released(RELEASED, CLAIMS, 2);
 }
