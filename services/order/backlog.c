@@ -7,8 +7,9 @@
  * A gap in the sequence is gone with the next newer outcome; old orders that are told again move
  * nothing.
  *
- * What it is worth in time follows from how fast the outcomes' ids move on, which is learned only
- * while there is a backlog: else it says how fast orders come. The delay grows with the square of
+ * What it is worth in time follows from how fast the outcomes' ids move on. Without a backlog that
+ * says how fast orders come, and so only that at least so much can be fulfilled: a higher speed is
+ * learned then, a lower one only while there is a backlog. The delay grows with the square of
  * what the backlog is worth beyond BACKLOG_WORTH_US: gently where a few clients are enough to keep
  * the system busy, and enough to hold back thousands of them. It is counted from each order's own
  * request, so it bounds what one client waits, however many there are.
@@ -17,7 +18,8 @@
  * nothing, orders are accepted without delay, until ORDERS_WAITING_MAX of them wait. How many that
  * are is known roughly: telling.c counts them on its rounds, and in between this process knows of
  * those that it stores and finishes itself. What other replicas store and finish meanwhile comes in
- * with the next round; and so does what the requests under way, at most REQUESTS_MAX, store beyond.
+ * with the next round, of which there is one a second while the limit is reached; and so does what
+ * the requests under way, at most REQUESTS_MAX, store beyond.
  */
 #include "backlog.h"
 
@@ -35,12 +37,12 @@ static struct {
     int64_t stored_id;   /* the newest that this process has stored */
     int64_t finished_id; /* the newest whose outcome it has heard */
     uint64_t moved_ms;   /* when that was */
-    int64_t ids_per_s;   /* how fast it moves while there is a backlog; 0: not known */
+    int64_t ids_per_s;   /* how fast it can move; 0: not known */
     /* the window under way */
     uint64_t window_ms;
     int64_t window_id;
     bool window_is_busy;
-    int64_t waiting; /* orders, by the last count */
+    int64_t waiting; /* orders: the last complete count, and what came and went since */
     /* the count under way, or the last */
     int64_t counted;
     int64_t counted_to_id, count_up_to_id;
@@ -141,6 +143,14 @@ void backlog_finished(const struct pg_rows *rows) {
     } else if (now_ms - backlog.window_ms >= WINDOW_MS) {
         close_window(now_ms);
     }
+}
+
+int64_t backlog_newest_id(void) {
+    return backlog.stored_id > backlog.finished_id ? backlog.stored_id : backlog.finished_id;
+}
+
+void backlog_restart(void) {
+    backlog.stored_id = backlog.finished_id = 0;
 }
 
 uint64_t backlog_hold_us(void) {

@@ -42,6 +42,12 @@ void backlog_stored(int64_t id);
 /* The orders with the ids in column 0 have their outcome. */
 void backlog_finished(const struct pg_rows *rows);
 
+/* The newest id that this process has stored or heard of; 0: none. */
+int64_t backlog_newest_id(void);
+
+/* Ids begin again at an earlier one (a restore): how far acceptance is ahead is measured anew. */
+void backlog_restart(void);
+
 /* For how long, counted from its request, an order is to be held back now; 0: it may go. */
 uint64_t backlog_hold_us(void);
 

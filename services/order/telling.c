@@ -13,7 +13,8 @@
  * for the ids that it came to. How long it has waited is known from the ids that had been drawn
  * at earlier looks, by this process's own monotonic clock: no wall clock of anybody can step. The
  * rows of those that are due are read; the others, stretch by stretch, are only counted, for
- * backlog.c: in the first round and without a broker, when nobody can be told, all of them.
+ * backlog.c: in the first round and without a broker, when nobody can be told, all of them. While
+ * as many wait as may, a round follows each FULL_PAUSE_MS: another replica may hear the outcomes.
  *
  * The mark (order_mark) says up to where no order waits and none will ever come, so that a start
  * with many stored orders looks at few. An id is drawn in the transaction that stores the order,
@@ -42,6 +43,7 @@ enum {
     INFLIGHT_MAX = 4000, /* events with the broker; the page after that waits */
     LOOKS_MAX = 256,
     AGAIN_PAUSE_MS = 200, /* between two attempts to tell what was refused */
+    FULL_PAUSE_MS = 1000, /* before a round while ORDERS_WAITING_MAX wait */
     ARENA_BYTES_MAX = 4 * 1024 * 1024,
 };
 
@@ -59,10 +61,12 @@ static struct {
     bool busy;           /* a round, or a range, is under way */
     bool waits_for_room; /* its next page, for confirms */
     bool stopped;
+    bool recounts;                /* the timer has been set to count soon */
     int64_t again_from, again_to; /* to be told again; from 0: nothing */
     int64_t first_own_id;         /* the first that this process has stored; 0: none yet */
     struct look looks[LOOKS_MAX]; /* oldest first */
     size_t look_count;
+    int64_t known_id;                /* was known when this look began */
     int64_t checked_id, checked_xid; /* ids drawn, and the transaction, of an earlier look */
     /* of what is under way */
     bool is_round;
@@ -158,6 +162,11 @@ void telling_tell(const struct teller_event *events, size_t count) {
         tell(&events[i]);
     }
     teller_flush(&telling.teller);
+    if (backlog_is_full() && !telling.recounts &&
+        order_config.reconcile_interval_ms > FULL_PAUSE_MS) {
+        telling.recounts = true;
+        wake_in(FULL_PAUSE_MS);
+    }
 }
 
 /* ---- looks: how long an order has waited ---- */
@@ -208,7 +217,7 @@ static bool is_due(int64_t id) {
 
 /* All behind at_id up to here are due, or none is: between two such ids nothing changes. */
 static int64_t stretch_end(void) {
-    int64_t ends[3] = { telling.told_from_id - 1, telling.told_to_id }, end_id = telling.up_to_id;
+    int64_t ends[2] = { telling.told_from_id - 1, telling.told_to_id }, end_id = telling.up_to_id;
     uint64_t looks_ms[3] = { telling.now_ms, telling.all_told_ms, telling.told_ms };
     uint64_t threshold_ms = (uint64_t)order_config.reconcile_after_ms;
     if (!telling.is_round || telling.counts_only) {
@@ -254,7 +263,9 @@ static void end(bool complete) {
     telling.busy = telling.waits_for_room = false;
     arena_reset(&telling.arena);
     bool is_soon = telling.look_count == 0 || (telling.again_from != 0 && can_tell());
-    wake_in(is_soon ? AGAIN_PAUSE_MS : (uint64_t)order_config.reconcile_interval_ms);
+    uint64_t pause_ms = (uint64_t)order_config.reconcile_interval_ms;
+    telling.recounts = backlog_is_full() && pause_ms > FULL_PAUSE_MS;
+    wake_in(is_soon ? AGAIN_PAUSE_MS : telling.recounts ? FULL_PAUSE_MS : pause_ms);
 }
 
 static void begin(bool is_round) {
@@ -294,6 +305,7 @@ static void on_timer(void *ctx) {
         end(false);
         return;
     }
+    telling.known_id = backlog_newest_id();
     pg_run(backends.pg, calls, 3, looked, NULL);
 }
 
@@ -326,6 +338,9 @@ static void looked(void *ctx, enum err err, const struct pg_rows *rows) {
     }
     if (is_first) {
         begin_with_all(drawn_id);
+    }
+    if (drawn_id < telling.known_id) {
+        backlog_restart();
     }
     telling.counts_only = is_first || !can_tell();
     backlog_count_begin(drawn_id);

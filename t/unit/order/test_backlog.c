@@ -109,7 +109,6 @@ START_TEST(the_delay_grows_with_the_backlog_and_ends_with_it) {
     finished = stored; /* not heard of: only the delay is looked at */
     int64_t worth_nothing = (int64_t)SPEED * (BACKLOG_WORTH_US / 1000) / (int64_t)(window_ms + 2);
     hear_of(stored - worth_nothing);
-    (void)backlog_hold_us();
     ck_assert_uint_eq(backlog_hold_us(), 0);
     for (int i = 0; last_us < BACKLOG_HOLD_US_MAX; i++) {
         ck_assert_int_lt(i, 1000);
@@ -146,9 +145,15 @@ END_TEST
 
 /* A stop is not slowness: what was done in seconds without an outcome says nothing. */
 START_TEST(the_time_without_outcomes_does_not_count) {
-    enum { SPEED = 100000 };
-    work(SPEED);
-    leave(BACKLOG_ORDERS_MIN);
+    enum { SPEED = 100000, WORTH_MS = BACKLOG_WORTH_US / 1000 - 10 };
+    uint64_t begun_ms = clock_monotonic_ms();
+    store(SPEED + 1 + BACKLOG_ORDERS_MIN);
+    finish(1);
+    pass(WINDOW_MS);
+    finish(SPEED); /* the next window begins here */
+    int64_t window_ms = (int64_t)(clock_monotonic_ms() - begun_ms); /* at least */
+    store((int64_t)SPEED * WORTH_MS / (window_ms + 2) - BACKLOG_ORDERS_MIN);
+    ck_assert_uint_eq(backlog_hold_us(), 0);
     pass(BACKLOG_STILL_MS + 10);
     finish(1);
     store(1);
@@ -186,6 +191,27 @@ START_TEST(a_gap_in_the_ids_is_gone_with_the_next_outcome) {
     hear_of(stored + 1000000); /* another replica's */
     store(1);
     ck_assert_uint_eq(backlog_hold_us(), 0);
+}
+END_TEST
+
+/* A restore: ids begin again at an earlier one. How fast it is, is known as before. */
+START_TEST(it_is_measured_anew_from_earlier_ids) {
+    work(1);
+    leave(0);
+    ck_assert_int_eq(backlog_newest_id(), stored);
+    backlog_restart();
+    ck_assert_int_eq(backlog_newest_id(), 0);
+    stored = finished = 1000;
+    store(1);
+    ck_assert_int_eq(backlog_newest_id(), stored);
+    ck_assert_uint_eq(backlog_hold_us(), 0);
+    finish(1);
+    store(BACKLOG_ORDERS_MIN - 1);
+    ck_assert_uint_eq(backlog_hold_us(), 0);
+    store(1);
+    ck_assert_uint_eq(backlog_hold_us(), BACKLOG_HOLD_US_MAX);
+    hear_of(stored + 1); /* another replica's */
+    ck_assert_int_eq(backlog_newest_id(), stored + 1);
 }
 END_TEST
 
@@ -246,6 +272,7 @@ int main(void) {
     tcase_add_test(tcase, the_time_without_outcomes_does_not_count);
     tcase_add_test(tcase, it_learns_that_it_is_faster);
     tcase_add_test(tcase, a_gap_in_the_ids_is_gone_with_the_next_outcome);
+    tcase_add_test(tcase, it_is_measured_anew_from_earlier_ids);
     tcase_add_test(tcase, it_is_full_at_its_limit);
     tcase_add_test(tcase, it_is_never_below_0);
     tcase_add_test(tcase, a_count_that_is_given_up_changes_nothing);

