@@ -285,8 +285,8 @@ static void run(void) {
             look_for_old_ones(now);
             look_ns = now;
         }
-        if (next < requests_total && due_ns(next) > now && due_ns(next) - now < wait_ns) {
-            wait_ns = due_ns(next) - now;
+        if (next < requests_total && (due_ns(next) <= now || due_ns(next) - now < wait_ns)) {
+            wait_ns = due_ns(next) <= now ? 0 : due_ns(next) - now;
         }
         struct timespec wait = { .tv_nsec = (long)wait_ns };
         int count = epoll_pwait2(poll_fd, events, EVENTS_MAX, &wait, NULL);

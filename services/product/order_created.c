@@ -268,7 +268,7 @@ static bool tell(const struct decision *decision) {
     }
     if (events != NULL) {
         consumer_answer(decision->segment, events, decision->count);
-        stock_news_add(&decision->set);
+        stock_news_add(&decision->set, decision->segment);
     }
     return events != NULL;
 }

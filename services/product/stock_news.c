@@ -3,19 +3,25 @@
 
 #include "parts.h"
 
+enum {
+    ARENA_BYTES_MAX = 4 * 1024 * 1024,
+    STOCK_NEWS_HOLDS_MAX = 2 * CONSUMER_BATCHES_MAX, /* the queue's and its retry queue's */
+};
+
 static struct {
     struct loop_timer timer; /* the pause after a round */
     struct teller teller;
     struct arena arena; /* of a round's events */
     bool is_stopped;
+    /* of what has gathered */
+    struct consumer_hold holds[STOCK_NEWS_HOLDS_MAX];
+    size_t hold_count;
     size_t count;
     struct news {
         struct product product;
         struct trace_copy trace;
     } items[STOCK_NEWS_PRODUCTS_MAX];
 } news;
-
-enum { ARENA_BYTES_MAX = 4 * 1024 * 1024 };
 
 /* Without memory, or if the broker takes none of it: the next change of the product tells. */
 static void tell(void) {
@@ -32,9 +38,18 @@ static void tell(void) {
     news.count = 0;
 }
 
+/* Their deliveries may be acknowledged, as far as it is about news. */
+static void release(void) {
+    for (size_t i = 0; i < news.hold_count; i++) {
+        consumer_release(&news.holds[i]);
+    }
+    news.hold_count = 0;
+}
+
 static void begin_round(void) {
     if (news.count > 0 && broker_publish_state(backends.broker) == BROKER_UP) {
         tell();
+        release();
         if (!news.is_stopped) {
             loop_timer_start(backends.loop, &news.timer, STOCK_NEWS_PAUSE_MS);
         }
@@ -56,17 +71,33 @@ static struct news *find_or_add(int64_t product_id) {
     if (news.count == STOCK_NEWS_PRODUCTS_MAX) {
         begin_round();
     }
-    return news.count == STOCK_NEWS_PRODUCTS_MAX ? NULL : &news.items[news.count++];
+    if (news.count == STOCK_NEWS_PRODUCTS_MAX) {
+        return NULL;
+    }
+    news.items[news.count].product.version = 0;
+    return &news.items[news.count++];
 }
 
-void stock_news_add(const struct product_set *set) {
+/* Commits of two connections may be heard of in either order. */
+static void note(const struct changed_product *changed) {
+    struct news *item = find_or_add(changed->product.id);
+    if (item != NULL && changed->product.version >= item->product.version) {
+        item->product = changed->product;
+        trace_copy(&item->trace, changed->trace);
+    }
+}
+
+void stock_news_add(const struct product_set *set, struct consumer_segment *segment) {
+    size_t noted = 0;
     for (size_t i = 0; i < set->count; i++) {
-        const struct changed_product *changed = &set->items[i];
-        struct news *item = product_set_is_news(changed) ? find_or_add(changed->product.id) : NULL;
-        if (item != NULL) {
-            item->product = changed->product;
-            trace_copy(&item->trace, changed->trace);
+        if (product_set_is_news(&set->items[i])) {
+            note(&set->items[i]);
+            noted++;
         }
+    }
+    bool comes_again = broker_publish_state(backends.broker) != BROKER_UP; /* unanswered */
+    if (noted > 0 && !comes_again && news.hold_count < STOCK_NEWS_HOLDS_MAX) {
+        news.holds[news.hold_count++] = consumer_hold(segment);
     }
     if (news.is_stopped || !loop_timer_armed(&news.timer)) {
         begin_round();
@@ -98,15 +129,16 @@ enum err stock_news_open(void) {
     teller_init(&news.teller, backends.broker, &options);
     arena_init(&news.arena, ARENA_BYTES_MAX);
     loop_timer_init(&news.timer, on_pause, NULL);
-    news.count = 0;
+    news.count = news.hold_count = 0;
     news.is_stopped = false;
     return ERR_OK;
 }
 
-/* A drain: what the last transactions tell leaves at once. */
+/* A drain: what the last transactions tell leaves at once, if the broker takes it. */
 void stock_news_stop(void) {
     news.is_stopped = true;
     begin_round();
+    release();
 }
 
 void stock_news_close(void) {

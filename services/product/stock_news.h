@@ -1,21 +1,25 @@
 /*
- * product.updated of what orders have taken. Nobody waits for it, and the newest state is all that
- * anybody wants to know: the first one leaves at once, what follows gathers for
- * STOCK_NEWS_PAUSE_MS, and of each product its newest state is told. While the broker is away they
- * gather on. What is lost with this process was never promised: copies expire, and a repeated order
- * tells the state again. (What people change is told through the outbox.) Loop thread only.
+ * product.updated of what orders take: the newest state is all that anybody wants to know. The
+ * first one leaves at once, what follows gathers for STOCK_NEWS_PAUSE_MS, and of each product its
+ * newest state is told. The deliveries that led to news are acknowledged after they have left, so
+ * that they come again if this process dies before; the news never wait for a confirm, nor
+ * deliveries for a broker that takes no messages (consumer.h). While the broker is away news gather
+ * on. (What people change is told through the outbox.) Loop thread only.
  */
 #ifndef PRODUCT_STOCK_NEWS_H
 #define PRODUCT_STOCK_NEWS_H
 
 #include "product_set.h"
+#include "runtime/messages/consumer.h"
 
 enum {
-    STOCK_NEWS_PAUSE_MS = 100,    /* between two rounds */
+    STOCK_NEWS_PAUSE_MS = 50,     /* between two rounds */
     STOCK_NEWS_PRODUCTS_MAX = 256 /* that gather; more make the round end early */
 };
 
-/* After the commit: those that have changed or are told again. Copies. */
-void stock_news_add(const struct product_set *set);
+/*
+ * After the commit of `segment`, before its end: those that have changed or are told again. Copies.
+ */
+void stock_news_add(const struct product_set *set, struct consumer_segment *segment);
 
 #endif

@@ -130,6 +130,7 @@ static void begin(struct batcher *batcher) {
 
 static void flush(void *ctx) {
     struct batcher *batcher = ctx;
+    loop_timer_stop(batcher->loop, &batcher->later);
     while (can_begin(batcher)) {
         uint64_t ms = gather_ms(batcher);
         ms = ms > 0 ? ms : held_ms(batcher);

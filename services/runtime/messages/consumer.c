@@ -141,43 +141,6 @@ bool consumer_is_idle(const struct consumer *consumer) {
     return true;
 }
 
-/* ---- one event alone: parked, or set aside ---- */
-
-/*
- * What goes as a copy: an event of a delivery with others as a batch of one. .data NULL: the
- * delivery is the event; or there is no memory: its others are harmless when they come again.
- */
-static struct str event_alone(const struct consumer_origin *origin, struct buf *alone) {
-    struct str whole = { NULL, 0 };
-    if (origin->event.whole.data != origin->delivery->message.body) {
-        event_batch_add(alone, origin->event.whole);
-        event_batch_end(alone);
-        whole = (struct str){ alone->failed ? NULL : buf_bytes(alone), buf_length(alone) };
-    }
-    return whole;
-}
-
-static void park(struct consumer *consumer, const struct consumer_origin *origin, const char *why) {
-    struct buf alone = { 0 };
-    log_error("event parked in the dead-letter queue", LOG_STR("consumer", consumer->options.name),
-              LOG_STR("messageId", origin->event.id), LOG_TRACE(origin->event.trace),
-              LOG_STR("reason", why));
-    broker_park(consumer->broker, origin->delivery, event_alone(origin, &alone), why);
-    buf_free(&alone);
-}
-
-static void set_aside(struct consumer *consumer, const struct consumer_origin *origin,
-                      bool was_tried) {
-    unsigned attempts = origin->delivery->attempts + was_tried;
-    struct buf alone = { 0 };
-    log_info("event set aside", LOG_STR("consumer", consumer->options.name),
-             LOG_STR("messageId", origin->event.id), LOG_TRACE(origin->event.trace),
-             LOG_STR("reason", err_name(ERR_LOCKED)), LOG_INT("attempts", attempts));
-    broker_set_aside(consumer->broker, origin->delivery, event_alone(origin, &alone),
-                     err_name(ERR_LOCKED), attempts);
-    buf_free(&alone);
-}
-
 /* ---- rows that are known to be locked ---- */
 
 /* A queue's consumer and that of its retry queue share what they know. */
@@ -213,7 +176,8 @@ static void divert(struct consumer_segment *segment, uint64_t ms, bool was_tried
     for (size_t i = segment->first; i < segment->decoded_count; i++) {
         const struct locked_row *row = locked_rows_find(locked, row_of(segment, i));
         if (row != NULL && row->due_ms > ms) {
-            set_aside(segment->consumer, &segment->origins[i], was_tried);
+            consumer_alone_set_aside(segment->consumer->broker, segment->consumer->options.name,
+                                     &segment->origins[i], was_tried);
         } else {
             swap_items(segment, i, kept++);
         }
@@ -253,7 +217,7 @@ static enum err decode_event(struct consumer_segment *segment,
     if (err == ERR_OK) {
         segment->origins[segment->decoded_count++] = origin;
     } else if (err != ERR_NO_MEMORY) {
-        park(consumer, &origin, why);
+        consumer_alone_park(consumer->broker, consumer->options.name, &origin, why);
         err = ERR_OK;
     }
     return err;
@@ -274,7 +238,7 @@ static enum err decode_delivery(struct consumer_segment *segment) {
             delivery,
             { .id = delivery->message.message_id, .trace = delivery->message.trace, .whole = body }
         };
-        park(consumer, &all, why);
+        consumer_alone_park(consumer->broker, consumer->options.name, &all, why);
         count = batch->at_event = 0;
         err = ERR_OK;
     } else if (err == ERR_OK && count == 0) {
@@ -466,9 +430,9 @@ bool consumer_segment_is_full(const struct consumer_segment *segment) {
 }
 
 static void pass(struct consumer_segment *segment) {
-    if (!segment->has_passed && !consumer_segment_is_full(segment)) {
-        gather_after(&segment->consumer->gather, segment->count,
-                     clock_monotonic_us() - segment->began_us);
+    size_t load = consumer_segment_is_full(segment) ? 0 : segment->count;
+    if (!segment->has_passed) {
+        gather_after(&segment->consumer->gather, load, clock_monotonic_us() - segment->began_us);
     }
     segment->has_passed = true;
 }
@@ -500,7 +464,8 @@ static void narrow(struct consumer_segment *segment, enum err err) {
         run_segment(segment);
         return;
     }
-    park(segment->consumer, &segment->origins[segment->first], err_name(err));
+    consumer_alone_park(segment->consumer->broker, segment->consumer->options.name,
+                        &segment->origins[segment->first], err_name(err));
     segment->count = 1;
     advance(segment);
 }
@@ -686,6 +651,16 @@ static void on_sent(void *ctx, const struct teller_event *event, enum err err) {
     if (err == ERR_UNAVAILABLE) {
         on_told(ctx, event->id, false);
     }
+}
+
+struct consumer_hold consumer_hold(struct consumer_segment *segment) {
+    segment->batch->answers++;
+    segment->batch->answered_ms = loop_now_ms(segment->consumer->loop);
+    return (struct consumer_hold){ segment->consumer, segment->batch->id };
+}
+
+void consumer_release(const struct consumer_hold *hold) {
+    on_told(hold->consumer, hold->batch_id, true);
 }
 
 void consumer_answer(struct consumer_segment *segment, struct teller_event *events, size_t count) {

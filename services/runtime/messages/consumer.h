@@ -33,6 +33,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "consumer_alone.h"
 #include "event.h"
 #include "locked_rows.h"
 #include "runtime/broker/broker.h"
@@ -47,9 +48,9 @@
 
 enum {
     CONSUMER_SEGMENTS_MAX = 2, /* under way at once */
-    CONSUMER_BATCHES_MAX = 32, /* of deliveries, in hand */
+    CONSUMER_BATCHES_MAX = 64, /* of deliveries, in hand */
     /* Before the next batch is asked for; a full segment has a backlog behind it. flow/gather.h */
-    CONSUMER_GATHER_FROM = 16,
+    CONSUMER_GATHER_FROM = 8,
     CONSUMER_GATHER_MS = 20,
 };
 
@@ -66,10 +67,7 @@ struct consumer_segment {
     /* ---- the consumer's ---- */
     struct consumer_batch *batch; /* that they came with; NULL: idle */
     char *decoded;
-    struct consumer_origin {
-        const struct broker_delivery *delivery;
-        struct event event; /* in the decode arena */
-    } * origins;            /* of the decoded items, same order */
+    struct consumer_origin *origins; /* of the decoded items, same order */
     size_t decoded_count;
     size_t first; /* of this run, in `decoded` */
     size_t span;  /* at most so many in a run */
@@ -155,6 +153,17 @@ void consumer_segment_passed(struct consumer_segment *segment);
  * for it asks again. Copies; ids are not looked at.
  */
 void consumer_answer(struct consumer_segment *segment, struct teller_event *events, size_t count);
+/*
+ * Something else that the acknowledgement waits for, until consumer_release(), as if it were an
+ * answer. A batch that is acknowledged meanwhile is forgotten; so is the hold.
+ */
+struct consumer_hold {
+    struct consumer *consumer;
+    int64_t batch_id;
+};
+struct consumer_hold consumer_hold(struct consumer_segment *segment);
+void consumer_release(const struct consumer_hold *hold);
+
 void consumer_segment_done(struct consumer_segment *segment, enum err err);
 
 /* Drain: no new segment, no retry. What was not acknowledged comes again after the restart. */

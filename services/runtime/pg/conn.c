@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+/* The last connections of the pool are used at peaks only: a dead one is to be noticed before. */
+#define KEEPALIVE_IDLE_S "60"
+
 enum {
     MIGRATION_TIMEOUT_MS = 600000,
     MIGRATION_PAUSE_MS = 2000, /* and the backoff: others run at least as long as it held them up */
@@ -66,10 +69,17 @@ void pg_conn_start(struct pg_conn *conn) {
         loop_timer_start(pg->loop, &conn->timer, loop_backoff_next_ms(&conn->backoff));
         return;
     }
-    const char *const keywords[] = {
-        "host",    "hostaddr",        "port", "user", "password", "dbname", "application_name",
-        "options", "client_encoding", NULL
-    };
+    const char *const keywords[] = { "host",
+                                     "hostaddr",
+                                     "port",
+                                     "user",
+                                     "password",
+                                     "dbname",
+                                     "application_name",
+                                     "options",
+                                     "client_encoding",
+                                     "keepalives_idle",
+                                     NULL };
     const char *const values[] = { pg->options.host,
                                    conn->address,
                                    pg->port_text,
@@ -79,6 +89,7 @@ void pg_conn_start(struct pg_conn *conn) {
                                    pg->options.application_name,
                                    pg->server_options,
                                    "UTF8",
+                                   KEEPALIVE_IDLE_S,
                                    NULL };
     conn->state = PG_CONN_CONNECTING;
     conn->was_used = false;

@@ -88,6 +88,14 @@ static void confirm(void) {
     fake_broker_fates(true, teller_on_published);
 }
 
+/* Until so many batches are acknowledged, or the database is asked: news may leave first. */
+static void wait_for_acks(size_t count) {
+    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (fake_broker.acks[0] < count && fake_pg.waiting == 0 && clock_monotonic_ms() < end_ms) {
+        loop_tick(backends.loop, 1);
+    }
+}
+
 static const struct pg_call *call_of(const struct fake_pg_request *request,
                                      const struct pg_statement *statement) {
     for (size_t i = 0; i < request->count; i++) {
@@ -390,6 +398,7 @@ START_TEST(batches_overlap) {
     fake_pg_answer(NULL, NULL, NULL);
     fake_cache_run();
     confirm();
+    wait_for_acks(2);
     ck_assert_uint_eq(fake_broker.acks[0], 2);
     ck_assert_uint_eq(fake_broker_count("\"status\":\"done\""), count + 1);
 }
@@ -415,6 +424,7 @@ START_TEST(the_one_order_that_the_database_refuses_is_parked) {
         }
         fake_cache_run();
         confirm();
+        wait_for_acks(1);
     }
     ck_assert_uint_eq(fake_broker.parked_count, 1);
     ck_assert_ptr_eq(fake_broker.parked[0].delivery, &deliveries[_i]);

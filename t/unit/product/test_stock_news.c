@@ -14,13 +14,37 @@
 
 static struct changed_product items[STOCK_NEWS_PRODUCTS_MAX + 1];
 
+/* A consumer whose segment is left to the test, and acknowledged when nothing holds it. */
+static struct consumer consumer;
+static struct consumer_segment *segment;
+static struct broker_delivery delivery;
+
+static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
+                       const char **ret_why) {
+    (void)ctx, (void)arena, (void)event, (void)item, (void)ret_why;
+    return ERR_OK;
+}
+
+static void run(void *ctx, struct consumer_segment *next) {
+    (void)ctx;
+    segment = next;
+}
+
 static void setup(void) {
+    static const struct consumer_options OPTIONS = { .item_bytes = 1,
+                                                     .decode = decode,
+                                                     .run = run };
     fake_backends_open();
+    fake_backends_consume(&consumer, &OPTIONS, 0, 1);
+    delivery = fake_delivery("id", "{}");
+    consumer_on_deliveries(&consumer, fake_batch(0, &delivery, 1), 1);
+    ck_assert_ptr_nonnull(segment);
     ck_assert_int_eq(stock_news_open(), ERR_OK);
 }
 
 static void teardown(void) {
     stock_news_close();
+    consumer_close(&consumer);
     fake_backends_close();
 }
 
@@ -34,7 +58,7 @@ static void add(int64_t first_id, size_t count, int64_t version) {
                                              .changed = true,
                                              .trace = { "r-1", "", "" } };
     }
-    stock_news_add(&(struct product_set){ items, count });
+    stock_news_add(&(struct product_set){ items, count }, segment);
 }
 
 static size_t told(int64_t id, int64_t version) {
@@ -73,10 +97,10 @@ END_TEST
 START_TEST(what_has_not_changed_is_no_news_unless_it_is_told_again) {
     items[0] =
         (struct changed_product){ .product = { .id = 1, .version = 5 }, .trace = { "", "", "" } };
-    stock_news_add(&(struct product_set){ items, 1 });
+    stock_news_add(&(struct product_set){ items, 1 }, segment);
     ck_assert_uint_eq(fake_broker.published, 0);
     items[0].told = true;
-    stock_news_add(&(struct product_set){ items, 1 });
+    stock_news_add(&(struct product_set){ items, 1 }, segment);
     ck_assert_uint_eq(told(1, 5), 1);
 }
 END_TEST
@@ -118,6 +142,47 @@ START_TEST(without_room_or_broker_the_next_change_tells) {
 }
 END_TEST
 
+/* Two connections may tell of their commits in the other order. */
+START_TEST(an_older_state_replaces_none) {
+    add(9, 1, 1);
+    add(1, 1, 3);
+    add(1, 1, 2);
+    wait_ms(STOCK_NEWS_PAUSE_MS + 50);
+    ck_assert_uint_eq(told(1, 3), 1);
+    ck_assert_uint_eq(told(1, 2), 0);
+}
+END_TEST
+
+START_TEST(the_acknowledgement_follows_the_news) {
+    add(9, 1, 1);
+    consumer_segment_done(segment, ERR_OK);
+    ck_assert_uint_eq(fake_broker.acks[0], 1); /* they had left at once */
+    consumer_on_deliveries(&consumer, fake_batch(0, &delivery, 1), 1);
+    add(1, 1, 2);
+    consumer_segment_done(segment, ERR_OK);
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+    wait_ms(STOCK_NEWS_PAUSE_MS + 50);
+    ck_assert_uint_eq(told(1, 2), 1);
+    ck_assert_uint_eq(fake_broker.acks[0], 2);
+}
+END_TEST
+
+/* 0: it takes no messages; 1: stopping, and it is away: the order will come again */
+START_TEST(news_hold_up_no_acknowledgement_for_a_broker) {
+    add(9, 1, 1);
+    if (_i == 0) {
+        fake_broker.state = BROKER_BLOCKED;
+        add(1, 1, 2);
+    } else {
+        add(1, 1, 2);
+        fake_broker.state = BROKER_DOWN;
+        stock_news_stop();
+    }
+    consumer_segment_done(segment, ERR_OK);
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
 START_TEST(stopping_tells_what_has_gathered_and_then_at_once) {
     add(1, 1, 1);
     add(1, 1, 2);
@@ -144,6 +209,9 @@ int main(void) {
     tcase_add_loop_test(tcase, while_the_broker_is_away_they_gather, 0, 2);
     tcase_add_test(tcase, more_than_there_is_room_for_end_the_round);
     tcase_add_test(tcase, without_room_or_broker_the_next_change_tells);
+    tcase_add_test(tcase, an_older_state_replaces_none);
+    tcase_add_test(tcase, the_acknowledgement_follows_the_news);
+    tcase_add_loop_test(tcase, news_hold_up_no_acknowledgement_for_a_broker, 0, 2);
     tcase_add_test(tcase, stopping_tells_what_has_gathered_and_then_at_once);
     tcase_add_test(tcase, closing_without_having_been_opened);
     suite_add_tcase(suite, tcase);

@@ -274,22 +274,22 @@ END_TEST
 
 /* ---- gathering under load ---- */
 
-enum { GATHER_FROM = 3, GATHER_MS = 40 };
+enum { GATHER_FROM = 3, GATHER_MS = 40, LONG_MS = 3600000 };
 
-static void open_gathering(void) {
+static void open_gathering(uint32_t ms_max) {
     struct batcher_options options = options_of(2);
-    options.gather = (struct gather){ .from = GATHER_FROM, .ms_max = GATHER_MS };
+    options.gather = (struct gather){ .from = GATHER_FROM, .ms_max = ms_max };
+    options.hold_ms = hold_ms;
+    hold_for_ms = 0;
     ck_assert_int_eq(batcher_init(&batcher, loop, &options), ERR_OK);
 }
 
-/* Ticks until so many batches have begun; returns after how many milliseconds. */
-static uint64_t wait_for_runs(size_t count) {
+static void wait_for_runs(size_t count) {
     uint64_t begin_ms = clock_monotonic_ms();
     while (run_count < count && clock_monotonic_ms() - begin_ms < 10000) {
         loop_tick(loop, 1);
     }
     ck_assert_uint_eq(run_count, count);
-    return clock_monotonic_ms() - begin_ms;
 }
 
 static void tick_for(uint64_t ms) {
@@ -300,7 +300,7 @@ static void tick_for(uint64_t ms) {
 }
 
 START_TEST(small_batches_join_each_other) {
-    open_gathering();
+    open_gathering(LONG_MS);
     add(1, GATHER_FROM - 1);
     loop_tick(loop, 0);
     add(3, 1);
@@ -318,7 +318,7 @@ START_TEST(small_batches_join_each_other) {
 END_TEST
 
 START_TEST(a_large_batch_is_joined_only_by_a_full_one) {
-    open_gathering();
+    open_gathering(LONG_MS);
     add(1, GATHER_FROM);
     loop_tick(loop, 0);
     add(4, BATCH_MAX - 1);
@@ -333,43 +333,61 @@ START_TEST(a_large_batch_is_joined_only_by_a_full_one) {
 END_TEST
 
 START_TEST(a_large_batch_that_lasts_is_joined_all_the_same) {
-    open_gathering();
+    open_gathering(GATHER_MS);
+    uint64_t begin_ms = clock_monotonic_ms();
     add(1, GATHER_FROM);
     loop_tick(loop, 0);
     add(4, 1);
-    ck_assert_uint_ge(wait_for_runs(2), GATHER_MS - 1);
+    wait_for_runs(2);
+    ck_assert_uint_ge(clock_monotonic_ms() - begin_ms, GATHER_MS - 1);
     expect_batch(1, 4, 1);
     batcher_end(runs[0]);
     batcher_end(runs[1]);
 }
 END_TEST
 
-/* Twice as long as the one before has taken, and not longer than gather_ms. */
-START_TEST(after_a_large_batch_the_next_one_gathers) {
-    open_gathering();
+/* A batch that was held back leaves no timer behind in which the next one would gather. */
+START_TEST(what_was_held_back_does_not_lengthen_the_gathering) {
+    open_gathering(GATHER_MS);
+    hold_for_ms = LONG_MS;
     add(1, GATHER_FROM);
     loop_tick(loop, 0);
-    tick_for(_i == 0 ? 10 : GATHER_MS);
+    hold_for_ms = 0;
+    batcher_go_on(&batcher);
+    loop_tick(loop, 0);
+    expect_batch(0, 1, GATHER_FROM);
+    add(4, 1);
+    wait_for_runs(2);
+    batcher_end(runs[0]);
+    batcher_end(runs[1]);
+}
+END_TEST
+
+/* 0: twice as long as the one before has taken; 1: not longer than .ms_max */
+START_TEST(after_a_large_batch_the_next_one_gathers) {
+    open_gathering(_i == 0 ? LONG_MS : GATHER_MS);
+    add(1, GATHER_FROM);
+    loop_tick(loop, 0);
+    tick_for(_i == 0 ? 20 : 2 * GATHER_MS);
+    uint64_t end_ms = clock_monotonic_ms();
     batcher_end(runs[0]);
     add(4, 1);
     loop_tick(loop, 0);
-    ck_assert_uint_eq(run_count, 1);
     add(5, 1);
-    uint64_t waited_ms = wait_for_runs(2);
-    ck_assert_uint_ge(waited_ms, _i == 0 ? 18 : GATHER_MS - 2);
+    wait_for_runs(2);
+    ck_assert_uint_ge(clock_monotonic_ms() - end_ms, _i == 0 ? 2 * 19 : GATHER_MS - 1);
     expect_batch(1, 4, 2);
     batcher_end(runs[1]);
 }
 END_TEST
 
 START_TEST(closing_while_a_batch_gathers) {
-    open_gathering();
+    open_gathering(LONG_MS);
     add(1, GATHER_FROM);
     loop_tick(loop, 0);
-    tick_for(10);
+    tick_for(20);
     batcher_end(runs[0]);
     add(4, 1);
-    loop_tick(loop, 0);
     ck_assert(loop_timer_armed(&batcher.later));
     batcher_done(&batcher);
 }
@@ -403,6 +421,7 @@ int main(void) {
     tcase_add_test(tcase, small_batches_join_each_other);
     tcase_add_test(tcase, a_large_batch_is_joined_only_by_a_full_one);
     tcase_add_test(tcase, a_large_batch_that_lasts_is_joined_all_the_same);
+    tcase_add_test(tcase, what_was_held_back_does_not_lengthen_the_gathering);
     tcase_add_loop_test(tcase, after_a_large_batch_the_next_one_gathers, 0, 2);
     tcase_add_test(tcase, closing_while_a_batch_gathers);
     tcase_add_test_raise_signal(tcase, closing_with_a_batch_under_way_is_a_bug, SIGABRT);
