@@ -56,7 +56,7 @@ subtest 'a product-service that is too slow' => sub {
     $restore->();
     is_deeply(Prodorder::Load::statuses($answers), { 201 => scalar @$answers }, scalar(@$answers) . ' orders: none is refused');
     cmp_ok($waiting, '<', @$answers * (1 - SHARE_MIN), "$waiting of them wait");
-    cmp_ok((seconds_of($answers))[-1], '<', 2, 'none is held back for long');
+    cmp_ok((seconds_of($answers))[-1], '<', 5, 'none is held back for long');
     cmp_ok(metric('prodorder_order_hold_seconds_sum'), '>', 0.5, 'they were held back');
     check_rest(30);
     check_orders($product, [@ids, Prodorder::Load::accepted($answers)]);
@@ -78,7 +78,7 @@ subtest 'a product-service that is frozen' => sub {
 };
 
 subtest 'without RabbitMQ, until as many wait as may' => sub {
-    local @ENV{qw(ORDERS_WAITING_MAX RECONCILE_INTERVAL_MS)} = (LIMIT, 3_600_000);    # counted once, at the start
+    local @ENV{qw(ORDERS_WAITING_MAX RECONCILE_INTERVAL_MS)} = (LIMIT, 3_600_000);    # counted at the start, and when it is full
     Prodorder::Stack::start('order-service');
     my $product = new_product(qty => 1_000_000);
     my %key = ('Idempotency-Key' => "backlog-$$");
@@ -86,7 +86,11 @@ subtest 'without RabbitMQ, until as many wait as may' => sub {
     is($early->{status}, 201, 'an order with a key');
     finished($early->{json}{data});
     my $back = Prodorder::Stack::away('rabbitmq', 'killed');
-    my $answers = Prodorder::Load::run(load_of($product, 1.5));
+    my $is_refused;
+    my %load = load_of($product, 20);
+    my $answers = Prodorder::Load::run(%load,
+        requests => sub { $is_refused ? undef : $load{requests}->() },
+        after => sub { $is_refused ||= $_[0]{status} == 503; return });
     my @ids = ($early->{json}{data}{id}, Prodorder::Load::accepted($answers));
     is(join(' ', sort keys %{ Prodorder::Load::statuses($answers) }), '201 503', 'orders are accepted, then refused');
     cmp_ok(abs(@ids - 1 - LIMIT - CONNECTIONS / 2), '<=', CONNECTIONS / 2, @ids - 1 . ' of them, the limit and what was under way');
