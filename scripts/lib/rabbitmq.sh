@@ -87,7 +87,7 @@ END
 rabbitmq_env() {
     local dir schedulers
     dir=$(readlink -f "$STACK_HOME/rabbitmq")
-    schedulers=$((($(nproc) + 1) / 2)) # half of the processors are others'
+    schedulers=$(nproc)
     [ "$schedulers" -le 4 ] || schedulers=4
     settings_port rabbitmq-epmd
     printf '%s\n' "HOME=$dir" RABBITMQ_NODENAME=prodorder@127.0.0.1 RABBITMQ_USE_LONGNAME=true \
@@ -100,7 +100,7 @@ rabbitmq_env() {
         "RABBITMQ_MNESIA_BASE=$dir/mnesia" "RABBITMQ_LOG_BASE=$dir/log" RABBITMQ_LOGS=- \
         "RABBITMQ_GENERATED_CONFIG_DIR=$dir/config" "RABBITMQ_SCHEMA_DIR=$dir/schema" \
         "RABBITMQ_PID_FILE=$dir/rabbitmq.pid" RABBITMQ_SCHEDULER_BIND_TYPE=u \
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S $schedulers:$schedulers +sbwt none +sbwtdcpu none +sbwtdio none +SDio 4 -kernel inet_dist_use_interface {127,0,0,1}"
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S $schedulers:$schedulers +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
 }
 
 # Ready when it answers an AMQP protocol header with its first method (connection.start): the
