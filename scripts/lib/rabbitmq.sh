@@ -8,6 +8,8 @@ RABBITMQ_STOP_LIMIT_S=60
 RABBITMQ_LIBEXEC=/usr/lib/rabbitmq/bin
 RABBITMQ_WAL_BYTES=67108864
 RABBITMQ_TICK_MS=500
+# Said at its start when it was killed while the register of its quorum queues was being written.
+RABBITMQ_REPAIRED='names.dets" not properly closed'
 RABBITMQ_FILES=(rabbitmq.conf advanced.config enabled_plugins)
 
 rabbitmq_ports() {
@@ -15,19 +17,23 @@ rabbitmq_ports() {
 }
 
 rabbitmq_start() {
-    local dir server
+    local dir
     dirs_user rabbitmq
     dirs_server rabbitmq "$RET_USER"
     dir=$RET_DIR
     rabbitmq_write_conf "$dir"
     rabbitmq_start_epmd
-    # Debian's rabbitmq-server in PATH changes users by itself; the script behind it does not.
-    server=$RABBITMQ_LIBEXEC/rabbitmq-server
-    [ -x "$server" ] || server=rabbitmq-server
     mapfile -t PROCESS_ENV < <(rabbitmq_env rabbitmq)
     # With ALLOW_INPUT the script becomes the Erlang VM, instead of staying on as its parent.
     PROCESS_ENV+=(RABBITMQ_ALLOW_INPUT=1 RABBITMQ_SERVER_START_ARGS=-noinput)
-    process_start rabbitmq "$RET_USER" "$server"
+    rabbitmq_program rabbitmq-server
+    process_start rabbitmq "$RET_USER" "$RET_PROGRAM"
+}
+
+# Debian's programs in PATH change users by themselves; those behind them do not (sets RET_PROGRAM).
+rabbitmq_program() {
+    RET_PROGRAM=$RABBITMQ_LIBEXEC/$1
+    [ -x "$RET_PROGRAM" ] || RET_PROGRAM=$1
 }
 
 # It runs with other settings than it would be started with now, those of a version before.
@@ -123,12 +129,43 @@ rabbitmq_ready() {
 # unless a policy says otherwise. 3.x has no such limit, and refuses -1.
 rabbitmq_after_start() {
     local api
+    rabbitmq_elect_leaders
     settings_port rabbitmq-management
     api=http://guest:guest@127.0.0.1:$RET_PORT/api
     [[ $(curl -s -m 5 "$api/overview") =~ \"rabbitmq_version\":\"([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 4 ] || return 0
     curl -sf -m 5 -o /dev/null -X PUT -H 'Content-Type: application/json' "$api/policies/%2F/prodorder" -d \
         '{"pattern":"^(order|product)[.]","apply-to":"quorum_queues","definition":{"delivery-limit":-1}}' ||
         die "rabbitmq: its policy against a delivery limit was refused" "Its log: ./prodorder logs rabbitmq"
+}
+
+# RabbitMQ 3.10 has a new quorum queue in its register on disk about a second after its declaration. Killed
+# before that, it starts the queue anew, as one that waits to be told to elect its leader, for ever: nobody can
+# use it. Queues that have members on other nodes are left alone: those may have what this one has lost.
+rabbitmq_elect_leaders() {
+    local said word name runner=()
+    process_log_of_start rabbitmq | grep -F "$RABBITMQ_REPAIRED" > /dev/null || return 0
+    dirs_user rabbitmq
+    [ -z "$RET_USER" ] || runner=(setpriv --reuid="$RET_USER" --regid="$(id -g "$RET_USER")" --init-groups)
+    mapfile -t PROCESS_ENV < <(rabbitmq_env rabbitmq)
+    rabbitmq_program rabbitmqctl
+    said=$(cd / && ${runner[@]+"${runner[@]}"} env "${PROCESS_ENV[@]}" "$RET_PROGRAM" -q eval '
+        Waiting = fun(Queue) ->
+            {Name, Node} = amqqueue:get_pid(Queue),
+            maps:get(nodes, amqqueue:get_type_state(Queue)) =:= [node()]
+                andalso Node =:= node()
+                andalso (catch element(1, sys:get_state(Name))) =:= follower
+        end,
+        Quorum = [Queue || Queue <- rabbit_amqqueue:list(), amqqueue:get_type(Queue) =:= rabbit_quorum_queue],
+        First = lists:filter(Waiting, Quorum),
+        First =:= [] orelse timer:sleep(1000),
+        [begin
+            ra:trigger_election(amqqueue:get_pid(Queue)),
+            io:format("elected ~s~n", [element(4, amqqueue:get_name(Queue))])
+        end || Queue <- lists:filter(Waiting, First)],
+        ok.' 2>&1) || ui_warn "rabbitmq: whether its queues have leaders cannot be seen: ${said##*$'\n'}"
+    while read -r word name; do
+        [ "$word" != elected ] || ui_step rabbitmq "$name had no leader after RabbitMQ was killed; it has one now"
+    done <<< "$said"
 }
 
 # rabbitmq_convert_queues [--check]: scripts/convert-queues, on this node.

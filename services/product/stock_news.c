@@ -13,6 +13,7 @@ static struct {
     struct teller teller;
     struct arena arena; /* of a round's events */
     bool is_stopped;
+    bool is_refused; /* an event of this round, by a full queue for instance */
     /* of what has gathered */
     struct consumer_hold holds[STOCK_NEWS_HOLDS_MAX];
     size_t hold_count;
@@ -23,19 +24,22 @@ static struct {
     } items[STOCK_NEWS_PRODUCTS_MAX];
 } news;
 
-/* Without memory, or if the broker takes none of it: the next change of the product tells. */
-static void tell(void) {
+/* False when not all of it could be handed over: it is told again, which is harmless. */
+static bool tell(void) {
     struct teller_event events[STOCK_NEWS_PRODUCTS_MAX];
+    news.is_refused = false;
     for (size_t i = 0; i < news.count; i++) {
         events[i] = product_event(&news.arena, KEY_PRODUCT_UPDATED, &news.items[i].product,
                                   trace_of(&news.items[i].trace), 0);
-        if (events[i].body.data != NULL) {
+        if (events[i].body.data == NULL) {
+            news.is_refused = true;
+        } else {
             teller_add(&news.teller, &events[i]);
         }
     }
     teller_flush(&news.teller);
     arena_reset(&news.arena);
-    news.count = 0;
+    return !news.is_refused;
 }
 
 /* Their deliveries may be acknowledged, as far as it is about news. */
@@ -48,8 +52,10 @@ static void release(void) {
 
 static void begin_round(void) {
     if (news.count > 0 && broker_publish_state(backends.broker) == BROKER_UP) {
-        tell();
-        release();
+        if (tell()) {
+            news.count = 0;
+            release();
+        }
         if (!news.is_stopped) {
             loop_timer_start(backends.loop, &news.timer, STOCK_NEWS_PAUSE_MS);
         }
@@ -109,7 +115,7 @@ void stock_news_add(const struct product_set *set, struct consumer_segment *segm
 static void on_sent(void *ctx, const struct teller_event *event, enum err err) {
     (void)ctx;
     (void)event;
-    (void)err;
+    news.is_refused = news.is_refused || err != ERR_OK;
 }
 
 static void on_told(void *ctx, int64_t id, bool confirmed) {

@@ -133,7 +133,7 @@ sub killed_up {
         return $is{"prodorder-$from"} && eval { my ($first) = look($to, 1); $first };
     });
     ok($began, "what is in $from is moved");
-my @family = family($up);
+    my @family = family($up);
     Prodorder::Stack::kill_hard($_) for @names;
     kill KILL => @family;
     waitpid $up, 0;
@@ -141,7 +141,7 @@ my @family = family($up);
 }
 
 killed_up(DEAD, DEAD . '.converting', 'rabbitmq');
-killed_up(DEAD . '.converting', DEAD);
+killed_up(DEAD . '.converting', DEAD, 'rabbitmq');
 my $said = up();
 
 # ---- all of it is there ----

@@ -349,6 +349,9 @@ static bool answer(struct fake_connection *connection, const struct frame *frame
     case CONFIRM_SELECT: writer = method(CONFIRM_SELECT_OK); break;
     case BASIC_CONSUME:
         note(connection->server, "basic.consume", frame->payload + 6, 1);
+        if (connection->server->is_mute) {
+            return true;
+        }
         writer = method(BASIC_CONSUME_OK);
         put_short(&writer, "ctag");
         break;

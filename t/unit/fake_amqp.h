@@ -21,6 +21,7 @@ struct fake_server {
     uint32_t frame_bytes_max;     /* likewise; 0: FAKE_FRAME_BYTES_MAX */
     const char *refuse_queue;     /* queue.declare of it is answered with 406, unless passive … */
     const char *refusal;          /* … with this text; NULL: one that nobody understands, once */
+    _Atomic bool is_mute;         /* basic.consume is not answered */
     const char *queue_type;       /* that queues are declared with; NULL: "quorum" */
     char trace[FAKE_TRACE_BYTES]; /* "exchange.declare events\nqueue.declare …\n" */
 };

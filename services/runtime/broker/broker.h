@@ -113,7 +113,7 @@ struct broker_options {
     size_t declare_only_count; /* at most BROKER_QUEUES_MAX */
     bool classic_queues;       /* declare them so; else as quorum queues */
     uint32_t heartbeat_s;
-    uint32_t rpc_timeout_ms;
+    uint32_t rpc_timeout_ms;     /* connecting, declaring, until consuming */
     size_t publish_queue_max;    /* messages waiting to be sent; over it ERR_BUSY */
     size_t publish_inflight_max; /* sent and not confirmed */
     uint32_t confirm_timeout_ms; /* without a confirm the connection is recycled; 0: a minute */

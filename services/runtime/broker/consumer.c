@@ -8,6 +8,7 @@
  */
 #include "private.h"
 
+#include "base/clock.h"
 #include "base/decimal.h"
 #include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
@@ -208,11 +209,41 @@ static enum err exchange_with_loop(struct broker_consumer *consumer) {
     return err;
 }
 
+/*
+ * Consuming from a quorum queue without a leader, RabbitMQ says nothing for a minute, then ends the
+ * connection with an error that does not name the queue.
+ */
+static enum err check_consumed(struct broker_consumer *consumer) {
+    if (consumer->consuming_count == consumer->queue_count ||
+        clock_monotonic_ms() < consumer->consume_by_ms) {
+        return ERR_OK;
+    }
+    size_t i = 0;
+    while (consumer->queues[i].is_consumed) {
+        i++;
+    }
+    return link_fail(&consumer->thread.link,
+                     "queue %s cannot be consumed, no answer for %u ms: has it a leader? See "
+                     "docs/operations.md",
+                     consumer->thread.broker->options.queues[i].name,
+                     consumer->thread.broker->options.rpc_timeout_ms);
+}
+
+static uint64_t wait_until_ms(const struct broker_consumer *consumer) {
+    uint64_t until_ms = broker_thread_wait_until_ms(&consumer->thread);
+    bool is_set_up = consumer->consuming_count == consumer->queue_count;
+    return is_set_up || until_ms < consumer->consume_by_ms ? until_ms : consumer->consume_by_ms;
+}
+
 static enum err session(struct broker_thread *thread) {
     struct broker_consumer *consumer = consumer_of(thread);
     struct link *link = &thread->link;
     consumer->epoch++;
     consumer->consuming_count = 0;
+    consumer->consume_by_ms = clock_monotonic_ms() + thread->broker->options.rpc_timeout_ms;
+    for (size_t i = 0; i < consumer->queue_count; i++) {
+        consumer->queues[i].is_consumed = false;
+    }
     enum err err = open_channels(consumer);
     while (err == ERR_OK) {
         bool readable = false;
@@ -222,10 +253,13 @@ static enum err session(struct broker_thread *thread) {
             break;
         }
         if (err == ERR_OK) {
-            err = link_wait(link, broker_thread_wait_until_ms(thread), &readable);
+            err = link_wait(link, wait_until_ms(consumer), &readable);
         }
         if (err == ERR_OK && readable) {
             err = link_read(link, on_frame, consumer);
+        }
+        if (err == ERR_OK) {
+            err = check_consumed(consumer);
         }
     }
     return err;
@@ -483,6 +517,7 @@ static enum err on_method(struct broker_consumer *consumer, struct broker_consum
     switch (method.id) {
     case AMQP_BASIC_DELIVER_METHOD: return on_deliver(consumer, queue, method.decoded);
     case AMQP_BASIC_CONSUME_OK_METHOD:
+        queue->is_consumed = true;
         consumer->consuming_count++;
         consumer->thread.broker->consuming = consumer->consuming_count == consumer->queue_count;
         return ERR_OK;

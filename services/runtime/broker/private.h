@@ -423,6 +423,7 @@ struct broker_consumer_queue {
     struct delivery_batch *filling; /* last of `ready`, or NULL */
     size_t bytes;                   /* of all batches that are not in `free` */
     uint16_t prefetch;              /* of the next connection */
+    bool is_consumed;               /* basic.consume-ok has come */
 
     /* The delivery whose frames are coming in. */
     enum { ASSEMBLE_NOTHING, ASSEMBLE_HEADER, ASSEMBLE_BODY, ASSEMBLE_SKIP } assembling;
@@ -439,7 +440,8 @@ struct broker_consumer {
     struct broker_thread thread;
     struct broker_consumer_queue queues[BROKER_QUEUES_MAX];
     size_t queue_count;
-    size_t consuming_count; /* basic.consume-ok */
+    size_t consuming_count; /* queues with basic.consume-ok */
+    uint64_t consume_by_ms; /* until when all of them have it */
     uint64_t epoch;         /* counts connections */
     bool signal_loop;
     _Atomic uint64_t recycle_epoch; /* the loop asks to end the connection of this epoch */

@@ -118,6 +118,23 @@ START_TEST(while_the_broker_is_away_they_gather) {
 }
 END_TEST
 
+START_TEST(what_the_broker_has_no_room_for_is_told_after_the_pause) {
+    add(9, 1, 1);
+    consumer_segment_done(segment, ERR_OK);
+    consumer_on_deliveries(&consumer, fake_batch(0, &delivery, 1), 1);
+    fake_broker.publish_err = ERR_BUSY;
+    add(1, 2, 2);
+    consumer_segment_done(segment, ERR_OK);
+    wait_ms(STOCK_NEWS_PAUSE_MS + 50);
+    ck_assert_uint_eq(told(1, 2) + told(2, 2), 0);
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+    fake_broker.publish_err = ERR_OK;
+    wait_ms(STOCK_NEWS_PAUSE_MS + 50);
+    ck_assert_uint_eq(told(1, 2) + told(2, 2), 2);
+    ck_assert_uint_eq(fake_broker.acks[0], 2);
+}
+END_TEST
+
 /* At the limit they wait; one more, and the round ends early. */
 START_TEST(more_than_there_is_room_for_end_the_round) {
     add(1, 1, 1);
@@ -207,6 +224,7 @@ int main(void) {
     tcase_add_test(tcase, the_first_goes_at_once_and_then_the_newest_of_each);
     tcase_add_test(tcase, what_has_not_changed_is_no_news_unless_it_is_told_again);
     tcase_add_loop_test(tcase, while_the_broker_is_away_they_gather, 0, 2);
+    tcase_add_test(tcase, what_the_broker_has_no_room_for_is_told_after_the_pause);
     tcase_add_test(tcase, more_than_there_is_room_for_end_the_round);
     tcase_add_test(tcase, without_room_or_broker_the_next_change_tells);
     tcase_add_test(tcase, an_older_state_replaces_none);
