@@ -47,6 +47,7 @@ static const char *const STATUS_NAMES[ORDER_STATUSES] = {
     [ORDER_WAITING] = "waiting",
     [ORDER_DONE] = "done",
     [ORDER_REJECTED] = "rejected",
+    [ORDER_CANCELLED] = "cancelled",
 };
 
 static const char *const REASON_NAMES[ORDER_REASONS] = {
@@ -126,6 +127,24 @@ void contract_write_order_created(const struct order_created *event,
     end_event(&writer);
 }
 
+void contract_write_order_cancelled(const struct order_cancelled *event,
+                                    char ret_id[EVENT_ID_BYTES_MAX + 1], struct buf *out) {
+    struct event_head head = { .type = KEY_ORDER_CANCELLED,
+                               .source = SOURCE_ORDER_SERVICE,
+                               .id = ret_id,
+                               .time_ms = event->cancelled_ms,
+                               .trace = event->trace };
+    struct json_writer writer;
+    format_order_id(head.type, event->order_id, event->created_ms, ret_id);
+    begin_event(&writer, out, head, "orders", event->order_id);
+    json_write_int(&writer, "orderId", event->order_id);
+    json_write_time(&writer, "createdAt", event->created_ms);
+    json_write_int(&writer, "productId", event->product_id);
+    json_write_int(&writer, "quantity", event->quantity);
+    json_write_time(&writer, "cancelledAt", event->cancelled_ms);
+    end_event(&writer);
+}
+
 void contract_write_order_updated(const struct order_updated *event,
                                   char ret_id[EVENT_ID_BYTES_MAX + 1], struct buf *out) {
     struct event_head head = { .type = KEY_ORDER_UPDATED,
@@ -134,7 +153,9 @@ void contract_write_order_updated(const struct order_updated *event,
                                .time_ms = event->updated_ms,
                                .trace = event->trace };
     struct json_writer writer;
-    format_order_id(head.type, event->order_id, event->created_ms, ret_id);
+    bool is_second = event->status == ORDER_CANCELLED; /* an order may have been done before */
+    format_order_id(is_second ? KEY_ORDER_UPDATED "-cancelled" : head.type, event->order_id,
+                    event->created_ms, ret_id);
     begin_event(&writer, out, head, "orders", event->order_id);
     json_write_int(&writer, "orderId", event->order_id);
     json_write_time(&writer, "createdAt", event->created_ms);
@@ -283,11 +304,33 @@ enum err contract_read_order_created(struct arena *arena, const struct event *ev
     return finish(&reader, ret_why);
 }
 
+enum err contract_read_order_cancelled(struct arena *arena, const struct event *event,
+                                       struct order_cancelled *ret_cancelled,
+                                       const char **ret_why) {
+    struct reader reader;
+    if (open_object(&reader, arena, event->data) == ERR_OK) {
+        struct order_cancelled cancelled = {
+            .order_id = read_id(&reader, "orderId", "orderId is not a positive integer"),
+            .product_id = read_id(&reader, "productId", "productId is not a positive integer"),
+            .quantity = read_number(&reader, "quantity", 0, 1, ORDER_QUANTITY_MAX,
+                                    "quantity is not an integer from 1 to 1000000"),
+            .created_ms = read_time(&reader, "createdAt", "createdAt is not an RFC 3339 time"),
+            .cancelled_ms =
+                read_time(&reader, "cancelledAt", "cancelledAt is not an RFC 3339 time"),
+            .trace = read_trace(&reader, event),
+        };
+        if (reader.why == NULL) {
+            *ret_cancelled = cancelled;
+        }
+    }
+    return finish(&reader, ret_why);
+}
+
 static enum order_status read_outcome(struct reader *reader) {
     enum order_status status = ORDER_WAITING;
     struct str name = read_string(reader, "status", "status is not a string");
     bool known = contract_status_parse(name, &status) && status != ORDER_WAITING;
-    note(reader, !known, "status is neither done nor rejected");
+    note(reader, !known, "status is not done, rejected or cancelled");
     return status;
 }
 

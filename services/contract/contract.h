@@ -24,6 +24,7 @@
 /* Of an event, its type, too. */
 #define KEY_ORDER_CREATED "order.created"
 #define KEY_ORDER_UPDATED "order.updated"
+#define KEY_ORDER_CANCELLED "order.cancelled"
 #define KEY_PRODUCT_CREATED "product.created"
 #define KEY_PRODUCT_UPDATED "product.updated"
 
@@ -33,6 +34,7 @@
 
 /* Queue name: <routing key>.<consuming service> */
 #define QUEUE_ORDER_CREATED KEY_ORDER_CREATED ".product-service"
+#define QUEUE_ORDER_CANCELLED KEY_ORDER_CANCELLED ".product-service"
 #define QUEUE_ORDER_UPDATED KEY_ORDER_UPDATED ".order-service"
 #define QUEUE_PRODUCT_CREATED KEY_PRODUCT_CREATED ".order-service"
 #define QUEUE_PRODUCT_UPDATED KEY_PRODUCT_UPDATED ".order-service"
@@ -61,6 +63,8 @@ enum {
     PRICE_DECIMALS = 2,
     PRODUCT_NAME_CHARACTERS_MAX = 200,
     PRODUCT_NAME_BYTES_MAX = 800, /* UTF-8: four bytes a character */
+    ADJUST_REASON_CHARACTERS_MAX = 200,
+    ADJUST_REASON_BYTES_MAX = 800,
     IDEMPOTENCY_KEY_BYTES_MAX = 255,
     PAGE_LIMIT_DEFAULT = 100,
     PAGE_LIMIT_MAX = 1000,
@@ -71,7 +75,7 @@ _Static_assert(PRICE_CENTS_MAX <= INT64_MAX / ORDER_QUANTITY_MAX, "total price o
 
 /* ---- how an order ends ---- */
 
-enum order_status { ORDER_WAITING, ORDER_DONE, ORDER_REJECTED, ORDER_STATUSES };
+enum order_status { ORDER_WAITING, ORDER_DONE, ORDER_REJECTED, ORDER_CANCELLED, ORDER_STATUSES };
 
 /* Why an order was rejected; REASON_NONE for any other. */
 enum order_reason { REASON_NONE, REASON_OUT_OF_STOCK, REASON_PRODUCT_NOT_FOUND, ORDER_REASONS };
@@ -96,7 +100,20 @@ struct order_created {
     struct trace trace;
 };
 
-/* order.updated: product-service → order-service; status is done or rejected */
+/*
+ * order.cancelled: order-service → product-service, until that has answered with an order.updated
+ * whose status is cancelled.
+ */
+struct order_cancelled {
+    int64_t order_id;
+    int64_t product_id;
+    int64_t quantity;
+    int64_t created_ms; /* of the order */
+    int64_t cancelled_ms;
+    struct trace trace;
+};
+
+/* order.updated: product-service → order-service; status is done, rejected or cancelled */
 struct order_updated {
     int64_t order_id;
     int64_t created_ms; /* of the order; received: 0 when a version before says nothing of it */
@@ -134,6 +151,8 @@ bool contract_read_page(struct flow *flow, const char *scope, int64_t *ret_limit
 /* Append the event, whole, to a buffer; its id is the same when it is told again. */
 void contract_write_order_created(const struct order_created *event,
                                   char ret_id[EVENT_ID_BYTES_MAX + 1], struct buf *out);
+void contract_write_order_cancelled(const struct order_cancelled *event,
+                                    char ret_id[EVENT_ID_BYTES_MAX + 1], struct buf *out);
 void contract_write_order_updated(const struct order_updated *event,
                                   char ret_id[EVENT_ID_BYTES_MAX + 1], struct buf *out);
 /* `type` is KEY_PRODUCT_CREATED or KEY_PRODUCT_UPDATED. */
@@ -152,6 +171,9 @@ void contract_write_product(const struct told_product *product, struct buf *out)
 MUST_CHECK enum err contract_read_order_created(struct arena *arena, const struct event *event,
                                                 struct order_created *ret_created,
                                                 const char **ret_why);
+MUST_CHECK enum err contract_read_order_cancelled(struct arena *arena, const struct event *event,
+                                                  struct order_cancelled *ret_cancelled,
+                                                  const char **ret_why);
 MUST_CHECK enum err contract_read_order_updated(struct arena *arena, const struct event *event,
                                                 struct order_updated *ret_updated,
                                                 const char **ret_why);

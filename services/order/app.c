@@ -11,6 +11,7 @@
 
 static const struct http_route ROUTES[] = {
     { "POST", "/orders", "create_order", create_order, NULL },
+    { "POST", "/orders/{id}/cancel", "cancel_order", cancel_order, NULL },
     { "GET", "/orders/{id}", "get_order", get_order, NULL },
     { "GET", "/orders/product/{productId}", "list_orders", list_orders, NULL },
     HEALTH_ROUTES,
@@ -21,11 +22,15 @@ static const struct app_queue QUEUES[] = {
     { QUEUE_PRODUCT_CREATED, KEY_PRODUCT_CREATED, "product_created", &product_updated_consumer },
     { QUEUE_PRODUCT_UPDATED, KEY_PRODUCT_UPDATED, "product_updated", &product_updated_consumer },
     { QUEUE_ORDER_CREATED, KEY_ORDER_CREATED, NULL, NULL },
+    { QUEUE_ORDER_CANCELLED, KEY_ORDER_CANCELLED, NULL, NULL },
 };
 
 static const struct part PARTS[] = {
     { "backlog", backlog_open, NULL, NULL, NULL, NULL },
     { "telling", telling_open, telling_close, telling_stop, telling_is_idle, telling_broker_up },
+    { "cancellations", cancellations_open, cancellations_close, cancellations_stop,
+      cancellations_is_idle, cancellations_broker_up },
+    { "cancel_order", cancel_order_open, cancel_order_close, NULL, NULL, NULL },
     { "create_order", create_order_open, create_order_close, NULL, NULL, NULL },
     { "idempotency", idempotency_open, idempotency_close, NULL, NULL, NULL },
     { "key_expiry", key_expiry_open, key_expiry_close, key_expiry_stop, key_expiry_is_idle, NULL },

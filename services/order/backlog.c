@@ -145,6 +145,10 @@ void backlog_finished(const struct pg_rows *rows) {
     }
 }
 
+void backlog_left(int64_t id) {
+    note_finished(id);
+}
+
 int64_t backlog_newest_id(void) {
     return backlog.stored_id > backlog.finished_id ? backlog.stored_id : backlog.finished_id;
 }

@@ -42,6 +42,9 @@ void backlog_stored(int64_t id);
 /* The orders with the ids in column 0 have their outcome. */
 void backlog_finished(const struct pg_rows *rows);
 
+/* An order that waited does so no more, without an outcome. */
+void backlog_left(int64_t id);
+
 /* The newest id that this process has stored or heard of; 0: none. */
 int64_t backlog_newest_id(void);
 

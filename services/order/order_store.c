@@ -46,7 +46,7 @@ enum {
     RENUMBERED_MAX = 3,
     LOCKED_PARTS = 16,
     LOCKED_MS_MAX = 2000, /* then it is not repeated; a migration waits so long for its table */
-    GATHER_FROM = 8, /* orders in a statement */
+    GATHER_FROM = 8,      /* orders in a statement */
     GATHER_MS = 6,
 };
 

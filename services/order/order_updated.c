@@ -1,6 +1,6 @@
 /*
  * order.updated: a batch of outcomes becomes one UPDATE; then lists are dropped, then the
- * acknowledgement.
+ * acknowledgement. That a cancelled order's stock is settled is noted in its cancellation.
  */
 #include "backlog.h"
 #include "metrics.h"
@@ -44,6 +44,26 @@ static int64_t order_of(const void *item) {
     return ((const struct order_updated *)item)->order_id;
 }
 
+/* Of those that say that a cancelled order is settled; .statement NULL: none. */
+static struct pg_call settle_call(const struct outcomes *outcomes) {
+    struct pg_rows_writer rows;
+    size_t count = 0;
+    for (size_t i = 0; i < outcomes->count; i++) {
+        count += outcomes->items[i].status == ORDER_CANCELLED;
+    }
+    if (count == 0) {
+        return (struct pg_call){ NULL, { { 0 } }, 0 };
+    }
+    pg_rows_begin(&rows, outcomes->arena, &SQL_CANCELLATION_SETTLE, "iT", count);
+    for (size_t i = 0; i < outcomes->count; i++) {
+        if (outcomes->items[i].status == ORDER_CANCELLED) {
+            pg_rows_put_int8(&rows, outcomes->items[i].order_id);
+            pg_rows_put_time(&rows, outcomes->items[i].created_ms);
+        }
+    }
+    return pg_rows_call(&rows);
+}
+
 static void update_orders(void *ctx, struct consumer_segment *segment) {
     struct outcomes *outcomes = arena_zalloc(&segment->arena, sizeof(*outcomes));
     struct pg_rows_writer rows;
@@ -66,17 +86,22 @@ static void update_orders(void *ctx, struct consumer_segment *segment) {
         pg_rows_put_time(&rows, event->updated_ms);
         pg_rows_put_time(&rows, event->created_ms);
     }
-    struct pg_call call = pg_rows_call(&rows);
+    struct pg_call calls[2] = { pg_rows_call(&rows), settle_call(outcomes) };
+    bool settles = calls[1].statement != NULL;
     metrics_observe(&order_metrics[M_FINISH_BATCH], (int64_t)outcomes->count);
-    pg_run(backends.pg, &call, 1, updated, outcomes);
+    pg_run(backends.pg, calls, settles ? 2 : 1, updated, outcomes);
 }
 
 static void log_outcome(const struct order_updated *event, int64_t waited_ms, uint64_t us) {
-    bool done = event->status == ORDER_DONE;
+    static const enum order_metric METRICS[ORDER_STATUSES] = {
+        [ORDER_DONE] = M_ORDERS_DONE,
+        [ORDER_REJECTED] = M_ORDERS_REJECTED,
+        [ORDER_CANCELLED] = M_ORDERS_CANCELLED,
+    };
     log_info("order finished", LOG_TRACE(event->trace), LOG_INT("orderId", event->order_id),
              LOG_STR("status", contract_status_name(event->status)),
              LOG_STR("reason", contract_reason_name(event->reason)), LOG_INT("us", us));
-    metrics_add(&order_metrics[done ? M_ORDERS_DONE : M_ORDERS_REJECTED], 1);
+    metrics_add(&order_metrics[METRICS[event->status]], 1);
     if (waited_ms >= 0) { /* clocks may step */
         metrics_observe(&order_metrics[M_FULFILMENT_SECONDS], waited_ms * 1000);
     }

@@ -9,6 +9,7 @@
 
 /* ROUTES */
 void create_order(struct http_exchange *exchange, void *ctx);
+void cancel_order(struct http_exchange *exchange, void *ctx);
 void get_order(struct http_exchange *exchange, void *ctx);
 void list_orders(struct http_exchange *exchange, void *ctx);
 
@@ -20,6 +21,13 @@ extern const struct consumer_options product_updated_consumer;
 MUST_CHECK enum err backlog_open(void);
 MUST_CHECK enum err create_order_open(void);
 void create_order_close(void);
+MUST_CHECK enum err cancel_order_open(void);
+void cancel_order_close(void);
+MUST_CHECK enum err cancellations_open(void);
+void cancellations_close(void);
+void cancellations_stop(void);
+bool cancellations_is_idle(void);
+void cancellations_broker_up(void);
 MUST_CHECK enum err idempotency_open(void);
 void idempotency_close(void);
 MUST_CHECK enum err key_expiry_open(void);

@@ -10,15 +10,11 @@ PG_EMBED_TEXT(migration_0003, "services/order/migrations/0003_telling.sql");
 PG_EMBED_TEXT(migration_0004, "services/order/migrations/0004_locked.sql");
 PG_EMBED_TEXT(migration_0005, "services/order/migrations/0005_key_expiry.sql");
 PG_EMBED_TEXT(migration_0006, "services/order/migrations/0006_fillfactor.sql");
+PG_EMBED_TEXT(migration_0007, "services/order/migrations/0007_cancellations.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[] = {
-    { 1, migration_0001 },
-    { 2, migration_0002 },
-    { 3, migration_0003 },
-    { 4, migration_0004 },
-    { 5, migration_0005 },
-    { 6, migration_0006 },
-    { 0 },
+    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 }, { 4, migration_0004 },
+    { 5, migration_0005 }, { 6, migration_0006 }, { 7, migration_0007 }, { 0 },
 };
 
 const struct pg_sequence ORDER_SEQUENCES[] = {
@@ -84,6 +80,41 @@ const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
     " AND t.created_at IN (o.created_at, 'epoch') RETURNING o.id::bigint, o.product_id::bigint,"
     " o.created_at::timestamptz" };
 
+/* Those that could be cancelled, and whether they waited. What they became is in the same row for
+   whoever looks, and in a row that is told. */
+const struct pg_statement SQL_ORDER_CANCEL = { "order_cancel",
+    "WITH input AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[],"
+    " $4::text[], $5::text[]) AS t (id, at, request_id, traceparent, tracestate)),"
+    " here AS MATERIALIZED (SELECT id, status FROM orders WHERE id IN (SELECT id FROM input)"
+    " ORDER BY id FOR NO KEY UPDATE),"
+    " moved AS (UPDATE orders AS o SET status = 'cancelled',"
+    " updated_at = greatest(input.at, o.created_at) FROM here JOIN input USING (id)"
+    " WHERE o.id = here.id AND here.status IN ('waiting', 'done') RETURNING o.id, o.product_id,"
+    " o.quantity, o.created_at, o.updated_at, here.status = 'waiting' AS waited),"
+    " noted AS (INSERT INTO cancellations (order_id, created_at, product_id, quantity,"
+    " cancelled_at, next_at, request_id, traceparent, tracestate) SELECT moved.id,"
+    " moved.created_at, product_id, quantity, moved.updated_at, now() + $6::bigint * interval '1"
+    " ms', request_id, traceparent, tracestate FROM moved JOIN input USING (id))"
+    " SELECT id::bigint, waited FROM moved" };
+
+const struct pg_statement SQL_CANCELLATION_DUE = { "cancellation_due",
+    "WITH due AS MATERIALIZED (SELECT order_id FROM cancellations WHERE settled_at IS NULL"
+    " AND next_at <= now() ORDER BY next_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED)"
+    " UPDATE cancellations AS c SET tries = tries + 1, next_at = now()"
+    " + least(power(2, least(tries, 20)) * $2::bigint * interval '1 ms', interval '1 hour')"
+    " FROM due WHERE c.order_id = due.order_id RETURNING c.order_id::bigint,"
+    " c.created_at::timestamptz, c.product_id::bigint, c.quantity::bigint,"
+    " c.cancelled_at::timestamptz, c.request_id::text, c.traceparent::text, c.tracestate::text" };
+
+const struct pg_statement SQL_CANCELLATION_HURRY = { "cancellation_hurry",
+    "UPDATE cancellations SET next_at = now(), tries = 0 WHERE settled_at IS NULL"
+    " AND next_at > now()" };
+
+const struct pg_statement SQL_CANCELLATION_SETTLE = { "cancellation_settle",
+    "UPDATE cancellations AS c SET settled_at = now() FROM unnest($1::bigint[],"
+    " $2::timestamptz[]) AS t (id, created_at) WHERE c.order_id = t.id"
+    " AND c.created_at = t.created_at AND c.settled_at IS NULL" };
+
 const struct pg_statement SQL_ORDER_LOCKED = { "order_locked",
     "SELECT l.id::bigint FROM locked_orders($1::bigint[], " LOCKED_WAIT_MS ", " LOCKED_TOTAL_MS
     ") AS l (id)" };
@@ -136,8 +167,9 @@ const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {
-    &SQL_ORDER_INSERT, &SQL_ORDER_GET,    &SQL_ORDER_FIRST_PAGES, &SQL_ORDER_PAGE,
-    &SQL_ORDER_FINISH, &SQL_ORDER_LOCKED, &SQL_ORDER_KNOWN,       &SQL_ORDER_DRAWN,
-    &SQL_TRANSACTION,  &SQL_ORDER_MARK,   &SQL_ORDER_MARK_MOVE,   &SQL_ORDER_WAITING,
-    &SQL_ORDER_COUNT,  &SQL_KEY_FIND,     &SQL_KEY_EXPIRE,        NULL,
+    &SQL_ORDER_INSERT,     &SQL_ORDER_GET,          &SQL_ORDER_FIRST_PAGES,   &SQL_ORDER_PAGE,
+    &SQL_ORDER_FINISH,     &SQL_ORDER_LOCKED,       &SQL_ORDER_KNOWN,         &SQL_ORDER_DRAWN,
+    &SQL_TRANSACTION,      &SQL_ORDER_MARK,         &SQL_ORDER_MARK_MOVE,     &SQL_ORDER_WAITING,
+    &SQL_ORDER_COUNT,      &SQL_KEY_FIND,           &SQL_KEY_EXPIRE,          &SQL_ORDER_CANCEL,
+    &SQL_CANCELLATION_DUE, &SQL_CANCELLATION_HURRY, &SQL_CANCELLATION_SETTLE, NULL,
 };

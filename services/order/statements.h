@@ -20,6 +20,15 @@ extern const struct pg_statement SQL_ORDER_PAGE;
 /* rows of id, status, reason, time, created_at (epoch: any) → id, product id, created_at of those
    that moved */
 extern const struct pg_statement SQL_ORDER_FINISH;
+/* rows of id, time, trace; ms until told again → id of those that were cancelled, and whether they waited */
+extern const struct pg_statement SQL_ORDER_CANCEL;
+/* at most, ms → order id, created_at, product id, quantity, cancelled_at, trace: told again next
+   after so long, twice that, … */
+extern const struct pg_statement SQL_CANCELLATION_DUE;
+/* all that are not settled are due */
+extern const struct pg_statement SQL_CANCELLATION_HURRY;
+/* rows of order id, created_at */
+extern const struct pg_statement SQL_CANCELLATION_SETTLE;
 /* ids → those that another transaction has locked, as far as was looked within a second */
 extern const struct pg_statement SQL_ORDER_LOCKED;
 /* ids → id, created_at of those that there are */

@@ -15,11 +15,13 @@ static const struct http_route ROUTES[] = {
     { "GET", "/products/{id}", "get_product", get_product, NULL },
     { "PATCH", "/products/{id}", "patch_product", change_product_patch, NULL },
     { "POST", "/products/{id}/restock", "restock_product", change_product_restock, NULL },
+    { "POST", "/products/{id}/adjust", "adjust_product", change_product_adjust, NULL },
     HEALTH_ROUTES,
 };
 
 static const struct app_queue QUEUES[] = {
     { QUEUE_ORDER_CREATED, KEY_ORDER_CREATED, "order_created", &order_created_consumer },
+    { QUEUE_ORDER_CANCELLED, KEY_ORDER_CANCELLED, "order_cancelled", &order_cancelled_consumer },
     { QUEUE_ORDER_UPDATED, KEY_ORDER_UPDATED, NULL, NULL },
     { QUEUE_PRODUCT_CREATED, KEY_PRODUCT_CREATED, NULL, NULL },
     { QUEUE_PRODUCT_UPDATED, KEY_PRODUCT_UPDATED, NULL, NULL },

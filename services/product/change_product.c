@@ -1,5 +1,5 @@
 /*
- * PATCH /products/{id} and POST /products/{id}/restock: parse → change (in a batch) → reply.
+ * PATCH /products/{id}, POST /products/{id}/restock and …/adjust: parse → change (in a batch) → reply.
  *
  * A product that another transaction has locked would hold up its batch, and all behind it. So its
  * changes are set aside, into batches of their own, where they wait only for each other; they are
@@ -35,7 +35,8 @@ struct change {
     bool has_name, has_price;
     struct str name; /* in the exchange's arena; the batch item has its own copy */
     int64_t price_cents;
-    int64_t restock; /* 0: none */
+    int64_t delta;     /* of the stock; 0: none */
+    struct str reason; /* of an adjustment, likewise; .data NULL: none */
     bool has_if_match;
 };
 
@@ -43,6 +44,7 @@ struct change_product {
     struct http_flow http;
     struct change change;
     struct product product; /* afterwards */
+    bool is_refused;        /* there is less than is to be taken away */
 };
 
 enum { IF_MATCH_BYTES_MAX = 512 };
@@ -54,6 +56,7 @@ struct change_item {
     enum err outcome;
     bool is_aside, is_locked;
     char name[PRODUCT_NAME_BYTES_MAX];
+    char reason[ADJUST_REASON_BYTES_MAX];
     char if_match[IF_MATCH_BYTES_MAX + 1];
     struct trace_copy trace;
 };
@@ -76,6 +79,11 @@ void change_product_patch(struct http_exchange *exchange, void *ctx) {
 }
 
 void change_product_restock(struct http_exchange *exchange, void *ctx) {
+    (void)ctx;
+    http_flow_start(&flows, exchange);
+}
+
+void change_product_adjust(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
     http_flow_start(&flows, exchange);
 }
@@ -134,19 +142,31 @@ static enum flow_rc parse_restock(struct flow *flow, struct change *change) {
     if (http_flow_body(flow, MEMBERS, &body) != FLOW_NEXT) {
         return FLOW_FAILED;
     }
-    (void)product_read_quantity(flow, body, &change->restock);
+    (void)product_read_quantity(flow, body, &change->delta);
+    return FLOW_NEXT;
+}
+
+static enum flow_rc parse_adjust(struct flow *flow, struct change *change) {
+    static const char *const MEMBERS[] = { "delta", "reason", NULL };
+    struct json_object *body = NULL;
+    if (http_flow_body(flow, MEMBERS, &body) != FLOW_NEXT) {
+        return FLOW_FAILED;
+    }
+    (void)product_read_delta(flow, body, &change->delta);
+    (void)product_read_reason(flow, body, &change->reason);
     return FLOW_NEXT;
 }
 
 static enum flow_rc parse(struct flow *flow) {
     struct change_product *self = (struct change_product *)flow;
     struct http_exchange *exchange = http_flow_exchange(flow);
-    bool is_patch = str_equal(http_method(exchange), STR("PATCH"));
+    const char *route = http_route_name(exchange);
     if (http_path_id(exchange, 0, &self->change.id) != ERR_OK) {
         http_flow_problem(flow, "path/id", "type", "must be a positive integer");
     }
-    enum flow_rc rc =
-        is_patch ? parse_patch(flow, &self->change) : parse_restock(flow, &self->change);
+    enum flow_rc rc = strcmp(route, "patch_product") == 0    ? parse_patch(flow, &self->change)
+                      : strcmp(route, "adjust_product") == 0 ? parse_adjust(flow, &self->change)
+                                                             : parse_restock(flow, &self->change);
     if (rc != FLOW_NEXT) {
         return rc;
     }
@@ -164,6 +184,9 @@ static enum flow_rc change(struct flow *flow) {
     if (self->change.has_name) {
         memcpy(item.name, self->change.name.data, self->change.name.len);
     }
+    if (self->change.reason.data != NULL) {
+        memcpy(item.reason, self->change.reason.data, self->change.reason.len);
+    }
     if (if_match.data != NULL) {
         item.change.has_if_match = true;
         memcpy(item.if_match, if_match.data, if_match.len);
@@ -177,6 +200,9 @@ static enum flow_rc reply_product(struct flow *flow) {
     struct change_product *self = (struct change_product *)flow;
     char etag[PRODUCT_ETAG_BYTES];
     struct buf body;
+    if (self->is_refused) {
+        return flow_fail(flow, ERR_CONFLICT, "The stock would fall below zero");
+    }
     product_etag(self->product.version, etag);
     buf_init(&body, 0);
     product_encode(&self->product, &body);
@@ -206,13 +232,19 @@ static void wake_all(struct batch *batch, enum err err) {
     for (size_t i = 0; i < batch->count; i++) {
         struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
         enum err outcome = err != ERR_OK ? err : item->outcome;
-        if (outcome == ERR_OK && flow_wait_is_live(item->wait)) {
-            ((struct change_product *)item->wait.flow)->product =
-                product_set_find(&state->set, item->change.id)->product;
+        bool is_live = flow_wait_is_live(item->wait);
+        struct change_product *self = is_live ? (struct change_product *)item->wait.flow : NULL;
+        if (is_live && outcome == ERR_OK) {
+            self->product = product_set_find(&state->set, item->change.id)->product;
         }
-        if (outcome == ERR_INVALID && flow_wait_is_live(item->wait)) {
-            http_flow_problem(item->wait.flow, "/quantity", "maximum",
+        if (is_live && outcome == ERR_INVALID) {
+            http_flow_problem(item->wait.flow,
+                              item->change.reason.data == NULL ? "/quantity" : "/delta", "maximum",
                               "would raise the stock above 2147483647");
+        }
+        if (is_live && err == ERR_OK && outcome == ERR_UNPROCESSABLE) {
+            self->is_refused = true;
+            outcome = ERR_OK;
         }
         flow_wake(item->wait, outcome);
     }
@@ -273,6 +305,12 @@ static void cached(void *ctx, enum err err) {
     wake_all(ctx, ERR_OK);
 }
 
+static const char *change_name(const struct change *change) {
+    return change->delta == 0            ? "product changed"
+           : change->reason.data == NULL ? "product restocked"
+                                         : "product adjusted";
+}
+
 static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     struct change_state *state = batch->state;
@@ -284,9 +322,9 @@ static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     for (size_t i = 0; i < batch->count; i++) {
         struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
         if (item->outcome == ERR_OK) {
-            log_info(item->change.restock > 0 ? "product restocked" : "product changed",
-                     LOG_TRACE(trace_of(&item->trace)), LOG_INT("productId", item->change.id),
-                     LOG_INT("quantity", item->change.restock));
+            log_info(change_name(&item->change), LOG_TRACE(trace_of(&item->trace)),
+                     LOG_INT("productId", item->change.id),
+                     LOG_INT("quantity", item->change.delta));
             metrics_add(&product_metrics[M_PRODUCTS_CHANGED], 1);
         }
     }
@@ -305,10 +343,14 @@ static enum err apply_one(struct change_item *item, struct changed_product *row)
         (row->changed || !product_etag_matches(str_of(item->if_match), row->product.version))) {
         return ERR_PRECONDITION;
     }
-    if (change->restock > STOCK_QTY_MAX - row->product.qty) {
+    int64_t qty = row->product.qty + change->delta;
+    if (qty > STOCK_QTY_MAX) {
         return ERR_INVALID;
     }
-    row->product.qty += change->restock;
+    if (qty < 0) {
+        return ERR_UNPROCESSABLE;
+    }
+    row->product.qty = qty;
     if (change->has_price) {
         row->product.price_cents = change->price_cents;
     }
@@ -321,20 +363,23 @@ static enum err apply_one(struct change_item *item, struct changed_product *row)
     return ERR_OK;
 }
 
-static bool is_restocked(const struct change_item *item) {
-    return item->outcome == ERR_OK && item->change.restock > 0;
+static bool is_of_stock(const struct change_item *item) {
+    return item->outcome == ERR_OK && item->change.delta != 0;
 }
 
 static struct pg_call restock_call(struct batch *batch, int64_t now_ms, size_t count) {
     struct pg_rows_writer rows;
-    pg_rows_begin(&rows, &batch->arena, &SQL_RESTOCK_INSERT, "iiTt", count);
+    pg_rows_begin(&rows, &batch->arena, &SQL_RESTOCK_INSERT, "iiTtt", count);
     for (size_t i = 0; i < batch->count; i++) {
         const struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
-        if (is_restocked(item)) {
+        if (is_of_stock(item)) {
             pg_rows_put_int8(&rows, item->change.id);
-            pg_rows_put_int8(&rows, item->change.restock);
+            pg_rows_put_int8(&rows, item->change.delta);
             pg_rows_put_time(&rows, now_ms);
             pg_rows_put_text(&rows, str_of(item->trace.request_id));
+            bool has_reason = item->change.reason.data != NULL;
+            pg_rows_put_text(
+                &rows, (struct str){ has_reason ? item->reason : NULL, item->change.reason.len });
         }
     }
     return pg_rows_call(&rows);
@@ -349,7 +394,7 @@ static void write_back(struct batch *batch) {
         calls[call_count++] = outbox_insert_call(&batch->arena, state->events, state->event_count);
     }
     for (size_t i = 0; i < batch->count; i++) {
-        restocks += is_restocked(BATCH_ITEM(batch, struct change_item, i));
+        restocks += is_of_stock(BATCH_ITEM(batch, struct change_item, i));
     }
     if (restocks > 0) {
         calls[call_count++] = restock_call(batch, state->now_ms, restocks);

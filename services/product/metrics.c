@@ -2,6 +2,9 @@
 #include "metrics.h"
 
 #define DECIDED "prodorder_orders_decided_total", METRIC_COUNTER, "Orders decided, by outcome"
+#define CANCELLED                                                                                  \
+    "prodorder_cancellations_total", METRIC_COUNTER,                                               \
+        "Cancelled orders, by what became of their stock"
 #define LOOKUPS "prodorder_product_cache_lookups_total", METRIC_COUNTER, "Product cache lookups"
 
 struct metric product_metrics[PRODUCT_METRIC_COUNT] = {
@@ -9,6 +12,9 @@ struct metric product_metrics[PRODUCT_METRIC_COUNT] = {
     [M_ORDERS_OUT_OF_STOCK] = { DECIDED, "outcome=\"out_of_stock\"" },
     [M_ORDERS_PRODUCT_NOT_FOUND] = { DECIDED, "outcome=\"product_not_found\"" },
     [M_ORDERS_REPEATED] = { DECIDED, "outcome=\"repeated\"" },
+    [M_CANCELLED_RETURNED] = { CANCELLED, "stock=\"returned\"" },
+    [M_CANCELLED_KEPT] = { CANCELLED, "stock=\"not_taken\"" },
+    [M_CANCELLED_REPEATED] = { CANCELLED, "stock=\"repeated\"" },
     [M_PRODUCTS_CREATED] = { "prodorder_products_created_total", METRIC_COUNTER,
                              "Products created" },
     [M_PRODUCTS_CHANGED] = { "prodorder_products_changed_total", METRIC_COUNTER,

@@ -6,6 +6,7 @@
  * then order.updated and the cache. The orders' own rows, in the order service, are the outbox of
  * all this: a waiting order is told again, and the ledger answers.
  */
+#include "ledger.h"
 #include "metrics.h"
 #include "parts.h"
 #include "statements.h"
@@ -104,38 +105,31 @@ static void lock_products(void *ctx, struct consumer_segment *segment) {
 
 /* ---- decide ---- */
 
-/* A row of a version before has no createdAt. */
-static bool is_its_row(const struct pg_rows *rows, size_t row, const struct decision_item *item) {
-    if (pg_rows_get_int8(rows, row, 0) != item->order.order_id) {
-        return false;
-    }
-    if (pg_rows_is_null(rows, row, 7)) {
-        return str_equal(pg_rows_get_text(rows, row, 6), str_of(item->trace.request_id));
-    }
-    return pg_rows_get_time(rows, row, 7) == item->order.created_ms;
-}
-
 /*
  * ERR_REJECTED_DATA: the same order with other contents, or unreadable; the consumer isolates and
  * parks it. A row of another order with its id, from before a restore, is none of its own.
  */
 static enum err take_ledger_row(struct decision *decision, const struct pg_rows *rows, size_t row) {
+    struct ledger_row ledger;
+    if (ledger_read(rows, row, &ledger) != ERR_OK) {
+        return ERR_REJECTED_DATA;
+    }
     for (size_t i = 0; i < decision->count; i++) {
         struct decision_item *item = &decision->items[i];
-        if (!is_its_row(rows, row, item)) {
+        if (!ledger_is_of(&ledger, item->order.order_id, item->order.created_ms,
+                          item->trace.request_id)) {
             continue;
         }
-        bool same = pg_rows_get_int8(rows, row, 4) == item->order.product_id &&
-                    pg_rows_get_int8(rows, row, 5) == item->order.quantity;
-        bool known = contract_status_parse(pg_rows_get_text(rows, row, 1), &item->order.status) &&
-                     contract_reason_parse(pg_rows_get_text(rows, row, 2), &item->order.reason);
-        if (!same || !known) {
+        if (ledger.product_id != item->order.product_id ||
+            ledger.quantity != item->order.quantity) {
             log_error("the ledger has this order with other contents",
                       LOG_INT("orderId", item->order.order_id));
             return ERR_REJECTED_DATA;
         }
         item->order.known = true;
-        item->decided_ms = pg_rows_get_time(rows, row, 3);
+        item->order.status = ledger.status;
+        item->order.reason = ledger.reason;
+        item->decided_ms = ledger.decided_ms;
     }
     return ERR_OK;
 }
@@ -248,13 +242,7 @@ static struct teller_event order_event(struct arena *arena, const struct decisio
         .updated_ms = item->decided_ms,
         .trace = item->trace,
     };
-    struct teller_event event = { .routing_key = KEY_ORDER_UPDATED, .trace = item->trace };
-    char id[EVENT_ID_BYTES_MAX + 1];
-    struct buf body;
-    buf_init(&body, 0);
-    contract_write_order_updated(&updated, id, &body);
-    teller_event_finish(&event, arena, id, &body);
-    return event;
+    return ledger_answer(arena, &updated);
 }
 
 /* False: no memory; all of it is done again. */

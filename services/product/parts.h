@@ -13,9 +13,11 @@ void get_product(struct http_exchange *exchange, void *ctx);
 void list_products(struct http_exchange *exchange, void *ctx);
 void change_product_patch(struct http_exchange *exchange, void *ctx);
 void change_product_restock(struct http_exchange *exchange, void *ctx);
+void change_product_adjust(struct http_exchange *exchange, void *ctx);
 
 /* QUEUES */
 extern const struct consumer_options order_created_consumer;
+extern const struct consumer_options order_cancelled_consumer;
 
 /* PARTS: batchers, pools of flows, news */
 MUST_CHECK enum err create_product_open(void);

@@ -122,43 +122,54 @@ static bool is_blank(struct str text) {
     return true;
 }
 
-static const char *name_problem(struct str name, const char **ret_keyword) {
-    size_t characters = utf8_count(name.data, name.len);
+/* Of a name, and of a reason. */
+static const char *text_problem(struct str text, const char **ret_keyword) {
+    size_t characters = utf8_count(text.data, text.len);
     if (characters < 1 || characters > PRODUCT_NAME_CHARACTERS_MAX) {
         *ret_keyword = characters < 1 ? "minLength" : "maxLength";
         return "must have 1 to 200 characters";
     }
     *ret_keyword = "pattern";
-    if (is_blank(name)) {
+    if (is_blank(text)) {
         return "must not be only white space";
     }
-    if (memchr(name.data, '\0', name.len) != NULL) { /* PostgreSQL's text cannot hold it */
+    if (memchr(text.data, '\0', text.len) != NULL) { /* PostgreSQL's text cannot hold it */
         return "must not contain U+0000";
     }
     return NULL;
 }
 
-bool product_read_name(struct flow *flow, struct json_object *body, bool required,
-                       struct str *ret_name) {
-    struct str name;
+/* `path` is '/' and the member. */
+static bool read_text(struct flow *flow, struct json_object *body, const char *path, bool required,
+                      struct str *ret_text) {
+    struct str text;
     const char *keyword = "type";
-    if (!json_has_member(body, "name")) {
+    if (!json_has_member(body, path + 1)) {
         if (required) {
-            http_flow_problem(flow, "/name", "required", "is required");
+            http_flow_problem(flow, path, "required", "is required");
         }
         return false;
     }
-    if (json_get_string(body, "name", &name.data, &name.len) != ERR_OK) {
-        http_flow_problem(flow, "/name", keyword, "must be a string");
+    if (json_get_string(body, path + 1, &text.data, &text.len) != ERR_OK) {
+        http_flow_problem(flow, path, keyword, "must be a string");
         return false;
     }
-    const char *problem = name_problem(name, &keyword);
+    const char *problem = text_problem(text, &keyword);
     if (problem != NULL) {
-        http_flow_problem(flow, "/name", keyword, problem);
+        http_flow_problem(flow, path, keyword, problem);
         return false;
     }
-    *ret_name = name;
+    *ret_text = text;
     return true;
+}
+
+bool product_read_name(struct flow *flow, struct json_object *body, bool required,
+                       struct str *ret_name) {
+    return read_text(flow, body, "/name", required, ret_name);
+}
+
+bool product_read_reason(struct flow *flow, struct json_object *body, struct str *ret_reason) {
+    return read_text(flow, body, "/reason", true, ret_reason);
 }
 
 bool product_read_price(struct flow *flow, struct json_object *body, bool required,
@@ -183,6 +194,22 @@ bool product_read_quantity(struct flow *flow, struct json_object *body, int64_t 
         .member = "quantity", .min = 1, .max = ORDER_QUANTITY_MAX, .required = true
     };
     return http_flow_number(flow, body, &RULE, ret_quantity);
+}
+
+bool product_read_delta(struct flow *flow, struct json_object *body, int64_t *ret_delta) {
+    static const struct http_number_rule RULE = {
+        .member = "delta", .min = -STOCK_QTY_MAX, .max = STOCK_QTY_MAX, .required = true
+    };
+    int64_t delta = 0;
+    if (!http_flow_number(flow, body, &RULE, &delta)) {
+        return false;
+    }
+    if (delta == 0) {
+        http_flow_problem(flow, "/delta", "not", "must not be 0");
+        return false;
+    }
+    *ret_delta = delta;
+    return true;
 }
 
 /* ---- the cache ---- */

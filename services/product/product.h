@@ -64,6 +64,9 @@ bool product_read_price(struct flow *flow, struct json_object *body, bool requir
 bool product_read_qty(struct flow *flow, struct json_object *body, int64_t *ret_qty);
 /* quantity of a restock: 1 to ORDER_QUANTITY_MAX, as of an order */
 bool product_read_quantity(struct flow *flow, struct json_object *body, int64_t *ret_quantity);
+/* delta of an adjustment: -STOCK_QTY_MAX to STOCK_QTY_MAX, not 0; and its reason, like a name */
+bool product_read_delta(struct flow *flow, struct json_object *body, int64_t *ret_delta);
+bool product_read_reason(struct flow *flow, struct json_object *body, struct str *ret_reason);
 
 /*
  * Write products through to product-redis, product:{id}: public JSON under its version, the newest

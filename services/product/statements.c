@@ -8,12 +8,16 @@ PG_EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
 PG_EMBED_TEXT(migration_0002, "services/product/migrations/0002_tracestate.sql");
 PG_EMBED_TEXT(migration_0003, "services/product/migrations/0003_order_identity.sql");
 PG_EMBED_TEXT(migration_0004, "services/product/migrations/0004_locked.sql");
+PG_EMBED_TEXT(migration_0005, "services/product/migrations/0005_adjust.sql");
+PG_EMBED_TEXT(migration_0006, "services/product/migrations/0006_cancelled.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[] = {
     { 1, migration_0001 },
     { 2, migration_0002 },
     { 3, migration_0003 },
     { 4, migration_0004 },
+    { 5, migration_0005 },
+    { 6, migration_0006 },
     { 0 },
 };
 
@@ -72,8 +76,8 @@ const struct pg_statement SQL_PRODUCT_UPDATE = { "product_update",
     " WHERE p.id = t.id" };
 
 const struct pg_statement SQL_RESTOCK_INSERT = { "restock_insert",
-    "INSERT INTO restocks (product_id, quantity, restocked_at, request_id)"
-    " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[])" };
+    "INSERT INTO restocks (product_id, quantity, restocked_at, request_id, reason) SELECT *"
+    " FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[])" };
 
 const struct pg_statement SQL_LEDGER_FIND = { "ledger_find",
     "SELECT order_id::bigint, status::text, reason::text, decided_at::timestamptz,"
@@ -85,10 +89,26 @@ const struct pg_statement SQL_LEDGER_INSERT = { "ledger_insert",
     "INSERT INTO stock_ledger (order_id, product_id, quantity, status, reason, decided_at,"
     " request_id, order_created_at) SELECT * FROM unnest($1::bigint[], $2::bigint[],"
     " $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::timestamptz[])" };
+
+const struct pg_statement SQL_LEDGER_RETURN = { "ledger_return",
+    "UPDATE stock_ledger AS l SET status = 'returned', returned_at = t.at"
+    " FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS t (order_id, created_at,"
+    " at) WHERE l.order_id = t.order_id AND l.order_created_at IN (t.created_at, '-infinity')"
+    " AND l.status = 'done'" };
 /* clang-format on */
 
 const struct pg_statement *const PRODUCT_STATEMENTS[] = {
-    &SQL_NEXT_PRODUCT_IDS, &SQL_NEXT_OUTBOX_IDS, &SQL_PRODUCT_INSERT, &SQL_PRODUCT_GET,
-    &SQL_PRODUCT_PAGE,     &SQL_PRODUCT_LOCK,    &SQL_PRODUCT_LOCKED, &SQL_PRODUCT_UPDATE,
-    &SQL_RESTOCK_INSERT,   &SQL_LEDGER_FIND,     &SQL_LEDGER_INSERT,  NULL,
+    &SQL_NEXT_PRODUCT_IDS,
+    &SQL_NEXT_OUTBOX_IDS,
+    &SQL_PRODUCT_INSERT,
+    &SQL_PRODUCT_GET,
+    &SQL_PRODUCT_PAGE,
+    &SQL_PRODUCT_LOCK,
+    &SQL_PRODUCT_LOCKED,
+    &SQL_PRODUCT_UPDATE,
+    &SQL_RESTOCK_INSERT,
+    &SQL_LEDGER_FIND,
+    &SQL_LEDGER_INSERT,
+    &SQL_LEDGER_RETURN,
+    NULL,
 };

@@ -27,7 +27,7 @@ extern const struct pg_statement SQL_PRODUCT_LOCK;
 extern const struct pg_statement SQL_PRODUCT_LOCKED;
 /* rows of id, name, price, quantity, version, time */
 extern const struct pg_statement SQL_PRODUCT_UPDATE;
-/* rows of product id, quantity, time, request id */
+/* rows of product id, quantity (below 0: taken away), time, request id, reason of an adjustment */
 extern const struct pg_statement SQL_RESTOCK_INSERT;
 /*
  * order ids → order id, status, reason, decided_at, product id, quantity, request id, the order's
@@ -36,5 +36,7 @@ extern const struct pg_statement SQL_RESTOCK_INSERT;
 extern const struct pg_statement SQL_LEDGER_FIND;
 /* rows of order id, product id, quantity, status, reason, time, request id, order's created_at */
 extern const struct pg_statement SQL_LEDGER_INSERT;
+/* rows of order id, order's created_at, time: of orders that are done, their stock is back */
+extern const struct pg_statement SQL_LEDGER_RETURN;
 
 #endif

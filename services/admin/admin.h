@@ -1,0 +1,21 @@
+/*
+ * prodorder-admin: what an operator asks of a running system, from wherever its addresses are known
+ * (the variables of the services: RABBITMQ_URL …). A command prints what it found to standard
+ * output, what is wrong to standard error, one thread, blocking.
+ */
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
+
+enum {
+    ADMIN_GOOD = 0,
+    ADMIN_BAD = 1,  /* what was asked for is not so, or could not be done */
+    ADMIN_USAGE = 2 /* the question was wrong */
+};
+
+/* `argv[0]` is the command's name. They return an exit status. */
+int admin_dlq(int argc, char **argv);
+
+/* The value of a variable, or a line that says that it is missing, and NULL. */
+const char *admin_variable(const char *name);
+
+#endif

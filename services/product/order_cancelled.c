@@ -1,0 +1,309 @@
+/*
+ * order.cancelled: a batch of cancelled orders becomes one transaction.
+ *
+ * Lock the products, then look into the ledger, as order_created.c does, whose decisions wait for the same locks. An
+ * order that has taken stock gives it back, once; one that the ledger does not have gets a row, which
+ * keeps it from taking any when its order.created comes; the others are as they have to be. All of
+ * them are answered with order.updated, cancelled, every time that they are told.
+ */
+#include "ledger.h"
+#include "metrics.h"
+#include "parts.h"
+#include "statements.h"
+#include "stock_news.h"
+
+#include "base/clock.h"
+#include "base/trace.h"
+#include "contract/contract.h"
+#include "runtime/telemetry/kill_point.h"
+#include "runtime/telemetry/log.h"
+
+struct returns;
+
+static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
+                       const char **ret_why);
+static void lock_products(void *ctx, struct consumer_segment *segment);
+static void look(void *ctx, enum err err, const struct pg_rows *rows);
+static void store(struct returns *returns);
+static void committed(void *ctx, enum err err, const struct pg_rows *rows);
+static void cached(void *ctx, enum err err);
+
+struct return_item {
+    struct order_cancelled event;
+    bool is_known; /* the ledger has it, or an earlier one of this batch is the same */
+    bool gives_back;
+};
+
+/* A segment under way; in its arena. */
+struct returns {
+    struct consumer_segment *segment;
+    struct arena *arena;
+    struct return_item *items;
+    size_t count;
+    struct pg_session *session;
+    struct product_set set;
+    int64_t now_ms;
+    uint64_t started_us;
+};
+
+static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
+                       const char **ret_why) {
+    struct return_item *read = item;
+    (void)ctx;
+    *read = (struct return_item){ .is_known = false };
+    return contract_read_order_cancelled(arena, event, &read->event, ret_why);
+}
+
+/* ---- lock ---- */
+
+static int64_t product_of(const void *item) {
+    return ((const struct return_item *)item)->event.product_id;
+}
+
+static void lock_products(void *ctx, struct consumer_segment *segment) {
+    struct arena *arena = &segment->arena;
+    struct returns *returns = arena_zalloc(arena, sizeof(*returns));
+    int64_t *product_ids = arena_array(arena, segment->count, sizeof(*product_ids));
+    int64_t *order_ids = arena_array(arena, segment->count, sizeof(*order_ids));
+    (void)ctx;
+    if (returns == NULL || product_ids == NULL || order_ids == NULL) {
+        consumer_segment_done(segment, ERR_NO_MEMORY);
+        return;
+    }
+    *returns = (struct returns){ .segment = segment,
+                                 .arena = arena,
+                                 .items = segment->items,
+                                 .count = segment->count,
+                                 .now_ms = clock_unix_ms(),
+                                 .started_us = clock_monotonic_us() };
+    for (size_t i = 0; i < returns->count; i++) {
+        struct return_item *item = &returns->items[i];
+        item->is_known = item->gives_back = false; /* a retry starts afresh */
+        product_ids[i] = item->event.product_id;
+        order_ids[i] = item->event.order_id;
+    }
+    struct pg_call calls[2] = {
+        product_set_lock_call(arena, product_ids, returns->count),
+        pg_rows_ids_call(arena, &SQL_LEDGER_FIND, order_ids, returns->count),
+    };
+    returns->session = pg_begin(backends.pg, calls, 2, look, returns);
+}
+
+/* ---- look into the ledger, and give back ---- */
+
+static bool is_same_order(const struct order_cancelled *a, const struct order_cancelled *b) {
+    return a->order_id == b->order_id && a->created_ms == b->created_ms;
+}
+
+/* ERR_REJECTED_DATA: the same order with other contents; the consumer isolates and parks it. */
+static enum err take_ledger_row(struct returns *returns, const struct pg_rows *rows, size_t row) {
+    struct ledger_row ledger;
+    bool is_first = true;
+    if (ledger_read(rows, row, &ledger) != ERR_OK) {
+        return ERR_REJECTED_DATA;
+    }
+    for (size_t i = 0; i < returns->count; i++) {
+        struct return_item *item = &returns->items[i];
+        const struct order_cancelled *event = &item->event;
+        if (!ledger_is_of(&ledger, event->order_id, event->created_ms, event->trace.request_id)) {
+            continue;
+        }
+        if (ledger.product_id != event->product_id || ledger.quantity != event->quantity) {
+            log_error("the ledger has this order with other contents",
+                      LOG_INT("orderId", event->order_id));
+            return ERR_REJECTED_DATA;
+        }
+        item->is_known = true;
+        item->gives_back = is_first && ledger.status == ORDER_DONE;
+        is_first = false;
+    }
+    return ERR_OK;
+}
+
+/* Of several that tell of the same order the first counts. */
+static void mark_copies(struct returns *returns) {
+    for (size_t i = 1; i < returns->count; i++) {
+        for (size_t k = 0; !returns->items[i].is_known && k < i; k++) {
+            returns->items[i].is_known =
+                is_same_order(&returns->items[i].event, &returns->items[k].event);
+        }
+    }
+}
+
+/* ERR_REJECTED_DATA: a product cannot have so much; it waits in the dead-letter queue for a person. */
+static enum err give_back(struct returns *returns) {
+    for (size_t i = 0; i < returns->count; i++) {
+        struct return_item *item = &returns->items[i];
+        struct changed_product *row = product_set_find(&returns->set, item->event.product_id);
+        if (row == NULL) {
+            continue; /* it was rejected then: product_not_found */
+        }
+        row->trace = item->event.trace;
+        row->told = row->told || item->is_known; /* its event may be lost */
+        if (!item->gives_back) {
+            continue;
+        }
+        if (row->product.qty > STOCK_QTY_MAX - item->event.quantity) {
+            log_error("a cancelled order's stock has no room",
+                      LOG_INT("orderId", item->event.order_id),
+                      LOG_INT("productId", item->event.product_id));
+            return ERR_REJECTED_DATA;
+        }
+        row->product.qty += item->event.quantity;
+        row->changed = true;
+    }
+    return ERR_OK;
+}
+
+static void look(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct returns *returns = ctx;
+    if (err != ERR_OK) { /* the session is gone */
+        consumer_segment_done(returns->segment, err);
+        return;
+    }
+    err = product_set_read(returns->arena, &rows[0], &returns->set);
+    for (size_t i = 0; err == ERR_OK && i < rows[1].count; i++) {
+        err = take_ledger_row(returns, &rows[1], i);
+    }
+    if (err == ERR_OK) {
+        mark_copies(returns);
+        err = give_back(returns);
+    }
+    if (err != ERR_OK) {
+        pg_rollback(returns->session);
+        consumer_segment_done(returns->segment, err);
+        return;
+    }
+    store(returns);
+    if (consumer_segment_is_full(returns->segment)) { /* its products are ours until the commit */
+        consumer_segment_passed(returns->segment);
+    }
+}
+
+/* ---- store ---- */
+
+/* Of those that the ledger does not have: they will take nothing. */
+static struct pg_call insert_call(const struct returns *returns, size_t count) {
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, returns->arena, &SQL_LEDGER_INSERT, "iiittTtT", count);
+    for (size_t i = 0; i < returns->count; i++) {
+        const struct order_cancelled *event = &returns->items[i].event;
+        if (!returns->items[i].is_known) {
+            pg_rows_put_int8(&rows, event->order_id);
+            pg_rows_put_int8(&rows, event->product_id);
+            pg_rows_put_int8(&rows, event->quantity);
+            pg_rows_put_text(&rows, str_of(contract_status_name(ORDER_CANCELLED)));
+            pg_rows_put_text(&rows, (struct str){ NULL, 0 });
+            pg_rows_put_time(&rows, returns->now_ms);
+            pg_rows_put_text(&rows, str_of(event->trace.request_id));
+            pg_rows_put_time(&rows, event->created_ms);
+        }
+    }
+    return pg_rows_call(&rows);
+}
+
+static struct pg_call return_call(const struct returns *returns, size_t count) {
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, returns->arena, &SQL_LEDGER_RETURN, "iTT", count);
+    for (size_t i = 0; i < returns->count; i++) {
+        if (returns->items[i].gives_back) {
+            pg_rows_put_int8(&rows, returns->items[i].event.order_id);
+            pg_rows_put_time(&rows, returns->items[i].event.created_ms);
+            pg_rows_put_time(&rows, returns->now_ms);
+        }
+    }
+    return pg_rows_call(&rows);
+}
+
+static void store(struct returns *returns) {
+    struct pg_call calls[3];
+    size_t call_count = 0, new_count = 0, back_count = 0;
+    for (size_t i = 0; i < returns->count; i++) {
+        new_count += !returns->items[i].is_known;
+        back_count += returns->items[i].gives_back;
+    }
+    product_set_finish(&returns->set, returns->now_ms);
+    if (new_count > 0) {
+        calls[call_count++] = insert_call(returns, new_count);
+    }
+    if (back_count > 0) {
+        calls[call_count++] = return_call(returns, back_count);
+        calls[call_count++] = product_set_update_call(returns->arena, &returns->set);
+    }
+    KILL_POINT("cancellation", "decided");
+    pg_commit(returns->session, calls, call_count, committed, returns);
+}
+
+/* ---- tell ---- */
+
+static struct teller_event answer(struct arena *arena, const struct order_cancelled *event,
+                                  int64_t now_ms) {
+    struct order_updated updated = {
+        .order_id = event->order_id,
+        .created_ms = event->created_ms,
+        .product_id = event->product_id,
+        .quantity = event->quantity,
+        .status = ORDER_CANCELLED,
+        .updated_ms = now_ms,
+        .trace = event->trace,
+    };
+    return ledger_answer(arena, &updated);
+}
+
+/* False: no memory; all of it is done again. */
+static bool tell(const struct returns *returns) {
+    struct teller_event *events = arena_array(returns->arena, returns->count, sizeof(*events));
+    for (size_t i = 0; events != NULL && i < returns->count; i++) {
+        events[i] = answer(returns->arena, &returns->items[i].event, returns->now_ms);
+        if (events[i].body.data == NULL) {
+            events = NULL;
+        }
+    }
+    if (events != NULL) {
+        consumer_answer(returns->segment, events, returns->count);
+        stock_news_add(&returns->set, returns->segment);
+    }
+    return events != NULL;
+}
+
+static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct returns *returns = ctx;
+    (void)rows;
+    if (err != ERR_OK) {
+        consumer_segment_done(returns->segment, err);
+        return;
+    }
+    KILL_POINT("cancellation", "committed");
+    if (!tell(returns)) {
+        consumer_segment_done(returns->segment, ERR_NO_MEMORY);
+        return;
+    }
+    uint64_t us = clock_monotonic_us() - returns->started_us;
+    for (size_t i = 0; i < returns->count; i++) {
+        const struct return_item *item = &returns->items[i];
+        metrics_add(&product_metrics[item->gives_back ? M_CANCELLED_RETURNED
+                                     : item->is_known ? M_CANCELLED_REPEATED
+                                                      : M_CANCELLED_KEPT],
+                    1);
+        log_info(
+            "cancellation settled", LOG_TRACE(item->event.trace),
+            LOG_INT("orderId", item->event.order_id), LOG_INT("productId", item->event.product_id),
+            LOG_INT("returned", item->gives_back ? item->event.quantity : 0), LOG_INT("us", us));
+    }
+    consumer_segment_passed(returns->segment);
+    product_set_cache(returns->arena, &returns->set, cached, returns);
+}
+
+static void cached(void *ctx, enum err err) {
+    const struct returns *returns = ctx;
+    (void)err; /* Redis down costs speed, never an answer */
+    consumer_segment_done(returns->segment, ERR_OK);
+}
+
+const struct consumer_options order_cancelled_consumer = {
+    .item_bytes = sizeof(struct return_item),
+    .decode = decode,
+    .run = lock_products,
+    .row = product_of,
+    .find_locked = &SQL_PRODUCT_LOCKED,
+};
