@@ -13,6 +13,7 @@ static const struct http_route ROUTES[] = {
     { "POST", "/orders", "create_order", create_order, NULL },
     { "POST", "/orders/{id}/cancel", "cancel_order", cancel_order, NULL },
     { "GET", "/orders/{id}", "get_order", get_order, NULL },
+    { "GET", "/orders", "search_orders", search_orders, NULL },
     { "GET", "/orders/product/{productId}", "list_orders", list_orders, NULL },
     HEALTH_ROUTES,
 };
@@ -38,6 +39,7 @@ static const struct part PARTS[] = {
     { "order_store", order_store_open, order_store_close, NULL, NULL, NULL },
     { "get_order", get_order_open, get_order_close, NULL, NULL, NULL },
     { "list_orders", list_orders_open, list_orders_close, NULL, NULL, NULL },
+    { "search_orders", search_orders_open, search_orders_close, NULL, NULL, NULL },
 };
 
 static const struct config_local LOCALS[] = {

@@ -9,6 +9,7 @@
  */
 #include "metrics.h"
 #include "order.h"
+#include "order_page.h"
 #include "parts.h"
 #include "statements.h"
 
@@ -41,12 +42,6 @@ enum {
 
 /* After every order: the year 9999. */
 #define NEWEST_MS INT64_C(253402300799000)
-
-struct order_page {
-    struct str json;
-    bool has_more;
-    struct http_cursor last; /* position of the last order shown, when has_more */
-};
 
 struct list_orders {
     struct http_flow http;
@@ -124,39 +119,7 @@ static enum flow_rc reply_page(struct flow *flow) {
 /* ---- a page ---- */
 
 static enum err give_page(struct flow_wait wait, const struct order_page *page) {
-    struct list_orders *self = (struct list_orders *)wait.flow;
-    struct arena *arena = http_arena(http_flow_exchange(wait.flow));
-    self->page = *page;
-    self->page.json.data = arena_copy(arena, page->json.data, page->json.len);
-    return self->page.json.data == NULL ? ERR_NO_MEMORY : ERR_OK;
-}
-
-/*
- * Rows [first, end) as a page of at most `limit`; one row more than that means that there is a next
- * page.
- */
-static enum err encode_rows(const struct pg_rows *rows, size_t first, size_t end, size_t limit,
-                            struct buf *out, struct order_page *ret_page) {
-    struct order order = { 0 };
-    ret_page->has_more = end - first > limit;
-    if (ret_page->has_more) {
-        end = first + limit;
-    }
-    buf_clear(out);
-    buf_append_char(out, '[');
-    for (size_t r = first; r < end; r++) {
-        if (order_from_row(rows, r, 0, &order) != ERR_OK) {
-            return ERR_INTERNAL;
-        }
-        if (r > first) {
-            buf_append_char(out, ',');
-        }
-        order_encode(&order, out);
-    }
-    buf_append_char(out, ']');
-    ret_page->last = (struct http_cursor){ order.created_ms, order.id };
-    ret_page->json = (struct str){ buf_bytes(out), buf_length(out) };
-    return out->failed ? ERR_NO_MEMORY : ERR_OK;
+    return order_page_copy(wait.flow, page, &((struct list_orders *)wait.flow)->page);
 }
 
 /* ---- first pages: cache, else one query for all products that were missing ---- */
@@ -229,7 +192,8 @@ static void first_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
         while (row < rows[0].count && pg_rows_get_int8(&rows[0], row, 1) == round->ids[i]) {
             row++;
         }
-        enum err outcome = encode_rows(&rows[0], first, row, PAGE_LIMIT_DEFAULT, &json, &page);
+        enum err outcome =
+            order_page_encode(&rows[0], first, row, PAGE_LIMIT_DEFAULT, &json, &page);
         lookup_answer(round, round->ids[i], outcome, &page);
         if (outcome == ERR_OK) {
             cache_page(round, i, page.has_more, &json);
@@ -255,7 +219,7 @@ static void later_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     struct buf json;
     buf_init(&json, 0);
     if (err == ERR_OK) {
-        err = encode_rows(&rows[0], 0, rows[0].count, (size_t)item->limit, &json, &page);
+        err = order_page_encode(&rows[0], 0, rows[0].count, (size_t)item->limit, &json, &page);
     }
     if (err == ERR_OK && flow_wait_is_live(item->wait)) {
         err = give_page(item->wait, &page);

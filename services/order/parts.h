@@ -12,6 +12,7 @@ void create_order(struct http_exchange *exchange, void *ctx);
 void cancel_order(struct http_exchange *exchange, void *ctx);
 void get_order(struct http_exchange *exchange, void *ctx);
 void list_orders(struct http_exchange *exchange, void *ctx);
+void search_orders(struct http_exchange *exchange, void *ctx);
 
 /* QUEUES */
 extern const struct consumer_options order_updated_consumer;
@@ -42,6 +43,8 @@ MUST_CHECK enum err get_order_open(void);
 void get_order_close(void);
 MUST_CHECK enum err list_orders_open(void);
 void list_orders_close(void);
+MUST_CHECK enum err search_orders_open(void);
+void search_orders_close(void);
 MUST_CHECK enum err telling_open(void);
 void telling_close(void);
 void telling_stop(void);

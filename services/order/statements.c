@@ -11,10 +11,12 @@ PG_EMBED_TEXT(migration_0004, "services/order/migrations/0004_locked.sql");
 PG_EMBED_TEXT(migration_0005, "services/order/migrations/0005_key_expiry.sql");
 PG_EMBED_TEXT(migration_0006, "services/order/migrations/0006_fillfactor.sql");
 PG_EMBED_TEXT(migration_0007, "services/order/migrations/0007_cancellations.sql");
+PG_EMBED_TEXT(migration_0008, "services/order/migrations/0008_order_times.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[] = {
-    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 }, { 4, migration_0004 },
-    { 5, migration_0005 }, { 6, migration_0006 }, { 7, migration_0007 }, { 0 },
+    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 },
+    { 4, migration_0004 }, { 5, migration_0005 }, { 6, migration_0006 },
+    { 7, migration_0007 }, { 8, migration_0008 }, { 0 },
 };
 
 const struct pg_sequence ORDER_SEQUENCES[] = {
@@ -79,6 +81,28 @@ const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
     " AS t (id, status, reason, at, created_at) WHERE o.id = t.id AND o.status = 'waiting'"
     " AND t.created_at IN (o.created_at, 'epoch') RETURNING o.id::bigint, o.product_id::bigint,"
     " o.created_at::timestamptz" };
+
+/* $1 before this id, $2 status or '', $3 from, $4 before, $5 limit, $6 rows to look at. Ids rise with
+   time as near as clocks agree: within CLOCKS. What waits is above the mark. */
+#define CLOCKS "interval '1 minute'"
+const struct pg_statement SQL_ORDER_SEARCH = { "order_search",
+    "WITH ends AS MATERIALIZED (SELECT greatest(order_id_at($3::timestamptz - " CLOCKS "),"
+    " CASE WHEN $2::text = 'waiting' THEN (SELECT low_id + 1 FROM order_mark) END) AS low,"
+    " least($1::bigint, order_id_at($4::timestamptz + " CLOCKS ")) AS high),"
+    " hits AS MATERIALIZED (SELECT " ORDER_COLUMNS " FROM (SELECT * FROM orders WHERE"
+    " id < (SELECT high FROM ends) AND id >= (SELECT low FROM ends) ORDER BY id DESC"
+    " LIMIT $6::bigint) AS o WHERE $2::text IN ('', o.status) AND o.created_at >= $3::timestamptz"
+    " AND o.created_at < $4::timestamptz ORDER BY o.id DESC LIMIT $5::bigint),"
+    " last AS (SELECT CASE WHEN (SELECT count(*) FROM hits) < $5::bigint THEN (SELECT id FROM"
+    " orders WHERE id < (SELECT high FROM ends) AND id >= (SELECT low FROM ends) ORDER BY id DESC"
+    " OFFSET $6::bigint - 1 LIMIT 1) END AS id)"
+    " SELECT hits.*, last.id::bigint FROM last LEFT JOIN hits ON true ORDER BY hits.id DESC" };
+
+/* The same of those that were cancelled, which are few. */
+const struct pg_statement SQL_ORDER_CANCELLED = { "order_cancelled",
+    "SELECT " ORDER_COLUMNS ", NULL::bigint FROM cancellations AS c JOIN orders AS o"
+    " ON o.id = c.order_id WHERE c.order_id < $1::bigint AND c.created_at >= $2::timestamptz"
+    " AND c.created_at < $3::timestamptz ORDER BY c.order_id DESC LIMIT $4::bigint" };
 
 /* Those that could be cancelled, and whether they waited. What they became is in the same row for
    whoever looks, and in a row that is told. */
@@ -167,9 +191,15 @@ const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {
-    &SQL_ORDER_INSERT,     &SQL_ORDER_GET,          &SQL_ORDER_FIRST_PAGES,   &SQL_ORDER_PAGE,
-    &SQL_ORDER_FINISH,     &SQL_ORDER_LOCKED,       &SQL_ORDER_KNOWN,         &SQL_ORDER_DRAWN,
-    &SQL_TRANSACTION,      &SQL_ORDER_MARK,         &SQL_ORDER_MARK_MOVE,     &SQL_ORDER_WAITING,
-    &SQL_ORDER_COUNT,      &SQL_KEY_FIND,           &SQL_KEY_EXPIRE,          &SQL_ORDER_CANCEL,
-    &SQL_CANCELLATION_DUE, &SQL_CANCELLATION_HURRY, &SQL_CANCELLATION_SETTLE, NULL,
+    &SQL_ORDER_INSERT,        &SQL_ORDER_GET,
+    &SQL_ORDER_FIRST_PAGES,   &SQL_ORDER_PAGE,
+    &SQL_ORDER_FINISH,        &SQL_ORDER_LOCKED,
+    &SQL_ORDER_KNOWN,         &SQL_ORDER_DRAWN,
+    &SQL_TRANSACTION,         &SQL_ORDER_MARK,
+    &SQL_ORDER_MARK_MOVE,     &SQL_ORDER_WAITING,
+    &SQL_ORDER_COUNT,         &SQL_KEY_FIND,
+    &SQL_KEY_EXPIRE,          &SQL_ORDER_CANCEL,
+    &SQL_ORDER_SEARCH,        &SQL_ORDER_CANCELLED,
+    &SQL_CANCELLATION_DUE,    &SQL_CANCELLATION_HURRY,
+    &SQL_CANCELLATION_SETTLE, NULL,
 };
