@@ -31,6 +31,8 @@ static const struct part PARTS[] = {
     { "telling", telling_open, telling_close, telling_stop, telling_is_idle, telling_broker_up },
     { "cancellations", cancellations_open, cancellations_close, cancellations_stop,
       cancellations_is_idle, cancellations_broker_up },
+    { "order_read", order_read_open, order_read_close, NULL, NULL, NULL },
+    { "outcome_wait", outcome_wait_open, outcome_wait_close, NULL, outcome_wait_is_idle, NULL },
     { "cancel_order", cancel_order_open, cancel_order_close, NULL, NULL, NULL },
     { "create_order", create_order_open, create_order_close, NULL, NULL, NULL },
     { "idempotency", idempotency_open, idempotency_close, NULL, NULL, NULL },

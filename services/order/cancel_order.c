@@ -9,6 +9,7 @@
 #include "config.h"
 #include "metrics.h"
 #include "order_store.h"
+#include "outcome_wait.h"
 #include "parts.h"
 #include "statements.h"
 
@@ -275,6 +276,7 @@ static void cancelled(void *ctx, enum err err, const struct pg_rows *rows) {
     KILL_POINT("order", "cancelled");
     give_orders(batch, &rows[1]);
     tell(batch, &rows[0], &rows[1]);
+    outcome_wait_end(&rows[0]);
     order_store_go_on();
     for (size_t r = 0; r < rows[1].count; r++) {
         product_ids[r] = pg_rows_get_int8(&rows[1], r, 1);

@@ -5,7 +5,9 @@
 #include "backlog.h"
 #include "idempotency.h"
 #include "metrics.h"
+#include "order_read.h"
 #include "order_store.h"
+#include "outcome_wait.h"
 #include "parts.h"
 #include "product_lookup.h"
 
@@ -18,10 +20,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum flow_rc parse(struct flow *flow);         /* body and Idempotency-Key             */
-static enum flow_rc find_earlier(struct flow *flow);  /* the order that this key stands for   */
-static enum flow_rc find_product(struct flow *flow);  /* order-redis, else product-service    */
-static enum flow_rc store_order(struct flow *flow);   /* joins the insert batch               */
+static enum flow_rc parse(struct flow *flow);            /* body and Idempotency-Key             */
+static enum flow_rc find_earlier(struct flow *flow);     /* the order that this key stands for   */
+static enum flow_rc find_product(struct flow *flow);     /* order-redis, else product-service    */
+static enum flow_rc store_order(struct flow *flow);      /* joins the insert batch               */
+static enum flow_rc wait_for_outcome(struct flow *flow); /* Prefer: wait */
+static enum flow_rc read_outcome(struct flow *flow);
 static enum flow_rc reply_created(struct flow *flow); /* 200 and the order                    */
 
 static const struct flow_step STEPS[] = {
@@ -29,6 +33,8 @@ static const struct flow_step STEPS[] = {
     { "find_earlier", find_earlier },
     { "find_product", find_product },
     { "store_order", store_order },
+    { "wait_for_outcome", wait_for_outcome },
+    { "read_outcome", read_outcome },
     { "reply_created", reply_created },
 };
 
@@ -39,6 +45,7 @@ struct create_order {
     int64_t unit_price_cents;
     struct order order;
     bool holds_claim;
+    unsigned wait_s; /* Prefer: wait, 0: none */
     struct earlier_order earlier;
     char key[IDEMPOTENCY_KEY_BYTES_MAX + 1]; /* "": none */
 };
@@ -174,16 +181,37 @@ static enum flow_rc store_order(struct flow *flow) {
     return FLOW_WAIT;
 }
 
+static enum flow_rc wait_for_outcome(struct flow *flow) {
+    struct create_order *self = of(flow);
+    release_claim(self);
+    self->wait_s = http_prefer_wait_s(http_flow_exchange(flow), OUTCOME_WAIT_S_MAX);
+    if (self->wait_s == 0 || !outcome_wait_has_room()) {
+        self->wait_s = 0;
+        return FLOW_NEXT;
+    }
+    outcome_wait(flow_wait(flow), self->order.id, self->wait_s * UINT64_C(1000));
+    return FLOW_WAIT;
+}
+
+static enum flow_rc read_outcome(struct flow *flow) {
+    struct create_order *self = of(flow);
+    if (self->wait_s == 0) {
+        return FLOW_NEXT;
+    }
+    enum err err = order_read(flow_wait(flow), self->order.id, &self->order);
+    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+}
+
 static enum flow_rc reply_created(struct flow *flow) {
     struct create_order *self = of(flow);
     char location[48];
     struct buf body;
-    release_claim(self);
     snprintf(location, sizeof(location), "/orders/%" PRId64, self->order.id);
     buf_init(&body, 0);
     order_encode(&self->order, &body);
-    return http_flow_reply(flow, &(struct http_reply){ .status = 200, .location = location },
-                           &body);
+    return http_flow_reply(
+        flow, &(struct http_reply){ .status = 200, .location = location, .waited_s = self->wait_s },
+        &body);
 }
 
 enum err create_order_open(void) {

@@ -1,18 +1,24 @@
-/* GET /orders/{id}: one SELECT for everyone who asks in a tick. */
-#include "order.h"
+/*
+ * GET /orders/{id}: parse → read → (wait → read again) → reply. `Prefer: wait=N` waits while the
+ * order does.
+ */
+#include "order_read.h"
+#include "outcome_wait.h"
 #include "parts.h"
-#include "statements.h"
 
 #include "runtime/flow/http_flow.h"
-#include "runtime/flow/lookup.h"
 
 static enum flow_rc parse(struct flow *flow);
 static enum flow_rc read_order(struct flow *flow);
+static enum flow_rc wait_for_outcome(struct flow *flow);
+static enum flow_rc read_again(struct flow *flow);
 static enum flow_rc reply_order(struct flow *flow);
 
 static const struct flow_step STEPS[] = {
     { "parse", parse },
     { "read_order", read_order },
+    { "wait_for_outcome", wait_for_outcome },
+    { "read_again", read_again },
     { "reply_order", reply_order },
 };
 
@@ -20,15 +26,13 @@ struct get_order {
     struct http_flow http;
     int64_t id;
     struct order order;
+    unsigned wait_s; /* Prefer: wait; 0: none, or there was nothing to wait for */
 };
 
 static struct flow_kind KIND =
     FLOW_KIND("get_order", STEPS, struct get_order, http_flow_fail, "There is no such order");
 
 static struct flow_pool flows;
-static struct lookup reads;
-
-enum { READ_BATCH_MAX = 256, READ_INFLIGHT_MAX = 2 };
 
 void get_order(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
@@ -45,9 +49,24 @@ static enum flow_rc parse(struct flow *flow) {
 
 static enum flow_rc read_order(struct flow *flow) {
     struct get_order *self = (struct get_order *)flow;
-    struct lookup_question question = { flow_wait(flow), self->id };
-    enum err err = lookup_ask(&reads, &question);
+    enum err err = order_read(flow_wait(flow), self->id, &self->order);
     return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+}
+
+static enum flow_rc wait_for_outcome(struct flow *flow) {
+    struct get_order *self = (struct get_order *)flow;
+    unsigned wait_s = http_prefer_wait_s(http_flow_exchange(flow), OUTCOME_WAIT_S_MAX);
+    if (self->order.status != ORDER_WAITING || !outcome_wait_has_room() || wait_s == 0) {
+        return FLOW_NEXT;
+    }
+    self->wait_s = wait_s;
+    outcome_wait(flow_wait(flow), self->id, wait_s * UINT64_C(1000));
+    return FLOW_WAIT;
+}
+
+static enum flow_rc read_again(struct flow *flow) {
+    const struct get_order *self = (struct get_order *)flow;
+    return self->wait_s == 0 ? FLOW_NEXT : read_order(flow);
 }
 
 static enum flow_rc reply_order(struct flow *flow) {
@@ -55,46 +74,14 @@ static enum flow_rc reply_order(struct flow *flow) {
     struct buf body;
     buf_init(&body, 0);
     order_encode(&self->order, &body);
-    return http_flow_reply(flow, &(struct http_reply){ .status = 200 }, &body);
-}
-
-/* ---- the query ---- */
-
-static enum err give_order(const struct lookup_question *question, const void *order) {
-    ((struct get_order *)question->wait.flow)->order = *(const struct order *)order;
-    return ERR_OK;
-}
-
-static void rows_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
-    struct lookup_round *round = ctx;
-    for (size_t r = 0; err == ERR_OK && r < rows[0].count; r++) {
-        struct order order;
-        enum err outcome = order_from_row(&rows[0], r, 0, &order);
-        lookup_answer(round, pg_rows_get_int8(&rows[0], r, 0), outcome, &order);
-    }
-    lookup_end(round, err);
-}
-
-static void read_orders(struct lookup_round *round) {
-    struct pg_call call = pg_rows_ids_call(round->arena, &SQL_ORDER_GET, round->ids, round->count);
-    pg_run(backends.pg, &call, 1, rows_arrived, round);
+    return http_flow_reply(flow, &(struct http_reply){ .status = 200, .waited_s = self->wait_s },
+                           &body);
 }
 
 enum err get_order_open(void) {
-    struct lookup_options options = {
-        .question_bytes = sizeof(struct lookup_question),
-        .queue_max = (size_t)config_shared.requests_max,
-        .batch_max = READ_BATCH_MAX,
-        .inflight_max = READ_INFLIGHT_MAX,
-        .read = read_orders,
-        .give = give_order,
-    };
-    enum err err = lookup_init(&reads, backends.loop, &options);
-    return err == ERR_OK ? backends_open_flows(&flows, &KIND, (size_t)config_shared.requests_max)
-                         : err;
+    return backends_open_flows(&flows, &KIND, (size_t)config_shared.requests_max);
 }
 
 void get_order_close(void) {
-    lookup_done(&reads);
     flow_pool_done(&flows);
 }

@@ -6,6 +6,7 @@
 #include "metrics.h"
 #include "order.h"
 #include "order_store.h"
+#include "outcome_wait.h"
 #include "parts.h"
 #include "statements.h"
 
@@ -152,6 +153,7 @@ static void updated(void *ctx, enum err err, const struct pg_rows *rows) {
     KILL_POINT("order", "finished");
     log_outcomes(outcomes, &rows[0]);
     backlog_finished(&rows[0]);
+    outcome_wait_end(&rows[0]);
     order_store_go_on();
     consumer_segment_passed(outcomes->segment);
     if (rows[0].count == outcomes->count) {

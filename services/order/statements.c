@@ -82,6 +82,9 @@ const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
     " AND t.created_at IN (o.created_at, 'epoch') RETURNING o.id::bigint, o.product_id::bigint,"
     " o.created_at::timestamptz" };
 
+const struct pg_statement SQL_ORDER_DECIDED = { "order_decided",
+    "SELECT id::bigint FROM orders WHERE id = ANY ($1::bigint[]) AND status <> 'waiting'" };
+
 /* $1 before this id, $2 status or '', $3 from, $4 before, $5 limit, $6 rows to look at. Ids rise with
    time as near as clocks agree: within CLOCKS. What waits is above the mark. */
 #define CLOCKS "interval '1 minute'"
@@ -191,15 +194,27 @@ const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {
-    &SQL_ORDER_INSERT,        &SQL_ORDER_GET,
-    &SQL_ORDER_FIRST_PAGES,   &SQL_ORDER_PAGE,
-    &SQL_ORDER_FINISH,        &SQL_ORDER_LOCKED,
-    &SQL_ORDER_KNOWN,         &SQL_ORDER_DRAWN,
-    &SQL_TRANSACTION,         &SQL_ORDER_MARK,
-    &SQL_ORDER_MARK_MOVE,     &SQL_ORDER_WAITING,
-    &SQL_ORDER_COUNT,         &SQL_KEY_FIND,
-    &SQL_KEY_EXPIRE,          &SQL_ORDER_CANCEL,
-    &SQL_ORDER_SEARCH,        &SQL_ORDER_CANCELLED,
-    &SQL_CANCELLATION_DUE,    &SQL_CANCELLATION_HURRY,
-    &SQL_CANCELLATION_SETTLE, NULL,
+    &SQL_ORDER_INSERT,
+    &SQL_ORDER_GET,
+    &SQL_ORDER_FIRST_PAGES,
+    &SQL_ORDER_PAGE,
+    &SQL_ORDER_FINISH,
+    &SQL_ORDER_LOCKED,
+    &SQL_ORDER_KNOWN,
+    &SQL_ORDER_DRAWN,
+    &SQL_TRANSACTION,
+    &SQL_ORDER_MARK,
+    &SQL_ORDER_MARK_MOVE,
+    &SQL_ORDER_WAITING,
+    &SQL_ORDER_COUNT,
+    &SQL_KEY_FIND,
+    &SQL_KEY_EXPIRE,
+    &SQL_ORDER_CANCEL,
+    &SQL_ORDER_SEARCH,
+    &SQL_ORDER_DECIDED,
+    &SQL_ORDER_CANCELLED,
+    &SQL_CANCELLATION_DUE,
+    &SQL_CANCELLATION_HURRY,
+    &SQL_CANCELLATION_SETTLE,
+    NULL,
 };

@@ -13,6 +13,8 @@ extern const struct pg_statement *const ORDER_STATEMENTS[];
 extern const struct pg_statement SQL_ORDER_INSERT;
 /* ids → order rows */
 extern const struct pg_statement SQL_ORDER_GET;
+/* ids → those that do not wait */
+extern const struct pg_statement SQL_ORDER_DECIDED;
 /* product ids, limit → order rows, newest first within a product */
 extern const struct pg_statement SQL_ORDER_FIRST_PAGES;
 /* product id, before time, before id, limit → order rows */

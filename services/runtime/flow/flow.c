@@ -134,6 +134,13 @@ void flow_wake(struct flow_wait wait, enum err err) {
     loop_task_queue(wait.flow->pool->loop, &wait.flow->ready, LOOP_TASK_READY);
 }
 
+void flow_extend(struct flow *flow, uint32_t ms) {
+    struct loop *loop = flow->pool->loop;
+    if (loop_now_ms(loop) + ms > flow->deadline.due_ms) {
+        loop_timer_start(loop, &flow->deadline, ms);
+    }
+}
+
 enum flow_rc flow_fail(struct flow *flow, enum err err, const char *message) {
     assert(err != ERR_OK);
     flow->err = err;

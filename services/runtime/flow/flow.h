@@ -99,6 +99,9 @@ bool flow_wait_is_live(struct flow_wait wait);
 /* End the wait: ERR_OK runs the next step, anything else `fail`. Stale references are ignored. */
 void flow_wake(struct flow_wait wait, enum err err);
 
+/* In a step: the flow has so much time from now on, if that is more than it had. */
+void flow_extend(struct flow *flow, uint32_t ms);
+
 /*
  * In a step: `return flow_fail(flow, ERR_INVALID, "…")`. `message` must stay until the end of the
  * flow.

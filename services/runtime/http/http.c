@@ -143,6 +143,45 @@ struct str http_header(const struct http_exchange *exchange, const char *name) {
     return header == NULL ? (struct str){ NULL, 0 } : view(exchange, header->value);
 }
 
+/* A preference of a list: `wait=5`, `wait="5"`, `wait = 5; x`. -1: it is another one. */
+static int64_t read_wait(struct str one) {
+    static const char NAME[] = "wait";
+    const char *at = one.data, *end = one.data + one.len;
+    int64_t seconds = 0;
+    while (at < end && (*at == ' ' || *at == '\t')) {
+        at++;
+    }
+    if ((size_t)(end - at) < sizeof(NAME) || strncasecmp(at, NAME, sizeof(NAME) - 1) != 0) {
+        return -1;
+    }
+    at += sizeof(NAME) - 1;
+    while (at < end && (*at == ' ' || *at == '\t' || *at == '=' || *at == '"')) {
+        at++;
+    }
+    const char *first = at;
+    while (at < end && *at >= '0' && *at <= '9') {
+        at++;
+    }
+    bool is_number =
+        decimal_to_int((struct str){ first, (size_t)(at - first) }, 0, &seconds) == ERR_OK;
+    return is_number ? seconds : -1;
+}
+
+unsigned http_prefer_wait_s(const struct http_exchange *exchange, unsigned max_s) {
+    struct str list = http_header(exchange, "Prefer");
+    while (list.len > 0) {
+        const char *comma = memchr(list.data, ',', list.len);
+        size_t length = comma == NULL ? list.len : (size_t)(comma - list.data);
+        int64_t seconds = read_wait((struct str){ list.data, length });
+        if (seconds >= 0) {
+            return seconds > max_s ? max_s : (unsigned)seconds;
+        }
+        length += comma != NULL;
+        list = (struct str){ list.data + length, list.len - length };
+    }
+    return 0;
+}
+
 struct str http_path_param(const struct http_exchange *exchange, size_t index) {
     assert(index < exchange->match.param_count);
     return exchange->match.params[index];
@@ -414,6 +453,11 @@ static void append_head(struct http_connection *connection, const struct http_re
     if (reply->retry_after_s > 0) {
         APPEND(out, "Retry-After: ");
         buf_append_int(out, reply->retry_after_s);
+        APPEND(out, "\r\n");
+    }
+    if (reply->waited_s > 0) {
+        APPEND(out, "Preference-Applied: wait=");
+        buf_append_int(out, reply->waited_s);
         APPEND(out, "\r\n");
     }
     if (connection->closing) {

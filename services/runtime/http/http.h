@@ -32,6 +32,11 @@ struct str http_body(const struct http_exchange *exchange);
 bool http_body_is_json(const struct http_exchange *exchange);
 /* The first of that name (case-insensitive); .data is NULL when absent. */
 struct str http_header(const struct http_exchange *exchange, const char *name);
+/*
+ * Prefer: wait=N (RFC 7240 §4.3), at most `max_s`; 0: not asked for, or not understood, which is no
+ * error (§2).
+ */
+unsigned http_prefer_wait_s(const struct http_exchange *exchange, unsigned max_s);
 const char *http_route_name(const struct http_exchange *exchange);
 uint64_t http_started_us(const struct http_exchange *exchange);
 /* X-Request-Id if it matches ^[A-Za-z0-9._:-]{1,128}$, else a new UUID. NUL-terminated. */
@@ -97,6 +102,7 @@ struct http_reply {
     const char *link;
     const char *allow;
     uint32_t retry_after_s; /* 0: none */
+    unsigned waited_s;      /* Preference-Applied: wait=…; 0: none */
 };
 
 /* Adds X-Request-Id, Content-Length, Date, Cache-Control: no-store. HEAD: no body. */

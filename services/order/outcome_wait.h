@@ -1,0 +1,29 @@
+/*
+ * Requests that wait until their order is decided, for a while (Prefer: wait, RFC 7240 §4.3). Loop
+ * thread only.
+ */
+#ifndef ORDER_OUTCOME_WAIT_H
+#define ORDER_OUTCOME_WAIT_H
+
+#include "runtime/flow/flow.h"
+#include "runtime/pg/pg.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    OUTCOME_WAIT_S_MAX = 10,
+    OUTCOME_WAITS_MAX = 4096, /* requests at once; more do not wait */
+};
+
+/*
+ * Wake the flow when the order does not wait any more, or after so long: with ERR_OK either way. The
+ * flow's deadline moves on with it. There must be room (asserted).
+ */
+void outcome_wait(struct flow_wait wait, int64_t order_id, uint64_t ms);
+bool outcome_wait_has_room(void);
+
+/* The orders with the ids in column 0 have their outcome. */
+void outcome_wait_end(const struct pg_rows *rows);
+
+#endif
