@@ -73,8 +73,15 @@ static void release_claim(struct create_order *self) {
     }
 }
 
+/* What is stored is answered as such: how it ended could not be read, no more. */
 static void fail(struct flow *flow) {
-    release_claim(of(flow));
+    struct create_order *self = of(flow);
+    release_claim(self);
+    if (self->wait_s > 0) {
+        self->wait_s = 0;
+        (void)reply_created(flow);
+        return;
+    }
     http_flow_fail(flow);
 }
 

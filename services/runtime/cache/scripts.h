@@ -69,14 +69,15 @@ static const char PUT_UNCHANGED[] = LUA_NUMBER LUA_GENERATION
  * KEYS: value key, counter key, …; ARGV: a number that no counter ever was, for one that is not a
  * number; returns 1
  */
-static const char INVALIDATE[] = "local values = {} "
-                                 "for i = 1, #KEYS / 2 do "
-                                 "values[i] = KEYS[2*i-1] "
-                                 "local next = redis.pcall('INCR', KEYS[2*i]) "
-                                 "if type(next) ~= 'number' or next < 1 or next >= 1e16 then "
-                                 "redis.call('SET', KEYS[2*i], ARGV[1]) end "
-                                 "redis.call('EXPIRE', KEYS[2*i], " COUNTER_TTL_S ") "
-                                 "end redis.call('UNLINK', unpack(values)) return 1";
+static const char INVALIDATE[] =
+    "local values = {} "
+    "for i = 1, #KEYS / 2 do "
+    "values[i] = KEYS[2*i-1] "
+    "local next = redis.pcall('INCR', KEYS[2*i]) "
+    "if type(next) ~= 'number' or next < 1 or next >= 1e16 then "
+    "redis.call('SET', KEYS[2*i], ARGV[1]) end "
+    "redis.call('EXPIRE', KEYS[2*i], " COUNTER_TTL_S ") "
+    "end redis.call('UNLINK', unpack(values)) return 1";
 
 static const char GENERATION_KEY[] = "version:generation";
 

@@ -1,5 +1,6 @@
 /* What a handler sees of a request, and how it answers: http.h. */
 #include "base/buf.h"
+#include "base/decimal.h"
 #include "base/json_write.h"
 #include "base/percent.h"
 #include "base/random.h"
@@ -10,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { RETRY_AFTER_S = 1, ERROR_BYTES_MAX = 64 * 1024 };
 
