@@ -129,8 +129,8 @@ sub _wait_for_rest {
                 'product outbox' => sql_value(product => 'SELECT count(*) FROM outbox'),
                 %{ Prodorder::Stack::queued() },
             );
-            @left{'waiting orders', 'order outbox'} = @{ sql(order => "SELECT count(*) FILTER (WHERE status = 'waiting'), "
-                . '(SELECT count(*) FROM outbox) FROM orders')->[0] };
+            @left{'waiting orders', 'order outbox', 'cancellations'} = @{ sql(order => "SELECT count(*) FILTER (WHERE status = 'waiting'), "
+                . '(SELECT count(*) FROM outbox), (SELECT count(*) FROM cancellations WHERE settled_at IS NULL) FROM orders')->[0] };
             $left = join ', ', map { $left{$_} ? "$_: $left{$_}" : () } sort keys %left;
             $since = $left eq '' ? $since // time : undef;
             $since && time - $since > TICK_S;
@@ -167,6 +167,14 @@ sub _stored {
     return \%stored;
 }
 
+# What a row of the ledger says, in the words of its order: of a cancelled one it knows, besides, what became of its stock.
+sub _said {
+    my ($ledger, $order) = @_;
+    my ($id, $status, @more) = @$ledger;
+    my $is_cancelled = $order && $order->[1] eq 'cancelled' && $status =~ /^(?:cancelled|returned|rejected)$/;
+    return $is_cancelled ? [$id, 'cancelled', $more[0], $order->[3]] : $ledger;
+}
+
 # check_orders(PRODUCT with its initial qty, [ids of accepted orders], restocked => N): nothing lost,
 # nothing applied twice, no stock out of nowhere. To be called at rest.
 sub check_orders {
@@ -179,9 +187,10 @@ sub check_orders {
     $seen{$_}++ for @$accepted;
     is_deeply([grep { $seen{$_} > 1 } keys %seen], [], "product $id: each accepted order has an id of its own");
     is_deeply([grep { !$order->{$_} } keys %seen], [], "product $id: every accepted order is in the database");
-    is_deeply([grep { $order->{$_}[1] !~ /^(?:done|rejected)$/ } keys %$order], [],
-        "product $id: every order is done or rejected");
-    is_deeply($ledger, $order, "product $id: the ledger says of every order what the order says");
+    is_deeply([grep { $order->{$_}[1] !~ /^(?:done|rejected|cancelled)$/ } keys %$order], [],
+        "product $id: every order is done, rejected or cancelled");
+    my %said = map { $_ => _said($ledger->{$_}, $order->{$_}) } keys %$ledger;
+    is_deeply(\%said, $order, "product $id: the ledger says of every order what the order says");
     my $taken = 0;
     $taken += $_->[1] eq 'done' ? $_->[2] : 0 for values %$ledger;
     is($stored->{qty}, $product->{qty} + ($more{restocked} // 0) - $taken, "product $id: initial + restocked - done = qty");
