@@ -72,12 +72,13 @@ RUNTIME_C  := $(filter-out $(MAIN_C) $(if $(KILL_POINTS),,$(KILL_POINT_C)),$(cal
 CONTRACT_C := $(call c_below,services/contract)
 PRODUCT_C  := $(call c_below,services/product)
 ORDER_C    := $(call c_below,services/order)
+ADMIN_C    := $(call c_below,services/admin)
 TOOLS_C    := $(wildcard openapi/tools/*.c)
 OPENAPI_C  := $(filter-out $(TOOLS_C),$(call c_below,openapi))
 UNIT_HELP_C := $(wildcard t/unit/*.c)
 MICRO_C    := $(wildcard bench/*.c)
 UNIT_C     := $(filter-out $(UNIT_HELP_C),$(call c_below,t/unit))
-ALL_C := $(BASE_C) $(MAIN_C) $(sort $(RUNTIME_C) $(KILL_POINT_C)) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) \
+ALL_C := $(BASE_C) $(MAIN_C) $(sort $(RUNTIME_C) $(KILL_POINT_C)) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(ADMIN_C) $(OPENAPI_C) $(TOOLS_C) \
          $(UNIT_C) $(UNIT_HELP_C) $(MICRO_C)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -87,6 +88,7 @@ LIBRUNTIME  := $(BUILD)/libruntime.a
 LIBCONTRACT := $(BUILD)/libcontract.a
 LIBOPENAPI  := $(BUILD)/libopenapi.a
 SERVICES    := $(if $(PRODUCT_C),$(BUILD)/product-service) $(if $(ORDER_C),$(BUILD)/order-service)
+ADMIN       := $(if $(ADMIN_C),$(BUILD)/prodorder-admin)
 TOOLS       := $(foreach c,$(TOOLS_C),$(BUILD)/$(subst _,-,$(basename $(notdir $(c)))))
 GATEWAY     := $(BUILD)/ngx_http_prodorder_gateway_module.so
 DOCS        := $(if $(wildcard docs/ui/index.html),$(BUILD)/docs/index.html)
@@ -109,7 +111,7 @@ print-version: ## the version that is built in: from git, else the last release
 
 all: gateway services openapi $(DOCS) ## gateway module, both services, the OpenAPI tools, the docs page
 
-services: $(SERVICES) ## build/product-service and build/order-service
+services: $(SERVICES) $(ADMIN) ## build/product-service, build/order-service, build/prodorder-admin
 
 gateway: $(if $(wildcard ngx_prodorder_gateway/build.sh),$(GATEWAY)) ## the nginx module
 
@@ -181,7 +183,7 @@ clean: ## delete what was built (the stack's data is ./prodorder clean)
 install: all ## into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/nginx/modules \
 	    $(DESTDIR)$(PREFIX)/share/prodorder/conf $(DESTDIR)$(PREFIX)/share/doc/prodorder/docs
-	install -m 755 $(SERVICES) $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(SERVICES) $(ADMIN) $(TOOLS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(GATEWAY) $(DESTDIR)$(PREFIX)/lib/nginx/modules/
 	install -m 644 openapi.json asyncapi.json $(DESTDIR)$(PREFIX)/share/prodorder/
 	install -m 644 conf/tls.conf.example $(DESTDIR)$(PREFIX)/share/prodorder/conf/
@@ -217,7 +219,7 @@ $(BUILD)/flags: FORCE
 	@printf '%s\n' '$(FLAGS)' | cmp -s - $@ || printf '%s\n' '$(FLAGS)' > $@
 
 # Changes only when a source is added or removed: what is gone is newer than nothing.
-SOURCES := $(BASE_C) $(RUNTIME_C) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(OPENAPI_C) $(TOOLS_C) \
+SOURCES := $(BASE_C) $(RUNTIME_C) $(CONTRACT_C) $(PRODUCT_C) $(ORDER_C) $(ADMIN_C) $(OPENAPI_C) $(TOOLS_C) \
            $(call below,ngx_prodorder_gateway/src)
 $(BUILD)/sources: FORCE
 	@mkdir -p $(@D)
@@ -259,6 +261,9 @@ $(BUILD)/product-service: $(call obj,$(PRODUCT_C)) $(MAIN_O) $(SERVICE_LINK)
 	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) -lpthread)
 
 $(BUILD)/order-service: $(call obj,$(ORDER_C)) $(MAIN_O) $(SERVICE_LINK)
+	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) -lpthread)
+
+$(ADMIN): $(call obj,$(ADMIN_C)) $(SERVICE_LINK) $(BUILD)/sources
 	$(call say,LINK,$@)$(call link,$(SERVICE_LIBS) -lpthread)
 
 $(MICRO): $(BUILD)/%: $$(call obj,%.c) $(LIBOPENAPI) $(SERVICE_LINK)

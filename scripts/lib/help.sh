@@ -3,8 +3,8 @@
 help_print() {
     case $1 in
     '') help_all ;;
-    up | down | clean | status | restart | logs | psql | redis | env | trace | test | bench) "help_$1" ;;
-    audit | dlq) not_built_yet "$1" ;;
+    up | down | clean | status | restart | logs | psql | redis | env | trace | dlq | test | bench) "help_$1" ;;
+    audit) not_built_yet "$1" ;;
     *) usage_error "there is no command '$1'" ;;
     esac
 }
@@ -23,6 +23,7 @@ Usage: ./prodorder COMMAND [ARGS]
   redis product|order     the real redis-cli, connected (further arguments are redis-cli's)
   env NAME                the environment that a process is started with
   trace ID                the timeline of one request (its id), or of an order (order:NUMBER)
+  dlq list|show|replay|purge  events that can never succeed: how many and why; one whole; again; away
   test [SUITE...]         run the tests on an isolated second stack
   bench [NAME]            run the benchmarks, or a script of k6/
   help [COMMAND]          this list, or what a command does exactly
@@ -157,6 +158,25 @@ Exit 0: found; 1: nothing is known of it; 2: that is no id.
   curl -si \$URL/orders ... | grep -i x-request-id
   ./prodorder trace 6de58a79-4041-4285-a7c2-790e5308470f
   ./prodorder trace order:1001
+END
+}
+
+help_dlq() {
+    cat <<END
+Usage: ./prodorder dlq list [--json] [FILTER] [QUEUE]
+       ./prodorder dlq show QUEUE ID
+       ./prodorder dlq replay QUEUE ID...|--all [FILTER]
+       ./prodorder dlq purge QUEUE ID...|--all [FILTER] [--yes]
+
+Dead-lettered events. list: how many in each queue, why and since when, with up to 20 ids of each
+reason. show: one whole, as JSON. replay: back into the queue that they came from; what was replayed
+already does no harm. purge: away; it asks first, unless --yes.
+
+QUEUE is order.created.product-service for instance, with or without .dlq. FILTER is --reason TEXT (its
+reason has this in it) and --older-than AGE (90s, 15m, 12h, 7d).
+
+Without a stack in PRODORDER_HOME it goes where RABBITMQ_URL says; in containers:
+docker compose exec order-service prodorder-admin dlq list
 END
 }
 

@@ -2,25 +2,21 @@
  * Dead letters: what is in the queues that end in .dlq, by reason; one whole; back into the queue
  * that it came from; away.
  *
- * A queue is read with basic.get, each letter held until the connection ends; what is not
- * acknowledged by then is in its place again. A replayed letter is acknowledged when the broker has
+ * A replayed letter is acknowledged when the broker has
  * confirmed its copy: whatever dies in between, it is there twice rather than lost, and the
  * services take the same event for once. How many letters there are is asked first, so that one that is
  * dead-lettered again meanwhile is not met twice.
  */
 #include "admin.h"
+#include "letters.h"
 
-#include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/decimal.h"
 #include "base/json_write.h"
 #include "contract/contract.h"
 #include "runtime/broker/broker.h"
-#include "runtime/messages/event.h"
 
-#include <amqp.h>
-#include <amqp_tcp_socket.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,14 +24,9 @@
 #include <unistd.h>
 
 enum {
-    CHANNEL = 1,
-    TIMEOUT_S = 10, /* of connecting, and of any answer */
-    HEARTBEAT_S = 30,
     IDS_MAX = 20,      /* shown of a reason */
     REASONS_MAX = 100, /* of a queue; more are counted as one */
     WANTED_MAX = 1000, /* ids of a command */
-    NAME_BYTES = 256,
-    SHORT_BYTES = 256, /* AMQP's short strings, and our reasons */
 };
 
 static const char USAGE[] =
@@ -62,8 +53,9 @@ static const char USAGE[] =
     "Exit status: 0; 1 when something could not be done, or an ID is not there; 2 for a wrong "
     "command.\n";
 
-static const char *const QUEUES[] = { QUEUE_ORDER_CREATED, QUEUE_ORDER_UPDATED,
-                                      QUEUE_PRODUCT_CREATED, QUEUE_PRODUCT_UPDATED };
+static const char *const QUEUES[] = { QUEUE_ORDER_CREATED, QUEUE_ORDER_CANCELLED,
+                                      QUEUE_ORDER_UPDATED, QUEUE_PRODUCT_CREATED,
+                                      QUEUE_PRODUCT_UPDATED };
 enum { QUEUE_COUNT = sizeof(QUEUES) / sizeof(QUEUES[0]) };
 
 /* ---- the command ---- */
@@ -151,161 +143,7 @@ static int read_options(int argc, char **argv, struct options *options) {
                                            : fail_usage("that many ids: use --reason or --all", "");
 }
 
-/* ---- the broker ---- */
-
-static bool fail_amqp(amqp_rpc_reply_t reply, const char *what) {
-    const char *why = "no answer";
-    char text[SHORT_BYTES];
-    if (reply.reply_type == AMQP_RESPONSE_NORMAL) {
-        return true;
-    }
-    if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) {
-        why = amqp_error_string2(reply.library_error);
-    } else if (reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
-        amqp_channel_close_t *close = reply.reply.decoded;
-        snprintf(text, sizeof(text), "%.*s", (int)close->reply_text.len,
-                 (const char *)close->reply_text.bytes);
-        why = text;
-    } else if (reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
-        amqp_connection_close_t *close = reply.reply.decoded;
-        snprintf(text, sizeof(text), "%.*s", (int)close->reply_text.len,
-                 (const char *)close->reply_text.bytes);
-        why = text;
-    }
-    fprintf(stderr, "prodorder-admin dlq: %s: %s\n", what, why);
-    return false;
-}
-
-/* NULL: said why. */
-static amqp_connection_state_t connect_broker(void) {
-    const char *given = admin_variable("RABBITMQ_URL");
-    char *url = given == NULL ? NULL : strdup(given);
-    struct amqp_connection_info target;
-    struct timeval timeout = { TIMEOUT_S, 0 };
-    if (url == NULL || amqp_parse_url(url, &target) != AMQP_STATUS_OK) {
-        if (url != NULL) {
-            fputs("prodorder-admin dlq: RABBITMQ_URL is not amqp://USER:PASSWORD@HOST:PORT/VHOST\n",
-                  stderr);
-        }
-        free(url);
-        return NULL;
-    }
-    amqp_connection_state_t amqp = amqp_new_connection();
-    amqp_socket_t *socket = amqp == NULL ? NULL : amqp_tcp_socket_new(amqp);
-    int status = socket == NULL
-                     ? AMQP_STATUS_NO_MEMORY
-                     : amqp_socket_open_noblock(socket, target.host, target.port, &timeout);
-    bool good = status == AMQP_STATUS_OK;
-    if (!good) {
-        fprintf(stderr, "prodorder-admin dlq: RabbitMQ at %s:%d: %s\n", target.host, target.port,
-                amqp_error_string2(status));
-    } else {
-        amqp_set_rpc_timeout(amqp, &timeout);
-        good = fail_amqp(amqp_login(amqp, target.vhost, 0, AMQP_DEFAULT_FRAME_SIZE, HEARTBEAT_S,
-                                    AMQP_SASL_METHOD_PLAIN, target.user, target.password),
-                         "RabbitMQ does not let us in");
-    }
-    free(url);
-    if (!good && amqp != NULL) {
-        amqp_destroy_connection(amqp);
-        amqp = NULL;
-    }
-    return amqp;
-}
-
-static bool open_channel(amqp_connection_state_t amqp) {
-    amqp_channel_open(amqp, CHANNEL);
-    return fail_amqp(amqp_get_rpc_reply(amqp), "channel.open");
-}
-
-/* ---- a letter ---- */
-
-struct letter {
-    const char *queue; /* that it came from */
-    uint64_t tag;
-    amqp_message_t message;
-    char id[EVENT_ID_BYTES_MAX + 1];
-    char reason[SHORT_BYTES];
-    char time[CLOCK_RFC3339_BYTES]; /* "": not known */
-};
-
-static const amqp_field_value_t *find_field(const amqp_table_t *table, const char *name) {
-    for (int i = 0; i < table->num_entries; i++) {
-        if (table->entries[i].key.len == strlen(name) &&
-            memcmp(table->entries[i].key.bytes, name, strlen(name)) == 0) {
-            return &table->entries[i].value;
-        }
-    }
-    return NULL;
-}
-
-static bool copy_text(const amqp_field_value_t *value, char *out, size_t room) {
-    if (value == NULL ||
-        (value->kind != AMQP_FIELD_KIND_UTF8 && value->kind != AMQP_FIELD_KIND_BYTES)) {
-        return false;
-    }
-    snprintf(out, room, "%.*s", (int)value->value.bytes.len,
-             (const char *)value->value.bytes.bytes);
-    return true;
-}
-
-/* Why and since when: our headers, else those of the broker (x-death, the newest first). */
-static void read_headers(struct letter *letter) {
-    static const amqp_table_t NONE = { 0, NULL };
-    const amqp_basic_properties_t *properties = &letter->message.properties;
-    const amqp_table_t *headers =
-        (properties->_flags & AMQP_BASIC_HEADERS_FLAG) != 0 ? &properties->headers : &NONE;
-    const amqp_field_value_t *deaths = find_field(headers, "x-death");
-    const amqp_table_t *death = &NONE;
-    if (deaths != NULL && deaths->kind == AMQP_FIELD_KIND_ARRAY &&
-        deaths->value.array.num_entries > 0 &&
-        deaths->value.array.entries[0].kind == AMQP_FIELD_KIND_TABLE) {
-        death = &deaths->value.array.entries[0].value.table;
-    }
-    if (!copy_text(find_field(headers, "x-prodorder-reason"), letter->reason, SHORT_BYTES) &&
-        !copy_text(find_field(death, "reason"), letter->reason, SHORT_BYTES)) {
-        snprintf(letter->reason, SHORT_BYTES, "unknown");
-    }
-    const amqp_field_value_t *time = find_field(death, "time");
-    letter->time[0] = '\0';
-    if (!copy_text(find_field(headers, "x-prodorder-time"), letter->time, sizeof(letter->time)) &&
-        time != NULL && time->kind == AMQP_FIELD_KIND_TIMESTAMP &&
-        time->value.u64 < (uint64_t)INT64_C(253402300800)) {
-        clock_format_rfc3339((int64_t)time->value.u64 * 1000, letter->time);
-    }
-}
-
-/* The event's id, else the message's, else one of the body (FNV-1a). */
-static void read_id(struct letter *letter) {
-    struct arena arena;
-    arena_init(&arena, BROKER_BODY_BYTES_MAX * 8);
-    const amqp_basic_properties_t *properties = &letter->message.properties;
-    struct broker_message message = { .routing_key = "",
-                                      .message_id = "",
-                                      .content_type = "",
-                                      .trace = { "", "", "" },
-                                      .body = letter->message.body.bytes,
-                                      .body_length = letter->message.body.len };
-    struct event *events = NULL;
-    size_t count = 0;
-    const char *why = NULL;
-    letter->id[0] = '\0';
-    if (event_read(&arena, &message, &events, &count, &why) == ERR_OK && count == 1) {
-        snprintf(letter->id, sizeof(letter->id), "%s", events[0].id);
-    }
-    if (letter->id[0] == '\0' && (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) != 0) {
-        snprintf(letter->id, sizeof(letter->id), "%.*s", (int)properties->message_id.len,
-                 (const char *)properties->message_id.bytes);
-    }
-    if (letter->id[0] == '\0') {
-        uint64_t hash = UINT64_C(14695981039346656037);
-        for (size_t i = 0; i < message.body_length; i++) {
-            hash = (hash ^ ((const unsigned char *)message.body)[i]) * UINT64_C(1099511628211);
-        }
-        snprintf(letter->id, sizeof(letter->id), "body-%016llx", (unsigned long long)hash);
-    }
-    arena_done(&arena);
-}
+/* ---- those that are meant ---- */
 
 static bool is_wanted(const struct options *options, const struct letter *letter) {
     if ((options->reason != NULL && strstr(letter->reason, options->reason) == NULL) ||
@@ -321,86 +159,28 @@ static bool is_wanted(const struct options *options, const struct letter *letter
     return options->id_count == 0;
 }
 
-/* ---- reading a queue ---- */
+struct pick {
+    const struct options *options;
+    letter_fn *fn;
+    void *ctx;
+};
 
-enum fate { KEEP, DROP, FAIL };
-typedef enum fate letter_fn(amqp_connection_state_t amqp, const struct letter *letter, void *ctx);
-
-/* How many letters there are; -1: said why; 0 also when there is no such queue. */
-static int64_t count_letters(amqp_connection_state_t amqp, const char *dlq) {
-    amqp_queue_declare_ok_t *there =
-        amqp_queue_declare(amqp, CHANNEL, amqp_cstring_bytes(dlq), 1, 0, 0, 0, amqp_empty_table);
-    if (there != NULL) {
-        return there->message_count;
-    }
-    amqp_rpc_reply_t reply = amqp_get_rpc_reply(amqp);
-    if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
-        reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD &&
-        ((amqp_channel_close_t *)reply.reply.decoded)->reply_code == AMQP_NOT_FOUND) {
-        amqp_channel_close_ok_t closed = { 0 };
-        amqp_send_method(amqp, CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &closed);
-        return open_channel(amqp) ? 0 : -1;
-    }
-    fail_amqp(reply, dlq);
-    return -1;
+static enum letter_fate pick_letter(amqp_connection_state_t amqp, const struct letter *letter,
+                                    void *ctx) {
+    const struct pick *pick = ctx;
+    return is_wanted(pick->options, letter) ? pick->fn(amqp, letter, pick->ctx) : LETTER_KEEP;
 }
 
-/* 1: a letter, to be destroyed; 0: the queue is empty; -1: said why. */
-static int get_letter(amqp_connection_state_t amqp, const char *queue, const char *dlq,
-                      struct letter *letter) {
-    amqp_rpc_reply_t reply = amqp_basic_get(amqp, CHANNEL, amqp_cstring_bytes(dlq), 0);
-    if (!fail_amqp(reply, dlq)) {
-        return -1;
-    }
-    if (reply.reply.id == AMQP_BASIC_GET_EMPTY_METHOD) {
-        return 0;
-    }
-    letter->queue = queue;
-    letter->tag = ((amqp_basic_get_ok_t *)reply.reply.decoded)->delivery_tag;
-    if (!fail_amqp(amqp_read_message(amqp, CHANNEL, &letter->message, 0), dlq)) {
-        return -1;
-    }
-    read_headers(letter);
-    read_id(letter);
-    return 1;
-}
-
-/* Each letter that is wanted to `fn`. False: said why. */
-static bool for_each_letter(amqp_connection_state_t amqp, const struct options *options,
+static bool for_each_wanted(amqp_connection_state_t amqp, const struct options *options,
                             const char *queue, letter_fn *fn, void *ctx) {
-    char dlq[NAME_BYTES];
-    snprintf(dlq, sizeof(dlq), "%s%s", queue, BROKER_DLQ_SUFFIX);
-    int64_t left = count_letters(amqp, dlq);
-    bool good = left >= 0;
-    for (int got = 1; good && left > 0 && got == 1; left--) {
-        struct letter letter;
-        got = get_letter(amqp, queue, dlq, &letter);
-        good = got >= 0;
-        if (got == 1) {
-            enum fate fate = is_wanted(options, &letter) ? fn(amqp, &letter, ctx) : KEEP;
-            good = fate != FAIL;
-            if (fate == DROP && amqp_basic_ack(amqp, CHANNEL, letter.tag, 0) != AMQP_STATUS_OK) {
-                fprintf(stderr, "prodorder-admin dlq: %s: the connection is lost\n", dlq);
-                good = false;
-            }
-            amqp_destroy_message(&letter.message);
-        }
-        amqp_maybe_release_buffers_on_channel(amqp, CHANNEL);
-    }
-    return good;
-}
-
-/* What is not acknowledged goes back. */
-static void disconnect(amqp_connection_state_t amqp) {
-    amqp_channel_close(amqp, CHANNEL, AMQP_REPLY_SUCCESS);
-    amqp_connection_close(amqp, AMQP_REPLY_SUCCESS);
-    amqp_destroy_connection(amqp);
+    struct pick pick = { options, fn, ctx };
+    return letters_for_each(amqp, queue, pick_letter, &pick);
 }
 
 /* ---- list ---- */
 
 struct group {
-    char reason[SHORT_BYTES];
+    char reason[LETTERS_TEXT_BYTES];
     char since[CLOCK_RFC3339_BYTES];
     int64_t count;
     size_t id_count;
@@ -418,8 +198,8 @@ static void note_since(char since[CLOCK_RFC3339_BYTES], const char *time) {
     }
 }
 
-static enum fate add_to_summary(amqp_connection_state_t amqp, const struct letter *letter,
-                                void *ctx) {
+static enum letter_fate add_to_summary(amqp_connection_state_t amqp, const struct letter *letter,
+                                       void *ctx) {
     struct summary *summary = ctx;
     (void)amqp;
     size_t i = 0;
@@ -430,14 +210,15 @@ static enum fate add_to_summary(amqp_connection_state_t amqp, const struct lette
     struct group *group = &summary->groups[i];
     if (i == summary->group_count) {
         summary->group_count++;
-        snprintf(group->reason, SHORT_BYTES, "%s", i < REASONS_MAX - 1 ? letter->reason : "others");
+        snprintf(group->reason, LETTERS_TEXT_BYTES, "%s",
+                 i < REASONS_MAX - 1 ? letter->reason : "others");
     }
     group->count++;
     note_since(group->since, letter->time);
     if (group->id_count < IDS_MAX) {
         snprintf(group->ids[group->id_count++], sizeof(group->ids[0]), "%s", letter->id);
     }
-    return KEEP;
+    return LETTER_KEEP;
 }
 
 static void print_summary(const char *queue, const struct summary *summary) {
@@ -494,7 +275,7 @@ static int list(amqp_connection_state_t amqp, const struct options *options) {
     json_write_begin_array(&writer, NULL);
     for (size_t i = 0; good && i < options->queue_count; i++) {
         memset(summary, 0, sizeof(*summary));
-        good = for_each_letter(amqp, options, options->queues[i], add_to_summary, summary);
+        good = for_each_wanted(amqp, options, options->queues[i], add_to_summary, summary);
         if (good && options->json) {
             write_summary(&writer, options->queues[i], summary);
         } else if (good) {
@@ -533,7 +314,7 @@ static void write_value(struct json_writer *writer, const char *name,
         json_write_begin_object(writer, name);
         for (int i = 0; i < value->value.table.num_entries; i++) {
             const amqp_table_entry_t *entry = &value->value.table.entries[i];
-            char key[SHORT_BYTES];
+            char key[LETTERS_TEXT_BYTES];
             snprintf(key, sizeof(key), "%.*s", (int)entry->key.len, (const char *)entry->key.bytes);
             write_value(writer, key, &entry->value);
         }
@@ -550,7 +331,8 @@ static void write_value(struct json_writer *writer, const char *name,
     }
 }
 
-static enum fate show_letter(amqp_connection_state_t amqp, const struct letter *letter, void *ctx) {
+static enum letter_fate show_letter(amqp_connection_state_t amqp, const struct letter *letter,
+                                    void *ctx) {
     const amqp_basic_properties_t *properties = &letter->message.properties;
     size_t *shown = ctx;
     struct buf out;
@@ -586,7 +368,7 @@ static enum fate show_letter(amqp_connection_state_t amqp, const struct letter *
     json_write_end_object(&writer);
     printf("%.*s\n", (int)buf_length(&out), buf_bytes(&out));
     (*shown)++;
-    enum fate fate = out.failed ? FAIL : KEEP;
+    enum letter_fate fate = out.failed ? LETTER_FAIL : LETTER_KEEP;
     buf_free(&out);
     return fate;
 }
@@ -597,69 +379,35 @@ struct moved {
     size_t count;
 };
 
-/* After basic.publish: the broker's answer to it. */
-static bool is_confirmed(amqp_connection_state_t amqp, const char *queue) {
-    bool returned = false;
-    for (;;) {
-        amqp_frame_t frame;
-        struct timeval timeout = { TIMEOUT_S, 0 };
-        int status = amqp_simple_wait_frame_noblock(amqp, &frame, &timeout);
-        if (status != AMQP_STATUS_OK) {
-            fprintf(stderr, "prodorder-admin dlq: %s: no confirm: %s\n", queue,
-                    amqp_error_string2(status));
-            return false;
-        }
-        if (frame.frame_type != AMQP_FRAME_METHOD) {
-            continue; /* of a returned message */
-        }
-        switch (frame.payload.method.id) {
-        case AMQP_BASIC_RETURN_METHOD: returned = true; break;
-        case AMQP_BASIC_ACK_METHOD:
-            if (returned) {
-                fprintf(stderr,
-                        "prodorder-admin dlq: there is no queue %s: start the services first\n",
-                        queue);
-            }
-            return !returned;
-        default:
-            fprintf(stderr, "prodorder-admin dlq: %s: RabbitMQ does not take it (%s)\n", queue,
-                    amqp_method_name(frame.payload.method.id));
-            return false;
-        }
-    }
-}
-
 /* Ours say why it was a dead letter; those of the broker are the broker's. */
-static enum fate replay_letter(amqp_connection_state_t amqp, const struct letter *letter,
-                               void *ctx) {
+static enum letter_fate replay_letter(amqp_connection_state_t amqp, const struct letter *letter,
+                                      void *ctx) {
     struct moved *moved = ctx;
     amqp_basic_properties_t properties = letter->message.properties;
     properties._flags &= ~(amqp_flags_t)(AMQP_BASIC_EXPIRATION_FLAG | AMQP_BASIC_USER_ID_FLAG);
     properties._flags |= AMQP_BASIC_DELIVERY_MODE_FLAG;
     properties.delivery_mode = AMQP_DELIVERY_PERSISTENT;
-    if (amqp_basic_publish(amqp, CHANNEL, amqp_empty_bytes, amqp_cstring_bytes(letter->queue), 1, 0,
-                           &properties, letter->message.body) != AMQP_STATUS_OK ||
-        !is_confirmed(amqp, letter->queue)) {
-        return FAIL;
+    if (!letters_publish(amqp, letter->queue, &properties, letter->message.body)) {
+        return LETTER_FAIL;
     }
     moved->count++;
-    return DROP;
+    return LETTER_DROP;
 }
 
-static enum fate purge_letter(amqp_connection_state_t amqp, const struct letter *letter,
-                              void *ctx) {
+static enum letter_fate purge_letter(amqp_connection_state_t amqp, const struct letter *letter,
+                                     void *ctx) {
     (void)amqp;
     (void)letter;
     ((struct moved *)ctx)->count++;
-    return DROP;
+    return LETTER_DROP;
 }
 
-static enum fate count_letter(amqp_connection_state_t amqp, const struct letter *letter,
-                              void *ctx) {
+static enum letter_fate count_letter(amqp_connection_state_t amqp, const struct letter *letter,
+                                     void *ctx) {
     (void)amqp;
     (void)letter;
     ((struct moved *)ctx)->count++;
-    return KEEP;
+    return LETTER_KEEP;
 }
 
 static bool is_agreed(const char *queue, size_t count) {
@@ -680,9 +428,8 @@ static int report_moved(const struct options *options, const char *done, size_t 
 
 static int replay(amqp_connection_state_t amqp, const struct options *options) {
     struct moved moved = { 0 };
-    amqp_confirm_select(amqp, CHANNEL);
-    bool good = fail_amqp(amqp_get_rpc_reply(amqp), "confirm.select") &&
-                for_each_letter(amqp, options, options->queues[0], replay_letter, &moved);
+    bool good = letters_confirm(amqp) &&
+                for_each_wanted(amqp, options, options->queues[0], replay_letter, &moved);
     int status = report_moved(options, "replayed", moved.count);
     return good ? status : ADMIN_BAD;
 }
@@ -692,11 +439,10 @@ static int purge(amqp_connection_state_t amqp, const struct options *options) {
     struct moved found = { 0 }, moved = { 0 };
     const char *queue = options->queues[0];
     if (!options->yes) {
-        if (!for_each_letter(amqp, options, queue, count_letter, &found)) {
+        if (!for_each_wanted(amqp, options, queue, count_letter, &found)) {
             return ADMIN_BAD;
         }
-        if (!fail_amqp(amqp_channel_close(amqp, CHANNEL, AMQP_REPLY_SUCCESS), "channel.close") ||
-            !open_channel(amqp)) {
+        if (!letters_give_back(amqp)) {
             return ADMIN_BAD;
         }
         if (found.count > 0 && !is_agreed(queue, found.count)) {
@@ -704,14 +450,14 @@ static int purge(amqp_connection_state_t amqp, const struct options *options) {
             return ADMIN_BAD;
         }
     }
-    bool good = for_each_letter(amqp, options, queue, purge_letter, &moved);
+    bool good = for_each_wanted(amqp, options, queue, purge_letter, &moved);
     int status = report_moved(options, "deleted", moved.count);
     return good ? status : ADMIN_BAD;
 }
 
 static int show(amqp_connection_state_t amqp, const struct options *options) {
     size_t shown = 0;
-    bool good = for_each_letter(amqp, options, options->queues[0], show_letter, &shown);
+    bool good = for_each_wanted(amqp, options, options->queues[0], show_letter, &shown);
     if (good && shown == 0) {
         fprintf(stderr, "prodorder-admin dlq: %s%s has no %s\n", options->queues[0],
                 BROKER_DLQ_SUFFIX, options->ids[0]);
@@ -773,11 +519,11 @@ int admin_dlq(int argc, char **argv) {
     if (status != ADMIN_GOOD) {
         return status;
     }
-    amqp_connection_state_t amqp = connect_broker();
+    amqp_connection_state_t amqp = letters_connect();
     if (amqp == NULL) {
         return ADMIN_BAD;
     }
-    status = open_channel(amqp) ? VERBS[verb].run(amqp, &options) : ADMIN_BAD;
-    disconnect(amqp);
+    status = VERBS[verb].run(amqp, &options);
+    letters_disconnect(amqp);
     return status;
 }
