@@ -31,6 +31,32 @@ bool contract_read_page(struct flow *flow, const char *scope, int64_t *ret_limit
     return given;
 }
 
+/* ---- idempotency keys: 1 to 255 visible ASCII characters ---- */
+
+static bool is_key(struct str key) {
+    if (key.len < 1 || key.len > IDEMPOTENCY_KEY_BYTES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < key.len; i++) {
+        if (key.data[i] < '!' || key.data[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+void contract_read_key(struct flow *flow, char ret_key[IDEMPOTENCY_KEY_BYTES_MAX + 1]) {
+    struct str key = http_header(http_flow_exchange(flow), "Idempotency-Key");
+    ret_key[0] = '\0';
+    if (key.data != NULL && !is_key(key)) {
+        http_flow_problem(flow, "header/Idempotency-Key", "pattern",
+                          "must be 1 to 255 visible ASCII characters");
+    } else if (key.data != NULL) {
+        memcpy(ret_key, key.data, key.len);
+        ret_key[key.len] = '\0';
+    }
+}
+
 /* ---- cache keys ---- */
 
 void contract_product_key(int64_t product_id, char out[CACHE_NAME_BYTES]) {

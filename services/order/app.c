@@ -8,6 +8,7 @@
 #include "statements.h"
 
 #include "contract/contract.h"
+#include "contract/key_expiry.h"
 
 static const struct http_route ROUTES[] = {
     { "POST", "/orders", "create_order", create_order, NULL },

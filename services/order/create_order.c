@@ -87,22 +87,6 @@ static void fail(struct flow *flow) {
 
 /* ---- the steps ---- */
 
-static enum flow_rc parse_key(struct flow *flow) {
-    struct create_order *self = of(flow);
-    struct str key = http_header(http_flow_exchange(flow), "Idempotency-Key");
-    if (key.data == NULL) {
-        return FLOW_NEXT;
-    }
-    if (!idempotency_key_is_valid(key)) {
-        http_flow_problem(flow, "header/Idempotency-Key", "pattern",
-                          "must be 1 to 255 visible ASCII characters");
-        return FLOW_NEXT;
-    }
-    memcpy(self->key, key.data, key.len);
-    self->key[key.len] = '\0';
-    return FLOW_NEXT;
-}
-
 static enum flow_rc parse(struct flow *flow) {
     static const char *const MEMBERS[] = { "productId", "quantity", NULL };
     static const struct http_number_rule PRODUCT_ID = {
@@ -119,7 +103,7 @@ static enum flow_rc parse(struct flow *flow) {
     }
     (void)http_flow_number(flow, body, &PRODUCT_ID, &self->product_id);
     (void)http_flow_number(flow, body, &QUANTITY, &self->quantity);
-    (void)parse_key(flow);
+    contract_read_key(flow, self->key);
     return http_flow_check(flow);
 }
 

@@ -4,67 +4,18 @@
 #include "parts.h"
 #include "statements.h"
 
-#include <assert.h>
+#include "runtime/flow/claims.h"
+
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-/* ---- claims: a chained hash table, as large as the number of requests under way ---- */
-
-struct claim {
-    struct claim *next;
-    char key[IDEMPOTENCY_KEY_BYTES_MAX + 1];
-};
-
-enum { CLAIM_BUCKETS = 4096 };
-
-static struct claim *claims[CLAIM_BUCKETS];
-
-bool idempotency_key_is_valid(struct str key) {
-    if (key.len < 1 || key.len > IDEMPOTENCY_KEY_BYTES_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < key.len; i++) {
-        if (key.data[i] < '!' || key.data[i] > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The link that points to the claim of `key`, or to NULL at the end of its bucket. */
-static struct claim **find_claim(const char *key) {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *c = key; *c != '\0'; c++) {
-        hash = (hash ^ (unsigned char)*c) * 16777619u;
-    }
-    struct claim **link = &claims[hash % CLAIM_BUCKETS];
-    while (*link != NULL && strcmp((*link)->key, key) != 0) {
-        link = &(*link)->next;
-    }
-    return link;
-}
+static struct claims claims;
 
 enum err idempotency_claim(const char *key) {
-    struct claim **link = find_claim(key);
-    if (*link != NULL) {
-        return ERR_CONFLICT;
-    }
-    struct claim *claim = calloc(1, sizeof(*claim));
-    if (claim == NULL) {
-        return ERR_NO_MEMORY;
-    }
-    snprintf(claim->key, sizeof(claim->key), "%s", key);
-    *link = claim;
-    return ERR_OK;
+    return claims_take(&claims, key);
 }
 
 void idempotency_release(const char *key) {
-    struct claim **link = find_claim(key);
-    struct claim *claim = *link;
-    assert(claim != NULL);
-    *link = claim->next;
-    free(claim);
+    claims_release(&claims, key);
 }
 
 /* ---- what was stored before ---- */
@@ -142,11 +93,5 @@ enum err idempotency_open(void) {
 
 void idempotency_close(void) {
     batcher_done(&key_reads);
-    for (size_t i = 0; i < CLAIM_BUCKETS; i++) {
-        while (claims[i] != NULL) {
-            struct claim *claim = claims[i];
-            claims[i] = claim->next;
-            free(claim);
-        }
-    }
+    claims_done(&claims);
 }

@@ -24,8 +24,6 @@ struct earlier_order {
     struct order order; /* as it was answered then: waiting */
 };
 
-/* 1 to 255 visible ASCII characters. */
-bool idempotency_key_is_valid(struct str key);
 /* ERR_CONFLICT: claimed already. ERR_NO_MEMORY. `key` is copied. */
 MUST_CHECK enum err idempotency_claim(const char *key);
 void idempotency_release(const char *key);

@@ -4,6 +4,8 @@
  */
 #include "statements.h"
 
+#include "contract/key_expiry.h"
+
 PG_EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
 PG_EMBED_TEXT(migration_0002, "services/order/migrations/0002_tracestate.sql");
 PG_EMBED_TEXT(migration_0003, "services/order/migrations/0003_telling.sql");
@@ -184,13 +186,6 @@ const struct pg_statement SQL_KEY_FIND = { "key_find",
     "SELECT k.key::text, k.product_id::bigint, k.quantity::bigint, " ORDER_COLUMNS
     " FROM idempotency_keys AS k JOIN orders AS o ON o.id = k.order_id"
     " WHERE k.key = ANY ($1::text[]) AND k.created_at >= now() - interval '24 hours'" };
-
-const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
-    "WITH gone AS (DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(SELECT ctid"
-    " FROM idempotency_keys WHERE created_at >= $1::timestamptz"
-    " AND created_at < now() - interval '24 hours' ORDER BY created_at LIMIT $2::bigint"
-    " FOR UPDATE SKIP LOCKED)) RETURNING created_at)"
-    " SELECT count(*)::bigint, max(created_at)::timestamptz FROM gone" };
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {

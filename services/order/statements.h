@@ -65,7 +65,5 @@ extern const struct pg_statement SQL_ORDER_WAITING;
 extern const struct pg_statement SQL_ORDER_COUNT;
 /* keys → key, product id, quantity of the request, order row */
 extern const struct pg_statement SQL_KEY_FIND;
-/* not before this time, at most → how many expired keys were deleted, the latest one's time */
-extern const struct pg_statement SQL_KEY_EXPIRE;
 
 #endif

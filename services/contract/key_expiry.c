@@ -13,10 +13,10 @@
  * rate each finds something, it is at the very first, for what was passed over, or came from a
  * clock that was a day behind. Loop thread only.
  */
-#include "parts.h"
-#include "statements.h"
+#include "key_expiry.h"
 
 #include "base/clock.h"
+#include "runtime/process/backends.h"
 #include "runtime/telemetry/log.h"
 
 #include <string.h>
@@ -27,6 +27,15 @@ enum {
     PAUSE_FACTOR = 3,
     ROUNDS_FROM_START = 600,
 };
+
+/* clang-format off */
+const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
+    "WITH gone AS (DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(SELECT ctid"
+    " FROM idempotency_keys WHERE created_at >= $1::timestamptz"
+    " AND created_at < now() - interval '24 hours' ORDER BY created_at LIMIT $2::bigint"
+    " FOR UPDATE SKIP LOCKED)) RETURNING created_at)"
+    " SELECT count(*)::bigint, max(created_at)::timestamptz FROM gone" };
+/* clang-format on */
 
 static struct {
     struct loop_timer timer;
@@ -61,7 +70,7 @@ static void end_round(uint64_t pause_ms) {
 
 /*
  * The commit does not wait for the disk: a key that comes back after a crash has ended all the
- * same, stands for nothing (SQL_KEY_FIND, SQL_ORDER_INSERT), and is deleted again.
+ * same, stands for nothing, and is deleted again.
  */
 static void delete_chunk(void *ctx) {
     struct pg_call calls[] = {
