@@ -8,6 +8,7 @@
 #include "statements.h"
 
 #include "contract/contract.h"
+#include "contract/key_expiry.h"
 
 static const struct http_route ROUTES[] = {
     { "POST", "/products", "create_product", create_product, NULL },
@@ -34,6 +35,8 @@ static enum err open_outbox_ids(void) {
 
 static const struct part PARTS[] = {
     { "outbox ids", open_outbox_ids, NULL, NULL, NULL, NULL },
+    { "product_keys", product_keys_open, product_keys_close, NULL, NULL, NULL },
+    { "key_expiry", key_expiry_open, key_expiry_close, key_expiry_stop, key_expiry_is_idle, NULL },
     { "create_product", create_product_open, create_product_close, NULL, NULL, NULL },
     { "get_product", get_product_open, get_product_close, NULL, NULL, NULL },
     { "list_products", list_products_open, list_products_close, NULL, NULL, NULL },

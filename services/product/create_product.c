@@ -1,7 +1,11 @@
-/* POST /products: parse → store (with its event, in one transaction) → reply. */
+/*
+ * POST /products: parse → (answered before?) → store (with its event and its key, in one transaction)
+ * → reply.
+ */
 #include "metrics.h"
 #include "parts.h"
 #include "product.h"
+#include "product_keys.h"
 #include "statements.h"
 
 #include "base/clock.h"
@@ -15,11 +19,13 @@
 #include <string.h>
 
 static enum flow_rc parse(struct flow *flow);
+static enum flow_rc find_earlier(struct flow *flow);
 static enum flow_rc store(struct flow *flow);
 static enum flow_rc reply_created(struct flow *flow);
 
 static const struct flow_step STEPS[] = {
     { "parse", parse },
+    { "find_earlier", find_earlier },
     { "store", store },
     { "reply_created", reply_created },
 };
@@ -27,6 +33,9 @@ static const struct flow_step STEPS[] = {
 struct create_product {
     struct http_flow http;
     struct product product;
+    bool holds_claim;
+    struct keyed_request request;
+    struct earlier_answer earlier;
 };
 
 /* One product waiting for the insert batch; owns its strings, because it outlives the flow. */
@@ -35,12 +44,15 @@ struct insert_item {
     struct product product;
     struct product *ret_product; /* the flow's, written while it still waits */
     struct trace_copy trace;
+    struct keyed_request request; /* its claim is the batch's now */
 };
 
 enum { INSERT_QUEUE_MAX = 1024, INSERT_BATCH_MAX = PRODUCT_ID_BLOCK, RENUMBERED_MAX = 3 };
 
+static void fail(struct flow *flow);
+
 static struct flow_kind KIND =
-    FLOW_KIND("create_product", STEPS, struct create_product, http_flow_fail, NULL);
+    FLOW_KIND("create_product", STEPS, struct create_product, fail, NULL);
 
 static struct flow_pool flows;
 static struct batcher inserts;
@@ -50,6 +62,14 @@ static unsigned times_renumbered; /* the batch under way: ids proved to be taken
 void create_product(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
     http_flow_start(&flows, exchange);
+}
+
+static void fail(struct flow *flow) {
+    struct create_product *self = (struct create_product *)flow;
+    if (self->holds_claim) {
+        product_keys_release(self->request.key);
+    }
+    http_flow_fail(flow);
 }
 
 /* ---- the steps ---- */
@@ -68,28 +88,66 @@ static enum flow_rc parse(struct flow *flow) {
     }
     (void)product_read_price(flow, body, true, &self->product.price_cents);
     (void)product_read_qty(flow, body, &self->product.qty);
+    contract_read_key(flow, self->request.key);
+    product_keys_describe(&self->request, "create", self->product.price_cents, self->product.qty,
+                          name);
     return http_flow_check(flow);
+}
+
+static enum flow_rc find_earlier(struct flow *flow) {
+    struct create_product *self = (struct create_product *)flow;
+    if (self->request.key[0] == '\0') {
+        return FLOW_NEXT;
+    }
+    enum err err = product_keys_claim(self->request.key);
+    if (err != ERR_OK) {
+        return flow_fail(flow, err, "A request with this Idempotency-Key is being processed");
+    }
+    self->holds_claim = true;
+    err = product_keys_find(flow_wait(flow), &self->request, &self->earlier);
+    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
 }
 
 static enum flow_rc store(struct flow *flow) {
     struct create_product *self = (struct create_product *)flow;
     struct http_exchange *exchange = http_flow_exchange(flow);
+    if (self->earlier.is_found) {
+        return self->earlier.is_same
+                   ? FLOW_NEXT
+                   : flow_fail(flow, ERR_UNPROCESSABLE,
+                               "This Idempotency-Key was used with another payload");
+    }
     struct insert_item item = { .wait = flow_wait(flow),
                                 .product = self->product,
-                                .ret_product = &self->product };
+                                .ret_product = &self->product,
+                                .request = self->request };
     trace_copy(&item.trace, http_trace(exchange));
     enum err err = batcher_add(&inserts, &item);
-    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+    if (err != ERR_OK) {
+        return flow_fail(flow, err, NULL);
+    }
+    self->holds_claim = false; /* the batch's now: an insert may outlive its flow */
+    return FLOW_WAIT;
 }
 
 static enum flow_rc reply_created(struct flow *flow) {
     struct create_product *self = (struct create_product *)flow;
+    const struct earlier_answer *earlier = &self->earlier;
     char location[48], etag[PRODUCT_ETAG_BYTES];
     struct buf body;
-    snprintf(location, sizeof(location), "/products/%" PRId64, self->product.id);
-    product_etag(self->product.version, etag);
+    if (self->holds_claim) {
+        product_keys_release(self->request.key);
+        self->holds_claim = false;
+    }
+    snprintf(location, sizeof(location), "/products/%" PRId64,
+             earlier->is_found ? earlier->product_id : self->product.id);
+    product_etag(earlier->is_found ? earlier->version : self->product.version, etag);
     buf_init(&body, 0);
-    product_encode(&self->product, &body);
+    if (earlier->is_found) {
+        buf_append(&body, earlier->body.data, earlier->body.len);
+    } else {
+        product_encode(&self->product, &body);
+    }
     return http_flow_reply(
         flow, &(struct http_reply){ .status = 201, .location = location, .etag = etag }, &body);
 }
@@ -97,6 +155,24 @@ static enum flow_rc reply_created(struct flow *flow) {
 /* ---- the insert batch ---- */
 
 static void run_insert(void *ctx, struct batch *batch);
+
+static void release(struct insert_item *item) {
+    if (item->request.key[0] != '\0') {
+        product_keys_release(item->request.key);
+        item->request.key[0] = '\0';
+    }
+}
+
+/* Another process has stored one of the keys: whoever has one asks again; the others go on. */
+static bool is_without_key(void *item_void) {
+    struct insert_item *item = item_void;
+    if (item->request.key[0] == '\0') {
+        return true;
+    }
+    release(item);
+    flow_wake(item->wait, ERR_CONFLICT);
+    return false;
+}
 
 static void finish(struct batch *batch, enum err err) {
     struct teller_event *events = batch->state;
@@ -109,6 +185,7 @@ static void finish(struct batch *batch, enum err err) {
                 *item->ret_product = item->product;
             }
         }
+        release(item);
         flow_wake(item->wait, err);
     }
     if (err == ERR_OK) {
@@ -124,6 +201,11 @@ static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
         times_renumbered++;
         id_block_drop(&product_ids);
         id_block_drop(&outbox_ids);
+        run_insert(NULL, ctx);
+        return;
+    }
+    if (err == ERR_DUPLICATE) {
+        (void)batcher_filter(ctx, is_without_key);
         run_insert(NULL, ctx);
         return;
     }
@@ -156,8 +238,30 @@ static struct pg_call insert_call(struct batch *batch) {
 }
 
 /* Whoever was answered at its deadline may have asked again. */
-static bool is_still_wanted(void *item) {
-    return flow_wait_is_live(((struct insert_item *)item)->wait);
+static bool is_still_wanted(void *item_void) {
+    struct insert_item *item = item_void;
+    bool is_wanted = flow_wait_is_live(item->wait);
+    if (!is_wanted) {
+        release(item);
+    }
+    return is_wanted;
+}
+
+/* The keys' statements; how many. */
+static size_t key_calls(struct batch *batch, int64_t now_ms, struct pg_call *ret_calls) {
+    struct new_key keys[INSERT_BATCH_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        if (item->request.key[0] != '\0') {
+            keys[count++] = (struct new_key){ &item->request, &item->product };
+        }
+    }
+    if (count == 0) {
+        return 0;
+    }
+    product_keys_calls(&batch->arena, keys, count, now_ms, ret_calls);
+    return PRODUCT_KEYS_CALLS;
 }
 
 static void run_insert(void *ctx, struct batch *batch) {
@@ -189,11 +293,12 @@ static void run_insert(void *ctx, struct batch *batch) {
                                   trace_of(&item->trace), first_outbox_id + (int64_t)i);
     }
     batch->state = events;
-    struct pg_call calls[2] = {
+    struct pg_call calls[2 + PRODUCT_KEYS_CALLS] = {
         insert_call(batch),
         outbox_insert_call(&batch->arena, events, batch->count),
     };
-    pg_run(backends.pg, calls, 2, inserted, batch);
+    size_t count = 2 + key_calls(batch, now_ms, &calls[2]);
+    pg_run(backends.pg, calls, count, inserted, batch);
 }
 
 enum err create_product_open(void) {

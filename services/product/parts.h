@@ -28,6 +28,8 @@ MUST_CHECK enum err list_products_open(void);
 void list_products_close(void);
 MUST_CHECK enum err change_product_open(void);
 void change_product_close(void);
+MUST_CHECK enum err product_keys_open(void);
+void product_keys_close(void);
 MUST_CHECK enum err stock_news_open(void);
 void stock_news_close(void);
 void stock_news_stop(void);

@@ -4,21 +4,19 @@
  */
 #include "statements.h"
 
+#include "contract/key_expiry.h"
+
 PG_EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
 PG_EMBED_TEXT(migration_0002, "services/product/migrations/0002_tracestate.sql");
 PG_EMBED_TEXT(migration_0003, "services/product/migrations/0003_order_identity.sql");
 PG_EMBED_TEXT(migration_0004, "services/product/migrations/0004_locked.sql");
 PG_EMBED_TEXT(migration_0005, "services/product/migrations/0005_adjust.sql");
 PG_EMBED_TEXT(migration_0006, "services/product/migrations/0006_cancelled.sql");
+PG_EMBED_TEXT(migration_0007, "services/product/migrations/0007_keys.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[] = {
-    { 1, migration_0001 },
-    { 2, migration_0002 },
-    { 3, migration_0003 },
-    { 4, migration_0004 },
-    { 5, migration_0005 },
-    { 6, migration_0006 },
-    { 0 },
+    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 }, { 4, migration_0004 },
+    { 5, migration_0005 }, { 6, migration_0006 }, { 7, migration_0007 }, { 0 },
 };
 
 const struct pg_sequence PRODUCT_SEQUENCES[] = {
@@ -90,6 +88,20 @@ const struct pg_statement SQL_LEDGER_INSERT = { "ledger_insert",
     " request_id, order_created_at) SELECT * FROM unnest($1::bigint[], $2::bigint[],"
     " $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::timestamptz[])" };
 
+const struct pg_statement SQL_PRODUCT_KEY_FIND = { "product_key_find",
+    "SELECT key::text, request::text, product_id::bigint, version::bigint, answer::text"
+    " FROM idempotency_keys WHERE key = ANY ($1::text[])"
+    " AND created_at >= now() - interval '24 hours'" };
+
+const struct pg_statement SQL_PRODUCT_KEY_EXPIRED = { "product_key_expired",
+    "DELETE FROM idempotency_keys WHERE key = ANY ($1::text[])"
+    " AND created_at < now() - interval '24 hours'" };
+
+const struct pg_statement SQL_PRODUCT_KEY_INSERT = { "product_key_insert",
+    "INSERT INTO idempotency_keys (key, request, product_id, version, answer, created_at)"
+    " SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[],"
+    " $6::timestamptz[]) AS t (key, request, product_id, version, answer, at) ORDER BY key" };
+
 const struct pg_statement SQL_LEDGER_RETURN = { "ledger_return",
     "UPDATE stock_ledger AS l SET status = 'returned', returned_at = t.at"
     " FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS t (order_id, created_at,"
@@ -110,5 +122,9 @@ const struct pg_statement *const PRODUCT_STATEMENTS[] = {
     &SQL_LEDGER_FIND,
     &SQL_LEDGER_INSERT,
     &SQL_LEDGER_RETURN,
+    &SQL_PRODUCT_KEY_FIND,
+    &SQL_PRODUCT_KEY_EXPIRED,
+    &SQL_PRODUCT_KEY_INSERT,
+    &SQL_KEY_EXPIRE,
     NULL,
 };

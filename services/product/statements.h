@@ -36,6 +36,12 @@ extern const struct pg_statement SQL_RESTOCK_INSERT;
 extern const struct pg_statement SQL_LEDGER_FIND;
 /* rows of order id, product id, quantity, status, reason, time, request id, order's created_at */
 extern const struct pg_statement SQL_LEDGER_INSERT;
+/* keys → key, request, product id, version, answer; within 24 hours */
+extern const struct pg_statement SQL_PRODUCT_KEY_FIND;
+/* keys: those that have expired go */
+extern const struct pg_statement SQL_PRODUCT_KEY_EXPIRED;
+/* rows of key, request, product id, version, answer, time; ERR_DUPLICATE: one is there */
+extern const struct pg_statement SQL_PRODUCT_KEY_INSERT;
 /* rows of order id, order's created_at, time: of orders that are done, their stock is back */
 extern const struct pg_statement SQL_LEDGER_RETURN;
 

@@ -1,0 +1,68 @@
+/*
+ * Idempotency-Key of requests that add or change products: the same key and the same request are
+ * given the same answer again, and nothing is done a second time.
+ *
+ * A key is claimed while its request is under way in this process (a second one meanwhile: 409).
+ * It is stored with its answer in the request's own transaction; two processes that store the same
+ * one at once are kept apart by the table's primary key (ERR_DUPLICATE). Loop thread only.
+ */
+#ifndef PRODUCT_PRODUCT_KEYS_H
+#define PRODUCT_PRODUCT_KEYS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "contract/contract.h"
+#include "product.h"
+#include "runtime/flow/flow.h"
+#include "runtime/pg/pg.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PRODUCT_REQUEST_BYTES = 64 + PRODUCT_NAME_BYTES_MAX
+}; /* as long as a name or a reason, and numbers */
+
+/* A request with a key, as long as it is under way. */
+struct keyed_request {
+    char key[IDEMPOTENCY_KEY_BYTES_MAX + 1]; /* "": none */
+    size_t length;
+    char text[PRODUCT_REQUEST_BYTES]; /* what is asked for; the same text is the same request */
+};
+
+/* "restock\n7\n50\n": an operation, numbers, and a text at its end. Does nothing without a key. */
+void product_keys_describe(struct keyed_request *request, const char *operation, int64_t first,
+                           int64_t second, struct str text);
+
+/* What the key stands for. */
+struct earlier_answer {
+    bool is_found;
+    bool is_same; /* the same was asked for */
+    int64_t product_id;
+    int64_t version;
+    struct str body; /* in the exchange's arena */
+};
+
+/* ERR_CONFLICT: claimed already. ERR_NO_MEMORY. */
+MUST_CHECK enum err product_keys_claim(const char *key);
+void product_keys_release(const char *key);
+/*
+ * Wake the flow when *ret_earlier is set (written while it still waits). The request must stay
+ * while the flow waits. ERR_BUSY.
+ */
+MUST_CHECK enum err product_keys_find(struct flow_wait wait, const struct keyed_request *request,
+                                      struct earlier_answer *ret_earlier);
+
+/* A key to be stored: its request, and the product as it is answered. */
+struct new_key {
+    const struct keyed_request *request;
+    const struct product *product;
+};
+
+enum { PRODUCT_KEYS_CALLS = 2 };
+/* The statements that store them, for the transaction of the requests. Memory from `arena`. */
+void product_keys_calls(struct arena *arena, const struct new_key *keys, size_t count,
+                        int64_t now_ms, struct pg_call ret_calls[PRODUCT_KEYS_CALLS]);
+
+#endif
