@@ -8,6 +8,7 @@
  */
 #include "metrics.h"
 #include "parts.h"
+#include "product_keys.h"
 #include "product_set.h"
 #include "statements.h"
 
@@ -20,11 +21,13 @@
 #include <string.h>
 
 static enum flow_rc parse(struct flow *flow);
+static enum flow_rc find_earlier(struct flow *flow);
 static enum flow_rc change(struct flow *flow);
 static enum flow_rc reply_product(struct flow *flow);
 
 static const struct flow_step STEPS[] = {
     { "parse", parse },
+    { "find_earlier", find_earlier },
     { "change", change },
     { "reply_product", reply_product },
 };
@@ -45,6 +48,9 @@ struct change_product {
     struct change change;
     struct product product; /* afterwards */
     bool is_refused;        /* there is less than is to be taken away */
+    bool holds_claim;
+    struct keyed_request request;
+    struct earlier_answer earlier;
 };
 
 enum { IF_MATCH_BYTES_MAX = 512 };
@@ -59,12 +65,15 @@ struct change_item {
     char reason[ADJUST_REASON_BYTES_MAX];
     char if_match[IF_MATCH_BYTES_MAX + 1];
     struct trace_copy trace;
+    struct keyed_request request; /* its claim is the batch's now */
 };
 
 enum { CHANGE_QUEUE_MAX = 1024, CHANGE_BATCH_MAX = 128, ASIDE_PRODUCTS_MAX = 64 };
 
-static struct flow_kind KIND = FLOW_KIND("change_product", STEPS, struct change_product,
-                                         http_flow_fail, "There is no such product");
+static void fail(struct flow *flow);
+
+static struct flow_kind KIND =
+    FLOW_KIND("change_product", STEPS, struct change_product, fail, "There is no such product");
 
 static struct flow_pool flows;
 static struct batcher changes, changes_aside;
@@ -86,6 +95,14 @@ void change_product_restock(struct http_exchange *exchange, void *ctx) {
 void change_product_adjust(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
     http_flow_start(&flows, exchange);
+}
+
+static void fail(struct flow *flow) {
+    struct change_product *self = (struct change_product *)flow;
+    if (self->holds_claim) {
+        product_keys_release(self->request.key);
+    }
+    http_flow_fail(flow);
 }
 
 /* ---- set aside ---- */
@@ -170,17 +187,45 @@ static enum flow_rc parse(struct flow *flow) {
     if (rc != FLOW_NEXT) {
         return rc;
     }
+    if (self->change.delta != 0) {
+        bool is_adjust = self->change.reason.data != NULL;
+        contract_read_key(flow, self->request.key);
+        product_keys_describe(&self->request, is_adjust ? "adjust" : "restock", self->change.id,
+                              self->change.delta, self->change.reason);
+    }
     if (http_header(exchange, "If-Match").len > IF_MATCH_BYTES_MAX) {
         http_flow_problem(flow, "header/If-Match", "maxLength", "must have at most 512 bytes");
     }
     return http_flow_check(flow);
 }
 
+static enum flow_rc find_earlier(struct flow *flow) {
+    struct change_product *self = (struct change_product *)flow;
+    if (self->request.key[0] == '\0') {
+        return FLOW_NEXT;
+    }
+    enum err err = product_keys_claim(self->request.key);
+    if (err != ERR_OK) {
+        return flow_fail(flow, err, "A request with this Idempotency-Key is being processed");
+    }
+    self->holds_claim = true;
+    err = product_keys_find(flow_wait(flow), &self->request, &self->earlier);
+    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+}
+
 static enum flow_rc change(struct flow *flow) {
     struct change_product *self = (struct change_product *)flow;
     struct http_exchange *exchange = http_flow_exchange(flow);
     struct str if_match = http_header(exchange, "If-Match");
-    struct change_item item = { .wait = flow_wait(flow), .change = self->change };
+    if (self->earlier.is_found) {
+        return self->earlier.is_same
+                   ? FLOW_NEXT
+                   : flow_fail(flow, ERR_UNPROCESSABLE,
+                               "This Idempotency-Key was used with another payload");
+    }
+    struct change_item item = { .wait = flow_wait(flow),
+                                .change = self->change,
+                                .request = self->request };
     if (self->change.has_name) {
         memcpy(item.name, self->change.name.data, self->change.name.len);
     }
@@ -193,19 +238,32 @@ static enum flow_rc change(struct flow *flow) {
     }
     trace_copy(&item.trace, http_trace(exchange));
     enum err err = add_item(&item);
-    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+    if (err != ERR_OK) {
+        return flow_fail(flow, err, NULL);
+    }
+    self->holds_claim = false; /* the batch's now: a change may outlive its flow */
+    return FLOW_WAIT;
 }
 
 static enum flow_rc reply_product(struct flow *flow) {
     struct change_product *self = (struct change_product *)flow;
+    const struct earlier_answer *earlier = &self->earlier;
     char etag[PRODUCT_ETAG_BYTES];
     struct buf body;
+    if (self->holds_claim) {
+        product_keys_release(self->request.key);
+        self->holds_claim = false;
+    }
     if (self->is_refused) {
         return flow_fail(flow, ERR_CONFLICT, "The stock would fall below zero");
     }
-    product_etag(self->product.version, etag);
+    product_etag(earlier->is_found ? earlier->version : self->product.version, etag);
     buf_init(&body, 0);
-    product_encode(&self->product, &body);
+    if (earlier->is_found) {
+        buf_append(&body, earlier->body.data, earlier->body.len);
+    } else {
+        product_encode(&self->product, &body);
+    }
     return http_flow_reply(flow, &(struct http_reply){ .status = 200, .etag = etag }, &body);
 }
 
@@ -225,6 +283,13 @@ enum { REPEATED_MAX = 3 };
 static void run_changes(void *ctx, struct batch *batch);
 static void find_locked(struct batch *batch);
 static void apply_all(struct batch *batch);
+
+static void release(struct change_item *item) {
+    if (item->request.key[0] != '\0') {
+        product_keys_release(item->request.key);
+        item->request.key[0] = '\0';
+    }
+}
 
 /* Each change answers with the product as the batch leaves it: one version for all of them. */
 static void wake_all(struct batch *batch, enum err err) {
@@ -246,9 +311,21 @@ static void wake_all(struct batch *batch, enum err err) {
             self->is_refused = true;
             outcome = ERR_OK;
         }
+        release(item);
         flow_wake(item->wait, outcome);
     }
     batcher_end(batch);
+}
+
+/* Another process has stored one of the keys: whoever has one asks again; the others go on. */
+static bool is_without_key(void *item_void) {
+    struct change_item *item = item_void;
+    if (item->request.key[0] == '\0') {
+        return true;
+    }
+    release(item);
+    flow_wake(item->wait, ERR_CONFLICT);
+    return false;
 }
 
 /*
@@ -261,7 +338,11 @@ static void failed(struct batch *batch, enum err err) {
     if (err == ERR_TAKEN_ID) {
         id_block_drop(&outbox_ids);
     }
-    bool may_pass = err == ERR_TAKEN_ID || err == ERR_CONFLICT || err == ERR_LOCKED;
+    if (err == ERR_DUPLICATE) {
+        (void)batcher_filter(batch, is_without_key);
+    }
+    bool may_pass =
+        err == ERR_TAKEN_ID || err == ERR_CONFLICT || err == ERR_LOCKED || err == ERR_DUPLICATE;
     if (!may_pass || state->repeated == REPEATED_MAX) {
         wake_all(batch, err == ERR_CONFLICT ? ERR_UNAVAILABLE : err);
         return;
@@ -385,9 +466,29 @@ static struct pg_call restock_call(struct batch *batch, int64_t now_ms, size_t c
     return pg_rows_call(&rows);
 }
 
+/* The keys' statements; how many. What was refused changed nothing, and may be asked for again. */
+static size_t key_calls(struct batch *batch, struct pg_call *ret_calls) {
+    const struct change_state *state = batch->state;
+    struct new_key keys[CHANGE_BATCH_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        if (item->outcome == ERR_OK && item->request.key[0] != '\0') {
+            keys[count++] =
+                (struct new_key){ &item->request,
+                                  &product_set_find(&state->set, item->change.id)->product };
+        }
+    }
+    if (count == 0) {
+        return 0;
+    }
+    product_keys_calls(&batch->arena, keys, count, state->now_ms, ret_calls);
+    return PRODUCT_KEYS_CALLS;
+}
+
 static void write_back(struct batch *batch) {
     struct change_state *state = batch->state;
-    struct pg_call calls[3];
+    struct pg_call calls[3 + PRODUCT_KEYS_CALLS];
     size_t call_count = 0, restocks = 0;
     if (state->event_count > 0) {
         calls[call_count++] = product_set_update_call(&batch->arena, &state->set);
@@ -399,6 +500,7 @@ static void write_back(struct batch *batch) {
     if (restocks > 0) {
         calls[call_count++] = restock_call(batch, state->now_ms, restocks);
     }
+    call_count += key_calls(batch, &calls[call_count]);
     pg_commit(state->session, calls, call_count, committed, batch);
 }
 
@@ -464,6 +566,7 @@ static void apply_all(struct batch *batch) {
 static bool goes_on(void *item_void) {
     struct change_item *item = item_void;
     if (!flow_wait_is_live(item->wait)) {
+        release(item);
         return false;
     }
     if (item->is_aside ? !item->is_locked : find_aside(item->change.id) == NULL) {
@@ -471,6 +574,7 @@ static bool goes_on(void *item_void) {
     }
     enum err err = item->is_aside ? ERR_LOCKED : add_item(item);
     if (err != ERR_OK) {
+        release(item);
         flow_wake(item->wait, err);
     }
     return false;
