@@ -13,6 +13,7 @@ enum {
 };
 
 /* `argv[0]` is the command's name. They return an exit status. */
+int admin_audit(int argc, char **argv);
 int admin_dlq(int argc, char **argv);
 
 /* The value of a variable, or a line that says that it is missing, and NULL. */

@@ -10,6 +10,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *what;
 } COMMANDS[] = {
+    { "audit", admin_audit, "do the books balance?" },
     { "dlq", admin_dlq, "dead-lettered events: list, show, replay, purge" },
 };
 
