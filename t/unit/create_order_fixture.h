@@ -48,6 +48,8 @@ static inline void open_with(uint32_t deadline_ms, int64_t requests_max) {
     ck_assert_int_eq(idempotency_open(), ERR_OK);
     ck_assert_int_eq(product_lookup_open(), ERR_OK);
     ck_assert_int_eq(order_store_open(), ERR_OK);
+    ck_assert_int_eq(order_read_open(), ERR_OK);
+    ck_assert_int_eq(outcome_wait_open(), ERR_OK);
     ck_assert_int_eq(create_order_open(), ERR_OK);
     fake_cache_set("product:7", COPY, 4);
 }
@@ -71,6 +73,8 @@ static inline void teardown(void) {
     ck_assert_int_eq(idempotency_claim("k-1"), ERR_OK);
     idempotency_release("k-1");
     create_order_close();
+    outcome_wait_close();
+    order_read_close();
     order_store_close();
     telling_close();
     product_lookup_close();

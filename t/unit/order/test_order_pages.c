@@ -1,4 +1,5 @@
 /* link: services/order/list_orders.c services/order/get_order.c services/order/order.c
+ *       services/order/order_page.c services/order/order_read.c services/order/outcome_wait.c
  *       services/order/metrics.c services/order/statements.c services/order/backlog.c
  *       services/order/config.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
  *       t/unit/fake_stack.c t/unit/fake_backends.c */

@@ -1,4 +1,4 @@
-/* link: services/order/statements.c services/order/key_expiry.c */
+/* link: services/order/statements.c services/contract/key_expiry.c */
 /*
  * The order service's SQL on a real PostgreSQL: each statement alone, and what they promise
  * together.

@@ -1,4 +1,4 @@
-/* link: services/product/order_created.c services/product/product_set.c
+/* link: services/product/order_created.c services/product/product_set.c services/product/ledger.c
  *       services/product/product.c services/product/stock.c services/product/metrics.c
  *       services/product/statements.c services/product/stock_news.c t/unit/fake_pg.c
  *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */

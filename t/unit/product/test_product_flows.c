@@ -1,6 +1,7 @@
 /* link: services/product/create_product.c services/product/get_product.c
  *       services/product/list_products.c services/product/change_product.c
  *       services/product/product_set.c services/product/product.c services/product/metrics.c
+ *       services/product/product_keys.c
  *       services/product/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
  *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /* The product service's requests, step by step: create, get, list, change and restock. */
