@@ -175,7 +175,10 @@ enum err stock_news_open(void) {
     return ERR_OK;
 }
 
-/* A drain: what the last transactions tell leaves at once, if the broker takes it; else it comes again. */
+/*
+ * A drain: what the last transactions tell leaves at once, if the broker takes it; else it comes
+ * again.
+ */
 void stock_news_stop(void) {
     news.is_stopped = true;
     begin_round();

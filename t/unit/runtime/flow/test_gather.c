@@ -1,4 +1,4 @@
-/* services/runtime/flow/gather.h: how long what comes after a batch gathers, at each of its edges. */
+/* services/runtime/flow/gather.h: for how long what comes after a batch gathers, at each edge. */
 #include "runtime/flow/gather.h"
 
 #include "unit.h"
