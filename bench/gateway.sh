@@ -2,7 +2,7 @@
 # The cost of the gateway: the same nginx, the same services, the same load, once with the module
 # (ids, trace, validation, envelope, its log) and once as a plain proxy_pass with nginx's own log.
 #
-# Usage: bench/gateway.sh PATH [LUA]       run by bench/run.sh on its stack; one line of JSON
+# Usage: bench/gateway.sh PATH [LUA]       run by bench/run.pl on its stack; one line of JSON
 # Environment: BENCH_PAIRS (7), BENCH_PAIR_SECONDS (6) for each half of a pair, BENCH_CONNECTIONS (64),
 #              PRODORDER_HOME of a running stack
 #

@@ -144,7 +144,7 @@ sub check {
     die_clearly('--record: files were changed since the commit; figures belong to a commit')
         if $option->{record} && Bench::Util::commit_of($root) =~ /\+|none/;
     return if "@$names" eq 'validator';
-    for my $program (qw(wrk jq curl), grep({ $_ eq 'floor' } @$names) ? qw(nginx pgbench) : ()) {
+    for my $program (qw(wrk jq curl), grep({ /^(?:floor|rate|soak)$/ } @$names) ? qw(nginx pgbench) : ()) {
         die_clearly("$program is not installed: ./configure.sh --install-deps") unless program_exists($program);
     }
     return;

@@ -140,32 +140,43 @@ rabbitmq_after_start() {
 
 # RabbitMQ 3.10 has a new quorum queue in its register on disk about a second after its declaration. Killed
 # before that, it starts the queue anew, as one that waits to be told to elect its leader, for ever: nobody can
-# use it. Queues that have members on other nodes are left alone: those may have what this one has lost.
+# use it. Queues that have members on other nodes are left alone: those may have what this one has lost. What
+# could not be looked at is looked at again by the next up.
 rabbitmq_elect_leaders() {
-    local said word name runner=()
-    process_log_of_start rabbitmq | grep -F "$RABBITMQ_REPAIRED" > /dev/null || return 0
+    local said word name runner=() mark=$STACK_HOME/run/rabbitmq.unelected
+    ! process_log_of_start rabbitmq | grep -F "$RABBITMQ_REPAIRED" > /dev/null || touch "$mark"
+    [ -e "$mark" ] || return 0
     dirs_user rabbitmq
     [ -z "$RET_USER" ] || runner=(setpriv --reuid="$RET_USER" --regid="$(id -g "$RET_USER")" --init-groups)
     mapfile -t PROCESS_ENV < <(rabbitmq_env rabbitmq)
     rabbitmq_program rabbitmqctl
-    said=$(cd / && ${runner[@]+"${runner[@]}"} env "${PROCESS_ENV[@]}" "$RET_PROGRAM" -q eval '
-        Waiting = fun(Queue) ->
+    said=$(cd / && ${runner[@]+"${runner[@]}"} env "${PROCESS_ENV[@]}" "$RET_PROGRAM" -q -t 30 eval '
+        Is = fun(State, Queue) ->
             {Name, Node} = amqqueue:get_pid(Queue),
             maps:get(nodes, amqqueue:get_type_state(Queue)) =:= [node()]
                 andalso Node =:= node()
-                andalso (catch element(1, sys:get_state(Name))) =:= follower
+                andalso (catch element(1, sys:get_state(Name))) =:= State
         end,
+        Waiting = fun(Queue) -> Is(follower, Queue) end,
         Quorum = [Queue || Queue <- rabbit_amqqueue:list(), amqqueue:get_type(Queue) =:= rabbit_quorum_queue],
         First = lists:filter(Waiting, Quorum),
         First =:= [] orelse timer:sleep(1000),
-        [begin
-            ra:trigger_election(amqqueue:get_pid(Queue)),
-            io:format("elected ~s~n", [element(4, amqqueue:get_name(Queue))])
-        end || Queue <- lists:filter(Waiting, First)],
-        ok.' 2>&1) || ui_warn "rabbitmq: whether its queues have leaders cannot be seen: ${said##*$'\n'}"
+        Alone = lists:filter(Waiting, First),
+        [ra:trigger_election(amqqueue:get_pid(Queue)) || Queue <- Alone],
+        Alone =:= [] orelse timer:sleep(1000),
+        [io:format("~s ~s~n", [case Is(leader, Queue) of true -> "elected"; false -> "leaderless" end,
+            element(4, amqqueue:get_name(Queue))]) || Queue <- Alone],
+        ok.' 2>&1) || {
+        ui_warn "rabbitmq: whether its queues have leaders cannot be seen: ${said##*$'\n'}"
+        return 0
+    }
     while read -r word name; do
-        [ "$word" != elected ] || ui_step rabbitmq "$name had no leader after RabbitMQ was killed; it has one now"
+        case $word in
+        elected) ui_step rabbitmq "$name had no leader after RabbitMQ was killed; it has one now" ;;
+        leaderless) ui_warn "rabbitmq: $name has no leader, and elects none: docs/operations.md" ;;
+        esac
     done <<< "$said"
+    [[ $said == *leaderless* ]] || rm -f "$mark"
 }
 
 # rabbitmq_convert_queues [--check]: scripts/convert-queues, on this node.

@@ -4,8 +4,8 @@
  * The backlog is measured in ids: the newest that this process has stored, less the newest whose
  * outcome it has heard. All replicas draw their ids from one sequence, and outcomes come roughly in
  * that order, so this is the backlog of all of them without a word between them, by nobody's clock.
- * A gap in the sequence is gone with the next newer outcome; old orders that are told again move
- * nothing.
+ * A gap in the sequence is gone with the next newer outcome, though it passes for speed for
+ * some seconds; old orders that are told again move nothing.
  *
  * What it is worth in time follows from how fast the outcomes' ids move on. Without a backlog that
  * says how fast orders come, and so only that at least so much can be fulfilled: a higher speed is
@@ -18,8 +18,9 @@
  * nothing, orders are accepted without delay, until ORDERS_WAITING_MAX of them wait. How many that
  * are is known roughly: telling.c counts them on its rounds, and in between this process knows of
  * those that it stores and finishes itself. What other replicas store and finish meanwhile comes in
- * with the next round, of which there is one a second while the limit is reached; and so does what
- * the requests under way, at most REQUESTS_MAX, store beyond.
+ * with the next round, of which there is one a second while the limit is reached (but none while
+ * orders are told again after an outage); and so does what the requests under way, at most
+ * REQUESTS_MAX, store beyond.
  */
 #include "backlog.h"
 

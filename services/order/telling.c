@@ -14,7 +14,8 @@
  * at earlier looks, by this process's own monotonic clock: no wall clock of anybody can step. The
  * rows of those that are due are read; the others, stretch by stretch, are only counted, for
  * backlog.c: in the first round and without a broker, when nobody can be told, all of them. While
- * as many wait as may, a round follows each FULL_PAUSE_MS: another replica may hear the outcomes.
+ * as many wait as may, a round follows each FULL_PAUSE_MS, unless a range is being told: another
+ * replica may hear the outcomes.
  *
  * The mark (order_mark) says up to where no order waits and none will ever come, so that a start
  * with many stored orders looks at few. An id is drawn in the transaction that stores the order,

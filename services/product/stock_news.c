@@ -13,48 +13,60 @@ static struct {
     struct teller teller;
     struct arena arena; /* of a round's events */
     bool is_stopped;
-    bool is_refused; /* an event of this round, by a full queue for instance */
+    bool is_refused; /* the last round: something is left of it, by a full queue for instance */
     /* of what has gathered */
-    struct consumer_hold holds[STOCK_NEWS_HOLDS_MAX];
+    struct held {
+        struct consumer_hold hold;
+        bool is_lost; /* there was no room for all of its news: it has to come again */
+    } holds[STOCK_NEWS_HOLDS_MAX];
     size_t hold_count;
+    size_t held_deliveries;
     size_t count;
     struct news {
         struct product product;
         struct trace_copy trace;
+        bool is_told;
     } items[STOCK_NEWS_PRODUCTS_MAX];
 } news;
 
-/* False when not all of it could be handed over: it is told again, which is harmless. */
-static bool tell(void) {
+/* What cannot be handed over stays, for the next round. */
+static void tell(void) {
     struct teller_event events[STOCK_NEWS_PRODUCTS_MAX];
-    news.is_refused = false;
+    size_t left = 0;
     for (size_t i = 0; i < news.count; i++) {
+        news.items[i].is_told = false;
         events[i] = product_event(&news.arena, KEY_PRODUCT_UPDATED, &news.items[i].product,
                                   trace_of(&news.items[i].trace), 0);
-        if (events[i].body.data == NULL) {
-            news.is_refused = true;
-        } else {
+        events[i].claim = (int64_t)i;
+        if (events[i].body.data != NULL) {
             teller_add(&news.teller, &events[i]);
         }
     }
     teller_flush(&news.teller);
     arena_reset(&news.arena);
-    return !news.is_refused;
+    for (size_t i = 0; i < news.count; i++) {
+        if (!news.items[i].is_told) {
+            news.items[left++] = news.items[i];
+        }
+    }
+    news.count = left;
+    news.is_refused = left > 0;
 }
 
-/* Their deliveries may be acknowledged, as far as it is about news. */
-static void release(void) {
-    for (size_t i = 0; i < news.hold_count; i++) {
-        consumer_release(&news.holds[i]);
+/* Their deliveries may be acknowledged, as far as it is about news; or they have to come again. */
+static void release(bool is_told) {
+    size_t count = news.hold_count;
+    news.hold_count = news.held_deliveries = 0;
+    for (size_t i = 0; i < count; i++) {
+        consumer_release(&news.holds[i].hold, is_told && !news.holds[i].is_lost);
     }
-    news.hold_count = 0;
 }
 
 static void begin_round(void) {
     if (news.count > 0 && broker_publish_state(backends.broker) == BROKER_UP) {
-        if (tell()) {
-            news.count = 0;
-            release();
+        tell();
+        if (!news.is_refused) {
+            release(true);
         }
         if (!news.is_stopped) {
             loop_timer_start(backends.loop, &news.timer, STOCK_NEWS_PAUSE_MS);
@@ -74,7 +86,7 @@ static struct news *find_or_add(int64_t product_id) {
             return &news.items[i];
         }
     }
-    if (news.count == STOCK_NEWS_PRODUCTS_MAX) {
+    if (news.count == STOCK_NEWS_PRODUCTS_MAX && !news.is_refused) {
         begin_round();
     }
     if (news.count == STOCK_NEWS_PRODUCTS_MAX) {
@@ -84,29 +96,53 @@ static struct news *find_or_add(int64_t product_id) {
     return &news.items[news.count++];
 }
 
-/* Commits of two connections may be heard of in either order. */
-static void note(const struct changed_product *changed) {
+/* Commits of two connections may be heard of in either order. False: there was no room. */
+static bool note(const struct changed_product *changed) {
     struct news *item = find_or_add(changed->product.id);
     if (item != NULL && changed->product.version >= item->product.version) {
         item->product = changed->product;
         trace_copy(&item->trace, changed->trace);
     }
+    return item != NULL;
+}
+
+/* Once for the segments of a batch that follow each other. */
+static void hold(struct consumer_segment *segment, bool is_lost) {
+    struct held *last = news.hold_count == 0 ? NULL : &news.holds[news.hold_count - 1];
+    if (last != NULL && consumer_holds(&last->hold, segment)) {
+        last->is_lost = last->is_lost || is_lost;
+        return;
+    }
+    if (news.hold_count < STOCK_NEWS_HOLDS_MAX) {
+        struct held *held = &news.holds[news.hold_count++];
+        *held = (struct held){ consumer_hold(segment), is_lost };
+        news.held_deliveries += held->hold.deliveries;
+    }
+}
+
+/* RabbitMQ sends no more than the prefetch: what is held back must not be all of that. */
+static bool holds_many(void) {
+    return news.held_deliveries >= (size_t)config_shared.rabbitmq_prefetch / 2;
 }
 
 void stock_news_add(const struct product_set *set, struct consumer_segment *segment) {
-    size_t noted = 0;
+    bool has_news = false, is_lost = false;
     for (size_t i = 0; i < set->count; i++) {
         if (product_set_is_news(&set->items[i])) {
-            note(&set->items[i]);
-            noted++;
+            is_lost = !note(&set->items[i]) || is_lost;
+            has_news = true;
         }
     }
     bool comes_again = broker_publish_state(backends.broker) != BROKER_UP; /* unanswered */
-    if (noted > 0 && !comes_again && news.hold_count < STOCK_NEWS_HOLDS_MAX) {
-        news.holds[news.hold_count++] = consumer_hold(segment);
+    if (has_news && !comes_again) {
+        hold(segment, is_lost);
     }
-    if (news.is_stopped || !loop_timer_armed(&news.timer)) {
+    bool is_early = holds_many() && !news.is_refused;
+    if (news.is_stopped || is_early || !loop_timer_armed(&news.timer)) {
         begin_round();
+    }
+    if (news.is_stopped) {
+        release(false);
     }
 }
 
@@ -114,8 +150,7 @@ void stock_news_add(const struct product_set *set, struct consumer_segment *segm
 
 static void on_sent(void *ctx, const struct teller_event *event, enum err err) {
     (void)ctx;
-    (void)event;
-    news.is_refused = news.is_refused || err != ERR_OK;
+    news.items[event->claim].is_told = err == ERR_OK;
 }
 
 static void on_told(void *ctx, int64_t id, bool confirmed) {
@@ -135,16 +170,19 @@ enum err stock_news_open(void) {
     teller_init(&news.teller, backends.broker, &options);
     arena_init(&news.arena, ARENA_BYTES_MAX);
     loop_timer_init(&news.timer, on_pause, NULL);
-    news.count = news.hold_count = 0;
-    news.is_stopped = false;
+    news.count = news.hold_count = news.held_deliveries = 0;
+    news.is_stopped = news.is_refused = false;
     return ERR_OK;
 }
 
-/* A drain: what the last transactions tell leaves at once, if the broker takes it. */
+/*
+ * A drain: what the last transactions tell leaves at once, if the broker takes it; else it comes
+ * again.
+ */
 void stock_news_stop(void) {
     news.is_stopped = true;
     begin_round();
-    release();
+    release(false);
 }
 
 void stock_news_close(void) {

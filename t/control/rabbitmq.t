@@ -79,7 +79,7 @@ is(put_and_get('early'), 'early', 'it goes on by itself');
 
 # ---- converting a queue: nothing moves into the new one before RabbitMQ can be killed; killed then, all of it is there ----
 
-use constant { CONVERTED => 'order.created.product-service.dlq', MESSAGES => 300, REGISTERED_AFTER_S => 2 };
+use constant { CONVERTED => 'order.created.product-service.dlq', MESSAGES => 1000, REGISTERED_AFTER_S => 2 };
 my $port = 15672 + $ENV{PRODORDER_PORT_OFFSET};
 $ENV{RABBITMQ_MANAGEMENT_URL} = "http://127.0.0.1:$port";
 
@@ -109,6 +109,7 @@ ok(eventually(60, sub { payloads(1) }), 'its messages move back,');
 cmp_ok(time - $declared, '>', REGISTERED_AFTER_S, 'not at once');
 Prodorder::Stack::kill_hard('rabbitmq');
 waitpid $converting, 0;
+isnt($?, 0, 'which ends the conversion');
 up();
 my $converted = run('scripts/convert-queues');
 is($converted->{status}, 0, 'it goes on') or diag $converted->{err};

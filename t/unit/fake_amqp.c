@@ -563,6 +563,12 @@ void fake_cancel(struct fake_connection *connection, uint16_t channel) {
     send_method(connection, channel, &writer);
 }
 
+void fake_consume_ok(struct fake_connection *connection, uint16_t channel) {
+    struct writer writer = method(BASIC_CONSUME_OK);
+    put_short(&writer, "ctag");
+    send_method(connection, channel, &writer);
+}
+
 void fake_heartbeat(struct fake_connection *connection) {
     send_frame(connection, FRAME_HEARTBEAT, 0, "", 0);
 }

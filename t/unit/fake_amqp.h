@@ -74,6 +74,8 @@ void fake_return(struct fake_connection *connection, const char *routing_key,
 void fake_block(struct fake_connection *connection, const char *reason);
 void fake_unblock(struct fake_connection *connection);
 void fake_cancel(struct fake_connection *connection, uint16_t channel);
+/* basic.consume-ok, for one that was not answered. */
+void fake_consume_ok(struct fake_connection *connection, uint16_t channel);
 void fake_heartbeat(struct fake_connection *connection);
 /* `message_id` NULL: none. */
 void fake_deliver(struct fake_connection *connection, uint16_t channel, uint64_t tag,

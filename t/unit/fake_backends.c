@@ -1,5 +1,6 @@
 #include "fake_backends.h"
 
+#include "runtime/process/config.h"
 #include "runtime/telemetry/log.h"
 
 #include "unit.h"
@@ -15,6 +16,7 @@ void fake_backends_open(void) {
                                      .telling = backends_telling(),
                                      .sweep_interval_ms = 600000,
                                      .sweep_batch_max = 1000 };
+    config_shared.rabbitmq_prefetch = 128;
     log_init("test", LOG_LEVELS, 2);
     fake_pg_reset();
     fake_cache_reset();

@@ -4,5 +4,11 @@
 -- the insert of orders writes them: those that come wait, and are answered 503 after a while. Whoever has
 -- built it before (CREATE INDEX CONCURRENTLY, docker/README.md) waits for nothing. The old one goes last:
 -- that keeps readers out, too, until this transaction ends.
+-- (One that was given up half-way is there, too, but not valid.)
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('idempotency_keys_by_age') AND NOT indisvalid) THEN
+        DROP INDEX idempotency_keys_by_age;
+    END IF;
+END $$;
 CREATE INDEX IF NOT EXISTS idempotency_keys_by_age ON idempotency_keys (created_at);
-DROP INDEX idempotency_keys_by_time;
+DROP INDEX IF EXISTS idempotency_keys_by_time;

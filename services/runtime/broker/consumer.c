@@ -211,22 +211,22 @@ static enum err exchange_with_loop(struct broker_consumer *consumer) {
 
 /*
  * Consuming from a quorum queue without a leader, RabbitMQ says nothing for a minute, then ends the
- * connection with an error that does not name the queue.
+ * connection with an error that does not name the queue. The others go on until then.
  */
-static enum err check_consumed(struct broker_consumer *consumer) {
+static void name_unconsumed(struct broker_consumer *consumer) {
     if (consumer->consuming_count == consumer->queue_count ||
         clock_monotonic_ms() < consumer->consume_by_ms) {
-        return ERR_OK;
+        return;
     }
-    size_t i = 0;
-    while (consumer->queues[i].is_consumed) {
-        i++;
+    consumer->consume_by_ms = UINT64_MAX;
+    for (size_t i = 0; i < consumer->queue_count; i++) {
+        if (!consumer->queues[i].is_consumed) {
+            log_error("a queue cannot be consumed",
+                      LOG_STR("queue", consumer->thread.broker->options.queues[i].name),
+                      LOG_STR("reason", "RabbitMQ does not answer basic.consume"),
+                      LOG_STR("remedy", "it may have no leader: see docs/operations.md"));
+        }
     }
-    return link_fail(&consumer->thread.link,
-                     "queue %s cannot be consumed, no answer for %u ms: has it a leader? See "
-                     "docs/operations.md",
-                     consumer->thread.broker->options.queues[i].name,
-                     consumer->thread.broker->options.rpc_timeout_ms);
 }
 
 static uint64_t wait_until_ms(const struct broker_consumer *consumer) {
@@ -240,11 +240,11 @@ static enum err session(struct broker_thread *thread) {
     struct link *link = &thread->link;
     consumer->epoch++;
     consumer->consuming_count = 0;
-    consumer->consume_by_ms = clock_monotonic_ms() + thread->broker->options.rpc_timeout_ms;
     for (size_t i = 0; i < consumer->queue_count; i++) {
         consumer->queues[i].is_consumed = false;
     }
     enum err err = open_channels(consumer);
+    consumer->consume_by_ms = clock_monotonic_ms() + thread->broker->options.rpc_timeout_ms;
     while (err == ERR_OK) {
         bool readable = false;
         bool over = thread->owner.closing; /* before the last acks are collected: none is missed */
@@ -258,9 +258,7 @@ static enum err session(struct broker_thread *thread) {
         if (err == ERR_OK && readable) {
             err = link_read(link, on_frame, consumer);
         }
-        if (err == ERR_OK) {
-            err = check_consumed(consumer);
-        }
+        name_unconsumed(consumer);
     }
     return err;
 }

@@ -441,7 +441,7 @@ struct broker_consumer {
     struct broker_consumer_queue queues[BROKER_QUEUES_MAX];
     size_t queue_count;
     size_t consuming_count; /* queues with basic.consume-ok */
-    uint64_t consume_by_ms; /* until when all of them have it */
+    uint64_t consume_by_ms; /* those that have none by then are named */
     uint64_t epoch;         /* counts connections */
     bool signal_loop;
     _Atomic uint64_t recycle_epoch; /* the loop asks to end the connection of this epoch */

@@ -71,13 +71,14 @@ static const char PUT_UNCHANGED[] = LUA_NUMBER LUA_GENERATION
  */
 static const char INVALIDATE[] =
     "local values = {} "
+    "for i = 1, #KEYS / 2 do values[i] = KEYS[2*i-1] end "
+    "redis.call('UNLINK', unpack(values)) " /* first: a server without memory lets it go on */
     "for i = 1, #KEYS / 2 do "
-    "values[i] = KEYS[2*i-1] "
     "local next = redis.pcall('INCR', KEYS[2*i]) "
     "if type(next) ~= 'number' or next < 1 or next >= 1e16 then "
     "redis.call('SET', KEYS[2*i], ARGV[1]) end "
     "redis.call('EXPIRE', KEYS[2*i], " COUNTER_TTL_S ") "
-    "end redis.call('UNLINK', unpack(values)) return 1";
+    "end return 1";
 
 static const char GENERATION_KEY[] = "version:generation";
 

@@ -1,8 +1,9 @@
 /*
  * Under load few large batches are cheaper than many: a transaction, and a message, cost nearly the
  * same for few items as for many. A batch of `from` items or more means load; what comes after it
- * gathers for twice the time that it has taken, so that with the load the batches grow until they
- * fill half of the time or less, and nothing waits while there is none. Loop thread only.
+ * gathers for the time that it has taken, so that with the load the batches grow until they fill
+ * half of the time, and nothing waits while there is none. One of GATHER_MUCH items means much
+ * load: then it is twice that time. Loop thread only.
  */
 #ifndef RUNTIME_FLOW_GATHER_H
 #define RUNTIME_FLOW_GATHER_H
@@ -12,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GATHER_FACTOR = 2 };
+enum { GATHER_MUCH = 32 };
 
 struct gather {
     size_t from;     /* 0: never */
@@ -22,8 +23,8 @@ struct gather {
 
 /* A batch of `count` items has taken so long; UINT64_MAX: it is under way. */
 static inline void gather_after(struct gather *gather, size_t count, uint64_t took_us) {
-    uint64_t most_us = gather->ms_max * UINT64_C(1000);
-    uint64_t us = took_us < most_us / GATHER_FACTOR ? GATHER_FACTOR * took_us : most_us;
+    uint64_t most_us = gather->ms_max * UINT64_C(1000), factor = count >= GATHER_MUCH ? 2 : 1;
+    uint64_t us = took_us < most_us / factor ? factor * took_us : most_us;
     bool is_load = gather->from > 0 && count >= gather->from;
     gather->until_us = is_load ? clock_monotonic_us() + us : 0;
 }

@@ -585,7 +585,7 @@ static void settle(struct consumer *consumer, struct consumer_batch *batch) {
     if (is_answered || state == BROKER_BLOCKED ||
         waited_ms >= consumer->options.answer_timeout_ms) {
         if (!is_answered) {
-            log_warn("acknowledged without the confirm of the answers",
+            log_warn("acknowledged without the confirm of what it led to",
                      LOG_STR("consumer", consumer->options.name),
                      LOG_INT("answers", batch->answers),
                      LOG_BOOL("blocked", state == BROKER_BLOCKED));
@@ -656,11 +656,16 @@ static void on_sent(void *ctx, const struct teller_event *event, enum err err) {
 struct consumer_hold consumer_hold(struct consumer_segment *segment) {
     segment->batch->answers++;
     segment->batch->answered_ms = loop_now_ms(segment->consumer->loop);
-    return (struct consumer_hold){ segment->consumer, segment->batch->id };
+    return (struct consumer_hold){ segment->consumer, segment->batch->id,
+                                   segment->batch->delivery_count };
 }
 
-void consumer_release(const struct consumer_hold *hold) {
-    on_told(hold->consumer, hold->batch_id, true);
+bool consumer_holds(const struct consumer_hold *hold, const struct consumer_segment *segment) {
+    return hold->consumer == segment->consumer && hold->batch_id == segment->batch->id;
+}
+
+void consumer_release(const struct consumer_hold *hold, bool is_good) {
+    on_told(hold->consumer, hold->batch_id, is_good);
 }
 
 void consumer_answer(struct consumer_segment *segment, struct teller_event *events, size_t count) {

@@ -7,7 +7,7 @@
  * which ends with consumer_segment_done():
  *
  *   ERR_OK             the deliveries are acknowledged when nothing else of them is open, and the
- *                      broker has confirmed what consumer_answer() told
+ *                      broker has confirmed what consumer_answer() told, and holds are released
  *   ERR_LOCKED         somebody else's transaction has locked a row: which is asked with
  *                      `find_locked`; the events of these rows are set aside, the others go on
  *   ERR_REJECTED_DATA  the segment is halved until the bad item stands alone, and is parked;
@@ -160,9 +160,13 @@ void consumer_answer(struct consumer_segment *segment, struct teller_event *even
 struct consumer_hold {
     struct consumer *consumer;
     int64_t batch_id;
+    size_t deliveries; /* that are held */
 };
 struct consumer_hold consumer_hold(struct consumer_segment *segment);
-void consumer_release(const struct consumer_hold *hold);
+/* It is one on the batch of this segment. */
+bool consumer_holds(const struct consumer_hold *hold, const struct consumer_segment *segment);
+/* `is_good`: as if confirmed; else the batch comes again. */
+void consumer_release(const struct consumer_hold *hold, bool is_good);
 
 void consumer_segment_done(struct consumer_segment *segment, enum err err);
 

@@ -184,19 +184,81 @@ START_TEST(the_acknowledgement_follows_the_news) {
 }
 END_TEST
 
-/* 0: it takes no messages; 1: stopping, and it is away: the order will come again */
-START_TEST(news_hold_up_no_acknowledgement_for_a_broker) {
+START_TEST(news_hold_up_no_acknowledgement_for_a_broker_that_takes_none) {
     add(9, 1, 1);
-    if (_i == 0) {
-        fake_broker.state = BROKER_BLOCKED;
-        add(1, 1, 2);
-    } else {
-        add(1, 1, 2);
-        fake_broker.state = BROKER_DOWN;
-        stock_news_stop();
-    }
+    fake_broker.state = BROKER_BLOCKED;
+    add(1, 1, 2);
     consumer_segment_done(segment, ERR_OK);
     ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
+/* The next delivery's. */
+static void next_delivery(void) {
+    consumer_segment_done(segment, ERR_OK);
+    consumer_on_deliveries(&consumer, fake_batch(0, &delivery, 1), 1);
+}
+
+/* It is refused when it stops, or before that, or after: the order comes again, and its news. */
+START_TEST(what_could_not_be_told_when_it_stopped_comes_again) {
+    add(9, 1, 1);
+    next_delivery();
+    fake_broker.publish_err = ERR_BUSY;
+    if (_i == 0) {
+        add(1, 1, 2);
+    }
+    stock_news_stop();
+    if (_i == 1) {
+        add(1, 1, 2);
+    }
+    consumer_stop(&consumer);
+    consumer_segment_done(segment, ERR_OK);
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+    ck_assert(consumer_is_idle(&consumer));
+}
+END_TEST
+
+/* RabbitMQ sends no more than the prefetch. */
+START_TEST(when_many_deliveries_wait_the_round_ends_early) {
+    config_shared.rabbitmq_prefetch = 4;
+    add(9, 1, 1);
+    next_delivery();
+    add(1, 1, 2);
+    ck_assert_uint_eq(told(1, 2), 0); /* one waits */
+    next_delivery();
+    add(1, 1, 3);
+    ck_assert_uint_eq(told(1, 3), 1); /* two are half of four */
+}
+END_TEST
+
+START_TEST(only_what_was_refused_is_told_again) {
+    add(9, 1, 1);
+    fake_broker.publish_err = ERR_BUSY;
+    fake_broker.publish_ok_left = 1;
+    add(1, 3, 2);
+    wait_ms(STOCK_NEWS_PAUSE_MS + 20);
+    fake_broker.publish_err = ERR_OK;
+    wait_ms(STOCK_NEWS_PAUSE_MS + 50);
+    ck_assert_uint_eq(told(1, 2), 1);
+    ck_assert_uint_eq(told(2, 2) + told(3, 2), 2);
+}
+END_TEST
+
+START_TEST(without_room_the_delivery_comes_again) {
+    add(9, 1, 1);
+    next_delivery();
+    fake_broker.publish_err = ERR_BUSY;
+    add(1000, STOCK_NEWS_PRODUCTS_MAX, 1);
+    wait_ms(STOCK_NEWS_PAUSE_MS + 50);
+    add(5000, 1, 1);
+    consumer_segment_done(segment, ERR_OK);
+    fake_broker.publish_err = ERR_OK;
+    wait_ms(STOCK_NEWS_PAUSE_MS + 50);
+    ck_assert_uint_eq(told(1000, 1), 1);
+    ck_assert_uint_eq(told(5000, 1), 0);
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+    wait_ms(1500);
+    ck_assert_uint_eq(fake_broker.returns[0], 1);
 }
 END_TEST
 
@@ -229,7 +291,11 @@ int main(void) {
     tcase_add_test(tcase, without_room_or_broker_the_next_change_tells);
     tcase_add_test(tcase, an_older_state_replaces_none);
     tcase_add_test(tcase, the_acknowledgement_follows_the_news);
-    tcase_add_loop_test(tcase, news_hold_up_no_acknowledgement_for_a_broker, 0, 2);
+    tcase_add_test(tcase, news_hold_up_no_acknowledgement_for_a_broker_that_takes_none);
+    tcase_add_loop_test(tcase, what_could_not_be_told_when_it_stopped_comes_again, 0, 2);
+    tcase_add_test(tcase, when_many_deliveries_wait_the_round_ends_early);
+    tcase_add_test(tcase, only_what_was_refused_is_told_again);
+    tcase_add_test(tcase, without_room_the_delivery_comes_again);
     tcase_add_test(tcase, stopping_tells_what_has_gathered_and_then_at_once);
     tcase_add_test(tcase, closing_without_having_been_opened);
     suite_add_tcase(suite, tcase);

@@ -171,12 +171,12 @@ START_TEST(the_acknowledgement_waits_for_a_hold) {
     struct consumer_hold first = consumer_hold(segment), second = consumer_hold(segment);
     finish();
     ck_assert(!consumer_is_idle(&consumer));
-    consumer_release(&first);
+    consumer_release(&first, true);
     ck_assert_uint_eq(fake_broker.acks[QUEUE], 0);
-    consumer_release(&second);
+    consumer_release(&second, true);
     ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
     ck_assert(consumer_is_idle(&consumer));
-    consumer_release(&second); /* its batch is gone */
+    consumer_release(&second, true); /* its batch is gone */
     ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
 }
 END_TEST
