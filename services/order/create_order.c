@@ -175,12 +175,11 @@ static enum flow_rc store_order(struct flow *flow) {
 static enum flow_rc wait_for_outcome(struct flow *flow) {
     struct create_order *self = of(flow);
     release_claim(self);
-    self->wait_s = http_prefer_wait_s(http_flow_exchange(flow), OUTCOME_WAIT_S_MAX);
-    if (self->wait_s == 0 || !outcome_wait_has_room()) {
-        self->wait_s = 0;
+    uint64_t ms = outcome_wait_ms(http_flow_exchange(flow), &self->wait_s);
+    if (ms == 0) {
         return FLOW_NEXT;
     }
-    outcome_wait(flow_wait(flow), self->order.id, self->wait_s * UINT64_C(1000));
+    outcome_wait(flow_wait(flow), self->order.id, ms);
     return FLOW_WAIT;
 }
 

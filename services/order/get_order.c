@@ -55,12 +55,13 @@ static enum flow_rc read_order(struct flow *flow) {
 
 static enum flow_rc wait_for_outcome(struct flow *flow) {
     struct get_order *self = (struct get_order *)flow;
-    unsigned wait_s = http_prefer_wait_s(http_flow_exchange(flow), OUTCOME_WAIT_S_MAX);
-    if (self->order.status != ORDER_WAITING || !outcome_wait_has_room() || wait_s == 0) {
+    uint64_t ms = self->order.status == ORDER_WAITING
+                      ? outcome_wait_ms(http_flow_exchange(flow), &self->wait_s)
+                      : 0;
+    if (ms == 0) {
         return FLOW_NEXT;
     }
-    self->wait_s = wait_s;
-    outcome_wait(flow_wait(flow), self->id, wait_s * UINT64_C(1000));
+    outcome_wait(flow_wait(flow), self->id, ms);
     return FLOW_WAIT;
 }
 

@@ -7,6 +7,7 @@
 #include "parts.h"
 #include "statements.h"
 
+#include "base/clock.h"
 #include "base/list.h"
 
 #include <assert.h>
@@ -46,8 +47,15 @@ static struct list *bucket_of(int64_t id) {
     return &waits.buckets[(uint64_t)id % BUCKETS];
 }
 
-bool outcome_wait_has_room(void) {
-    return !list_is_empty(&waits.idle) && !backends.is_draining;
+uint64_t outcome_wait_ms(const struct http_exchange *exchange, unsigned *ret_wait_s) {
+    unsigned wait_s = http_prefer_wait_s(exchange, OUTCOME_WAIT_S_MAX);
+    uint64_t passed_ms = (clock_monotonic_us() - http_started_us(exchange)) / 1000;
+    if (wait_s * UINT64_C(1000) <= passed_ms || list_is_empty(&waits.idle) ||
+        backends.is_draining) {
+        return 0;
+    }
+    *ret_wait_s = wait_s;
+    return wait_s * UINT64_C(1000) - passed_ms;
 }
 
 void outcome_wait(struct flow_wait wait, int64_t order_id, uint64_t ms) {

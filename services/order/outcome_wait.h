@@ -6,9 +6,9 @@
 #define ORDER_OUTCOME_WAIT_H
 
 #include "runtime/flow/flow.h"
+#include "runtime/http/http.h"
 #include "runtime/pg/pg.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -21,7 +21,11 @@ enum {
  * flow's deadline moves on with it. There must be room (asserted).
  */
 void outcome_wait(struct flow_wait wait, int64_t order_id, uint64_t ms);
-bool outcome_wait_has_room(void);
+/*
+ * For how many milliseconds this request may still wait: Prefer: wait=N, counted from its beginning. 0: it did not ask
+ * for it, they are over, or too many wait; else *ret_wait_s is N.
+ */
+uint64_t outcome_wait_ms(const struct http_exchange *exchange, unsigned *ret_wait_s);
 
 /* The orders with the ids in column 0 have their outcome. */
 void outcome_wait_end(const struct pg_rows *rows);

@@ -5,6 +5,7 @@
  * test_order_statements.c. The clock is the test's own: it goes on by a millisecond a tick.
  */
 #include "order/parts.h"
+#include "contract/key_expiry.h"
 #include "order/statements.h"
 
 #include "base/clock.h"
