@@ -11,11 +11,14 @@ LOOKUP_LIMIT_S=5
 # upstream_servers HOST:PORT: what stands behind "server" in nginx.conf, all addresses of the name; nothing
 # when it has none.
 upstream_servers() {
-    local port=${1##*:} address servers=''
+    local port=${1##*:} address servers='' count=0
     while read -r address; do
         [[ $address != *:* ]] || address=[$address]
-        servers+="${servers:+; server }$address:$port"
+        servers+="${servers:+ max_fails=0; server }$address:$port"
+        count=$((count + 1))
     done < <(timeout "$LOOKUP_LIMIT_S" getent ahosts "${1%:*}" | sed -n 's/ *STREAM.*//p' | sort -u)
+    # Of several none is left out for having failed: when each has, nginx would have nobody to ask.
+    [ "$count" -le 1 ] || servers+=' max_fails=0'
     printf '%s' "$servers"
 }
 

@@ -25,13 +25,27 @@ gateway_render() {
     local listen product order
     settings_port gateway
     listen=$STACK_LISTEN:$RET_PORT
-    settings_port product-service
-    product=127.0.0.1:$RET_PORT
-    settings_port order-service
-    order=127.0.0.1:$RET_PORT
+    gateway_servers product-service
+    product=$RET_SERVERS
+    gateway_servers order-service
+    order=$RET_SERVERS
     dirs_user www-data
     gateway_render_conf "$ROOT/nginx.conf" "$listen" "$product" "$order" "$RET_USER"
     echo "# Made by ./prodorder from $ROOT/nginx.conf."
+}
+
+# gateway_servers SERVICE: what stands behind "server" for its processes (sets RET_SERVERS). Of several none is
+# left out for having failed: when each has, nginx would have nobody to ask.
+gateway_servers() {
+    local i
+    settings_port "$1"
+    RET_SERVERS=127.0.0.1:$RET_PORT
+    [ "$STACK_REPLICAS" -gt 1 ] || return 0
+    RET_SERVERS+=" max_fails=0"
+    for ((i = 2; i <= STACK_REPLICAS; i++)); do
+        settings_port "$1-$i"
+        RET_SERVERS+="; server 127.0.0.1:$RET_PORT max_fails=0"
+    done
 }
 
 # gateway_next_test NEXT: nginx's verdict; ends the program when it refuses.

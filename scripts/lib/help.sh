@@ -13,7 +13,7 @@ help_all() {
     cat <<END
 Usage: ./prodorder COMMAND [ARGS]
 
-  up [NAME...]            install, build, start and wait until orders can be placed
+  up [--replicas N] [NAME...]  install, build, start and wait until orders can be placed
   down [NAME...]          stop; data stays
   clean                   stop and delete the data
   status                  one line for each process; exit 1 when one is not healthy
@@ -42,7 +42,7 @@ END
 
 help_up() {
     cat <<END
-Usage: ./prodorder up [NAME...]
+Usage: ./prodorder up [--replicas N] [NAME...]
 
 Installs missing packages (./configure.sh --install-deps; needs root or sudo), configures, builds,
 creates the databases, starts everything, waits until it is ready, and loads mock/products.json when
@@ -57,6 +57,10 @@ the next up.
 
 nginx.conf, openapi.json, asyncapi.json, conf/ and a renewed certificate are applied with a reload: no
 connection is refused. When nginx refuses them, nothing is stopped or started, and a running gateway keeps what it has.
+
+--replicas N (1 to 9) runs N processes of each service behind the gateway, product-service and
+product-service-2, …; the next up without it keeps their number, --replicas 1 goes back. Each answers at a
+port of its own: 3001, 3011, 3021 …
 
 Exit 0 only when an order can be placed (with names: when these are ready).
 Names: ${STACK_ALL[*]}

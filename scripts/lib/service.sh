@@ -8,17 +8,21 @@ service_ports() {
 }
 
 service_start() {
-    local program=$STACK_BUILD/$1
+    local program side
+    settings_service "$1"
+    program=$STACK_BUILD/$RET_SERVICE side=${RET_SERVICE%-service}
     [ -x "$program" ] || die "$1: $program does not exist" "Build it: make"
-    dirs_secret_make "${1%-service}-db"
+    dirs_secret_make "$side-db"
     mapfile -t PROCESS_ENV < <(service_env "$1")
     process_start "$1" '' "$program"
 }
 
 service_env() {
-    local side=${1%-service}
+    local side service
+    settings_service "$1"
+    service=$RET_SERVICE side=${RET_SERVICE%-service}
     settings_port "$1"
-    printf '%s\n' "SERVICE_NAME=$1" "PORT=$RET_PORT"
+    printf '%s\n' "SERVICE_NAME=$service" "PORT=$RET_PORT"
     settings_port "$side-db"
     dirs_secret "$side-db"
     printf '%s\n' DB_HOST=127.0.0.1 "DB_PORT=$RET_PORT" "DB_USER=$side" "DB_PASSWORD=$RET_SECRET" "DB_NAME=$side"
@@ -26,7 +30,7 @@ service_env() {
     printf '%s\n' REDIS_HOST=127.0.0.1 "REDIS_PORT=$RET_PORT"
     settings_port rabbitmq
     printf '%s\n' "RABBITMQ_URL=amqp://guest:guest@127.0.0.1:$RET_PORT/"
-    [ "$side" != order ] || printf '%s\n' "PRODUCT_SERVICE_URL=$(settings_url product-service)"
+    [ "$side" != order ] || printf '%s\n' "PRODUCT_SERVICE_URL=$(settings_url "product-service${1#order-service}")"
 }
 
 service_ready() {
@@ -44,7 +48,8 @@ service_after_start() {
 
 # Built anew since it was started: the file that it runs is no longer the one in build/.
 service_outdated() {
-    process_pid "$1" && [ "$(readlink "/proc/$RET_PID/exe")" != "$(readlink -f "$STACK_BUILD/$1")" ]
+    settings_service "$1"
+    process_pid "$1" && [ "$(readlink "/proc/$RET_PID/exe")" != "$(readlink -f "$STACK_BUILD/$RET_SERVICE")" ]
 }
 
 # It promises to be gone within 10 s of SIGTERM, with nothing in flight lost.

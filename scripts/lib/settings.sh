@@ -16,10 +16,15 @@ declare -A SETTINGS_PORTS=(
 )
 SETTINGS_OFFSET_MAX=$((65535 - 15674))
 
+# Processes of each service: product-service, product-service-2, …; each ten ports above the one before.
+STACK_REPLICAS=1
+SETTINGS_REPLICAS_MAX=9
+SETTINGS_REPLICA_PORTS=10
+
 # settings_load: from the environment, else from what the running stack was started with, else the
 # defaults. Sets STACK_HOME (absolute), STACK_OFFSET, STACK_LISTEN, STACK_BUILD (absolute).
 settings_load() {
-    local saved_offset='' saved_listen='' home=${PRODORDER_HOME:-var}
+    local saved_offset='' saved_listen='' saved_replicas='' home=${PRODORDER_HOME:-var}
     case $home in
     /*) STACK_HOME=$home ;;
     *) STACK_HOME=$ROOT/$home ;;
@@ -29,14 +34,37 @@ settings_load() {
         die "PRODORDER_HOME '$STACK_HOME' has a space, quote, brace, dollar or semicolon in its path" \
             "Choose another directory, for example PRODORDER_HOME=/tmp/prodorder"
     if [ -f "$STACK_HOME/run/settings" ]; then
-        read -r saved_offset saved_listen < "$STACK_HOME/run/settings" || true
+        read -r saved_offset saved_listen saved_replicas < "$STACK_HOME/run/settings" || true
     fi
     STACK_OFFSET=${PRODORDER_PORT_OFFSET:-${saved_offset:-0}}
     STACK_LISTEN=${PRODORDER_LISTEN:-${saved_listen:-127.0.0.1}}
     STACK_SAVED="$saved_offset $saved_listen"
+    settings_replicas "${saved_replicas:-1}"
     settings_check
     STACK_BUILD=${PRODORDER_BUILD:-build}
     [[ $STACK_BUILD == /* ]] || STACK_BUILD=$ROOT/$STACK_BUILD
+}
+
+# settings_replicas N: so many processes of each service; all lists of names follow.
+settings_replicas() {
+    local service i
+    [[ $1 =~ ^[1-9]$ ]] || usage_error "--replicas must be a number from 1 to $SETTINGS_REPLICAS_MAX, not '$1'"
+    STACK_REPLICAS=$1
+    STACK_SERVICES=()
+    for service in product-service order-service; do
+        STACK_SERVICES+=("$service")
+        for ((i = 2; i <= STACK_REPLICAS; i++)); do
+            STACK_SERVICES+=("$service-$i")
+            SETTINGS_PORTS[$service-$i]=$((${SETTINGS_PORTS[$service]} + (i - 1) * SETTINGS_REPLICA_PORTS))
+        done
+    done
+    STACK_OURS=("${STACK_SERVICES[@]}" gateway)
+    STACK_ALL=("${STACK_BACKENDS[@]}" "${STACK_SERVICES[@]}" gateway)
+}
+
+# settings_service NAME: which service it is a process of (sets RET_SERVICE).
+settings_service() {
+    RET_SERVICE=${1%-[2-9]}
 }
 
 settings_check() {
@@ -62,7 +90,7 @@ settings_warn_unknown() {
 # settings_keep: remember them for the commands that follow `up`.
 settings_keep() {
     settings_require_same
-    printf '%s\n' "$STACK_OFFSET $STACK_LISTEN" > "$STACK_HOME/run/settings"
+    printf '%s\n' "$STACK_OFFSET $STACK_LISTEN $STACK_REPLICAS" > "$STACK_HOME/run/settings"
 }
 
 # settings_require_same: a running stack keeps its own. Others would look for its processes, or start
@@ -114,7 +142,7 @@ kind_of() {
     *-db) RET_KIND=postgres ;;
     *-redis) RET_KIND=redis ;;
     rabbitmq) RET_KIND=rabbitmq ;;
-    *-service) RET_KIND=service ;;
+    *-service | *-service-[2-9]) RET_KIND=service ;;
     gateway) RET_KIND=gateway ;;
     esac
 }

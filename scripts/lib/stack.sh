@@ -29,8 +29,10 @@ stack_interrupted() {
 stack_require_backends() {
     local name backend missing=()
     for name; do
-        [[ $name == *-service ]] || continue
-        backend=${name%-service}-db
+        kind_of "$name"
+        [ "$RET_KIND" = service ] || continue
+        settings_service "$name"
+        backend=${RET_SERVICE%-service}-db
         [[ " $* ${missing[*]-} " == *" $backend "* ]] || process_pid "$backend" || missing+=("$backend")
     done
     [ ${#missing[@]} -eq 0 ] ||
@@ -60,7 +62,7 @@ stack_up() {
 
 stack_stage() {
     case $1 in
-    *-service) echo services ;;
+    *-service | *-service-[2-9]) echo services ;;
     gateway) echo gateway ;;
     *) echo backends ;;
     esac
@@ -205,7 +207,7 @@ stack_explain() {
             echo "  The last lines of $STACK_HOME/log/$log.log since it was started:"
             sed 's/^/    /' <<< "$said"
         done
-        if [[ $1 == *-service ]] && process_pid "$1"; then
+        if [[ $1 == *-service* ]] && process_pid "$1"; then
             echo "  GET $(settings_url "$1")/readyz answers:"
             curl -sS -m 3 "$(settings_url "$1")/readyz" 2>&1 | sed 's/^/    /' || true
             echo
@@ -241,6 +243,17 @@ stack_stop_one() {
         rm -f "$STACK_HOME/run/$1.pid"
         ui_step "$1" "does not run"
     fi
+}
+
+# stack_down_surplus: replicas that a stack with more of them has started.
+stack_down_surplus() {
+    local service i names=()
+    for service in product-service order-service; do
+        for ((i = STACK_REPLICAS + 1; i <= SETTINGS_REPLICAS_MAX; i++)); do
+            ! process_pid "$service-$i" || names+=("$service-$i")
+        done
+    done
+    [ ${#names[@]} -eq 0 ] || stack_down "${names[@]}"
 }
 
 # stack_down_alive: all those that run, without a word on the others.
