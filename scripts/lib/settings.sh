@@ -40,6 +40,7 @@ settings_load() {
     STACK_LISTEN=${PRODORDER_LISTEN:-${saved_listen:-127.0.0.1}}
     STACK_SAVED="$saved_offset $saved_listen"
     settings_replicas "${saved_replicas:-1}"
+    STACK_REPLICAS_SAVED=$STACK_REPLICAS
     settings_check
     STACK_BUILD=${PRODORDER_BUILD:-build}
     [[ $STACK_BUILD == /* ]] || STACK_BUILD=$ROOT/$STACK_BUILD

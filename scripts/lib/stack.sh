@@ -263,6 +263,7 @@ stack_down_alive() {
         ! stack_is_any_alive "$name" || names+=("$name")
     done
     [ ${#names[@]} -eq 0 ] || stack_down "${names[@]}"
+    stack_down_surplus
 }
 
 # stack_is_any_alive NAME: it, its helper, or what is left of it after a kill.

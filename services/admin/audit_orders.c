@@ -242,36 +242,54 @@ static bool check_blocks(struct books *books, const PGresult *orders, const PGre
     return true;
 }
 
-/* The highest id of either side, and of a row that does not know its order's time. */
-static bool find_ends(struct books *books, int64_t *ret_last, int64_t *ret_old) {
-    PGresult *orders = database_ask(books->orders, "SELECT max(id) FROM orders", NULL);
-    PGresult *ledger =
-        orders == NULL
-            ? NULL
-            : database_ask(books->products, "SELECT max(order_id) FROM stock_ledger", NULL);
-    PGresult *old = ledger == NULL ? NULL
-                                   : database_ask(books->products,
-                                                  "SELECT max(order_id) FROM stock_ledger"
-                                                  " WHERE order_created_at = '-infinity'",
-                                                  NULL);
-    if (old != NULL) {
-        int64_t order_id = database_int(orders, 0, 0), ledger_id = database_int(ledger, 0, 0);
-        *ret_last = order_id > ledger_id ? order_id : ledger_id;
-        *ret_old = database_int(old, 0, 0);
+/* The highest id of a row that does not know its order's time. */
+static bool find_old(struct books *books, int64_t *ret_old) {
+    PGresult *rows = database_ask(books->products,
+                                  "SELECT max(order_id) FROM stock_ledger"
+                                  " WHERE order_created_at = '-infinity'",
+                                  NULL);
+    if (rows != NULL) {
+        *ret_old = database_int(rows, 0, 0);
+    }
+    PQclear(rows);
+    return rows != NULL;
+}
+
+/* The next id from this one on that either side has; false: there is none, or it could not be asked (said why). */
+static bool find_next(struct books *books, int64_t from, int64_t *ret_next) {
+    char text[24];
+    snprintf(text, sizeof(text), "%" PRId64, from);
+    PGresult *orders = database_ask(
+        books->orders, "SELECT min(id) FROM orders WHERE id >= $1::bigint", text, NULL);
+    PGresult *ledger = orders == NULL ? NULL
+                                      : database_ask(books->products,
+                                                     "SELECT min(order_id) FROM stock_ledger"
+                                                     " WHERE order_id >= $1::bigint",
+                                                     text, NULL);
+    int64_t next = INT64_MAX;
+    bool any = false;
+    for (int side = 0; ledger != NULL && side < 2; side++) {
+        const PGresult *rows = side == 0 ? orders : ledger;
+        if (!PQgetisnull(rows, 0, 0)) {
+            any = true;
+            next = database_int(rows, 0, 0) < next ? database_int(rows, 0, 0) : next;
+        }
     }
     PQclear(orders);
     PQclear(ledger);
-    PQclear(old);
-    return old != NULL;
+    *ret_next = next;
+    return any;
 }
 
 bool audit_orders_and_ledger(struct books *books, struct finding *finding) {
-    int64_t last = 0, old = 0;
-    bool is_good = find_ends(books, &last, &old);
-    for (int64_t from = 0; is_good && from < last; from += RANGE_IDS) {
+    int64_t next = 0, old = 0;
+    bool is_good = find_old(books, &old);
+    while (is_good && find_next(books, next, &next)) {
         char after[24], to[24], old_to[24];
-        snprintf(after, sizeof(after), "%" PRId64, from - (from == 0));
-        snprintf(to, sizeof(to), "%" PRId64, from + RANGE_IDS - 1);
+        int64_t from = next / RANGE_IDS * RANGE_IDS; /* whole blocks */
+        int64_t end = from > INT64_MAX - RANGE_IDS ? INT64_MAX : from + RANGE_IDS - 1;
+        snprintf(after, sizeof(after), "%" PRId64, from - 1);
+        snprintf(to, sizeof(to), "%" PRId64, end);
         snprintf(old_to, sizeof(old_to), "%" PRId64, old);
         PGresult *orders = database_ask(books->orders, ORDER_BLOCKS, after, to, old_to, NULL);
         PGresult *ledger =
@@ -280,6 +298,10 @@ bool audit_orders_and_ledger(struct books *books, struct finding *finding) {
         is_good = ledger != NULL && check_blocks(books, orders, ledger, finding);
         PQclear(orders);
         PQclear(ledger);
+        if (end == INT64_MAX) {
+            break;
+        }
+        next = end + 1;
     }
     return is_good;
 }

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHANNEL = 1, HEARTBEAT_S = 30, NAME_BYTES = 256 };
+enum { CHANNEL = 1, HEARTBEAT_S = 0, /* a person may think before an answer */ NAME_BYTES = 256 };
 
 /* ---- the broker ---- */
 
@@ -157,6 +157,12 @@ static void read_id(struct letter *letter) {
     size_t count = 0;
     const char *why = NULL;
     letter->id[0] = '\0';
+    message.body =
+        arena_copy(&arena, message.body == NULL ? "" : message.body, message.body_length);
+    if (message.body == NULL) {
+        message.body = "";
+        message.body_length = 0;
+    }
     if (event_read(&arena, &message, &events, &count, &why) == ERR_OK && count == 1) {
         snprintf(letter->id, sizeof(letter->id), "%s", events[0].id);
     }

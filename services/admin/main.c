@@ -2,7 +2,6 @@
 #include "admin.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -25,15 +24,6 @@ static void print_usage(FILE *to) {
           "the\n"
           "stack that it runs; elsewhere they are those of the services' .env.example.\n",
           to);
-}
-
-const char *admin_variable(const char *name) {
-    const char *value = getenv(name);
-    if (value == NULL || *value == '\0') {
-        fprintf(stderr, "prodorder-admin: %s is not set\n", name);
-        return NULL;
-    }
-    return value;
 }
 
 int main(int argc, char **argv) {

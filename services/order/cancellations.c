@@ -20,6 +20,8 @@
 enum {
     PAGE_ROWS = 200,
     HURRY_PAUSE_MS = 200, /* before what was refused is told again */
+    HURRIED_MAX = 1000,   /* that are remembered; others are told again when it is their time */
+    INFLIGHT_MAX = 1000,  /* events with the broker; the next page after that waits */
     ARENA_BYTES_MAX = 4 * 1024 * 1024,
 };
 
@@ -28,7 +30,9 @@ static struct {
     struct teller teller;
     struct arena arena; /* of one page */
     bool is_busy, is_stopped;
-    bool hurries; /* there may be some that nobody has been told of */
+    bool is_first; /* after a start: there may be some that nobody has been told of */
+    int64_t hurried[HURRIED_MAX]; /* not taken, or not confirmed */
+    size_t hurried_count;
 } cancellations;
 
 static void on_timer(void *ctx);
@@ -46,10 +50,15 @@ static void wake_in(uint64_t ms) {
     }
 }
 
-static void hurry(void) {
-    bool is_first = !cancellations.hurries;
-    cancellations.hurries = true;
-    if (is_first && can_tell()) {
+static bool hurries(void) {
+    return cancellations.is_first || cancellations.hurried_count > 0;
+}
+
+static void hurry(int64_t order_id) {
+    if (cancellations.hurried_count < HURRIED_MAX) {
+        cancellations.hurried[cancellations.hurried_count++] = order_id;
+    }
+    if (cancellations.hurried_count == 1 && can_tell()) {
         wake_in(HURRY_PAUSE_MS);
     }
 }
@@ -75,22 +84,21 @@ static void on_sent(void *ctx, const struct teller_event *event, enum err err) {
     if (err != ERR_OK) {
         log_info("event waits for the broker", LOG_TRACE(event->trace),
                  LOG_STR("messageId", event->message_id), LOG_STR("error", err_name(err)));
-        hurry();
+        hurry(event->id);
     }
 }
 
 static void on_told(void *ctx, int64_t id, bool confirmed) {
     (void)ctx;
-    (void)id;
     if (!confirmed) {
-        hurry();
+        hurry(id);
     }
 }
 
 void cancellations_tell(const struct teller_event *events, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (events[i].body.data == NULL) {
-            hurry();
+            hurry(events[i].id);
         } else {
             teller_add(&cancellations.teller, &events[i]);
         }
@@ -103,7 +111,7 @@ void cancellations_tell(const struct teller_event *events, size_t count) {
 static void end(bool is_full) {
     cancellations.is_busy = false;
     arena_reset(&cancellations.arena);
-    bool is_soon = is_full || (cancellations.hurries && can_tell());
+    bool is_soon = is_full || (hurries() && can_tell());
     wake_in(is_soon ? HURRY_PAUSE_MS : (uint64_t)order_config.reconcile_interval_ms);
 }
 
@@ -113,27 +121,31 @@ static void on_timer(void *ctx) {
         return;
     }
     cancellations.is_busy = true;
-    if (!can_tell()) {
+    if (!can_tell() || cancellations.teller.inflight >= INFLIGHT_MAX) {
         end(false);
         return;
     }
-    if (!cancellations.hurries) {
+    if (!hurries()) {
         read_page();
         return;
     }
-    cancellations.hurries = false;
-    struct pg_call call = { &SQL_CANCELLATION_HURRY, { { 0 } }, 0 };
+    struct pg_call call = pg_rows_ids_call(&cancellations.arena, &SQL_CANCELLATION_HURRY,
+                                           cancellations.hurried, cancellations.hurried_count);
+    call.params[call.param_count++] = pg_int8(cancellations.is_first);
+    cancellations.is_first = false;
+    cancellations.hurried_count = 0;
     pg_run(backends.pg, &call, 1, hurried, NULL);
 }
 
 static void hurried(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
     (void)rows;
-    if (err != ERR_OK || cancellations.is_stopped) {
-        cancellations.hurries = true;
+    (void)err; /* their time will come */
+    if (cancellations.is_stopped) {
         end(false);
         return;
     }
+    arena_reset(&cancellations.arena);
     read_page();
 }
 
@@ -164,8 +176,7 @@ static void page_arrived(void *ctx, enum err err, const struct pg_rows *rows) {
     struct teller_event *events = arena_array(&cancellations.arena, count + 1, sizeof(*events));
     struct trace_copy *traces = arena_array(&cancellations.arena, count + 1, sizeof(*traces));
     if (events == NULL || traces == NULL) {
-        hurry();
-        end(false);
+        end(false); /* their time will come */
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -189,7 +200,7 @@ enum err cancellations_open(void) {
     options.on_sent = on_sent;
     options.on_told = on_told;
     memset(&cancellations, 0, sizeof(cancellations));
-    cancellations.hurries = true;
+    cancellations.is_first = true;
     teller_init(&cancellations.teller, backends.broker, &options);
     arena_init(&cancellations.arena, ARENA_BYTES_MAX);
     loop_timer_init(&cancellations.timer, on_timer, NULL);

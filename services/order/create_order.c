@@ -79,8 +79,9 @@ static void fail(struct flow *flow) {
     release_claim(self);
     if (self->wait_s > 0) {
         self->wait_s = 0;
-        (void)reply_created(flow);
-        return;
+        if (reply_created(flow) == FLOW_END) {
+            return;
+        }
     }
     http_flow_fail(flow);
 }

@@ -13,7 +13,8 @@
 
 enum {
     OUTCOME_WAIT_S_MAX = 10,
-    OUTCOME_WAITS_MAX = 4096, /* requests at once; more do not wait */
+    OUTCOME_WAITS_MAX =
+        1024, /* requests at once, a quarter of the usual REQUESTS_MAX; more do not wait */
 };
 
 /*

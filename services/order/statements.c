@@ -123,7 +123,11 @@ const struct pg_statement SQL_ORDER_CANCEL = { "order_cancel",
     " noted AS (INSERT INTO cancellations (order_id, created_at, product_id, quantity,"
     " cancelled_at, next_at, request_id, traceparent, tracestate) SELECT moved.id,"
     " moved.created_at, product_id, quantity, moved.updated_at, now() + $6::bigint * interval '1"
-    " ms', request_id, traceparent, tracestate FROM moved JOIN input USING (id))"
+    " ms', request_id, traceparent, tracestate FROM moved JOIN input USING (id)"
+    " ON CONFLICT (order_id) DO UPDATE SET created_at = excluded.created_at, product_id ="
+    " excluded.product_id, quantity = excluded.quantity, cancelled_at = excluded.cancelled_at,"
+    " settled_at = NULL, tries = 0, next_at = excluded.next_at, request_id = excluded.request_id,"
+    " traceparent = excluded.traceparent, tracestate = excluded.tracestate)"
     " SELECT id::bigint, waited FROM moved" };
 
 const struct pg_statement SQL_CANCELLATION_DUE = { "cancellation_due",
@@ -136,13 +140,16 @@ const struct pg_statement SQL_CANCELLATION_DUE = { "cancellation_due",
     " c.cancelled_at::timestamptz, c.request_id::text, c.traceparent::text, c.tracestate::text" };
 
 const struct pg_statement SQL_CANCELLATION_HURRY = { "cancellation_hurry",
-    "UPDATE cancellations SET next_at = now(), tries = 0 WHERE settled_at IS NULL"
-    " AND next_at > now()" };
+    "UPDATE cancellations SET next_at = now(), tries = 0 WHERE order_id IN (SELECT order_id"
+    " FROM cancellations WHERE settled_at IS NULL AND next_at > now()"
+    " AND ($2::bigint = 1 OR order_id = ANY ($1::bigint[])) ORDER BY next_at LIMIT 1000"
+    " FOR UPDATE SKIP LOCKED)" };
 
 const struct pg_statement SQL_CANCELLATION_SETTLE = { "cancellation_settle",
-    "UPDATE cancellations AS c SET settled_at = now() FROM unnest($1::bigint[],"
-    " $2::timestamptz[]) AS t (id, created_at) WHERE c.order_id = t.id"
-    " AND c.created_at = t.created_at AND c.settled_at IS NULL" };
+    "UPDATE cancellations AS c SET settled_at = now() FROM (SELECT o.order_id FROM cancellations"
+    " AS o JOIN unnest($1::bigint[], $2::timestamptz[]) AS t (id, created_at)"
+    " ON o.order_id = t.id AND o.created_at = t.created_at WHERE o.settled_at IS NULL"
+    " ORDER BY o.order_id FOR UPDATE OF o SKIP LOCKED) AS s WHERE c.order_id = s.order_id" };
 
 const struct pg_statement SQL_ORDER_LOCKED = { "order_locked",
     "SELECT l.id::bigint FROM locked_orders($1::bigint[], " LOCKED_WAIT_MS ", " LOCKED_TOTAL_MS

@@ -34,7 +34,7 @@ extern const struct pg_statement SQL_ORDER_CANCEL;
 /* at most, ms → order id, created_at, product id, quantity, cancelled_at, trace: told again next
    after so long, twice that, … */
 extern const struct pg_statement SQL_CANCELLATION_DUE;
-/* all that are not settled are due */
+/* order ids, 1: or of any, a thousand at most: those that are not settled are due */
 extern const struct pg_statement SQL_CANCELLATION_HURRY;
 /* rows of order id, created_at */
 extern const struct pg_statement SQL_CANCELLATION_SETTLE;

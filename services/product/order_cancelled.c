@@ -30,7 +30,8 @@ static void cached(void *ctx, enum err err);
 
 struct return_item {
     struct order_cancelled event;
-    bool is_known; /* the ledger has it, or an earlier one of this batch is the same */
+    bool is_known;    /* the ledger has it, or an earlier one of this batch is the same */
+    bool has_created; /* its row does know when it was made */
     bool gives_back;
 };
 
@@ -78,7 +79,7 @@ static void lock_products(void *ctx, struct consumer_segment *segment) {
                                  .started_us = clock_monotonic_us() };
     for (size_t i = 0; i < returns->count; i++) {
         struct return_item *item = &returns->items[i];
-        item->is_known = item->gives_back = false; /* a retry starts afresh */
+        item->is_known = item->gives_back = item->has_created = false; /* a retry starts afresh */
         product_ids[i] = item->event.product_id;
         order_ids[i] = item->event.order_id;
     }
@@ -95,26 +96,49 @@ static bool is_same_order(const struct order_cancelled *a, const struct order_ca
     return a->order_id == b->order_id && a->created_ms == b->created_ms;
 }
 
-/* ERR_REJECTED_DATA: the same order with other contents; the consumer isolates and parks it. */
-static enum err take_ledger_row(struct returns *returns, const struct pg_rows *rows, size_t row) {
+/*
+ * A row of a version before does not know when its order was made: it is that of an order that was made before it was
+ * decided, when no row is exactly this one's.
+ */
+static bool is_of(const struct ledger_row *row, const struct return_item *item) {
+    const struct order_cancelled *event = &item->event;
+    if (row->order_id != event->order_id || item->is_known) {
+        return false;
+    }
+    return row->has_created
+               ? row->created_ms == event->created_ms
+               : row->product_id == event->product_id && row->quantity == event->quantity &&
+                     row->decided_ms >= event->created_ms;
+}
+
+/*
+ * ERR_REJECTED_DATA: it cannot be read. With other contents it is for a person to see (audit compares them): nothing is
+ * given back.
+ */
+static enum err take_ledger_row(struct returns *returns, const struct pg_rows *rows, size_t row,
+                                bool has_created) {
     struct ledger_row ledger;
     bool is_first = true;
     if (ledger_read(rows, row, &ledger) != ERR_OK) {
         return ERR_REJECTED_DATA;
     }
+    if (ledger.has_created != has_created) {
+        return ERR_OK;
+    }
     for (size_t i = 0; i < returns->count; i++) {
         struct return_item *item = &returns->items[i];
         const struct order_cancelled *event = &item->event;
-        if (!ledger_is_of(&ledger, event->order_id, event->created_ms, event->trace.request_id)) {
+        if (!is_of(&ledger, item)) {
             continue;
         }
-        if (ledger.product_id != event->product_id || ledger.quantity != event->quantity) {
+        bool is_same = ledger.product_id == event->product_id && ledger.quantity == event->quantity;
+        if (!is_same) {
             log_error("the ledger has this order with other contents",
                       LOG_INT("orderId", event->order_id));
-            return ERR_REJECTED_DATA;
         }
         item->is_known = true;
-        item->gives_back = is_first && ledger.status == ORDER_DONE;
+        item->has_created = has_created;
+        item->gives_back = is_same && is_first && ledger.status == ORDER_DONE;
         is_first = false;
     }
     return ERR_OK;
@@ -130,8 +154,8 @@ static void mark_copies(struct returns *returns) {
     }
 }
 
-/* ERR_REJECTED_DATA: a product cannot have so much; it waits in the dead-letter queue for a person. */
-static enum err give_back(struct returns *returns) {
+/* What a product has no room for stays taken: audit names the order, for a person. */
+static void give_back(struct returns *returns) {
     for (size_t i = 0; i < returns->count; i++) {
         struct return_item *item = &returns->items[i];
         struct changed_product *row = product_set_find(&returns->set, item->event.product_id);
@@ -147,12 +171,12 @@ static enum err give_back(struct returns *returns) {
             log_error("a cancelled order's stock has no room",
                       LOG_INT("orderId", item->event.order_id),
                       LOG_INT("productId", item->event.product_id));
-            return ERR_REJECTED_DATA;
+            item->gives_back = false;
+            continue;
         }
         row->product.qty += item->event.quantity;
         row->changed = true;
     }
-    return ERR_OK;
 }
 
 static void look(void *ctx, enum err err, const struct pg_rows *rows) {
@@ -162,18 +186,16 @@ static void look(void *ctx, enum err err, const struct pg_rows *rows) {
         return;
     }
     err = product_set_read(returns->arena, &rows[0], &returns->set);
-    for (size_t i = 0; err == ERR_OK && i < rows[1].count; i++) {
-        err = take_ledger_row(returns, &rows[1], i);
-    }
-    if (err == ERR_OK) {
-        mark_copies(returns);
-        err = give_back(returns);
+    for (size_t i = 0; err == ERR_OK && i < 2 * rows[1].count; i++) { /* exact ones first */
+        err = take_ledger_row(returns, &rows[1], i % rows[1].count, i < rows[1].count);
     }
     if (err != ERR_OK) {
         pg_rollback(returns->session);
         consumer_segment_done(returns->segment, err);
         return;
     }
+    mark_copies(returns);
+    give_back(returns);
     store(returns);
     if (consumer_segment_is_full(returns->segment)) { /* its products are ours until the commit */
         consumer_segment_passed(returns->segment);
@@ -204,10 +226,11 @@ static struct pg_call insert_call(const struct returns *returns, size_t count) {
 
 static struct pg_call return_call(const struct returns *returns, size_t count) {
     struct pg_rows_writer rows;
-    pg_rows_begin(&rows, returns->arena, &SQL_LEDGER_RETURN, "iTT", count);
+    pg_rows_begin(&rows, returns->arena, &SQL_LEDGER_RETURN, "iiTT", count);
     for (size_t i = 0; i < returns->count; i++) {
         if (returns->items[i].gives_back) {
             pg_rows_put_int8(&rows, returns->items[i].event.order_id);
+            pg_rows_put_int8(&rows, returns->items[i].has_created);
             pg_rows_put_time(&rows, returns->items[i].event.created_ms);
             pg_rows_put_time(&rows, returns->now_ms);
         }

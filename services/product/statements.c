@@ -104,8 +104,9 @@ const struct pg_statement SQL_PRODUCT_KEY_INSERT = { "product_key_insert",
 
 const struct pg_statement SQL_LEDGER_RETURN = { "ledger_return",
     "UPDATE stock_ledger AS l SET status = 'returned', returned_at = t.at"
-    " FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS t (order_id, created_at,"
-    " at) WHERE l.order_id = t.order_id AND l.order_created_at IN (t.created_at, '-infinity')"
+    " FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])"
+    " AS t (order_id, has_created, created_at, at) WHERE l.order_id = t.order_id"
+    " AND l.order_created_at = CASE WHEN has_created = 1 THEN t.created_at ELSE '-infinity' END"
     " AND l.status = 'done'" };
 /* clang-format on */
 

@@ -42,7 +42,10 @@ extern const struct pg_statement SQL_PRODUCT_KEY_FIND;
 extern const struct pg_statement SQL_PRODUCT_KEY_EXPIRED;
 /* rows of key, request, product id, version, answer, time; ERR_DUPLICATE: one is there */
 extern const struct pg_statement SQL_PRODUCT_KEY_INSERT;
-/* rows of order id, order's created_at, time: of orders that are done, their stock is back */
+/*
+ * rows of order id, 1 when the row knows the order's created_at, that, time: of orders that are done, their stock is
+ * back
+ */
 extern const struct pg_statement SQL_LEDGER_RETURN;
 
 #endif

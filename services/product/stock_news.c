@@ -5,7 +5,7 @@
 
 enum {
     ARENA_BYTES_MAX = 4 * 1024 * 1024,
-    STOCK_NEWS_HOLDS_MAX = 2 * CONSUMER_BATCHES_MAX, /* the queue's and its retry queue's */
+    STOCK_NEWS_HOLDS_MAX = 4 * CONSUMER_BATCHES_MAX, /* two queues' and their retry queues' */
 };
 
 static struct {

@@ -4,18 +4,41 @@
 use strict;
 use warnings;
 
+use File::Temp ();
 use JSON::PP ();
+use POSIX ();
 
-use Prodorder::Control ();
 use Prodorder::Flow;
 
 use constant { QUEUE => 'order.created.product-service', DLQ => 'order.created.product-service.dlq', MANY => 60 };
 
 my $json = JSON::PP->new->utf8->canonical;
 
+# Control.pm's run() is for tests with a stack of their own: it forgets which one this is.
+sub run {
+    my (@command) = @_;
+    my ($out, $err) = map { File::Temp->new } 1, 2;
+    my $pid = fork // die "cannot fork: $!";
+    if (!$pid) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>&', $out;
+        open STDERR, '>&', $err;
+        exec @command or POSIX::_exit(127);
+    }
+    waitpid $pid, 0;
+    my $status = $? >> 8;
+    my %said = (status => $status);
+    for my $one ([out => $out], [err => $err]) {
+        open my $in, '<', $one->[1]->filename or die;
+        local $/;
+        $said{ $one->[0] } = <$in> // '';
+    }
+    return \%said;
+}
+
 sub dlq {
     my (@args) = @_;
-    return Prodorder::Control::run('./prodorder', 'dlq', @args);
+    return run('./prodorder', 'dlq', @args);
 }
 
 sub listed {
@@ -88,7 +111,8 @@ is(dlq('replay', QUEUE, 'bad-1')->{status}, 0, 'replayed as it is');
 wait_for(4);
 is(scalar @{ listed(QUEUE)->{ (QUEUE) }{$quantity}{ids} }, 3, 'it comes back: it can never succeed');
 my $order = $next_order + 1;
-put(DLQ, event('good-1'), headers => { 'x-prodorder-reason' => 'a test', 'x-prodorder-queue' => QUEUE, 'x-prodorder-time' => '2026-11-22T17:16:32.000Z' }) for 1 .. 2;
+my $good = event('good-1');
+put(DLQ, $good, headers => { 'x-prodorder-reason' => 'a test', 'x-prodorder-queue' => QUEUE, 'x-prodorder-time' => '2026-11-22T17:16:32.000Z' }) for 1 .. 2;
 wait_for(6);
 my $replayed = dlq('replay', QUEUE, 'good-1');
 is($replayed->{status}, 0, 'one that can succeed now');
@@ -128,9 +152,11 @@ my ($port) = Prodorder::Stack::environment('product-service')->{RABBITMQ_URL} =~
     wait_until('some are replayed', 20, sub { sql_value(product => "SELECT count(*) FROM stock_ledger WHERE order_id BETWEEN $first AND $next_order") });
     kill KILL => $pid;
     waitpid $pid, 0;
-    is(Prodorder::Control::run("$build/prodorder-admin", qw(dlq replay), QUEUE, '--all')->{status}, 0, 'killed, and called again');
+    my $again;
+    wait_until('all are back, and replayed', 30, sub { $again = run("$build/prodorder-admin", qw(dlq replay), QUEUE, '--all'); $again->{out} =~ /^replayed 0 / });
+    is($again->{status}, 0, 'killed, and called again, until there are no more');
     local $ENV{RABBITMQ_URL} = 'amqp://guest:wrong@127.0.0.1:1/';
-    my $away = Prodorder::Control::run("$build/prodorder-admin", qw(dlq list));
+    my $away = run("$build/prodorder-admin", qw(dlq list));
     is($away->{status}, 1, 'without RabbitMQ: exit 1');
     like($away->{err}, qr/RabbitMQ at 127\.0\.0\.1:1/, 'and where it was looked for');
     unlike($away->{err}, qr/wrong/, 'without the password');

@@ -281,7 +281,7 @@ sub rabbitmqctl {
 sub queued {
     my $queues = rabbitmq(GET => '/queues?disable_stats=true&enable_queue_totals=true');
     return { map { $_->{name} => $_->{messages} }
-        grep { $_->{name} =~ /^(?:order|product)\.(?:created|updated)\./ && $_->{messages} } @$queues };
+        grep { $_->{name} =~ /^(?:order|product)\.(?:created|updated|cancelled)\./ && $_->{messages} } @$queues };
 }
 
 # ---- logs ----

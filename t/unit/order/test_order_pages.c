@@ -28,6 +28,8 @@ static const struct http_route ROUTES[] = {
 static void open_with(uint32_t deadline_ms) {
     config_shared = (struct config_shared){ .requests_max = 8, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));
+    ck_assert_int_eq(order_read_open(), ERR_OK);
+    ck_assert_int_eq(outcome_wait_open(), ERR_OK);
     ck_assert_int_eq(get_order_open(), ERR_OK);
     ck_assert_int_eq(list_orders_open(), ERR_OK);
 }
@@ -43,6 +45,8 @@ static void setup_short(void) {
 static void teardown(void) {
     ck_assert_uint_eq(flow_count(), 0);
     get_order_close();
+    outcome_wait_close();
+    order_read_close();
     list_orders_close();
     stack_close();
 }

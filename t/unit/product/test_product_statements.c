@@ -159,14 +159,22 @@ START_TEST(the_ledger_takes_an_order_once) {
 END_TEST
 
 START_TEST(restocks_belong_to_a_product) {
-    struct pg_call call = { .statement = &SQL_RESTOCK_INSERT, .param_count = 4 };
+    struct pg_call call = { .statement = &SQL_RESTOCK_INSERT, .param_count = 5 };
     insert_three();
     call.params[0] = numbers_of(1, 1, 2);
     call.params[1] = numbers_of(5, 6, 7);
     call.params[2] = times_of(AT_MS);
     call.params[3] = texts_of("r", "r", "r");
+    call.params[4] = texts_of(NULL, "found", NULL);
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
     call.params[0] = numbers_of(1, 1, 99);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
+    call.params[0] = numbers_of(1, 1, 2);
+    call.params[1] = numbers_of(5, -6, 7);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK); /* less, with a reason */
+    call.params[1] = numbers_of(-5, 6, 7);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA); /* less, without one */
+    call.params[1] = numbers_of(5, 0, 7);
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
 }
 END_TEST

@@ -27,7 +27,8 @@ sub new {
 
 sub _files {
     my ($self, $name) = @_;
-    return grep { -f } map { "$self->{dir}/$name.log$_" } '.1', '';
+    my @processes = ($name, $name =~ /-service$/ ? map { "$name-$_" } 2 .. 9 : ());    # ./prodorder up --replicas
+    return grep { -f } map { my $one = $_; map { "$self->{dir}/$one.log$_" } '.1', '' } @processes;
 }
 
 # search(NEEDLE...): the lines that contain one of these, oldest log first. The greps run side by side,
