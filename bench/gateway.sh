@@ -18,6 +18,7 @@ SCRIPT=${2:-bench/report.lua}
 PAIRS=${BENCH_PAIRS:-7}
 SECONDS_EACH=${BENCH_PAIR_SECONDS:-6}
 CONNECTIONS=${BENCH_CONNECTIONS:-64}
+SETTLE_LIMIT_S=120
 FULL_PORT=$((4000 + ${PRODORDER_PORT_OFFSET:-0} + 50))
 PLAIN_PORT=$((FULL_PORT + 1))
 STACK_GATEWAY=$PRODORDER_HOME/gateway
@@ -70,8 +71,13 @@ stop() {
     rm -rf "$DIR"
 }
 
-settle() { # until no order waits
-    while [ "$(./prodorder psql order -Atqc "SELECT count(*) FROM orders WHERE status = 'waiting'")" != 0 ]; do
+settle() { # until no order waits; not for ever, nor on a stack that is gone
+    local waiting end=$((SECONDS + SETTLE_LIMIT_S))
+    while :; do
+        waiting=$(./prodorder psql order -Atqc "SELECT count(*) FROM orders WHERE status = 'waiting'") ||
+            die "the stack is gone"
+        [ "$waiting" != 0 ] || break
+        [ "$SECONDS" -lt "$end" ] || die "$waiting orders still wait after $SETTLE_LIMIT_S s"
         sleep 0.2
     done
     sleep 0.5

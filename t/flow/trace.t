@@ -250,7 +250,9 @@ subtest 'an order while the product database is away' => sub {
     });
     like(field($result, 'product-service event waits for a retry', 'messageId'), qr/^order\.created-$order->{id}-\d+$/, 'its event is retried');
     is($result->{report}{orders}[0]{status}, 'waiting', 'it waits');
-    ok((grep { $_->{queue} eq 'order.created.product-service' && $_->{messages} > 0 } @{ $result->{report}{queues} }),
+    # How many messages a quorum queue has is told at its ticks only.
+    ok(eval { wait_until('its queue', 5, sub {
+        grep { $_->{queue} eq 'order.created.product-service' && $_->{messages} > 0 } @{ trace("$id-retried")->{report}{queues} } }) },
         'the event is still in the queue');
     sleep 3;
     $back->();

@@ -120,7 +120,7 @@ START_TEST(under_load_the_next_batch_gathers_first) {
         loop_tick(loop, 1);
     }
     ck_assert_uint_eq(fake_broker.asked[QUEUE], 1);
-    ck_assert_uint_ge(clock_monotonic_ms() - passed_ms, 2 * 4);
+    ck_assert_uint_ge(clock_monotonic_ms() - passed_ms, 4);
     if (_i == 1) {
         finish();
         ck_assert_uint_eq(fake_broker.asked[QUEUE], 1);
