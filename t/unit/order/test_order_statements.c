@@ -3,6 +3,7 @@
  * The order service's SQL on a real PostgreSQL: each statement alone, and what they promise
  * together.
  */
+#include "contract/key_expiry.h"
 #include "order/order.h"
 #include "order/parts.h"
 #include "order/statements.h"
