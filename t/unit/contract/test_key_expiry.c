@@ -4,8 +4,8 @@
  * services/contract/key_expiry: when the next chunk goes, and from where. What a chunk deletes is in
  * test_order_statements.c. The clock is the test's own: it goes on by a millisecond a tick.
  */
-#include "order/parts.h"
 #include "contract/key_expiry.h"
+#include "order/parts.h"
 #include "order/statements.h"
 
 #include "base/clock.h"
