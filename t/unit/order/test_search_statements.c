@@ -180,7 +180,7 @@ static const struct {
       180 },
     { "none", "9223372036854775807, '', '2030-11-23 12:00:00Z', '2030-11-23 12:01:00Z', 101, 50000",
       0, 60 },
-    { "waiting", "9223372036854775807, 'waiting', 'epoch', '9999-12-31', 101, 50000", 900, 1000 },
+    { "waiting", "9223372036854775807, 'waiting', 'epoch', '9999-12-31', 101, 50000", 100, 1000 },
 };
 
 /* Rows of the table that this connection has read so far, of which not all may be counted elsewhere yet. */
