@@ -63,8 +63,9 @@ static amqp_connection_state_t connect_broker(void) {
                 amqp_error_string2(status));
     } else {
         amqp_set_rpc_timeout(amqp, &timeout);
-        good = is_ok(amqp_login(amqp, target.vhost, 0, AMQP_DEFAULT_FRAME_SIZE, HEARTBEAT_S,
-                                AMQP_SASL_METHOD_PLAIN, target.user, target.password),
+        good = is_ok(amqp_login(amqp, target.vhost[0] == '\0' ? "/" : target.vhost, 0,
+                                AMQP_DEFAULT_FRAME_SIZE, HEARTBEAT_S, AMQP_SASL_METHOD_PLAIN,
+                                target.user, target.password),
                      "RabbitMQ does not let us in");
     }
     free(url);

@@ -57,8 +57,10 @@ sub put {
         properties => { delivery_mode => 2, %properties } })->{routed};
 }
 
+# A queue's messages are told at its ticks.
 sub in_dlq {
-    return rabbitmq(GET => '/queues/%2F/' . DLQ . '?disable_stats=true&enable_queue_totals=true')->{messages};
+    sleep 1;
+    return Prodorder::Stack::queued()->{ (DLQ) } // 0;
 }
 
 sub wait_for {
