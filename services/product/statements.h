@@ -48,4 +48,7 @@ extern const struct pg_statement SQL_PRODUCT_KEY_INSERT;
  */
 extern const struct pg_statement SQL_LEDGER_RETURN;
 
+/* order id, created_at, product id, quantity, now, request id → a row when it is new */
+extern const struct pg_statement SQL_LEDGER_CONFLICT;
+
 #endif
