@@ -18,6 +18,9 @@
 #include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
 
+/* The two services' clocks agree as near as this. */
+enum { CLOCKS_MS = 60000 };
+
 struct returns;
 
 static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
@@ -108,7 +111,7 @@ static bool is_of(const struct ledger_row *row, const struct return_item *item) 
     return row->has_created
                ? row->created_ms == event->created_ms
                : row->product_id == event->product_id && row->quantity == event->quantity &&
-                     row->decided_ms >= event->created_ms;
+                     row->decided_ms >= event->created_ms - CLOCKS_MS;
 }
 
 /*
@@ -139,7 +142,7 @@ static enum err take_ledger_row(struct returns *returns, const struct pg_rows *r
         item->is_known = true;
         item->has_created = has_created;
         item->gives_back = is_same && is_first && ledger.status == ORDER_DONE;
-        is_first = false;
+        is_first = is_first && !item->gives_back;
     }
     return ERR_OK;
 }
@@ -154,13 +157,17 @@ static void mark_copies(struct returns *returns) {
     }
 }
 
-/* What a product has no room for stays taken: audit names the order, for a person. */
+/*
+ * What a product has no room for, or what has no product, stays taken: audit names the order, for a
+ * person.
+ */
 static void give_back(struct returns *returns) {
     for (size_t i = 0; i < returns->count; i++) {
         struct return_item *item = &returns->items[i];
         struct changed_product *row = product_set_find(&returns->set, item->event.product_id);
         if (row == NULL) {
-            continue; /* it was rejected then: product_not_found */
+            item->gives_back = false; /* usually it was rejected then: product_not_found */
+            continue;
         }
         row->trace = item->event.trace;
         row->told = row->told || item->is_known; /* its event may be lost */
