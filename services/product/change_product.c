@@ -1,5 +1,6 @@
 /*
- * PATCH /products/{id}, POST /products/{id}/restock and …/adjust: parse → change (in a batch) → reply.
+ * PATCH /products/{id}, POST /products/{id}/restock and …/adjust: parse → change (in a batch) →
+ * reply.
  *
  * A product that another transaction has locked would hold up its batch, and all behind it. So its
  * changes are set aside, into batches of their own, where they wait only for each other; they are
@@ -268,7 +269,7 @@ static enum flow_rc reply_product(struct flow *flow) {
     return http_flow_reply(flow, &(struct http_reply){ .status = 200, .etag = etag }, &body);
 }
 
-/* ---- the batch: lock (→ find who is locked → again) → apply (→ keys) → write → cache → wake ---- */
+/* ---- the batch: lock (→ find who is locked → again) → apply (→ keys) → write → cache ---- */
 
 struct change_state {
     struct pg_session *session;

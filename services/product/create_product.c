@@ -1,6 +1,6 @@
 /*
- * POST /products: parse → (answered before?) → store (with its event and its key, in one transaction)
- * → reply.
+ * POST /products: parse → (answered before?) → store (with its event and its key, in one
+ * transaction) → reply.
  */
 #include "metrics.h"
 #include "parts.h"

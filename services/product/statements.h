@@ -44,8 +44,8 @@ extern const struct pg_statement SQL_PRODUCT_KEY_FIND;
  */
 extern const struct pg_statement SQL_PRODUCT_KEY_INSERT;
 /*
- * rows of order id, 1 when the row knows the order's created_at, that, time: of orders that are done, their stock is
- * back
+ * rows of order id, 1 when the row knows the order's created_at, that, time: of orders that are
+ * done, their stock is back
  */
 extern const struct pg_statement SQL_LEDGER_RETURN;
 

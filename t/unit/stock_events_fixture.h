@@ -1,6 +1,7 @@
 /*
- * For the tests of the consumers that decide on stock, order_created and order_cancelled: batches of
- * deliveries about orders of product 7; the test plays the database, Redis and the broker.
+ * For the tests of the consumers that decide on stock, order_created and order_cancelled:
+ * batches of deliveries about orders of product 7; the test plays the database, Redis and the
+ * broker.
  */
 #ifndef STOCK_EVENTS_FIXTURE_H
 #define STOCK_EVENTS_FIXTURE_H

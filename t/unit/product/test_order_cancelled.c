@@ -156,7 +156,10 @@ static const struct {
     { 4, 0, 5000, false },
 };
 
-/* Its createdAt says so; of a row of a version before, which has none, product, quantity and time. */
+/*
+ * Its createdAt says so; of a row of a version before, which has none, product, quantity and
+ * time.
+ */
 START_TEST(rows_of_this_order_and_of_others_with_its_id) {
     PGresult *ledger = fake_rows(8);
     int64_t decided_ms = CREATED_MS + OLD_ROWS[_i].decided_after_ms;

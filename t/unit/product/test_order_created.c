@@ -139,7 +139,8 @@ START_TEST(an_order_whose_id_came_before_is_another_order) {
 END_TEST
 
 /*
- * Its cancellation was faster (0), or it is told again after its stock came back (1): it takes none.
+ * Its cancellation was faster (0), or it is told again after its stock came back (1): it takes
+ * none.
  */
 START_TEST(a_cancelled_order_takes_nothing) {
     PGresult *ledger = fake_rows(8);
