@@ -95,14 +95,14 @@ const struct pg_statement SQL_PRODUCT_KEY_FIND = { "product_key_find",
     " FROM idempotency_keys WHERE key = ANY ($1::text[])"
     " AND created_at >= now() - interval '24 hours'" };
 
-const struct pg_statement SQL_PRODUCT_KEY_EXPIRED = { "product_key_expired",
-    "DELETE FROM idempotency_keys WHERE key = ANY ($1::text[])"
-    " AND created_at < now() - interval '24 hours'" };
-
 const struct pg_statement SQL_PRODUCT_KEY_INSERT = { "product_key_insert",
-    "INSERT INTO idempotency_keys (key, request, product_id, version, answer, created_at)"
+    "INSERT INTO idempotency_keys AS k (key, request, product_id, version, answer, created_at)"
     " SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[],"
-    " $6::timestamptz[]) AS t (key, request, product_id, version, answer, at) ORDER BY key" };
+    " $6::timestamptz[]) AS t (key, request, product_id, version, answer, at) ORDER BY key"
+    " ON CONFLICT (key) DO UPDATE SET request = excluded.request,"
+    " product_id = excluded.product_id, version = excluded.version, answer = excluded.answer,"
+    " created_at = excluded.created_at WHERE k.created_at < now() - interval '24 hours'"
+    " RETURNING key::text" };
 
 const struct pg_statement SQL_LEDGER_CONFLICT = { "ledger_conflict",
     "INSERT INTO ledger_conflicts (order_id, order_created_at, product_id, quantity, seen_at,"
@@ -118,10 +118,21 @@ const struct pg_statement SQL_LEDGER_RETURN = { "ledger_return",
 /* clang-format on */
 
 const struct pg_statement *const PRODUCT_STATEMENTS[] = {
-    &SQL_NEXT_PRODUCT_IDS,   &SQL_NEXT_OUTBOX_IDS,  &SQL_PRODUCT_INSERT,
-    &SQL_PRODUCT_GET,        &SQL_PRODUCT_PAGE,     &SQL_PRODUCT_LOCK,
-    &SQL_PRODUCT_LOCKED,     &SQL_PRODUCT_UPDATE,   &SQL_RESTOCK_INSERT,
-    &SQL_LEDGER_FIND,        &SQL_LEDGER_INSERT,    &SQL_LEDGER_RETURN,
-    &SQL_LEDGER_CONFLICT,    &SQL_PRODUCT_KEY_FIND, &SQL_PRODUCT_KEY_EXPIRED,
-    &SQL_PRODUCT_KEY_INSERT, &SQL_KEY_EXPIRE,       NULL,
+    &SQL_NEXT_PRODUCT_IDS,
+    &SQL_NEXT_OUTBOX_IDS,
+    &SQL_PRODUCT_INSERT,
+    &SQL_PRODUCT_GET,
+    &SQL_PRODUCT_PAGE,
+    &SQL_PRODUCT_LOCK,
+    &SQL_PRODUCT_LOCKED,
+    &SQL_PRODUCT_UPDATE,
+    &SQL_RESTOCK_INSERT,
+    &SQL_LEDGER_FIND,
+    &SQL_LEDGER_INSERT,
+    &SQL_LEDGER_RETURN,
+    &SQL_LEDGER_CONFLICT,
+    &SQL_PRODUCT_KEY_FIND,
+    &SQL_PRODUCT_KEY_INSERT,
+    &SQL_KEY_EXPIRE,
+    NULL,
 };

@@ -306,7 +306,8 @@ START_TEST(a_product_without_version_is_parked) {
     add_product(1, "");
     deliver(PRODUCT_UPDATED);
     ck_assert_uint_eq(fake_broker.parked_count, 1);
-    ck_assert_str_eq(fake_broker.parked[0].reason, "version is missing");
+    ck_assert_str_eq(fake_broker.parked[0].reason, "invalid");
+    ck_assert_str_eq(fake_broker.parked[0].detail, "version is missing");
     ck_assert_uint_eq(fake_broker.acks[PRODUCT_UPDATED], 1);
 }
 END_TEST
