@@ -1,8 +1,9 @@
 /*
  * POST /orders/{id}/cancel: parse → cancel (in a batch) → reply.
  *
- * The order's row says `cancelled` with the commit, and a row of `cancellations` that the product-service has to
- * be told (cancellations.c), which gives the stock back or never takes it. Asked again, the answer is the same.
+ * The order's row says `cancelled` with the commit, and a row of `cancellations` that the
+ * product-service has to be told (cancellations.c), which gives the stock back or never takes it.
+ * Asked again, the answer is the same.
  */
 #include "backlog.h"
 #include "cancellations.h"

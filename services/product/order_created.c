@@ -106,8 +106,9 @@ static void lock_products(void *ctx, struct consumer_segment *segment) {
 /* ---- decide ---- */
 
 /*
- * ERR_UNPROCESSABLE: the same order with other contents; ERR_REJECTED_DATA: unreadable. The consumer
- * isolates it. A row of another order with its id, from before a restore, is none of its own.
+ * ERR_UNPROCESSABLE: the same order with other contents; ERR_REJECTED_DATA: unreadable. The
+ * consumer isolates it. A row of another order with its id, from before a restore, is none of its
+ * own.
  */
 static enum err take_ledger_row(struct decision *decision, const struct pg_rows *rows, size_t row) {
     struct ledger_row ledger;
@@ -178,7 +179,9 @@ static void conflict_noted(void *ctx, enum err err, const struct pg_rows *rows) 
     consumer_segment_done(decision->segment, is_new ? ERR_UNPROCESSABLE : err);
 }
 
-/* On record, and a dead letter when it was not before: it is told again until a person resolves it. */
+/*
+ * On record, and a dead letter when it was not before: it is told again until a person resolves it.
+ */
 static void note_conflict(struct decision *decision) {
     const struct decision_item *item = &decision->items[0];
     struct pg_call call = { &SQL_LEDGER_CONFLICT,

@@ -1,6 +1,6 @@
 /*
- * For the tests of the product service's requests: its routes on the stack of fake_stack.h; the test
- * is the client, and plays the database, Redis and the broker.
+ * For the tests of the product service's requests: its routes on the stack of fake_stack.h; the
+ * test is the client, and plays the database, Redis and the broker.
  */
 #ifndef PRODUCT_FLOW_FIXTURE_H
 #define PRODUCT_FLOW_FIXTURE_H

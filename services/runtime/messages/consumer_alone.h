@@ -18,8 +18,8 @@ struct consumer_origin {
 };
 
 /*
- * `name`: the consumer's, for the log; `reason`, a word of docs/events.md, and `detail` go into log and dead
- * letter.
+ * `name`: the consumer's, for the log; `reason`, a word of docs/events.md, and `detail` go into log
+ * and dead letter.
  */
 void consumer_alone_park(struct broker *broker, const char *name,
                          const struct consumer_origin *origin, const char *reason,

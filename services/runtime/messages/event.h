@@ -59,8 +59,8 @@ struct event {
 };
 
 /*
- * The events of a message, in the arena; they point into it and into the message. ERR_INVALID:
- * the batch is no JSON; ERR_TOO_LARGE: it has more than EVENT_COUNT_MAX. *ret_why (static storage) says
+ * The events of a message, in the arena; they point into it and into the message. ERR_INVALID: the
+ * batch is no JSON; ERR_TOO_LARGE: it has more than EVENT_COUNT_MAX. *ret_why (static storage) says
  * it. ERR_NO_MEMORY.
  */
 MUST_CHECK enum err event_read(struct arena *arena, const struct broker_message *message,

@@ -5,8 +5,8 @@
  *       services/product/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
  *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
- * The product service's changes, step by step: PATCH, restock and adjust, one by one and in batches;
- * products that are locked.
+ * The product service's changes, step by step: PATCH, restock and adjust, one by one and in
+ * batches; products that are locked.
  */
 #include "product_flow_fixture.h"
 

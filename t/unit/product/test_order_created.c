@@ -196,7 +196,10 @@ END_TEST
 /*
  * 0: another product, 1: another quantity, 2: a status that nobody knows
  */
-/* With another product, or quantity: a dead letter when it is noted for the first time, and not again. */
+/*
+ * With another product, or quantity: a dead letter when it is noted for the first time, and not
+ * again.
+ */
 START_TEST(an_order_that_the_ledger_has_otherwise_is_parked_once) {
     bool is_new = _i < 2;
     add_order(1, 7, 3);
