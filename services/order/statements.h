@@ -40,7 +40,7 @@ extern const struct pg_statement SQL_ORDER_CANCEL;
 extern const struct pg_statement SQL_CANCELLATION_DUE;
 /* order ids, 1: or of any, a thousand at most: those that are not settled are due */
 extern const struct pg_statement SQL_CANCELLATION_HURRY;
-/* rows of order id, created_at */
+/* rows of order id, created_at: the product-service has answered */
 extern const struct pg_statement SQL_CANCELLATION_SETTLE;
 /* ids → those that another transaction has locked, as far as was looked within a second */
 extern const struct pg_statement SQL_ORDER_LOCKED;
