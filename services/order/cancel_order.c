@@ -1,8 +1,9 @@
 /*
  * POST /orders/{id}/cancel: parse → cancel (in a batch) → reply.
  *
- * The order's row says `cancelled` with the commit, and a row of `cancellations` that the product-service has to
- * be told (cancellations.c), which gives the stock back or never takes it. Asked again, the answer is the same.
+ * The order's row says `cancelled` with the commit, and a row of `cancellations` that the
+ * product-service has to be told (cancellations.c), which gives the stock back or never takes it.
+ * Asked again, the answer is the same.
  */
 #include "backlog.h"
 #include "cancellations.h"
@@ -47,8 +48,8 @@ struct cancel_item {
 enum { CANCEL_BATCH_MAX = 128, CANCEL_INFLIGHT_MAX = 1, REPEATED_MAX = 3 };
 
 /*
- * Usually the whole batch is one statement. If the database refuses one, halves of it are tried, down to
- * one order; if one is locked, it is repeated without it.
+ * Usually the whole batch is one statement. If the database refuses one, halves of it are tried,
+ * down to one order; if one is locked, it is repeated without it.
  */
 struct cancel_state {
     int64_t now_ms;

@@ -89,8 +89,10 @@ const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
 const struct pg_statement SQL_ORDER_DECIDED = { "order_decided",
     "SELECT id::bigint FROM orders WHERE id = ANY ($1::bigint[]) AND status <> 'waiting'" };
 
-/* $1 before this id, $2 status or '', $3 from, $4 before, $5 limit, $6 rows to look at. Ids rise with
-   time as near as clocks agree: within CLOCKS. What waits is above the mark. */
+/*
+ * $1 before this id, $2 status or '', $3 from, $4 before, $5 limit, $6 rows to look at. Ids rise
+ * with time as near as clocks agree: within CLOCKS. What waits is above the mark.
+ */
 #define CLOCKS "interval '1 minute'"
 const struct pg_statement SQL_ORDER_SEARCH = { "order_search",
     "WITH ends AS MATERIALIZED (SELECT greatest(order_id_at($3::timestamptz - " CLOCKS "),"

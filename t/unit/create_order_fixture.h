@@ -1,6 +1,6 @@
 /*
- * For the tests of POST /orders (and what it waits for): the use case with all that it depends on faked, and its steps, one
- * helper each. The product is in the cache unless a test says so.
+ * For the tests of POST /orders (and what it waits for): the use case with all that it depends
+ * on faked, and its steps, one helper each. The product is in the cache unless a test says so.
  */
 #ifndef CREATE_ORDER_FIXTURE_H
 #define CREATE_ORDER_FIXTURE_H

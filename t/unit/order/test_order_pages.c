@@ -5,8 +5,8 @@
  *       services/order/config.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
  *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
- * GET /orders/{id}, GET /orders/product/{productId} and GET /orders: pages, their cache, and what can go
- * wrong.
+ * GET /orders/{id}, GET /orders/product/{productId} and GET /orders: pages, their cache, and
+ * what can go wrong.
  */
 #include "order/parts.h"
 #include "order/statements.h"
@@ -458,7 +458,7 @@ START_TEST(a_full_page_of_a_search) {
 }
 END_TEST
 
-/* 0: none at all, 1: none among those that were looked at, 2: no row, as of those that were cancelled */
+/* 0: none at all, 1: none among those that were looked at, 2: of cancelled ones, no row */
 START_TEST(a_page_of_a_search_may_be_empty) {
     int fd = get(_i == 2 ? "/orders?status=cancelled" : "/orders?status=rejected");
     (void)expect_query(_i == 2 ? &SQL_ORDER_CANCELLED : &SQL_ORDER_SEARCH);

@@ -126,7 +126,7 @@ START_TEST(outcomes_are_one_update_then_lists_then_the_acknowledgement) {
     }
     fake_cache_set("orders:product:7", "[]", 0);
     answer_finish(3, false);
-    ck_assert_uint_eq(gone_on, 1); /* who was held back for the backlog may go */
+    ck_assert_uint_eq(gone_on, 1);        /* who was held back for the backlog may go */
     ck_assert_uint_eq(outcomes_heard, 3); /* and who waits for them */
     ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 0);
     ck_assert_uint_eq(fake_cache.op_count, 1);
@@ -392,7 +392,8 @@ START_TEST(a_product_without_version_is_parked) {
     add_product(1, "");
     deliver(PRODUCT_UPDATED);
     ck_assert_uint_eq(fake_broker.parked_count, 1);
-    ck_assert_str_eq(fake_broker.parked[0].reason, "version is missing");
+    ck_assert_str_eq(fake_broker.parked[0].reason, "invalid");
+    ck_assert_str_eq(fake_broker.parked[0].detail, "version is missing");
     ck_assert_uint_eq(fake_broker.acks[PRODUCT_UPDATED], 1);
 }
 END_TEST

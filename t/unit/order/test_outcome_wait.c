@@ -5,8 +5,8 @@
  *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_http_client.c
  *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
- * Prefer: wait=N on POST /orders and GET /orders/{id}: who waits, until when, for whom, and what is answered when it
- * cannot be read any more how the order ended.
+ * Prefer: wait=N on POST /orders and GET /orders/{id}: who waits, until when, for whom, and what
+ * is answered when it cannot be read any more how the order ended.
  */
 #include "create_order_fixture.h"
 
