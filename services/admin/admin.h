@@ -6,6 +6,8 @@
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
 
+#include <stdbool.h>
+
 enum {
     ADMIN_GOOD = 0,
     ADMIN_BAD = 1,  /* what was asked for is not so, or could not be done */
@@ -16,7 +18,7 @@ enum {
 int admin_audit(int argc, char **argv);
 int admin_dlq(int argc, char **argv);
 
-/* The value of a variable, or a line that says that it is missing, and NULL. */
+/* The value of a variable, or the first line of the file that NAME_FILE names; NULL: said that it is missing. */
 const char *admin_variable(const char *name);
 
 #endif

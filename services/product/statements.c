@@ -13,10 +13,12 @@ PG_EMBED_TEXT(migration_0004, "services/product/migrations/0004_locked.sql");
 PG_EMBED_TEXT(migration_0005, "services/product/migrations/0005_adjust.sql");
 PG_EMBED_TEXT(migration_0006, "services/product/migrations/0006_cancelled.sql");
 PG_EMBED_TEXT(migration_0007, "services/product/migrations/0007_keys.sql");
+PG_EMBED_TEXT(migration_0008, "services/product/migrations/0008_audit.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[] = {
-    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 }, { 4, migration_0004 },
-    { 5, migration_0005 }, { 6, migration_0006 }, { 7, migration_0007 }, { 0 },
+    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 },
+    { 4, migration_0004 }, { 5, migration_0005 }, { 6, migration_0006 },
+    { 7, migration_0007 }, { 8, migration_0008 }, { 0 },
 };
 
 const struct pg_sequence PRODUCT_SEQUENCES[] = {
