@@ -18,7 +18,13 @@ enum {
 int admin_audit(int argc, char **argv);
 int admin_dlq(int argc, char **argv);
 
-/* The value of a variable, or the first line of the file that NAME_FILE names; NULL: said that it is missing. */
+/*
+ * The value of a variable, or the first line of the file that NAME_FILE names; NULL: said that it
+ * is missing.
+ */
 const char *admin_variable(const char *name);
+
+/* A line on standard error; the same twice in a row is one. */
+void admin_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

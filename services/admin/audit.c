@@ -1,9 +1,10 @@
 /*
- * audit: what a running system has promised, looked at from outside. The checks (audit.h) one after the other, what
- * they found, what is done about it, and what a person must decide.
+ * audit: what a running system has promised, looked at from outside. The checks (audit.h) one after
+ * the other, what they found, what is done about it, and what a person must decide.
  *
- * What cannot be looked at, because something is away for a moment, is tried again TRIES times. What other processes may
- * just be changing (looks in the table) is looked at again, and only what every look has found is broken.
+ * What cannot be looked at, because something is away for a moment, is tried again TRIES times.
+ * What other processes may just be changing (looks in the table) is looked at again, and only what
+ * every look has found is broken.
  */
 #include "audit.h"
 

@@ -1,7 +1,8 @@
 /*
- * The checks of the books, one for each promise of the contract, §7, that can be looked at from outside. Nothing is
- * written by them, and every question is a short transaction. What is under way is told from what is broken by the
- * order in which two places are read, by looking again, or by its age: each check says how.
+ * The checks of the books, one for each promise of the contract, §7, that can be looked at from
+ * outside. Nothing is written by them, and every question is a short transaction. What is under way
+ * is told from what is broken by the order in which two places are read, by looking again, or by
+ * its age: each check says how.
  */
 #ifndef ADMIN_AUDIT_H
 #define ADMIN_AUDIT_H

@@ -1,13 +1,14 @@
 /*
  * Caches: each value is as its database has it, or absent.
  *
- * All keys of ours are read, a batch at a time, the cache before the database. A value that differs may be about to
- * be replaced: it is looked at again each LOOK_PAUSE_MS, and is under way as soon as it has changed or gone. One that stays,
- * unchanged, is broken after STALE_LOOKS at which all queues were empty and consumed (in others the news may wait), or
- * after BUSY_LOOKS.
+ * All keys of ours are read, a batch at a time, the cache before the database. A value that differs
+ * may be about to be replaced: it is looked at again each LOOK_PAUSE_MS, and is under way as soon
+ * as it has changed or gone. One that stays, unchanged, is broken after STALE_LOOKS at which all
+ * queues were empty and consumed (in others the news may wait), or after BUSY_LOOKS.
  */
 #include "audit.h"
 
+#include "admin.h"
 #include "database.h"
 
 #include "base/arena.h"
@@ -178,8 +179,8 @@ static redisReply *get_values(redisContext *redis, const struct batch *batch) {
     }
     redisReply *reply = redisCommandArgv(redis, (int)batch->count + 1, argv, NULL);
     if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != batch->count) {
-        fprintf(stderr, "prodorder-admin: %s: MGET: %s\n", batch->kind->redis,
-                reply == NULL ? redis->errstr : "unexpected answer");
+        admin_complain("%s: MGET: %s", batch->kind->redis,
+                       reply == NULL ? redis->errstr : "unexpected answer");
         freeReplyObject(reply);
         return NULL;
     }
@@ -276,8 +277,8 @@ static bool check_kind(struct books *books, struct batch *batch, struct finding 
                                                          cursor, batch->kind->prefix);
         good = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
         if (!good && redis != NULL) {
-            fprintf(stderr, "prodorder-admin: %s: SCAN: %s\n", batch->kind->redis,
-                    reply == NULL ? redis->errstr : "unexpected answer");
+            admin_complain("%s: SCAN: %s", batch->kind->redis,
+                           reply == NULL ? redis->errstr : "unexpected answer");
         }
         if (good) {
             snprintf(cursor, sizeof(cursor), "%s", reply->element[0]->str);

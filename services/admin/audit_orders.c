@@ -1,16 +1,19 @@
 /*
  * Orders and ledger, both ways, while orders come and end.
  *
- * Both databases are asked for a digest of each block of BLOCK_IDS ids: how many orders have ended, and the exclusive or
- * of a hash of each one's product, quantity, outcome and time. Blocks whose digests are equal are done with. In
- * the others the two sides are compared order by order, and what differs is looked at again, up to LOOKS times,
- * LOOK_PAUSE_MS apart. An order that is under way is told from one that is broken by the order in which the sides are read:
+ * Both databases are asked for a digest of each block of BLOCK_IDS ids: how many orders have ended,
+ * and the exclusive or of a hash of each one's product, quantity, outcome and time. Blocks whose
+ * digests are equal are done with. In the others the two sides are compared order by order, and
+ * what differs is looked at again, up to LOOKS times, LOOK_PAUSE_MS apart. An order that is under
+ * way is told from one that is broken by the order in which the sides are read (orders, ledger,
+ * orders):
  *
- *   the ledger's row is written after the order's: whatever the ledger had, there is an order of (read after it)
- *   an order ends after the ledger's row: whatever had ended (read before it), the ledger has
+ *   the ledger's row is written after the order's: whatever the ledger had, there is an order of
+ *   an order ends after the ledger's row: whatever had ended, the ledger has
  *
- * An order is (id, createdAt): a row of the ledger with another time is that of another order. One of a version before
- * does not know its order's time, and is that of the order with its id that has no other row.
+ * An order is (id, createdAt): a row of the ledger with another time is that of another order. One
+ * of a version before does not know its order's time, and is that of the order with its id that has
+ * no other row.
  */
 #include "audit.h"
 #include "database.h"
@@ -35,7 +38,10 @@ enum {
 
 /* ---- what is asked ---- */
 
-/* 1 done, 2 cancelled (whatever became of its stock), 3 and 4 rejected, 5 rejected for a reason that nobody knows. */
+/*
+ * 1 done, 2 cancelled (whatever became of its stock), 3 and 4 rejected, 5 rejected for a reason
+ * that nobody knows.
+ */
 #define OUTCOME                                                                                    \
     "CASE WHEN status = 'done' THEN 1 WHEN status IN ('cancelled', 'returned') THEN 2"             \
     " WHEN reason = 'out_of_stock' THEN 3 WHEN reason = 'product_not_found' THEN 4 ELSE 5 END"
@@ -43,8 +49,10 @@ enum {
 #define HASH(ID)                                                                                   \
     "hashint8extended(" ID ", hashint8extended(product_id, quantity * 8 + " OUTCOME "))"
 
-/* Block; those that have ended: how many, their digests, without and with time; those that wait below the mark $3; those that
-   are cancelled. */
+/*
+ * Block; those that have ended: how many, their digests, without and with time; those that wait
+ * below the mark $3; those that are cancelled.
+ */
 static const char ORDER_BLOCKS[] =
     "SELECT block, count(*) FILTER (WHERE ended), bit_xor(hash) FILTER (WHERE ended),"
     " bit_xor(hashint8extended(at, hash)) FILTER (WHERE ended),"
@@ -55,16 +63,16 @@ static const char ORDER_BLOCKS[] =
                       " id >= $1::bigint AND id <= $2::bigint) AS o GROUP BY block ORDER BY block";
 
 /* Block; how many, their digests, without and with time; those that do not know it. */
-static const char
-    LEDGER_BLOCKS[] = "SELECT block, count(*), bit_xor(hash), bit_xor(hashint8extended(at, hash)),"
-                      " count(*) FILTER (WHERE at IS NULL) FROM (SELECT order_id / 10000 AS "
-                      "block, " HASH("order_id") " AS hash, CASE WHEN order_created_at > "
-                                                 "'-infinity' THEN " MS(
-                                                     "order_created_"
-                                                     "at") " END AS at FROM stock_ledger WHERE "
-                                                           "order_id >= $1::bigint AND order_id <= "
-                                                           "$2::bigint) AS l"
-                                                           " GROUP BY block ORDER BY block";
+static const char LEDGER_BLOCKS[] =
+    "SELECT block, count(*), bit_xor(hash), bit_xor(hashint8extended(at, hash)),"
+    " count(*) FILTER (WHERE at IS NULL) FROM (SELECT order_id / 10000 AS "
+    "block, " HASH("order_id") " AS hash, CASE WHEN order_created_at > "
+                               "'-infinity' THEN " MS(
+                                   "order_created_"
+                                   "at") " END AS at FROM stock_ledger WHERE "
+                                         "order_id >= $1::bigint AND order_id <= "
+                                         "$2::bigint) AS l"
+                                         " GROUP BY block ORDER BY block";
 
 static const char CANCELLATION_BLOCKS[] =
     "SELECT order_id / 10000, count(*) FROM cancellations WHERE order_id >= $1::bigint"
@@ -137,7 +145,9 @@ static void suspect(int64_t id, unsigned kinds) {
     }
 }
 
-/* ---- one order: its row before the ledger was read, those of the ledger, its row after that ---- */
+/*
+ * ---- one order: its row before the ledger was read, those of the ledger, its row after that ----
+ */
 
 struct side {
     int64_t id, created_ms, product_id, quantity; /* created_ms 0: not known */

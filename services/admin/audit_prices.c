@@ -1,12 +1,14 @@
 /*
- * Was the price of each order that of its product when it was made? The product database has the prices of each
- * product, with the time from which each counts (product_prices, which the database itself writes); the order database is
- * given them, a piece at a time, and names the orders that have another.
+ * Was the price of each order that of its product when it was made? The product database has the
+ * prices of each product, with the time from which each counts (product_prices, which the database
+ * itself writes); the order database is given them, a piece at a time, and names the orders that
+ * have another.
  *
- * The order-service may know a price for as long as its copy lives and an event takes to come: LATE. The clocks
- * of the order-service and of the product database agree within EARLY. Orders that were made before prices were noted are
- * not looked at, nor those whose product was never there: nothing was sold. Prices are read after it is known up to which
- * order is looked, and an order whose price came later is looked at again.
+ * The order-service may know a price for as long as its copy lives and an event takes to come:
+ * LATE. The clocks of the order-service and of the product database agree within EARLY. Orders that
+ * were made before prices were noted are not looked at, nor those whose product was never there:
+ * nothing was sold. Prices are read after it is known up to which order is looked, and an order
+ * whose price came later is looked at again.
  */
 #include "audit.h"
 
@@ -25,7 +27,8 @@ enum { RANGE_IDS = 500000, ID_BYTES = 24 };
 static const char LAST_ID[] = "SELECT coalesce(max(id), 0) FROM orders";
 
 /*
- * Of the products behind $1: how many prices, the last product (all that there are: the highest id), ids, prices, from and until when.
+ * Of the products behind $1: how many prices, the last product (all that there are: the highest
+ * id), ids, prices, from and until when.
  */
 static const char PRICES[] =
     "WITH piece AS MATERIALIZED (SELECT id FROM products WHERE id > $1::bigint ORDER BY id"

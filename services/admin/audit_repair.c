@@ -1,9 +1,10 @@
 /*
- * What is safe to do about a finding, without a word of a person: an event told again is taken for once, and a cache
- * is filled again by whoever asks. Up to FINDINGS_NAMES_MAX at a time.
+ * What is safe to do about a finding, without a word of a person: an event told again is taken for
+ * once, and a cache is filled again by whoever asks. Up to FINDINGS_NAMES_MAX at a time.
  */
 #include "audit.h"
 
+#include "admin.h"
 #include "database.h"
 #include "letters.h"
 
@@ -111,7 +112,9 @@ int64_t audit_repair_cancellations(struct books *books, const struct finding *fi
 
 /* ---- caches ---- */
 
-/* A list's counter moves on, so that whoever is about to fill it with what he read before does not. */
+/*
+ * A list's counter moves on, so that whoever is about to fill it with what he read before does not.
+ */
 static bool drop(redisContext *redis, const char *key) {
     bool is_list = strncmp(key, CACHE_PREFIX_ORDERS, strlen(CACHE_PREFIX_ORDERS)) == 0;
     const char *const commands[] = { "UNLINK %s", "INCR version:%s" };
@@ -119,8 +122,7 @@ static bool drop(redisContext *redis, const char *key) {
         redisReply *reply = redisCommand(redis, commands[i], key);
         bool good = reply != NULL && reply->type == REDIS_REPLY_INTEGER;
         if (!good) {
-            fprintf(stderr, "prodorder-admin: %s: %s\n", key,
-                    reply == NULL ? redis->errstr : reply->str);
+            admin_complain("%s: %s", key, reply == NULL ? redis->errstr : reply->str);
         }
         freeReplyObject(reply);
         if (!good) {

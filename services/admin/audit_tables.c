@@ -1,12 +1,15 @@
 /*
- * Checks that are one question of one database, which sees one moment of it: nothing is under way in there. What waits
- * for somebody else is known by its age.
+ * Checks that are one question of one database, which sees one moment of it: nothing is under way
+ * in there. What waits for somebody else is known by its age.
  */
 #include "audit.h"
 
 #include "database.h"
 
-/* How many there are, and the names of those that break the promise; `since` is $1 of the latter, if it has one. */
+/*
+ * How many there are, and the names of those that break the promise; `since` is $1 of the latter,
+ * if it has one.
+ */
 static bool ask(PGconn *connection, const char *count, const char *broken, const char *since,
                 struct finding *finding) {
     PGresult *rows = database_ask(connection, count, NULL);
@@ -100,7 +103,9 @@ bool audit_tables_product_keys(struct books *books, struct finding *finding) {
                books->clean_at, finding);
 }
 
-/* ---- sequences: ahead of their tables, and as far apart as the blocks that are taken of them ---- */
+/*
+ * ---- sequences: ahead of their tables, and as far apart as the blocks that are taken of them ----
+ */
 
 #define SEQUENCE(NAME, TABLE, BLOCK)                                                               \
     "SELECT '" NAME "' WHERE (SELECT max(id) FROM " TABLE ") >= (SELECT last_value + " BLOCK       \

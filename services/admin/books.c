@@ -5,6 +5,7 @@
 #include "database.h"
 #include "letters.h"
 
+#include "base/decimal.h"
 #include "base/random.h"
 
 #include <inttypes.h>
@@ -93,19 +94,20 @@ static bool cut_url(const char *given, struct redis_url *url) {
         url->database = slash[1] == '\0' ? NULL : slash + 1;
     }
     char *colon = strrchr(host, ':');
-    url->port = colon == NULL ? REDIS_PORT : atoi(colon + 1);
+    int64_t port = REDIS_PORT;
+    bool is_port = colon == NULL || decimal_to_int(str_of(colon + 1), 0, &port) == ERR_OK;
     if (colon != NULL) {
         *colon = '\0';
     }
     url->host = host;
-    return *host != '\0' && url->port > 0 && url->port < 65536;
+    url->port = (int)port;
+    return *host != '\0' && is_port && port > 0 && port < 65536;
 }
 
 static bool is_taken(redisContext *redis, redisReply *reply, const char *what) {
     bool good = reply != NULL && reply->type != REDIS_REPLY_ERROR;
     if (!good) {
-        fprintf(stderr, "prodorder-admin: %s: %s\n", what,
-                reply != NULL ? reply->str : redis->errstr);
+        admin_complain("%s: %s", what, reply != NULL ? reply->str : redis->errstr);
     }
     if (reply != NULL) {
         freeReplyObject(reply);
@@ -121,15 +123,14 @@ static redisContext *connect_redis(const char *variable) {
         return NULL;
     }
     if (!cut_url(given, &url)) {
-        fprintf(stderr, "prodorder-admin: %s is not redis://[USER:PASSWORD@]HOST[:PORT]\n",
-                variable);
+        admin_complain("%s is not redis://[USER:PASSWORD@]HOST[:PORT]", variable);
         return NULL;
     }
     redisContext *redis = redisConnectWithTimeout(url.host, url.port, timeout);
     bool good = redis != NULL && redis->err == 0;
     if (!good) {
-        fprintf(stderr, "prodorder-admin: Redis at %s:%d: %s\n", url.host, url.port,
-                redis == NULL ? "no memory" : redis->errstr);
+        admin_complain("Redis at %s:%d: %s", url.host, url.port,
+                       redis == NULL ? "no memory" : redis->errstr);
     }
     good = good && redisSetTimeout(redis, timeout) == REDIS_OK;
     if (good && url.password != NULL) {
@@ -225,8 +226,7 @@ void books_end(struct books *books, bool balanced, bool is_full) {
     random_uuid(token);
     if (!write_one(PRODUCTS_URL, books, balanced, is_full, token) ||
         !write_one(ORDERS_URL, books, balanced, is_full, token)) {
-        fputs("prodorder-admin: the mark could not be kept: the next audit looks at everything "
-              "again\n",
-              stderr);
+        admin_complain("the mark could not be kept: the next audit looks at everything "
+                       "again");
     }
 }

@@ -1,10 +1,11 @@
 /*
- * The books of a running system: connections to all that has a part in them, the moment at which an audit begins,
- * and the mark up to which the last clean one has come.
+ * The books of a running system: connections to all that has a part in them, the moment at which an
+ * audit begins, and the mark up to which the last clean one has come.
  *
- * The mark is a row in each of the two databases (audit_mark), written by a connection of its own after all else: audits
- * from anywhere go on from it, and it is restored with what it speaks of. Both rows have the same token, or the mark
- * counts for nothing: then one of the databases is of another moment than when it was written. One thread, blocking.
+ * The mark is a row in each of the two databases (audit_mark), written by a connection of its own
+ * after all else: audits from anywhere go on from it, and it is restored with what it speaks of.
+ * Both rows have the same token, or the mark counts for nothing: then one of the databases is of
+ * another moment than when it was written. One thread, blocking.
  */
 #ifndef ADMIN_BOOKS_H
 #define ADMIN_BOOKS_H
@@ -38,8 +39,8 @@ bool books_again(struct books *books);
 /* Take the moments. `is_full`: without the mark. False: said why. */
 bool books_begin(struct books *books, bool is_full);
 /*
- * Write the verdict, and when it is good the mark up to books->low_id. `is_full`: a bad one takes the mark back. What
- * cannot be written is said, and harms nothing: the next audit looks at more.
+ * Write the verdict, and when it is good the mark up to books->low_id. `is_full`: a bad one takes
+ * the mark back. What cannot be written is said, and harms nothing: the next audit looks at more.
  */
 void books_end(struct books *books, bool balanced, bool is_full);
 

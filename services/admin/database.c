@@ -27,7 +27,7 @@ PGconn *database_connect(const char *variable, bool is_read_only) {
     const char *const values[] = { url, options, "prodorder-admin", timeout_s, NULL };
     PGconn *connection = PQconnectdbParams(names, values, 1);
     if (PQstatus(connection) != CONNECTION_OK) {
-        fprintf(stderr, "prodorder-admin: %s: %s", variable, PQerrorMessage(connection));
+        admin_complain("%s: %s", variable, PQerrorMessage(connection));
         PQfinish(connection);
         return NULL;
     }
@@ -39,7 +39,7 @@ bool database_again(PGconn *connection) {
         PQreset(connection);
     }
     if (PQstatus(connection) != CONNECTION_OK) {
-        fprintf(stderr, "prodorder-admin: %s: %s", PQdb(connection), PQerrorMessage(connection));
+        admin_complain("%s: %s", PQdb(connection), PQerrorMessage(connection));
         return false;
     }
     return true;
@@ -54,7 +54,7 @@ static PGresult *run(PGconn *connection, const char *sql, va_list list) {
     }
     PGresult *rows = PQexecParams(connection, sql, count, NULL, params, NULL, NULL, 0);
     if (PQresultStatus(rows) != PGRES_TUPLES_OK && PQresultStatus(rows) != PGRES_COMMAND_OK) {
-        fprintf(stderr, "prodorder-admin: %s: %s", PQdb(connection), PQresultErrorMessage(rows));
+        admin_complain("%s: %s", PQdb(connection), PQresultErrorMessage(rows));
         PQclear(rows);
         return NULL;
     }

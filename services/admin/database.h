@@ -1,6 +1,7 @@
 /*
- * PostgreSQL for an operator's questions: one connection, one question after the other, each a transaction of its
- * own. What goes wrong is said on standard error, without passwords. One thread, blocking.
+ * PostgreSQL for an operator's questions: one connection, one question after the other, each a
+ * transaction of its own. What goes wrong is said on standard error, without passwords. One thread,
+ * blocking.
  */
 #ifndef ADMIN_DATABASE_H
 #define ADMIN_DATABASE_H

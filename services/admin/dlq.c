@@ -2,10 +2,10 @@
  * Dead letters: what is in the queues that end in .dlq, by reason; one whole; back into the queue
  * that it came from; away.
  *
- * A replayed letter is acknowledged when the broker has
- * confirmed its copy: whatever dies in between, it is there twice rather than lost, and the
- * services take the same event for once. How many letters there are is asked first, so that one that is
- * dead-lettered again meanwhile is not met twice.
+ * A replayed letter is acknowledged when the broker has confirmed its copy: whatever dies in
+ * between, it is there twice rather than lost, and the services take the same event for once. How
+ * many letters there are is asked first, so that one that is dead-lettered again meanwhile is not
+ * met twice.
  */
 #include "admin.h"
 #include "letters.h"

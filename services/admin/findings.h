@@ -1,6 +1,6 @@
 /*
- * What a check of the books found: how much it looked at, how many break its promise, and by which names they are
- * known. No memory of its own.
+ * What a check of the books found: how much it looked at, how many break its promise, and by which
+ * names they are known. No memory of its own.
  */
 #ifndef ADMIN_FINDINGS_H
 #define ADMIN_FINDINGS_H
@@ -27,8 +27,8 @@ void findings_add(struct finding *finding, const char *name);
 void findings_add_id(struct finding *finding, int64_t id);
 
 /*
- * What is in `finding` but was not in `before`, an earlier look at the same, goes: it was under way. What neither
- * could name stays.
+ * What is in `finding` but was not in `before`, an earlier look at the same, goes: it was under
+ * way. What neither could name stays.
  */
 void findings_keep(struct finding *finding, const struct finding *before);
 

@@ -35,22 +35,25 @@ static bool is_ok(amqp_rpc_reply_t reply, const char *what) {
                  (const char *)close->reply_text.bytes);
         why = text;
     }
-    fprintf(stderr, "prodorder-admin: %s: %s\n", what, why);
+    admin_complain("%s: %s", what, why);
     return false;
 }
 
 static amqp_connection_state_t connect_broker(void) {
+    static char SLASH[] = "/";
     const char *given = admin_variable("RABBITMQ_URL");
     char *url = given == NULL ? NULL : strdup(given);
     struct amqp_connection_info target;
     struct timeval timeout = { LETTERS_TIMEOUT_S, 0 };
     if (url == NULL || amqp_parse_url(url, &target) != AMQP_STATUS_OK) {
         if (url != NULL) {
-            fputs("prodorder-admin: RABBITMQ_URL is not amqp://USER:PASSWORD@HOST:PORT/VHOST\n",
-                  stderr);
+            admin_complain("RABBITMQ_URL is not amqp://USER:PASSWORD@HOST:PORT/VHOST");
         }
         free(url);
         return NULL;
+    }
+    if (*target.vhost == '\0') { /* a path of "/" */
+        target.vhost = SLASH;
     }
     amqp_connection_state_t amqp = amqp_new_connection();
     amqp_socket_t *socket = amqp == NULL ? NULL : amqp_tcp_socket_new(amqp);
@@ -59,8 +62,8 @@ static amqp_connection_state_t connect_broker(void) {
                      : amqp_socket_open_noblock(socket, target.host, target.port, &timeout);
     bool good = status == AMQP_STATUS_OK;
     if (!good) {
-        fprintf(stderr, "prodorder-admin: RabbitMQ at %s:%d: %s\n", target.host, target.port,
-                amqp_error_string2(status));
+        admin_complain("RabbitMQ at %s:%d: %s", target.host, target.port,
+                       amqp_error_string2(status));
     } else {
         amqp_set_rpc_timeout(amqp, &timeout);
         good = is_ok(amqp_login(amqp, target.vhost, 0, AMQP_DEFAULT_FRAME_SIZE, HEARTBEAT_S,
@@ -237,7 +240,7 @@ bool letters_for_each(amqp_connection_state_t amqp, const char *queue, letter_fn
             good = fate != LETTER_FAIL;
             if (fate == LETTER_DROP &&
                 amqp_basic_ack(amqp, CHANNEL, letter.tag, 0) != AMQP_STATUS_OK) {
-                fprintf(stderr, "prodorder-admin: %s: the connection is lost\n", dlq);
+                admin_complain("%s: the connection is lost", dlq);
                 good = false;
             }
             amqp_destroy_message(&letter.message);
@@ -257,8 +260,7 @@ static bool is_confirmed(amqp_connection_state_t amqp, const char *queue) {
         struct timeval timeout = { LETTERS_TIMEOUT_S, 0 };
         int status = amqp_simple_wait_frame_noblock(amqp, &frame, &timeout);
         if (status != AMQP_STATUS_OK) {
-            fprintf(stderr, "prodorder-admin: %s: no confirm: %s\n", queue,
-                    amqp_error_string2(status));
+            admin_complain("%s: no confirm: %s", queue, amqp_error_string2(status));
             return false;
         }
         if (frame.frame_type != AMQP_FRAME_METHOD) {
@@ -268,13 +270,12 @@ static bool is_confirmed(amqp_connection_state_t amqp, const char *queue) {
         case AMQP_BASIC_RETURN_METHOD: returned = true; break;
         case AMQP_BASIC_ACK_METHOD:
             if (returned) {
-                fprintf(stderr, "prodorder-admin: there is no queue %s: start the services first\n",
-                        queue);
+                admin_complain("there is no queue %s: start the services first", queue);
             }
             return !returned;
         default:
-            fprintf(stderr, "prodorder-admin: %s: RabbitMQ does not take it (%s)\n", queue,
-                    amqp_method_name(frame.payload.method.id));
+            admin_complain("%s: RabbitMQ does not take it (%s)", queue,
+                           amqp_method_name(frame.payload.method.id));
             return false;
         }
     }
@@ -290,7 +291,7 @@ bool letters_publish(amqp_connection_state_t amqp, const char *queue,
     int status = amqp_basic_publish(amqp, CHANNEL, amqp_empty_bytes, amqp_cstring_bytes(queue), 1,
                                     0, properties, body);
     if (status != AMQP_STATUS_OK) {
-        fprintf(stderr, "prodorder-admin: %s: %s\n", queue, amqp_error_string2(status));
+        admin_complain("%s: %s", queue, amqp_error_string2(status));
         return false;
     }
     return is_confirmed(amqp, queue);

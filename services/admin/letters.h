@@ -50,8 +50,8 @@ typedef enum letter_fate letter_fn(amqp_connection_state_t amqp, const struct le
                                    void *ctx);
 
 /*
- * Each letter that is in `<queue>.dlq` when this is called, to `fn`. False: said why, or `fn` failed. A
- * queue that is not there is empty.
+ * Each letter that is in `<queue>.dlq` when this is called, to `fn`. False: said why, or `fn`
+ * failed. A queue that is not there is empty.
  */
 bool letters_for_each(amqp_connection_state_t amqp, const char *queue, letter_fn *fn, void *ctx);
 
