@@ -29,7 +29,7 @@ enum {
     BLOCK_IDS = 10000,
     RANGE_IDS = 50 * BLOCK_IDS, /* of one question: a second of a snapshot at most */
     LOOKS = 6,
-    LOOK_PAUSE_MS = 1000,
+    LOOK_PAUSE_MS = 250,
     AGAIN_IDS = 1000,     /* looked at again in one question */
     SUSPECTS_MAX = 20000, /* those beyond are not looked at again: so many are not under way */
     ARRAY_BYTES = AGAIN_IDS * 21 + 3,

@@ -47,5 +47,7 @@ extern const struct pg_statement SQL_PRODUCT_KEY_INSERT;
  * back
  */
 extern const struct pg_statement SQL_LEDGER_RETURN;
+/* → as books_open() wants it */
+extern const struct pg_statement SQL_PRODUCT_BOOKS;
 
 #endif
