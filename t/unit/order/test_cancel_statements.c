@@ -228,7 +228,7 @@ START_TEST(no_order_is_cancelled_before_it_was_created) {
 }
 END_TEST
 
-/* A restore lets ids come again: the row of an order that was cancelled then is another one's now. */
+/* A restore lets ids come again: what was cancelled then is another order now. */
 START_TEST(an_id_may_have_been_cancelled_before) {
     add_orders(1);
     ask(one, "%s", cancel_sql(1, 1, 1));
