@@ -144,7 +144,8 @@ sub cancel_on {
         requests => sub {
             my ($n) = @_;
             my $query = "SELECT id FROM orders WHERE product_id = $product->{id} ORDER BY created_at DESC, id DESC LIMIT " . LATEST;
-            @ids = map { $_->[0] } @{ eval { sql(order => $query) } // [] } if $n % RATE_CANCEL_PER_S == 0 || !@ids;
+            my $rows = $n % RATE_CANCEL_PER_S == 0 || !@ids ? eval { sql(order => $query) } : undef;
+            @ids = map { $_->[0] } @$rows if $rows;
             return @ids ? [POST => '/orders/' . $ids[rand @ids] . '/cancel', ''] : [GET => '/livez'];
         });
 }
