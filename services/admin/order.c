@@ -1,9 +1,11 @@
 /*
- * order resolve: ends an order that nothing else can end, as a person decides, and keeps who and why.
+ * order resolve: ends an order that nothing else can end, as a person decides, and keeps who and
+ * why.
  *
- * The ledger first, in one transaction: its row for this order becomes what was decided, stock is taken,
- * or given back where a row of other contents had taken it. Then the order, and what is cached of
- * it. Whatever dies in between, the order is told again, and the ledger answers what was decided.
+ * The ledger first, in one transaction: its row for this order becomes what was decided, stock is
+ * taken, or given back where a row of other contents had taken it. Then the order, and what is
+ * cached of it. Whatever dies in between, the order is told again, and the ledger answers what was
+ * decided.
  */
 #include "admin.h"
 #include "books.h"
@@ -176,7 +178,10 @@ static bool move_stock(struct resolve *resolve, const char *product_id, const ch
     return good;
 }
 
-/* Anew, or in the place of a row of other contents; that somebody has decided it meanwhile is an error. */
+/*
+ * Anew, or in the place of a row of other contents; that somebody has decided it meanwhile is an
+ * error.
+ */
 #define REASON                                                                                     \
     "CASE WHEN $5 = 'done' THEN NULL WHEN EXISTS (SELECT FROM products WHERE id = $3::bigint)"     \
     " THEN 'out_of_stock' ELSE 'product_not_found' END"

@@ -4,6 +4,7 @@
  */
 #include "statements.h"
 
+#include "contract/cache_notice.h"
 #include "contract/key_expiry.h"
 
 PG_EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
@@ -15,13 +16,20 @@ PG_EMBED_TEXT(migration_0006, "services/product/migrations/0006_cancelled.sql");
 PG_EMBED_TEXT(migration_0007, "services/product/migrations/0007_keys.sql");
 PG_EMBED_TEXT(migration_0008, "services/product/migrations/0008_conflicts.sql");
 PG_EMBED_TEXT(migration_0009, "services/product/migrations/0009_audit.sql");
+PG_EMBED_TEXT(migration_0010, "services/product/migrations/0010_cache_notices.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[] = {
-    { 1, migration_0001 }, { 2, migration_0002 },
-    { 3, migration_0003 }, { 4, migration_0004 },
-    { 5, migration_0005 }, { 6, migration_0006 },
-    { 7, migration_0007 }, { 8, migration_0008 },
-    { 9, migration_0009 }, { 0 },
+    { 1, migration_0001 },
+    { 2, migration_0002 },
+    { 3, migration_0003 },
+    { 4, migration_0004 },
+    { 5, migration_0005 },
+    { 6, migration_0006 },
+    { 7, migration_0007 },
+    { 8, migration_0008 },
+    { 9, migration_0009 },
+    { 10, migration_0010 },
+    { 0 },
 };
 
 const struct pg_sequence PRODUCT_SEQUENCES[] = {
@@ -128,10 +136,9 @@ const struct pg_statement SQL_PRODUCT_BOOKS = { "product_books",
 /* clang-format on */
 
 const struct pg_statement *const PRODUCT_STATEMENTS[] = {
-    &SQL_NEXT_PRODUCT_IDS, &SQL_NEXT_OUTBOX_IDS,  &SQL_PRODUCT_INSERT,
-    &SQL_PRODUCT_GET,      &SQL_PRODUCT_PAGE,     &SQL_PRODUCT_LOCK,
-    &SQL_PRODUCT_LOCKED,   &SQL_PRODUCT_UPDATE,   &SQL_RESTOCK_INSERT,
-    &SQL_LEDGER_FIND,      &SQL_LEDGER_INSERT,    &SQL_LEDGER_RETURN,
-    &SQL_LEDGER_CONFLICT,  &SQL_PRODUCT_KEY_FIND, &SQL_PRODUCT_KEY_INSERT,
-    &SQL_KEY_EXPIRE,       &SQL_PRODUCT_BOOKS,    NULL,
+    &SQL_NEXT_PRODUCT_IDS,   &SQL_NEXT_OUTBOX_IDS,  &SQL_PRODUCT_INSERT,     &SQL_PRODUCT_GET,
+    &SQL_PRODUCT_PAGE,       &SQL_PRODUCT_LOCK,     &SQL_PRODUCT_LOCKED,     &SQL_PRODUCT_UPDATE,
+    &SQL_RESTOCK_INSERT,     &SQL_LEDGER_FIND,      &SQL_LEDGER_INSERT,      &SQL_LEDGER_RETURN,
+    &SQL_LEDGER_CONFLICT,    &SQL_PRODUCT_KEY_FIND, &SQL_PRODUCT_KEY_INSERT, &SQL_KEY_EXPIRE,
+    &SQL_CACHE_NOTICE_COUNT, &SQL_CACHE_NOTICE_ADD, &SQL_PRODUCT_BOOKS,      NULL,
 };

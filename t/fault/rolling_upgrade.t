@@ -187,7 +187,7 @@ sleep PHASE_S;
 is(Prodorder::Stack::ended($order->{pid}), 0, 'the old order-service ends');
 my @letters = letters();
 note scalar(@letters), ' letters';
-is(join("\n", grep { !/^order\.updated\.order-service\.dlq: status is not done or rejected/ } @letters), '', 'only what it does not understand is parked');
+is(join("\n", grep { !/^order\.updated\.order-service\.dlq: status is neither done nor rejected/ } @letters), '', 'only what it does not understand is parked');
 my ($said, $status) = @letters ? said('./prodorder', 'dlq', 'replay', 'order.updated.order-service', '--all') : ('', 0);
 is($status, 0, 'the new one understands it') or diag $said;
 wait_until('all cancellations are settled', LONG_S, sub { !Prodorder::Stack::sql_value(order => 'SELECT count(*) FROM cancellations WHERE settled_at IS NULL') });
