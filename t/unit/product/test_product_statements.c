@@ -414,7 +414,10 @@ START_TEST(ids_come_in_blocks) {
 END_TEST
 
 /* ALTER TABLE … TYPE under a running service. */
+/* The triggers of the price have to go first, as PostgreSQL says. */
 START_TEST(columns_of_other_types_are_read_as_before) {
+    database_execute("DROP TRIGGER note_first_price ON products;"
+                     "DROP TRIGGER note_new_price ON products");
     database_check_types(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS);
 }
 END_TEST
