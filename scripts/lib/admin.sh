@@ -1,5 +1,5 @@
-# ./prodorder dlq, audit: prodorder-admin, with the addresses of this stack. Where nothing of it was ever started, those in the
-# environment count: a stack of containers, or on another machine.
+# ./prodorder dlq, audit, order: prodorder-admin, with the addresses of this stack. Where nothing of it was ever started,
+# those in the environment count: a stack of containers, or on another machine.
 
 admin_run() {
     local program=$STACK_BUILD/prodorder-admin
@@ -18,7 +18,7 @@ admin_addresses() {
     require_running rabbitmq
     settings_port rabbitmq
     export RABBITMQ_URL=amqp://guest:guest@127.0.0.1:$RET_PORT/
-    [ "$name" = audit ] || return 0
+    [ "$name" != dlq ] || return 0
     for side in order product; do
         require_running "$side-db"
         settings_port "$side-db"

@@ -17,6 +17,7 @@ enum {
 /* `argv[0]` is the command's name. They return an exit status. */
 int admin_audit(int argc, char **argv);
 int admin_dlq(int argc, char **argv);
+int admin_order(int argc, char **argv);
 
 /*
  * The value of a variable, or the first line of the file that NAME_FILE names; NULL: said that it

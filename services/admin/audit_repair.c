@@ -112,33 +112,13 @@ int64_t audit_repair_cancellations(struct books *books, const struct finding *fi
 
 /* ---- caches ---- */
 
-/*
- * A list's counter moves on, so that whoever is about to fill it with what he read before does not.
- */
-static bool drop(redisContext *redis, const char *key) {
-    bool is_list = strncmp(key, CACHE_PREFIX_ORDERS, strlen(CACHE_PREFIX_ORDERS)) == 0;
-    const char *const commands[] = { "UNLINK %s", "INCR version:%s" };
-    for (size_t i = 0; i < (is_list ? 2u : 1u); i++) {
-        redisReply *reply = redisCommand(redis, commands[i], key);
-        bool good = reply != NULL && reply->type == REDIS_REPLY_INTEGER;
-        if (!good) {
-            admin_complain("%s: %s", key, reply == NULL ? redis->errstr : reply->str);
-        }
-        freeReplyObject(reply);
-        if (!good) {
-            return false;
-        }
-    }
-    return true;
-}
-
 int64_t audit_repair_caches(struct books *books, const struct finding *finding) {
     int64_t dropped = 0;
     for (size_t i = 0; i < finding->name_count; i++) {
         const char *slash = strchr(finding->names[i], '/');
         bool is_of_orders = strncmp(finding->names[i], "order-redis", 11) == 0;
         redisContext *redis = is_of_orders ? books_order_redis(books) : books_product_redis(books);
-        if (slash == NULL || redis == NULL || !drop(redis, slash + 1)) {
+        if (slash == NULL || redis == NULL || !books_drop(redis, slash + 1)) {
             return -1;
         }
         dropped++;

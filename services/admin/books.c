@@ -7,6 +7,7 @@
 
 #include "base/decimal.h"
 #include "base/random.h"
+#include "contract/contract.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -162,6 +163,26 @@ redisContext *books_product_redis(struct books *books) {
         books->product_redis = connect_redis("PRODUCT_REDIS_URL");
     }
     return books->product_redis;
+}
+
+/*
+ * A list's counter moves on, so that whoever is about to fill it with what he read before does not.
+ */
+bool books_drop(redisContext *redis, const char *key) {
+    bool is_list = strncmp(key, CACHE_PREFIX_ORDERS, strlen(CACHE_PREFIX_ORDERS)) == 0;
+    const char *const commands[] = { "UNLINK %s", "INCR version:%s" };
+    for (size_t i = 0; i < (is_list ? 2u : 1u); i++) {
+        redisReply *reply = redisCommand(redis, commands[i], key);
+        bool good = reply != NULL && reply->type == REDIS_REPLY_INTEGER;
+        if (!good) {
+            admin_complain("%s: %s", key, reply == NULL ? redis->errstr : reply->str);
+        }
+        freeReplyObject(reply);
+        if (!good) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* ---- the mark ---- */

@@ -48,5 +48,7 @@ void books_end(struct books *books, bool balanced, bool is_full);
 amqp_connection_state_t books_broker(struct books *books);
 redisContext *books_order_redis(struct books *books);
 redisContext *books_product_redis(struct books *books);
+/* Away with what is cached under this key. False: said why. */
+bool books_drop(redisContext *redis, const char *key);
 
 #endif

@@ -66,8 +66,9 @@ static amqp_connection_state_t connect_broker(void) {
                        amqp_error_string2(status));
     } else {
         amqp_set_rpc_timeout(amqp, &timeout);
-        good = is_ok(amqp_login(amqp, target.vhost, 0, AMQP_DEFAULT_FRAME_SIZE, HEARTBEAT_S,
-                                AMQP_SASL_METHOD_PLAIN, target.user, target.password),
+        good = is_ok(amqp_login(amqp, target.vhost[0] == '\0' ? "/" : target.vhost, 0,
+                                AMQP_DEFAULT_FRAME_SIZE, HEARTBEAT_S, AMQP_SASL_METHOD_PLAIN,
+                                target.user, target.password),
                      "RabbitMQ does not let us in");
     }
     free(url);
@@ -135,6 +136,9 @@ static void read_headers(struct letter *letter) {
     if (!copy_text(find_field(headers, "x-prodorder-reason"), letter->reason, LETTERS_TEXT_BYTES) &&
         !copy_text(find_field(death, "reason"), letter->reason, LETTERS_TEXT_BYTES)) {
         snprintf(letter->reason, LETTERS_TEXT_BYTES, "unknown");
+    }
+    if (!copy_text(find_field(headers, "x-prodorder-detail"), letter->detail, LETTERS_TEXT_BYTES)) {
+        letter->detail[0] = '\0';
     }
     const amqp_field_value_t *time = find_field(death, "time");
     letter->time[0] = '\0';

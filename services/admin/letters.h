@@ -23,7 +23,8 @@ struct letter {
     uint64_t tag;
     amqp_message_t message;
     char id[EVENT_ID_BYTES_MAX + 1]; /* the event's, else the message's, else one of its body */
-    char reason[LETTERS_TEXT_BYTES]; /* ours, else the broker's; "unknown" */
+    char reason[LETTERS_TEXT_BYTES]; /* a word, ours, else the broker's; "unknown" */
+    char detail[LETTERS_TEXT_BYTES]; /* a sentence of ours, or "" */
     char time[CLOCK_RFC3339_BYTES];  /* since when it is there; "": not known */
 };
 

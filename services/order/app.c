@@ -8,6 +8,7 @@
 #include "statements.h"
 
 #include "contract/books.h"
+#include "contract/cache_notice.h"
 #include "contract/contract.h"
 #include "contract/key_expiry.h"
 
@@ -43,6 +44,8 @@ static const struct part PARTS[] = {
     { "create_order", create_order_open, create_order_close, NULL, NULL, NULL },
     { "idempotency", idempotency_open, idempotency_close, NULL, NULL, NULL },
     { "books", open_books, books_close, books_stop, books_is_idle, NULL },
+    { "cache_notice", cache_notice_open, cache_notice_close, cache_notice_stop,
+      cache_notice_is_idle, NULL },
     { "key_expiry", key_expiry_open, key_expiry_close, key_expiry_stop, key_expiry_is_idle, NULL },
     { "product_lookup", product_lookup_open, product_lookup_close, NULL, NULL, NULL },
     { "order_store", order_store_open, order_store_close, NULL, NULL, NULL },

@@ -4,6 +4,7 @@
  */
 #include "statements.h"
 
+#include "contract/cache_notice.h"
 #include "contract/key_expiry.h"
 
 PG_EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
@@ -15,13 +16,13 @@ PG_EMBED_TEXT(migration_0006, "services/order/migrations/0006_fillfactor.sql");
 PG_EMBED_TEXT(migration_0007, "services/order/migrations/0007_cancellations.sql");
 PG_EMBED_TEXT(migration_0008, "services/order/migrations/0008_order_times.sql");
 PG_EMBED_TEXT(migration_0009, "services/order/migrations/0009_audit.sql");
+PG_EMBED_TEXT(migration_0010, "services/order/migrations/0010_resolutions.sql");
+PG_EMBED_TEXT(migration_0011, "services/order/migrations/0011_cache_notices.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[] = {
-    { 1, migration_0001 }, { 2, migration_0002 },
-    { 3, migration_0003 }, { 4, migration_0004 },
-    { 5, migration_0005 }, { 6, migration_0006 },
-    { 7, migration_0007 }, { 8, migration_0008 },
-    { 9, migration_0009 }, { 0 },
+    { 1, migration_0001 }, { 2, migration_0002 },  { 3, migration_0003 },  { 4, migration_0004 },
+    { 5, migration_0005 }, { 6, migration_0006 },  { 7, migration_0007 },  { 8, migration_0008 },
+    { 9, migration_0009 }, { 10, migration_0010 }, { 11, migration_0011 }, { 0 },
 };
 
 const struct pg_sequence ORDER_SEQUENCES[] = {
@@ -79,19 +80,23 @@ const struct pg_statement SQL_ORDER_PAGE = { "order_page",
     " AND (o.created_at, o.id) < ($2::timestamptz, $3::bigint)"
     " ORDER BY o.created_at DESC, o.id DESC LIMIT $4::bigint" };
 
+/* By id, as whoever cancels locks them, so that nobody waits in a circle. */
 const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
     "UPDATE orders AS o SET status = t.status, reason = t.reason,"
     " updated_at = greatest(t.at, o.created_at)"
-    " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])"
-    " AS t (id, status, reason, at, created_at) WHERE o.id = t.id AND o.status = 'waiting'"
+    " FROM (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[],"
+    " $5::timestamptz[]) AS u (id, status, reason, at, created_at) ORDER BY id) AS t"
+    " WHERE o.id = t.id AND o.status = 'waiting'"
     " AND t.created_at IN (o.created_at, 'epoch') RETURNING o.id::bigint, o.product_id::bigint,"
     " o.created_at::timestamptz" };
 
 const struct pg_statement SQL_ORDER_DECIDED = { "order_decided",
     "SELECT id::bigint FROM orders WHERE id = ANY ($1::bigint[]) AND status <> 'waiting'" };
 
-/* $1 before this id, $2 status or '', $3 from, $4 before, $5 limit, $6 rows to look at. Ids rise with
-   time as near as clocks agree: within CLOCKS. What waits is above the mark. */
+/*
+ * $1 before this id, $2 status or '', $3 from, $4 before, $5 limit, $6 rows to look at. Ids rise
+ * with time as near as clocks agree: within CLOCKS. What waits is above the mark.
+ */
 #define CLOCKS "interval '1 minute'"
 const struct pg_statement SQL_ORDER_SEARCH = { "order_search",
     "WITH ends AS MATERIALIZED (SELECT greatest(order_id_at($3::timestamptz - " CLOCKS "),"
@@ -148,10 +153,18 @@ const struct pg_statement SQL_CANCELLATION_HURRY = { "cancellation_hurry",
     " AND ($2::bigint = 1 OR order_id = ANY ($1::bigint[])) ORDER BY next_at LIMIT 1000"
     " FOR UPDATE SKIP LOCKED)" };
 
+/* An order that became cancelled by its outcome has no row yet: a restored database has lost it, or
+   never had it. It is among those that were cancelled, too; nobody has to be told. */
 const struct pg_statement SQL_CANCELLATION_SETTLE = { "cancellation_settle",
-    "UPDATE cancellations AS c SET settled_at = now() FROM (SELECT o.order_id FROM cancellations"
-    " AS o JOIN unnest($1::bigint[], $2::timestamptz[]) AS t (id, created_at)"
-    " ON o.order_id = t.id AND o.created_at = t.created_at WHERE o.settled_at IS NULL"
+    "WITH t AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::timestamptz[])"
+    " AS u (id, created_at)), noted AS (INSERT INTO cancellations (order_id, created_at,"
+    " product_id, quantity, cancelled_at, settled_at, next_at, request_id, traceparent, tracestate)"
+    " SELECT o.id, o.created_at, o.product_id, o.quantity, o.updated_at, now(), now(),"
+    " o.request_id, o.traceparent, o.tracestate FROM orders AS o JOIN t USING (id, created_at)"
+    " WHERE o.status = 'cancelled' AND NOT EXISTS (SELECT FROM cancellations WHERE order_id = o.id)"
+    " ORDER BY o.id ON CONFLICT (order_id) DO NOTHING)"
+    " UPDATE cancellations AS c SET settled_at = now() FROM (SELECT o.order_id FROM cancellations"
+    " AS o JOIN t ON o.order_id = t.id AND o.created_at = t.created_at WHERE o.settled_at IS NULL"
     " ORDER BY o.order_id FOR UPDATE OF o SKIP LOCKED) AS s WHERE c.order_id = s.order_id" };
 
 const struct pg_statement SQL_ORDER_LOCKED = { "order_locked",
@@ -212,12 +225,17 @@ const struct pg_statement SQL_ORDER_BOOKS = { "order_books",
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {
-    &SQL_ORDER_INSERT,        &SQL_ORDER_GET,        &SQL_ORDER_FIRST_PAGES,
-    &SQL_ORDER_PAGE,          &SQL_ORDER_FINISH,     &SQL_ORDER_LOCKED,
-    &SQL_ORDER_KNOWN,         &SQL_ORDER_DRAWN,      &SQL_TRANSACTION,
-    &SQL_ORDER_MARK,          &SQL_ORDER_MARK_MOVE,  &SQL_ORDER_WAITING,
-    &SQL_ORDER_COUNT,         &SQL_KEY_FIND,         &SQL_KEY_EXPIRE,
-    &SQL_ORDER_CANCEL,        &SQL_ORDER_SEARCH,     &SQL_ORDER_DECIDED,
-    &SQL_ORDER_CANCELLED,     &SQL_CANCELLATION_DUE, &SQL_CANCELLATION_HURRY,
-    &SQL_CANCELLATION_SETTLE, &SQL_ORDER_BOOKS,      NULL,
+    &SQL_ORDER_INSERT,       &SQL_ORDER_GET,
+    &SQL_ORDER_FIRST_PAGES,  &SQL_ORDER_PAGE,
+    &SQL_ORDER_FINISH,       &SQL_ORDER_LOCKED,
+    &SQL_ORDER_KNOWN,        &SQL_ORDER_DRAWN,
+    &SQL_TRANSACTION,        &SQL_ORDER_MARK,
+    &SQL_ORDER_MARK_MOVE,    &SQL_ORDER_WAITING,
+    &SQL_ORDER_COUNT,        &SQL_KEY_FIND,
+    &SQL_KEY_EXPIRE,         &SQL_CACHE_NOTICE_COUNT,
+    &SQL_CACHE_NOTICE_ADD,   &SQL_ORDER_CANCEL,
+    &SQL_ORDER_SEARCH,       &SQL_ORDER_DECIDED,
+    &SQL_ORDER_CANCELLED,    &SQL_CANCELLATION_DUE,
+    &SQL_CANCELLATION_HURRY, &SQL_CANCELLATION_SETTLE,
+    &SQL_ORDER_BOOKS,        NULL,
 };

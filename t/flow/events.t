@@ -77,6 +77,12 @@ hear('all events', sub {
     return $last && !grep { !outcome_of($_->{id}) } @orders;
 });
 is_deeply([map { outcome_of($_->{id})->{data}{status} } @orders], [qw(done rejected)], 'an order is done, one is rejected');
+is(gateway(POST => "/orders/$orders[0]{id}/cancel")->{status}, 200, 'the first is cancelled');
+hear('its cancellation', sub {
+    my %at = map { $_ => scalar grep { $_->{data}{orderId} == $orders[0]{id} && ($_->{data}{status} // 'cancelled') eq 'cancelled' } @{ $heard{$_} // [] } }
+        qw(order.cancelled order.updated);
+    return $at{'order.cancelled'} && $at{'order.updated'};
+});
 
 my %message = map { $_->{name} => $_ } values %{ $events->messages };
 my $send = $document->{components}{operationBindings}{send}{amqp};
@@ -175,7 +181,8 @@ my $parked = rabbitmq(POST => "/queues/%2F/$TAKEN.dlq/get", { count => 10, ackmo
 is(scalar @$parked, 1, 'what can never succeed is parked, alone');
 my $headers = $parked->[0]{properties}{headers};
 is_deeply([$events->judge($letter->{headers}, [['the headers', $json->encode($headers)]])], [], 'its headers are as the document says');
-is_deeply([@$headers{qw(x-prodorder-reason x-prodorder-queue)}], [@{ $example->{headers} }{qw(x-prodorder-reason x-prodorder-queue)}],
+is_deeply([@$headers{qw(x-prodorder-reason x-prodorder-detail x-prodorder-queue)}],
+    [@{ $example->{headers} }{qw(x-prodorder-reason x-prodorder-detail x-prodorder-queue)}],
     'and say what the example says');
 is_deeply($json->decode($parked->[0]{payload}), $example->{payload}, 'it is a batch of one');
 is($parked->[0]{properties}{delivery_mode}, 2, 'and persistent');

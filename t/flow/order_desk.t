@@ -75,12 +75,10 @@ subtest 'orders by status and time' => sub {
     is_deeply($ids->(search('to=2001-01-01T00:00:00Z')), [], 'none in the past');
     is_deeply($ids->(search('from=2999-01-01T00:00:00Z')), [], 'none in the future');
     is_deeply((grep { $_->{id} == $last->{id} } search("from=$from"))[0], $last, 'each as it is read alone');
-    for my $query ('status=lost', 'from=yesterday', 'to=2026-13-01T00:00:00Z', 'limit=0', 'limit=1001', 'cursor=abc', 'state=done') {
+    for my $query ('status=lost', 'from=yesterday', 'to=2026-13-01T00:00:00Z', 'limit=0', 'limit=1001', 'cursor=abc') {
         is(gateway(GET => "/orders?$query")->{status}, 400, "400: $query");
     }
     is(order_service(GET => '/orders?status=lost')->{status}, 400, 'at the service, too');
-    my $explained = join "\n", map { $_->[0] } @{ sql(order => 'EXPLAIN SELECT * FROM orders WHERE id < 1000 ORDER BY id DESC LIMIT 10') };
-    like($explained, qr/Index Scan Backward using orders_pkey/, 'by the primary key');
 };
 
 subtest 'orders that wait' => sub {

@@ -4,7 +4,7 @@
 #include "unit.h"
 
 START_TEST(states_have_the_contract_s_names) {
-    static const char *const NAMES[] = { "waiting", "done", "rejected" };
+    static const char *const NAMES[] = { "waiting", "done", "rejected", "cancelled" };
     ck_assert_uint_eq(UNIT_COUNT(NAMES), ORDER_STATUSES);
     for (int i = 0; i < ORDER_STATUSES; i++) {
         enum order_status status = ORDER_STATUSES;
