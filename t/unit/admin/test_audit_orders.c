@@ -328,39 +328,64 @@ START_TEST(a_cancelled_order_that_nobody_tells) {
 }
 END_TEST
 
-/* Question 1: orders, 2: the ledger, 3: orders. What comes in between is read, or not. */
-static void decide_before_2(int question) {
-    if (question == 2) {
+/*
+ * Questions of a look: 1 orders, 2 the ledger, 3 orders again. Each time the same comes in between,
+ * so that no later look helps.
+ */
+static void come(int question, int when) {
+    orders.count = 1; /* the one that is broken */
+    ledger.count = 0;
+    if ((question - 1) % 3 + 1 >= when) {
         put_both(9, "done");
     }
 }
 
-static void decide_before_3(int question) {
-    if (question == 3) {
-        put_both(9, "done");
-    }
+static void come_before_2(int question) {
+    come(question, 2);
+}
+
+static void come_before_3(int question) {
+    come(question, 3);
 }
 
 static void end_before_3(int question) {
-    if (question == 3) {
-        orders.rows[1].status = "done";
-    }
+    bool has_ended = question % 3 == 0;
+    orders.rows[1].status = has_ended ? "done" : "waiting";
+    ledger.count = has_ended;
+}
+
+static void hear_before_3(int question) {
+    orders.rows[1].status = question % 3 == 0 ? "done" : "waiting";
 }
 
 START_TEST(what_comes_while_they_are_read_is_under_way) {
-    put(1, "done", false); /* so that they are read one by one */
-    between = decide_before_2;
-    ck_assert_str_eq(found(), "lost 1; ");
-    setup();
-    put(1, "done", false);
-    between = decide_before_3;
-    ck_assert_str_eq(found(), "lost 1; ");
-    setup();
-    put(1, "done", false);
-    put(2, "waiting", false);
-    put(2, "done", true);
-    between = end_before_3;
-    ck_assert_str_eq(found(), "lost 1; ");
+    static void (*const CHANGES[])(int question) = { come_before_2, come_before_3 };
+    for (size_t i = 0; i < UNIT_COUNT(CHANGES); i++) {
+        setup();
+        put(1, "done", false); /* so that they are read one by one */
+        between = CHANGES[i];
+        ck_assert_str_eq(found(), "lost 1; ");
+    }
+}
+END_TEST
+
+START_TEST(what_ends_while_they_are_read_is_under_way) {
+    static void (*const CHANGES[])(int question) = { end_before_3, hear_before_3 };
+    for (size_t i = 0; i < UNIT_COUNT(CHANGES); i++) {
+        setup();
+        put(1, "done", false);
+        put(2, "waiting", false);
+        put(2, "done", true);
+        between = CHANGES[i];
+        ck_assert_str_eq(found(), "lost 1; ");
+    }
+}
+END_TEST
+
+START_TEST(a_time_alone_makes_it_another_order) {
+    put_both(1, "done");
+    ledger.rows[0].created_ms++;
+    ck_assert_str_eq(found(), "lost 1; unknown 1; ");
 }
 END_TEST
 
@@ -424,7 +449,9 @@ int main(void) {
     tcase_add_test(tcase, a_cancelled_order_and_its_stock);
     tcase_add_test(tcase, waiting_orders);
     tcase_add_test(tcase, a_cancelled_order_that_nobody_tells);
+    tcase_add_test(tcase, a_time_alone_makes_it_another_order);
     tcase_add_test(tcase, what_comes_while_they_are_read_is_under_way);
+    tcase_add_test(tcase, what_ends_while_they_are_read_is_under_way);
     tcase_add_test(tcase, what_a_later_look_does_not_see_is_no_finding);
     tcase_add_test(tcase, from_the_mark_on);
     tcase_add_test(tcase, what_cannot_be_read_is_not_known);
