@@ -2,9 +2,9 @@
  * audit: what a running system has promised, looked at from outside. The checks (audit.h) one after
  * the other, what they found, what is done about it, and what a person must decide.
  *
- * What cannot be looked at, because something is away for a moment, is tried again TRIES times.
- * What other processes may just be changing (looks in the table) is looked at again, and only what
- * every look has found is broken.
+ * What cannot be looked at, because something is away for a moment, is tried again, with PAUSES_MAX
+ * pauses in all. What other processes may just be changing (looks in the table) is looked at again,
+ * and only what every look has found is broken.
  */
 #include "audit.h"
 
@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum {
-    TRIES = 10,
+    PAUSES_MAX = 60, /* of an audit, until what is away must be there */
     PAUSE_S = 1,
     REPAIR_PAUSE_S = 3, /* what was told again is on its way */
     SHOWN_MAX = 20,     /* names of a finding */
@@ -123,18 +123,51 @@ static struct result {
 
 /* ---- looking ---- */
 
+/* False: there are none left. */
+static bool may_pause(void) {
+    static int pauses;
+    bool may = pauses++ < PAUSES_MAX;
+    if (may) {
+        sleep(PAUSE_S);
+    }
+    return may;
+}
+
 static bool try_check(struct books *books, audit_fn *fn, struct finding *finding) {
-    for (int n = 1;; n++) {
+    for (;;) {
         memset(finding, 0, sizeof(*finding));
         if (fn(books, finding)) {
             return true;
         }
-        if (n == TRIES) {
+        if (!may_pause()) {
             return false;
         }
-        sleep(PAUSE_S);
         (void)books_again(books);
     }
+}
+
+static bool begin(struct books *books, bool is_full) {
+    while (!books_begin(books, is_full)) {
+        if (!may_pause()) {
+            return false;
+        }
+        (void)books_again(books);
+    }
+    return true;
+}
+
+static bool open_books(struct books *books) {
+    bool is_set = admin_variable("ORDER_DATABASE_URL") != NULL;
+    is_set = admin_variable("PRODUCT_DATABASE_URL") != NULL && is_set;
+    *books = (struct books){ .orders = NULL };
+    while (is_set && !books_open(books)) {
+        books_close(books);
+        if (!may_pause()) {
+            *books = (struct books){ .orders = NULL };
+            return false;
+        }
+    }
+    return is_set;
 }
 
 static void check(struct books *books, size_t i) {
@@ -234,7 +267,7 @@ struct options {
 /* Every check, once. Sets *ret_known when each could be looked at. */
 static bool run_all(struct books *books, bool is_full, bool prints, bool *ret_known) {
     static struct finding unused;
-    bool balanced = true, known = books_begin(books, is_full);
+    bool balanced = true, known = begin(books, is_full);
     if (!known) {
         *ret_known = false;
         return false;
@@ -314,7 +347,7 @@ int admin_audit(int argc, char **argv) {
         fputs(USAGE, stderr);
         return ADMIN_USAGE;
     }
-    int status = books_open(&books) ? run(&books, &options) : ADMIN_BAD;
+    int status = open_books(&books) ? run(&books, &options) : ADMIN_BAD;
     books_close(&books);
     return status;
 }
