@@ -14,11 +14,21 @@ PG_EMBED_TEXT(migration_0005, "services/order/migrations/0005_key_expiry.sql");
 PG_EMBED_TEXT(migration_0006, "services/order/migrations/0006_fillfactor.sql");
 PG_EMBED_TEXT(migration_0007, "services/order/migrations/0007_cancellations.sql");
 PG_EMBED_TEXT(migration_0008, "services/order/migrations/0008_order_times.sql");
+PG_EMBED_TEXT(migration_0009, "services/order/migrations/0009_tell_again.sql");
+PG_EMBED_TEXT(migration_0010, "services/runtime/process/witness.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[] = {
-    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 },
-    { 4, migration_0004 }, { 5, migration_0005 }, { 6, migration_0006 },
-    { 7, migration_0007 }, { 8, migration_0008 }, { 0 },
+    { 1, migration_0001 },
+    { 2, migration_0002 },
+    { 3, migration_0003 },
+    { 4, migration_0004 },
+    { 5, migration_0005 },
+    { 6, migration_0006 },
+    { 7, migration_0007 },
+    { 8, migration_0008 },
+    { 9, migration_0009 },
+    { 10, migration_0010 },
+    { 0 },
 };
 
 const struct pg_sequence ORDER_SEQUENCES[] = {

@@ -108,7 +108,7 @@ static bool is_of(const struct ledger_row *row, const struct return_item *item) 
     return row->has_created
                ? row->created_ms == event->created_ms
                : row->product_id == event->product_id && row->quantity == event->quantity &&
-                     row->decided_ms >= event->created_ms;
+                     ledger_may_be_of(row, event->created_ms);
 }
 
 /*

@@ -105,12 +105,28 @@ static void lock_products(void *ctx, struct consumer_segment *segment) {
 
 /* ---- decide ---- */
 
+/* The order database was restored to an earlier moment: its ids go on above those of the ledger. */
+#define IDS_CURE                                                                                   \
+    "./prodorder psql order -c \"SELECT setval('order_numbers', greatest(last_value,"              \
+    " $(./prodorder psql product -Atc 'SELECT max(order_id) FROM stock_ledger')))"                 \
+    " FROM order_numbers\""
+
+/* Once is enough: whoever reads it knows what to do. */
+static void say_ids_come_again(int64_t order_id) {
+    static bool is_said;
+    if (!is_said) {
+        is_said = true;
+        log_warn("order ids come again", LOG_INT("orderId", order_id), LOG_STR("cure", IDS_CURE));
+    }
+}
+
 /*
  * ERR_REJECTED_DATA: the same order with other contents, or unreadable; the consumer isolates and
  * parks it. A row of another order with its id, from before a restore, is none of its own.
  */
 static enum err take_ledger_row(struct decision *decision, const struct pg_rows *rows, size_t row) {
     struct ledger_row ledger;
+    bool is_known = false;
     if (ledger_read(rows, row, &ledger) != ERR_OK) {
         return ERR_REJECTED_DATA;
     }
@@ -120,6 +136,7 @@ static enum err take_ledger_row(struct decision *decision, const struct pg_rows 
                           item->trace.request_id)) {
             continue;
         }
+        is_known = true;
         if (ledger.product_id != item->order.product_id ||
             ledger.quantity != item->order.quantity) {
             log_error("the ledger has this order with other contents",
@@ -130,6 +147,9 @@ static enum err take_ledger_row(struct decision *decision, const struct pg_rows 
         item->order.status = ledger.status;
         item->order.reason = ledger.reason;
         item->decided_ms = ledger.decided_ms;
+    }
+    if (!is_known) {
+        say_ids_come_again(ledger.order_id);
     }
     return ERR_OK;
 }

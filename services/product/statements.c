@@ -13,10 +13,15 @@ PG_EMBED_TEXT(migration_0004, "services/product/migrations/0004_locked.sql");
 PG_EMBED_TEXT(migration_0005, "services/product/migrations/0005_adjust.sql");
 PG_EMBED_TEXT(migration_0006, "services/product/migrations/0006_cancelled.sql");
 PG_EMBED_TEXT(migration_0007, "services/product/migrations/0007_keys.sql");
+PG_EMBED_TEXT(migration_0008, "services/product/migrations/0008_epochs.sql");
+PG_EMBED_TEXT(migration_0009, "services/runtime/process/witness.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[] = {
-    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 }, { 4, migration_0004 },
-    { 5, migration_0005 }, { 6, migration_0006 }, { 7, migration_0007 }, { 0 },
+    { 1, migration_0001 }, { 2, migration_0002 },
+    { 3, migration_0003 }, { 4, migration_0004 },
+    { 5, migration_0005 }, { 6, migration_0006 },
+    { 7, migration_0007 }, { 8, migration_0008 },
+    { 9, migration_0009 }, { 0 },
 };
 
 const struct pg_sequence PRODUCT_SEQUENCES[] = {
@@ -31,7 +36,8 @@ const struct pg_sequence PRODUCT_SEQUENCES[] = {
  * changes nothing for us.
  */
 #define PRODUCT_COLUMNS                                                                            \
-    "id::bigint, name::text, price_cents::bigint, qty::bigint, version::bigint,"                   \
+    "id::bigint, name::text, price_cents::bigint, qty::bigint,"                                    \
+    " greatest(version, (SELECT floor FROM version_floor))::bigint,"                               \
     " created_at::timestamptz, updated_at::timestamptz"
 
 /* How long SQL_PRODUCT_LOCKED waits for each row, and in all. */
@@ -47,7 +53,8 @@ const struct pg_statement SQL_NEXT_OUTBOX_IDS = { "next_outbox_ids",
 const struct pg_statement SQL_PRODUCT_INSERT = { "product_insert",
     "INSERT INTO products (id, name, price_cents, qty, initial_qty, version, created_at,"
     " updated_at, request_id)"
-    " SELECT id, name, price_cents, qty, qty, 1, at, at, request_id"
+    " SELECT id, name, price_cents, qty, qty, coalesce((SELECT floor FROM version_floor), 1),"
+    " at, at, request_id"
     " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[],"
     " $6::text[]) AS t (id, name, price_cents, qty, at, request_id)" };
 
@@ -57,6 +64,9 @@ const struct pg_statement SQL_PRODUCT_GET = { "product_get",
 const struct pg_statement SQL_PRODUCT_PAGE = { "product_page",
     "SELECT " PRODUCT_COLUMNS " FROM products WHERE id > $1::bigint ORDER BY id"
     " LIMIT $2::bigint" };
+
+const struct pg_statement SQL_VERSION_FLOOR = { "version_floor",
+    "SELECT floor::bigint FROM version_floor" };
 
 const struct pg_statement SQL_PRODUCT_LOCK = { "product_lock",
     "SELECT " PRODUCT_COLUMNS " FROM products WHERE id = ANY ($1::bigint[])"
@@ -111,21 +121,10 @@ const struct pg_statement SQL_LEDGER_RETURN = { "ledger_return",
 /* clang-format on */
 
 const struct pg_statement *const PRODUCT_STATEMENTS[] = {
-    &SQL_NEXT_PRODUCT_IDS,
-    &SQL_NEXT_OUTBOX_IDS,
-    &SQL_PRODUCT_INSERT,
-    &SQL_PRODUCT_GET,
-    &SQL_PRODUCT_PAGE,
-    &SQL_PRODUCT_LOCK,
-    &SQL_PRODUCT_LOCKED,
-    &SQL_PRODUCT_UPDATE,
-    &SQL_RESTOCK_INSERT,
-    &SQL_LEDGER_FIND,
-    &SQL_LEDGER_INSERT,
-    &SQL_LEDGER_RETURN,
-    &SQL_PRODUCT_KEY_FIND,
-    &SQL_PRODUCT_KEY_EXPIRED,
-    &SQL_PRODUCT_KEY_INSERT,
-    &SQL_KEY_EXPIRE,
-    NULL,
+    &SQL_NEXT_PRODUCT_IDS,   &SQL_NEXT_OUTBOX_IDS,  &SQL_PRODUCT_INSERT,
+    &SQL_PRODUCT_GET,        &SQL_PRODUCT_PAGE,     &SQL_VERSION_FLOOR,
+    &SQL_PRODUCT_LOCK,       &SQL_PRODUCT_LOCKED,   &SQL_PRODUCT_UPDATE,
+    &SQL_RESTOCK_INSERT,     &SQL_LEDGER_FIND,      &SQL_LEDGER_INSERT,
+    &SQL_LEDGER_RETURN,      &SQL_PRODUCT_KEY_FIND, &SQL_PRODUCT_KEY_EXPIRED,
+    &SQL_PRODUCT_KEY_INSERT, &SQL_KEY_EXPIRE,       NULL,
 };
