@@ -105,20 +105,13 @@ static void lock_products(void *ctx, struct consumer_segment *segment) {
 
 /* ---- decide ---- */
 
+enum { IDS_SAID_MS = 60000 };
+
 /* The order database was restored to an earlier moment: its ids go on above those of the ledger. */
 #define IDS_CURE                                                                                   \
     "./prodorder psql order -c \"SELECT setval('order_numbers', greatest(last_value,"              \
     " $(./prodorder psql product -Atc 'SELECT max(order_id) FROM stock_ledger')))"                 \
     " FROM order_numbers\""
-
-/* Once is enough: whoever reads it knows what to do. */
-static void say_ids_come_again(int64_t order_id) {
-    static bool is_said;
-    if (!is_said) {
-        is_said = true;
-        log_warn("order ids come again", LOG_INT("orderId", order_id), LOG_STR("cure", IDS_CURE));
-    }
-}
 
 /*
  * ERR_REJECTED_DATA: the same order with other contents, or unreadable; the consumer isolates and
@@ -126,7 +119,6 @@ static void say_ids_come_again(int64_t order_id) {
  */
 static enum err take_ledger_row(struct decision *decision, const struct pg_rows *rows, size_t row) {
     struct ledger_row ledger;
-    bool is_known = false;
     if (ledger_read(rows, row, &ledger) != ERR_OK) {
         return ERR_REJECTED_DATA;
     }
@@ -136,7 +128,6 @@ static enum err take_ledger_row(struct decision *decision, const struct pg_rows 
                           item->trace.request_id)) {
             continue;
         }
-        is_known = true;
         if (ledger.product_id != item->order.product_id ||
             ledger.quantity != item->order.quantity) {
             log_error("the ledger has this order with other contents",
@@ -148,10 +139,23 @@ static enum err take_ledger_row(struct decision *decision, const struct pg_rows 
         item->order.reason = ledger.reason;
         item->decided_ms = ledger.decided_ms;
     }
-    if (!is_known) {
-        say_ids_come_again(ledger.order_id);
-    }
     return ERR_OK;
+}
+
+/* The ledger has an order of another time with the id of a new one. Said now and then: there may be many. */
+static void look_for_ids_that_come_again(const struct decision *decision,
+                                         const struct pg_rows *rows) {
+    static uint64_t next_ms;
+    for (size_t r = 0; r < rows->count; r++) {
+        int64_t id = pg_rows_get_int8(rows, r, 0);
+        for (size_t i = 0; i < decision->count; i++) {
+            const struct stock_order *order = &decision->items[i].order;
+            if (order->order_id == id && !order->known && clock_monotonic_ms() >= next_ms) {
+                next_ms = clock_monotonic_ms() + IDS_SAID_MS;
+                log_warn("order ids come again", LOG_INT("orderId", id), LOG_STR("cure", IDS_CURE));
+            }
+        }
+    }
 }
 
 static enum err decide_stock(struct decision *decision) {
@@ -197,6 +201,7 @@ static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
         err = take_ledger_row(decision, &rows[1], i);
     }
     if (err == ERR_OK) {
+        look_for_ids_that_come_again(decision, &rows[1]);
         err = decide_stock(decision);
     }
     if (err != ERR_OK) {
