@@ -1,6 +1,6 @@
 /*
- * PostgreSQL for an operator's questions: one connection, read-only, one question after the other. What goes
- * wrong is said on standard error, without passwords. One thread, blocking.
+ * PostgreSQL for an operator's questions: one connection, read-only, one question after the other.
+ * What goes wrong is said on standard error, without passwords. One thread, blocking.
  */
 #ifndef ADMIN_DATABASE_H
 #define ADMIN_DATABASE_H

@@ -2,10 +2,10 @@
  * Dead letters: what is in the queues that end in .dlq, by reason; one whole; back into the queue
  * that it came from; away.
  *
- * A replayed letter is acknowledged when the broker has
- * confirmed its copy: whatever dies in between, it is there twice rather than lost, and the
- * services take the same event for once. How many letters there are is asked first, so that one that is
- * dead-lettered again meanwhile is not met twice.
+ * A replayed letter is acknowledged when the broker has confirmed its copy: whatever dies in
+ * between, it is there twice rather than lost, and the services take the same event for once. How
+ * many letters there are is asked first, so that one that is dead-lettered again meanwhile is not
+ * met twice.
  */
 #include "admin.h"
 #include "letters.h"
@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define OUR_HEADERS "x-prodorder-" /* what they begin with */
 
 enum {
     IDS_MAX = 20,      /* shown of a reason */
@@ -46,7 +48,7 @@ static const char USAGE[] =
     "body\n"
     "\n"
     "FILTER:\n"
-    "  --reason TEXT     only those whose reason has this in it\n"
+    "  --reason TEXT     only those whose reason or its detail has this in it\n"
     "  --older-than AGE  only those that have been there for longer: 90s, 15m, 12h, 7d\n"
     "\n"
     "Environment: RABBITMQ_URL. A user who may only read, and not write, cannot replay.\n"
@@ -64,6 +66,7 @@ struct options {
     const char *queues[QUEUE_COUNT]; /* without .dlq */
     size_t queue_count;
     char **ids;
+    bool *found; /* of each id */
     size_t id_count;
     bool all, yes, json;
     const char *reason;               /* NULL: any */
@@ -146,13 +149,15 @@ static int read_options(int argc, char **argv, struct options *options) {
 /* ---- those that are meant ---- */
 
 static bool is_wanted(const struct options *options, const struct letter *letter) {
-    if ((options->reason != NULL && strstr(letter->reason, options->reason) == NULL) ||
+    if ((options->reason != NULL && strstr(letter->reason, options->reason) == NULL &&
+         strstr(letter->detail, options->reason) == NULL) ||
         (options->before[0] != '\0' &&
          (letter->time[0] == '\0' || strcmp(letter->time, options->before) >= 0))) {
         return false;
     }
     for (size_t i = 0; i < options->id_count; i++) {
         if (strcmp(options->ids[i], letter->id) == 0) {
+            options->found[i] = true;
             return true;
         }
     }
@@ -180,7 +185,7 @@ static bool for_each_wanted(amqp_connection_state_t amqp, const struct options *
 /* ---- list ---- */
 
 struct group {
-    char reason[LETTERS_TEXT_BYTES];
+    char reason[LETTERS_TEXT_BYTES], detail[LETTERS_TEXT_BYTES];
     char since[CLOCK_RFC3339_BYTES];
     int64_t count;
     size_t id_count;
@@ -204,14 +209,16 @@ static enum letter_fate add_to_summary(amqp_connection_state_t amqp, const struc
     (void)amqp;
     size_t i = 0;
     while (i < summary->group_count && i < REASONS_MAX - 1 &&
-           strcmp(summary->groups[i].reason, letter->reason) != 0) {
+           (strcmp(summary->groups[i].reason, letter->reason) != 0 ||
+            strcmp(summary->groups[i].detail, letter->detail) != 0)) {
         i++;
     }
     struct group *group = &summary->groups[i];
     if (i == summary->group_count) {
         summary->group_count++;
-        snprintf(group->reason, LETTERS_TEXT_BYTES, "%s",
-                 i < REASONS_MAX - 1 ? letter->reason : "others");
+        bool is_last = i == REASONS_MAX - 1;
+        snprintf(group->reason, LETTERS_TEXT_BYTES, "%s", is_last ? "others" : letter->reason);
+        snprintf(group->detail, LETTERS_TEXT_BYTES, "%s", is_last ? "" : letter->detail);
     }
     group->count++;
     note_since(group->since, letter->time);
@@ -232,7 +239,8 @@ static void print_summary(const char *queue, const struct summary *summary) {
            since[0] != '\0' ? ", since " : "", since);
     for (size_t i = 0; i < summary->group_count; i++) {
         const struct group *group = &summary->groups[i];
-        printf("  %lld  %s%s%s\n", (long long)group->count, group->reason,
+        printf("  %lld  %s%s%s%s%s\n", (long long)group->count, group->reason,
+               group->detail[0] != '\0' ? ": " : "", group->detail,
                group->since[0] != '\0' ? ", since " : "", group->since);
         for (size_t k = 0; k < group->id_count; k++) {
             printf("     %s\n", group->ids[k]);
@@ -252,6 +260,7 @@ static void write_summary(struct json_writer *writer, const char *queue,
         const struct group *group = &summary->groups[i];
         json_write_begin_object(writer, NULL);
         json_write_str(writer, "reason", group->reason);
+        json_write_str(writer, "detail", group->detail[0] != '\0' ? group->detail : NULL);
         json_write_int(writer, "count", group->count);
         json_write_str(writer, "since", group->since[0] != '\0' ? group->since : NULL);
         json_write_begin_array(writer, "ids");
@@ -344,6 +353,7 @@ static enum letter_fate show_letter(amqp_connection_state_t amqp, const struct l
     json_write_str(&writer, "queue", letter->queue);
     json_write_str(&writer, "id", letter->id);
     json_write_str(&writer, "reason", letter->reason);
+    json_write_str(&writer, "detail", letter->detail[0] != '\0' ? letter->detail : NULL);
     json_write_str(&writer, "since", letter->time[0] != '\0' ? letter->time : NULL);
     const struct {
         const char *name;
@@ -379,7 +389,7 @@ struct moved {
     size_t count;
 };
 
-/* Ours say why it was a dead letter; those of the broker are the broker's. */
+/* Without our headers: if it is dead-lettered again, by RabbitMQ this time, they would be wrong. */
 static enum letter_fate replay_letter(amqp_connection_state_t amqp, const struct letter *letter,
                                       void *ctx) {
     struct moved *moved = ctx;
@@ -387,6 +397,17 @@ static enum letter_fate replay_letter(amqp_connection_state_t amqp, const struct
     properties._flags &= ~(amqp_flags_t)(AMQP_BASIC_EXPIRATION_FLAG | AMQP_BASIC_USER_ID_FLAG);
     properties._flags |= AMQP_BASIC_DELIVERY_MODE_FLAG;
     properties.delivery_mode = AMQP_DELIVERY_PERSISTENT;
+    amqp_table_t *headers = &properties.headers; /* the letter's own entries, in another order */
+    for (int i = 0;
+         (properties._flags & AMQP_BASIC_HEADERS_FLAG) != 0 && i < headers->num_entries;) {
+        const amqp_bytes_t *key = &headers->entries[i].key;
+        if (key->len > strlen(OUR_HEADERS) &&
+            memcmp(key->bytes, OUR_HEADERS, strlen(OUR_HEADERS)) == 0) {
+            headers->entries[i] = headers->entries[--headers->num_entries];
+        } else {
+            i++;
+        }
+    }
     if (!letters_publish(amqp, letter->queue, &properties, letter->message.body)) {
         return LETTER_FAIL;
     }
@@ -419,11 +440,14 @@ static bool is_agreed(const char *queue, size_t count) {
 
 static int report_moved(const struct options *options, const char *done, size_t count) {
     printf("%s %zu of %s%s\n", done, count, options->queues[0], BROKER_DLQ_SUFFIX);
-    if (count < options->id_count) {
-        fprintf(stderr, "prodorder-admin dlq: %zu ids are not there\n", options->id_count - count);
-        return ADMIN_BAD;
+    int status = ADMIN_GOOD;
+    for (size_t i = 0; i < options->id_count; i++) {
+        if (!options->found[i]) {
+            fprintf(stderr, "prodorder-admin dlq: %s is not there\n", options->ids[i]);
+            status = ADMIN_BAD;
+        }
     }
-    return ADMIN_GOOD;
+    return status;
 }
 
 static int replay(amqp_connection_state_t amqp, const struct options *options) {
@@ -500,6 +524,7 @@ static int check_options(const char *verb, bool moves, struct options *options) 
 
 int admin_dlq(int argc, char **argv) {
     struct options options;
+    bool found[WANTED_MAX] = { false };
     size_t verb = 0;
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         fputs(USAGE, stdout);
@@ -523,6 +548,7 @@ int admin_dlq(int argc, char **argv) {
     if (amqp == NULL) {
         return ADMIN_BAD;
     }
+    options.found = found;
     status = VERBS[verb].run(amqp, &options);
     letters_disconnect(amqp);
     return status;

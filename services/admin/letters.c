@@ -134,6 +134,9 @@ static void read_headers(struct letter *letter) {
         !copy_text(find_field(death, "reason"), letter->reason, LETTERS_TEXT_BYTES)) {
         snprintf(letter->reason, LETTERS_TEXT_BYTES, "unknown");
     }
+    if (!copy_text(find_field(headers, "x-prodorder-detail"), letter->detail, LETTERS_TEXT_BYTES)) {
+        letter->detail[0] = '\0';
+    }
     const amqp_field_value_t *time = find_field(death, "time");
     letter->time[0] = '\0';
     if (!copy_text(find_field(headers, "x-prodorder-time"), letter->time, sizeof(letter->time)) &&

@@ -23,7 +23,8 @@ struct letter {
     uint64_t tag;
     amqp_message_t message;
     char id[EVENT_ID_BYTES_MAX + 1]; /* the event's, else the message's, else one of its body */
-    char reason[LETTERS_TEXT_BYTES]; /* ours, else the broker's; "unknown" */
+    char reason[LETTERS_TEXT_BYTES]; /* a word, ours, else the broker's; "unknown" */
+    char detail[LETTERS_TEXT_BYTES]; /* a sentence of ours, or "" */
     char time[CLOCK_RFC3339_BYTES];  /* since when it is there; "": not known */
 };
 
@@ -44,8 +45,8 @@ typedef enum letter_fate letter_fn(amqp_connection_state_t amqp, const struct le
                                    void *ctx);
 
 /*
- * Each letter that is in `<queue>.dlq` when this is called, to `fn`. False: said why, or `fn` failed. A
- * queue that is not there is empty.
+ * Each letter that is in `<queue>.dlq` when this is called, to `fn`. False: said why, or `fn`
+ * failed. A queue that is not there is empty.
  */
 bool letters_for_each(amqp_connection_state_t amqp, const char *queue, letter_fn *fn, void *ctx);
 

@@ -160,8 +160,8 @@ bool contract_read_page(struct flow *flow, const char *scope, int64_t *ret_limit
                         struct http_cursor *ret_after);
 
 /*
- * The header Idempotency-Key, for a step of a flow: "" when there is none; what is wrong with it becomes
- * a problem of the flow.
+ * The header Idempotency-Key, for a step of a flow: "" when there is none; what is wrong with it
+ * becomes a problem of the flow.
  */
 void contract_read_key(struct flow *flow, char ret_key[IDEMPOTENCY_KEY_BYTES_MAX + 1]);
 

@@ -1,8 +1,9 @@
 /*
  * POST /orders/{id}/cancel: parse → cancel (in a batch) → reply.
  *
- * The order's row says `cancelled` with the commit, and a row of `cancellations` that the product-service has to
- * be told (cancellations.c), which gives the stock back or never takes it. Asked again, the answer is the same.
+ * The order's row says `cancelled` with the commit, and a row of `cancellations` that the
+ * product-service has to be told (cancellations.c), which gives the stock back or never takes it.
+ * Asked again, the answer is the same.
  */
 #include "backlog.h"
 #include "cancellations.h"
@@ -39,15 +40,20 @@ struct cancel_order {
 struct cancel_item {
     struct flow_wait wait;
     int64_t id;
+    int64_t product_id; /* when it was read */
     enum err outcome;
     struct trace_copy trace;
 };
 
 enum { CANCEL_BATCH_MAX = 128, CANCEL_INFLIGHT_MAX = 1, REPEATED_MAX = 3 };
 
-/* A batch is repeated without those that are locked. */
+/*
+ * Usually the whole batch is one statement. If the database refuses one, halves of it are tried, down to
+ * one order; if one is locked, it is repeated without it.
+ */
 struct cancel_state {
     int64_t now_ms;
+    size_t first, span;
     unsigned repeated;
 };
 
@@ -57,6 +63,7 @@ static struct flow_kind KIND =
 static struct flow_pool flows;
 static struct batcher cancels;
 
+static void next_part(struct batch *batch);
 static void cancelled(void *ctx, enum err err, const struct pg_rows *rows);
 static void locked_found(void *ctx, enum err err, const struct pg_rows *rows);
 static void lists_dropped(void *ctx, enum err err);
@@ -95,25 +102,26 @@ static enum flow_rc reply_order(struct flow *flow) {
     return http_flow_reply(flow, &(struct http_reply){ .status = 200 }, &body);
 }
 
-/* ---- the batch: cancel and read → (find who is locked → again) → tell → lists → wake ---- */
+/* ---- the batch: cancel and read → (find who is locked → again) → tell; lists → wake ---- */
 
 static struct cancel_item *item_at(struct batch *batch, size_t i) {
     return BATCH_ITEM(batch, struct cancel_item, i);
 }
 
-static void wake_all(struct batch *batch, enum err err) {
-    for (size_t i = 0; i < batch->count; i++) {
-        struct cancel_item *item = item_at(batch, i);
-        flow_wake(item->wait, err == ERR_OK ? item->outcome : err);
+/* What has not been read yet, or failed. */
+static void set_outcomes(struct batch *batch, enum err err) {
+    const struct cancel_state *state = batch->state;
+    for (size_t i = 0; i < state->span; i++) {
+        item_at(batch, state->first + i)->outcome = err;
     }
-    batcher_end(batch);
 }
 
 /* The ids of those that are tried, each once; how many. */
 static size_t ids_to_try(struct batch *batch, int64_t ids[CANCEL_BATCH_MAX],
                          size_t places[CANCEL_BATCH_MAX]) {
+    const struct cancel_state *state = batch->state;
     size_t count = 0;
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = state->first; i < state->first + state->span; i++) {
         size_t k = 0;
         while (k < count && ids[k] != item_at(batch, i)->id) {
             k++;
@@ -142,12 +150,12 @@ static struct pg_call cancel_call(struct batch *batch, const size_t *places, siz
 }
 
 /* Whoever was answered at its deadline may have asked again; that is harmless. */
-static void try_all(struct batch *batch) {
+static void try_part(struct batch *batch) {
     int64_t ids[CANCEL_BATCH_MAX];
     size_t places[CANCEL_BATCH_MAX];
     size_t count = ids_to_try(batch, ids, places);
     if (count == 0) {
-        wake_all(batch, ERR_OK);
+        next_part(batch);
         return;
     }
     struct pg_call calls[2] = {
@@ -157,36 +165,76 @@ static void try_all(struct batch *batch) {
     pg_run(backends.pg, calls, 2, cancelled, batch);
 }
 
-static void run_batch(void *ctx, struct batch *batch) {
-    struct cancel_state *state = arena_zalloc(&batch->arena, sizeof(*state));
-    (void)ctx;
-    if (state == NULL) {
-        wake_all(batch, ERR_NO_MEMORY);
-        return;
-    }
-    state->now_ms = clock_unix_ms();
-    batch->state = state;
-    for (size_t i = 0; i < batch->count; i++) {
-        item_at(batch, i)->outcome = ERR_NOT_FOUND;
-    }
-    try_all(batch);
+static void begin_part(struct batch *batch, size_t first) {
+    struct cancel_state *state = batch->state;
+    state->first = first;
+    state->span = batch->count - first;
+    state->repeated = 0;
+    set_outcomes(batch, ERR_NOT_FOUND);
+    try_part(batch);
 }
 
-/* Nothing of it is stored. */
+/* The lists of all that were read go, whoever has moved them. */
+static void drop_lists(struct batch *batch) {
+    int64_t product_ids[CANCEL_BATCH_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (item_at(batch, i)->product_id != 0) {
+            product_ids[count++] = item_at(batch, i)->product_id;
+        }
+    }
+    order_drop_lists(backends.cache, product_ids, count, lists_dropped, batch);
+}
+
+static void next_part(struct batch *batch) {
+    const struct cancel_state *state = batch->state;
+    size_t end = state->first + state->span;
+    if (end == batch->count) {
+        drop_lists(batch);
+    } else {
+        begin_part(batch, end);
+    }
+}
+
+static void lists_dropped(void *ctx, enum err err) {
+    struct batch *batch = ctx;
+    (void)err; /* Redis down costs speed, never an answer */
+    for (size_t i = 0; i < batch->count; i++) {
+        flow_wake(item_at(batch, i)->wait, item_at(batch, i)->outcome);
+    }
+    batcher_end(batch);
+}
+
+static void run_batch(void *ctx, struct batch *batch) {
+    static struct cancel_state state; /* CANCEL_INFLIGHT_MAX is 1 */
+    (void)ctx;
+    state.now_ms = clock_unix_ms();
+    batch->state = &state;
+    begin_part(batch, 0);
+}
+
+/* Nothing of the part is stored. */
 static void failed(struct batch *batch, enum err err) {
     struct cancel_state *state = batch->state;
-    int64_t ids[CANCEL_BATCH_MAX];
-    size_t places[CANCEL_BATCH_MAX];
+    bool about_data = err == ERR_REJECTED_DATA || err == ERR_DUPLICATE || err == ERR_INTERNAL;
     bool may_pass = err == ERR_LOCKED || err == ERR_CONFLICT;
+    if (about_data && state->span > 1) { /* one that is refused must not fail its neighbours */
+        state->span /= 2;
+        try_part(batch);
+        return;
+    }
     if (!may_pass || state->repeated == REPEATED_MAX) {
-        wake_all(batch, err == ERR_CONFLICT ? ERR_UNAVAILABLE : err);
+        set_outcomes(batch, err == ERR_CONFLICT ? ERR_UNAVAILABLE : err);
+        next_part(batch);
         return;
     }
     state->repeated++;
     if (err == ERR_CONFLICT) {
-        try_all(batch);
+        try_part(batch);
         return;
     }
+    int64_t ids[CANCEL_BATCH_MAX];
+    size_t places[CANCEL_BATCH_MAX];
     size_t count = ids_to_try(batch, ids, places);
     struct pg_call call = pg_rows_ids_call(&batch->arena, &SQL_ORDER_LOCKED, ids, count);
     pg_run(backends.pg, &call, 1, locked_found, batch);
@@ -194,31 +242,36 @@ static void failed(struct batch *batch, enum err err) {
 
 static void locked_found(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
+    const struct cancel_state *state = batch->state;
     if (err != ERR_OK) {
-        wake_all(batch, err);
+        set_outcomes(batch, err == ERR_CONFLICT ? ERR_UNAVAILABLE : err);
+        next_part(batch);
         return;
     }
     for (size_t r = 0; r < rows[0].count; r++) {
-        for (size_t i = 0; i < batch->count; i++) {
-            if (item_at(batch, i)->id == pg_rows_get_int8(&rows[0], r, 0)) {
-                item_at(batch, i)->outcome = ERR_LOCKED;
+        for (size_t i = 0; i < state->span; i++) {
+            struct cancel_item *item = item_at(batch, state->first + i);
+            if (item->id == pg_rows_get_int8(&rows[0], r, 0)) {
+                item->outcome = ERR_LOCKED;
             }
         }
     }
-    try_all(batch);
+    try_part(batch);
 }
 
 /* The orders as they are now, to whom asked. */
 static void give_orders(struct batch *batch, const struct pg_rows *rows) {
+    const struct cancel_state *state = batch->state;
     for (size_t r = 0; r < rows->count; r++) {
         struct order order;
         enum err err = order_from_row(rows, r, 0, &order);
-        for (size_t i = 0; i < batch->count; i++) {
-            struct cancel_item *item = item_at(batch, i);
+        for (size_t i = 0; i < state->span; i++) {
+            struct cancel_item *item = item_at(batch, state->first + i);
             if (item->id != pg_rows_get_int8(rows, r, 0)) {
                 continue;
             }
             item->outcome = err;
+            item->product_id = pg_rows_get_int8(rows, r, 1);
             if (err == ERR_OK && flow_wait_is_live(item->wait)) {
                 ((struct cancel_order *)item->wait.flow)->order = order;
             }
@@ -268,7 +321,6 @@ static void tell(struct batch *batch, const struct pg_rows *moved, const struct 
 
 static void cancelled(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
-    int64_t product_ids[CACHE_KEYS_MAX];
     if (err != ERR_OK) {
         failed(batch, err);
         return;
@@ -278,15 +330,7 @@ static void cancelled(void *ctx, enum err err, const struct pg_rows *rows) {
     tell(batch, &rows[0], &rows[1]);
     outcome_wait_end(&rows[0]);
     order_store_go_on();
-    for (size_t r = 0; r < rows[1].count; r++) {
-        product_ids[r] = pg_rows_get_int8(&rows[1], r, 1);
-    }
-    order_drop_lists(backends.cache, product_ids, rows[1].count, lists_dropped, batch);
-}
-
-static void lists_dropped(void *ctx, enum err err) {
-    (void)err; /* Redis down costs speed, never an answer */
-    wake_all(ctx, ERR_OK);
+    next_part(batch);
 }
 
 enum err cancel_order_open(void) {

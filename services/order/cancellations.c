@@ -30,7 +30,7 @@ static struct {
     struct teller teller;
     struct arena arena; /* of one page */
     bool is_busy, is_stopped;
-    bool is_first; /* after a start: there may be some that nobody has been told of */
+    bool is_first; /* after a start: there may be some that nobody has been told of; all hurry */
     int64_t hurried[HURRIED_MAX]; /* not taken, or not confirmed */
     size_t hurried_count;
 } cancellations;
@@ -140,7 +140,7 @@ static void on_timer(void *ctx) {
 static void hurried(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
     (void)rows;
-    (void)err; /* their time will come */
+    cancellations.is_first = err != ERR_OK; /* they are among all */
     if (cancellations.is_stopped) {
         end(false);
         return;

@@ -1,6 +1,6 @@
 /*
- * Cancelled orders, told to the product-service until it has answered: their rows in `cancellations`
- * are the outbox of order.cancelled. Loop thread only.
+ * Cancelled orders, told to the product-service until it has answered: their rows in
+ * `cancellations` are the outbox of order.cancelled. Loop thread only.
  */
 #ifndef ORDER_CANCELLATIONS_H
 #define ORDER_CANCELLATIONS_H

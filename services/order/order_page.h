@@ -1,4 +1,7 @@
-/* A page of a list of orders: rows as a JSON array, and whether there is a next one. Loop thread only. */
+/*
+ * A page of a list of orders: rows as a JSON array, and whether there is a next one. Loop thread
+ * only.
+ */
 #ifndef ORDER_ORDER_PAGE_H
 #define ORDER_ORDER_PAGE_H
 
@@ -18,8 +21,9 @@ struct order_page {
 };
 
 /*
- * Rows [first, end), ORDER_COLUMNS, as a page of at most `limit`, which points into `out`; one row more
- * than that means that there is a next page. ERR_INTERNAL: a row cannot be read. ERR_NO_MEMORY.
+ * Rows [first, end), ORDER_COLUMNS, as a page of at most `limit`, which points into `out`; one row
+ * more than that means that there is a next page. ERR_INTERNAL: a row cannot be read.
+ * ERR_NO_MEMORY.
  */
 MUST_CHECK enum err order_page_encode(const struct pg_rows *rows, size_t first, size_t end,
                                       size_t limit, struct buf *out, struct order_page *ret_page);

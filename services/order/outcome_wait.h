@@ -18,13 +18,13 @@ enum {
 };
 
 /*
- * Wake the flow when the order does not wait any more, or after so long: with ERR_OK either way. The
- * flow's deadline moves on with it. There must be room (asserted).
+ * Wake the flow when the order does not wait any more, or after so long: with ERR_OK either way.
+ * The flow's deadline moves on with it. There must be room (asserted).
  */
 void outcome_wait(struct flow_wait wait, int64_t order_id, uint64_t ms);
 /*
- * For how many milliseconds this request may still wait: Prefer: wait=N, counted from its beginning. 0: it did not ask
- * for it, they are over, or too many wait; else *ret_wait_s is N.
+ * For how many milliseconds this request may still wait: Prefer: wait=N, counted from its
+ * beginning. 0: it did not ask for it, they are over, or too many wait; else *ret_wait_s is N.
  */
 uint64_t outcome_wait_ms(const struct http_exchange *exchange, unsigned *ret_wait_s);
 

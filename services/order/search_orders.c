@@ -1,10 +1,11 @@
 /*
- * GET /orders?status=&from=&to=&limit=&cursor=: orders by id, the newest first, a page at a time: parse → read the
- * page → reply with its Link.
+ * GET /orders?status=&from=&to=&limit=&cursor=: orders by id, the newest first, a page at a time:
+ * parse → read the page → reply with its Link.
  *
- * No index knows how an order ended, or every order would cost an entry more when it ends. Cancelled ones are few and have
- * a table of their own; those that wait are above the mark; others are looked for from the newest on, at most
- * LOOK_ROWS for a page: one may have fewer orders than it could, even none, while Link names the next.
+ * No index knows how an order ended, or every order would cost an entry more when it ends.
+ * Cancelled ones are few and have a table of their own; those that wait are above the mark; others
+ * are looked for from the newest on, at most LOOK_ROWS for a page: one may have fewer orders than
+ * it could, even none, while Link names the next.
  */
 #include "order.h"
 #include "order_page.h"

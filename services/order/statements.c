@@ -86,19 +86,23 @@ const struct pg_statement SQL_ORDER_PAGE = { "order_page",
     " AND (o.created_at, o.id) < ($2::timestamptz, $3::bigint)"
     " ORDER BY o.created_at DESC, o.id DESC LIMIT $4::bigint" };
 
+/* By id, as whoever cancels locks them, so that nobody waits in a circle. */
 const struct pg_statement SQL_ORDER_FINISH = { "order_finish",
     "UPDATE orders AS o SET status = t.status, reason = t.reason,"
     " updated_at = greatest(t.at, o.created_at)"
-    " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])"
-    " AS t (id, status, reason, at, created_at) WHERE o.id = t.id AND o.status = 'waiting'"
+    " FROM (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[],"
+    " $5::timestamptz[]) AS u (id, status, reason, at, created_at) ORDER BY id) AS t"
+    " WHERE o.id = t.id AND o.status = 'waiting'"
     " AND t.created_at IN (o.created_at, 'epoch') RETURNING o.id::bigint, o.product_id::bigint,"
     " o.created_at::timestamptz" };
 
 const struct pg_statement SQL_ORDER_DECIDED = { "order_decided",
     "SELECT id::bigint FROM orders WHERE id = ANY ($1::bigint[]) AND status <> 'waiting'" };
 
-/* $1 before this id, $2 status or '', $3 from, $4 before, $5 limit, $6 rows to look at. Ids rise with
-   time as near as clocks agree: within CLOCKS. What waits is above the mark. */
+/*
+ * $1 before this id, $2 status or '', $3 from, $4 before, $5 limit, $6 rows to look at. Ids rise
+ * with time as near as clocks agree: within CLOCKS. What waits is above the mark.
+ */
 #define CLOCKS "interval '1 minute'"
 const struct pg_statement SQL_ORDER_SEARCH = { "order_search",
     "WITH ends AS MATERIALIZED (SELECT greatest(order_id_at($3::timestamptz - " CLOCKS "),"
@@ -155,10 +159,18 @@ const struct pg_statement SQL_CANCELLATION_HURRY = { "cancellation_hurry",
     " AND ($2::bigint = 1 OR order_id = ANY ($1::bigint[])) ORDER BY next_at LIMIT 1000"
     " FOR UPDATE SKIP LOCKED)" };
 
+/* An order that became cancelled by its outcome has no row yet: a restored database has lost it, or
+   never had it. It is among those that were cancelled, too; nobody has to be told. */
 const struct pg_statement SQL_CANCELLATION_SETTLE = { "cancellation_settle",
-    "UPDATE cancellations AS c SET settled_at = now() FROM (SELECT o.order_id FROM cancellations"
-    " AS o JOIN unnest($1::bigint[], $2::timestamptz[]) AS t (id, created_at)"
-    " ON o.order_id = t.id AND o.created_at = t.created_at WHERE o.settled_at IS NULL"
+    "WITH t AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::timestamptz[])"
+    " AS u (id, created_at)), noted AS (INSERT INTO cancellations (order_id, created_at,"
+    " product_id, quantity, cancelled_at, settled_at, next_at, request_id, traceparent, tracestate)"
+    " SELECT o.id, o.created_at, o.product_id, o.quantity, o.updated_at, now(), now(),"
+    " o.request_id, o.traceparent, o.tracestate FROM orders AS o JOIN t USING (id, created_at)"
+    " WHERE o.status = 'cancelled' AND NOT EXISTS (SELECT FROM cancellations WHERE order_id = o.id)"
+    " ORDER BY o.id ON CONFLICT (order_id) DO NOTHING)"
+    " UPDATE cancellations AS c SET settled_at = now() FROM (SELECT o.order_id FROM cancellations"
+    " AS o JOIN t ON o.order_id = t.id AND o.created_at = t.created_at WHERE o.settled_at IS NULL"
     " ORDER BY o.order_id FOR UPDATE OF o SKIP LOCKED) AS s WHERE c.order_id = s.order_id" };
 
 const struct pg_statement SQL_ORDER_LOCKED = { "order_locked",

@@ -23,20 +23,24 @@ extern const struct pg_statement SQL_ORDER_PAGE;
    that moved */
 extern const struct pg_statement SQL_ORDER_FINISH;
 /*
- * before id, status or '', from, before time, limit, rows to look at → order rows by id, downwards, and the last id that
- * was looked at when that ended the search (NULL: it did not); without an order one row with nothing but that
+ * before id, status or '', from, before time, limit, rows to look at → order rows by id, downwards,
+ * and the last id that was looked at when that ended the search (NULL: it did not); without an
+ * order one row with nothing but that
  */
 extern const struct pg_statement SQL_ORDER_SEARCH;
 /* before id, from, before time, limit → cancelled order rows, likewise */
 extern const struct pg_statement SQL_ORDER_CANCELLED;
-/* rows of id, time, trace; ms until told again → id of those that were cancelled, and whether they waited */
+/*
+ * rows of id, time, trace; ms until told again → id of those that were cancelled, and whether they
+ * waited
+ */
 extern const struct pg_statement SQL_ORDER_CANCEL;
 /* at most, ms → order id, created_at, product id, quantity, cancelled_at, trace: told again next
    after so long, twice that, … */
 extern const struct pg_statement SQL_CANCELLATION_DUE;
 /* order ids, 1: or of any, a thousand at most: those that are not settled are due */
 extern const struct pg_statement SQL_CANCELLATION_HURRY;
-/* rows of order id, created_at */
+/* rows of order id, created_at: the product-service has answered */
 extern const struct pg_statement SQL_CANCELLATION_SETTLE;
 /* ids → those that another transaction has locked, as far as was looked within a second */
 extern const struct pg_statement SQL_ORDER_LOCKED;

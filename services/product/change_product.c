@@ -1,5 +1,6 @@
 /*
- * PATCH /products/{id}, POST /products/{id}/restock and …/adjust: parse → change (in a batch) → reply.
+ * PATCH /products/{id}, POST /products/{id}/restock and …/adjust: parse → change (in a batch) →
+ * reply.
  *
  * A product that another transaction has locked would hold up its batch, and all behind it. So its
  * changes are set aside, into batches of their own, where they wait only for each other; they are
@@ -61,6 +62,7 @@ struct change_item {
     struct change change;
     enum err outcome;
     bool is_aside, is_locked;
+    enum err key_err; /* what has become of its key; ERR_OK: it is stored with the change */
     char name[PRODUCT_NAME_BYTES_MAX];
     char reason[ADJUST_REASON_BYTES_MAX];
     char if_match[IF_MATCH_BYTES_MAX + 1];
@@ -187,7 +189,7 @@ static enum flow_rc parse(struct flow *flow) {
     if (rc != FLOW_NEXT) {
         return rc;
     }
-    if (self->change.delta != 0) {
+    if (strcmp(route, "patch_product") != 0) {
         bool is_adjust = self->change.reason.data != NULL;
         contract_read_key(flow, self->request.key);
         product_keys_describe(&self->request, is_adjust ? "adjust" : "restock", self->change.id,
@@ -267,7 +269,7 @@ static enum flow_rc reply_product(struct flow *flow) {
     return http_flow_reply(flow, &(struct http_reply){ .status = 200, .etag = etag }, &body);
 }
 
-/* ---- the batch: lock (→ find who is locked → again) → apply → write → cache → wake ---- */
+/* ---- the batch: lock (→ find who is locked → again) → apply (→ keys) → write → cache ---- */
 
 struct change_state {
     struct pg_session *session;
@@ -317,17 +319,6 @@ static void wake_all(struct batch *batch, enum err err) {
     batcher_end(batch);
 }
 
-/* Another process has stored one of the keys: whoever has one asks again; the others go on. */
-static bool is_without_key(void *item_void) {
-    struct change_item *item = item_void;
-    if (item->request.key[0] == '\0') {
-        return true;
-    }
-    release(item);
-    flow_wake(item->wait, ERR_CONFLICT);
-    return false;
-}
-
 /*
  * The transaction failed, and nothing of it is stored. What is nobody's fault is repeated from its
  * beginning: a deadlock, a connection that was stale, ids that were taken, a lock, without those
@@ -338,11 +329,7 @@ static void failed(struct batch *batch, enum err err) {
     if (err == ERR_TAKEN_ID) {
         id_block_drop(&outbox_ids);
     }
-    if (err == ERR_DUPLICATE) {
-        (void)batcher_filter(batch, is_without_key);
-    }
-    bool may_pass =
-        err == ERR_TAKEN_ID || err == ERR_CONFLICT || err == ERR_LOCKED || err == ERR_DUPLICATE;
+    bool may_pass = err == ERR_TAKEN_ID || err == ERR_CONFLICT || err == ERR_LOCKED;
     if (!may_pass || state->repeated == REPEATED_MAX) {
         wake_all(batch, err == ERR_CONFLICT ? ERR_UNAVAILABLE : err);
         return;
@@ -466,29 +453,9 @@ static struct pg_call restock_call(struct batch *batch, int64_t now_ms, size_t c
     return pg_rows_call(&rows);
 }
 
-/* The keys' statements; how many. What was refused changed nothing, and may be asked for again. */
-static size_t key_calls(struct batch *batch, struct pg_call *ret_calls) {
-    const struct change_state *state = batch->state;
-    struct new_key keys[CHANGE_BATCH_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
-        if (item->outcome == ERR_OK && item->request.key[0] != '\0') {
-            keys[count++] =
-                (struct new_key){ &item->request,
-                                  &product_set_find(&state->set, item->change.id)->product };
-        }
-    }
-    if (count == 0) {
-        return 0;
-    }
-    product_keys_calls(&batch->arena, keys, count, state->now_ms, ret_calls);
-    return PRODUCT_KEYS_CALLS;
-}
-
 static void write_back(struct batch *batch) {
     struct change_state *state = batch->state;
-    struct pg_call calls[3 + PRODUCT_KEYS_CALLS];
+    struct pg_call calls[3];
     size_t call_count = 0, restocks = 0;
     if (state->event_count > 0) {
         calls[call_count++] = product_set_update_call(&batch->arena, &state->set);
@@ -500,8 +467,71 @@ static void write_back(struct batch *batch) {
     if (restocks > 0) {
         calls[call_count++] = restock_call(batch, state->now_ms, restocks);
     }
-    call_count += key_calls(batch, &calls[call_count]);
     pg_commit(state->session, calls, call_count, committed, batch);
+}
+
+/* What was refused changed nothing, and may be asked for again: its key is not stored. */
+static bool has_new_key(const struct change_item *item) {
+    return item->outcome == ERR_OK && item->request.key[0] != '\0';
+}
+
+/* Whoever asks again is told what has become of it. */
+static bool has_its_key(void *item_void) {
+    struct change_item *item = item_void;
+    if (item->key_err == ERR_OK) {
+        return true;
+    }
+    release(item);
+    flow_wake(item->wait, item->key_err);
+    return false;
+}
+
+/* Another process has some of the keys (ERR_LOCKED: it does not end): the others begin again. */
+static void keys_stored(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    struct change_state *state = batch->state;
+    size_t lost = 0;
+    if (err != ERR_OK && err != ERR_LOCKED) {
+        failed(batch, err);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        if (has_new_key(item) &&
+            (err != ERR_OK || !product_keys_is_stored(&rows[0], &item->request))) {
+            item->key_err = err == ERR_OK ? ERR_CONFLICT : err;
+            lost++;
+        }
+    }
+    if (lost == 0) {
+        write_back(batch);
+        return;
+    }
+    if (err == ERR_OK) {
+        pg_rollback(state->session);
+    }
+    (void)batcher_filter(batch, has_its_key);
+    failed(batch, ERR_CONFLICT);
+}
+
+static void store_keys(struct batch *batch) {
+    const struct change_state *state = batch->state;
+    struct new_key keys[CHANGE_BATCH_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        if (has_new_key(item)) {
+            keys[count++] =
+                (struct new_key){ &item->request,
+                                  &product_set_find(&state->set, item->change.id)->product };
+        }
+    }
+    if (count == 0) {
+        write_back(batch);
+        return;
+    }
+    struct pg_call call = product_keys_call(&batch->arena, keys, count, state->now_ms);
+    pg_continue(state->session, &call, 1, keys_stored, batch);
 }
 
 static void abandon(struct batch *batch, enum err err) {
@@ -556,7 +586,7 @@ static void apply_all(struct batch *batch) {
     for (size_t i = 0; i < count; i++) {
         state->events[i].id = first_outbox_id + (int64_t)i;
     }
-    write_back(batch);
+    store_keys(batch);
 }
 
 /*

@@ -1,6 +1,6 @@
 /*
- * POST /products: parse → (answered before?) → store (with its event and its key, in one transaction)
- * → reply.
+ * POST /products: parse → (answered before?) → store (with its event and its key, in one
+ * transaction) → reply.
  */
 #include "metrics.h"
 #include "parts.h"
@@ -45,9 +45,10 @@ struct insert_item {
     struct product *ret_product; /* the flow's, written while it still waits */
     struct trace_copy trace;
     struct keyed_request request; /* its claim is the batch's now */
+    enum err key_err;             /* what has become of its key; ERR_OK: it is stored */
 };
 
-enum { INSERT_QUEUE_MAX = 1024, INSERT_BATCH_MAX = PRODUCT_ID_BLOCK, RENUMBERED_MAX = 3 };
+enum { INSERT_QUEUE_MAX = 1024, INSERT_BATCH_MAX = PRODUCT_ID_BLOCK, REPEATED_MAX = 3 };
 
 static void fail(struct flow *flow);
 
@@ -57,7 +58,7 @@ static struct flow_kind KIND =
 static struct flow_pool flows;
 static struct batcher inserts;
 static struct id_block product_ids;
-static unsigned times_renumbered; /* the batch under way: ids proved to be taken */
+static unsigned times_repeated; /* the batch under way */
 
 void create_product(struct http_exchange *exchange, void *ctx) {
     (void)ctx;
@@ -152,9 +153,19 @@ static enum flow_rc reply_created(struct flow *flow) {
         flow, &(struct http_reply){ .status = 201, .location = location, .etag = etag }, &body);
 }
 
-/* ---- the insert batch ---- */
+/* ---- the insert batch: (keys →) products and events → wake ---- */
+
+struct insert_state {
+    struct pg_session *session; /* NULL: without keys it is one request */
+    struct teller_event *events;
+    int64_t first_outbox_id;
+};
 
 static void run_insert(void *ctx, struct batch *batch);
+static void store_keys(struct batch *batch);
+static void keys_stored(void *ctx, enum err err, const struct pg_rows *rows);
+static void insert(struct batch *batch);
+static void inserted(void *ctx, enum err err, const struct pg_rows *rows);
 
 static void release(struct insert_item *item) {
     if (item->request.key[0] != '\0') {
@@ -163,19 +174,13 @@ static void release(struct insert_item *item) {
     }
 }
 
-/* Another process has stored one of the keys: whoever has one asks again; the others go on. */
-static bool is_without_key(void *item_void) {
-    struct insert_item *item = item_void;
-    if (item->request.key[0] == '\0') {
-        return true;
-    }
-    release(item);
-    flow_wake(item->wait, ERR_CONFLICT);
-    return false;
+static void end(struct batch *batch) {
+    times_repeated = 0;
+    batcher_end(batch);
 }
 
 static void finish(struct batch *batch, enum err err) {
-    struct teller_event *events = batch->state;
+    const struct insert_state *state = batch->state;
     for (size_t i = 0; i < batch->count; i++) {
         struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
         if (err == ERR_OK) {
@@ -190,27 +195,27 @@ static void finish(struct batch *batch, enum err err) {
     }
     if (err == ERR_OK) {
         metrics_add(&product_metrics[M_PRODUCTS_CREATED], (int64_t)batch->count);
-        outbox_publish(&backends.outbox, events, batch->count);
+        outbox_publish(&backends.outbox, state->events, batch->count);
     }
-    batcher_end(batch);
+    end(batch);
 }
 
-static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
-    (void)rows;
-    if (err == ERR_TAKEN_ID && times_renumbered < RENUMBERED_MAX) { /* one batch at a time */
-        times_renumbered++;
+/*
+ * Nothing of it is stored. What is nobody's fault is repeated from its beginning: ids that were
+ * taken (either's may be: both blocks are given up), a deadlock, a connection that was stale.
+ */
+static void failed(struct batch *batch, enum err err) {
+    bool may_pass = err == ERR_TAKEN_ID || err == ERR_CONFLICT;
+    if (!may_pass || times_repeated == REPEATED_MAX) {
+        finish(batch, err == ERR_CONFLICT ? ERR_UNAVAILABLE : err);
+        return;
+    }
+    times_repeated++;
+    if (err == ERR_TAKEN_ID) {
         id_block_drop(&product_ids);
         id_block_drop(&outbox_ids);
-        run_insert(NULL, ctx);
-        return;
     }
-    if (err == ERR_DUPLICATE) {
-        (void)batcher_filter(ctx, is_without_key);
-        run_insert(NULL, ctx);
-        return;
-    }
-    times_renumbered = 0;
-    finish(ctx, err);
+    run_insert(NULL, batch);
 }
 
 static void ids_arrived(void *ctx, enum err err) {
@@ -220,6 +225,102 @@ static void ids_arrived(void *ctx, enum err err) {
         return;
     }
     run_insert(NULL, batch);
+}
+
+/* Whoever was answered at its deadline may have asked again. */
+static bool is_still_wanted(void *item_void) {
+    struct insert_item *item = item_void;
+    bool is_wanted = flow_wait_is_live(item->wait);
+    if (!is_wanted) {
+        release(item);
+    }
+    return is_wanted;
+}
+
+static void run_insert(void *ctx, struct batch *batch) {
+    int64_t first_id = 0, first_outbox_id = 0, now_ms = clock_unix_ms();
+    (void)ctx;
+    if (batcher_filter(batch, is_still_wanted) == 0) {
+        end(batch);
+        return;
+    }
+    if (id_block_take(&outbox_ids, batch->count, &first_outbox_id) != ERR_OK) {
+        id_block_wait(&outbox_ids, ids_arrived, batch);
+        return;
+    }
+    if (id_block_take(&product_ids, batch->count, &first_id) != ERR_OK) {
+        id_block_wait(&product_ids, ids_arrived, batch);
+        return;
+    }
+    struct insert_state *state = arena_zalloc(&batch->arena, sizeof(*state));
+    batch->state = state;
+    if (state == NULL) {
+        finish(batch, ERR_NO_MEMORY);
+        return;
+    }
+    state->first_outbox_id = first_outbox_id;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        item->product.id = first_id + (int64_t)i;
+        item->product.version = product_first_version;
+        item->product.created_ms = item->product.updated_ms = now_ms;
+    }
+    store_keys(batch);
+}
+
+static void store_keys(struct batch *batch) {
+    struct insert_state *state = batch->state;
+    struct new_key keys[INSERT_BATCH_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        if (item->request.key[0] != '\0') {
+            keys[count++] = (struct new_key){ &item->request, &item->product };
+        }
+    }
+    if (count == 0) {
+        insert(batch);
+        return;
+    }
+    struct pg_call call =
+        product_keys_call(&batch->arena, keys, count, keys[0].product->created_ms);
+    state->session = pg_begin(backends.pg, &call, 1, keys_stored, batch);
+}
+
+/* Whoever asks again is told what has become of it. */
+static bool has_its_key(void *item_void) {
+    struct insert_item *item = item_void;
+    if (item->key_err == ERR_OK) {
+        return true;
+    }
+    release(item);
+    flow_wake(item->wait, item->key_err);
+    return false;
+}
+
+/* Another process has some of the keys (ERR_LOCKED: it does not end): the others go on. */
+static void keys_stored(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    const struct insert_state *state = batch->state;
+    if (err != ERR_OK && err != ERR_LOCKED) {
+        failed(batch, err);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        bool is_lost = item->request.key[0] != '\0' &&
+                       (err != ERR_OK || !product_keys_is_stored(&rows[0], &item->request));
+        item->key_err = !is_lost ? ERR_OK : err == ERR_OK ? ERR_CONFLICT : err;
+    }
+    size_t left = batcher_filter(batch, has_its_key);
+    if (err == ERR_LOCKED) { /* the session is gone */
+        run_insert(NULL, batch);
+    } else if (left == 0) {
+        pg_rollback(state->session);
+        end(batch);
+    } else {
+        insert(batch);
+    }
 }
 
 static struct pg_call insert_call(struct batch *batch) {
@@ -237,68 +338,40 @@ static struct pg_call insert_call(struct batch *batch) {
     return pg_rows_call(&rows);
 }
 
-/* Whoever was answered at its deadline may have asked again. */
-static bool is_still_wanted(void *item_void) {
-    struct insert_item *item = item_void;
-    bool is_wanted = flow_wait_is_live(item->wait);
-    if (!is_wanted) {
-        release(item);
-    }
-    return is_wanted;
-}
-
-/* The keys' statements; how many. */
-static size_t key_calls(struct batch *batch, int64_t now_ms, struct pg_call *ret_calls) {
-    struct new_key keys[INSERT_BATCH_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
-        if (item->request.key[0] != '\0') {
-            keys[count++] = (struct new_key){ &item->request, &item->product };
+static void insert(struct batch *batch) {
+    struct insert_state *state = batch->state;
+    state->events = arena_array(&batch->arena, batch->count, sizeof(struct teller_event));
+    if (state->events == NULL) {
+        if (state->session != NULL) {
+            pg_rollback(state->session);
         }
-    }
-    if (count == 0) {
-        return 0;
-    }
-    product_keys_calls(&batch->arena, keys, count, now_ms, ret_calls);
-    return PRODUCT_KEYS_CALLS;
-}
-
-static void run_insert(void *ctx, struct batch *batch) {
-    int64_t first_id = 0, first_outbox_id = 0, now_ms = clock_unix_ms();
-    (void)ctx;
-    if (batcher_filter(batch, is_still_wanted) == 0) {
-        batcher_end(batch);
-        return;
-    }
-    if (id_block_take(&outbox_ids, batch->count, &first_outbox_id) != ERR_OK) {
-        id_block_wait(&outbox_ids, ids_arrived, batch);
-        return;
-    }
-    if (id_block_take(&product_ids, batch->count, &first_id) != ERR_OK) {
-        id_block_wait(&product_ids, ids_arrived, batch);
-        return;
-    }
-    struct teller_event *events = arena_array(&batch->arena, batch->count, sizeof(*events));
-    if (events == NULL) {
         finish(batch, ERR_NO_MEMORY);
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
-        struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
-        item->product.id = first_id + (int64_t)i;
-        item->product.version = product_first_version;
-        item->product.created_ms = item->product.updated_ms = now_ms;
-        events[i] = product_event(&batch->arena, KEY_PRODUCT_CREATED, &item->product,
-                                  trace_of(&item->trace), first_outbox_id + (int64_t)i);
+        const struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        state->events[i] =
+            product_event(&batch->arena, KEY_PRODUCT_CREATED, &item->product,
+                          trace_of(&item->trace), state->first_outbox_id + (int64_t)i);
     }
-    batch->state = events;
-    struct pg_call calls[2 + PRODUCT_KEYS_CALLS] = {
+    struct pg_call calls[2] = {
         insert_call(batch),
-        outbox_insert_call(&batch->arena, events, batch->count),
+        outbox_insert_call(&batch->arena, state->events, batch->count),
     };
-    size_t count = 2 + key_calls(batch, now_ms, &calls[2]);
-    pg_run(backends.pg, calls, count, inserted, batch);
+    if (state->session != NULL) {
+        pg_commit(state->session, calls, 2, inserted, batch);
+    } else {
+        pg_run(backends.pg, calls, 2, inserted, batch);
+    }
+}
+
+static void inserted(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)rows;
+    if (err != ERR_OK) {
+        failed(ctx, err);
+        return;
+    }
+    finish(ctx, ERR_OK);
 }
 
 enum err create_product_open(void) {

@@ -1,6 +1,7 @@
 /*
  * The ledger's row of an order: whether it has taken stock, and what became of that. An order is
- * (order id, createdAt); rows of versions before have no createdAt, and are told apart by the request id.
+ * (order id, createdAt); rows of versions before have no createdAt, and are told apart by the
+ * request id.
  */
 #ifndef PRODUCT_LEDGER_H
 #define PRODUCT_LEDGER_H
@@ -26,7 +27,10 @@ struct ledger_row {
     struct str request_id; /* the rows' */
 };
 
-/* A row of SQL_LEDGER_FIND. ERR_INTERNAL, logged: it holds what this program would not have written. */
+/*
+ * A row of SQL_LEDGER_FIND. ERR_INTERNAL, logged: it holds what this program would not have
+ * written.
+ */
 MUST_CHECK enum err ledger_read(const struct pg_rows *rows, size_t row, struct ledger_row *ret_row);
 
 enum { LEDGER_CLOCKS_MS = 60000 }; /* by which the clocks of the two services may differ */

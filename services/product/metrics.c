@@ -12,6 +12,7 @@ struct metric product_metrics[PRODUCT_METRIC_COUNT] = {
     [M_ORDERS_OUT_OF_STOCK] = { DECIDED, "outcome=\"out_of_stock\"" },
     [M_ORDERS_PRODUCT_NOT_FOUND] = { DECIDED, "outcome=\"product_not_found\"" },
     [M_ORDERS_REPEATED] = { DECIDED, "outcome=\"repeated\"" },
+    [M_ORDERS_CONFLICTING] = { DECIDED, "outcome=\"conflict\"" },
     [M_CANCELLED_RETURNED] = { CANCELLED, "stock=\"returned\"" },
     [M_CANCELLED_KEPT] = { CANCELLED, "stock=\"not_taken\"" },
     [M_CANCELLED_REPEATED] = { CANCELLED, "stock=\"repeated\"" },

@@ -1,10 +1,11 @@
 /*
  * order.cancelled: a batch of cancelled orders becomes one transaction.
  *
- * Lock the products, then look into the ledger, as order_created.c does, whose decisions wait for the same locks. An
- * order that has taken stock gives it back, once; one that the ledger does not have gets a row, which
- * keeps it from taking any when its order.created comes; the others are as they have to be. All of
- * them are answered with order.updated, cancelled, every time that they are told.
+ * Lock the products, then look into the ledger, as order_created.c does, whose decisions wait
+ * for the same locks. An order that has taken stock gives it back, once; one that the ledger
+ * does not have gets a row, which keeps it from taking any when its order.created comes; the
+ * others are as they have to be. All of them are answered with order.updated, cancelled, every
+ * time that they are told.
  */
 #include "ledger.h"
 #include "metrics.h"
@@ -97,8 +98,8 @@ static bool is_same_order(const struct order_cancelled *a, const struct order_ca
 }
 
 /*
- * A row of a version before does not know when its order was made: it is that of an order that was made before it was
- * decided, when no row is exactly this one's.
+ * A row of a version before does not know when its order was made: it is that of an order that
+ * was made before it was decided, when no row is exactly this one's.
  */
 static bool is_of(const struct ledger_row *row, const struct return_item *item) {
     const struct order_cancelled *event = &item->event;
@@ -112,8 +113,8 @@ static bool is_of(const struct ledger_row *row, const struct return_item *item) 
 }
 
 /*
- * ERR_REJECTED_DATA: it cannot be read. With other contents it is for a person to see (audit compares them): nothing is
- * given back.
+ * ERR_REJECTED_DATA: it cannot be read. With other contents it is for a person to see (audit
+ * compares them): nothing is given back.
  */
 static enum err take_ledger_row(struct returns *returns, const struct pg_rows *rows, size_t row,
                                 bool has_created) {
@@ -139,7 +140,7 @@ static enum err take_ledger_row(struct returns *returns, const struct pg_rows *r
         item->is_known = true;
         item->has_created = has_created;
         item->gives_back = is_same && is_first && ledger.status == ORDER_DONE;
-        is_first = false;
+        is_first = is_first && !item->gives_back;
     }
     return ERR_OK;
 }
@@ -154,13 +155,17 @@ static void mark_copies(struct returns *returns) {
     }
 }
 
-/* What a product has no room for stays taken: audit names the order, for a person. */
+/*
+ * What a product has no room for, or what has no product, stays taken: audit names the order, for a
+ * person.
+ */
 static void give_back(struct returns *returns) {
     for (size_t i = 0; i < returns->count; i++) {
         struct return_item *item = &returns->items[i];
         struct changed_product *row = product_set_find(&returns->set, item->event.product_id);
         if (row == NULL) {
-            continue; /* it was rejected then: product_not_found */
+            item->gives_back = false; /* usually it was rejected then: product_not_found */
+            continue;
         }
         row->trace = item->event.trace;
         row->told = row->told || item->is_known; /* its event may be lost */

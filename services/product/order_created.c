@@ -114,8 +114,9 @@ enum { IDS_SAID_MS = 60000 };
     " FROM order_numbers\""
 
 /*
- * ERR_REJECTED_DATA: the same order with other contents, or unreadable; the consumer isolates and
- * parks it. A row of another order with its id, from before a restore, is none of its own.
+ * ERR_UNPROCESSABLE: the same order with other contents; ERR_REJECTED_DATA: unreadable. The
+ * consumer isolates it. A row of another order with its id, from before a restore, is none of its
+ * own.
  */
 static enum err take_ledger_row(struct decision *decision, const struct pg_rows *rows, size_t row) {
     struct ledger_row ledger;
@@ -130,9 +131,7 @@ static enum err take_ledger_row(struct decision *decision, const struct pg_rows 
         }
         if (ledger.product_id != item->order.product_id ||
             ledger.quantity != item->order.quantity) {
-            log_error("the ledger has this order with other contents",
-                      LOG_INT("orderId", item->order.order_id));
-            return ERR_REJECTED_DATA;
+            return ERR_UNPROCESSABLE;
         }
         item->order.known = true;
         item->order.status = ledger.status;
@@ -190,6 +189,33 @@ static enum err decide_stock(struct decision *decision) {
     return ERR_OK;
 }
 
+/* ---- an order that the ledger has with other contents, alone ---- */
+
+static void conflict_noted(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct decision *decision = ctx;
+    bool is_new = err == ERR_OK && rows[0].count > 0;
+    if (err == ERR_OK) {
+        log_error("the ledger has this order with other contents",
+                  LOG_TRACE(decision->items[0].trace),
+                  LOG_INT("orderId", decision->items[0].order.order_id), LOG_BOOL("new", is_new));
+        metrics_add(&product_metrics[M_ORDERS_CONFLICTING], is_new);
+    }
+    consumer_segment_done(decision->segment, is_new ? ERR_UNPROCESSABLE : err);
+}
+
+/*
+ * On record, and a dead letter when it was not before: it is told again until a person resolves it.
+ */
+static void note_conflict(struct decision *decision) {
+    const struct decision_item *item = &decision->items[0];
+    struct pg_call call = { &SQL_LEDGER_CONFLICT,
+                            { pg_int8(item->order.order_id), pg_time(item->order.created_ms),
+                              pg_int8(item->order.product_id), pg_int8(item->order.quantity),
+                              pg_time(decision->now_ms), pg_text(str_of(item->trace.request_id)) },
+                            6 };
+    pg_commit(decision->session, &call, 1, conflict_noted, decision);
+}
+
 static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
     struct decision *decision = ctx;
     if (err != ERR_OK) { /* the session is gone */
@@ -199,6 +225,10 @@ static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
     err = product_set_read(decision->arena, &rows[0], &decision->set);
     for (size_t i = 0; err == ERR_OK && i < rows[1].count; i++) {
         err = take_ledger_row(decision, &rows[1], i);
+    }
+    if (err == ERR_UNPROCESSABLE && decision->count == 1) {
+        note_conflict(decision);
+        return;
     }
     if (err == ERR_OK) {
         look_for_ids_that_come_again(decision, &rows[1]);

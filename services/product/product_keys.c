@@ -108,12 +108,11 @@ static void run_find(void *ctx, struct batch *batch) {
 
 /* ---- new keys ---- */
 
-void product_keys_calls(struct arena *arena, const struct new_key *keys, size_t count,
-                        int64_t now_ms, struct pg_call ret_calls[PRODUCT_KEYS_CALLS]) {
-    struct pg_rows_writer expired, rows;
+struct pg_call product_keys_call(struct arena *arena, const struct new_key *keys, size_t count,
+                                 int64_t now_ms) {
+    struct pg_rows_writer rows;
     struct buf answer;
     buf_init(&answer, 0);
-    pg_rows_begin(&expired, arena, &SQL_PRODUCT_KEY_EXPIRED, "t", count);
     pg_rows_begin(&rows, arena, &SQL_PRODUCT_KEY_INSERT, "ttiitT", count);
     for (size_t i = 0; i < count; i++) {
         const struct keyed_request *request = keys[i].request;
@@ -122,7 +121,6 @@ void product_keys_calls(struct arena *arena, const struct new_key *keys, size_t 
         char *text =
             answer.failed ? NULL : arena_copy(arena, buf_bytes(&answer), buf_length(&answer));
         rows.failed = rows.failed || text == NULL;
-        pg_rows_put_text(&expired, str_of(request->key));
         pg_rows_put_text(&rows, str_of(request->key));
         pg_rows_put_text(&rows, (struct str){ request->text, request->length });
         pg_rows_put_int8(&rows, keys[i].product->id);
@@ -130,9 +128,16 @@ void product_keys_calls(struct arena *arena, const struct new_key *keys, size_t 
         pg_rows_put_text(&rows, (struct str){ text, buf_length(&answer) });
         pg_rows_put_time(&rows, now_ms);
     }
-    ret_calls[0] = pg_rows_call(&expired);
-    ret_calls[1] = pg_rows_call(&rows);
     buf_free(&answer);
+    return pg_rows_call(&rows);
+}
+
+bool product_keys_is_stored(const struct pg_rows *rows, const struct keyed_request *request) {
+    size_t r = 0;
+    while (r < rows->count && !str_equal(pg_rows_get_text(rows, r, 0), str_of(request->key))) {
+        r++;
+    }
+    return r < rows->count;
 }
 
 /* ---- a part of the service ---- */

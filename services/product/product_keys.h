@@ -3,8 +3,9 @@
  * given the same answer again, and nothing is done a second time.
  *
  * A key is claimed while its request is under way in this process (a second one meanwhile: 409).
- * It is stored with its answer in the request's own transaction; two processes that store the same
- * one at once are kept apart by the table's primary key (ERR_DUPLICATE). Loop thread only.
+ * It is stored with its answer in the request's own transaction; of two processes that store the
+ * same one at once the table takes the first one's, the other's request ends with 409. Loop thread
+ * only.
  */
 #ifndef PRODUCT_PRODUCT_KEYS_H
 #define PRODUCT_PRODUCT_KEYS_H
@@ -60,9 +61,13 @@ struct new_key {
     const struct product *product;
 };
 
-enum { PRODUCT_KEYS_CALLS = 2 };
-/* The statements that store them, for the transaction of the requests. Memory from `arena`. */
-void product_keys_calls(struct arena *arena, const struct new_key *keys, size_t count,
-                        int64_t now_ms, struct pg_call ret_calls[PRODUCT_KEYS_CALLS]);
+/*
+ * The statement that stores them, for the transaction of the requests, before it commits: it may
+ * wait for another process. Memory from `arena`. Its rows say whose are stored.
+ */
+struct pg_call product_keys_call(struct arena *arena, const struct new_key *keys, size_t count,
+                                 int64_t now_ms);
+/* This request's key is; else another process has the key. */
+bool product_keys_is_stored(const struct pg_rows *rows, const struct keyed_request *request);
 
 #endif

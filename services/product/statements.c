@@ -13,15 +13,14 @@ PG_EMBED_TEXT(migration_0004, "services/product/migrations/0004_locked.sql");
 PG_EMBED_TEXT(migration_0005, "services/product/migrations/0005_adjust.sql");
 PG_EMBED_TEXT(migration_0006, "services/product/migrations/0006_cancelled.sql");
 PG_EMBED_TEXT(migration_0007, "services/product/migrations/0007_keys.sql");
-PG_EMBED_TEXT(migration_0008, "services/product/migrations/0008_epochs.sql");
-PG_EMBED_TEXT(migration_0009, "services/runtime/process/witness.sql");
+PG_EMBED_TEXT(migration_0008, "services/product/migrations/0008_conflicts.sql");
+PG_EMBED_TEXT(migration_0009, "services/product/migrations/0009_epochs.sql");
+PG_EMBED_TEXT(migration_0010, "services/runtime/process/witness.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[] = {
-    { 1, migration_0001 }, { 2, migration_0002 },
-    { 3, migration_0003 }, { 4, migration_0004 },
-    { 5, migration_0005 }, { 6, migration_0006 },
-    { 7, migration_0007 }, { 8, migration_0008 },
-    { 9, migration_0009 }, { 0 },
+    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 }, { 4, migration_0004 },
+    { 5, migration_0005 }, { 6, migration_0006 }, { 7, migration_0007 }, { 8, migration_0008 },
+    { 9, migration_0009 }, { 10, migration_0010 }, { 0 },
 };
 
 const struct pg_sequence PRODUCT_SEQUENCES[] = {
@@ -103,14 +102,19 @@ const struct pg_statement SQL_PRODUCT_KEY_FIND = { "product_key_find",
     " FROM idempotency_keys WHERE key = ANY ($1::text[])"
     " AND created_at >= now() - interval '24 hours'" };
 
-const struct pg_statement SQL_PRODUCT_KEY_EXPIRED = { "product_key_expired",
-    "DELETE FROM idempotency_keys WHERE key = ANY ($1::text[])"
-    " AND created_at < now() - interval '24 hours'" };
-
 const struct pg_statement SQL_PRODUCT_KEY_INSERT = { "product_key_insert",
-    "INSERT INTO idempotency_keys (key, request, product_id, version, answer, created_at)"
+    "INSERT INTO idempotency_keys AS k (key, request, product_id, version, answer, created_at)"
     " SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[],"
-    " $6::timestamptz[]) AS t (key, request, product_id, version, answer, at) ORDER BY key" };
+    " $6::timestamptz[]) AS t (key, request, product_id, version, answer, at) ORDER BY key"
+    " ON CONFLICT (key) DO UPDATE SET request = excluded.request,"
+    " product_id = excluded.product_id, version = excluded.version, answer = excluded.answer,"
+    " created_at = excluded.created_at WHERE k.created_at < now() - interval '24 hours'"
+    " RETURNING key::text" };
+
+const struct pg_statement SQL_LEDGER_CONFLICT = { "ledger_conflict",
+    "INSERT INTO ledger_conflicts (order_id, order_created_at, product_id, quantity, seen_at,"
+    " request_id) VALUES ($1::bigint, $2::timestamptz, $3::bigint, $4::bigint, $5::timestamptz,"
+    " $6::text) ON CONFLICT DO NOTHING RETURNING order_id::bigint" };
 
 const struct pg_statement SQL_LEDGER_RETURN = { "ledger_return",
     "UPDATE stock_ledger AS l SET status = 'returned', returned_at = t.at"
@@ -121,10 +125,22 @@ const struct pg_statement SQL_LEDGER_RETURN = { "ledger_return",
 /* clang-format on */
 
 const struct pg_statement *const PRODUCT_STATEMENTS[] = {
-    &SQL_NEXT_PRODUCT_IDS,   &SQL_NEXT_OUTBOX_IDS,  &SQL_PRODUCT_INSERT,
-    &SQL_PRODUCT_GET,        &SQL_PRODUCT_PAGE,     &SQL_VERSION_FLOOR,
-    &SQL_PRODUCT_LOCK,       &SQL_PRODUCT_LOCKED,   &SQL_PRODUCT_UPDATE,
-    &SQL_RESTOCK_INSERT,     &SQL_LEDGER_FIND,      &SQL_LEDGER_INSERT,
-    &SQL_LEDGER_RETURN,      &SQL_PRODUCT_KEY_FIND, &SQL_PRODUCT_KEY_EXPIRED,
-    &SQL_PRODUCT_KEY_INSERT, &SQL_KEY_EXPIRE,       NULL,
+    &SQL_NEXT_PRODUCT_IDS,
+    &SQL_NEXT_OUTBOX_IDS,
+    &SQL_PRODUCT_INSERT,
+    &SQL_PRODUCT_GET,
+    &SQL_PRODUCT_PAGE,
+    &SQL_VERSION_FLOOR,
+    &SQL_PRODUCT_LOCK,
+    &SQL_PRODUCT_LOCKED,
+    &SQL_PRODUCT_UPDATE,
+    &SQL_RESTOCK_INSERT,
+    &SQL_LEDGER_FIND,
+    &SQL_LEDGER_INSERT,
+    &SQL_LEDGER_RETURN,
+    &SQL_LEDGER_CONFLICT,
+    &SQL_PRODUCT_KEY_FIND,
+    &SQL_PRODUCT_KEY_INSERT,
+    &SQL_KEY_EXPIRE,
+    NULL,
 };

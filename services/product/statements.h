@@ -40,14 +40,18 @@ extern const struct pg_statement SQL_LEDGER_FIND;
 extern const struct pg_statement SQL_LEDGER_INSERT;
 /* keys → key, request, product id, version, answer; within 24 hours */
 extern const struct pg_statement SQL_PRODUCT_KEY_FIND;
-/* keys: those that have expired go */
-extern const struct pg_statement SQL_PRODUCT_KEY_EXPIRED;
-/* rows of key, request, product id, version, answer, time; ERR_DUPLICATE: one is there */
+/*
+ * rows of key, request, product id, version, answer, time → the keys that are stored; another
+ * transaction's of the last 24 hours is left as it is, and not returned
+ */
 extern const struct pg_statement SQL_PRODUCT_KEY_INSERT;
 /*
- * rows of order id, 1 when the row knows the order's created_at, that, time: of orders that are done, their stock is
- * back
+ * rows of order id, 1 when the row knows the order's created_at, that, time: of orders that are
+ * done, their stock is back
  */
 extern const struct pg_statement SQL_LEDGER_RETURN;
+
+/* order id, created_at, product id, quantity, now, request id → a row when it is new */
+extern const struct pg_statement SQL_LEDGER_CONFLICT;
 
 #endif

@@ -46,7 +46,7 @@ sub listed {
     $result->{status} == 0 or die "dlq list: $result->{err}\n";
     my %reasons;
     for my $queue (@{ $json->decode($result->{out}) }) {
-        $reasons{ $queue->{queue} }{ $_->{reason} } = $_ for @{ $queue->{reasons} };
+        $reasons{ $queue->{queue} }{ join ': ', grep { defined } @$_{qw(reason detail)} } = $_ for @{ $queue->{reasons} };
     }
     return \%reasons;
 }
@@ -123,7 +123,7 @@ is(wait_until('its row', 20, sub { sql_value(product => "SELECT count(*) FROM st
 wait_for(4);
 my $missing = dlq('replay', QUEUE, 'good-1');
 is($missing->{status}, 1, 'nothing left to replay: exit 1');
-like($missing->{err}, qr/1 ids are not there/, 'which it says');
+like($missing->{err}, qr/good-1 is not there/, 'which it says');
 
 # ---- RabbitMQ's own ----
 

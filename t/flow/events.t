@@ -175,7 +175,8 @@ my $parked = rabbitmq(POST => "/queues/%2F/$TAKEN.dlq/get", { count => 10, ackmo
 is(scalar @$parked, 1, 'what can never succeed is parked, alone');
 my $headers = $parked->[0]{properties}{headers};
 is_deeply([$events->judge($letter->{headers}, [['the headers', $json->encode($headers)]])], [], 'its headers are as the document says');
-is_deeply([@$headers{qw(x-prodorder-reason x-prodorder-queue)}], [@{ $example->{headers} }{qw(x-prodorder-reason x-prodorder-queue)}],
+is_deeply([@$headers{qw(x-prodorder-reason x-prodorder-detail x-prodorder-queue)}],
+    [@{ $example->{headers} }{qw(x-prodorder-reason x-prodorder-detail x-prodorder-queue)}],
     'and say what the example says');
 is_deeply($json->decode($parked->[0]{payload}), $example->{payload}, 'it is a batch of one');
 is($parked->[0]{properties}{delivery_mode}, 2, 'and persistent');

@@ -265,7 +265,7 @@ subtest 'an event that is no event' => sub {
         properties => { correlation_id => "$id-parked", message_id => 'm-1', headers => {} } });
     wait_until('it is parked', 10, sub { (Prodorder::Stack::queued()->{'order.created.product-service.dlq'} // 0) > 0 });
     my $result = trace("$id-parked");
-    is(field($result, 'product-service event parked in the dead-letter queue', 'reason'), 'the data is not a JSON object',
+    is(field($result, 'product-service event parked in the dead-letter queue', 'detail'), 'the data is not a JSON object',
         'is in the dead letters, with the reason');
     rabbitmq(DELETE => '/queues/%2F/order.created.product-service.dlq/contents');
 };

@@ -66,7 +66,7 @@ static void on_deliveries(void *ctx, size_t queue, struct broker_delivery *deliv
         snprintf(last_trace, sizeof(last_trace), "%s|%s", message->trace.parent,
                  message->trace.state);
         if (park_id != NULL && strcmp(park_id, message->message_id) == 0) {
-            broker_park(broker, &deliveries[i], (struct str){ NULL, 0 }, "malformed");
+            broker_park(broker, &deliveries[i], (struct str){ NULL, 0 }, "malformed", "a test");
         }
         last_attempts = deliveries[i].attempts;
         if (aside_id != NULL && strcmp(aside_id, message->message_id) == 0) {

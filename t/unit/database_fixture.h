@@ -17,6 +17,7 @@
 
 enum { DATABASE_LOCK_MS = 200 };
 
+static size_t database_connections = 1; /* of the next database_connect() */
 static struct throwaway database_server;
 static struct loop *loop;
 static struct pg *pg;
@@ -59,8 +60,8 @@ static inline void database_connect(const struct pg_statement *const *first,
                                   .password = "unused",
                                   .database = "postgres",
                                   .application_name = "unit",
-                                  .connections = 1,
-                                  .requests_max = 8,
+                                  .connections = database_connections,
+                                  .requests_max = 8 * database_connections,
                                   .deadline_ms = 10000,
                                   .lock_timeout_ms = DATABASE_LOCK_MS,
                                   .connect_timeout_ms = 5000,

@@ -122,8 +122,10 @@ static void write_down(struct fake_copy *copies, size_t *count,
 }
 
 void broker_park(struct broker *broker, const struct broker_delivery *delivery, struct str body,
-                 const char *reason) {
+                 const char *reason, const char *detail) {
+    struct fake_copy *copy = &broker->parked[broker->parked_count];
     write_down(broker->parked, &broker->parked_count, delivery, body, reason);
+    snprintf(copy->detail, sizeof(copy->detail), "%s", detail);
 }
 
 void broker_set_aside(struct broker *broker, const struct broker_delivery *delivery,

@@ -20,6 +20,7 @@ struct fake_copy {
     const struct broker_delivery *delivery;
     char body[256]; /* "" when it is the delivery's */
     char reason[128];
+    char detail[128]; /* of what is parked */
     unsigned attempts; /* of what is set aside */
 };
 

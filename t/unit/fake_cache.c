@@ -144,6 +144,15 @@ void cache_reset(struct cache *cache, const char *reason) {
     fake_cache_lose();
 }
 
+/* What waits is answered as before: it was sent before this. */
+void cache_forget(struct cache *cache) {
+    cache->forgotten++;
+    if (cache->up) {
+        fake_cache_run();
+        fake_cache_reconnect();
+    }
+}
+
 static struct fake_cache_op *add(struct cache *cache, enum fake_cache_kind kind, size_t count,
                                  void *ctx) {
     ck_assert_uint_lt(cache->op_count, FAKE_CACHE_OPS_MAX);

@@ -116,6 +116,18 @@ const struct fake_pg_request *fake_pg_expect(enum fake_pg_kind kind,
     return request;
 }
 
+void fake_pg_prefer(const struct pg_statement *statement) {
+    size_t i = 0;
+    while (i < fake_pg.waiting && (fake_pg.requests[i].count == 0 ||
+                                   fake_pg.requests[i].calls[0].statement != statement)) {
+        i++;
+    }
+    ck_assert_msg(i < fake_pg.waiting, "no request begins with %s", statement->name);
+    struct fake_pg_request preferred = fake_pg.requests[i];
+    memmove(&fake_pg.requests[1], &fake_pg.requests[0], i * sizeof(preferred));
+    fake_pg.requests[0] = preferred;
+}
+
 static struct fake_pg_request take(void) {
     ck_assert_uint_gt(fake_pg.waiting, 0);
     struct fake_pg_request request = fake_pg.requests[0];

@@ -46,6 +46,9 @@ void fake_pg_reset(void);
 const struct fake_pg_request *fake_pg_expect(enum fake_pg_kind kind,
                                              const struct pg_statement *statement);
 
+/* Another connection is faster: the oldest request that begins with `statement` comes first. */
+void fake_pg_prefer(const struct pg_statement *statement);
+
 /* Rows, `columns` wide. One letter a column: i int8, t text (const char *, NULL is SQL NULL),
    T time (int64_t unix ms), b boolean (int). */
 PGresult *fake_rows(int columns);

@@ -269,12 +269,14 @@ struct copy {
     const struct broker_message *message;
     const struct delivery_origin *origin;
     const char *reason;
-    unsigned attempts; /* 0: not said */
+    const char *detail; /* NULL: not said */
+    unsigned attempts;  /* 0: not said */
 };
 
 /* Replaced by ours, or with a meaning to the broker that the copy must not have. */
 static bool is_dropped_header(amqp_bytes_t key) {
     static const char *const names[] = { "x-prodorder-reason",
+                                         "x-prodorder-detail",
                                          "x-prodorder-queue",
                                          "x-prodorder-time",
                                          BROKER_ATTEMPTS_HEADER,
@@ -337,6 +339,9 @@ static int make_properties(amqp_pool_t *pool, const struct copy *copy, amqp_byte
     topology_companion(copy->queue, "", queue);
     add_header(&headers, "x-prodorder-queue", queue);
     add_header(&headers, "x-prodorder-time", now);
+    if (copy->detail != NULL) {
+        add_header(&headers, "x-prodorder-detail", copy->detail);
+    }
     if (copy->attempts > 0) {
         add_header(&headers, BROKER_ATTEMPTS_HEADER, attempts);
     }
@@ -401,7 +406,8 @@ static void park_oversized(struct broker *broker, size_t queue, struct delivery_
                              .batch = batch,
                              .message = &one->message,
                              .origin = &one->origin,
-                             .reason = "too_large" };
+                             .reason = "too_large",
+                             .detail = "the message is larger than 1 MiB" };
         log_error("delivery too large, parked", LOG_STR("queue", copy.queue->name),
                   LOG_STR("messageId", one->message.message_id),
                   LOG_STR("requestId", one->message.trace.request_id),
@@ -429,8 +435,8 @@ static void copy_delivery(struct broker *broker, const struct broker_delivery *d
 }
 
 void broker_park(struct broker *broker, const struct broker_delivery *delivery, struct str body,
-                 const char *reason) {
-    struct copy copy = { .suffix = BROKER_DLQ_SUFFIX, .reason = reason };
+                 const char *reason, const char *detail) {
+    struct copy copy = { .suffix = BROKER_DLQ_SUFFIX, .reason = reason, .detail = detail };
     metrics_add(&broker_metrics[M_PARKED], 1);
     copy_delivery(broker, delivery, body, &copy);
 }

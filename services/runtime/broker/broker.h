@@ -157,13 +157,14 @@ void broker_ack(struct broker *broker, struct delivery_batch *batch);
 void broker_return(struct broker *broker, struct delivery_batch *batch);
 /*
  * Publish a delivery of a batch in hand, or one event of it as `body`, to its dead-letter queue
- * (default exchange; the delivery's properties and headers, and x-prodorder-reason,
- * x-prodorder-queue, x-prodorder-time). `body` is copied; .data NULL: the delivery's. It is
- * acknowledged with its batch, but only after the copy is confirmed: broker_ack() waits for it. If
- * the copy fails, the batch comes again as after broker_return(). `reason` is copied.
+ * (default exchange; the delivery's properties and headers, and x-prodorder-reason, a word;
+ * x-prodorder-detail, a sentence; x-prodorder-queue, x-prodorder-time). `body` is copied; .data
+ * NULL: the delivery's. It is acknowledged with its batch, but only after the copy is confirmed:
+ * broker_ack() waits for it. If the copy fails, the batch comes again as after broker_return().
+ * Both texts are copied.
  */
 void broker_park(struct broker *broker, const struct broker_delivery *delivery, struct str body,
-                 const char *reason);
+                 const char *reason, const char *detail);
 /*
  * The same, but to its retry queue, which must be among options.queues: it comes again from there,
  * alone, with its count of attempts (x-prodorder-attempts).

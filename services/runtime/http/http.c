@@ -1,6 +1,5 @@
 /* What a handler sees of a request, and how it answers: http.h. */
 #include "base/buf.h"
-#include "base/decimal.h"
 #include "base/json_write.h"
 #include "base/percent.h"
 #include "base/random.h"
@@ -145,41 +144,66 @@ struct str http_header(const struct http_exchange *exchange, const char *name) {
     return header == NULL ? (struct str){ NULL, 0 } : view(exchange, header->value);
 }
 
-/* A preference of a list: `wait=5`, `wait="5"`, `wait = 5; x`. -1: it is another one. */
-static int64_t read_wait(struct str one) {
-    static const char NAME[] = "wait";
-    const char *at = one.data, *end = one.data + one.len;
-    int64_t seconds = 0;
+static const char *skip_space(const char *at, const char *end) {
     while (at < end && (*at == ' ' || *at == '\t')) {
         at++;
     }
+    return at;
+}
+
+/* `wait=5`, `WAIT = "5"; x`, at most `max_s`; -1: it is another preference, or malformed. */
+static int64_t read_wait(struct str one, unsigned max_s) {
+    static const char NAME[] = "wait";
+    const char *end = one.data + one.len, *at = skip_space(one.data, end);
+    int64_t seconds = 0;
     if ((size_t)(end - at) < sizeof(NAME) || strncasecmp(at, NAME, sizeof(NAME) - 1) != 0) {
         return -1;
     }
-    at += sizeof(NAME) - 1;
-    while (at < end && (*at == ' ' || *at == '\t' || *at == '=' || *at == '"')) {
-        at++;
+    at = skip_space(at + sizeof(NAME) - 1, end);
+    if (at == end || *at != '=') {
+        return -1;
     }
-    const char *first = at;
-    while (at < end && *at >= '0' && *at <= '9') {
-        at++;
+    at = skip_space(at + 1, end);
+    bool is_quoted = at < end && *at == '"';
+    const char *first = at += is_quoted;
+    for (; at < end && *at >= '0' && *at <= '9'; at++) {
+        seconds = seconds * 10 + (*at - '0');
+        seconds = seconds > max_s ? max_s : seconds;
     }
-    bool is_number =
-        decimal_to_int((struct str){ first, (size_t)(at - first) }, 0, &seconds) == ERR_OK;
-    return is_number ? seconds : -1;
+    if (at == first || (is_quoted && (at == end || *at != '"'))) {
+        return -1;
+    }
+    at = skip_space(at + is_quoted, end);
+    return at == end || *at == ';' ? seconds : -1;
+}
+
+/* Up to a comma that is in no quoted string (RFC 9110 §5.6.4), or all of it. */
+static size_t element_length(struct str list) {
+    bool is_quoted = false;
+    size_t i = 0;
+    for (; i < list.len && (is_quoted || list.data[i] != ','); i++) {
+        if (list.data[i] == '"') {
+            is_quoted = !is_quoted;
+        } else if (list.data[i] == '\\' && is_quoted && i + 1 < list.len) {
+            i++;
+        }
+    }
+    return i;
 }
 
 unsigned http_prefer_wait_s(const struct http_exchange *exchange, unsigned max_s) {
-    struct str list = http_header(exchange, "Prefer");
-    while (list.len > 0) {
-        const char *comma = memchr(list.data, ',', list.len);
-        size_t length = comma == NULL ? list.len : (size_t)(comma - list.data);
-        int64_t seconds = read_wait((struct str){ list.data, length });
-        if (seconds >= 0) {
-            return seconds > max_s ? max_s : (unsigned)seconds;
+    const struct http_header *header = find(exchange, "Prefer", NULL);
+    for (; header != NULL; header = find(exchange, "Prefer", header)) {
+        struct str list = view(exchange, header->value);
+        while (list.len > 0) {
+            size_t length = element_length(list);
+            int64_t seconds = read_wait((struct str){ list.data, length }, max_s);
+            if (seconds >= 0) {
+                return (unsigned)seconds;
+            }
+            length += length < list.len; /* the comma */
+            list = (struct str){ list.data + length, list.len - length };
         }
-        length += comma != NULL;
-        list = (struct str){ list.data + length, list.len - length };
     }
     return 0;
 }

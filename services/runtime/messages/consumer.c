@@ -217,7 +217,7 @@ static enum err decode_event(struct consumer_segment *segment,
     if (err == ERR_OK) {
         segment->origins[segment->decoded_count++] = origin;
     } else if (err != ERR_NO_MEMORY) {
-        consumer_alone_park(consumer->broker, consumer->options.name, &origin, why);
+        consumer_alone_park(consumer->broker, consumer->options.name, &origin, "invalid", why);
         err = ERR_OK;
     }
     return err;
@@ -232,13 +232,14 @@ static enum err decode_delivery(struct consumer_segment *segment) {
     size_t count;
     const char *why;
     enum err err = event_read(&segment->decode_arena, &delivery->message, &events, &count, &why);
-    if (err == ERR_INVALID) {
+    if (err == ERR_INVALID || err == ERR_TOO_LARGE) {
         struct str body = { delivery->message.body, delivery->message.body_length };
         struct consumer_origin all = {
             delivery,
             { .id = delivery->message.message_id, .trace = delivery->message.trace, .whole = body }
         };
-        consumer_alone_park(consumer->broker, consumer->options.name, &all, why);
+        consumer_alone_park(consumer->broker, consumer->options.name, &all,
+                            err == ERR_INVALID ? "malformed" : "too_large", why);
         count = batch->at_event = 0;
         err = ERR_OK;
     } else if (err == ERR_OK && count == 0) {
@@ -458,14 +459,27 @@ static void advance(struct consumer_segment *segment) {
     run_segment(segment);
 }
 
+/* What is written on the item that stands alone (docs/events.md). */
+static void park(const struct consumer_segment *segment, enum err err) {
+    const char *reason = "failed", *detail = "it failed again and again, alone, too";
+    if (err == ERR_REJECTED_DATA) {
+        reason = "refused", detail = "the database refuses what it says";
+    } else if (err == ERR_TOO_LARGE) {
+        reason = "too_large", detail = "it is larger than the database takes";
+    } else if (err == ERR_UNPROCESSABLE) {
+        reason = "conflict", detail = "it contradicts what is stored of it";
+    }
+    consumer_alone_park(segment->consumer->broker, segment->consumer->options.name,
+                        &segment->origins[segment->first], reason, detail);
+}
+
 static void narrow(struct consumer_segment *segment, enum err err) {
     if (segment->count > 1) {
         segment->span = segment->count / 2;
         run_segment(segment);
         return;
     }
-    consumer_alone_park(segment->consumer->broker, segment->consumer->options.name,
-                        &segment->origins[segment->first], err_name(err));
+    park(segment, err);
     segment->count = 1;
     advance(segment);
 }
@@ -539,6 +553,7 @@ static void end_run(struct consumer_segment *segment, enum err err) {
         }
         break;
     case ERR_REJECTED_DATA:
+    case ERR_UNPROCESSABLE:
     case ERR_TOO_LARGE: narrow(segment, err); return;
     case ERR_INTERNAL:
         if (++segment->attempts_internal > RETRIES_INTERNAL_MAX) {

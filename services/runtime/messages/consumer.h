@@ -12,6 +12,7 @@
  *                      `find_locked`; the events of these rows are set aside, the others go on
  *   ERR_REJECTED_DATA  the segment is halved until the bad item stands alone, and is parked;
  *   ERR_TOO_LARGE      likewise
+ *   ERR_UNPROCESSABLE  likewise: it contradicts what is stored
  *   ERR_INTERNAL       likewise, but only after RETRIES_INTERNAL_MAX repetitions: nobody knows
  *                      whether it is the data's fault (pg/sqlstate.c)
  *   anything else      the same segment again after a growing, jittered delay, for ever: the

@@ -18,12 +18,13 @@ static struct str event_alone(const struct consumer_origin *origin, struct buf *
 }
 
 void consumer_alone_park(struct broker *broker, const char *name,
-                         const struct consumer_origin *origin, const char *why) {
+                         const struct consumer_origin *origin, const char *reason,
+                         const char *detail) {
     struct buf alone = { 0 };
     log_error("event parked in the dead-letter queue", LOG_STR("consumer", name),
               LOG_STR("messageId", origin->event.id), LOG_TRACE(origin->event.trace),
-              LOG_STR("reason", why));
-    broker_park(broker, origin->delivery, event_alone(origin, &alone), why);
+              LOG_STR("reason", reason), LOG_STR("detail", detail));
+    broker_park(broker, origin->delivery, event_alone(origin, &alone), reason, detail);
     buf_free(&alone);
 }
 

@@ -17,9 +17,13 @@ struct consumer_origin {
     struct event event; /* in the decode arena */
 };
 
-/* `name`: the consumer's, for the log; `why` goes into log and dead letter. */
+/*
+ * `name`: the consumer's, for the log; `reason`, a word of docs/events.md, and `detail` go into log
+ * and dead letter.
+ */
 void consumer_alone_park(struct broker *broker, const char *name,
-                         const struct consumer_origin *origin, const char *why);
+                         const struct consumer_origin *origin, const char *reason,
+                         const char *detail);
 /* `was_tried`: an attempt more. */
 void consumer_alone_set_aside(struct broker *broker, const char *name,
                               const struct consumer_origin *origin, bool was_tried);

@@ -62,7 +62,7 @@ struct reader {
     struct json_scan scan;
     struct json_scan_error error;
     struct arena *arena;
-    bool no_memory;
+    bool no_memory, is_too_large;
 };
 
 /* Past the value whose first event was the last one. False: the text ends or is malformed. */
@@ -248,6 +248,7 @@ static bool read_batch(struct reader *reader, struct event **ret_events, size_t 
         }
         if (value != JSON_SCAN_FAILED && count == EVENT_COUNT_MAX) {
             *ret_why = "more than 1000 events";
+            reader->is_too_large = true;
             return false;
         }
         events = value == JSON_SCAN_FAILED ? events : grow(reader, events, count);
@@ -321,6 +322,9 @@ enum err event_read(struct arena *arena, const struct broker_message *message,
     bool is_batch = read_batch(&reader, ret_events, ret_count, ret_why);
     if (reader.no_memory) {
         return ERR_NO_MEMORY;
+    }
+    if (reader.is_too_large) {
+        return ERR_TOO_LARGE;
     }
     return is_batch ? ERR_OK : ERR_INVALID;
 }

@@ -59,9 +59,9 @@ struct event {
 };
 
 /*
- * The events of a message, in the arena; they point into it and into the message. ERR_INVALID: not
- * even their number is known, because the batch is no JSON or has more than EVENT_COUNT_MAX;
- * *ret_why (static storage) says it. ERR_NO_MEMORY.
+ * The events of a message, in the arena; they point into it and into the message. ERR_INVALID: the
+ * batch is no JSON; ERR_TOO_LARGE: it has more than EVENT_COUNT_MAX. *ret_why (static storage) says
+ * it. ERR_NO_MEMORY.
  */
 MUST_CHECK enum err event_read(struct arena *arena, const struct broker_message *message,
                                struct event **ret_events, size_t *ret_count, const char **ret_why);

@@ -84,17 +84,56 @@ START_TEST(order_created_round_trip) {
 }
 END_TEST
 
+START_TEST(order_cancelled_round_trip) {
+    struct order_cancelled cancelled = { .order_id = INT64_MAX,
+                                         .product_id = 3,
+                                         .quantity = 1000000,
+                                         .created_ms = CREATED_MS,
+                                         .cancelled_ms = UPDATED_MS,
+                                         .trace = { "r-1", PARENT, "a=1" } };
+    struct order_cancelled read;
+    const char *why = NULL;
+    char id[EVENT_ID_BYTES_MAX + 1];
+    struct buf out;
+    buf_init(&out, 0);
+    contract_write_order_cancelled(&cancelled, id, &out);
+    ck_assert_str_eq(id, "order.cancelled-9223372036854775807-1795367792123");
+    ck_assert_str_eq(
+        text_of(&out),
+        ENVELOPE("order.cancelled-9223372036854775807-1795367792123", "order-service",
+                 "order.cancelled", "orders/9223372036854775807",
+                 "2026-11-22T17:16:39.999Z") "\"traceparent\":\"" PARENT
+                                             "\",\"tracestate\":\"a=1\",\"requestid\":\"r-1\","
+                                             "\"data\":{\"orderId\":9223372036854775807,"
+                                             "\"createdAt\":\"2026-11-22T17:16:32.123Z\","
+                                             "\"productId\":3,\"quantity\":1000000,"
+                                             "\"cancelledAt\":\"2026-11-22T17:16:39.999Z\"}}");
+    ck_assert_int_eq(contract_read_order_cancelled(&arena, event_in_body(), &read, &why), ERR_OK);
+    ck_assert_int_eq(read.order_id, INT64_MAX);
+    ck_assert_int_eq(read.product_id, 3);
+    ck_assert_int_eq(read.quantity, 1000000);
+    ck_assert_int_eq(read.created_ms, CREATED_MS);
+    ck_assert_int_eq(read.cancelled_ms, UPDATED_MS);
+    ck_assert_str_eq(read.trace.request_id, "r-1");
+    ck_assert_str_eq(read.trace.parent, PARENT);
+    ck_assert_str_eq(read.trace.state, "a=1");
+}
+END_TEST
+
+/* An order may be done first: that its stock is back is another event, which has another id. */
 START_TEST(order_updated_round_trip) {
     static const struct {
         enum order_status status;
         enum order_reason reason;
-        const char *members;
+        const char *id, *members;
     } OUTCOMES[] = {
-        { ORDER_DONE, REASON_NONE, "\"status\":\"done\",\"reason\":null," },
-        { ORDER_REJECTED, REASON_OUT_OF_STOCK,
+        { ORDER_DONE, REASON_NONE, "order.updated", "\"status\":\"done\",\"reason\":null," },
+        { ORDER_REJECTED, REASON_OUT_OF_STOCK, "order.updated",
           "\"status\":\"rejected\",\"reason\":\"out_of_stock\"," },
-        { ORDER_REJECTED, REASON_PRODUCT_NOT_FOUND,
+        { ORDER_REJECTED, REASON_PRODUCT_NOT_FOUND, "order.updated",
           "\"status\":\"rejected\",\"reason\":\"product_not_found\"," },
+        { ORDER_CANCELLED, REASON_NONE, "order.updated-cancelled",
+          "\"status\":\"cancelled\",\"reason\":null," },
     };
     struct order_updated updated = { .order_id = INT64_MAX,
                                      .created_ms = CREATED_MS,
@@ -111,14 +150,14 @@ START_TEST(order_updated_round_trip) {
     buf_init(&out, 0);
     contract_write_order_updated(&updated, id, &out);
     snprintf(wanted, sizeof(wanted),
-             ENVELOPE("order.updated-9223372036854775807-1795367792123", "product-service",
-                      "order.updated", "orders/9223372036854775807",
+             ENVELOPE("%s-9223372036854775807-1795367792123", "product-service", "order.updated",
+                      "orders/9223372036854775807",
                       "2026-11-22T17:16:39.999Z") "\"requestid\":\"r \\\"1\\\"\",\"data\":"
                                                   "{\"orderId\":9223372036854775807,\"createdAt\":"
                                                   "\"2026-11-22T17:16:32.123Z\","
                                                   "\"productId\":3,\"quantity\":2,%s\"updatedAt\":"
                                                   "\"2026-11-22T17:16:39.999Z\"}}",
-             OUTCOMES[_i].members);
+             OUTCOMES[_i].id, OUTCOMES[_i].members);
     ck_assert_str_eq(text_of(&out), wanted);
     ck_assert_int_eq(contract_read_order_updated(&arena, event_in_body(), &read, &why), ERR_OK);
     ck_assert_int_eq(read.order_id, INT64_MAX);
@@ -230,6 +269,15 @@ static const struct member OUTCOME[] = {
     { "requestId", "\"r\"", { "1", "{}", "\"r\\u0000s\"", NULL }, true },
 };
 
+static const struct member CANCELLED[] = {
+    { "orderId", "7", NOT_AN_ID, false },
+    { "createdAt", "\"2026-11-22T17:16:32Z\"", NOT_A_TIME, false },
+    { "productId", "3", NOT_AN_ID, false },
+    { "quantity", "2", { "0", "-1", "1000001", "1.5", "\"2\"", "null", "{}", NULL }, false },
+    { "cancelledAt", "\"2026-11-22T17:16:33Z\"", NOT_A_TIME, false },
+    { "requestId", "\"r\"", { "1", "{}", "\"r\\u0000s\"", NULL }, true },
+};
+
 static const struct member PRODUCT[] = {
     { "id", "7", NOT_AN_ID, false },
     { "name", "\"x\"", { "1", "null", "{}", NULL }, false },
@@ -248,6 +296,7 @@ static const struct {
     { "order.created", CREATED, UNIT_COUNT(CREATED) },
     { "order.updated", OUTCOME, UNIT_COUNT(OUTCOME) },
     { "product", PRODUCT, UNIT_COUNT(PRODUCT) },
+    { "order.cancelled", CANCELLED, UNIT_COUNT(CANCELLED) },
 };
 
 /* The event in `body`, member `which` being `value` (NULL: left out). */
@@ -271,6 +320,7 @@ static enum err decode(int kind, const char *text, const char **ret_why) {
     union {
         struct order_created created;
         struct order_updated updated;
+        struct order_cancelled cancelled;
         struct told_product product;
     } read, untouched;
     memset(&read, 0x5A, sizeof(read));
@@ -279,7 +329,9 @@ static enum err decode(int kind, const char *text, const char **ret_why) {
     *ret_why = NULL;
     enum err err = kind == 0   ? contract_read_order_created(&arena, &bare, &read.created, ret_why)
                    : kind == 1 ? contract_read_order_updated(&arena, &bare, &read.updated, ret_why)
-                               : contract_read_product(&arena, bare.data, &read.product, ret_why);
+                   : kind == 2
+                       ? contract_read_product(&arena, bare.data, &read.product, ret_why)
+                       : contract_read_order_cancelled(&arena, &bare, &read.cancelled, ret_why);
     if (err != ERR_OK) { /* outputs are written on success only */
         ck_assert_int_eq(memcmp(&read, &untouched, sizeof(read)), 0);
         ck_assert_ptr_nonnull(*ret_why);
@@ -317,7 +369,7 @@ static const char *const NO_OBJECTS[] = {
 };
 
 START_TEST(what_is_no_object_is_refused) {
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < (int)UNIT_COUNT(KINDS); kind++) {
         const char *why;
         ck_assert_int_eq(decode(kind, NO_OBJECTS[_i], &why), ERR_INVALID);
         ck_assert_str_eq(why, "the data is not a JSON object");
@@ -328,7 +380,9 @@ END_TEST
 START_TEST(request_ids_have_a_limit) {
     char value[TRACE_REQUEST_ID_BYTES_MAX + 8];
     const char *why;
-    for (int kind = 0; kind < 2; kind++) {
+    static const int OF_ORDERS[] = { 0, 1, 3 };
+    for (size_t k = 0; k < UNIT_COUNT(OF_ORDERS); k++) {
+        int kind = OF_ORDERS[k];
         for (int over = 0; over <= 1; over++) {
             memset(value, 'r', sizeof(value));
             value[0] = value[TRACE_REQUEST_ID_BYTES_MAX + 1 + over] = '"';
@@ -396,7 +450,8 @@ int main(void) {
     TCase *tcase = tcase_create("events");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, order_created_round_trip);
-    tcase_add_loop_test(tcase, order_updated_round_trip, 0, 3);
+    tcase_add_test(tcase, order_cancelled_round_trip);
+    tcase_add_loop_test(tcase, order_updated_round_trip, 0, 4);
     tcase_add_loop_test(tcase, product_round_trip_with_exact_money, 0, (int)UNIT_COUNT(PRICES));
     tcase_add_test(tcase, the_cached_copy_is_the_data_of_the_event);
     tcase_add_loop_test(tcase, each_member_is_checked, 0, (int)UNIT_COUNT(KINDS));

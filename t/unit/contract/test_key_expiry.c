@@ -1,11 +1,11 @@
 /* link: services/contract/key_expiry.c services/order/statements.c t/unit/fake_pg.c
  *       t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_backends.c */
 /*
- * services/contract/key_expiry: when the next chunk goes, and from where. What a chunk deletes is in
- * test_order_statements.c. The clock is the test's own: it goes on by a millisecond a tick.
+ * services/contract/key_expiry: when the next chunk goes, and from where. What a chunk deletes is
+ * in test_order_statements.c. The clock is the test's own: it goes on by a millisecond a tick.
  */
-#include "order/parts.h"
 #include "contract/key_expiry.h"
+#include "order/parts.h"
 #include "order/statements.h"
 
 #include "base/clock.h"

@@ -1,7 +1,9 @@
-/* link: services/order/order_updated.c services/order/product_updated.c services/order/order.c
+/*
+ * link: services/order/order_updated.c services/order/product_updated.c services/order/order.c
  *       services/order/metrics.c services/order/statements.c services/order/backlog.c
- *       services/order/config.c services/order/outcome_wait.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
- *       t/unit/fake_backends.c */
+ *       services/order/config.c services/order/outcome_wait.c t/unit/fake_pg.c t/unit/fake_cache.c
+ *       t/unit/fake_broker.c t/unit/fake_backends.c
+ */
 /* The order service's consumers: outcomes of orders, and its copies of products. */
 #include "order/metrics.h"
 #include "order/order_store.h"
@@ -306,7 +308,8 @@ START_TEST(a_product_without_version_is_parked) {
     add_product(1, "");
     deliver(PRODUCT_UPDATED);
     ck_assert_uint_eq(fake_broker.parked_count, 1);
-    ck_assert_str_eq(fake_broker.parked[0].reason, "version is missing");
+    ck_assert_str_eq(fake_broker.parked[0].reason, "invalid");
+    ck_assert_str_eq(fake_broker.parked[0].detail, "version is missing");
     ck_assert_uint_eq(fake_broker.acks[PRODUCT_UPDATED], 1);
 }
 END_TEST

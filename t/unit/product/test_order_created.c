@@ -6,128 +6,15 @@
  * services/product/order_created: a batch of orders becomes one transaction; whatever goes wrong,
  * an order is decided once and told as often as it takes.
  */
-#include "product/parts.h"
-#include "product/product.h"
-#include "product/statements.h"
-
-#include "base/clock.h"
-#include "runtime/telemetry/log.h"
-
-#include "fake_backends.h"
-#include "unit.h"
-
-#include <stdio.h>
-
-enum { PATIENCE_MS = 10000, ORDERS_MAX = 8 };
-
-#define CREATED_MS INT64_C(1795367792123)
-
-static struct consumer consumer;
-static struct broker_delivery deliveries[ORDERS_MAX];
-static char bodies[ORDERS_MAX][512];
-/* Of an order of the ledger, before its request id and its createdAt, which is NULL in old rows. */
-#define LEDGER_TYPES "ittTiitT"
-static size_t delivery_count;
+#include "stock_events_fixture.h"
 
 static void setup(void) {
-    fake_backends_open();
-    delivery_count = 0;
-    fake_backends_consume(&consumer, &order_created_consumer, 0, ORDERS_MAX);
-    ck_assert_int_eq(stock_news_open(), ERR_OK);
+    stock_events_open(&order_created_consumer);
 }
-
-static void teardown(void) {
-    ck_assert_uint_eq(fake_pg.sessions_open, 0);
-    consumer_close(&consumer);
-    stock_news_close();
-    fake_backends_close();
-}
-
-/* ---- the parts of a transaction ---- */
 
 static void add_order(int64_t order_id, int64_t product_id, int64_t quantity) {
-    char *body = bodies[delivery_count];
-    snprintf(body, sizeof(bodies[0]),
-             "{\"orderId\":%lld,\"productId\":%lld,\"quantity\":%lld,\"createdAt\":"
-             "\"2026-11-22T17:16:32.123Z\",\"requestId\":\"r-%lld\"}",
-             (long long)order_id, (long long)product_id, (long long)quantity, (long long)order_id);
-    deliveries[delivery_count++] = fake_delivery("id", body);
+    add_event(order_id, product_id, quantity, "");
 }
-
-static void deliver(void) {
-    consumer_on_deliveries(&consumer, fake_batch(0, deliveries, delivery_count), delivery_count);
-}
-
-static void wait_for_request(void) {
-    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
-    while (fake_pg.waiting == 0 && clock_monotonic_ms() < end_ms) {
-        loop_tick(backends.loop, 1);
-    }
-    ck_assert_uint_gt(fake_pg.waiting, 0);
-}
-
-static PGresult *product_rows(void) {
-    return fake_rows(7);
-}
-
-static void add_product(PGresult *rows, int64_t id, int64_t qty, int64_t version) {
-    fake_row(rows, "itiiiTT", id, "thing", INT64_C(1990), qty, version, CREATED_MS, CREATED_MS);
-}
-
-/* The products that are locked and what the ledger has; product 7 has `qty`, version 3. */
-static void answer_lock(int64_t qty, PGresult *ledger) {
-    wait_for_request();
-    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_BEGIN, &SQL_PRODUCT_LOCK);
-    ck_assert_ptr_eq(request->calls[1].statement, &SQL_LEDGER_FIND);
-    PGresult *rows = product_rows();
-    add_product(rows, 7, qty, 3);
-    fake_pg_answer(rows, ledger, NULL);
-}
-
-static void confirm(void) {
-    fake_broker_fates(true, teller_on_published);
-}
-
-/* Until so many batches are acknowledged, or the database is asked: news may leave first. */
-static void wait_for_acks(size_t count) {
-    uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
-    while (fake_broker.acks[0] < count && fake_pg.waiting == 0 && clock_monotonic_ms() < end_ms) {
-        loop_tick(backends.loop, 1);
-    }
-}
-
-static const struct pg_call *call_of(const struct fake_pg_request *request,
-                                     const struct pg_statement *statement) {
-    for (size_t i = 0; i < request->count; i++) {
-        if (request->calls[i].statement == statement) {
-            return &request->calls[i];
-        }
-    }
-    return NULL;
-}
-
-static const struct fake_pg_request *expect_commit(void) {
-    ck_assert_uint_eq(fake_pg.waiting, 1);
-    ck_assert_int_eq(fake_pg.requests[0].kind, FAKE_PG_COMMIT);
-    return &fake_pg.requests[0];
-}
-
-#define OUTCOME(order, quantity, status)                                                           \
-    "\"orderId\":" order                                                                           \
-    ",\"createdAt\":\"2026-11-22T17:16:32.123Z\",\"productId\":7,\"quantity\":" quantity           \
-    ",\"status\":\"" status "\""
-
-static bool published(const char *key, const char *part) {
-    for (size_t i = 0; i < fake_broker.published; i++) {
-        if (strcmp(fake_broker.messages[i].routing_key, key) == 0 &&
-            strstr(fake_broker.messages[i].body, part) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* ---- tests ---- */
 
 START_TEST(a_batch_is_one_transaction_then_events_cache_and_acknowledgement) {
     add_order(1, 7, 3);
@@ -251,6 +138,32 @@ START_TEST(an_order_whose_id_came_before_is_another_order) {
 }
 END_TEST
 
+/*
+ * Its cancellation was faster (0), or it is told again after its stock came back (1): it takes
+ * none.
+ */
+START_TEST(a_cancelled_order_takes_nothing) {
+    PGresult *ledger = fake_rows(8);
+    fake_row(ledger, LEDGER_TYPES, INT64_C(1), _i == 0 ? "cancelled" : "returned", NULL,
+             CREATED_MS + 5000, INT64_C(7), INT64_C(3), "of the cancellation", CREATED_MS);
+    add_order(1, 7, 3);
+    add_order(2, 7, 4);
+    deliver();
+    answer_lock(5, ledger);
+    const struct fake_pg_request *commit = expect_commit();
+    const struct pg_call *insert = call_of(commit, &SQL_LEDGER_INSERT);
+    ck_assert_uint_eq(fake_param_count(insert, 0), 1);
+    ck_assert_int_eq(fake_param_int8_at(insert, 0, 0), 2);
+    ck_assert_int_eq(fake_param_int8_at(call_of(commit, &SQL_PRODUCT_UPDATE), 3, 0), 1);
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_cache_run();
+    ck_assert(published("order.updated", OUTCOME("1", "3", "cancelled") ",\"reason\":null"));
+    ck_assert(published("order.updated", OUTCOME("2", "4", "done")));
+    confirm();
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+}
+END_TEST
+
 START_TEST(a_row_of_a_version_before_is_known_by_its_request_id) {
     PGresult *ledger = fake_rows(8);
     fake_row(ledger, "ittTiitt", INT64_C(1), "done", NULL, CREATED_MS, INT64_C(7), INT64_C(3),
@@ -283,18 +196,45 @@ END_TEST
 /*
  * 0: another product, 1: another quantity, 2: a status that nobody knows
  */
-START_TEST(an_order_that_the_ledger_has_otherwise_is_parked) {
+/*
+ * With another product, or quantity: a dead letter when it is noted for the first time, and not
+ * again.
+ */
+START_TEST(an_order_that_the_ledger_has_otherwise_is_parked_once) {
+    bool is_new = _i < 2;
     add_order(1, 7, 3);
     deliver();
-    PGresult *ledger = fake_rows(8);
-    fake_row(ledger, LEDGER_TYPES, INT64_C(1), _i == 2 ? "lost" : "done", NULL, CREATED_MS,
-             _i == 0 ? INT64_C(8) : INT64_C(7), _i == 1 ? INT64_C(4) : INT64_C(3), "r-1",
+    PGresult *ledger = fake_rows(8), *noted = fake_rows(1);
+    fake_row(ledger, LEDGER_TYPES, INT64_C(1), "done", NULL, CREATED_MS,
+             _i % 2 == 0 ? INT64_C(8) : INT64_C(7), _i % 2 == 1 ? INT64_C(4) : INT64_C(3), "r-1",
              CREATED_MS);
     answer_lock(5, ledger);
-    ck_assert_uint_eq(fake_pg.rollbacks, 1);
-    ck_assert_uint_eq(fake_broker.parked_count, 1);
+    const struct pg_call *note = call_of(expect_commit(), &SQL_LEDGER_CONFLICT);
+    ck_assert_int_eq(fake_param_int8(note, 0), 1);
+    ck_assert_int_eq(fake_param_time(note, 1), CREATED_MS);
+    ck_assert_int_eq(fake_param_int8(note, 2), 7);
+    ck_assert_int_eq(fake_param_int8(note, 3), 3);
+    if (is_new) {
+        fake_row(noted, "i", INT64_C(1));
+    }
+    fake_pg_answer(noted, NULL, NULL);
+    ck_assert_uint_eq(fake_broker.parked_count, is_new);
+    ck_assert(!is_new || strcmp(fake_broker.parked[0].reason, "conflict") == 0);
     ck_assert_uint_eq(fake_broker.acks[0], 1);
     ck_assert_uint_eq(fake_broker.published, 0);
+}
+END_TEST
+
+START_TEST(a_ledger_that_cannot_be_read_parks_the_order) {
+    PGresult *ledger = fake_rows(8);
+    add_order(1, 7, 3);
+    deliver();
+    fake_row(ledger, LEDGER_TYPES, INT64_C(1), "lost", NULL, CREATED_MS, INT64_C(7), INT64_C(3),
+             "r-1", CREATED_MS);
+    answer_lock(5, ledger);
+    ck_assert_uint_eq(fake_pg.rollbacks, 1);
+    ck_assert_str_eq(fake_broker.parked[0].reason, "refused");
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
 }
 END_TEST
 
@@ -312,8 +252,6 @@ START_TEST(the_database_fails_and_the_batch_is_decided_afresh) {
     fake_pg_fail(PASSING[_i / 2]);
     ck_assert_uint_eq(fake_broker.published + fake_broker.acks[0] + fake_broker.parked_count, 0);
     answer_lock(2, NULL); /* somebody else was faster meanwhile */
-    if (!at_commit) {
-    }
     const struct pg_call *ledger = call_of(expect_commit(), &SQL_LEDGER_INSERT);
     ck_assert(str_equal(fake_param_text_at(ledger, 3, 0), STR("rejected")));
     fake_pg_answer(NULL, NULL, NULL);
@@ -428,7 +366,7 @@ START_TEST(the_one_order_that_the_database_refuses_is_parked) {
     }
     ck_assert_uint_eq(fake_broker.parked_count, 1);
     ck_assert_ptr_eq(fake_broker.parked[0].delivery, &deliveries[_i]);
-    ck_assert_str_eq(fake_broker.parked[0].reason, "rejected_data");
+    ck_assert_str_eq(fake_broker.parked[0].reason, "refused");
 }
 END_TEST
 
@@ -436,7 +374,8 @@ START_TEST(what_is_malformed_is_parked) {
     deliveries[delivery_count++] = fake_delivery("id", "{\"orderId\":0}");
     deliver();
     ck_assert_uint_eq(fake_broker.parked_count, 1);
-    ck_assert_str_eq(fake_broker.parked[0].reason, "orderId is not a positive integer");
+    ck_assert_str_eq(fake_broker.parked[0].reason, "invalid");
+    ck_assert_str_eq(fake_broker.parked[0].detail, "orderId is not a positive integer");
     ck_assert_uint_eq(fake_broker.acks[0], 1);
     ck_assert_uint_eq(fake_pg.asked, 0);
 }
@@ -493,14 +432,16 @@ int main(void) {
     Suite *suite = suite_create("order_created");
     TCase *tcase = tcase_create("order_created");
     tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_checked_fixture(tcase, setup, stock_events_close);
     tcase_add_test(tcase, a_batch_is_one_transaction_then_events_cache_and_acknowledgement);
     tcase_add_test(tcase, copies_within_a_batch_count_once_and_are_all_told);
     tcase_add_test(tcase, a_redelivery_is_answered_from_the_ledger);
     tcase_add_loop_test(tcase, an_order_whose_id_came_before_is_another_order, 0, 2);
+    tcase_add_loop_test(tcase, a_cancelled_order_takes_nothing, 0, 2);
     tcase_add_test(tcase, a_row_of_a_version_before_is_known_by_its_request_id);
     tcase_add_test(tcase, two_orders_of_one_id_in_a_batch_are_two);
-    tcase_add_loop_test(tcase, an_order_that_the_ledger_has_otherwise_is_parked, 0, 3);
+    tcase_add_loop_test(tcase, an_order_that_the_ledger_has_otherwise_is_parked_once, 0, 4);
+    tcase_add_test(tcase, a_ledger_that_cannot_be_read_parks_the_order);
     tcase_add_loop_test(tcase, the_database_fails_and_the_batch_is_decided_afresh, 0,
                         2 * (int)UNIT_COUNT(PASSING));
     tcase_add_test(tcase, a_commit_of_unknown_outcome_is_not_applied_twice);

@@ -158,6 +158,139 @@ START_TEST(the_ledger_takes_an_order_once) {
 }
 END_TEST
 
+/* A ledger with `status` of orders 11, 12 and 13, 13 of a version before. */
+static void ledger_of(const char *status) {
+    char sql[512];
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO stock_ledger (order_id, product_id, quantity, status, reason, decided_at,"
+             " request_id, order_created_at) SELECT id, 1, 2, '%s', %s, 'epoch', 'r',"
+             " CASE id WHEN 13 THEN '-infinity' ELSE '2026-11-22 17:16:32.123Z'::timestamptz END"
+             " FROM generate_series(11, 13) AS s (id)",
+             status, strcmp(status, "rejected") == 0 ? "'out_of_stock'" : "NULL");
+    database_execute(sql);
+}
+
+static const char *ledger_states(PGconn *other) {
+    return database_ask(other, "SELECT concat_ws(' ', order_id, status, extract(epoch FROM"
+                               " returned_at)::bigint) FROM stock_ledger ORDER BY 1");
+}
+
+/* What is done is returned: the row that is named, by its createdAt or as one that has none. */
+START_TEST(what_is_done_can_be_returned) {
+    struct pg_call call = { .statement = &SQL_LEDGER_RETURN, .param_count = 4 };
+    int64_t created[] = { AT_MS, AT_MS + 1, 0 };
+    PGconn *other = database_other();
+    call.params[0] = numbers_of(11, 12, 13);
+    call.params[1] = numbers_of(1, 1, 0);
+    call.params[2] = pg_time_array(&arena, created, 3);
+    call.params[3] = times_of(3000);
+    ledger_of("done");
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
+    ck_assert_str_eq(ledger_states(other), "11 returned 3 / 12 done / 13 returned 3 / ");
+    call.params[1] = numbers_of(1, 0, 1); /* 12 has one, 13 has none */
+    call.params[2] = times_of(AT_MS);
+    call.params[3] = times_of(9000);
+    database_ask(other, "UPDATE stock_ledger SET status = 'done' WHERE order_id > 11");
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
+    ck_assert_str_eq(ledger_states(other), "11 returned 3 / 12 done / 13 done 3 / ");
+    static const char *const OTHERS[] = { "rejected", "cancelled", "returned" };
+    call.params[1] = numbers_of(1, 1, 0);
+    for (size_t i = 0; i < UNIT_COUNT(OTHERS); i++) {
+        database_ask(other, "TRUNCATE stock_ledger");
+        ledger_of(OTHERS[i]);
+        ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
+        ck_assert_ptr_null(strstr(ledger_states(other), " 9 /"));
+    }
+    PQfinish(other);
+}
+END_TEST
+
+/* A cancelled order has no reason, a rejected one has; there are no other states. */
+START_TEST(states_of_the_ledger) {
+    static const struct {
+        const char *status, *reason;
+        enum err err;
+    } STATES[] = {
+        { "cancelled", NULL, ERR_OK },
+        { "returned", NULL, ERR_OK },
+        { "cancelled", "out_of_stock", ERR_REJECTED_DATA },
+        { "rejected", NULL, ERR_REJECTED_DATA },
+        { "waiting", NULL, ERR_REJECTED_DATA },
+    };
+    struct pg_call call = { .statement = &SQL_LEDGER_INSERT, .param_count = 8 };
+    for (size_t i = 0; i < UNIT_COUNT(STATES); i++) {
+        int64_t id = 100 + 3 * (int64_t)i;
+        call.params[0] = numbers_of(id, id + 1, id + 2);
+        call.params[1] = call.params[2] = numbers_of(1, 1, 1);
+        call.params[3] = texts_of("done", STATES[i].status, "done");
+        call.params[4] = texts_of(NULL, STATES[i].reason, NULL);
+        call.params[5] = call.params[7] = times_of(AT_MS);
+        call.params[6] = texts_of("r", "r", "r");
+        ck_assert_int_eq(database_run(&call, NULL, NULL), STATES[i].err);
+    }
+}
+END_TEST
+
+/* ---- idempotency keys ---- */
+
+static struct pg_call key_insert(const char *answer) {
+    struct pg_call call = { .statement = &SQL_PRODUCT_KEY_INSERT, .param_count = 6 };
+    call.params[0] = texts_of("k-3", "k-1", "k-2");
+    call.params[1] = texts_of("restock\n7\n50\n", "b", "c");
+    call.params[2] = numbers_of(7, 8, 9);
+    call.params[3] = numbers_of(1, 2, 3);
+    call.params[4] = texts_of(answer, answer, answer);
+    call.params[5] = times_of(clock_unix_ms());
+    return call;
+}
+
+static const char *keys_found(void) {
+    struct pg_call find = { .statement = &SQL_PRODUCT_KEY_FIND, .param_count = 1 };
+    find.params[0] = texts_of("k-3", "k-9", "k-1");
+    return database_rows(&find, "ttiit");
+}
+
+START_TEST(a_key_is_stored_once_and_found_for_a_day) {
+    struct pg_call insert = key_insert("{}"), again = key_insert("[]");
+    PGconn *other = database_other();
+    ck_assert_str_eq(database_rows(&insert, "t"), "k-1 / k-2 / k-3 / "); /* sorted: no deadlocks */
+    ck_assert_ptr_nonnull(strstr(keys_found(), "k-3 restock\n7\n50\n 7 1 {} / "));
+    ck_assert_ptr_nonnull(strstr(keys_found(), "k-1 b 8 2 {} / "));
+    ck_assert_str_eq(database_rows(&again, "t"), ""); /* what is there stays */
+    ck_assert_ptr_null(strstr(keys_found(), "[]"));
+    database_ask(other, "UPDATE idempotency_keys SET created_at = now() - CASE key WHEN 'k-1' THEN"
+                        " interval '24 hours 1 s' ELSE interval '23 hours 59 min 50 s' END");
+    ck_assert_str_eq(keys_found(), "k-3 restock\n7\n50\n 7 1 {} / ");
+    ck_assert_str_eq(database_rows(&again, "t"), "k-1 / "); /* and is taken over afterwards */
+    ck_assert_ptr_nonnull(strstr(keys_found(), "k-1 b 8 2 [] / "));
+    PQfinish(other);
+}
+END_TEST
+
+/* Another process has one of them: it is waited for; whether it commits (0) or not (1) decides. */
+START_TEST(a_key_of_another_transaction) {
+    struct pg_call insert = key_insert("{}");
+    PGconn *other = database_other();
+    database_ask(other, "BEGIN; INSERT INTO idempotency_keys VALUES ('k-2', 'x', 1, 1, 'theirs',"
+                        " now())");
+    ck_assert_int_eq(database_run(&insert, NULL, NULL), ERR_LOCKED);
+    ck_assert_str_eq(keys_found(), "");
+    struct database_run_state state = { .done = false };
+    pg_run(pg, &insert, 1, database_note, &state);
+    uint64_t end_ms = clock_monotonic_ms() + DATABASE_LOCK_MS / 2;
+    while (clock_monotonic_ms() < end_ms) {
+        loop_tick(loop, 1);
+    }
+    ck_assert(!state.done);
+    database_ask(other, _i == 0 ? "COMMIT" : "ROLLBACK");
+    WAIT_FOR(state.done);
+    ck_assert_int_eq(state.err, ERR_OK);
+    ck_assert_str_eq(database_ask(other, "SELECT key || answer FROM idempotency_keys ORDER BY key"),
+                     _i == 0 ? "k-1{} / k-2theirs / k-3{} / " : "k-1{} / k-2{} / k-3{} / ");
+    PQfinish(other);
+}
+END_TEST
+
 START_TEST(restocks_belong_to_a_product) {
     struct pg_call call = { .statement = &SQL_RESTOCK_INSERT, .param_count = 5 };
     insert_three();
@@ -176,6 +309,17 @@ START_TEST(restocks_belong_to_a_product) {
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA); /* less, without one */
     call.params[1] = numbers_of(5, 0, 7);
     ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
+    call.params[1] = numbers_of(5, 6, 7);
+    call.params[4] = texts_of(NULL, "", NULL);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
+    char reason[202];
+    memset(reason, 'x', sizeof(reason));
+    reason[201] = '\0';
+    call.params[4] = texts_of(NULL, reason, NULL);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_REJECTED_DATA);
+    reason[200] = '\0';
+    call.params[4] = texts_of(NULL, reason, NULL);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
 }
 END_TEST
 
@@ -215,16 +359,25 @@ START_TEST(claims_of_a_clock_that_stepped_back_have_ended) {
 }
 END_TEST
 
-/* As the version before tracestate wrote it, and writes it while another process has migrated. */
+/*
+ * As the version before tracestate wrote it, and writes it while another process has migrated; as the
+ * one before adjustments and cancellations restocked.
+ */
 #define OLD_EVENT(id)                                                                              \
+    "INSERT INTO products VALUES (" id ", 'x', 1, 1, 1, 1, '2026-11-22', '2026-11-22', 'r');"      \
+    "INSERT INTO restocks (product_id, quantity, restocked_at, request_id) SELECT * FROM unnest("  \
+    "'{" id "}'::bigint[], '{5}'::bigint[], '{2026-11-22}'::timestamptz[], '{r}'::text[]);"        \
     "INSERT INTO outbox (id, routing_key, message_id, correlation_id, traceparent, body,"          \
     " available_at) VALUES (" id ", 'order.updated', 'm', 'old', 'trace', '{}', now());"           \
     "INSERT INTO stock_ledger (order_id, product_id, quantity, status, decided_at, request_id)"    \
     " VALUES (" id ", 1, 1, 'done', now(), 'old')"
 
 START_TEST(a_database_of_the_version_before_is_taken_over) {
-    const struct pg_migration first[] = { PRODUCT_MIGRATIONS[0], { 0 } };
-    database_open(NULL, NULL, first);
+    struct pg_migration before[8] = { { 0 } };
+    for (int i = 0; i < _i; i++) { /* each version that there was */
+        before[i] = PRODUCT_MIGRATIONS[i];
+    }
+    database_open(NULL, NULL, before);
     database_execute(OLD_EVENT("1"));
     database_close();
     database_connect(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS, NULL);
@@ -237,6 +390,13 @@ START_TEST(a_database_of_the_version_before_is_taken_over) {
     find.params[0] = numbers_of(1, 2, 3);
     ck_assert_str_eq(database_rows(&find, "it"), "1 done / 2 done / ");
     ck_assert_ptr_nonnull(strstr(database_rows(&find, "i"), "1 / 2 / "));
+    /* what it had decided can be returned */
+    struct pg_call call = { .statement = &SQL_LEDGER_RETURN, .param_count = 4 };
+    call.params[0] = numbers_of(1, 2, 3);
+    call.params[1] = numbers_of(0, 0, 0);
+    call.params[2] = call.params[3] = times_of(AT_MS);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
+    ck_assert_str_eq(database_rows(&find, "it"), "1 returned / 2 returned / ");
     database_close();
 }
 END_TEST
@@ -292,7 +452,11 @@ int main(void) {
     tcase_add_test(together, limits_are_the_table_s_too);
     tcase_add_test(together, the_ledger_takes_an_order_once);
     tcase_add_test(together, restocks_belong_to_a_product);
-    tcase_add_test(alone, a_database_of_the_version_before_is_taken_over);
+    tcase_add_test(together, what_is_done_can_be_returned);
+    tcase_add_test(together, states_of_the_ledger);
+    tcase_add_test(together, a_key_is_stored_once_and_found_for_a_day);
+    tcase_add_loop_test(together, a_key_of_another_transaction, 0, 2);
+    tcase_add_loop_test(alone, a_database_of_the_version_before_is_taken_over, 1, 7);
     tcase_add_test(together, events_are_claimed_and_deleted);
     tcase_add_test(together, claims_of_a_clock_that_stepped_back_have_ended);
     tcase_add_test(together, ids_come_in_blocks);

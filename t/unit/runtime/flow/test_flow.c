@@ -294,6 +294,22 @@ START_TEST(an_exhausted_pool_gives_null_until_one_comes_back) {
 }
 END_TEST
 
+/* By the tick's clock; 0: more time than it had, 1: less, which changes nothing. */
+START_TEST(a_flow_may_be_given_more_time) {
+    enum { SHORT_MS = 40, LONGER_MS = 200, LESS_MS = 1 };
+    open_pool(join, join, end, SHORT_MS);
+    struct flow *flow = start(0);
+    uint64_t begin_ms = loop_now_ms(loop);
+    flow_wake(waits[0], ERR_OK);
+    loop_tick(loop, 0);
+    flow_extend(flow, _i == 0 ? LONGER_MS : LESS_MS);
+    expect_failure();
+    ck_assert_int_eq(failed_with, ERR_TIMEOUT);
+    ck_assert_uint_ge(loop_now_ms(loop) - begin_ms, _i == 0 ? LONGER_MS : SHORT_MS);
+    ck_assert_str_eq(story, "jjF");
+}
+END_TEST
+
 static enum flow_rc wait_twice(struct flow *flow) {
     (void)flow_wait(flow);
     (void)flow_wait(flow);
@@ -322,6 +338,7 @@ int main(void) {
     tcase_add_test(tcase, the_deadline_fails_a_flow_that_waits);
     tcase_add_test(tcase, an_answer_in_the_tick_of_the_deadline);
     tcase_add_test(tcase, a_flow_that_ended_has_no_deadline);
+    tcase_add_loop_test(tcase, a_flow_may_be_given_more_time, 0, 2);
     tcase_add_test(tcase, an_exhausted_pool_gives_null_until_one_comes_back);
     tcase_add_test_raise_signal(tcase, two_waits_at_once_are_a_bug, SIGABRT);
     suite_add_tcase(suite, tcase);

@@ -1,6 +1,6 @@
 /* link: t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c
  *       t/unit/fake_backends.c */
-/* runtime/http, parameters: path ids and query integers, and how problems are answered. */
+/* runtime/http, parameters: path ids and query integers, how problems are answered, Prefer: wait. */
 #include "runtime/http/http.h"
 
 #include "fake_stack.h"
@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* /id/{id}?n=: what was read, or 499; /problems?n=: so many problems */
 static void show(struct http_exchange *exchange, void *ctx) {
@@ -33,9 +34,22 @@ static void problems(struct http_exchange *exchange, void *ctx) {
     http_reply_invalid(exchange, PROBLEMS, (size_t)count);
 }
 
+/* How long the request is willing to wait, at most 10 s; which is said to be applied. */
+static void prefer(struct http_exchange *exchange, void *ctx) {
+    char text[16];
+    (void)ctx;
+    unsigned wait_s = http_prefer_wait_s(exchange, 10);
+    int length = snprintf(text, sizeof(text), "%u", wait_s);
+    http_reply(exchange, &(struct http_reply){ .status = 200,
+                                               .body = text,
+                                               .body_length = (size_t)length,
+                                               .waited_s = wait_s });
+}
+
 static const struct http_route ROUTES[] = {
     { "GET", "/id/{id}", "show", show, NULL },
     { "GET", "/problems", "problems", problems, NULL },
+    { "GET", "/prefer", "prefer", prefer, NULL },
 };
 
 static void setup(void) {
@@ -108,6 +122,66 @@ START_TEST(several_problems_are_a_list) {
 }
 END_TEST
 
+static const struct {
+    const char *headers;
+    unsigned wait_s; /* 0: none, or not understood */
+} PREFERENCES[] = {
+    { "", 0 },
+    { "Prefer: wait=1\r\n", 1 },
+    { "Prefer: wait=10\r\n", 10 },
+    { "Prefer: wait=11\r\n", 10 },
+    { "Prefer: wait=4294967297\r\n", 10 },
+    { "Prefer: wait=9223372036854775807\r\n", 10 },
+    { "Prefer: wait=99999999999999999999\r\n", 10 },
+    { "Prefer: wait=007\r\n", 7 },
+    { "prefer: WAIT=5\r\n", 5 },
+    { "Prefer: wait=\"5\"\r\n", 5 },
+    { "Prefer: \t wait \t=\t 5 \t\r\n", 5 },
+    { "Prefer: wait=5; why=\"none\"\r\n", 5 },
+    { "Prefer: wait=5;why\r\n", 5 },
+    { "Prefer: respond-async, wait=5\r\n", 5 },
+    { "Prefer: respond-async,wait=5,x=1\r\n", 5 },
+    { "Prefer: ,, wait=5\r\n", 5 },
+    { "Prefer: x=\"a, wait=3\", wait=5\r\n", 5 },
+    { "Prefer: x=\"a\\\", wait=3\", wait=5\r\n", 5 },
+    { "Prefer: respond-async\r\nPrefer: wait=5\r\n", 5 },
+    { "Prefer: wait=5\r\nPrefer: wait=6\r\n", 5 }, /* the first counts, RFC 7240 §2 */
+    { "Prefer: wait=5, wait=6\r\n", 5 },
+    { "Prefer: wait=0, wait=6\r\n", 0 },
+    { "Prefer: wait=0\r\n", 0 },
+    { "Prefer: wait\r\n", 0 },
+    { "Prefer: wait=\r\n", 0 },
+    { "Prefer: wait=\"\"\r\n", 0 },
+    { "Prefer: wait=x\r\n", 0 },
+    { "Prefer: wait=5x\r\n", 0 },
+    { "Prefer: wait=1.5\r\n", 0 },
+    { "Prefer: wait=1e3\r\n", 0 },
+    { "Prefer: wait=-1\r\n", 0 },
+    { "Prefer: wait=+1\r\n", 0 },
+    { "Prefer: wait5\r\n", 0 },
+    { "Prefer: wait 5\r\n", 0 },
+    { "Prefer: wait==5\r\n", 0 },
+    { "Prefer: wait=\"5\r\n", 0 },
+    { "Prefer: waiting=5\r\n", 0 },
+    { "Prefer: await=5\r\n", 0 },
+    { "Prefer: x; wait=5\r\n", 0 }, /* a parameter of another one */
+    { "Prefer: wai\r\n", 0 },
+    { "Prefer:\r\n", 0 },
+};
+
+START_TEST(how_long_to_wait_is_one_of_many_preferences) {
+    char wanted[16], applied[48];
+    int fd = stack_connect();
+    stack_send(fd, "GET", "/prefer", PREFERENCES[_i].headers, NULL);
+    const struct stack_answer *answer = stack_expect(fd, 200);
+    snprintf(wanted, sizeof(wanted), "%u", PREFERENCES[_i].wait_s);
+    ck_assert_msg(strcmp(answer->body, wanted) == 0, "%s: %s", PREFERENCES[_i].headers,
+                  answer->body);
+    snprintf(applied, sizeof(applied), "\r\nPreference-Applied: wait=%s\r\n", wanted);
+    ck_assert_int_eq(strstr(answer->headers, applied) != NULL, PREFERENCES[_i].wait_s > 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("http_params");
     TCase *tcase = tcase_create("http_params");
@@ -116,6 +190,8 @@ int main(void) {
     tcase_add_loop_test(tcase, integers_are_read_strictly, 0, (int)UNIT_COUNT(CASES));
     tcase_add_test(tcase, one_problem_is_named_in_the_message);
     tcase_add_test(tcase, several_problems_are_a_list);
+    tcase_add_loop_test(tcase, how_long_to_wait_is_one_of_many_preferences, 0,
+                        (int)UNIT_COUNT(PREFERENCES));
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }

@@ -29,7 +29,8 @@ START_TEST(what_cannot_be_decoded_is_parked_with_the_reason) {
     ck_assert_uint_eq(fake_broker.parked_count, 2);
     ck_assert_ptr_eq(fake_broker.parked[0].delivery, &deliveries[1]);
     ck_assert_ptr_eq(fake_broker.parked[1].delivery, &deliveries[3]);
-    ck_assert_str_eq(fake_broker.parked[0].reason, "not a number");
+    ck_assert_str_eq(fake_broker.parked[0].reason, "invalid");
+    ck_assert_str_eq(fake_broker.parked[0].detail, "not a number");
     ck_assert_uint_eq(fake_broker.acks[QUEUE], 1);
 }
 END_TEST
@@ -99,7 +100,8 @@ START_TEST(an_event_of_another_type_is_parked) {
     deliver_texts(texts, 1);
     wait_for_ack();
     ck_assert_uint_eq(run_count, 0);
-    ck_assert_str_eq(fake_broker.parked[0].reason, "type is not that of the queue");
+    ck_assert_str_eq(fake_broker.parked[0].reason, "invalid");
+    ck_assert_str_eq(fake_broker.parked[0].detail, "type is not that of the queue");
 }
 END_TEST
 
@@ -113,7 +115,8 @@ END_TEST
 
 /* Nobody knows how many events it has: it is parked as it came. */
 START_TEST(a_batch_that_cannot_be_read_is_parked_whole) {
-    static const char *const REASONS[] = { "the batch is not JSON", "more than 1000 events" };
+    static const char *const REASONS[] = { "malformed", "too_large" };
+    static const char *const DETAILS[] = { "the batch is not JSON", "more than 1000 events" };
     const char *texts[] = { _i == 0 ? "[{\"specversion\":\"1.0\"},{]"
                                     : batch_of(0, EVENT_COUNT_MAX + 1, "number"),
                             "7" };
@@ -121,6 +124,7 @@ START_TEST(a_batch_that_cannot_be_read_is_parked_whole) {
     wait_for_ack();
     ck_assert_uint_eq(fake_broker.parked_count, 1);
     ck_assert_str_eq(fake_broker.parked[0].reason, REASONS[_i]);
+    ck_assert_str_eq(fake_broker.parked[0].detail, DETAILS[_i]);
     ck_assert_str_eq(fake_broker.parked[0].body, "");
     ck_assert_int_eq(applied[7], 1);
 }
@@ -168,6 +172,13 @@ static const unsigned BAD_SETS[] = {
     0x0001, 0x8000, 0x0100, 0x0080, 0x0003, 0x8001, 0x5555, 0xFFFF, 0x0FF0, 0x1010,
 };
 
+static const char *reason_of(enum err err) {
+    return err == ERR_REJECTED_DATA   ? "refused"
+           : err == ERR_TOO_LARGE     ? "too_large"
+           : err == ERR_UNPROCESSABLE ? "conflict"
+                                      : "failed";
+}
+
 static void check_isolation(void) {
     wait_for_ack();
     size_t next = 0;
@@ -176,7 +187,7 @@ static void check_isolation(void) {
         ck_assert_int_eq(applied[i], bad ? 0 : 1);
         if (bad) {
             ck_assert_ptr_eq(fake_broker.parked[next].delivery, &deliveries[i]);
-            ck_assert_str_eq(fake_broker.parked[next].reason, err_name(bad_err));
+            ck_assert_str_eq(fake_broker.parked[next].reason, reason_of(bad_err));
             next++;
         }
     }
@@ -185,7 +196,8 @@ static void check_isolation(void) {
 
 START_TEST(halving_parks_exactly_the_bad_items) {
     bad_items = BAD_SETS[_i];
-    bad_err = _i % 2 == 0 ? ERR_REJECTED_DATA : ERR_TOO_LARGE;
+    static const enum err BAD[] = { ERR_REJECTED_DATA, ERR_TOO_LARGE, ERR_UNPROCESSABLE };
+    bad_err = BAD[_i % 3];
     verdict = refuse_bad;
     deliver(BATCH_MAX);
     check_isolation();
