@@ -1,9 +1,7 @@
-/*
- * link: services/order/order_updated.c services/order/product_updated.c services/order/order.c
+/* link: services/order/order_updated.c services/order/product_updated.c services/order/order.c
  *       services/order/metrics.c services/order/statements.c services/order/backlog.c
  *       services/order/config.c services/order/outcome_wait.c t/unit/fake_pg.c t/unit/fake_cache.c
- *       t/unit/fake_broker.c t/unit/fake_backends.c
- */
+ *       t/unit/fake_broker.c t/unit/fake_backends.c */
 /* The order service's consumers: outcomes of orders, and its copies of products. */
 #include "order/metrics.h"
 #include "order/order_store.h"
