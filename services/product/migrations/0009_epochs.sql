@@ -18,7 +18,7 @@ CREATE FUNCTION begin_epoch() RETURNS void LANGUAGE plpgsql AS $function$
 BEGIN
     LOCK TABLE products IN EXCLUSIVE MODE;
     INSERT INTO version_floor AS f (floor, server, made_by)
-    VALUES ((extract(epoch FROM now())::bigint + 1) << 20, version_server(), pg_current_xact_id()::text::bigint)
+    VALUES (ceil(extract(epoch FROM now()))::bigint << 20, version_server(), pg_current_xact_id()::text::bigint)
     ON CONFLICT (only_row) DO UPDATE SET floor = greatest(f.floor + (1 << 20), excluded.floor),
         server = excluded.server, made_by = excluded.made_by;
 END
@@ -35,4 +35,4 @@ $function$;
 
 -- The first epoch, which begins at the end of this transaction: rows have its versions already, so that the version before
 -- can run beside this one. Written once, in a time that grows with the catalogue; orders of products wait meanwhile.
-UPDATE products SET version = (extract(epoch FROM now())::bigint + 1) << 20;
+UPDATE products SET version = ceil(extract(epoch FROM now()))::bigint << 20;

@@ -149,7 +149,7 @@ static void beat(void) {
 }
 
 /* The one line, with the cure. */
-static void say(const struct pg_rows *rows) {
+static void say_restored(const struct pg_rows *rows) {
     struct witness_loss loss = { .last_id = pg_rows_get_int8(rows, 0, 3),
                                  .noted_id = witness.known.ids[0] };
     struct buf cure;
@@ -162,6 +162,10 @@ static void say(const struct pg_rows *rows) {
               LOG_STR("lostUntil", loss.until),
               LOG_STR("cure", cure.failed ? NULL : buf_bytes(&cure)));
     buf_free(&cure);
+}
+
+/* Set back by somebody, or restored. */
+static void say_moved(const struct pg_rows *rows) {
     for (size_t i = 0; i < rows->count; i++) {
         int64_t before = pg_rows_get_int8(rows, i, 3), after = pg_rows_get_int8(rows, i, 4);
         if (after != before) {
@@ -179,13 +183,10 @@ static void beaten(void *ctx, enum err err, const struct pg_rows *rows) {
         end();
         return;
     }
-    bool is_behind = pg_rows_get_int8(&rows[0], 0, 0) < witness.known.beats;
-    for (size_t i = 0; i < witness.sequences; i++) {
-        is_behind = is_behind || pg_rows_get_int8(&rows[0], i, 3) < witness.known.ids[i];
+    if (pg_rows_get_int8(&rows[0], 0, 0) < witness.known.beats) {
+        say_restored(&rows[0]);
     }
-    if (is_behind) {
-        say(&rows[0]);
-    }
+    say_moved(&rows[0]);
     witness.known.beats = pg_rows_get_int8(&rows[0], 0, 2);
     witness.known.at_ms = clock_unix_ms();
     for (size_t i = 0; i < witness.sequences; i++) {

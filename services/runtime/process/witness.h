@@ -3,9 +3,9 @@
  *
  * Every WITNESS_LOOK_MS the database counts one beat more (witness.sql); how many those were, and the
  * last ids of the service's sequences, are then noted in its Redis, `witness:{service}`, which is
- * read before each beat. A database that has fewer beats, or gives lower ids, than were noted was
- * restored (or Redis belongs to another one): that is said in one line, with the cure (app.cure), and
- * the sequences go on above what was given, so that the ids of lost orders and products do not come
+ * read before each beat. A database that has fewer beats than were noted was restored (or Redis
+ * belongs to another one): that is said in one line, with the cure (app.cure). A sequence that is
+ * behind what was noted goes on above that, so that the ids of lost orders and products do not come
  * again. A beat is committed before it is noted: a crash is no restore. What happened between the
  * last beat and the restored moment, or when Redis has forgotten, is not noticed here.
  *

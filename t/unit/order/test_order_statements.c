@@ -579,8 +579,6 @@ START_TEST(what_was_decided_since_is_told_again) {
                      " WHERE id = 2;"
                      "UPDATE orders SET status = 'rejected', reason = 'out_of_stock',"
                      " updated_at = now() WHERE id = 4;"
-                     "UPDATE orders SET status = 'done', updated_at = now(),"
-                     " created_at = '2026-11-21T17:19:00Z' WHERE id = 3;"
                      "INSERT INTO cancellations SELECT id, created_at, product_id, quantity,"
                      " now(), now(), 4, now() + interval '1 hour', request_id, traceparent"
                      " FROM orders WHERE id = 5;"
