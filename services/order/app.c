@@ -57,7 +57,7 @@ static const struct config_local LOCALS[] = {
     { NULL, NULL },
 };
 
-/* What waits is told again by itself. What is lost is named by the ledger, as far as it was decided. */
+/* What waits is told again by itself. What is lost and was decided, the ledger names. */
 static void cure(const struct witness_loss *loss, struct buf *out) {
     buf_appendf(out,
                 "./prodorder psql product -c \"SELECT order_id, order_created_at, product_id,"

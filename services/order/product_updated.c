@@ -47,7 +47,7 @@ static enum err build_put(struct arena *arena, const struct told_product *event,
     return value == NULL || ret_put->key == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
-/* What was told in earlier epochs may have been lost. A copy that is filled from now on is newer. */
+/* What was told in earlier epochs may be lost. A copy that is filled from now on is newer. */
 static void drop_copies_of_earlier_epochs(const struct told_product *events, size_t count) {
     int64_t epoch = newest_epoch;
     for (size_t i = 0; i < count; i++) {

@@ -141,7 +141,7 @@ static enum err take_ledger_row(struct decision *decision, const struct pg_rows 
     return ERR_OK;
 }
 
-/* The ledger has an order of another time with the id of a new one. Said now and then: there may be many. */
+/* The ledger has an order of another time with the id of a new one. Said now and then only. */
 static void look_for_ids_that_come_again(const struct decision *decision,
                                          const struct pg_rows *rows) {
     static uint64_t next_ms;

@@ -233,9 +233,19 @@ static enum err open_server(void) {
     return http_server_open(backends.loop, &options, &backends.server);
 }
 
+static enum err open_witness(void) {
+    witness_open(&(struct witness_options){ .loop = backends.loop,
+                                            .pg = backends.pg,
+                                            .cache = backends.cache,
+                                            .service = backends.app->name,
+                                            .sequences = backends.app->sequences,
+                                            .cure = backends.app->cure });
+    return ERR_OK;
+}
+
 enum err backends_start(struct loop *loop) {
     static enum err (*const STEPS[])(void) = {
-        open_database, open_cache, open_broker, open_outbox, open_parts, witness_open, open_server,
+        open_database, open_cache, open_broker, open_outbox, open_parts, open_witness, open_server,
     };
     backends.loop = loop;
     metrics_register(backends.app->metrics, backends.app->metric_count);

@@ -1,8 +1,6 @@
 /* Redis first, then a beat of the database, then a note of it. */
 #include "witness.h"
 
-#include "backends.h"
-
 #include "base/json_write.h"
 #include "runtime/json/json.h"
 #include "runtime/telemetry/log.h"
@@ -24,6 +22,7 @@ struct place {
 };
 
 static struct {
+    struct witness_options options;
     struct loop_timer timer;
     struct arena arena; /* of what is under way */
     size_t sequences;
@@ -48,7 +47,7 @@ const struct pg_statement *const WITNESS_STATEMENTS[] = { &SQL_WITNESS_BEAT, NUL
 
 static void wake_in(uint64_t ms) {
     if (!witness.is_closed) {
-        loop_timer_start(backends.loop, &witness.timer, ms);
+        loop_timer_start(witness.options.loop, &witness.timer, ms);
     }
 }
 
@@ -63,7 +62,7 @@ static void end(void) {
 static const char *const *note_key(void) {
     static char key[CACHE_KEY_BYTES_MAX + 1];
     static const char *keys[] = { key };
-    snprintf(key, sizeof(key), "witness:%s", backends.app->name);
+    snprintf(key, sizeof(key), "witness:%s", witness.options.service);
     return keys;
 }
 
@@ -86,7 +85,7 @@ static void take_note(struct str text) {
     raise(&witness.known.beats, read_number(note, "beats"));
     raise(&witness.known.at_ms, read_number(note, "at"));
     for (size_t i = 0; i < witness.sequences; i++) {
-        raise(&witness.known.ids[i], read_number(note, backends.app->sequences[i].sequence));
+        raise(&witness.known.ids[i], read_number(note, witness.options.sequences[i].sequence));
     }
 }
 
@@ -99,14 +98,15 @@ static void write_note(void) {
     json_write_int(&writer, "beats", witness.known.beats);
     json_write_int(&writer, "at", witness.known.at_ms);
     for (size_t i = 0; i < witness.sequences; i++) {
-        json_write_int(&writer, backends.app->sequences[i].sequence, witness.known.ids[i]);
+        json_write_int(&writer, witness.options.sequences[i].sequence, witness.known.ids[i]);
     }
     json_write_end_object(&writer);
     struct cache_put put = { .key = note_key()[0],
                              .value = { buf_bytes(&text), buf_length(&text) },
                              .ttl_s = NOTE_TTL_S };
     if (!text.failed) { /* it has no version, so it never has another one */
-        cache_put_unchanged(backends.cache, cache_epoch(backends.cache), &put, NULL, NULL);
+        cache_put_unchanged(witness.options.cache, cache_epoch(witness.options.cache), &put, NULL,
+                            NULL);
     }
     buf_free(&text);
 }
@@ -115,7 +115,7 @@ static void write_note(void) {
 
 static void read_note(void) {
     witness.is_busy = true;
-    cache_get(backends.cache, note_key(), 1, note_read, NULL);
+    cache_get(witness.options.cache, note_key(), 1, note_read, NULL);
 }
 
 static void note_read(void *ctx, enum err err, const struct cache_value *values) {
@@ -128,7 +128,7 @@ static void note_read(void *ctx, enum err err, const struct cache_value *values)
     } else if (!witness.is_started) {
         witness.is_started = true;
         end();
-        pg_go(backends.pg);
+        pg_go(witness.options.pg);
     } else {
         beat();
     }
@@ -139,13 +139,13 @@ static void beat(void) {
     witness.is_busy = true;
     pg_rows_begin(&rows, &witness.arena, &SQL_WITNESS_BEAT, "ti", witness.sequences);
     for (size_t i = 0; i < witness.sequences; i++) {
-        pg_rows_put_text(&rows, str_of(backends.app->sequences[i].sequence));
+        pg_rows_put_text(&rows, str_of(witness.options.sequences[i].sequence));
         pg_rows_put_int8(&rows, witness.known.ids[i]);
     }
     struct pg_call call = pg_rows_call(&rows);
     call.params[call.param_count++] = pg_int8(witness.known.beats);
     call.params[call.param_count++] = pg_int8(WITNESS_MARGIN_IDS);
-    pg_run(backends.pg, &call, 1, beaten, NULL);
+    pg_run(witness.options.pg, &call, 1, beaten, NULL);
 }
 
 /* The one line, with the cure. */
@@ -156,7 +156,7 @@ static void say_restored(const struct pg_rows *rows) {
     buf_init(&cure, 0);
     clock_format_rfc3339(pg_rows_get_time(rows, 0, 1), loss.from);
     clock_format_rfc3339(witness.known.at_ms, loss.until);
-    backends.app->cure(&loss, &cure);
+    witness.options.cure(&loss, &cure);
     buf_append_char(&cure, '\0');
     log_error("the database was restored to an earlier moment", LOG_STR("restoredTo", loss.from),
               LOG_STR("lostUntil", loss.until),
@@ -170,7 +170,7 @@ static void say_moved(const struct pg_rows *rows) {
         int64_t before = pg_rows_get_int8(rows, i, 3), after = pg_rows_get_int8(rows, i, 4);
         if (after != before) {
             log_warn("a sequence goes on above the ids that were given",
-                     LOG_STR("sequence", backends.app->sequences[i].sequence),
+                     LOG_STR("sequence", witness.options.sequences[i].sequence),
                      LOG_INT("lastId", before), LOG_INT("givenId", witness.known.ids[i]),
                      LOG_INT("movedTo", after));
         }
@@ -199,14 +199,14 @@ static void beaten(void *ctx, enum err err, const struct pg_rows *rows) {
 }
 
 static void on_timer(void *ctx) {
-    bool is_over = loop_now_ms(backends.loop) >= witness.wait_until_ms;
+    bool is_over = loop_now_ms(witness.options.loop) >= witness.wait_until_ms;
     (void)ctx;
     if (witness.is_busy || witness.is_closed) {
         return;
     }
-    if (!witness.is_started && !cache_is_ready(backends.cache) && !is_over) {
+    if (!witness.is_started && !cache_is_ready(witness.options.cache) && !is_over) {
         wake_in(POLL_MS);
-    } else if (!witness.is_started || pg_is_ready(backends.pg)) {
+    } else if (!witness.is_started || pg_is_ready(witness.options.pg)) {
         read_note();
     } else {
         wake_in(WITNESS_LOOK_MS);
@@ -220,22 +220,22 @@ void witness_on_database_ready(void) {
     }
 }
 
-enum err witness_open(void) {
+void witness_open(const struct witness_options *options) {
     memset(&witness, 0, sizeof(witness));
-    while (backends.app->sequences[witness.sequences].table != NULL) {
+    witness.options = *options;
+    while (options->sequences[witness.sequences].table != NULL) {
         witness.sequences++;
     }
     assert(witness.sequences > 0 && witness.sequences <= WITNESS_SEQUENCES_MAX);
     arena_init(&witness.arena, ARENA_BYTES_MAX);
     loop_timer_init(&witness.timer, on_timer, NULL);
-    witness.wait_until_ms = loop_now_ms(backends.loop) + WITNESS_WAIT_MS;
-    loop_timer_start(backends.loop, &witness.timer, 0);
-    return ERR_OK;
+    witness.wait_until_ms = loop_now_ms(options->loop) + WITNESS_WAIT_MS;
+    loop_timer_start(options->loop, &witness.timer, 0);
 }
 
 void witness_close(void) {
-    if (!witness.is_closed && backends.loop != NULL && witness.sequences > 0) {
-        loop_timer_stop(backends.loop, &witness.timer);
+    if (!witness.is_closed && witness.sequences > 0) {
+        loop_timer_stop(witness.options.loop, &witness.timer);
     }
     witness.is_closed = true;
 }

@@ -1,10 +1,10 @@
 /*
  * Whether the database was restored to an earlier moment: what it has lost, it cannot say itself.
  *
- * Every WITNESS_LOOK_MS the database counts one beat more (witness.sql); how many those were, and the
- * last ids of the service's sequences, are then noted in its Redis, `witness:{service}`, which is
+ * Every WITNESS_LOOK_MS the database counts one beat more (witness.sql); how many those were, and
+ * the last ids of the service's sequences, are noted in its Redis, `witness:{service}`, which is
  * read before each beat. A database that has fewer beats than were noted was restored (or Redis
- * belongs to another one): that is said in one line, with the cure (app.cure). A sequence that is
+ * belongs to another one): that is said in one line, with the cure. A sequence that is
  * behind what was noted goes on above that, so that the ids of lost orders and products do not come
  * again. A beat is committed before it is noted: a crash is no restore. What happened between the
  * last beat and the restored moment, or when Redis has forgotten, is not noticed here.
@@ -17,7 +17,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/err.h"
+#include "runtime/cache/cache.h"
+#include "runtime/loop/loop.h"
 #include "runtime/pg/pg.h"
 
 #include <stdint.h>
@@ -39,8 +40,17 @@ struct witness_loss {
     int64_t last_id, noted_id;
 };
 
-/* backends.pg waits for it (pg_go()), and has told backends.app's sequences. */
-MUST_CHECK enum err witness_open(void);
+struct witness_options {
+    struct loop *loop;
+    struct pg *pg; /* waits until it is told to go: options.waits */
+    struct cache *cache;
+    const char *service;                 /* its name */
+    const struct pg_sequence *sequences; /* one to WITNESS_SEQUENCES_MAX */
+    /* Append what to do about a loss: a command. */
+    void (*cure)(const struct witness_loss *loss, struct buf *out);
+};
+
+void witness_open(const struct witness_options *options); /* strings and tables must stay */
 void witness_on_database_ready(void);
 void witness_close(void); /* begins nothing more; harmless to repeat */
 

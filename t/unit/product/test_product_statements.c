@@ -443,7 +443,7 @@ END_TEST
 
 static long long floor_now(void) {
     struct pg_call call = { .statement = &SQL_VERSION_FLOOR };
-    return atoll(database_rows(&call, "i"));
+    return strtoll(database_rows(&call, "i"), NULL, 10);
 }
 
 /* Another server, or another primary: _i 0; a table that was loaded: 1; by hand: 2. */

@@ -272,7 +272,7 @@ static void note_ready(void) {
     pg_run(pg, &count, 1, note, &outcomes[times_ready++]);
 }
 
-/* What comes up may be another database than before: it is looked at, before anybody else asks it. */
+/* What comes up may be another database than before: it is looked at, before anybody asks it. */
 START_TEST(a_database_that_comes_up_is_looked_at_first) {
     struct pg_options options = options_of(1, DEADLINE_MS);
     struct pg_call count = call_of(S_COUNT);

@@ -1,5 +1,5 @@
-/* link: services/runtime/process/witness.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
- *       t/unit/fake_backends.c */
+/* link: services/runtime/process/witness.c t/unit/fake_pg.c t/unit/fake_cache.c
+ *       t/unit/fake_broker.c t/unit/fake_backends.c */
 /* services/runtime/process/witness: what Redis knows of the database, and what follows from it. */
 #include "runtime/process/witness.h"
 
@@ -22,13 +22,9 @@ static void note_loss(const struct witness_loss *loss, struct buf *out) {
 static const struct pg_sequence SEQUENCES[] = { { "thing_ids", "things" },
                                                 { "other_ids", "others" },
                                                 { NULL, NULL } };
-static const struct app TEST_APP = { .name = "test-service",
-                                     .sequences = SEQUENCES,
-                                     .cure = note_loss };
 
 static void setup(void) {
     fake_backends_open();
-    backends.app = &TEST_APP;
     fake_pg.ready = false;
     loss_count = 0;
 }
@@ -46,8 +42,17 @@ static void run_for(uint64_t ms) {
     }
 }
 
+static void begin(void) {
+    witness_open(&(struct witness_options){ .loop = backends.loop,
+                                            .pg = &fake_pg,
+                                            .cache = &fake_cache,
+                                            .service = "test-service",
+                                            .sequences = SEQUENCES,
+                                            .cure = note_loss });
+}
+
 static void open_witness(void) {
-    ck_assert_int_eq(witness_open(), ERR_OK);
+    begin();
     run_for(20);
 }
 
@@ -78,7 +83,7 @@ static void answer(int64_t before, int64_t after, const int64_t ids[4]) {
 
 START_TEST(the_database_waits_for_redis_and_begins_with_a_beat) {
     fake_cache_set(KEY, "{\"beats\":7,\"at\":1795367800000,\"thing_ids\":41,\"other_ids\":3}", 0);
-    ck_assert_int_eq(witness_open(), ERR_OK);
+    begin();
     ck_assert(!fake_pg.has_gone);
     run_for(20);
     come_up();
@@ -131,7 +136,7 @@ END_TEST
 START_TEST(without_redis_the_database_waits_for_a_moment) {
     fake_cache_lose();
     uint64_t begin_ms = clock_monotonic_ms();
-    ck_assert_int_eq(witness_open(), ERR_OK);
+    begin();
     while (!fake_pg.has_gone && clock_monotonic_ms() < begin_ms + 10000) {
         loop_tick(backends.loop, 1);
     }
