@@ -1,5 +1,6 @@
 /*
- * What a shop's visitors do, through the gateway: 70 % read, 25 % order, 5 % change the catalogue.
+ * What a shop's visitors do, through the gateway: 69 % read, 25 % order, 1 % cancel, 5 % change the
+ * catalogue.
  * By default 500 requests a second for a minute. Each answer's envelope is checked, and that it
  * carries the request id that was sent: the run FAILS when one answer's is wrong.
  *
@@ -88,13 +89,21 @@ const SHARES = [
         const path = `/products?limit=${1 + below(PAGE_MAX)}`;
         return { name: 'GET /products', method: 'GET', path, status: 200 };
     }],
-    [15, (data) => {
+    [14, (data) => {
         const id = oneOf(data.orders);
         return { name: 'GET /orders/{id}', method: 'GET', path: `/orders/${id}`, status: 200 };
     }],
-    [10, () => {
+    [7, () => {
         const id = oneOf(PRODUCT_IDS);
         return { name: 'GET /orders/product/{id}', method: 'GET', path: `/orders/product/${id}`, status: 200 };
+    }],
+    [3, () => {
+        const path = `/orders?status=${oneOf(['waiting', 'done', 'rejected', 'cancelled'])}&limit=${1 + below(PAGE_MAX)}`;
+        return { name: 'GET /orders', method: 'GET', path, status: 200 };
+    }],
+    [1, (data) => {
+        const path = `/orders/${oneOf(data.orders)}/cancel`; // again: the same answer
+        return { name: 'POST /orders/{id}/cancel', method: 'POST', path, status: 200 };
     }],
     [25, () => newOrder(oneOf(PRODUCT_IDS))],
     [1, (data) => newProduct(`Load ${data.run} ${exec.scenario.iterationInTest}`)],
@@ -102,7 +111,12 @@ const SHARES = [
         const path = `/products/${oneOf(data.own)}`;
         return { name: 'PATCH /products/{id}', method: 'PATCH', path, status: 200, body: { price: somePrice() } };
     }],
-    [2, (data) => {
+    [1, (data) => {
+        const path = `/products/${oneOf(data.own)}/adjust`;
+        const body = { delta: 1 + below(QUANTITY_MAX), reason: `load ${data.run}` };
+        return { name: 'POST /products/{id}/adjust', method: 'POST', path, status: 200, body };
+    }],
+    [1, (data) => {
         const path = `/products/${oneOf(data.own)}/restock`;
         const body = { quantity: 1 + below(QUANTITY_MAX) };
         return { name: 'POST /products/{id}/restock', method: 'POST', path, status: 200, body };

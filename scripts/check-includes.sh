@@ -21,7 +21,7 @@ services/order               services/product        services/admin
 # A library's headers, and the rooms that see them, by |: services/admin is a program of its own, and blocks.
 LIBRARIES='
 libpq          services/runtime/pg|services/admin  ^(libpq-fe|libpq-events|pg_config[^/]*)\.h$|^(libpq|postgresql)/
-hiredis        services/runtime/cache     ^(hiredis|async)\.h$|^hiredis/
+hiredis        services/runtime/cache|services/admin     ^(hiredis|async)\.h$|^hiredis/
 rabbitmq-c     services/runtime/broker|services/admin  ^amqp(_[^/]*)?\.h$|^rabbitmq-c/
 nginx          ngx_prodorder_gateway/src  ^(ngx_[^/]*|nginx)\.h$
 '

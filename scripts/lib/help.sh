@@ -3,8 +3,7 @@
 help_print() {
     case $1 in
     '') help_all ;;
-    up | down | clean | status | restart | logs | psql | redis | env | trace | dlq | test | bench) "help_$1" ;;
-    audit) not_built_yet "$1" ;;
+    up | down | clean | status | restart | logs | psql | redis | env | trace | audit | dlq | order | test | bench) "help_$1" ;;
     *) usage_error "there is no command '$1'" ;;
     esac
 }
@@ -23,7 +22,9 @@ Usage: ./prodorder COMMAND [ARGS]
   redis product|order     the real redis-cli, connected (further arguments are redis-cli's)
   env NAME                the environment that a process is started with
   trace ID                the timeline of one request (its id), or of an order (order:NUMBER)
+  audit                   do the books balance? orders, ledger, stock, prices, queues, caches; exit 1 when not
   dlq list|show|replay|purge  events that can never succeed: how many and why; one whole; again; away
+  order resolve ID done|rejected  ends an order that nothing else can end
   test [SUITE...]         run the tests on an isolated second stack
   bench [NAME]            run the benchmarks, or a script of k6/
   help [COMMAND]          this list, or what a command does exactly
@@ -162,6 +163,41 @@ Exit 0: found; 1: nothing is known of it; 2: that is no id.
   curl -si \$URL/orders ... | grep -i x-request-id
   ./prodorder trace 6de58a79-4041-4285-a7c2-790e5308470f
   ./prodorder trace order:1001
+END
+}
+
+help_order() {
+    cat <<END
+Usage: ./prodorder order resolve ID done|rejected [--why TEXT] [--by NAME]
+
+Ends an order that waits and that nothing else can end: the ledger has it with another product or quantity,
+nobody tells it again (audit: mark), or it waits for more than 5 minutes while the queues are empty and
+consumed. done takes its stock, if there is enough; rejected takes none; what a row of other contents had
+taken is given back. Who, why, and what the ledger had before are kept in the table resolutions of the order
+database. Refused while the order can still end by itself.
+
+Without a stack in PRODORDER_HOME it goes where the variables of ./prodorder help audit say; with containers:
+docker compose run --rm admin order resolve ID rejected
+END
+}
+
+help_audit() {
+    cat <<END
+Usage: ./prodorder audit [--json] [--full] [--repair]
+
+Reconciles both databases, the broker and the caches of a running system: orders against the ledger both ways, stock,
+what waits and for how long, cancellations, prices, idempotency keys, sequences, outboxes, queues, dead letters, caches. Each
+check is printed with what it looked at and up to 20 ids of what breaks it, and what to do. It only reads;
+what is under way is no finding.
+
+--full compares all orders; without it, those since the last audit that found nothing wrong. --repair does
+what is safe: it tells waiting orders again and drops caches that differ; then it looks again, and what is
+left a person must decide. --json is for machines.
+Exit 0: the books balance; 1: a promise is broken, or something could not be looked at.
+
+Without a stack in PRODORDER_HOME it goes where these say: ORDER_DATABASE_URL, PRODUCT_DATABASE_URL,
+ORDER_REDIS_URL, PRODUCT_REDIS_URL, RABBITMQ_URL (or each with _FILE: a file that holds it); with containers:
+docker compose run --rm admin audit
 END
 }
 

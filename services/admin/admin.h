@@ -6,6 +6,8 @@
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
 
+#include <stdbool.h>
+
 enum {
     ADMIN_GOOD = 0,
     ADMIN_BAD = 1,  /* what was asked for is not so, or could not be done */
@@ -15,8 +17,15 @@ enum {
 /* `argv[0]` is the command's name. They return an exit status. */
 int admin_audit(int argc, char **argv);
 int admin_dlq(int argc, char **argv);
+int admin_order(int argc, char **argv);
 
-/* The value of a variable, or a line that says that it is missing, and NULL. */
+/*
+ * The value of a variable, or the first line of the file that NAME_FILE names; NULL: said that it
+ * is missing.
+ */
 const char *admin_variable(const char *name);
+
+/* A line on standard error; the same twice in a row is one. */
+void admin_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

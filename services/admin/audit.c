@@ -1,13 +1,14 @@
 /*
- * audit: what a running system has promised, looked at from outside: one check for each promise of the contract, §7.
+ * audit: what a running system has promised, looked at from outside. The checks (audit.h) one after
+ * the other, what they found, what is done about it, and what a person must decide.
  *
- * Nothing is written, and every question is a short read-only transaction. What is under way is told from what is
- * broken by the moments at which two places are read (audit_orders.c), or by its age: PATIENCE_S.
+ * What cannot be looked at, because something is away for a moment, is tried again TRIES times.
+ * What other processes may just be changing (looks in the table) is looked at again, and only what
+ * every look has found is broken.
  */
 #include "audit.h"
 
 #include "admin.h"
-#include "database.h"
 
 #include "base/buf.h"
 #include "base/json_write.h"
@@ -17,228 +18,293 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
-enum { CHECK_COUNT_MAX = 32 };
-/* What should have gone on by now; PostgreSQL's. */
-#define PATIENCE "interval '5 minutes'"
+enum {
+    TRIES = 10,
+    PAUSE_S = 1,
+    REPAIR_PAUSE_S = 3, /* what was told again is on its way */
+    SHOWN_MAX = 20,     /* names of a finding */
+};
 
-static const char USAGE[] = "usage: prodorder-admin audit [--json]\n"
-                            "\n"
-                            "Looks whether the books of a running system balance: orders against "
-                            "the ledger, stock, what waits\n"
-                            "and for how long, keys, sequences. Each check is printed with what it "
-                            "looked at, and with up to 20\n"
-                            "ids that break it. Nothing is changed.\n"
-                            "\n"
-                            "Environment: ORDER_DATABASE_URL, PRODUCT_DATABASE_URL.\n"
-                            "Exit status: 0; 1 when a promise is broken, or could not be looked "
-                            "at; 2 for a wrong command.\n";
+static const char USAGE[] =
+    "usage: prodorder-admin audit [--json] [--full] [--repair]\n"
+    "\n"
+    "Looks whether the books of a running system balance: orders against the ledger, stock, what\n"
+    "waits and for how long, prices, keys, sequences, outboxes, queues, dead letters, caches. "
+    "Each\n"
+    "check is printed with what it looked at, and with up to 20 names of what breaks it. "
+    "Read-only.\n"
+    "\n"
+    "  --full    all orders; else those since the last audit that found nothing wrong\n"
+    "  --repair  do what is safe: tell waiting orders again, drop caches; then look again\n"
+    "  --json    for machines\n"
+    "\n"
+    "Environment (each also as NAME_FILE, a file that holds it): ORDER_DATABASE_URL,\n"
+    "PRODUCT_DATABASE_URL, ORDER_REDIS_URL, PRODUCT_REDIS_URL, RABBITMQ_URL.\n"
+    "Exit status: 0; 1 when a promise is broken, or could not be looked at; 2 for a wrong "
+    "command.\n";
 
-void audit_break(struct finding *finding, int64_t id) {
-    finding->broken++;
-    if (finding->id_count < AUDIT_IDS_MAX) {
-        finding->ids[finding->id_count++] = id;
-    }
-}
-
-/* ---- checks that are one question: how many there are, and ids of those that break it ---- */
-
-static bool ask(PGconn *connection, const char *count, const char *broken,
-                struct finding *finding) {
-    PGresult *rows = database_ask(connection, count, NULL);
-    if (rows == NULL) {
-        return false;
-    }
-    finding->looked = database_int(rows, 0, 0);
-    PQclear(rows);
-    rows = database_ask(connection, broken, NULL);
-    for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
-        audit_break(finding, database_int(rows, row, 0));
-    }
-    PQclear(rows);
-    return rows != NULL;
-}
-
-static bool check_stock(struct books *books, struct finding *finding) {
-    return ask(books->products, "SELECT count(*) FROM products",
-               "SELECT p.id FROM products AS p"
-               " LEFT JOIN (SELECT product_id, sum(quantity) AS quantity FROM restocks GROUP BY 1)"
-               " AS r ON r.product_id = p.id"
-               " LEFT JOIN (SELECT product_id, sum(quantity) AS quantity FROM stock_ledger"
-               " WHERE status = 'done' GROUP BY 1) AS l ON l.product_id = p.id"
-               " WHERE p.initial_qty + coalesce(r.quantity, 0) - coalesce(l.quantity, 0) <> p.qty"
-               " OR p.qty < 0 ORDER BY 1",
-               finding);
-}
-
-static bool check_waiting(struct books *books, struct finding *finding) {
-    return ask(books->orders,
-               "SELECT count(*) FROM orders WHERE id > (SELECT low_id FROM order_mark)"
-               " AND status = 'waiting'",
-               "SELECT id FROM orders WHERE id > (SELECT low_id FROM order_mark)"
-               " AND status = 'waiting' AND created_at < now() - " PATIENCE " ORDER BY 1",
-               finding);
-}
-
-static bool check_mark(struct books *books, struct finding *finding) {
-    return ask(books->orders, "SELECT low_id FROM order_mark",
-               "SELECT id FROM orders WHERE id <= (SELECT low_id FROM order_mark)"
-               " AND status = 'waiting' ORDER BY 1 LIMIT 1000",
-               finding);
-}
-
-static bool check_cancellations(struct books *books, struct finding *finding) {
-    return ask(books->orders, "SELECT count(*) FROM cancellations",
-               "SELECT order_id FROM cancellations WHERE settled_at IS NULL"
-               " AND cancelled_at < now() - " PATIENCE
-               " UNION SELECT c.order_id FROM cancellations AS c LEFT JOIN orders AS o"
-               " ON o.id = c.order_id WHERE o.status IS DISTINCT FROM 'cancelled' ORDER BY 1",
-               finding);
-}
-
-static bool check_keys(struct books *books, struct finding *finding) {
-    return ask(books->orders, "SELECT count(*) FROM idempotency_keys",
-               "SELECT k.order_id FROM idempotency_keys AS k LEFT JOIN orders AS o"
-               " ON o.id = k.order_id WHERE o.id IS NULL OR o.product_id <> k.product_id"
-               " OR o.quantity <> k.quantity ORDER BY 1",
-               finding);
-}
-
-static bool check_order_ids(struct books *books, struct finding *finding) {
-    return ask(books->orders, "SELECT last_value FROM order_numbers",
-               "SELECT max(id) FROM orders HAVING max(id) > (SELECT last_value FROM order_numbers)",
-               finding);
-}
-
-static bool check_product_ids(struct books *books, struct finding *finding) {
-    return ask(books->products, "SELECT last_value FROM product_ids",
-               "SELECT max(id) FROM products"
-               " HAVING max(id) >= (SELECT last_value + 20 FROM product_ids)",
-               finding);
-}
-
-static bool check_outbox(PGconn *connection, struct finding *finding) {
-    return ask(connection, "SELECT count(*) FROM outbox",
-               "SELECT id FROM outbox WHERE available_at < now() - " PATIENCE " ORDER BY 1",
-               finding);
-}
-
-static bool check_order_outbox(struct books *books, struct finding *finding) {
-    return check_outbox(books->orders, finding);
-}
-
-static bool check_product_outbox(struct books *books, struct finding *finding) {
-    return check_outbox(books->products, finding);
-}
-
-/* ---- all of them ---- */
+/* ---- all checks ---- */
 
 static const struct {
     const char *name;
+    audit_fn *fn;
+    int looks;
+    audit_repair_fn *repair; /* NULL: nothing is safe */
     const char *promise;
     const char *looked; /* what finding.looked counts */
     const char *cure;   /* for a person */
-    audit_fn *fn;
 } CHECKS[] = {
-    { "orders", "every order that has ended is in the ledger as it ended, and nothing else is",
-      "orders compared", "./prodorder trace order:ID shows its way", audit_orders_and_ledger },
-    { "stock", "initial + restocked + adjusted - taken = stock, never below zero", "products",
-      "compare restocks and stock_ledger of the product; adjust it with a reason", check_stock },
-    { "waiting", "no order waits for longer than 5 minutes", "orders wait",
-      "are RabbitMQ and the product-service there? else ./prodorder order resolve", check_waiting },
-    { "mark", "below the mark no order waits", "the mark",
-      "set order_mark below it, and start the order-service anew", check_mark },
-    { "cancellations", "every cancelled order is settled within 5 minutes", "cancelled orders",
-      "is the product-service there? ./prodorder dlq list", check_cancellations },
-    { "keys", "every idempotency key stands for an order, as it was asked for", "keys",
-      "delete the key: its order is not there", check_keys },
-    { "order ids", "the sequence is ahead of the orders", "the last number",
-      "start the order-service anew: it moves the sequence", check_order_ids },
-    { "product ids", "the sequence is ahead of the products", "the last number",
-      "start the product-service anew: it moves the sequence", check_product_ids },
-    { "order outbox", "what a version before has left is told within 5 minutes", "rows",
-      "is RabbitMQ there?", check_order_outbox },
-    { "product outbox", "every change of a product is told within 5 minutes", "rows",
-      "is RabbitMQ there?", check_product_outbox },
+    { "lost orders", audit_orders_lost, 1, NULL, "every order that has ended is in the ledger",
+      "orders compared",
+      "The product database was restored to an earlier moment? The stock of these was taken, and is"
+      " there again: adjust it" },
+    { "unknown orders", audit_orders_unknown, 1, NULL, "whatever is in the ledger is an order",
+      "orders compared",
+      "The order database was restored to an earlier moment? Stock was taken for these: give it "
+      "back"
+      " (POST /products/{id}/adjust), or enter the orders again" },
+    { "orders", audit_orders_different, 1, NULL,
+      "order and ledger say the same: product, quantity, outcome", "orders compared",
+      "./prodorder trace order:ID shows its way" },
+    { "waiting", audit_tables_waiting, 1, audit_repair_orders,
+      "no order waits for longer than 5 minutes", "orders wait",
+      "--repair tells them again; are RabbitMQ and the product-service there?" },
+    { "below the mark", audit_orders_left, 1, audit_repair_orders,
+      "no order waits that nobody will be told of", "orders compared",
+      "--repair tells them again" },
+    { "mark", audit_tables_mark, 1, NULL, "the mark is behind the sequence", "the mark",
+      "the order-service moves it within RECONCILE_INTERVAL_MS: does it run?" },
+    { "cancellations", audit_tables_cancellations, 1, audit_repair_cancellations,
+      "every cancellation is of a cancelled order, and settled within 5 minutes", "cancellations",
+      "--repair tells them again; then ./prodorder dlq list, and compare the order with its row in"
+      " cancellations" },
+    { "unsettled", audit_orders_unsettled, 1, NULL,
+      "whoever cancels an order, the product-service will be told", "orders compared",
+      "these have no row in cancellations: insert one (services/order/migrations), and it is "
+      "told" },
+    { "stock", audit_tables_stock, 1, NULL,
+      "initial + restocked + adjusted - taken = stock, never below zero", "products",
+      "compare restocks and stock_ledger of the product; POST /products/{id}/adjust" },
+    { "prices", audit_prices, 2, NULL,
+      "every order has a price that its product had when it was made", "prices",
+      "table product_prices of the product database has what was valid when" },
+    { "order keys", audit_tables_order_keys, 1, NULL, "every idempotency key stands for its order",
+      "keys", "delete the keys of these orders: who asks again gets a new one" },
+    { "product keys", audit_tables_product_keys, 1, NULL,
+      "every idempotency key stands for the product that it answers", "keys",
+      "delete these keys: who asks again is served anew" },
+    { "order ids", audit_tables_order_sequences, 1, NULL, "the sequence is ahead of the orders",
+      "the last number", "restart the order-service: it moves the sequence" },
+    { "product ids", audit_tables_product_sequences, 1, NULL,
+      "the sequences are ahead of their tables, by whole blocks", "the last number",
+      "restart the product-service: it moves them" },
+    { "order outbox", audit_tables_order_outbox, 1, NULL,
+      "what a version before has left is told within 5 minutes", "rows", "is RabbitMQ there?" },
+    { "product outbox", audit_tables_product_outbox, 1, NULL,
+      "every change of a product is told within 5 minutes", "rows",
+      "are RabbitMQ and the product-service there?" },
+    { "queues", audit_queues, 15, NULL, "every queue is there, and consumed", "messages are ready",
+      "./prodorder status; a queue without a leader: docs/operations.md" },
+    { "dead letters", audit_queues_dead_letters, 1, NULL, "no event has been given up",
+      "dead letters", "./prodorder dlq list says why; then replay or purge" },
+    { "caches", audit_caches, 1, audit_repair_caches,
+      "every cached value is as the database has it", "keys", "--repair drops them" },
 };
 
 enum { CHECKS_COUNT = sizeof(CHECKS) / sizeof(CHECKS[0]) };
 
-static void print_finding(size_t check, const struct finding *finding, bool is_good) {
-    const char *verdict = !is_good ? "unknown" : finding->broken > 0 ? "BROKEN" : "good";
-    printf("  %-15s %-8s %s (%s: %" PRId64 ")\n", CHECKS[check].name, verdict,
-           CHECKS[check].promise, CHECKS[check].looked, finding->looked);
-    if (finding->broken > 0) {
-        printf("                  %" PRId64 " break it:", finding->broken);
-        for (size_t i = 0; i < finding->id_count; i++) {
-            printf(" %" PRId64, finding->ids[i]);
+static struct result {
+    struct finding finding;
+    bool is_known;
+} results[CHECKS_COUNT];
+
+/* ---- looking ---- */
+
+static bool try_check(struct books *books, audit_fn *fn, struct finding *finding) {
+    for (int n = 1;; n++) {
+        memset(finding, 0, sizeof(*finding));
+        if (fn(books, finding)) {
+            return true;
         }
-        printf("%s\n                  %s\n",
-               finding->broken > (int64_t)finding->id_count ? " …" : "", CHECKS[check].cure);
+        if (n == TRIES) {
+            return false;
+        }
+        sleep(PAUSE_S);
+        (void)books_again(books);
     }
 }
 
-static void write_finding(struct json_writer *writer, size_t check, const struct finding *finding,
-                          bool is_good) {
+static void check(struct books *books, size_t i) {
+    static struct finding before;
+    struct result *result = &results[i];
+    result->is_known = try_check(books, CHECKS[i].fn, &result->finding);
+    for (int n = 1; n < CHECKS[i].looks && result->is_known && result->finding.broken > 0; n++) {
+        before = result->finding;
+        sleep(PAUSE_S);
+        result->is_known = try_check(books, CHECKS[i].fn, &result->finding);
+        findings_keep(&result->finding, &before);
+    }
+}
+
+static bool read_orders(struct books *books, struct finding *finding) {
+    (void)finding;
+    return audit_orders_read(books);
+}
+
+static bool is_good(size_t i) {
+    return results[i].is_known && results[i].finding.broken == 0;
+}
+
+/* ---- printing ---- */
+
+static void print_result(size_t i) {
+    const struct finding *finding = &results[i].finding;
+    const char *verdict = !results[i].is_known  ? "unknown"
+                          : finding->broken > 0 ? "BROKEN"
+                                                : "good";
+    printf("  %-15s %-8s %s (%s: %" PRId64 ")\n", CHECKS[i].name, verdict, CHECKS[i].promise,
+           CHECKS[i].looked, finding->looked);
+    if (finding->broken > 0) {
+        printf("                  %" PRId64 " break it:", finding->broken);
+        size_t shown = finding->name_count < SHOWN_MAX ? finding->name_count : SHOWN_MAX;
+        for (size_t n = 0; n < shown; n++) {
+            printf(" %s", finding->names[n]);
+        }
+        printf("%s\n                  %s\n", finding->broken > (int64_t)shown ? " …" : "",
+               CHECKS[i].cure);
+    }
+    fflush(stdout);
+}
+
+static void write_name(struct json_writer *writer, const char *name) {
+    bool is_number = *name != '\0' && strspn(name, "0123456789") == strlen(name);
+    if (is_number) {
+        json_write_raw(writer, NULL, name, strlen(name));
+    } else {
+        json_write_str(writer, NULL, name);
+    }
+}
+
+static void write_result(struct json_writer *writer, size_t i) {
+    const struct finding *finding = &results[i].finding;
     json_write_begin_object(writer, NULL);
-    json_write_str(writer, "check", CHECKS[check].name);
-    json_write_str(writer, "promise", CHECKS[check].promise);
+    json_write_str(writer, "check", CHECKS[i].name);
+    json_write_str(writer, "promise", CHECKS[i].promise);
     json_write_str(writer, "verdict",
-                   !is_good              ? "unknown"
+                   !results[i].is_known  ? "unknown"
                    : finding->broken > 0 ? "broken"
                                          : "good");
     json_write_int(writer, "looked", finding->looked);
     json_write_int(writer, "broken", finding->broken);
     json_write_begin_array(writer, "ids");
-    for (size_t i = 0; i < finding->id_count; i++) {
-        json_write_int(writer, NULL, finding->ids[i]);
+    for (size_t n = 0; n < finding->name_count && n < SHOWN_MAX; n++) {
+        write_name(writer, finding->names[n]);
     }
     json_write_end_array(writer);
     json_write_end_object(writer);
 }
 
-static int run_all(struct books *books, bool as_json) {
+static void write_all(const struct books *books, bool balanced) {
     struct buf out;
     struct json_writer writer;
-    bool balanced = true;
     buf_init(&out, 0);
     json_write_init(&writer, &out);
     json_write_begin_object(&writer, NULL);
+    json_write_bool(&writer, "balanced", balanced);
+    json_write_int(&writer, "ordersFrom", books->from_id + 1);
     json_write_begin_array(&writer, "checks");
     for (size_t i = 0; i < CHECKS_COUNT; i++) {
-        struct finding finding = { 0 };
-        bool is_good = CHECKS[i].fn(books, &finding);
-        balanced = balanced && is_good && finding.broken == 0;
-        if (as_json) {
-            write_finding(&writer, i, &finding, is_good);
-        } else {
-            print_finding(i, &finding, is_good);
-            fflush(stdout);
-        }
+        write_result(&writer, i);
     }
     json_write_end_array(&writer);
-    json_write_bool(&writer, "balanced", balanced);
     json_write_end_object(&writer);
-    if (as_json) {
-        printf("%.*s\n", (int)buf_length(&out), buf_bytes(&out));
-    } else {
-        puts(balanced ? "the books balance" : "the books do not balance");
-    }
+    printf("%.*s\n", (int)buf_length(&out), buf_bytes(&out));
     buf_free(&out);
+}
+
+/* ---- the command ---- */
+
+struct options {
+    bool json, full, repair;
+};
+
+/* Every check, once. Sets *ret_known when each could be looked at. */
+static bool run_all(struct books *books, bool is_full, bool prints, bool *ret_known) {
+    static struct finding unused;
+    bool balanced = true, known = books_begin(books, is_full);
+    if (!known) {
+        *ret_known = false;
+        return false;
+    }
+    if (prints && books->from_id > 0) {
+        printf("orders from %" PRId64 " on: those before were right at %s (--full: all)\n",
+               books->from_id + 1, books->clean_at);
+    }
+    (void)try_check(books, read_orders, &unused);
+    for (size_t i = 0; i < CHECKS_COUNT; i++) {
+        check(books, i);
+        balanced = balanced && is_good(i);
+        known = known && results[i].is_known;
+        if (prints) {
+            print_result(i);
+        }
+    }
+    *ret_known = known;
+    return balanced;
+}
+
+/* How many kinds of repairs were tried. */
+static int repair_all(struct books *books, FILE *to) {
+    int tried = 0;
+    for (size_t i = 0; i < CHECKS_COUNT; i++) {
+        if (CHECKS[i].repair == NULL || !results[i].is_known || results[i].finding.broken == 0) {
+            continue;
+        }
+        int64_t done = CHECKS[i].repair(books, &results[i].finding);
+        if (done >= 0) {
+            fprintf(to, "repaired: %s: %" PRId64 "\n", CHECKS[i].name, done);
+        }
+        tried++;
+    }
+    return tried;
+}
+
+static int run(struct books *books, const struct options *options) {
+    bool known = false, prints = !options->json;
+    bool balanced = run_all(books, options->full, prints, &known);
+    if (!balanced && options->repair && repair_all(books, prints ? stdout : stderr) > 0) {
+        sleep(REPAIR_PAUSE_S);
+        balanced = run_all(books, options->full, prints, &known);
+    }
+    if (known) {
+        books_end(books, balanced, options->full);
+    }
+    if (options->json) {
+        write_all(books, balanced);
+    } else {
+        puts(balanced ? "the books balance"
+             : known  ? "the books do not balance"
+                      : "not everything could be looked at");
+    }
     return balanced ? ADMIN_GOOD : ADMIN_BAD;
 }
 
 int admin_audit(int argc, char **argv) {
     static const struct option LONG[] = { { "json", no_argument, NULL, 'j' },
+                                          { "full", no_argument, NULL, 'f' },
+                                          { "repair", no_argument, NULL, 'r' },
                                           { "help", no_argument, NULL, 'h' },
                                           { NULL, 0, NULL, 0 } };
-    struct books books = { 0 };
-    bool as_json = false;
+    struct options options = { false, false, false };
+    struct books books;
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "h", LONG, NULL)) != -1;) {
         switch (c) {
-        case 'j': as_json = true; break;
+        case 'j': options.json = true; break;
+        case 'f': options.full = true; break;
+        case 'r': options.repair = true; break;
         case 'h': fputs(USAGE, stdout); return ADMIN_GOOD;
         default: fputs(USAGE, stderr); return ADMIN_USAGE;
         }
@@ -247,10 +313,7 @@ int admin_audit(int argc, char **argv) {
         fputs(USAGE, stderr);
         return ADMIN_USAGE;
     }
-    books.orders = database_connect("ORDER_DATABASE_URL");
-    books.products = books.orders == NULL ? NULL : database_connect("PRODUCT_DATABASE_URL");
-    int status = books.products == NULL ? ADMIN_BAD : run_all(&books, as_json);
-    PQfinish(books.orders);
-    PQfinish(books.products);
+    int status = books_open(&books) ? run(&books, &options) : ADMIN_BAD;
+    books_close(&books);
     return status;
 }

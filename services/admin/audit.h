@@ -1,39 +1,65 @@
 /*
- * The books of a running system: what each check looked at, what it found, and which ids break it. One
- * thread, blocking.
+ * The checks of the books, one for each promise of the contract, §7, that can be looked at from
+ * outside. Nothing is written by them, and every question is a short transaction. What is under way
+ * is told from what is broken by the order in which two places are read, by looking again, or by
+ * its age: each check says how.
  */
 #ifndef ADMIN_AUDIT_H
 #define ADMIN_AUDIT_H
 
-#include <libpq-fe.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "books.h"
+#include "findings.h"
 
-enum { AUDIT_IDS_MAX = 20, AUDIT_NOTE_BYTES = 256 };
+/* What should have gone on by now; PostgreSQL's. */
+#define AUDIT_PATIENCE "interval '5 minutes'"
 
-/* Of one promise; zeroed before its check. */
-struct finding {
-    int64_t looked; /* at so many things */
-    int64_t broken; /* so many of them break it */
-    size_t id_count;
-    int64_t ids[AUDIT_IDS_MAX]; /* the first of these */
-    char note[AUDIT_NOTE_BYTES];
-};
-
-struct books {
-    PGconn *orders, *products; /* both databases */
-    bool is_full;              /* from the first order on */
-    bool repairs;
-};
-
-void audit_break(struct finding *finding, int64_t id);
-
-/* False: it could not be looked at (said why). */
+/* False: it could not be looked at (said why). `finding` is zeroed before. */
 typedef bool audit_fn(struct books *books, struct finding *finding);
 
 /* ---- audit_orders.c: orders and ledger, both ways ---- */
 
-bool audit_orders_and_ledger(struct books *books, struct finding *finding);
+/* Before the five that follow: reads both sides. False: said why. */
+bool audit_orders_read(struct books *books);
+audit_fn audit_orders_lost;      /* has ended, and the ledger does not have it */
+audit_fn audit_orders_unknown;   /* the ledger has it, and there is none */
+audit_fn audit_orders_different; /* both have it, and do not say the same */
+audit_fn audit_orders_left;      /* waits below the mark */
+audit_fn audit_orders_unsettled; /* was cancelled, and nobody will be told */
+
+/* ---- audit_tables.c: what one database is asked ---- */
+
+audit_fn audit_tables_stock;
+audit_fn audit_tables_waiting;
+audit_fn audit_tables_mark;
+audit_fn audit_tables_cancellations;
+audit_fn audit_tables_order_keys;
+audit_fn audit_tables_product_keys;
+audit_fn audit_tables_order_sequences;
+audit_fn audit_tables_product_sequences;
+audit_fn audit_tables_order_outbox;
+audit_fn audit_tables_product_outbox;
+
+/* ---- audit_prices.c ---- */
+
+audit_fn audit_prices;
+
+/* ---- audit_queues.c ---- */
+
+audit_fn audit_queues;
+audit_fn audit_queues_dead_letters;
+/* Every queue is consumed, and nothing is ready in it. False also when that is not known. */
+bool audit_queues_are_quiet(struct books *books);
+
+/* ---- audit_caches.c: names are product-redis/product:7 and order-redis/… ---- */
+
+audit_fn audit_caches;
+
+/* ---- audit_repair.c: what is safe; how many of them were done, -1: said why not ---- */
+
+typedef int64_t audit_repair_fn(struct books *books, const struct finding *finding);
+
+audit_repair_fn audit_repair_orders;        /* waiting ones are told again */
+audit_repair_fn audit_repair_cancellations; /* likewise */
+audit_repair_fn audit_repair_caches;        /* dropped */
 
 #endif

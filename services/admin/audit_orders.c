@@ -1,15 +1,19 @@
 /*
  * Orders and ledger, both ways, while orders come and end.
  *
- * Both databases are asked for a digest of each block of BLOCK_IDS ids: how many orders have ended, and the
- * exclusive or of a hash of each one's product, quantity, outcome and time. Blocks whose digests are equal are
- * done with. In the others the two sides are compared order by order, and what differs is looked at
- * again, up to LOOKS times, LOOK_PAUSE_MS apart: an order that is under way is told from one that is broken by
- * the order in which the two sides are read, and by time.
+ * Both databases are asked for a digest of each block of BLOCK_IDS ids: how many orders have ended,
+ * and the exclusive or of a hash of each one's product, quantity, outcome and time. Blocks whose
+ * digests are equal are done with. In the others the two sides are compared order by order, and
+ * what differs is looked at again, up to LOOKS times, LOOK_PAUSE_MS apart. An order that is under
+ * way is told from one that is broken by the order in which the sides are read (orders, ledger,
+ * orders):
  *
- *   the ledger's row is written after the order's, so: ledger first, then orders: whatever the ledger has, there
- *   is an order of
- *   an order ends after the ledger's row, so: orders first, then ledger: whatever has ended, the ledger has
+ *   the ledger's row is written after the order's: whatever the ledger had, there is an order of
+ *   an order ends after the ledger's row: whatever had ended, the ledger has
+ *
+ * An order is (id, createdAt): a row of the ledger with another time is that of another order. One
+ * of a version before does not know its order's time, and is that of the order with its id that has
+ * no other row.
  */
 #include "audit.h"
 #include "database.h"
@@ -19,289 +23,512 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     BLOCK_IDS = 10000,
-    RANGE_IDS = 1000 * BLOCK_IDS, /* of one question */
+    RANGE_IDS = 50 * BLOCK_IDS, /* of one question: a second of a snapshot at most */
     LOOKS = 6,
-    LOOK_PAUSE_MS = 1000,
-    SUSPECTS_MAX = 2 * BLOCK_IDS,
-    ARRAY_BYTES = SUSPECTS_MAX * 21 + 3,
+    LOOK_PAUSE_MS = 250,
+    AGAIN_IDS = 1000,     /* looked at again in one question */
+    SUSPECTS_MAX = 20000, /* those beyond are not looked at again: so many are not under way */
+    ARRAY_BYTES = AGAIN_IDS * 21 + 3,
+    ID_BYTES = 24,
 };
 
-/* A row of either side. */
-struct side {
-    int64_t id, created_ms, product_id, quantity;
-    char status[16], reason[32];
-};
+/* ---- what is asked ---- */
 
-#define HASHED(ID, CREATED, STATUS)                                                                \
-    "count(*), bit_xor(hashtextextended(concat_ws('|', " ID ", " CREATED                           \
-    ", product_id, quantity, " STATUS ", coalesce(reason, '')), 0))"
-/* Rows of versions before do not know when their order was made; up to the last of these nobody is asked. */
-#define CREATED(ID, COLUMN)                                                                        \
-    "CASE WHEN " ID " > $3::bigint THEN extract(epoch FROM " COLUMN ")::numeric(20, 3) END"
+/*
+ * 1 done, 2 cancelled (whatever became of its stock), 3 and 4 rejected, 5 rejected for a reason
+ * that nobody knows.
+ */
+#define OUTCOME                                                                                    \
+    "CASE WHEN status = 'done' THEN 1 WHEN status IN ('cancelled', 'returned') THEN 2"             \
+    " WHEN reason = 'out_of_stock' THEN 3 WHEN reason = 'product_not_found' THEN 4 ELSE 5 END"
+#define MS(COLUMN) "(date_part('epoch', " COLUMN ") * 1000)::bigint"
+#define HASH(ID)                                                                                   \
+    "hashint8extended(" ID ", hashint8extended(product_id, quantity * 8 + " OUTCOME "))"
 
-static const char ORDER_BLOCKS[] = "SELECT id / 10000, " HASHED(
-    "id", CREATED("id", "created_at"),
-    "status") " FROM orders WHERE id > $1::bigint AND id <= $2::bigint AND status <> 'waiting'"
-              " GROUP BY 1 ORDER BY 1";
+/*
+ * Block; those that have ended: how many, their digests, without and with time; those that wait
+ * below the mark $3; those that are cancelled.
+ */
+static const char ORDER_BLOCKS[] =
+    "SELECT block, count(*) FILTER (WHERE ended), bit_xor(hash) FILTER (WHERE ended),"
+    " bit_xor(hashint8extended(at, hash)) FILTER (WHERE ended),"
+    " count(*) FILTER (WHERE NOT ended AND id <= $3::bigint), count(*) FILTER (WHERE cancelled)"
+    " FROM (SELECT id, id / 10000 AS block, status <> 'waiting' AS ended, status = 'cancelled' AS"
+    " cancelled, " HASH("id") " AS hash, " MS(
+        "created_at") " AS at FROM orders WHERE"
+                      " id >= $1::bigint AND id <= $2::bigint) AS o GROUP BY block ORDER BY block";
 
+/* Block; how many, their digests, without and with time; those that do not know it. */
 static const char LEDGER_BLOCKS[] =
-    "SELECT order_id / 10000, " HASHED("order_id", CREATED("order_id", "order_created_at"),
-                                       "CASE status WHEN 'returned' THEN 'cancelled' ELSE status "
-                                       "END") " FROM stock_ledger WHERE order_id > $1::bigint AND "
-                                              "order_id <= $2::bigint"
-                                              " GROUP BY 1 ORDER BY 1";
+    "SELECT block, count(*), bit_xor(hash), bit_xor(hashint8extended(at, hash)),"
+    " count(*) FILTER (WHERE at IS NULL) FROM (SELECT order_id / 10000 AS "
+    "block, " HASH("order_id") " AS hash, CASE WHEN order_created_at > "
+                               "'-infinity' THEN " MS(
+                                   "order_created_"
+                                   "at") " END AS at FROM stock_ledger WHERE "
+                                         "order_id >= $1::bigint AND order_id <= "
+                                         "$2::bigint) AS l"
+                                         " GROUP BY block ORDER BY block";
 
-static const char ORDER_ROWS[] =
-    "SELECT id, (extract(epoch FROM created_at) * 1000)::bigint, product_id, quantity, status,"
-    " coalesce(reason, '') FROM orders WHERE id = ANY ($1::bigint[]) ORDER BY id";
+static const char CANCELLATION_BLOCKS[] =
+    "SELECT order_id / 10000, count(*) FROM cancellations WHERE order_id >= $1::bigint"
+    " AND order_id <= $2::bigint GROUP BY 1 ORDER BY 1";
+
+static const char ORDER_ROWS[] = "SELECT o.id, " MS(
+    "o.created_at") ", o.product_id, o.quantity, o.status,"
+                    " coalesce(o.reason, ''), (c.settled_at IS NOT NULL)::int FROM orders AS o "
+                    "LEFT JOIN"
+                    " cancellations AS c ON c.order_id = o.id WHERE o.id >= $1::bigint AND o.id <= "
+                    "$2::bigint"
+                    " AND ($3 = '' OR o.id = ANY (nullif($3, '')::bigint[])) ORDER BY o.id";
 
 static const char LEDGER_ROWS[] =
-    "SELECT order_id, CASE WHEN order_created_at > '-infinity' THEN"
-    " (extract(epoch FROM order_created_at) * 1000)::bigint ELSE 0 END, product_id, quantity,"
-    " status, coalesce(reason, '') FROM stock_ledger WHERE order_id = ANY ($1::bigint[])"
-    " ORDER BY order_id, order_created_at";
+    "SELECT order_id, CASE WHEN order_created_at > '-infinity' THEN " MS(
+        "order_created_at") " ELSE 0 END, product_id, quantity, status, coalesce(reason, ''), 0"
+                            " FROM stock_ledger WHERE order_id >= $1::bigint AND order_id <= "
+                            "$2::bigint"
+                            " AND ($3 = '' OR order_id = ANY (nullif($3, '')::bigint[])) ORDER BY "
+                            "order_id,"
+                            " order_created_at";
 
-/* ---- suspects: ids of which the sides differ ---- */
+static const char LEFT_IDS[] = "SELECT id FROM orders WHERE id >= $1::bigint AND id <= $2::bigint"
+                               " AND status = 'waiting' AND id <= $3::bigint ORDER BY id";
 
-struct suspects {
-    size_t count;
-    int64_t ids[SUSPECTS_MAX];
+static const char UNSETTLED_IDS[] =
+    "SELECT id FROM orders AS o WHERE id >= $1::bigint AND id <= $2::bigint"
+    " AND status = 'cancelled' AND NOT EXISTS (SELECT FROM cancellations AS c"
+    " WHERE c.order_id = o.id) ORDER BY id";
+
+/* Below the mark of the last clean audit these alone may have changed since. */
+static const char CANCELLED_SINCE[] =
+    "SELECT order_id FROM cancellations WHERE order_id <= $1::bigint"
+    " AND cancelled_at > $2::timestamptz - interval '1 hour' ORDER BY order_id";
+
+/* ---- what is found ---- */
+
+enum { LOST = 1, UNKNOWN = 2, DIFFERENT = 4, ANY = LOST | UNKNOWN | DIFFERENT };
+
+struct suspect {
+    int64_t id;
+    unsigned kinds;
 };
 
-static void suspect(struct suspects *suspects, int64_t id) {
-    if (suspects->count < SUSPECTS_MAX &&
-        (suspects->count == 0 || suspects->ids[suspects->count - 1] != id)) {
-        suspects->ids[suspects->count++] = id;
+static struct {
+    bool is_good; /* all was read */
+    int64_t looked;
+    size_t count;
+    struct suspect suspects[SUSPECTS_MAX];
+    struct finding lost, unknown, different, left, unsettled;
+} scan;
+
+static void judge(int64_t id, unsigned kinds) {
+    if ((kinds & LOST) != 0) {
+        findings_add_id(&scan.lost, id);
+    }
+    if ((kinds & UNKNOWN) != 0) {
+        findings_add_id(&scan.unknown, id);
+    }
+    if ((kinds & DIFFERENT) != 0) {
+        findings_add_id(&scan.different, id);
     }
 }
 
-static char *array_of(const struct suspects *suspects) {
-    char *text = malloc(ARRAY_BYTES);
-    size_t length = 0;
-    for (size_t i = 0; text != NULL && i < suspects->count; i++) {
-        length += (size_t)snprintf(text + length, ARRAY_BYTES - length, "%s%" PRId64,
-                                   i == 0 ? "{" : ",", suspects->ids[i]);
+static void suspect(int64_t id, unsigned kinds) {
+    if (scan.count < SUSPECTS_MAX) {
+        scan.suspects[scan.count++] = (struct suspect){ id, kinds };
+    } else {
+        judge(id, kinds);
     }
-    if (text != NULL) {
-        snprintf(text + length, ARRAY_BYTES - length, "%s", length == 0 ? "{}" : "}");
-    }
-    return text;
-}
-
-static struct side read_side(const PGresult *rows, int row) {
-    struct side side = { .id = database_int(rows, row, 0),
-                         .created_ms = database_int(rows, row, 1),
-                         .product_id = database_int(rows, row, 2),
-                         .quantity = database_int(rows, row, 3) };
-    snprintf(side.status, sizeof(side.status), "%s", PQgetvalue(rows, row, 4));
-    snprintf(side.reason, sizeof(side.reason), "%s", PQgetvalue(rows, row, 5));
-    return side;
-}
-
-/* The row of this id, from *at on, which moves; false: there is none. */
-static bool find_side(const PGresult *rows, int *at, int64_t id, struct side *ret_side) {
-    while (*at < PQntuples(rows) && database_int(rows, *at, 0) < id) {
-        (*at)++;
-    }
-    if (*at == PQntuples(rows) || database_int(rows, *at, 0) != id) {
-        return false;
-    }
-    *ret_side = read_side(rows, *at);
-    return true;
-}
-
-/* Of several rows of the ledger with this id the one of this order; the others are from before a restore. */
-static bool find_its_row(const PGresult *ledger, int *at, const struct side *order,
-                         struct side *ret_side) {
-    struct side side;
-    bool is_found = find_side(ledger, at, order->id, &side);
-    for (int row = *at; is_found && row < PQntuples(ledger); row++) {
-        side = read_side(ledger, row);
-        if (side.id != order->id) {
-            return false;
-        }
-        if (side.created_ms == 0 || side.created_ms == order->created_ms) {
-            *ret_side = side;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_same(const struct side *order, const struct side *ledger) {
-    bool is_order = order->product_id == ledger->product_id && order->quantity == ledger->quantity;
-    if (strcmp(order->status, "waiting") == 0) {
-        return is_order; /* it will hear */
-    }
-    if (strcmp(order->status, "cancelled") == 0) {
-        return is_order; /* a cancellation has a check of its own */
-    }
-    return is_order && strcmp(order->status, ledger->status) == 0 &&
-           strcmp(order->reason, ledger->reason) == 0;
 }
 
 /*
- * Those that still differ. `before` and `after` are the orders before and after the ledger was read.
+ * ---- one order: its row before the ledger was read, those of the ledger, its row after that ----
  */
-static void compare(const struct suspects *suspects, const PGresult *before, const PGresult *ledger,
-                    const PGresult *after, struct suspects *ret_left) {
+
+struct side {
+    int64_t id, created_ms, product_id, quantity; /* created_ms 0: not known */
+    const char *status, *reason;
+    bool is_settled; /* of a cancelled order: the product-service has answered */
+};
+
+static struct side read_side(const PGresult *rows, int row) {
+    return (struct side){ .id = database_int(rows, row, 0),
+                          .created_ms = database_int(rows, row, 1),
+                          .product_id = database_int(rows, row, 2),
+                          .quantity = database_int(rows, row, 3),
+                          .status = PQgetvalue(rows, row, 4),
+                          .reason = PQgetvalue(rows, row, 5),
+                          .is_settled = database_int(rows, row, 6) != 0 };
+}
+
+static bool is(const struct side *side, const char *status) {
+    return strcmp(side->status, status) == 0;
+}
+
+static bool is_same(const struct side *order, const struct side *ledger) {
+    if (order->product_id != ledger->product_id || order->quantity != ledger->quantity) {
+        return false;
+    }
+    if (is(order, "waiting")) {
+        return true; /* it will hear */
+    }
+    if (is(order,
+           "cancelled")) { /* audit_tables_cancellations knows for how long it is not settled */
+        return !order->is_settled || !is(ledger, "done");
+    }
+    return strcmp(order->status, ledger->status) == 0 && strcmp(order->reason, ledger->reason) == 0;
+}
+
+static bool has_ended(const struct side *order) {
+    return is(order, "cancelled") ? order->is_settled : !is(order, "waiting");
+}
+
+/* Which of the rows from `first` to `end` is this order's; -1: none. */
+static int find_its_row(const PGresult *ledger, int first, int end, const struct side *order) {
+    int its = -1;
+    for (int row = first; row < end; row++) {
+        struct side side = read_side(ledger, row);
+        if (side.created_ms == order->created_ms) {
+            return row;
+        }
+        its = side.created_ms == 0 ? row : its;
+    }
+    return its;
+}
+
+static unsigned kinds_of(const struct side *early, const PGresult *ledger, int first, int end,
+                         const struct side *late) {
+    int its = late == NULL ? -1 : find_its_row(ledger, first, end, late);
+    unsigned kinds = end - first > (its >= 0) ? UNKNOWN : 0;
+    if (its >= 0) {
+        struct side row = read_side(ledger, its);
+        kinds |= is_same(late, &row) ? 0 : DIFFERENT;
+    } else if (late != NULL && early != NULL && has_ended(early)) {
+        kinds |= LOST;
+    }
+    return kinds;
+}
+
+/* The row at *at if it is of this id, past which *at then moves; else NULL. */
+static const struct side *take_side(const PGresult *rows, int *at, int64_t id, struct side *side) {
+    if (*at == PQntuples(rows) || database_int(rows, *at, 0) != id) {
+        return NULL;
+    }
+    *side = read_side(rows, (*at)++);
+    return side;
+}
+
+static int64_t id_at(const PGresult *rows, int at) {
+    return at < PQntuples(rows) ? database_int(rows, at, 0) : INT64_MAX;
+}
+
+typedef void kinds_fn(int64_t id, unsigned kinds);
+
+static void compare(const PGresult *before, const PGresult *ledger, const PGresult *after,
+                    kinds_fn *fn) {
     int b = 0, l = 0, a = 0;
-    ret_left->count = 0;
-    for (size_t i = 0; i < suspects->count; i++) {
-        int64_t id = suspects->ids[i];
-        struct side early, late, row;
-        bool was_there = find_side(before, &b, id, &early);
-        bool is_there = find_side(after, &a, id, &late);
-        int at = l;
-        bool any = find_side(ledger, &at, id, &row);
-        l = at;
-        if (any && !is_there) {
-            suspect(ret_left, id); /* the ledger has an order that there is not */
-            continue;
+    for (;;) {
+        int64_t id = id_at(before, b);
+        id = id_at(ledger, l) < id ? id_at(ledger, l) : id;
+        id = id_at(after, a) < id ? id_at(after, a) : id;
+        if (id == INT64_MAX) {
+            return;
         }
-        if (!is_there) {
-            continue;
+        struct side early_side, late_side;
+        const struct side *early = take_side(before, &b, id, &early_side);
+        const struct side *late = take_side(after, &a, id, &late_side);
+        int first = l;
+        while (id_at(ledger, l) == id) {
+            l++;
         }
-        bool has_row = find_its_row(ledger, &at, &late, &row);
-        bool had_ended = was_there && strcmp(early.status, "waiting") != 0 &&
-                         strcmp(early.status, "cancelled") != 0;
-        if ((had_ended && !has_row) || (has_row && !is_same(&late, &row))) {
-            suspect(ret_left, id);
+        unsigned kinds = kinds_of(early, ledger, first, l, late);
+        if (kinds != 0) {
+            fn(id, kinds);
         }
     }
 }
 
-static bool look_again(struct books *books, const struct suspects *suspects,
-                       struct suspects *ret_left) {
-    char *ids = array_of(suspects);
-    PGresult *before = NULL, *ledger = NULL, *after = NULL;
-    if (ids != NULL) {
-        before = database_ask(books->orders, ORDER_ROWS, ids, NULL);
-        ledger = before == NULL ? NULL : database_ask(books->products, LEDGER_ROWS, ids, NULL);
-        after = ledger == NULL ? NULL : database_ask(books->orders, ORDER_ROWS, ids, NULL);
-    }
+/* Of these ids; `array` "": all in the range. */
+static bool look(struct books *books, int64_t from_id, int64_t to_id, const char *array,
+                 kinds_fn *fn) {
+    char from[ID_BYTES], to[ID_BYTES];
+    snprintf(from, sizeof(from), "%" PRId64, from_id);
+    snprintf(to, sizeof(to), "%" PRId64, to_id);
+    PGresult *before = database_ask(books->orders, ORDER_ROWS, from, to, array, NULL);
+    PGresult *ledger =
+        before == NULL ? NULL : database_ask(books->products, LEDGER_ROWS, from, to, array, NULL);
+    PGresult *after =
+        ledger == NULL ? NULL : database_ask(books->orders, ORDER_ROWS, from, to, array, NULL);
     if (after != NULL) {
-        compare(suspects, before, ledger, after, ret_left);
+        compare(before, ledger, after, fn);
     }
     PQclear(before);
     PQclear(ledger);
     PQclear(after);
-    free(ids);
     return after != NULL;
 }
 
-static void pause_ms(long ms) {
-    struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
-    nanosleep(&time, NULL);
+/* ---- those that differ, again ---- */
+
+/* Ids come in their order: so does the suspect that each is of. */
+static size_t again_at;
+
+static void note_again(int64_t id, unsigned kinds) {
+    while (scan.suspects[again_at].id < id) {
+        scan.suspects[again_at++].kinds = 0;
+    }
+    scan.suspects[again_at++].kinds &= kinds;
 }
 
-/* A block whose digests differ: all of its ids are suspects at first. */
-static bool check_block(struct books *books, int64_t block, struct finding *finding) {
-    static struct suspects suspects, left;
-    suspects.count = 0;
-    for (int64_t id = block * BLOCK_IDS; id < (block + 1) * BLOCK_IDS; id++) {
-        suspect(&suspects, id);
+static void format_array(size_t first, size_t end, char *out) {
+    size_t length = 0;
+    for (size_t i = first; i < end; i++) {
+        length += (size_t)snprintf(out + length, ARRAY_BYTES - length, "%s%" PRId64,
+                                   i == first ? "{" : ",", scan.suspects[i].id);
     }
-    for (int look = 0; suspects.count > 0 && look < LOOKS; look++) {
-        if (look > 1) {
-            pause_ms(LOOK_PAUSE_MS);
-        }
-        if (!look_again(books, &suspects, &left)) {
+    snprintf(out + length, ARRAY_BYTES - length, "}");
+}
+
+static bool look_again(struct books *books) {
+    static char array[ARRAY_BYTES];
+    size_t kept = 0;
+    for (size_t first = 0; first < scan.count; first += AGAIN_IDS) {
+        size_t end = first + AGAIN_IDS < scan.count ? first + AGAIN_IDS : scan.count;
+        format_array(first, end, array);
+        again_at = first;
+        if (!look(books, scan.suspects[first].id, scan.suspects[end - 1].id, array, note_again)) {
             return false;
         }
-        suspects = left;
+        while (again_at < end) {
+            scan.suspects[again_at++].kinds = 0;
+        }
     }
-    for (size_t i = 0; i < suspects.count; i++) {
-        audit_break(finding, suspects.ids[i]);
+    for (size_t i = 0; i < scan.count; i++) {
+        if (scan.suspects[i].kinds != 0) {
+            scan.suspects[kept++] = scan.suspects[i];
+        }
+    }
+    scan.count = kept;
+    return true;
+}
+
+static int compare_suspects(const void *a, const void *b) {
+    const struct suspect *left = a, *right = b;
+    return (left->id > right->id) - (left->id < right->id);
+}
+
+/* By their ids, each once. */
+static void sort_suspects(void) {
+    size_t kept = 0;
+    qsort(scan.suspects, scan.count, sizeof(scan.suspects[0]), compare_suspects);
+    for (size_t i = 0; i < scan.count; i++) {
+        if (kept > 0 && scan.suspects[kept - 1].id == scan.suspects[i].id) {
+            scan.suspects[kept - 1].kinds |= scan.suspects[i].kinds;
+        } else {
+            scan.suspects[kept++] = scan.suspects[i];
+        }
+    }
+    scan.count = kept;
+}
+
+static bool settle_suspects(struct books *books) {
+    const struct timespec pause = { LOOK_PAUSE_MS / 1000, LOOK_PAUSE_MS % 1000 * 1000000L };
+    sort_suspects();
+    for (int n = 1; scan.count > 0 && n < LOOKS; n++) {
+        if (n > 1) {
+            nanosleep(&pause, NULL);
+        }
+        if (!look_again(books)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < scan.count; i++) {
+        judge(scan.suspects[i].id, scan.suspects[i].kinds);
     }
     return true;
 }
 
 /* ---- blocks ---- */
 
-static bool check_blocks(struct books *books, const PGresult *orders, const PGresult *ledger,
-                         struct finding *finding) {
-    int o = 0, l = 0;
-    while (o < PQntuples(orders) || l < PQntuples(ledger)) {
-        int64_t order_block = o < PQntuples(orders) ? database_int(orders, o, 0) : INT64_MAX;
-        int64_t ledger_block = l < PQntuples(ledger) ? database_int(ledger, l, 0) : INT64_MAX;
-        int64_t block = order_block < ledger_block ? order_block : ledger_block;
-        bool is_equal = order_block == ledger_block &&
-                        strcmp(PQgetvalue(orders, o, 1), PQgetvalue(ledger, l, 1)) == 0 &&
-                        strcmp(PQgetvalue(orders, o, 2), PQgetvalue(ledger, l, 2)) == 0;
-        finding->looked += order_block == block ? database_int(orders, o, 1) : 0;
-        if (!is_equal && !check_block(books, block, finding)) {
-            return false;
-        }
-        o += order_block == block;
-        l += ledger_block == block;
-    }
-    return true;
-}
+struct blocks {
+    PGresult *orders, *ledger, *cancellations;
+    int o, l, c;
+};
 
-/* The highest id of a row that does not know its order's time. */
-static bool find_old(struct books *books, int64_t *ret_old) {
-    PGresult *rows = database_ask(books->products,
-                                  "SELECT max(order_id) FROM stock_ledger"
-                                  " WHERE order_created_at = '-infinity'",
-                                  NULL);
-    if (rows != NULL) {
-        *ret_old = database_int(rows, 0, 0);
+static bool add_ids(struct books *books, const char *sql, int64_t block, struct finding *finding) {
+    char from[ID_BYTES], to[ID_BYTES], low[ID_BYTES];
+    snprintf(from, sizeof(from), "%" PRId64, block * BLOCK_IDS);
+    snprintf(to, sizeof(to), "%" PRId64, block * BLOCK_IDS + BLOCK_IDS - 1);
+    snprintf(low, sizeof(low), "%" PRId64, books->low_id);
+    PGresult *rows = database_ask(books->orders, sql, from, to, sql == LEFT_IDS ? low : NULL, NULL);
+    for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
+        findings_add_id(finding, database_int(rows, row, 0));
     }
     PQclear(rows);
     return rows != NULL;
 }
 
-/* The next id from this one on that either side has; false: there is none, or it could not be asked (said why). */
-static bool find_next(struct books *books, int64_t from, int64_t *ret_next) {
-    char text[24];
-    snprintf(text, sizeof(text), "%" PRId64, from);
-    PGresult *orders = database_ask(
-        books->orders, "SELECT min(id) FROM orders WHERE id >= $1::bigint", text, NULL);
-    PGresult *ledger = orders == NULL ? NULL
-                                      : database_ask(books->products,
-                                                     "SELECT min(order_id) FROM stock_ledger"
-                                                     " WHERE order_id >= $1::bigint",
-                                                     text, NULL);
-    int64_t next = INT64_MAX;
-    bool any = false;
-    for (int side = 0; ledger != NULL && side < 2; side++) {
-        const PGresult *rows = side == 0 ? orders : ledger;
-        if (!PQgetisnull(rows, 0, 0)) {
-            any = true;
-            next = database_int(rows, 0, 0) < next ? database_int(rows, 0, 0) : next;
-        }
+/* One that is not there: no order has ended. */
+static bool is_equal(const struct blocks *blocks, int64_t block) {
+    bool has_orders = id_at(blocks->orders, blocks->o) == block;
+    bool has_ledger = id_at(blocks->ledger, blocks->l) == block;
+    const PGresult *orders = blocks->orders, *ledger = blocks->ledger;
+    int64_t ended = has_orders ? database_int(orders, blocks->o, 1) : 0;
+    int64_t decided = has_ledger ? database_int(ledger, blocks->l, 1) : 0;
+    if (ended != decided || ended == 0) {
+        return ended == decided;
     }
-    PQclear(orders);
-    PQclear(ledger);
-    *ret_next = next;
-    return any;
+    int digest = database_int(ledger, blocks->l, 4) > 0 ? 2 : 3;
+    return strcmp(PQgetvalue(orders, blocks->o, digest), PQgetvalue(ledger, blocks->l, digest)) ==
+           0;
 }
 
-bool audit_orders_and_ledger(struct books *books, struct finding *finding) {
-    int64_t next = 0, old = 0;
-    bool is_good = find_old(books, &old);
-    while (is_good && find_next(books, next, &next)) {
-        char after[24], to[24], old_to[24];
-        int64_t from = next / RANGE_IDS * RANGE_IDS; /* whole blocks */
-        int64_t end = from > INT64_MAX - RANGE_IDS ? INT64_MAX : from + RANGE_IDS - 1;
-        snprintf(after, sizeof(after), "%" PRId64, from - 1);
-        snprintf(to, sizeof(to), "%" PRId64, end);
-        snprintf(old_to, sizeof(old_to), "%" PRId64, old);
-        PGresult *orders = database_ask(books->orders, ORDER_BLOCKS, after, to, old_to, NULL);
-        PGresult *ledger =
-            orders == NULL ? NULL
-                           : database_ask(books->products, LEDGER_BLOCKS, after, to, old_to, NULL);
-        is_good = ledger != NULL && check_blocks(books, orders, ledger, finding);
-        PQclear(orders);
-        PQclear(ledger);
-        if (end == INT64_MAX) {
-            break;
-        }
-        next = end + 1;
+static bool check_block(struct books *books, const struct blocks *blocks, int64_t block) {
+    bool has_orders = id_at(blocks->orders, blocks->o) == block;
+    bool has_cancellations = id_at(blocks->cancellations, blocks->c) == block;
+    int64_t left = has_orders ? database_int(blocks->orders, blocks->o, 4) : 0;
+    int64_t cancelled = has_orders ? database_int(blocks->orders, blocks->o, 5) : 0;
+    int64_t noted = has_cancellations ? database_int(blocks->cancellations, blocks->c, 1) : 0;
+    scan.looked += has_orders ? database_int(blocks->orders, blocks->o, 1) : 0;
+    if (left > 0 && !add_ids(books, LEFT_IDS, block, &scan.left)) {
+        return false;
     }
-    return is_good;
+    if (cancelled != noted && !add_ids(books, UNSETTLED_IDS, block, &scan.unsettled)) {
+        return false;
+    }
+    return is_equal(blocks, block) ||
+           look(books, block * BLOCK_IDS, block * BLOCK_IDS + BLOCK_IDS - 1, "", suspect);
+}
+
+static bool check_blocks(struct books *books, struct blocks *blocks) {
+    for (;;) {
+        int64_t block = id_at(blocks->orders, blocks->o);
+        int64_t ledger = id_at(blocks->ledger, blocks->l);
+        block = ledger < block ? ledger : block;
+        if (block == INT64_MAX) {
+            return true;
+        }
+        while (id_at(blocks->cancellations, blocks->c) < block) {
+            blocks->c++; /* of orders that are not there: audit_tables_cancellations */
+        }
+        if (!check_block(books, blocks, block)) {
+            return false;
+        }
+        blocks->o += id_at(blocks->orders, blocks->o) == block;
+        blocks->l += id_at(blocks->ledger, blocks->l) == block;
+    }
+}
+
+static bool check_range(struct books *books, int64_t from_id, int64_t to_id) {
+    char from[ID_BYTES], to[ID_BYTES], low[ID_BYTES];
+    struct blocks blocks = { NULL, NULL, NULL, 0, 0, 0 };
+    snprintf(from, sizeof(from), "%" PRId64, from_id);
+    snprintf(to, sizeof(to), "%" PRId64, to_id);
+    snprintf(low, sizeof(low), "%" PRId64, books->low_id);
+    blocks.orders = database_ask(books->orders, ORDER_BLOCKS, from, to, low, NULL);
+    if (blocks.orders != NULL) {
+        blocks.cancellations = database_ask(books->orders, CANCELLATION_BLOCKS, from, to, NULL);
+    }
+    if (blocks.cancellations != NULL) {
+        blocks.ledger = database_ask(books->products, LEDGER_BLOCKS, from, to, NULL);
+    }
+    bool good = blocks.ledger != NULL && check_blocks(books, &blocks);
+    PQclear(blocks.orders);
+    PQclear(blocks.cancellations);
+    PQclear(blocks.ledger);
+    return good;
+}
+
+/* ---- all of them ---- */
+
+/* INT64_MAX: there is none. False: said why. */
+static bool find_next(PGconn *connection, const char *sql, int64_t from_id, int64_t *ret_id) {
+    char from[ID_BYTES];
+    snprintf(from, sizeof(from), "%" PRId64, from_id);
+    PGresult *rows = database_ask(connection, sql, from, NULL);
+    if (rows != NULL) {
+        *ret_id = PQgetisnull(rows, 0, 0) ? INT64_MAX : database_int(rows, 0, 0);
+    }
+    PQclear(rows);
+    return rows != NULL;
+}
+
+static bool read_ranges(struct books *books, int64_t from_id) {
+    int64_t order_id = 0, ledger_id = 0, next_id = from_id;
+    while (find_next(books->orders, "SELECT min(id) FROM orders WHERE id >= $1::bigint", next_id,
+                     &order_id) &&
+           find_next(books->products,
+                     "SELECT min(order_id) FROM stock_ledger WHERE order_id >= $1::bigint", next_id,
+                     &ledger_id)) {
+        next_id = order_id < ledger_id ? order_id : ledger_id;
+        if (next_id > INT64_MAX - RANGE_IDS) {
+            return true;
+        }
+        int64_t end_id = next_id / BLOCK_IDS * BLOCK_IDS + RANGE_IDS - 1; /* whole blocks */
+        if (isatty(STDERR_FILENO)) {
+            fprintf(stderr, "\rorders from %" PRId64 " on …\033[K", next_id);
+        }
+        if (!check_range(books, next_id, end_id)) {
+            return false;
+        }
+        next_id = end_id + 1;
+    }
+    return false;
+}
+
+static bool read_cancelled(struct books *books) {
+    char from[ID_BYTES];
+    snprintf(from, sizeof(from), "%" PRId64, books->from_id);
+    PGresult *rows = database_ask(books->orders, CANCELLED_SINCE, from, books->clean_at, NULL);
+    for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
+        suspect(database_int(rows, row, 0), ANY);
+    }
+    PQclear(rows);
+    return rows != NULL;
+}
+
+bool audit_orders_read(struct books *books) {
+    memset(&scan, 0, sizeof(scan));
+    bool good = (books->from_id == 0 || read_cancelled(books)) &&
+                read_ranges(books, books->from_id + 1) && settle_suspects(books);
+    if (isatty(STDERR_FILENO)) {
+        fputs("\r\033[K", stderr);
+    }
+    scan.is_good = good;
+    return good;
+}
+
+static bool give(const struct finding *found, struct finding *finding) {
+    *finding = *found;
+    finding->looked = scan.looked;
+    return scan.is_good;
+}
+
+bool audit_orders_lost(struct books *books, struct finding *finding) {
+    (void)books;
+    return give(&scan.lost, finding);
+}
+
+bool audit_orders_unknown(struct books *books, struct finding *finding) {
+    (void)books;
+    return give(&scan.unknown, finding);
+}
+
+bool audit_orders_different(struct books *books, struct finding *finding) {
+    (void)books;
+    return give(&scan.different, finding);
+}
+
+bool audit_orders_left(struct books *books, struct finding *finding) {
+    (void)books;
+    return give(&scan.left, finding);
+}
+
+bool audit_orders_unsettled(struct books *books, struct finding *finding) {
+    (void)books;
+    return give(&scan.unsettled, finding);
 }

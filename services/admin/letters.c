@@ -35,22 +35,25 @@ static bool is_ok(amqp_rpc_reply_t reply, const char *what) {
                  (const char *)close->reply_text.bytes);
         why = text;
     }
-    fprintf(stderr, "prodorder-admin dlq: %s: %s\n", what, why);
+    admin_complain("%s: %s", what, why);
     return false;
 }
 
 static amqp_connection_state_t connect_broker(void) {
+    static char SLASH[] = "/";
     const char *given = admin_variable("RABBITMQ_URL");
     char *url = given == NULL ? NULL : strdup(given);
     struct amqp_connection_info target;
     struct timeval timeout = { LETTERS_TIMEOUT_S, 0 };
     if (url == NULL || amqp_parse_url(url, &target) != AMQP_STATUS_OK) {
         if (url != NULL) {
-            fputs("prodorder-admin dlq: RABBITMQ_URL is not amqp://USER:PASSWORD@HOST:PORT/VHOST\n",
-                  stderr);
+            admin_complain("RABBITMQ_URL is not amqp://USER:PASSWORD@HOST:PORT/VHOST");
         }
         free(url);
         return NULL;
+    }
+    if (*target.vhost == '\0') { /* a path of "/" */
+        target.vhost = SLASH;
     }
     amqp_connection_state_t amqp = amqp_new_connection();
     amqp_socket_t *socket = amqp == NULL ? NULL : amqp_tcp_socket_new(amqp);
@@ -59,8 +62,8 @@ static amqp_connection_state_t connect_broker(void) {
                      : amqp_socket_open_noblock(socket, target.host, target.port, &timeout);
     bool good = status == AMQP_STATUS_OK;
     if (!good) {
-        fprintf(stderr, "prodorder-admin dlq: RabbitMQ at %s:%d: %s\n", target.host, target.port,
-                amqp_error_string2(status));
+        admin_complain("RabbitMQ at %s:%d: %s", target.host, target.port,
+                       amqp_error_string2(status));
     } else {
         amqp_set_rpc_timeout(amqp, &timeout);
         good = is_ok(amqp_login(amqp, target.vhost[0] == '\0' ? "/" : target.vhost, 0,
@@ -186,12 +189,14 @@ static void read_id(struct letter *letter) {
 
 /* ---- reading a queue ---- */
 
-/* How many letters there are; -1: said why; 0 also when there is no such queue. */
-static int64_t count_letters(amqp_connection_state_t amqp, const char *dlq) {
+bool letters_ask(amqp_connection_state_t amqp, const char *name, struct letters_queue *ret_queue) {
     amqp_queue_declare_ok_t *there =
-        amqp_queue_declare(amqp, CHANNEL, amqp_cstring_bytes(dlq), 1, 0, 0, 0, amqp_empty_table);
+        amqp_queue_declare(amqp, CHANNEL, amqp_cstring_bytes(name), 1, 0, 0, 0, amqp_empty_table);
+    *ret_queue = (struct letters_queue){ 0, 0 };
     if (there != NULL) {
-        return there->message_count;
+        *ret_queue = (struct letters_queue){ there->message_count, there->consumer_count };
+        amqp_maybe_release_buffers_on_channel(amqp, CHANNEL);
+        return true;
     }
     amqp_rpc_reply_t reply = amqp_get_rpc_reply(amqp);
     if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
@@ -199,10 +204,9 @@ static int64_t count_letters(amqp_connection_state_t amqp, const char *dlq) {
         ((amqp_channel_close_t *)reply.reply.decoded)->reply_code == AMQP_NOT_FOUND) {
         amqp_channel_close_ok_t closed = { 0 };
         amqp_send_method(amqp, CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &closed);
-        return open_channel(amqp) ? 0 : -1;
+        return open_channel(amqp);
     }
-    is_ok(reply, dlq);
-    return -1;
+    return is_ok(reply, name);
 }
 
 /* 1: a letter, to be destroyed; 0: the queue is empty; -1: said why. */
@@ -228,8 +232,9 @@ static int get_letter(amqp_connection_state_t amqp, const char *queue, const cha
 bool letters_for_each(amqp_connection_state_t amqp, const char *queue, letter_fn *fn, void *ctx) {
     char dlq[NAME_BYTES];
     snprintf(dlq, sizeof(dlq), "%s%s", queue, BROKER_DLQ_SUFFIX);
-    int64_t left = count_letters(amqp, dlq);
-    bool good = left >= 0;
+    struct letters_queue there;
+    bool good = letters_ask(amqp, dlq, &there);
+    int64_t left = there.ready;
     for (int got = 1; good && left > 0 && got == 1; left--) {
         struct letter letter;
         got = get_letter(amqp, queue, dlq, &letter);
@@ -239,7 +244,7 @@ bool letters_for_each(amqp_connection_state_t amqp, const char *queue, letter_fn
             good = fate != LETTER_FAIL;
             if (fate == LETTER_DROP &&
                 amqp_basic_ack(amqp, CHANNEL, letter.tag, 0) != AMQP_STATUS_OK) {
-                fprintf(stderr, "prodorder-admin dlq: %s: the connection is lost\n", dlq);
+                admin_complain("%s: the connection is lost", dlq);
                 good = false;
             }
             amqp_destroy_message(&letter.message);
@@ -259,8 +264,7 @@ static bool is_confirmed(amqp_connection_state_t amqp, const char *queue) {
         struct timeval timeout = { LETTERS_TIMEOUT_S, 0 };
         int status = amqp_simple_wait_frame_noblock(amqp, &frame, &timeout);
         if (status != AMQP_STATUS_OK) {
-            fprintf(stderr, "prodorder-admin dlq: %s: no confirm: %s\n", queue,
-                    amqp_error_string2(status));
+            admin_complain("%s: no confirm: %s", queue, amqp_error_string2(status));
             return false;
         }
         if (frame.frame_type != AMQP_FRAME_METHOD) {
@@ -270,14 +274,12 @@ static bool is_confirmed(amqp_connection_state_t amqp, const char *queue) {
         case AMQP_BASIC_RETURN_METHOD: returned = true; break;
         case AMQP_BASIC_ACK_METHOD:
             if (returned) {
-                fprintf(stderr,
-                        "prodorder-admin dlq: there is no queue %s: start the services first\n",
-                        queue);
+                admin_complain("there is no queue %s: start the services first", queue);
             }
             return !returned;
         default:
-            fprintf(stderr, "prodorder-admin dlq: %s: RabbitMQ does not take it (%s)\n", queue,
-                    amqp_method_name(frame.payload.method.id));
+            admin_complain("%s: RabbitMQ does not take it (%s)", queue,
+                           amqp_method_name(frame.payload.method.id));
             return false;
         }
     }
@@ -293,7 +295,7 @@ bool letters_publish(amqp_connection_state_t amqp, const char *queue,
     int status = amqp_basic_publish(amqp, CHANNEL, amqp_empty_bytes, amqp_cstring_bytes(queue), 1,
                                     0, properties, body);
     if (status != AMQP_STATUS_OK) {
-        fprintf(stderr, "prodorder-admin dlq: %s: %s\n", queue, amqp_error_string2(status));
+        admin_complain("%s: %s", queue, amqp_error_string2(status));
         return false;
     }
     return is_confirmed(amqp, queue);

@@ -34,6 +34,12 @@ void letters_disconnect(amqp_connection_state_t amqp);
 /* All letters that are held go back. False: said why. */
 bool letters_give_back(amqp_connection_state_t amqp);
 
+/* A queue that is not there has nothing, and nobody who consumes it. False: said why. */
+struct letters_queue {
+    int64_t ready, consumers;
+};
+bool letters_ask(amqp_connection_state_t amqp, const char *name, struct letters_queue *ret_queue);
+
 /* From now on what is published is confirmed. False: said why. */
 bool letters_confirm(amqp_connection_state_t amqp);
 /* Publish a copy to `queue`, and wait for its confirm. False: said why. */

@@ -11,6 +11,7 @@ static const struct {
 } COMMANDS[] = {
     { "audit", admin_audit, "do the books balance?" },
     { "dlq", admin_dlq, "dead-lettered events: list, show, replay, purge" },
+    { "order", admin_order, "ends an order that nothing else can end" },
 };
 
 enum { COMMAND_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };

@@ -28,15 +28,6 @@ enum {
     ROUNDS_FROM_START = 600,
 };
 
-/* clang-format off */
-const struct pg_statement SQL_KEY_EXPIRE = { "key_expire",
-    "WITH gone AS (DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(SELECT ctid"
-    " FROM idempotency_keys WHERE created_at >= $1::timestamptz"
-    " AND created_at < now() - interval '24 hours' ORDER BY created_at LIMIT $2::bigint"
-    " FOR UPDATE SKIP LOCKED)) RETURNING created_at)"
-    " SELECT count(*)::bigint, max(created_at)::timestamptz FROM gone" };
-/* clang-format on */
-
 static struct {
     struct loop_timer timer;
     bool busy; /* a chunk is under way */

@@ -7,6 +7,8 @@
 #include "parts.h"
 #include "statements.h"
 
+#include "contract/books.h"
+#include "contract/cache_notice.h"
 #include "contract/contract.h"
 #include "contract/key_expiry.h"
 
@@ -29,6 +31,10 @@ static const struct app_queue QUEUES[] = {
     { QUEUE_ORDER_CANCELLED, KEY_ORDER_CANCELLED, NULL, NULL },
 };
 
+static enum err open_books(void) {
+    return books_open(&SQL_ORDER_BOOKS);
+}
+
 static const struct part PARTS[] = {
     { "backlog", backlog_open, NULL, NULL, NULL, NULL },
     { "telling", telling_open, telling_close, telling_stop, telling_is_idle, telling_broker_up },
@@ -39,6 +45,9 @@ static const struct part PARTS[] = {
     { "cancel_order", cancel_order_open, cancel_order_close, NULL, NULL, NULL },
     { "create_order", create_order_open, create_order_close, NULL, NULL, NULL },
     { "idempotency", idempotency_open, idempotency_close, NULL, NULL, NULL },
+    { "books", open_books, books_close, books_stop, books_is_idle, NULL },
+    { "cache_notice", cache_notice_open, cache_notice_close, cache_notice_stop,
+      cache_notice_is_idle, NULL },
     { "key_expiry", key_expiry_open, key_expiry_close, key_expiry_stop, key_expiry_is_idle, NULL },
     { "product_lookup", product_lookup_open, product_lookup_close, NULL, NULL, NULL },
     { "order_store", order_store_open, order_store_close, NULL, NULL, NULL },

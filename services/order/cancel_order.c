@@ -48,8 +48,8 @@ struct cancel_item {
 enum { CANCEL_BATCH_MAX = 128, CANCEL_INFLIGHT_MAX = 1, REPEATED_MAX = 3 };
 
 /*
- * Usually the whole batch is one statement. If the database refuses one, halves of it are tried, down to
- * one order; if one is locked, it is repeated without it.
+ * Usually the whole batch is one statement. If the database refuses one, halves of it are tried,
+ * down to one order; if one is locked, it is repeated without it.
  */
 struct cancel_state {
     int64_t now_ms;

@@ -3,6 +3,8 @@
 
 #include "backlog.h"
 
+#include "contract/books.h"
+
 #define FINISHED "prodorder_orders_finished_total", METRIC_COUNTER, "Orders that left waiting"
 #define PRODUCTS "prodorder_order_product_lookups_total", METRIC_COUNTER, "Product lookups"
 #define LISTS "prodorder_order_list_lookups_total", METRIC_COUNTER, "First pages asked for"
@@ -32,6 +34,12 @@ struct metric order_metrics[ORDER_METRIC_COUNT] = {
     [M_ORDERS_WAITING] = { "prodorder_orders_waiting", METRIC_GAUGE,
                            "Orders that wait for their outcome, as this process estimates",
                            .read = backlog_waiting },
+    [M_OLDEST_WAITING] = { "prodorder_orders_oldest_waiting_seconds", METRIC_GAUGE,
+                           "For how long the oldest order waits; looked at every 10 s",
+                           .read = books_oldest_waiting_s },
+    [M_BOOKS_BALANCED] = { "prodorder_books_balanced", METRIC_GAUGE,
+                           "1: what this service sees is right, and so was the last audit; else 0",
+                           .read = books_balanced },
     [M_HOLD_SECONDS] = { "prodorder_order_hold_seconds", METRIC_HISTOGRAM_SECONDS,
                          "How long insert batches were held back for the backlog" },
     [M_FINISH_BATCH] = { "prodorder_finish_batch_orders", METRIC_HISTOGRAM_SIZE,

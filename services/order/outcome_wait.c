@@ -152,7 +152,7 @@ enum err outcome_wait_open(void) {
         return ERR_NO_MEMORY;
     }
     list_init(&waits.idle);
-    for (size_t i = 0; i < OUTCOME_WAITS_MAX; i++) {
+    for (size_t i = 0; i < OUTCOME_WAITS_MAX && i < (size_t)config_shared.requests_max / 4; i++) {
         list_append(&waits.idle, &waits.waiters[i].node);
     }
     for (size_t i = 0; i < BUCKETS; i++) {

@@ -13,8 +13,7 @@
 
 enum {
     OUTCOME_WAIT_S_MAX = 10,
-    OUTCOME_WAITS_MAX =
-        1024, /* requests at once, a quarter of the usual REQUESTS_MAX; more do not wait */
+    OUTCOME_WAITS_MAX = 1024, /* at once, and no more than a quarter of REQUESTS_MAX */
 };
 
 /*

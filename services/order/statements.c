@@ -4,6 +4,7 @@
  */
 #include "statements.h"
 
+#include "contract/cache_notice.h"
 #include "contract/key_expiry.h"
 
 PG_EMBED_TEXT(migration_0001, "services/order/migrations/0001_orders.sql");
@@ -14,21 +15,20 @@ PG_EMBED_TEXT(migration_0005, "services/order/migrations/0005_key_expiry.sql");
 PG_EMBED_TEXT(migration_0006, "services/order/migrations/0006_fillfactor.sql");
 PG_EMBED_TEXT(migration_0007, "services/order/migrations/0007_cancellations.sql");
 PG_EMBED_TEXT(migration_0008, "services/order/migrations/0008_order_times.sql");
-PG_EMBED_TEXT(migration_0009, "services/order/migrations/0009_tell_again.sql");
-PG_EMBED_TEXT(migration_0010, "services/runtime/process/witness.sql");
+PG_EMBED_TEXT(migration_0009, "services/order/migrations/0009_audit.sql");
+PG_EMBED_TEXT(migration_0010, "services/order/migrations/0010_resolutions.sql");
+PG_EMBED_TEXT(migration_0011, "services/order/migrations/0011_cache_notices.sql");
+PG_EMBED_TEXT(migration_0012, "services/order/migrations/0012_tell_again.sql");
+PG_EMBED_TEXT(migration_0013, "services/runtime/process/witness.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[] = {
-    { 1, migration_0001 },
-    { 2, migration_0002 },
-    { 3, migration_0003 },
-    { 4, migration_0004 },
-    { 5, migration_0005 },
-    { 6, migration_0006 },
-    { 7, migration_0007 },
-    { 8, migration_0008 },
-    { 9, migration_0009 },
-    { 10, migration_0010 },
-    { 0 },
+    { 1, migration_0001 },  { 2, migration_0002 },
+    { 3, migration_0003 },  { 4, migration_0004 },
+    { 5, migration_0005 },  { 6, migration_0006 },
+    { 7, migration_0007 },  { 8, migration_0008 },
+    { 9, migration_0009 },  { 10, migration_0010 },
+    { 11, migration_0011 }, { 12, migration_0012 },
+    { 13, migration_0013 }, { 0 },
 };
 
 const struct pg_sequence ORDER_SEQUENCES[] = {
@@ -215,30 +215,33 @@ const struct pg_statement SQL_KEY_FIND = { "key_find",
     "SELECT k.key::text, k.product_id::bigint, k.quantity::bigint, " ORDER_COLUMNS
     " FROM idempotency_keys AS k JOIN orders AS o ON o.id = k.order_id"
     " WHERE k.key = ANY ($1::text[]) AND k.created_at >= now() - interval '24 hours'" };
+/* The oldest that waits is above the mark. What is old is as in services/admin/audit.h. */
+#define PATIENCE "interval '5 minutes'"
+const struct pg_statement SQL_ORDER_BOOKS = { "order_books",
+    "WITH oldest AS MATERIALIZED (SELECT created_at FROM orders WHERE status = 'waiting'"
+    " AND id > (SELECT low_id FROM order_mark) ORDER BY id LIMIT 1)"
+    " SELECT (coalesce((SELECT balanced FROM audit_mark), true)"
+    " AND (SELECT count(*) FROM oldest WHERE created_at < now() - " PATIENCE ") = 0"
+    " AND NOT EXISTS (SELECT FROM cancellations WHERE settled_at IS NULL"
+    " AND cancelled_at < now() - " PATIENCE ")"
+    " AND NOT EXISTS (SELECT FROM outbox WHERE available_at < now() - " PATIENCE ")"
+    " AND greatest((SELECT max(id) FROM orders), (SELECT low_id FROM order_mark))"
+    " <= (SELECT last_value FROM order_numbers))::int::bigint,"
+    " (SELECT created_at FROM oldest)::timestamptz" };
 /* clang-format on */
 
 const struct pg_statement *const ORDER_STATEMENTS[] = {
-    &SQL_ORDER_INSERT,
-    &SQL_ORDER_GET,
-    &SQL_ORDER_FIRST_PAGES,
-    &SQL_ORDER_PAGE,
-    &SQL_ORDER_FINISH,
-    &SQL_ORDER_LOCKED,
-    &SQL_ORDER_KNOWN,
-    &SQL_ORDER_DRAWN,
-    &SQL_TRANSACTION,
-    &SQL_ORDER_MARK,
-    &SQL_ORDER_MARK_MOVE,
-    &SQL_ORDER_WAITING,
-    &SQL_ORDER_COUNT,
-    &SQL_KEY_FIND,
-    &SQL_KEY_EXPIRE,
-    &SQL_ORDER_CANCEL,
-    &SQL_ORDER_SEARCH,
-    &SQL_ORDER_DECIDED,
-    &SQL_ORDER_CANCELLED,
-    &SQL_CANCELLATION_DUE,
-    &SQL_CANCELLATION_HURRY,
-    &SQL_CANCELLATION_SETTLE,
-    NULL,
+    &SQL_ORDER_INSERT,       &SQL_ORDER_GET,
+    &SQL_ORDER_FIRST_PAGES,  &SQL_ORDER_PAGE,
+    &SQL_ORDER_FINISH,       &SQL_ORDER_LOCKED,
+    &SQL_ORDER_KNOWN,        &SQL_ORDER_DRAWN,
+    &SQL_TRANSACTION,        &SQL_ORDER_MARK,
+    &SQL_ORDER_MARK_MOVE,    &SQL_ORDER_WAITING,
+    &SQL_ORDER_COUNT,        &SQL_KEY_FIND,
+    &SQL_KEY_EXPIRE,         &SQL_CACHE_NOTICE_COUNT,
+    &SQL_CACHE_NOTICE_ADD,   &SQL_ORDER_CANCEL,
+    &SQL_ORDER_SEARCH,       &SQL_ORDER_DECIDED,
+    &SQL_ORDER_CANCELLED,    &SQL_CANCELLATION_DUE,
+    &SQL_CANCELLATION_HURRY, &SQL_CANCELLATION_SETTLE,
+    &SQL_ORDER_BOOKS,        NULL,
 };

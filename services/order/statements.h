@@ -69,5 +69,7 @@ extern const struct pg_statement SQL_ORDER_WAITING;
 extern const struct pg_statement SQL_ORDER_COUNT;
 /* keys → key, product id, quantity of the request, order row */
 extern const struct pg_statement SQL_KEY_FIND;
+/* → as books_open() wants it */
+extern const struct pg_statement SQL_ORDER_BOOKS;
 
 #endif

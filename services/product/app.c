@@ -7,6 +7,8 @@
 #include "product.h"
 #include "statements.h"
 
+#include "contract/books.h"
+#include "contract/cache_notice.h"
 #include "contract/contract.h"
 #include "contract/key_expiry.h"
 
@@ -33,9 +35,16 @@ static enum err open_outbox_ids(void) {
     return ERR_OK;
 }
 
+static enum err open_books(void) {
+    return books_open(&SQL_PRODUCT_BOOKS);
+}
+
 static const struct part PARTS[] = {
     { "outbox ids", open_outbox_ids, NULL, NULL, NULL, NULL },
     { "product_keys", product_keys_open, product_keys_close, NULL, NULL, NULL },
+    { "books", open_books, books_close, books_stop, books_is_idle, NULL },
+    { "cache_notice", cache_notice_open, cache_notice_close, cache_notice_stop,
+      cache_notice_is_idle, NULL },
     { "key_expiry", key_expiry_open, key_expiry_close, key_expiry_stop, key_expiry_is_idle, NULL },
     { "create_product", create_product_open, create_product_close, NULL, NULL, NULL },
     { "get_product", get_product_open, get_product_close, NULL, NULL, NULL },

@@ -1,6 +1,6 @@
 /*
  * Whenever the database is ready: from which version on products are told, and one of them, so that
- * whoever holds copies learns that an epoch has begun (contract.h, migrations/0008_epochs.sql). The
+ * whoever holds copies learns that an epoch has begun (contract.h, migrations/0011_epochs.sql). The
  * database begins it by itself, before; every later event says it, too.
  */
 #include "parts.h"

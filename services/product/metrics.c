@@ -1,6 +1,8 @@
 /* The product service's counters by name. */
 #include "metrics.h"
 
+#include "contract/books.h"
+
 #define DECIDED "prodorder_orders_decided_total", METRIC_COUNTER, "Orders decided, by outcome"
 #define CANCELLED                                                                                  \
     "prodorder_cancellations_total", METRIC_COUNTER,                                               \
@@ -16,6 +18,9 @@ struct metric product_metrics[PRODUCT_METRIC_COUNT] = {
     [M_CANCELLED_RETURNED] = { CANCELLED, "stock=\"returned\"" },
     [M_CANCELLED_KEPT] = { CANCELLED, "stock=\"not_taken\"" },
     [M_CANCELLED_REPEATED] = { CANCELLED, "stock=\"repeated\"" },
+    [M_BOOKS_BALANCED] = { "prodorder_books_balanced", METRIC_GAUGE,
+                           "1: what this service sees is right, and so was the last audit; else 0",
+                           .read = books_balanced },
     [M_PRODUCTS_CREATED] = { "prodorder_products_created_total", METRIC_COUNTER,
                              "Products created" },
     [M_PRODUCTS_CHANGED] = { "prodorder_products_changed_total", METRIC_COUNTER,

@@ -4,6 +4,7 @@
  */
 #include "statements.h"
 
+#include "contract/cache_notice.h"
 #include "contract/key_expiry.h"
 
 PG_EMBED_TEXT(migration_0001, "services/product/migrations/0001_catalogue.sql");
@@ -14,13 +15,25 @@ PG_EMBED_TEXT(migration_0005, "services/product/migrations/0005_adjust.sql");
 PG_EMBED_TEXT(migration_0006, "services/product/migrations/0006_cancelled.sql");
 PG_EMBED_TEXT(migration_0007, "services/product/migrations/0007_keys.sql");
 PG_EMBED_TEXT(migration_0008, "services/product/migrations/0008_conflicts.sql");
-PG_EMBED_TEXT(migration_0009, "services/product/migrations/0009_epochs.sql");
-PG_EMBED_TEXT(migration_0010, "services/runtime/process/witness.sql");
+PG_EMBED_TEXT(migration_0009, "services/product/migrations/0009_audit.sql");
+PG_EMBED_TEXT(migration_0010, "services/product/migrations/0010_cache_notices.sql");
+PG_EMBED_TEXT(migration_0011, "services/product/migrations/0011_epochs.sql");
+PG_EMBED_TEXT(migration_0012, "services/runtime/process/witness.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[] = {
-    { 1, migration_0001 }, { 2, migration_0002 }, { 3, migration_0003 }, { 4, migration_0004 },
-    { 5, migration_0005 }, { 6, migration_0006 }, { 7, migration_0007 }, { 8, migration_0008 },
-    { 9, migration_0009 }, { 10, migration_0010 }, { 0 },
+    { 1, migration_0001 },
+    { 2, migration_0002 },
+    { 3, migration_0003 },
+    { 4, migration_0004 },
+    { 5, migration_0005 },
+    { 6, migration_0006 },
+    { 7, migration_0007 },
+    { 8, migration_0008 },
+    { 9, migration_0009 },
+    { 10, migration_0010 },
+    { 11, migration_0011 },
+    { 12, migration_0012 },
+    { 0 },
 };
 
 const struct pg_sequence PRODUCT_SEQUENCES[] = {
@@ -122,25 +135,21 @@ const struct pg_statement SQL_LEDGER_RETURN = { "ledger_return",
     " AS t (order_id, has_created, created_at, at) WHERE l.order_id = t.order_id"
     " AND l.order_created_at = CASE WHEN has_created = 1 THEN t.created_at ELSE '-infinity' END"
     " AND l.status = 'done'" };
+
+/* What is old is as in services/admin/audit.h. */
+const struct pg_statement SQL_PRODUCT_BOOKS = { "product_books",
+    "SELECT (coalesce((SELECT balanced FROM audit_mark), true) AND NOT EXISTS (SELECT FROM outbox"
+    " WHERE available_at < now() - interval '5 minutes') AND coalesce((SELECT max(id)"
+    " FROM products), 0) < (SELECT last_value + 20 FROM product_ids))::int::bigint,"
+    " NULL::timestamptz" };
 /* clang-format on */
 
 const struct pg_statement *const PRODUCT_STATEMENTS[] = {
-    &SQL_NEXT_PRODUCT_IDS,
-    &SQL_NEXT_OUTBOX_IDS,
-    &SQL_PRODUCT_INSERT,
-    &SQL_PRODUCT_GET,
-    &SQL_PRODUCT_PAGE,
-    &SQL_VERSION_FLOOR,
-    &SQL_PRODUCT_LOCK,
-    &SQL_PRODUCT_LOCKED,
-    &SQL_PRODUCT_UPDATE,
-    &SQL_RESTOCK_INSERT,
-    &SQL_LEDGER_FIND,
-    &SQL_LEDGER_INSERT,
-    &SQL_LEDGER_RETURN,
-    &SQL_LEDGER_CONFLICT,
-    &SQL_PRODUCT_KEY_FIND,
-    &SQL_PRODUCT_KEY_INSERT,
-    &SQL_KEY_EXPIRE,
-    NULL,
+    &SQL_NEXT_PRODUCT_IDS,   &SQL_NEXT_OUTBOX_IDS, &SQL_PRODUCT_INSERT,
+    &SQL_PRODUCT_GET,        &SQL_PRODUCT_PAGE,    &SQL_VERSION_FLOOR,
+    &SQL_PRODUCT_LOCK,       &SQL_PRODUCT_LOCKED,  &SQL_PRODUCT_UPDATE,
+    &SQL_RESTOCK_INSERT,     &SQL_LEDGER_FIND,     &SQL_LEDGER_INSERT,
+    &SQL_LEDGER_RETURN,      &SQL_LEDGER_CONFLICT, &SQL_PRODUCT_KEY_FIND,
+    &SQL_PRODUCT_KEY_INSERT, &SQL_KEY_EXPIRE,      &SQL_CACHE_NOTICE_COUNT,
+    &SQL_CACHE_NOTICE_ADD,   &SQL_PRODUCT_BOOKS,   NULL,
 };

@@ -50,6 +50,8 @@ extern const struct pg_statement SQL_PRODUCT_KEY_INSERT;
  * done, their stock is back
  */
 extern const struct pg_statement SQL_LEDGER_RETURN;
+/* → as books_open() wants it */
+extern const struct pg_statement SQL_PRODUCT_BOOKS;
 
 /* order id, created_at, product id, quantity, now, request id → a row when it is new */
 extern const struct pg_statement SQL_LEDGER_CONFLICT;

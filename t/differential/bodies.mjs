@@ -4,8 +4,6 @@ import { Instances } from './instances.mjs';
 import { newAjv, askOpenapiCheck } from './validators.mjs';
 
 const DOCUMENT = 'openapi.json';
-const TARGETS = { '/products': '/products', '/products/{id}': '/products/7',
-    '/products/{id}/restock': '/products/7/restock', '/orders': '/orders' };
 
 // Values at the edges of the contract's rules, for members of any name.
 const VALUES = [0, 1, -1, 1.5, 0.01, 0.001, 1e2, 2147483647, 2147483648, 1000000, 1000001, 9999999999.99, 1e10,
@@ -27,7 +25,7 @@ export function compareBodies(random, count) {
 
 function makeOperation(ajv, path, method, operation) {
     const { schema } = operation.requestBody.content['application/json'];
-    return { method, target: TARGETS[path], schema,
+    return { method, target: path.replace(/\{\w+\}/g, '7'), schema,
         validate: ajv.compile({ $ref: `http://example.com/openapi.json${schema.$ref}` }) };
 }
 

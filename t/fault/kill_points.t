@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# kill -9 of anything between any two steps of an order, under load: nothing is lost, nothing happens twice, nothing is stuck.
+# kill -9 of anything between any two steps of an order and of its cancellation, under load: nothing is lost, nothing happens
+# twice, nothing is stuck.
 #
 # A build of its own (make kill-points) stops a service at a named point. What is to die there is killed, the service
 # goes on unless it was that, what was killed is started again, and when all has come to rest everything is counted.
@@ -18,7 +19,7 @@ use Time::HiRes qw(sleep time);
 use Prodorder::Flow;
 use Prodorder::Load;
 
-use constant { RATE_PER_S => 200, RATE_MEANWHILE_PER_S => 40, PASSES => 12, STOP_LIMIT_S => 20, BACK_LIMIT_S => 30, NAME_BYTES => 60 };
+use constant { RATE_PER_S => 200, RATE_MEANWHILE_PER_S => 40, RATE_CANCEL_PER_S => 30, LATEST => 60, PASSES => 12, STOP_LIMIT_S => 20, BACK_LIMIT_S => 30, NAME_BYTES => 60 };
 
 # The points, in the order of an order. A step lies between any two of them.
 my @POINTS = (
@@ -41,6 +42,11 @@ my @POINTS = (
     ['order-service',   'sent/order_finish'],
     ['order-service',   'order/finished'],
     ['order-service',   'delivery/acknowledged'],
+    ['order-service',   'sent/order_cancel'],
+    ['order-service',   'order/cancelled'],         # committed
+    ['product-service', 'taken/order_cancelled'],
+    ['product-service', 'cancellation/decided'],
+    ['product-service', 'cancellation/committed'],
 );
 
 my @SERVICES = qw(product-service order-service);
@@ -129,6 +135,33 @@ sub load_on {
         });
 }
 
+# Cancellations of the latest orders for the product, some of them decided, some not; of some of them twice.
+sub cancel_on {
+    my ($product) = @_;
+    my @ids;
+    return Prodorder::Load->start(
+        url => Prodorder::Stack::url('gateway'), connections => 2, rate_per_s => RATE_CANCEL_PER_S,
+        requests => sub {
+            my ($n) = @_;
+            my $query = "SELECT id FROM orders WHERE product_id = $product->{id} ORDER BY created_at DESC, id DESC LIMIT " . LATEST;
+            my $rows = $n % RATE_CANCEL_PER_S == 0 || !@ids ? eval { sql(order => $query) } : undef;
+            @ids = map { $_->[0] } @$rows if $rows;
+            return @ids ? [POST => '/orders/' . $ids[rand @ids] . '/cancel', ''] : [GET => '/livez'];
+        });
+}
+
+# What was answered 200 is so, for ever, and keeps no stock.
+sub check_cancelled {
+    my ($answers) = @_;
+    my %cancelled = map { $_ => 1 } Prodorder::Load::accepted([grep { $_->{request}[1] =~ /cancel$/ } @$answers]);
+    ok(scalar keys %cancelled, keys(%cancelled) . ' orders were cancelled');
+    my $in = join ',', 0, keys %cancelled;
+    is(sql_value(order => "SELECT count(*) FROM orders WHERE id IN ($in) AND status <> 'cancelled'"), 0, 'they are');
+    is(sql_value(product => "SELECT count(*) FROM stock_ledger WHERE order_id IN ($in) AND status NOT IN ('cancelled', 'returned')"), 0, 'and keep no stock');
+    is(sql_value(order => 'SELECT count(*) FROM cancellations WHERE settled_at IS NULL'), 0, 'all of them are settled');
+    return;
+}
+
 sub run_case {
     my ($number, $service, $point, $victim) = @_;
     my $begin = time;
@@ -137,6 +170,7 @@ sub run_case {
     # The second goes on until all is back.
     my $load = load_on(\@products, "kill-$$-$number-a", connections => 8, rate_per_s => RATE_PER_S);
     my $meanwhile = load_on(\@products, "kill-$$-$number-b", connections => 2, rate_per_s => RATE_MEANWHILE_PER_S);
+    my $cancels = cancel_on($products[0]);
     sleep 0.1 + rand 0.2;
     my $name = strike($service, $point, $victim);
     my $killed = time;
@@ -147,7 +181,9 @@ sub run_case {
     my $back = time;
     sleep 0.2;
     push @$answers, @{ $meanwhile->stop };
+    my $cancelled = $cancels->stop;
     check_load(\@products, $answers);
+    check_cancelled($cancelled);
     my $statuses = Prodorder::Load::statuses($answers);
     diag(sprintf '%s of %s, %s: %.1f s until it is killed, %.1f until it is back, %.1f to count; %s', $point, $service, $victim,
         $killed - $begin, $back - $killed, time - $back, join ', ', map { "$_: $statuses->{$_}" } sort keys %$statuses);

@@ -1,33 +1,36 @@
 #!/usr/bin/perl
 # A rolling upgrade from the commit a0a84de under load, in the steps of docker/README.md: old and new replicas side by
-# side, kill -9 of one of each; then only new ones, one after the other with batches; then quorum queues. Nothing is lost,
-# nothing happens twice. On a stack of its own.
+# side, kill -9 of one of each; then only new ones, one after the other with batches; then quorum queues. Then one from
+# 8429e61, which knows no cancelled orders, in the steps of docs/operations.md. Nothing is lost, nothing happens twice. On a
+# stack of its own.
 #
-# The version before comes from the repository's history, and is built (half a minute); or from PRODORDER_TEST_OLD_BUILD, a directory with
-# its product-service and order-service. Without either there is nothing to test; t/flow/upgrade.t, which has its data, always runs.
+# The versions before come from the repository's history, and are built (half a minute each); or from PRODORDER_TEST_OLD_BUILD
+# and PRODORDER_TEST_PREVIOUS_BUILD, directories with their product-service and order-service. Without either there is nothing
+# to test; t/flow/upgrade.t, which has the older one's data, always runs.
 use strict;
 use warnings;
 
 use Time::HiRes qw(sleep time);
 
-my $old_build;
-BEGIN { $old_build = $ENV{PRODORDER_TEST_OLD_BUILD} }    # the next forgets it
+my %build;
+BEGIN { %build = (a0a84de => $ENV{PRODORDER_TEST_OLD_BUILD}, '8429e61' => $ENV{PRODORDER_TEST_PREVIOUS_BUILD}) }    # the next forgets them
 
 use Prodorder::Control;
 use Prodorder::Load;
 use Prodorder::Stack;
 
-use constant { OLD => 'a0a84de', RATE_PER_S => 100, PHASE_S => 4, LONG_S => 30 };
+use constant { OLD => 'a0a84de', PREVIOUS => '8429e61', RATE_PER_S => 100, PHASE_S => 4, LONG_S => 30 };
 
-if (!$old_build) {
-    plan skip_all => 'the history with ' . OLD . ' is not here, which is to be upgraded from'
-        if run('git', 'cat-file', '-e', OLD . '^{commit}')->{status};
-    my $source = scratch() . '/old';
+for my $commit (grep { !$build{$_} } OLD, PREVIOUS) {
+    plan skip_all => "the history with $commit is not here, which is to be upgraded from"
+        if run('git', 'cat-file', '-e', $commit . '^{commit}')->{status};
+    my $source = scratch() . "/$commit";
     my $built = run('bash', '-euc', 'mkdir "$2"; git archive "$1" | tar -x -C "$2"; cd "$2"; ./configure.sh --quiet; make -s build/product-service build/order-service',
-        'build', OLD, $source);
-    $built->{status} == 0 or BAIL_OUT('cannot build ' . OLD . ": $built->{err}");
-    $old_build = "$source/build";
+        'build', $commit, $source);
+    $built->{status} == 0 or BAIL_OUT("cannot build $commit: $built->{err}");
+    $build{$commit} = "$source/build";
 }
+my $before = OLD;
 
 my $home = scratch() . '/home';
 END { my $status = $?; run('./prodorder', 'clean') if $home; $? = $status }    # when it died before its end, too
@@ -44,10 +47,10 @@ sub up {
     return $said;
 }
 
-# old(NAME, { KEY => VALUE }): a replica of the version before.
+# old(NAME, { KEY => VALUE }): a replica of the version before, $before.
 sub old {
     my ($name, $more) = @_;
-    return Prodorder::Stack::replica($name, { %{ $more // {} }, PRODORDER_BUILD => $old_build });
+    return Prodorder::Stack::replica($name, { %{ $more // {} }, PRODORDER_BUILD => $build{$before} });
 }
 
 sub load_at {
@@ -114,18 +117,27 @@ sleep PHASE_S / 2;
 
 # ---- all are there ----
 
-my @answers = map { $_->stop } @loads;
 require Prodorder::Flow;
 Prodorder::Flow->import;
-Prodorder::Flow::check_rest(LONG_S);
-my %of = map { $_->[0] => $_->[1] } @{ Prodorder::Stack::sql(order => 'SELECT id, product_id FROM orders') };
-my @accepted = map { Prodorder::Load::accepted($_) } @answers;
-cmp_ok(scalar @accepted, '>', RATE_PER_S * PHASE_S * 2, scalar(@accepted) . ' orders were accepted');
-is_deeply([grep { !$of{$_} } @accepted], [], 'all of them are in the database');
-Prodorder::Flow::check_orders($_, do { my $good = $_; [grep { ($of{$_} // 0) == $good->{id} } @accepted] }) for @goods;
-Prodorder::Flow::check_caches($_) for @goods;
-is(Prodorder::Stack::sql_value(product => 'SELECT count(*) FROM (SELECT FROM stock_ledger GROUP BY order_id HAVING count(*) > 1) AS twice'), 0,
-    'none is decided twice');
+my @accepted;
+
+# all_there(AT LEAST): the loads end; what they were told is so.
+sub all_there {
+    my ($least) = @_;
+    push @accepted, map { Prodorder::Load::accepted($_->stop) } splice @loads;
+    Prodorder::Flow::check_rest(LONG_S);
+    my %of = map { $_->[0] => $_->[1] } @{ Prodorder::Stack::sql(order => 'SELECT id, product_id FROM orders') };
+    cmp_ok(scalar @accepted, '>', $least, scalar(@accepted) . ' orders were accepted');
+    is_deeply([grep { !$of{$_} } @accepted], [], 'all of them are in the database');
+    for my $good (@goods) {
+        Prodorder::Flow::check_orders($good, [grep { ($of{$_} // 0) == $good->{id} } @accepted]);
+        Prodorder::Flow::check_caches($good);
+    }
+    is(Prodorder::Stack::sql_value(product => 'SELECT count(*) FROM (SELECT FROM stock_ledger GROUP BY order_id HAVING count(*) > 1) AS twice'), 0,
+        'none is decided twice');
+    return;
+}
+all_there(RATE_PER_S * PHASE_S * 2);
 
 # parked(QUEUE): what it has, and why.
 sub parked {
@@ -134,7 +146,9 @@ sub parked {
     return map { "$queue: $_->{properties}{headers}{'x-prodorder-reason'}: $_->{payload}" } @$found;
 }
 
-is(join("\n", map { /\.dlq$/ ? parked($_) : () } keys %{ Prodorder::Stack::queued() }), '', 'none is parked');
+sub letters { return map { /\.dlq$/ ? parked($_) : () } sort keys %{ Prodorder::Stack::queued() } }
+
+is(join("\n", letters()), '', 'none is parked');
 
 # ---- 4. quorum queues ----
 
@@ -143,5 +157,46 @@ like(up(), qr/is a quorum queue/, 'the queues are converted');
 is(join(' ', keys %types), 'quorum', 'all of them');
 is(Prodorder::Flow::finished(Prodorder::Flow::order_ok($goods[0], 2))->{status}, 'done', 'an order is done');
 Prodorder::Flow::check_rest();
+
+# ---- 5. the version before cancellations: new product-services, then order-services; the gateway, which is last, is not needed ----
+
+$before = PREVIOUS;
+Prodorder::Stack::stop('order-service');
+my $product = old('product-service');
+my $order = old('order-service', { PRODUCT_SERVICE_URL => $product->{url} });
+load_at($order->{url}, @goods);
+sleep PHASE_S / 2;
+is(Prodorder::Stack::ended($product->{pid}), 0, 'an old product-service ends');
+{
+    local $ENV{RECONCILE_AFTER_MS} = 1000;
+    Prodorder::Stack::start('order-service');
+}
+load_at($url{order}, @goods);
+sleep PHASE_S;
+is(join("\n", letters()), '', 'none is parked, as long as nobody cancels');
+
+# Who cancels all the same, at a new order-service beside an old one, is not let down: what the latter does not understand it
+# parks, and the former tells it again.
+my $client = Prodorder::Client->new($url{order});
+my @cancelled = map { $_->[0] } @{ Prodorder::Stack::sql(order => 'SELECT id FROM orders ORDER BY id DESC LIMIT 40') };
+my %statuses;
+$statuses{ $client->request(POST => "/orders/$_/cancel")->{status} }++ for @cancelled;
+is(join(' ', grep { !/^(?:200|409)$/ } sort keys %statuses), '', 'orders are cancelled');
+cmp_ok($statuses{200} // 0, '>', 10, 'many of them') or diag explain \%statuses;
+sleep PHASE_S;
+is(Prodorder::Stack::ended($order->{pid}), 0, 'the old order-service ends');
+my @letters = letters();
+note scalar(@letters), ' letters';
+is(join("\n", grep { !/^order\.updated\.order-service\.dlq: status is neither done nor rejected/ } @letters), '', 'only what it does not understand is parked');
+my ($said, $status) = @letters ? said('./prodorder', 'dlq', 'replay', 'order.updated.order-service', '--all') : ('', 0);
+is($status, 0, 'the new one understands it') or diag $said;
+wait_until('all cancellations are settled', LONG_S, sub { !Prodorder::Stack::sql_value(order => 'SELECT count(*) FROM cancellations WHERE settled_at IS NULL') });
+all_there(RATE_PER_S * PHASE_S * 3);
+is(join("\n", letters()), '', 'nothing is left over');
+my $in = join ',', @cancelled;
+is(Prodorder::Stack::sql_value(order => "SELECT count(*) FROM orders WHERE id IN ($in) AND status NOT IN ('cancelled', 'rejected')"), 0,
+    'they stay cancelled');
+is(Prodorder::Stack::sql_value(product => "SELECT count(*) FROM stock_ledger WHERE order_id IN ($in) AND status NOT IN ('cancelled', 'returned', 'rejected')"),
+    0, 'and keep no stock');
 
 done_testing();

@@ -77,6 +77,12 @@ hear('all events', sub {
     return $last && !grep { !outcome_of($_->{id}) } @orders;
 });
 is_deeply([map { outcome_of($_->{id})->{data}{status} } @orders], [qw(done rejected)], 'an order is done, one is rejected');
+is(gateway(POST => "/orders/$orders[0]{id}/cancel")->{status}, 200, 'the first is cancelled');
+hear('its cancellation', sub {
+    my %at = map { $_ => scalar grep { $_->{data}{orderId} == $orders[0]{id} && ($_->{data}{status} // 'cancelled') eq 'cancelled' } @{ $heard{$_} // [] } }
+        qw(order.cancelled order.updated);
+    return $at{'order.cancelled'} && $at{'order.updated'};
+});
 
 my %message = map { $_->{name} => $_ } values %{ $events->messages };
 my $send = $document->{components}{operationBindings}{send}{amqp};

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# Idempotency-Key: however often a request is sent, it is one order.
+# Idempotency-Key: however often a request is sent, it is one order, one product, one change of a stock.
 use strict;
 use warnings;
 
@@ -92,6 +92,51 @@ subtest 'in parallel' => sub {
     diag('statuses: ', explain(Prodorder::Load::statuses($answers))) if $ENV{TEST_VERBOSE};
     check_rest();
     is(product_now($one)->{qty}, 950, 'and the stock falls by 50');
+};
+
+# What changes products: the first answer, whatever happened since; and nothing is done twice by two product-services.
+subtest 'products, restocks and adjustments' => sub {
+    my $one = new_product(qty => 1000);
+    my @requests = (
+        ['/products', '{"name":"Keyed","price":1,"qty":1}', '{"name":"Keyed","price":1,"qty":2}'],
+        ["/products/$one->{id}/restock", '{"quantity":10}', '{"quantity":11}'],
+        ["/products/$one->{id}/adjust", '{"delta":-3,"reason":"Damaged"}', '{"delta":-3,"reason":"Stolen"}'],
+    );
+    my $qty = 1000;
+    for my $door ([gateway => \&gateway], ['product-service' => \&product_service]) {
+        my ($name, $request) = @$door;
+        for my $one_request (@requests) {
+            my ($target, $body, $other) = @$one_request;
+            my $key = { 'Idempotency-Key' => new_key() };
+            my @same = map { $request->(POST => $target, $body, $key) } 1, 2;
+            is(said($same[1]), said($same[0]), "the same again at the $name: $target");
+            is($same[1]{headers}{location}, $same[0]{headers}{location}, 'and the same Location');
+            is($request->(POST => $target, $other, $key)->{status}, 422, 'another payload is 422');
+        }
+        $qty += 10 - 3;
+        is(product_now($one)->{qty}, $qty, 'each is done once');
+    }
+
+    my $replica = Prodorder::Stack::replica('product-service');
+    my @keys = map { new_key() } 1 .. 300;
+    my $next = sub {
+        my ($n) = @_;
+        return if $n >= 2 * @keys;
+        my $i = int($n / 2);
+        return [POST => $requests[$i % 3][0], $requests[$i % 3][1] =~ s/Keyed/$keys[$i]/r, { 'Idempotency-Key' => $keys[$i] }];
+    };
+    my $there = Prodorder::Load->start(url => $replica->{url}, connections => 4, requests => $next);
+    my $here = Prodorder::Load::run(url => Prodorder::Stack::url('product'), connections => 4, requests => $next);
+    my %statuses = %{ Prodorder::Load::statuses([@$here, @{ $there->stop }]) };
+    is(join(' ', grep { !/^(?:200|201|409)$/ } keys %statuses), '', 'at two at once: done, or 409 while the other one is at it');
+    diag('statuses: ', explain(\%statuses)) if $ENV{TEST_VERBOSE};
+    my $again = Prodorder::Load::run(url => $replica->{url}, connections => 4, requests => $next);
+    is_deeply([sort grep { !/^409$/ } keys %{ Prodorder::Load::statuses($again) }], [200, 201], 'asked again, done');
+    is(Prodorder::Stack::ended($replica->{pid}), 0, 'the second one ends');
+    is(product_now($one)->{qty}, $qty + 100 * (10 - 3), 'restocks and adjustments are done once each');
+    is(sql_value(product => "SELECT count(*) FROM products WHERE name LIKE 'flow-$$-%'"), 100, 'and products are made once each');
+    check_rest();
+    check_caches($one);
 };
 
 subtest 'across a restart' => sub {

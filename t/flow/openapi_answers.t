@@ -151,7 +151,10 @@ sub try_error {
     return try_one($status, $method, $target, $body, { %{ $headers // {} }, Accept => 'application/problem+json' });
 }
 
-my $created = try_one(201, POST => '/products', '{"name":"Lamp","price":12.5,"qty":10}');
+# key(NAME): a key of this run
+sub key { return { 'Idempotency-Key' => "answers-$_[0]-$$" } }
+
+my $created = try_one(201, POST => '/products', '{"name":"Lamp","price":12.5,"qty":10}', key('lamp'));
 my $product = "/products/$created->{json}{data}{id}";
 my $id = $created->{json}{data}{id};
 is($created->{headers}{location}, $product, 'Location is the new product');
@@ -159,14 +162,29 @@ my $read = try_one(200, GET => $product);
 try_one(304, GET => $product, undef, { 'If-None-Match' => $read->{headers}{etag} });
 try_one(200, GET => '/products?limit=2');
 try_one(200, PATCH => $product, '{"name":"Lamp, green"}');
-try_one(200, POST => "$product/restock", '{"quantity":5}');
-my $placed = try_one(201, POST => '/orders', order_body($id, 2), { 'Idempotency-Key' => "answers-$$" });
-try_one(201, POST => '/orders', order_body($id, 2), { 'Idempotency-Key' => "answers-$$" });
+my @changes = ([POST => "$product/restock", '{"quantity":5}'], [POST => "$product/adjust", '{"delta":-2,"reason":"Damaged"}']);
+for my $change (@changes) {
+    my @same = map { try_one(200, @$change, key($change->[1]))->{json}{data} } 1, 2;
+    is_deeply($same[1], $same[0], "$change->[1], again with its key: the same answer");
+}
+is(try_one(201, POST => '/products', '{"name":"Lamp","price":12.5,"qty":10}', key('lamp'))->{headers}{location}, $product, 'a product, too');
+is(gateway(GET => $product)->{json}{data}{qty}, 13, 'and nothing is done twice');
+my $placed = try_one(201, POST => '/orders', order_body($id, 2), key('order'));
+try_one(201, POST => '/orders', order_body($id, 2), key('order'));
 finished($placed->{json}{data});
 is(try_one(200, GET => $placed->{headers}{location})->{json}{data}{status}, 'done', 'an order that is done');
 my $refused = try_one(201, POST => '/orders', order_body($id, 1000));
 is(finished($refused->{json}{data})->{status}, 'rejected', 'one that is rejected');
 try_one(200, GET => $refused->{headers}{location});
+my $cancelled = "$placed->{headers}{location}/cancel";
+is(try_one(200, POST => $cancelled)->{json}{data}{status}, 'cancelled', 'one that is cancelled') for 1, 2;
+is(try_one(200, GET => $placed->{headers}{location})->{json}{data}{status}, 'cancelled', 'for whoever reads it');
+my $waited = try_one(201, POST => '/orders', order_body($id, 1), { Prefer => 'wait=5' });
+is($waited->{json}{data}{status}, 'done', 'one that is waited for');
+is($waited->{headers}{'preference-applied'}, 'wait=5', 'which the answer says');
+try_one(200, GET => $waited->{headers}{location}, undef, { Prefer => 'wait=5' });
+try_one(200, GET => '/orders?limit=2');
+try_one(200, GET => "/orders?status=$_&limit=1&from=2026-01-01T00:00:00Z&to=2999-01-01T00:00:00Z") for qw(waiting done rejected cancelled);
 try_one(200, GET => "/orders/product/$id?limit=1");
 try_one(200, GET => '/orders/product/987654321');
 try_one(200, GET => $_) for qw(/livez /readyz /metrics /openapi.json /asyncapi.json /docs/);
@@ -174,7 +192,7 @@ for my $file (qw(/openapi.json /asyncapi.json /docs/)) {
     try_one(304, GET => $file, undef, { 'If-None-Match' => gateway(GET => $file)->{headers}{etag} });
 }
 
-my @bodies = ([POST => '/products'], [PATCH => $product], [POST => "$product/restock"], [POST => '/orders']);
+my @bodies = ([POST => '/products'], [PATCH => $product], [POST => "$product/restock"], [POST => "$product/adjust"], [POST => '/orders']);
 for my $request (@bodies) {
     try_error(400, @$request, $_) for '{}', '{"a":', '';
     try_error(413, @$request, ' ' x (1024 * 1024 + 1));
@@ -184,14 +202,23 @@ try_error(400, POST => '/products', $_)
     for '{"name":" ","price":1,"qty":1}', '{"name":"a\u0000b","price":1,"qty":1}', '{"name":"a","price":1.001,"qty":1}',
         '{"name":"a","price":1,"qty":2147483648}', '{"name":"a","price":1,"qty":1,"colour":"red"}';
 try_error(400, POST => "$product/restock", '{"quantity":1000001}');
-try_error(400, POST => '/orders', order_body($id, 1), { 'Idempotency-Key' => 'x' x 256 });
+try_error(400, POST => "$product/adjust", $_) for '{"delta":0,"reason":"x"}', '{"delta":1,"reason":" "}', '{"delta":2147483648,"reason":"x"}';
+try_error(400, @$_, { 'Idempotency-Key' => 'x' x 256 })
+    for @changes, [POST => '/products', '{"name":"Lamp","price":1,"qty":1}'], [POST => '/orders', order_body($id, 1)];
+try_error(400, POST => '/orders/0/cancel');
 try_error(400, GET => $_) for '/products/x', '/products?limit=0', '/products?cursor=abc', '/orders/0',
-    '/orders/product/x', '/orders/product/1?limit=1001';
+    '/orders/product/x', '/orders/product/1?limit=1001', '/orders?status=lost', '/orders?from=yesterday', '/orders?limit=0', '/orders?cursor=abc';
 try_error(404, @$_) for [GET => '/products/987654321'], [PATCH => '/products/987654321', '{"price":1}'],
-    [POST => '/products/987654321/restock', '{"quantity":1}'], [GET => '/orders/987654321987'],
+    [POST => '/products/987654321/restock', '{"quantity":1}'], [POST => '/products/987654321/adjust', '{"delta":1,"reason":"x"}'],
+    [GET => '/orders/987654321987'], [POST => '/orders/987654321987/cancel'],
     [POST => '/orders', order_body(987_654_321, 1)], [GET => '/ordres'];
 try_error(412, PATCH => $product, '{"price":1}', { 'If-Match' => '"none"' });
-try_error(422, POST => '/orders', order_body($id, 3), { 'Idempotency-Key' => "answers-$$" });
+try_error(422, POST => '/orders', order_body($id, 3), key('order'));
+try_error(422, POST => '/products', '{"name":"Lamp","price":12.5,"qty":11}', key('lamp'));
+try_error(422, POST => "$product/restock", '{"quantity":6}', key($changes[0][1]));
+try_error(422, POST => "$product/adjust", '{"delta":-3,"reason":"Damaged"}', key($changes[1][1]));
+try_error(409, POST => "$product/adjust", '{"delta":-1000000,"reason":"More than there is"}');
+try_error(409, POST => "$refused->{headers}{location}/cancel");
 is(try_error(405, DELETE => $product)->{headers}{allow}, 'GET, HEAD, PATCH', '405 says what the path allows');
 try_error(414, GET => '/products?cursor=' . 'x' x 9000);
 
@@ -208,10 +235,11 @@ check_all($json->decode($_), $answers{$_}) for sort keys %answers;
 my @missing;
 operations(sub {
     my ($method, $path, $operation) = @_;
-    # 403 and 429 need another address, 409 a race, 5xx a failure: looked at in other tests.
+    # 403 and 429 need another address, 409 of a key a race, 5xx a failure: looked at in other tests.
     push @missing, map { uc($method) . " $path $_" } grep { !/^(?:403|409|429|5..|default)$/ } keys %{ $operation->{responses} };
 });
 is_deeply([grep { !$seen{$_} } sort @missing], [], 'an answer of every operation with every status was looked at');
-ok($seen{$_}, "$_ was looked at") for 'GET /products/{id} 502', 'GET /readyz 503', 'POST /orders 503', 'default';
+ok($seen{$_}, "$_ was looked at") for 'GET /products/{id} 502', 'GET /readyz 503', 'POST /orders 503', 'default',
+    'POST /products/{id}/adjust 409', 'POST /orders/{id}/cancel 409';
 check_rest();
 flow_done();

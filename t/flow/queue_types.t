@@ -17,7 +17,7 @@ sub queues {
 
 sub services_queues {
     my ($queues) = @_;
-    return sort grep { /^(?:order|product)\.(?:created|updated)\./ } keys %$queues;
+    return sort grep { /^(?:order|product)\.(?:created|updated|cancelled)\./ } keys %$queues;
 }
 
 # The services' start with their queues as they are left; returns what both logged meanwhile about queues.
@@ -71,7 +71,7 @@ sub delete_queues {
 }
 
 my @names = services_queues(queues());
-is(scalar @names, 10, 'four queues, each with its dead letters, two with what is set aside');
+is(scalar @names, 13, 'five queues, each with its dead letters, three with what is set aside');
 
 subtest 'quorum queues' => sub {
     my $queues = queues();

@@ -211,7 +211,7 @@ sub requests {
         ['malformed JSON', 400, 'POST /orders', { headers => $json, body => '{<html>' }],
         ['a parameter', 400, 'GET /products/%3Chtml%3E'],
         ['an unknown route', 404, 'GET /orders/1/2'],
-        ['another method', 405, 'DELETE /orders', { has => { allow => 'POST' } }],
+        ['another method', 405, 'DELETE /orders', { has => { allow => 'POST, GET, HEAD' } }],
         ['another media type', 415, 'POST /orders', { headers => [['Content-Type', 'text/html']], body => '<html>',
             message => qr/ media type .*: send Content-Type: application\/json\z/ }],
         ['another charset', 415, 'POST /orders', { body => '{}', message => qr/ charset .* UTF-8\z/,

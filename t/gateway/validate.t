@@ -173,7 +173,7 @@ Allow: GET, HEAD, PATCH
 BREW /orders
 --- error_code: 405
 --- response_headers
-Allow: POST
+Allow: POST, GET, HEAD
 
 
 === TEST 19: HEAD is answered where GET is

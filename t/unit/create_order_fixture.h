@@ -1,6 +1,6 @@
 /*
- * For the tests of POST /orders: the use case with all that it depends on faked, and its steps, one
- * helper each. The product is in the cache unless a test says so.
+ * For the tests of POST /orders (and what it waits for): the use case with all that it depends
+ * on faked, and its steps, one helper each. The product is in the cache unless a test says so.
  */
 #ifndef CREATE_ORDER_FIXTURE_H
 #define CREATE_ORDER_FIXTURE_H
@@ -25,6 +25,7 @@ static int64_t next_id; /* of the orders that are stored */
 
 static const struct http_route ROUTES[] = {
     { "POST", "/orders", "create_order", create_order, NULL },
+    { "GET", "/orders/{id}", "get_order", get_order, NULL },
 };
 
 static const char BODY[] = "{\"productId\":7,\"quantity\":3}";
@@ -51,6 +52,7 @@ static inline void open_with(uint32_t deadline_ms, int64_t requests_max) {
     ck_assert_int_eq(order_read_open(), ERR_OK);
     ck_assert_int_eq(outcome_wait_open(), ERR_OK);
     ck_assert_int_eq(create_order_open(), ERR_OK);
+    ck_assert_int_eq(get_order_open(), ERR_OK);
     fake_cache_set("product:7", COPY, 4);
 }
 
@@ -73,6 +75,7 @@ static inline void teardown(void) {
     ck_assert_int_eq(idempotency_claim("k-1"), ERR_OK);
     idempotency_release("k-1");
     create_order_close();
+    get_order_close();
     outcome_wait_close();
     order_read_close();
     order_store_close();

@@ -134,6 +134,14 @@ bool cache_is_ready(const struct cache *cache) {
     return cache->up;
 }
 
+uint64_t cache_missed(const struct cache *cache) {
+    return cache->missed;
+}
+
+void cache_forget(struct cache *cache) {
+    cache->forgotten++;
+}
+
 uint64_t cache_epoch(const struct cache *cache) {
     return cache->epoch;
 }

@@ -38,6 +38,8 @@ struct fake_cache_op {
 
 struct cache {
     bool up;
+    uint64_t missed;    /* as the test says */
+    unsigned forgotten; /* so often */
     uint64_t epoch;
     size_t resets;
     size_t forgotten; /* times that all values went */

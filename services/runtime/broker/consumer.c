@@ -21,6 +21,7 @@ enum {
     TAG_EPOCH_SHIFT = 48,
     LARGE_PREFETCH =
         8, /* of a queue whose deliveries are so large that the usual one is too many */
+    LETTERS_INTERVAL_MS = 10000,
 };
 
 static const uint64_t TAG_MASK = ((uint64_t)1 << TAG_EPOCH_SHIFT) - 1;
@@ -232,7 +233,44 @@ static void name_unconsumed(struct broker_consumer *consumer) {
 static uint64_t wait_until_ms(const struct broker_consumer *consumer) {
     uint64_t until_ms = broker_thread_wait_until_ms(&consumer->thread);
     bool is_set_up = consumer->consuming_count == consumer->queue_count;
-    return is_set_up || until_ms < consumer->consume_by_ms ? until_ms : consumer->consume_by_ms;
+    until_ms = is_set_up || until_ms < consumer->consume_by_ms ? until_ms : consumer->consume_by_ms;
+    return until_ms < consumer->letters_ms ? until_ms : consumer->letters_ms;
+}
+
+/*
+ * How many dead letters the queues have now: a passive declaration says it, whose answer comes like
+ * any frame. A dead-letter queue that is gone ends the connection, and the next one declares it.
+ */
+static enum err count_letters(struct broker_consumer *consumer) {
+    const struct broker_queue *queues = consumer->thread.broker->options.queues;
+    enum err err = ERR_OK;
+    if (clock_monotonic_ms() < consumer->letters_ms) {
+        return ERR_OK;
+    }
+    consumer->letters_ms = clock_monotonic_ms() + LETTERS_INTERVAL_MS;
+    consumer->letters = 0;
+    consumer->letters_pending = 0;
+    for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
+        char name[TOPOLOGY_NAME_BYTES];
+        topology_companion(&queues[i], BROKER_DLQ_SUFFIX, name);
+        amqp_queue_declare_t declare = { .queue = amqp_cstring_bytes(name), .passive = 1 };
+        if (queues[i].retry_of == NULL) {
+            err = link_put_method(&consumer->thread.link, LINK_CHANNEL, AMQP_QUEUE_DECLARE_METHOD,
+                                  &declare);
+            consumer->letters_pending++;
+        }
+    }
+    return err == ERR_OK ? link_flush(&consumer->thread.link) : err;
+}
+
+static void note_letters(struct broker_consumer *consumer, amqp_method_t method) {
+    if (method.id != AMQP_QUEUE_DECLARE_OK_METHOD || consumer->letters_pending == 0) {
+        return;
+    }
+    consumer->letters += ((amqp_queue_declare_ok_t *)method.decoded)->message_count;
+    if (--consumer->letters_pending == 0) {
+        metrics_set(&broker_metrics[M_DEAD_LETTERS], consumer->letters);
+    }
 }
 
 static enum err session(struct broker_thread *thread) {
@@ -245,12 +283,16 @@ static enum err session(struct broker_thread *thread) {
     }
     enum err err = open_channels(consumer);
     consumer->consume_by_ms = clock_monotonic_ms() + thread->broker->options.rpc_timeout_ms;
+    consumer->letters_ms = clock_monotonic_ms() + LETTERS_INTERVAL_MS / 10;
     while (err == ERR_OK) {
         bool readable = false;
         bool over = thread->owner.closing; /* before the last acks are collected: none is missed */
         err = exchange_with_loop(consumer);
         if (over) {
             break;
+        }
+        if (err == ERR_OK) {
+            err = count_letters(consumer);
         }
         if (err == ERR_OK) {
             err = link_wait(link, wait_until_ms(consumer), &readable);
@@ -530,6 +572,10 @@ static enum err on_frame(void *ctx, const amqp_frame_t *frame) {
     struct broker_consumer *consumer = ctx;
     if (frame->channel == 0) {
         return ERR_OK; /* connection.blocked: we never publish here */
+    }
+    if (frame->channel == LINK_CHANNEL && frame->frame_type == AMQP_FRAME_METHOD) {
+        note_letters(consumer, frame->payload.method);
+        return ERR_OK;
     }
     size_t index = (size_t)frame->channel - FIRST_CONSUMER_CHANNEL;
     if (index >= consumer->queue_count) {

@@ -371,6 +371,7 @@ enum {
     M_INFLIGHT,
     M_CONFIRM_SECONDS,
     M_BATCH_SIZE,
+    M_DEAD_LETTERS,
     M_COUNT
 };
 extern struct metric broker_metrics[M_COUNT];
@@ -444,6 +445,9 @@ struct broker_consumer {
     uint64_t consume_by_ms; /* those that have none by then are named */
     uint64_t epoch;         /* counts connections */
     bool signal_loop;
+    uint64_t letters_ms;    /* when dead letters are next counted */
+    size_t letters_pending; /* queues that have not answered yet */
+    int64_t letters;        /* those that have */
     _Atomic uint64_t recycle_epoch; /* the loop asks to end the connection of this epoch */
 };
 

@@ -40,6 +40,8 @@ struct metric broker_metrics[M_COUNT] = {
                             "From broker_publish() to the confirm" },
     [M_BATCH_SIZE] = { "prodorder_broker_batch_size", METRIC_HISTOGRAM_SIZE,
                        "Deliveries handed over at a time" },
+    [M_DEAD_LETTERS] = { "prodorder_dead_letters", METRIC_GAUGE,
+                         "Dead letters of this service's queues; counted every 10 s" },
 };
 
 enum { GOODBYE_MS_MAX = 1000 };

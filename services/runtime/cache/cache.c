@@ -37,6 +37,7 @@ struct cache {
     uint64_t ready_ms;
     redisAsyncContext *redis; /* NULL when down */
     enum cache_state state;
+    uint64_t missed;     /* writes that could not be made */
     uint64_t epoch;      /* the generation that Redis told last, while ready */
     uint64_t generation; /* of the cleaning under way */
     struct loop_watch watch;
@@ -464,6 +465,7 @@ static void script_done(redisAsyncContext *redis, void *reply, void *privdata) {
     if (err == ERR_OK && ((const redisReply *)reply)->integer > 0) {
         loop_backoff_reset(&op->cache->backoff); /* Redis does take writes */
     }
+    op->cache->missed += err != ERR_OK;
     if (op->done_fn != NULL) {
         op->done_fn(op->ctx, err);
     }
@@ -476,18 +478,20 @@ static void send_script(struct cache *cache, cache_done_fn *fn, void *ctx) {
         return;
     }
     drop(cache, "out of memory"); /* an unsent write: the next connect cleans */
+    cache->missed++;
     if (fn != NULL) {
         fn(ctx, ERR_UNAVAILABLE);
     }
 }
 
 /* True: a put or an invalidation is not to be sent, and the caller was told. */
-static bool refuse(const struct cache *cache, uint64_t epoch, cache_done_fn *fn, void *ctx) {
+static bool refuse(struct cache *cache, uint64_t epoch, cache_done_fn *fn, void *ctx) {
     bool writes = epoch == CACHE_EPOCH_ANY;
     bool able = cache->state >= (writes ? CACHE_CLEANING : CACHE_READY);
     if (able && (writes || epoch == cache->epoch)) {
         return false;
     }
+    cache->missed += writes;
     if (fn != NULL) {
         fn(ctx, able ? ERR_OK : ERR_UNAVAILABLE); /* too late a filler: nothing to do */
     }
@@ -616,6 +620,10 @@ void cache_invalidate(struct cache *cache, const char *const *keys, size_t count
 
 bool cache_is_ready(const struct cache *cache) {
     return cache->state == CACHE_READY;
+}
+
+uint64_t cache_missed(const struct cache *cache) {
+    return cache->missed;
 }
 
 uint64_t cache_epoch(const struct cache *cache) {

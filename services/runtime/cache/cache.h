@@ -83,6 +83,9 @@ bool cache_is_ready(const struct cache *cache);
  */
 uint64_t cache_epoch(const struct cache *cache);
 
+/* Writes that could not be made, or whose outcome is not known, since it was opened. */
+uint64_t cache_missed(const struct cache *cache);
+
 /*
  * A write that could not be made: give up the connection, so that the next one drops what may be
  * stale.

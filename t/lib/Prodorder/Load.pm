@@ -29,6 +29,7 @@ use Errno qw(EAGAIN EINTR);
 use File::Temp ();
 use IO::Socket::INET;
 use JSON::PP ();
+use POSIX ();
 use Time::HiRes qw(sleep time);
 
 use Prodorder::Client;
@@ -194,17 +195,25 @@ sub start {
         my $answers = eval { run(%options, stop => sub { $stopped || getppid != $parent }) };
         print {$file} $json->encode($answers // { error => "$@" });
         $file->flush;
-        require POSIX;
         POSIX::_exit(0);
     }
     return bless { pid => $pid, file => $file, begin => time }, $class;
 }
 
+# is_over: whether it has sent all that `requests` gave, and heard of it.
+sub is_over {
+    my ($self) = @_;
+    delete $self->{pid} if $self->{pid} && waitpid($self->{pid}, POSIX::WNOHANG()) != 0;
+    return !$self->{pid};
+}
+
 # stop: the answers.
 sub stop {
     my ($self) = @_;
-    kill TERM => $self->{pid};
-    waitpid delete $self->{pid}, 0;
+    if (!$self->is_over) {
+        kill TERM => $self->{pid};
+        waitpid delete $self->{pid}, 0;
+    }
     open my $in, '<', $self->{file}->filename or die "cannot read the answers: $!";
     my $answers = $json->decode(do { local $/; <$in> } || '{"error":"the process of the load died"}');
     die $answers->{error} if ref $answers eq 'HASH';

@@ -123,7 +123,7 @@ static void add_order(PGresult *rows, int64_t id, const char *status, const char
              reason, CREATED_MS, CANCELLED_MS, "r");
 }
 
-/* One order, and what it is afterwards; `moved`: 'w' it waited, 'd' it was done, '-' it did not move. */
+/* One order as it is afterwards; `moved`: 'w' it waited, 'd' it was done, '-' it did not move. */
 static void answer_one(int64_t id, char moved, const char *status) {
     PGresult *first = fake_rows(2), *second = fake_rows(10);
     (void)expect_cancel();
@@ -389,7 +389,7 @@ static void answer_locked(int64_t id) {
     fake_pg_answer(rows, NULL, NULL);
 }
 
-/* Another transaction has one of them: who wants that is told to come again, the others are cancelled. */
+/* Who wants that one is told to come again, the others are cancelled. */
 START_TEST(one_that_is_locked_holds_up_itself_only) {
     int fds[MANY];
     post_many(fds, 1);

@@ -1,7 +1,8 @@
 /* link: services/order/statements.c services/contract/key_expiry.c */
 /*
- * Cancelling on a real PostgreSQL: against outcomes that come before, after and meanwhile; what is told
- * of it until it is settled; and that nobody waits in a circle, nor any index is touched.
+ * Cancelling on a real PostgreSQL: against outcomes that come before, after and meanwhile; what
+ * is told of it until it is settled; and that nobody waits in a circle, nor any index is
+ * touched.
  */
 #include "order/parts.h"
 #include "order/statements.h"
@@ -124,7 +125,7 @@ static void add_orders(int count) {
     ask(one, "SELECT setval('order_numbers', %d); ANALYZE orders", count);
 }
 
-/* EXECUTE of a statement over ids first, first + step, … (`count`), each cell of the other arrays alike. */
+/* EXECUTE of a statement over ids first, first + step, … (`count`), which have all else alike. */
 static const char *cancel_sql(int first, int step, int count) {
     static char sql[TEXT_BYTES];
     size_t length = (size_t)snprintf(sql, sizeof(sql), "EXECUTE order_cancel('{");
@@ -227,7 +228,7 @@ START_TEST(no_order_is_cancelled_before_it_was_created) {
 }
 END_TEST
 
-/* A restore lets ids come again: the row of an order that was cancelled then is another one's now. */
+/* A restore lets ids come again: what was cancelled then is another order now. */
 START_TEST(an_id_may_have_been_cancelled_before) {
     add_orders(1);
     ask(one, "%s", cancel_sql(1, 1, 1));
@@ -318,8 +319,8 @@ START_TEST(one_that_is_locked_is_left_for_the_next_time) {
 END_TEST
 
 /*
- * The order database was restored to before the cancellation; the ledger answers the order, told again, with it. The list
- * of those that were cancelled shows it, and nobody is told.
+ * The order database was restored to before the cancellation; the ledger answers the order, told
+ * again, with it. The list of those that were cancelled shows it, and nobody is told.
  */
 START_TEST(an_order_that_ends_cancelled_without_a_cancellation_has_one_that_is_settled) {
     add_orders(2);

@@ -1,7 +1,7 @@
 /* link: services/order/cancellations.c services/order/order.c services/order/metrics.c
  *       services/order/statements.c services/order/backlog.c t/unit/fake_pg.c t/unit/fake_cache.c
  *       t/unit/fake_broker.c t/unit/fake_backends.c */
-/* services/order/cancellations: the product-service is told, from memory or from the row, until it has answered. */
+/* services/order/cancellations: they are told, from memory or from the row, until settled. */
 #include "order/cancellations.h"
 #include "order/config.h"
 #include "order/metrics.h"
@@ -91,7 +91,7 @@ static void answer_due(int64_t count) {
     fake_pg_answer(rows, NULL, NULL);
 }
 
-/* After a start those that are not settled are due: there may be some that nobody has been told of. */
+/* After a start all that are not settled are due: of some perhaps nobody has been told. */
 static void start(int64_t count) {
     expect_hurry(NULL, 0, true);
     fake_pg_answer(NULL, NULL, NULL);

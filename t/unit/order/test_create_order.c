@@ -1,7 +1,7 @@
 /* link: services/order/create_order.c services/order/order_store.c services/order/idempotency.c
  *       services/order/product_lookup.c services/order/order.c services/order/metrics.c
  *       services/order/statements.c services/order/telling.c services/order/backlog.c
- *       services/order/order_read.c services/order/outcome_wait.c
+ *       services/order/order_read.c services/order/get_order.c services/order/outcome_wait.c
  *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_http_client.c
  *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
@@ -118,6 +118,10 @@ static const struct {
     { "", "{\"productId\":1,\"quantity\":1,\"x~/y\":1}", 400, "\"path\":\"/x~0~1y\"" },
     { "Idempotency-Key: a b\r\n", "{\"productId\":1,\"quantity\":1}", 400,
       "header/Idempotency-Key" },
+    { "Idempotency-Key: a\tb\r\n", "{\"productId\":1,\"quantity\":1}", 400,
+      "header/Idempotency-Key" },
+    { "Idempotency-Key: caf\xC3\xA9\r\n", "{\"productId\":1,\"quantity\":1}", 400,
+      "header/Idempotency-Key" },
     { "Idempotency-Key:\r\n", "{\"productId\":1,\"quantity\":1}", 400, "header/Idempotency-Key" },
     { "", NULL, 415, "application/json" },
 };
@@ -127,6 +131,26 @@ START_TEST(what_is_malformed_is_refused_at_once) {
     const struct stack_answer *answer = stack_expect(fd, BAD_REQUESTS[_i].status);
     ck_assert_msg(strstr(answer->body, BAD_REQUESTS[_i].problem) != NULL, "%s", answer->body);
     ck_assert_uint_eq(fake_cache.op_count + fake_pg.asked, 0);
+}
+END_TEST
+
+/* The longest that is taken, the first that is not; and the visible characters at both ends. */
+START_TEST(a_key_has_a_longest_length) {
+    char header[IDEMPOTENCY_KEY_BYTES_MAX + 32], key[IDEMPOTENCY_KEY_BYTES_MAX + 2];
+    memset(key, '!', sizeof(key));
+    key[1] = '~';
+    key[IDEMPOTENCY_KEY_BYTES_MAX + _i] = '\0';
+    snprintf(header, sizeof(header), "Idempotency-Key: %s\r\n", key);
+    int fd = post_with(header, BODY);
+    if (_i == 1) {
+        ck_assert_ptr_nonnull(strstr(stack_expect(fd, 400)->body, "header/Idempotency-Key"));
+        return;
+    }
+    STACK_WAIT_FOR(fake_pg.waiting > 0);
+    const struct pg_call *call = &fake_pg_expect(FAKE_PG_RUN, &SQL_KEY_FIND)->calls[0];
+    ck_assert(str_equal(fake_param_text_at(call, 0, 0), str_of(key)));
+    fake_pg_fail(ERR_UNAVAILABLE);
+    stack_expect(fd, 503);
 }
 END_TEST
 
@@ -595,6 +619,7 @@ int main(void) {
     tcase_add_test(usual, a_key_that_another_process_stored_meanwhile_is_a_conflict);
     tcase_add_loop_test(usual, what_is_malformed_is_refused_at_once, 0,
                         (int)UNIT_COUNT(BAD_REQUESTS));
+    tcase_add_loop_test(usual, a_key_has_a_longest_length, 0, 2);
     tcase_add_test(usual, an_integer_may_have_a_zero_fraction);
     tcase_add_loop_test(usual, the_keys_cannot_be_read, 0, (int)UNIT_COUNT(FAILURES));
     tcase_add_loop_test(usual, an_order_that_could_not_be_stored, 0,

@@ -1,10 +1,11 @@
 /* link: services/order/order_updated.c services/order/product_updated.c services/order/order.c
  *       services/order/metrics.c services/order/statements.c services/order/backlog.c
- *       services/order/config.c services/order/outcome_wait.c t/unit/fake_pg.c t/unit/fake_cache.c
- *       t/unit/fake_broker.c t/unit/fake_backends.c */
+ *       services/order/config.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
+ *       t/unit/fake_backends.c */
 /* The order service's consumers: outcomes of orders, and its copies of products. */
 #include "order/metrics.h"
 #include "order/order_store.h"
+#include "order/outcome_wait.h"
 #include "order/parts.h"
 #include "order/statements.h"
 
@@ -28,10 +29,14 @@ static struct broker_delivery deliveries[EVENTS_MAX];
 static char bodies[EVENTS_MAX][256];
 static size_t delivery_count;
 
-static size_t gone_on;
+static size_t gone_on, outcomes_heard;
 
 void order_store_go_on(void) {
     gone_on++;
+}
+
+void outcome_wait_end(const struct pg_rows *rows) {
+    outcomes_heard += rows->count;
 }
 
 static void setup(void) {
@@ -40,7 +45,7 @@ static void setup(void) {
                                                                     &product_updated_consumer };
     fake_backends_open();
     metrics_register(order_metrics, ORDER_METRIC_COUNT);
-    delivery_count = gone_on = 0;
+    delivery_count = gone_on = outcomes_heard = 0;
     for (size_t i = 0; i < QUEUES; i++) {
         fake_backends_consume(&consumers[i], OPTIONS[i], i, EVENTS_MAX);
     }
@@ -121,7 +126,8 @@ START_TEST(outcomes_are_one_update_then_lists_then_the_acknowledgement) {
     }
     fake_cache_set("orders:product:7", "[]", 0);
     answer_finish(3, false);
-    ck_assert_uint_eq(gone_on, 1); /* who was held back for the backlog may go */
+    ck_assert_uint_eq(gone_on, 1);        /* who was held back for the backlog may go */
+    ck_assert_uint_eq(outcomes_heard, 3); /* and who waits for them */
     ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 0);
     ck_assert_uint_eq(fake_cache.op_count, 1);
     ck_assert_uint_eq(fake_cache.ops[0].count, 1); /* a list is dropped once, not once an order */
@@ -210,6 +216,86 @@ START_TEST(fulfilment_counts_from_the_acceptance) {
     double seconds = strtod(strchr(sum, ' '), NULL);
     ck_assert(seconds >= 3.0 && seconds < 3.0 + PATIENCE_MS);
     buf_free(&text);
+}
+END_TEST
+
+/* An order that this says is cancelled: its stock is back, or will never be taken. */
+static void add_cancelled(int64_t order_id) {
+    char *body = bodies[delivery_count];
+    snprintf(body, sizeof(bodies[0]),
+             "{\"orderId\":%lld,\"createdAt\":\"2026-11-22T17:16:30.000Z\",\"productId\":7,"
+             "\"status\":\"cancelled\",\"updatedAt\":\"2026-11-22T17:16:32.123Z\"}",
+             (long long)order_id);
+    deliveries[delivery_count++] = fake_delivery("id", body);
+}
+
+/* In the transaction of the outcomes, which move no order that is cancelled already. */
+START_TEST(cancelled_orders_are_settled_with_the_outcomes) {
+    add_outcome(1, "done", "null");
+    add_cancelled(2);
+    add_outcome(3, "rejected", "\"out_of_stock\"");
+    add_cancelled(4);
+    deliver(ORDER_UPDATED);
+    const struct fake_pg_request *request = fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_FINISH);
+    ck_assert_uint_eq(request->count, 2);
+    ck_assert_uint_eq(fake_param_count(&request->calls[0], 0), 4);
+    ck_assert(str_equal(fake_param_text_at(&request->calls[0], 1, 1), STR("cancelled")));
+    ck_assert_ptr_null(fake_param_text_at(&request->calls[0], 2, 1).data);
+    const struct pg_call *settle = &request->calls[1];
+    ck_assert_ptr_eq(settle->statement, &SQL_CANCELLATION_SETTLE);
+    ck_assert_uint_eq(settle->param_count, 2);
+    ck_assert_uint_eq(fake_param_count(settle, 0), 2);
+    ck_assert_uint_eq(fake_param_count(settle, 1), 2);
+    ck_assert_int_eq(fake_param_int8_at(settle, 0, 0), 2);
+    ck_assert_int_eq(fake_param_int8_at(settle, 0, 1), 4);
+    ck_assert_int_eq(fake_param_int8_at(settle, 1, 0) / 1000 + PG_EPOCH_UNIX_MS, CREATED_MS);
+    int64_t before = order_metrics[M_ORDERS_CANCELLED].value;
+    answer_finish(1, false);
+    ck_assert_int_eq(order_metrics[M_ORDERS_CANCELLED].value, before);
+    answer_known(4);
+    ck_assert(unknown_is(0));
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
+}
+END_TEST
+
+START_TEST(without_a_cancelled_one_nothing_is_settled) {
+    add_outcome(1, "done", "null");
+    deliver(ORDER_UPDATED);
+    ck_assert_uint_eq(fake_pg_expect(FAKE_PG_RUN, &SQL_ORDER_FINISH)->count, 1);
+    answer_finish(1, false);
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
+}
+END_TEST
+
+/* After a restore it waits here, and the ledger knows that it was cancelled. */
+START_TEST(an_order_that_waits_may_end_as_cancelled) {
+    add_cancelled(1);
+    deliver(ORDER_UPDATED);
+    int64_t before = order_metrics[M_ORDERS_CANCELLED].value;
+    wait_for_request();
+    answer_finish(1, false);
+    ck_assert_int_eq(order_metrics[M_ORDERS_CANCELLED].value, before + 1);
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
+    ck_assert_uint_eq(fake_pg.waiting, 0);
+}
+END_TEST
+
+/* Both or none: what fails is told and settled again. */
+START_TEST(what_could_not_be_settled_is_tried_again) {
+    add_cancelled(2);
+    deliver(ORDER_UPDATED);
+    wait_for_request();
+    fake_pg_fail(ERR_UNAVAILABLE);
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 0);
+    wait_for_request();
+    ck_assert_uint_eq(fake_pg.requests[0].count, 2);
+    answer_finish(0, false);
+    answer_known(2);
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker.acks[ORDER_UPDATED], 1);
 }
 END_TEST
 
@@ -350,6 +436,10 @@ int main(void) {
     tcase_add_loop_test(tcase, an_outcome_of_an_order_that_is_not_here_is_said_and_counted, 0, 2);
     tcase_add_test(tcase, who_cannot_be_looked_up_is_tried_again);
     tcase_add_test(tcase, fulfilment_counts_from_the_acceptance);
+    tcase_add_test(tcase, cancelled_orders_are_settled_with_the_outcomes);
+    tcase_add_test(tcase, without_a_cancelled_one_nothing_is_settled);
+    tcase_add_test(tcase, an_order_that_waits_may_end_as_cancelled);
+    tcase_add_test(tcase, what_could_not_be_settled_is_tried_again);
     tcase_add_test(tcase, the_database_is_away_for_a_while);
     tcase_add_loop_test(tcase, redis_may_be_gone, 0, 2);
     tcase_add_test(tcase, a_refused_outcome_is_parked_alone);

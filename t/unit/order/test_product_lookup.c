@@ -1,7 +1,7 @@
 /* link: services/order/create_order.c services/order/order_store.c services/order/idempotency.c
  *       services/order/product_lookup.c services/order/order.c services/order/metrics.c
  *       services/order/statements.c services/order/telling.c services/order/backlog.c
- *       services/order/order_read.c services/order/outcome_wait.c
+ *       services/order/order_read.c services/order/get_order.c services/order/outcome_wait.c
  *       t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_http_client.c
  *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /*

@@ -1,7 +1,7 @@
 /* link: services/order/statements.c services/contract/key_expiry.c */
 /*
- * The search of orders on a real PostgreSQL: what it finds, how far it looks, and how little of a large table it
- * reads.
+ * The search of orders on a real PostgreSQL: what it finds, how far it looks, and how little of
+ * a large table it reads.
  */
 #include "order/order.h"
 #include "order/parts.h"
@@ -17,7 +17,7 @@ static void setup(void) {
     database_open(ORDER_STATEMENTS, NULL, ORDER_MIGRATIONS);
 }
 
-/* ---- the search: orders 1 … count, one a second; every third is done, every tenth is rejected ---- */
+/* ---- orders 1 … count, one a second; every third is done, every tenth is rejected ---- */
 
 #define SEARCH_AT_MS INT64_C(1795348800000) /* 2026-11-22 12:00:00Z */
 #define NEVER_MS INT64_C(253402300799000)
@@ -183,7 +183,7 @@ static const struct {
     { "waiting", "9223372036854775807, 'waiting', 'epoch', '9999-12-31', 101, 50000", 100, 1000 },
 };
 
-/* Rows of the table that this connection has read so far, of which not all may be counted elsewhere yet. */
+/* Rows of the table that this connection has read so far. */
 static int64_t rows_read(PGconn *conn) {
     return strtoll(database_ask(conn, "SELECT seq_tup_read + idx_tup_fetch FROM"
                                       " pg_stat_xact_user_tables WHERE relname = 'orders'"),

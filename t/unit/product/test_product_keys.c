@@ -5,8 +5,8 @@
  *       services/product/statements.c t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c
  *       t/unit/fake_stack.c t/unit/fake_backends.c */
 /*
- * services/product/product_keys and who uses it: the same key and request are given the same answer,
- * and nothing is done twice, whichever process has the key.
+ * services/product/product_keys and who uses it: the same key and request are given the same
+ * answer, and nothing is done twice, whichever process has the key.
  */
 #include "product/product_keys.h"
 
@@ -382,8 +382,8 @@ END_TEST
 static const enum err PASSING[] = { ERR_CONFLICT, ERR_TAKEN_ID };
 
 /*
- * A deadlock, a stale connection, an id that was taken; while the keys are stored, or at the commit:
- * the whole is done again, three times, then it is 503.
+ * A deadlock, a stale connection, an id that was taken; while the keys are stored, or at the
+ * commit: the whole is done again, three times, then it is 503.
  */
 START_TEST(what_passes_is_repeated_three_times) {
     int operation = _i % OPERATIONS, repeated = _i / OPERATIONS % 4;

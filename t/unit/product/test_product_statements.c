@@ -360,8 +360,8 @@ START_TEST(claims_of_a_clock_that_stepped_back_have_ended) {
 END_TEST
 
 /*
- * As the version before tracestate wrote it, and writes it while another process has migrated; as the
- * one before adjustments and cancellations restocked.
+ * As the version before tracestate wrote it, and writes it while another process has migrated; as
+ * the one before adjustments and cancellations restocked.
  */
 #define OLD_EVENT(id)                                                                              \
     "INSERT INTO products VALUES (" id ", 'x', 1, 1, 1, 1, '2026-11-22', '2026-11-22', 'r');"      \

@@ -111,7 +111,7 @@ sub broker {
         return [];
     }
     return [map { { queue => $_->{name}, messages => $_->{messages} // 0 } }
-        grep { $_->{name} =~ /^order\.(?:created|updated)\./ && ($_->{messages} || $_->{name} !~ /\.dlq\z/) }
+        grep { $_->{name} =~ /^order\.(?:created|updated|cancelled)\./ && ($_->{messages} || $_->{name} !~ /\.dlq\z/) }
         sort { $a->{name} cmp $b->{name} } @$queues];
 }
 

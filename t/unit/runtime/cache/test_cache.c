@@ -191,6 +191,7 @@ static void expect_refused(void) {
     static const char *const KEYS[] = { "product:1" };
     struct outcome outcomes[4] = { { .wanted = 1 } };
     struct cache_put put = put_of("product:1", "v1", 1);
+    uint64_t missed = cache_missed(cache);
     ck_assert(!cache_is_ready(cache));
     cache_get(cache, KEYS, 1, note_values, &outcomes[0]);
     cache_put_newer(cache, cache_epoch(cache), &put, 1, note_done, &outcomes[1]);
@@ -201,6 +202,7 @@ static void expect_refused(void) {
         ck_assert_uint_eq(outcomes[i].calls, 1);
         ck_assert_int_eq(outcomes[i].err, ERR_UNAVAILABLE);
     }
+    ck_assert_uint_eq(cache_missed(cache) - missed, 1); /* a filler's write is missed by nobody */
 }
 
 START_TEST(a_server_that_dies_and_comes_back) {

@@ -1,6 +1,6 @@
 /* link: t/unit/fake_pg.c t/unit/fake_cache.c t/unit/fake_broker.c t/unit/fake_stack.c
  *       t/unit/fake_backends.c */
-/* runtime/http, parameters: path ids and query integers, how problems are answered, Prefer: wait. */
+/* runtime/http: path ids and query integers, how problems are answered, Prefer: wait. */
 #include "runtime/http/http.h"
 
 #include "fake_stack.h"

@@ -1,0 +1,86 @@
+/*
+ * The number of notices, looked at all the time. One's own are taken for another's, too: whoever
+ * could not write cleans when Redis is back in any case.
+ */
+#include "cache_notice.h"
+
+#include "runtime/process/backends.h"
+#include "runtime/telemetry/log.h"
+
+#include <string.h>
+
+static struct {
+    struct loop_timer timer;
+    bool is_busy, is_stopped;
+    bool is_known;   /* `count` was read */
+    int64_t count;   /* of notices, as it was last read */
+    uint64_t missed; /* writes of ours, as far as they are noted */
+    uint64_t noting; /* … and will be when the statement under way has ended */
+} notice;
+
+static void wake(void) {
+    if (!notice.is_stopped) {
+        loop_timer_start(backends.loop, &notice.timer, CACHE_NOTICE_MS);
+    }
+}
+
+static void noted(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)ctx;
+    (void)rows;
+    notice.is_busy = false;
+    if (err == ERR_OK) {
+        notice.missed = notice.noting;
+    }
+    wake();
+}
+
+static void heard(void *ctx, enum err err, const struct pg_rows *rows) {
+    (void)ctx;
+    notice.is_busy = false;
+    if (err == ERR_OK && rows[0].count > 0) {
+        int64_t count = pg_rows_get_int8(&rows[0], 0, 0);
+        if (notice.is_known && count != notice.count) {
+            log_info("a replica was without Redis: what is cached is forgotten");
+        }
+        if (!notice.is_known || count != notice.count) {
+            cache_forget(backends.cache);
+        }
+        notice.is_known = true;
+        notice.count = count;
+    }
+    wake();
+}
+
+static void look(void *ctx) {
+    (void)ctx;
+    if (!pg_is_ready(backends.pg)) {
+        wake();
+        return;
+    }
+    notice.noting = cache_missed(backends.cache);
+    bool has_missed = notice.noting != notice.missed;
+    struct pg_call call = { .statement =
+                                has_missed ? &SQL_CACHE_NOTICE_ADD : &SQL_CACHE_NOTICE_COUNT };
+    notice.is_busy = true;
+    pg_run(backends.pg, &call, 1, has_missed ? noted : heard, NULL);
+}
+
+enum err cache_notice_open(void) {
+    memset(&notice, 0, sizeof(notice));
+    loop_timer_init(&notice.timer, look, NULL);
+    wake();
+    return ERR_OK;
+}
+
+void cache_notice_stop(void) {
+    notice.is_stopped = true;
+    loop_timer_stop(backends.loop, &notice.timer);
+}
+
+void cache_notice_close(void) {
+    cache_notice_stop();
+}
+
+bool cache_notice_is_idle(void) {
+    return !notice.is_busy;
+}

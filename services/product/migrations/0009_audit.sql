@@ -1,0 +1,36 @@
+-- The prices of each product, with the time from which each counts, for audit: an order has one that was valid when
+-- it was made. The database writes them itself, whoever changes the price: versions before, and people, too. Two of one product
+-- are never of the same moment, though clocks step.
+CREATE TABLE product_prices (
+    product_id     bigint NOT NULL,
+    since          timestamptz NOT NULL,
+    price_cents    bigint NOT NULL,
+    is_first_known boolean NOT NULL DEFAULT false, -- it may have counted before, or another
+    PRIMARY KEY (product_id, since)
+);
+
+CREATE FUNCTION note_price() RETURNS trigger LANGUAGE plpgsql AS $function$
+BEGIN
+    INSERT INTO product_prices (product_id, since, price_cents) SELECT NEW.id,
+        greatest(clock_timestamp(), max(since) + interval '1 microsecond'), NEW.price_cents
+        FROM product_prices WHERE product_id = NEW.id;
+    RETURN NULL;
+END
+$function$;
+
+CREATE TRIGGER note_first_price AFTER INSERT ON products FOR EACH ROW EXECUTE FUNCTION note_price();
+CREATE TRIGGER note_new_price AFTER UPDATE OF price_cents ON products FOR EACH ROW
+    WHEN (OLD.price_cents <> NEW.price_cents) EXECUTE FUNCTION note_price();
+
+-- Nobody changes a price meanwhile: a trigger's creation has locked the table.
+INSERT INTO product_prices (product_id, since, price_cents, is_first_known) SELECT id, now(), price_cents, true FROM products;
+
+-- How far the last audit that found nothing wrong has come, and what the last one said; the order database has the same
+-- row, with the same token, as long as both are of one history (services/admin/books.h).
+CREATE TABLE audit_mark (
+    token    text NOT NULL,
+    low_id   bigint NOT NULL,      -- orders up to here were right
+    clean_at timestamptz NOT NULL, -- when that audit began
+    balanced boolean NOT NULL,     -- of the last audit
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+);

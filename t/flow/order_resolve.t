@@ -1,0 +1,111 @@
+#!/usr/bin/perl
+# ./prodorder order resolve: an order that nothing else can end is ended by a person, on record, and the books balance after it;
+# one that can still end is refused.
+use strict;
+use warnings;
+
+use Prodorder::Flow;
+
+# run(ARGUMENTS...): { status, said }
+sub resolve {
+    my (@arguments) = @_;
+    my $said = qx{./prodorder order resolve @{[join ' ', map { "'$_'" } @arguments]} 2>&1 < /dev/null};
+    return { status => $? >> 8, said => $said };
+}
+
+sub order_now {
+    return gateway(GET => "/orders/$_[0]{id}")->{json}{data};
+}
+
+# stuck(PRODUCT, QUANTITY, OTHER, STATUS): an order that waits, because the ledger has it as another product's. The other's stock
+# is as the row says.
+sub stuck {
+    my ($product, $quantity, $other, $status) = @_;
+    finished(order_ok($product, 1));    # the order-service knows its price now
+    Prodorder::Stack::stop('product-service');
+    my $order = order_ok($product, $quantity);
+    my $reason = $status eq 'rejected' ? "'out_of_stock'" : 'NULL';
+    sql(product => "INSERT INTO stock_ledger (order_id, order_created_at, product_id, quantity, status, reason, decided_at, request_id)"
+        . " VALUES ($order->{id}, '$order->{createdAt}', $other->{id}, 2, '$status', $reason, now(), 'planted')");
+    sql(product => "UPDATE products SET qty = qty - 2, version = version + 1 WHERE id = $other->{id}") if $status eq 'done';
+    Prodorder::Stack::start('product-service');
+    return $order;
+}
+
+sub dead_letters {
+    sleep 1;
+    return Prodorder::Stack::queued()->{'order.created.product-service.dlq'} // 0;
+}
+
+expect_errors(qr/the ledger has this order with other contents/, qr/event parked in the dead-letter queue/);
+
+subtest 'orders that can still end, or have' => sub {
+    my $product = new_product(qty => 5);
+    my $order = order_ok($product, 1);
+    finished($order);
+    like(resolve($order->{id}, 'rejected')->{said}, qr/^prodorder-admin order: $order->{id}: it has ended: done$/m, 'one that is done');
+    Prodorder::Stack::stop('product-service');
+    my $waiting = order_ok($product, 1);
+    my $refused = resolve($waiting->{id}, 'rejected');
+    is($refused->{status}, 1, 'one that waits for its decision is refused');
+    like($refused->{said}, qr/it can still end by itself/, 'and why');
+    sql(order => "UPDATE orders SET created_at = created_at - interval '1 hour' WHERE id = $waiting->{id}");
+    like(resolve($waiting->{id}, 'rejected')->{said}, qr/nobody consumes them/, 'be it as old as it may');
+    sql(order => "UPDATE orders SET created_at = created_at + interval '1 hour' WHERE id = $waiting->{id}");
+    Prodorder::Stack::start('product-service');
+    finished($waiting);
+    is(resolve(900_000_000_000, 'done')->{status}, 1, 'one that is not there');
+    is(resolve('x', 'done')->{status}, 2, 'none at all');
+    is(resolve($order->{id}, 'lost')->{status}, 2, 'an end that there is not');
+    is(sql_value(order => 'SELECT count(*) FROM resolutions'), 0, 'nothing is on record');
+    check_rest();
+};
+
+for my $end ('rejected', 'done') {
+    for my $was ('done', 'rejected') {
+        subtest "$end, where the ledger has another product's order, $was" => sub {
+            my ($product, $other) = (new_product(qty => 11), new_product(qty => 10));
+            my $order = stuck($product, 3, $other, $was);
+            ok(wait_until('it is a dead letter', 30, sub { dead_letters() == 1 }), 'nobody can decide it: it is a dead letter');
+            is(sql_value(product => "SELECT count(*) FROM ledger_conflicts WHERE order_id = $order->{id}"), 1, 'and on record');
+            $_->('order-service') for \&Prodorder::Stack::stop, \&Prodorder::Stack::start;    # which tells it again
+            sleep 2;
+            is(dead_letters(), 1, 'once, however often it is told');
+            my $result = resolve($order->{id}, $end, '--why', 'a drill', '--by', 'an operator');
+            is($result->{status}, 0, 'it can be resolved') or diag($result->{said});
+            is(order_now($order)->{status}, $end, "it is $end");
+            is(order_now($order)->{reason}, $end eq 'done' ? undef : 'out_of_stock', 'with its reason');
+            is_deeply(sql(order => "SELECT status, resolved_by, why, ledger_was FROM resolutions WHERE order_id = $order->{id}"),
+                [[$end, 'an operator', 'a drill', "$was: 2 of product $other->{id}"]], 'who, why, and what was');
+            is(product_now($product)->{qty}, $end eq 'done' ? 7 : 10, 'its stock');
+            is(product_now($other)->{qty}, 10, "the other's is whole");
+            is(sql_value(product => 'SELECT count(*) FROM ledger_conflicts'), 0, 'no conflict is left');
+            is(resolve($order->{id}, $end)->{status}, 1, 'it cannot be resolved again');
+            system('./prodorder dlq purge order.created.product-service --all --yes > /dev/null') == 0 or die;
+            is(gateway(GET => "/orders/product/$product->{id}")->{json}{data}[0]{status}, $end, 'the list shows it');
+            check_rest();
+            check_orders($product, [$order->{id}]);
+            check_caches($product);
+        };
+    }
+}
+
+subtest 'an order that nobody tells again' => sub {
+    my $product = new_product(qty => 2);
+    my $order = order_ok($product, 2);
+    my $id = $order->{id};
+    finished($order);
+    ok(wait_until('the mark is above it', 60, sub { sql_value(order => "SELECT count(*) FROM order_mark WHERE low_id >= $id") }), 'an order below the mark');
+    sql(product => "WITH gone AS (DELETE FROM stock_ledger WHERE order_id = $id RETURNING product_id)"
+        . ' UPDATE products SET qty = 1, initial_qty = 1, version = version + 1 WHERE id IN (SELECT product_id FROM gone) RETURNING id');
+    sql(order => "UPDATE orders SET status = 'waiting' WHERE id = $id RETURNING id");
+    my $refused = resolve($id, 'done');
+    is($refused->{status}, 1, 'done needs stock');
+    like($refused->{said}, qr/the stock of product $product->{id} does not allow it/, 'which it says');
+    is(resolve($id, 'rejected')->{status}, 0, 'rejected does not');
+    is(sql_value(order => "SELECT why FROM resolutions WHERE order_id = $id"), 'no reason given', 'no reason need be given');
+    is(sql_value(product => "SELECT status FROM stock_ledger WHERE order_id = $id"), 'rejected', 'the ledger keeps it from taking any');
+    is(product_now($product)->{qty}, 1, 'the stock is whole');
+};
+
+flow_done();
