@@ -138,10 +138,6 @@ uint64_t cache_missed(const struct cache *cache) {
     return cache->missed;
 }
 
-void cache_forget(struct cache *cache) {
-    cache->forgotten++;
-}
-
 uint64_t cache_epoch(const struct cache *cache) {
     return cache->epoch;
 }

@@ -42,7 +42,6 @@ struct cache {
     unsigned forgotten; /* so often */
     uint64_t epoch;
     size_t resets;
-    size_t forgotten; /* times that all values went */
     struct fake_entry entries[FAKE_CACHE_ENTRIES_MAX];
     size_t entry_count;
     struct fake_cache_op ops[FAKE_CACHE_OPS_MAX];

@@ -16,7 +16,8 @@ BEGIN
     SELECT w.beats, w.beat_at INTO STRICT beats_before, beat_before FROM witness AS w FOR UPDATE;
     UPDATE witness SET beats = greatest(beats, known_beats) + 1, beat_at = clock_timestamp() RETURNING beats INTO beats_after;
     FOR i IN 1 .. cardinality(names) LOOP
-        id_before := coalesce(pg_sequence_last_value(names[i]::regclass), 0);
+        EXECUTE format('SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM %s', names[i]::regclass)
+            INTO STRICT id_before;
         id_after := id_before;
         IF id_before < known_ids[i] THEN
             id_after := setval(names[i]::regclass, known_ids[i] + margin);

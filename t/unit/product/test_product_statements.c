@@ -532,6 +532,8 @@ START_TEST(a_database_that_is_behind_is_found_so_once) {
     ck_assert_str_eq(beat("3", "41"), "1 4 1 141 / 1 4 0 0 / ");
     ck_assert_str_eq(beat("3", "41"), "4 5 141 141 / 4 5 0 0 / "); /* another replica */
     ck_assert_str_eq(database_rows(&next, "i"), "161 / ");
+    database_execute("DO $$ BEGIN PERFORM setval('product_ids', 301, false); END $$");
+    ck_assert_str_eq(beat("5", "161"), "5 6 300 300 / 5 6 0 0 / "); /* moved above its table */
 }
 END_TEST
 
