@@ -18,13 +18,15 @@ typedef bool audit_fn(struct books *books, struct finding *finding);
 
 /* ---- audit_orders.c: orders and ledger, both ways ---- */
 
-/* Before the five that follow: reads both sides. False: said why. */
+/* Before those that follow: reads both sides. False: said why. */
 bool audit_orders_read(struct books *books);
 audit_fn audit_orders_lost;      /* has ended, and the ledger does not have it */
 audit_fn audit_orders_unknown;   /* the ledger has it, and there is none */
 audit_fn audit_orders_different; /* both have it, and do not say the same */
 audit_fn audit_orders_left;      /* waits below the mark */
 audit_fn audit_orders_unsettled; /* was cancelled, and nobody will be told */
+
+audit_fn audit_orders_priced; /* at a price that its product did not have */
 
 /* ---- audit_tables.c: what one database is asked ---- */
 
@@ -39,9 +41,30 @@ audit_fn audit_tables_product_sequences;
 audit_fn audit_tables_order_outbox;
 audit_fn audit_tables_product_outbox;
 
-/* ---- audit_prices.c ---- */
+/* ---- audit_prices.c: for audit_orders.c, which reads the orders ---- */
 
-audit_fn audit_prices;
+/*
+ * Of orders grouped by product and price: these, and when the first and the last was made. SINCE is
+ * the parameter that has audit_prices_beginning().
+ */
+#define AUDIT_PRICES_GROUP(SINCE)                                                                  \
+    "product_id, unit_price_cents, min(created_at) FILTER (WHERE reason IS DISTINCT FROM"          \
+    " 'product_not_found' AND created_at >= " SINCE "::timestamptz), max(created_at) FILTER"       \
+    " (WHERE reason IS DISTINCT FROM 'product_not_found' AND created_at >= " SINCE                 \
+    "::timestamptz)"
+
+/* Before the first range. False: said why. */
+bool audit_prices_begin(struct books *books);
+/* From when on prices are known. */
+const char *audit_prices_beginning(void);
+/*
+ * The groups of a range of ids: `rows` from `first` on, their columns from AUDIT_PRICES_COLUMN on.
+ */
+enum { AUDIT_PRICES_COLUMN = 6 };
+bool audit_prices_compare(struct books *books, const PGresult *rows, int first, const char *from_id,
+                          const char *to_id);
+/* What was found. */
+const struct finding *audit_prices_found(void);
 
 /* ---- audit_queues.c ---- */
 

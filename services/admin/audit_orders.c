@@ -50,29 +50,33 @@ enum {
     "hashint8extended(" ID ", hashint8extended(product_id, quantity * 8 + " OUTCOME "))"
 
 /*
- * Block; those that have ended: how many, their digests, without and with time; those that wait
- * below the mark $3; those that are cancelled.
+ * A row for each block: those that have ended: how many, their digests, without and with time;
+ * those that wait below the mark $3; those that are cancelled. Then, with no block, a row for each
+ * price of a product: AUDIT_PRICES_GROUP. (By the lowest id, so that the planner, which does not
+ * know how few blocks there are, does not sort all orders.)
  */
 static const char ORDER_BLOCKS[] =
     "SELECT block, count(*) FILTER (WHERE ended), bit_xor(hash) FILTER (WHERE ended),"
     " bit_xor(hashint8extended(at, hash)) FILTER (WHERE ended),"
-    " count(*) FILTER (WHERE NOT ended AND id <= $3::bigint), count(*) FILTER (WHERE cancelled)"
-    " FROM (SELECT id, id / 10000 AS block, status <> 'waiting' AS ended, status = 'cancelled' AS"
-    " cancelled, " HASH("id") " AS hash, " MS(
-        "created_at") " AS at FROM orders WHERE"
-                      " id >= $1::bigint AND id <= $2::bigint) AS o GROUP BY block ORDER BY block";
+    " count(*) FILTER (WHERE NOT ended AND id <= $3::bigint),"
+    " count(*) FILTER (WHERE status = 'cancelled'), " AUDIT_PRICES_GROUP(
+        "$4") " FROM (SELECT id,"
+              " id / 10000 AS block, product_id, unit_price_cents, created_at, status, reason,"
+              " status <> 'waiting' AS ended, " HASH("id") " AS hash, " MS(
+                  "created_at") " AS at FROM orders"
+                                " WHERE id >= $1::bigint AND id <= $2::bigint) AS o"
+                                " GROUP BY GROUPING SETS ((block), (product_id, unit_price_cents))"
+                                " ORDER BY block IS NULL, min(id)";
 
 /* Block; how many, their digests, without and with time; those that do not know it. */
-static const char LEDGER_BLOCKS[] =
-    "SELECT block, count(*), bit_xor(hash), bit_xor(hashint8extended(at, hash)),"
-    " count(*) FILTER (WHERE at IS NULL) FROM (SELECT order_id / 10000 AS "
-    "block, " HASH("order_id") " AS hash, CASE WHEN order_created_at > "
-                               "'-infinity' THEN " MS(
-                                   "order_created_"
-                                   "at") " END AS at FROM stock_ledger WHERE "
-                                         "order_id >= $1::bigint AND order_id <= "
-                                         "$2::bigint) AS l"
-                                         " GROUP BY block ORDER BY block";
+static const char
+    LEDGER_BLOCKS[] =
+        "SELECT block, count(*), bit_xor(hash), bit_xor(hashint8extended(at, hash)),"
+        " count(*) FILTER (WHERE at IS NULL) FROM (SELECT order_id, order_id / 10000 AS "
+        "block, " HASH("order_id") " AS hash, CASE WHEN order_created_at > '-infinity' THEN " MS(
+            "order_created_at") " END AS at FROM stock_ledger WHERE order_id >= $1::bigint"
+                                " AND order_id <= $2::bigint) AS l GROUP BY block ORDER BY "
+                                "min(order_id)";
 
 static const char CANCELLATION_BLOCKS[] =
     "SELECT order_id / 10000, count(*) FROM cancellations WHERE order_id >= $1::bigint"
@@ -222,8 +226,10 @@ static const struct side *take_side(const PGresult *rows, int *at, int64_t id, s
     return side;
 }
 
+/* INT64_MAX: there is none; rows without one come last. */
 static int64_t id_at(const PGresult *rows, int at) {
-    return at < PQntuples(rows) ? database_int(rows, at, 0) : INT64_MAX;
+    bool is_there = at < PQntuples(rows) && !PQgetisnull(rows, at, 0);
+    return is_there ? database_int(rows, at, 0) : INT64_MAX;
 }
 
 typedef void kinds_fn(int64_t id, unsigned kinds);
@@ -429,14 +435,16 @@ static bool check_range(struct books *books, int64_t from_id, int64_t to_id) {
     snprintf(from, sizeof(from), "%" PRId64, from_id);
     snprintf(to, sizeof(to), "%" PRId64, to_id);
     snprintf(low, sizeof(low), "%" PRId64, books->low_id);
-    blocks.orders = database_ask(books->orders, ORDER_BLOCKS, from, to, low, NULL);
+    blocks.orders =
+        database_ask(books->orders, ORDER_BLOCKS, from, to, low, audit_prices_beginning(), NULL);
     if (blocks.orders != NULL) {
         blocks.cancellations = database_ask(books->orders, CANCELLATION_BLOCKS, from, to, NULL);
     }
     if (blocks.cancellations != NULL) {
         blocks.ledger = database_ask(books->products, LEDGER_BLOCKS, from, to, NULL);
     }
-    bool good = blocks.ledger != NULL && check_blocks(books, &blocks);
+    bool good = blocks.ledger != NULL && check_blocks(books, &blocks) &&
+                audit_prices_compare(books, blocks.orders, blocks.o, from, to);
     PQclear(blocks.orders);
     PQclear(blocks.cancellations);
     PQclear(blocks.ledger);
@@ -493,7 +501,7 @@ static bool read_cancelled(struct books *books) {
 
 bool audit_orders_read(struct books *books) {
     memset(&scan, 0, sizeof(scan));
-    bool good = (books->from_id == 0 || read_cancelled(books)) &&
+    bool good = audit_prices_begin(books) && (books->from_id == 0 || read_cancelled(books)) &&
                 read_ranges(books, books->from_id + 1) && settle_suspects(books);
     if (isatty(STDERR_FILENO)) {
         fputs("\r\033[K", stderr);
@@ -531,4 +539,9 @@ bool audit_orders_left(struct books *books, struct finding *finding) {
 bool audit_orders_unsettled(struct books *books, struct finding *finding) {
     (void)books;
     return give(&scan.unsettled, finding);
+}
+
+bool audit_orders_priced(struct books *books, struct finding *finding) {
+    (void)books;
+    return give(audit_prices_found(), finding);
 }

@@ -1,141 +1,129 @@
 /*
  * Was the price of each order that of its product when it was made? The product database has the
  * prices of each product, with the time from which each counts (product_prices, which the database
- * itself writes); the order database is given them, a piece at a time, and names the orders that
- * have another.
+ * itself writes). Orders come as groups, those of a product at a price in a range of ids, with the
+ * times of the first and the last. A group that lies within one time of its price is done with; the
+ * orders of the others are looked at one by one.
  *
  * The order-service may know a price for as long as its copy lives and an event takes to come:
  * LATE. The clocks of the order-service and of the product database agree within EARLY. Orders that
  * were made before prices were noted are not looked at, nor those whose product was never there:
- * nothing was sold. Prices are read after it is known up to which order is looked, and an order
- * whose price came later is looked at again.
+ * nothing was sold. Prices are read after the groups: what orders had, they have.
  */
 #include "audit.h"
-
 #include "database.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "base/buf.h"
 
-enum { RANGE_IDS = 500000, ID_BYTES = 24 };
+#include <stdio.h>
+#include <string.h>
 
 #define LATE "interval '10 minutes'"
 #define EARLY "interval '1 minute'"
-/* Of one question: products whose prices are sent. */
-#define PIECE "50000"
-
-static const char LAST_ID[] = "SELECT coalesce(max(id), 0) FROM orders";
-
-/*
- * Of the products behind $1: how many prices, the last product (all that there are: the highest
- * id), ids, prices, from and until when.
- */
-static const char PRICES[] =
-    "WITH piece AS MATERIALIZED (SELECT id FROM products WHERE id > $1::bigint ORDER BY id"
-    " LIMIT " PIECE "), last AS (SELECT CASE WHEN count(*) < " PIECE
-    " THEN 9223372036854775807 ELSE max(id) END AS id FROM piece)"
-    " SELECT count(*), (SELECT id FROM last), coalesce(array_agg(product_id), '{}'),"
-    " coalesce(array_agg(price_cents), '{}'), coalesce(array_agg(since - " EARLY "), '{}'),"
-    " coalesce(array_agg(until + " LATE "), '{}') FROM (SELECT product_id, price_cents, since,"
-    " lead(since, 1, 'infinity') OVER (PARTITION BY product_id ORDER BY since) AS until"
-    " FROM product_prices WHERE product_id > $1::bigint AND product_id <= (SELECT id FROM last))"
-    " AS p";
 
 /* What was not noted from the beginning is known from then on; a copy may be older by LATE. */
 static const char BEGINNING[] = "SELECT coalesce(max(since) FILTER (WHERE is_first_known) + " LATE
                                 ", '-infinity') FROM product_prices";
 
+/*
+ * Groups: product, price, first, last → the products of those that are not within one time; all
+ * times of their prices: products, prices, from, until; the last order of all groups. NULL: none.
+ */
+static const char DOUBTFUL[] =
+    "WITH valid AS NOT MATERIALIZED (SELECT product_id, price_cents, since - " EARLY " AS since,"
+    " lead(since, 1, 'infinity') OVER (PARTITION BY product_id ORDER BY since) + " LATE " AS until"
+    " FROM product_prices), groups AS MATERIALIZED (SELECT * FROM unnest($1::bigint[],"
+    " $2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS g (product_id, price_cents, first,"
+    " last)), doubtful AS MATERIALIZED (SELECT DISTINCT product_id FROM groups AS g WHERE NOT "
+    "EXISTS"
+    " (SELECT FROM valid AS v WHERE v.product_id = g.product_id AND v.price_cents = g.price_cents"
+    " AND g.first >= v.since AND g.last < v.until))"
+    " SELECT (SELECT array_agg(product_id) FROM doubtful), coalesce(array_agg(v.product_id), '{}'),"
+    " coalesce(array_agg(v.price_cents), '{}'), coalesce(array_agg(v.since), '{}'),"
+    " coalesce(array_agg(v.until), '{}'), (SELECT max(last) FROM groups)"
+    " FROM valid AS v WHERE v.product_id IN (SELECT product_id FROM doubtful)";
+
+/* Those of DOUBTFUL; then the range of ids, and what is known from when. */
 static const char WRONG[] =
-    "WITH p AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[],"
-    " $4::timestamptz[]) AS t (product_id, price_cents, since, until))"
-    " SELECT o.id FROM orders AS o WHERE o.id >= $5::bigint AND o.id <= $6::bigint"
-    " AND o.product_id > $7::bigint AND o.product_id <= $8::bigint AND o.created_at >= "
-    "$9::timestamptz"
-    " AND o.reason IS DISTINCT FROM 'product_not_found' AND NOT EXISTS (SELECT FROM p"
-    " WHERE p.product_id = o.product_id AND p.price_cents = o.unit_price_cents"
-    " AND o.created_at >= p.since AND o.created_at < p.until) ORDER BY o.id";
+    "WITH p AS MATERIALIZED (SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[],"
+    " $5::timestamptz[]) AS t (product_id, price_cents, since, until))"
+    " SELECT o.id FROM orders AS o WHERE o.id >= $7::bigint AND o.id <= $8::bigint"
+    " AND o.product_id = ANY ($1::bigint[]) AND o.created_at <= $6::timestamptz"
+    " AND o.created_at >= $9::timestamptz AND o.reason IS DISTINCT FROM 'product_not_found'"
+    " AND NOT EXISTS (SELECT FROM p WHERE p.product_id = o.product_id"
+    " AND p.price_cents = o.unit_price_cents AND o.created_at >= p.since AND o.created_at < "
+    "p.until)"
+    " ORDER BY o.id";
 
-struct piece {
-    const char *after_product; /* the first product is behind it */
-    PGresult *prices;
-    const char *beginning;
-    int64_t last_id; /* of the orders that are looked at */
-};
+static struct {
+    char beginning[BOOKS_TIME_BYTES];
+    struct finding found;
+} prices;
 
-static bool check_range(struct books *books, const struct piece *piece, int64_t from_id,
-                        struct finding *finding) {
-    char from[ID_BYTES], to[ID_BYTES];
-    int64_t end_id = from_id + RANGE_IDS - 1;
-    snprintf(from, sizeof(from), "%" PRId64, from_id);
-    snprintf(to, sizeof(to), "%" PRId64, end_id < piece->last_id ? end_id : piece->last_id);
-    PGresult *prices = piece->prices;
-    PGresult *wrong =
-        database_ask(books->orders, WRONG, PQgetvalue(prices, 0, 2), PQgetvalue(prices, 0, 3),
-                     PQgetvalue(prices, 0, 4), PQgetvalue(prices, 0, 5), from, to,
-                     piece->after_product, PQgetvalue(prices, 0, 1), piece->beginning, NULL);
-    for (int row = 0; wrong != NULL && row < PQntuples(wrong); row++) {
-        findings_add(finding, PQgetvalue(wrong, row, 0));
-    }
-    PQclear(wrong);
-    return wrong != NULL;
-}
-
-/* The first id from this one on; above last_id: there is none. False: said why. */
-static bool find_next(struct books *books, int64_t *id) {
-    char from[ID_BYTES];
-    snprintf(from, sizeof(from), "%" PRId64, *id);
-    PGresult *rows = database_ask(books->orders,
-                                  "SELECT coalesce(min(id), 9223372036854775807)"
-                                  " FROM orders WHERE id >= $1::bigint",
-                                  from, NULL);
+bool audit_prices_begin(struct books *books) {
+    PGresult *rows = database_ask(books->products, BEGINNING, NULL);
+    memset(&prices, 0, sizeof(prices));
     if (rows != NULL) {
-        *id = database_int(rows, 0, 0);
+        snprintf(prices.beginning, sizeof(prices.beginning), "%s", PQgetvalue(rows, 0, 0));
     }
     PQclear(rows);
     return rows != NULL;
 }
 
-static bool check_piece(struct books *books, const struct piece *piece, struct finding *finding) {
-    int64_t id = books->from_id + 1;
-    finding->looked += database_int(piece->prices, 0, 0);
-    while (find_next(books, &id)) {
-        if (id > piece->last_id) {
-            return true;
-        }
-        if (!check_range(books, piece, id, finding)) {
-            return false;
-        }
-        id += RANGE_IDS;
-    }
-    return false;
+const char *audit_prices_beginning(void) {
+    return prices.beginning;
 }
 
-static bool check_all(struct books *books, struct piece *piece, struct finding *finding) {
-    char after[ID_BYTES] = "0";
-    bool good = true, is_last = false;
-    piece->after_product = after;
-    while (good && !is_last) {
-        piece->prices = database_ask(books->products, PRICES, after, NULL);
-        good = piece->prices != NULL && check_piece(books, piece, finding);
-        if (good) {
-            is_last = database_int(piece->prices, 0, 1) == INT64_MAX;
-            snprintf(after, sizeof(after), "%s", PQgetvalue(piece->prices, 0, 1));
-        }
-        PQclear(piece->prices);
-    }
-    return good;
+const struct finding *audit_prices_found(void) {
+    return &prices.found;
 }
 
-bool audit_prices(struct books *books, struct finding *finding) {
-    PGresult *last = database_ask(books->orders, LAST_ID, NULL);
-    PGresult *beginning = last == NULL ? NULL : database_ask(books->products, BEGINNING, NULL);
-    bool good = false;
-    if (beginning != NULL) {
-        struct piece piece = { .beginning = PQgetvalue(beginning, 0, 0),
-                               .last_id = database_int(last, 0, 0) };
-        good = check_all(books, &piece, finding);
+/* A column of the groups as an array; those without an order that counts are left out. */
+static void write_array(const PGresult *rows, int first, int column, struct buf *out) {
+    buf_append_char(out, '{');
+    for (int row = first, written = 0; row < PQntuples(rows); row++) {
+        if (!PQgetisnull(rows, row, AUDIT_PRICES_COLUMN + 2)) {
+            buf_append_str(out, written++ > 0 ? ",\"" : "\"");
+            buf_append_str(out, PQgetvalue(rows, row, column));
+            buf_append_char(out, '"');
+        }
     }
-    PQclear(last);
-    PQclear(beginning);
+    buf_append(out, "}", 2); /* with its end */
+}
+
+static PGresult *ask_doubtful(struct books *books, const PGresult *rows, int first) {
+    struct buf arrays[4];
+    bool failed = false;
+    for (int i = 0; i < 4; i++) {
+        buf_init(&arrays[i], 0);
+        write_array(rows, first, AUDIT_PRICES_COLUMN + i, &arrays[i]);
+        failed = failed || arrays[i].failed;
+    }
+    PGresult *doubtful = failed ? NULL
+                                : database_ask(books->products, DOUBTFUL, buf_bytes(&arrays[0]),
+                                               buf_bytes(&arrays[1]), buf_bytes(&arrays[2]),
+                                               buf_bytes(&arrays[3]), NULL);
+    for (int i = 0; i < 4; i++) {
+        buf_free(&arrays[i]);
+    }
+    return doubtful;
+}
+
+bool audit_prices_compare(struct books *books, const PGresult *rows, int first, const char *from_id,
+                          const char *to_id) {
+    PGresult *doubtful = ask_doubtful(books, rows, first), *wrong = NULL;
+    bool good = doubtful != NULL;
+    if (good && !PQgetisnull(doubtful, 0, 0)) {
+        wrong = database_ask(books->orders, WRONG, PQgetvalue(doubtful, 0, 0),
+                             PQgetvalue(doubtful, 0, 1), PQgetvalue(doubtful, 0, 2),
+                             PQgetvalue(doubtful, 0, 3), PQgetvalue(doubtful, 0, 4),
+                             PQgetvalue(doubtful, 0, 5), from_id, to_id, prices.beginning, NULL);
+        good = wrong != NULL;
+    }
+    for (int row = 0; wrong != NULL && row < PQntuples(wrong); row++) {
+        findings_add(&prices.found, PQgetvalue(wrong, row, 0));
+    }
+    PQclear(doubtful);
+    PQclear(wrong);
     return good;
 }

@@ -11,7 +11,8 @@
 /* One process of the server at a time works for us, however many it has. */
 #define OPTIONS                                                                                    \
     "-c default_transaction_read_only=%s -c statement_timeout=%ds -c lock_timeout=%ds"             \
-    " -c max_parallel_workers_per_gather=0 -c jit=off -c timezone=UTC -c datestyle=ISO"
+    " -c max_parallel_workers_per_gather=0 -c jit=off -c work_mem=64MB"                            \
+    " -c timezone=UTC -c datestyle=ISO"
 
 PGconn *database_connect(const char *variable, bool is_read_only) {
     const char *url = admin_variable(variable);

@@ -206,7 +206,8 @@ static void lists_dropped(void *ctx, enum err err) {
 }
 
 static void run_batch(void *ctx, struct batch *batch) {
-    static struct cancel_state state; /* CANCEL_INFLIGHT_MAX is 1 */
+    static struct cancel_state state;
+    _Static_assert(CANCEL_INFLIGHT_MAX == 1, "each batch has a state of its own");
     (void)ctx;
     state.now_ms = clock_unix_ms();
     batch->state = &state;

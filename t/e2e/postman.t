@@ -146,29 +146,30 @@ sub stop_process {
 sub hold_key {
     my ($condition) = @_;
     my $key = "in-flight-$$-" . time;
-    local %ENV = (%ENV, %{ Prodorder::Stack::environment('order-db') });
-    my $pid = open(my $psql, '|-', 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null')
-        // die "cannot run psql: $!\n";
-    $undo{$condition} = sub { stop_process($pid) };
-    $psql->autoflush(1);
-    print {$psql} "BEGIN; LOCK TABLE idempotency_keys;\n";
-    wait_until('the table is locked', READY_LIMIT_S, sub {
-        sql_value(order => q(SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted)
-            . q( AND relation = 'idempotency_keys'::regclass)) });
-    my $holder = hold(sub {
-        my $client = Prodorder::Client->new(Prodorder::Stack::url('gateway'));
-        my $end = time + HELD_LIMIT_S;
-        while (time < $end) {
-            my $answer = $client->request(POST => '/orders', order_body(1, 1), { 'Idempotency-Key' => $key });
-            sleep PAUSE_S if $answer->{status} == 409;
-        }
-    });
-    $undo{$condition} = sub {
-        stop_process($_) for $holder, $pid;
-        close $psql;
-    };
-    wait_until('the key is in flight', READY_LIMIT_S, sub {
-        gateway(POST => '/orders', order_body(1, 1), { 'Idempotency-Key' => $key })->{status} == 409 });
+    my %first = (order => ['/orders', order_body(1, 1)], product => ['/products', '{"name":"Postman key","price":1,"qty":1}']);
+    my (@pids, @pipes);
+    $undo{$condition} = sub { stop_process($_) for reverse @pids; close $_ for @pipes };
+    for my $side (sort keys %first) {
+        local %ENV = (%ENV, %{ Prodorder::Stack::environment("$side-db") });
+        push @pids, open(my $psql, '|-', 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', '/dev/null') // die "cannot run psql: $!\n";
+        push @pipes, $psql;
+        $psql->autoflush(1);
+        print {$psql} "BEGIN; LOCK TABLE idempotency_keys;\n";
+        wait_until('the table is locked', READY_LIMIT_S, sub {
+            sql_value($side => q(SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted)
+                . q( AND relation = 'idempotency_keys'::regclass)) });
+        my ($path, $body) = @{ $first{$side} };
+        push @pids, hold(sub {
+            my $client = Prodorder::Client->new(Prodorder::Stack::url('gateway'));
+            my $end = time + HELD_LIMIT_S;
+            while (time < $end) {
+                my $answer = $client->request(POST => $path, $body, { 'Idempotency-Key' => $key });
+                sleep PAUSE_S if $answer->{status} == 409;
+            }
+        });
+        wait_until('the key is in flight', READY_LIMIT_S, sub {
+            gateway(POST => $path, $body, { 'Idempotency-Key' => $key })->{status} == 409 });
+    }
     return (inFlightKey => $key);
 }
 

@@ -102,7 +102,7 @@ sub changed {
     my $saved;
     return [
         sub {
-            $saved = sql_value($side => "SELECT coalesce(json_agg(t), '[]') FROM $table AS t WHERE $where");
+            $saved = sql_value($side => "SELECT coalesce(jsonb_agg(t), '[]') FROM $table AS t WHERE $where");
             sql($side => $sql);
         },
         sub {
@@ -123,10 +123,13 @@ sub ledger {
     return changed(product => 'stock_ledger', "order_id = $id", "UPDATE stock_ledger SET $set WHERE order_id = $id");
 }
 
-# A column of the product's row that is counted up by so many.
+# A column of the product's row that is counted up by so many; no cache has it.
 sub counted {
     my ($column, $by) = @_;
-    my $count = sub { my ($more) = @_; return sub { sql(product => "UPDATE products SET $column = $column + $more WHERE id = $p") } };
+    my $count = sub {
+        my ($more) = @_;
+        return sub { sql(product => "UPDATE products SET $column = $column + $more WHERE id = $p"); redis($_, DEL => "product:$p") for qw(product order) };
+    };
     return [$count->($by), $count->(-$by)];
 }
 
@@ -209,7 +212,7 @@ my @PLANTS = (
     # what waits
     ['an order waits for long', { waiting => $done }, frozen('order-service'), changed(order => 'order_mark', 'true', 'UPDATE order_mark SET low_id = ' . ($done - 1)),
         changed(product => 'stock_ledger', "order_id = $done", "UPDATE stock_ledger SET order_created_at = (SELECT date_trunc('second', $OLD)) WHERE order_id = $done"),
-        changed(order => 'orders', "id = $done", 'SELECT 1'),
+        changed(order => 'orders', "id = $done", 'SELECT 1'), changed(product => 'product_prices', "product_id = $p", "UPDATE product_prices SET since = since - interval '1 hour' WHERE product_id = $p"),
         [sub { my $at = sql_value(product => "SELECT order_created_at FROM stock_ledger WHERE order_id = $done"); sql(order => "UPDATE orders SET status = 'waiting', created_at = '$at' WHERE id = $done") }, sub { }]],
     ['an order waits below the mark', { 'below the mark' => $done }, frozen('order-service'), orders($done, "status = 'waiting'"),
         changed(order => 'order_mark', 'true', "UPDATE order_mark SET low_id = $cheap_order")],
@@ -331,10 +334,11 @@ SKIP: {
     $old = ledger($done, "status = 'done'");
     $old->[0]->();
     sql(product => "UPDATE products SET qty = qty - 3 WHERE id = $p");
+    redis($_, DEL => "product:$p") for qw(product order);
     is_deeply(audit()->{found}, { orders => "broken: $done" }, 'an order below the mark that was cancelled since is looked at');
     $old->[1]->();
     sql(product => "UPDATE products SET qty = qty + 3 WHERE id = $p");
-    redis(product => DEL => "product:$p");
+    redis($_, DEL => "product:$p") for qw(product order);
     sql(product => "UPDATE audit_mark SET token = 'restored'");
     is(is_clean('a database of another moment')->{ordersFrom}, 1, 'all orders are looked at');
 }
@@ -347,6 +351,7 @@ subtest 'repair' => sub {
     fill_caches();
     sql(order => "UPDATE orders SET status = 'waiting' WHERE id = $repaired");
     sql(order => "UPDATE order_mark SET low_id = (SELECT last_value FROM order_numbers)");
+    redis(order => DEL => "orders:product:$other->{id}");
     redis(product => SET => "product:$p", 'x', EX => 300);
     my $result = run('./prodorder', 'audit', '--full', '--repair');
     is($result->{status}, %known ? 1 : 0, 'what is safe is done, and the books balance') or diag $result->{out}, $result->{err};

@@ -11,6 +11,9 @@ CREATE TABLE product_prices (
 
 CREATE FUNCTION note_price() RETURNS trigger LANGUAGE plpgsql AS $function$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.price_cents = NEW.price_cents THEN
+        RETURN NULL; -- not in the trigger's WHEN, which would keep the column from another type
+    END IF;
     INSERT INTO product_prices (product_id, since, price_cents) SELECT NEW.id,
         greatest(clock_timestamp(), max(since) + interval '1 microsecond'), NEW.price_cents
         FROM product_prices WHERE product_id = NEW.id;
@@ -19,8 +22,7 @@ END
 $function$;
 
 CREATE TRIGGER note_first_price AFTER INSERT ON products FOR EACH ROW EXECUTE FUNCTION note_price();
-CREATE TRIGGER note_new_price AFTER UPDATE OF price_cents ON products FOR EACH ROW
-    WHEN (OLD.price_cents <> NEW.price_cents) EXECUTE FUNCTION note_price();
+CREATE TRIGGER note_new_price AFTER UPDATE ON products FOR EACH ROW EXECUTE FUNCTION note_price();
 
 -- Nobody changes a price meanwhile: a trigger's creation has locked the table.
 INSERT INTO product_prices (product_id, since, price_cents, is_first_known) SELECT id, now(), price_cents, true FROM products;

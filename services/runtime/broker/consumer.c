@@ -283,7 +283,7 @@ static enum err session(struct broker_thread *thread) {
     }
     enum err err = open_channels(consumer);
     consumer->consume_by_ms = clock_monotonic_ms() + thread->broker->options.rpc_timeout_ms;
-    consumer->letters_ms = clock_monotonic_ms() + LETTERS_INTERVAL_MS / 10;
+    consumer->letters_ms = clock_monotonic_ms() + LETTERS_INTERVAL_MS / 2;
     while (err == ERR_OK) {
         bool readable = false;
         bool over = thread->owner.closing; /* before the last acks are collected: none is missed */

@@ -283,7 +283,7 @@ static void post_many(int fds[MANY], int64_t first_id) {
 
 START_TEST(many_are_one_statement_and_each_gets_its_own) {
     int fds[MANY];
-    char part[32];
+    char part[48];
     post_many(fds, 1);
     answer_all();
     ck_assert_uint_eq(fake_broker.published, MANY);

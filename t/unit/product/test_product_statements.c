@@ -373,7 +373,7 @@ END_TEST
     " VALUES (" id ", 1, 1, 'done', now(), 'old')"
 
 START_TEST(a_database_of_the_version_before_is_taken_over) {
-    struct pg_migration before[8] = { { 0 } };
+    struct pg_migration before[16] = { { 0 } };
     for (int i = 0; i < _i; i++) { /* each version that there was */
         before[i] = PRODUCT_MIGRATIONS[i];
     }
@@ -414,7 +414,10 @@ START_TEST(ids_come_in_blocks) {
 END_TEST
 
 /* ALTER TABLE … TYPE under a running service. */
+/* The triggers of the price have to go first, as PostgreSQL says. */
 START_TEST(columns_of_other_types_are_read_as_before) {
+    database_execute("DROP TRIGGER note_first_price ON products;"
+                     "DROP TRIGGER note_new_price ON products");
     database_check_types(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS);
 }
 END_TEST
@@ -556,7 +559,7 @@ int main(void) {
     tcase_add_test(together, states_of_the_ledger);
     tcase_add_test(together, a_key_is_stored_once_and_found_for_a_day);
     tcase_add_loop_test(together, a_key_of_another_transaction, 0, 2);
-    tcase_add_loop_test(alone, a_database_of_the_version_before_is_taken_over, 1, 7);
+    tcase_add_loop_test(alone, a_database_of_the_version_before_is_taken_over, 1, 10);
     tcase_add_test(together, events_are_claimed_and_deleted);
     tcase_add_test(together, claims_of_a_clock_that_stepped_back_have_ended);
     tcase_add_test(together, ids_come_in_blocks);
