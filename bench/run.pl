@@ -20,6 +20,7 @@
 #   BENCH_RATE (rate: 1000; soak: 80 % of what was fulfilled just before)   orders a second
 #   BENCH_GROWTH (1000000 10000000) growth: how many stored orders
 #   BENCH_WAITING (100000)          growth: orders that wait when the services are started again
+#   BENCH_REPLICAS (1)              processes of each service; the stack of --against has one
 #   BENCH_PAIRS (7), BENCH_PAIR_SECONDS (6)   gateway: bench/gateway.sh
 #   BENCH_HOME (var/bench), BENCH_PORT_OFFSET (11000)   the stack; the second one: BENCH_HOME-2, offset + 100
 #   BENCH_RESULTS (bench/results)   where files of results and plots go
@@ -121,6 +122,7 @@ sub settings {
     );
     setting('BENCH_PAIRS', 7, 1, 1000);
     setting('BENCH_PAIR_SECONDS', 6, 1, 86400);
+    $settings{replicas} = setting('BENCH_REPLICAS', 1, 1, 9);
     $settings{offset} = setting('BENCH_PORT_OFFSET', 11000, 0, PORT_OFFSET_MAX);
     $settings{home} = $ENV{BENCH_HOME} || "$root/var/bench";
     $settings{home} = "$root/$settings{home}" unless $settings{home} =~ m{^/};
@@ -199,7 +201,8 @@ sub finish {
 sub start_stacks {
     my ($option) = @_;
     $SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
-    $stack = Bench::Stack->new(dir => $root, home => $settings->{home}, offset => $settings->{offset});
+    $stack = Bench::Stack->new(dir => $root, home => $settings->{home}, offset => $settings->{offset},
+        replicas => $settings->{replicas});
     $stack->start;
     $second = second_stack($option->{against}) if $option->{against};
     return;

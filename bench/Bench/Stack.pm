@@ -27,10 +27,10 @@ use constant {
 };
 my @SERVERS = qw(gateway product-service order-service product-db order-db product-redis order-redis rabbitmq);
 
-# new(dir, home, offset): a stack that is not started yet. `home` and `dir` are absolute.
+# new(dir, home, offset, replicas): a stack that is not started yet. `home` and `dir` are absolute; replicas: 1.
 sub new {
     my ($class, %of) = @_;
-    return bless {%of}, $class;
+    return bless { replicas => 1, %of }, $class;
 }
 
 sub port { my ($self, $port) = @_; return $port + $self->{offset} }
@@ -76,7 +76,7 @@ sub start {
     $self->{started} = 1;
     $self->control('clean');
     delete $self->{clients};
-    my ($said, $well) = $self->control('up');
+    my ($said, $well) = $self->control('up', $self->{replicas} > 1 ? ('--replicas', $self->{replicas}) : ());
     die_clearly("the stack did not start\n$said") unless $well;
     return $self;
 }
@@ -143,11 +143,15 @@ sub get {
     return (0, '');
 }
 
-# counters(): since the order-service was started: orders stored, finished and done; batches and what was in them
+# counters(): since the order-services were started: orders stored, finished and done; batches and what was in them
 sub counters {
     my ($self) = @_;
-    my ($status, $text) = $self->get($self->port(3002), '/metrics');
-    die_clearly("the order-service does not answer GET /metrics (status $status)") unless $status == 200;
+    my $text = '';
+    for my $replica (0 .. $self->{replicas} - 1) {
+        my ($status, $body) = $self->get($self->port(3002 + 10 * $replica), '/metrics');
+        die_clearly("the order-service does not answer GET /metrics (status $status)") unless $status == 200;
+        $text .= "$body\n";
+    }
     my $of = sub { return sum($text =~ /^prodorder_$_[0](?:\{[^}]*\})? (\S+)$/mg) };
     return {
         stored          => $of->('orders_stored_total'),
@@ -187,7 +191,7 @@ sub trees {
 sub roots {
     my ($self) = @_;
     my %roots;
-    for my $name (@SERVERS) {
+    for my $name (@SERVERS, map { ("product-service-$_", "order-service-$_") } 2 .. $self->{replicas}) {
         open my $in, '<', "$self->{home}/run/$name.pid" or next;
         $roots{$name} = $1 if (<$in> // '') =~ /^(\d+)/;
     }

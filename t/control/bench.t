@@ -36,6 +36,7 @@ for my $case (
     [{ BENCH_CONNECTIONS => '64 x' }, ['orders'], qr/BENCH_CONNECTIONS must be whole numbers .*, not 'x'$/m],
     [{ BENCH_GROWTH => '-1' }, ['growth'], qr/BENCH_GROWTH must be whole numbers .*, not '-1'$/m],
     [{ BENCH_WAITING => '1e5' }, ['growth'], qr/BENCH_WAITING must be .*, not '1e5'$/m],
+    [{ BENCH_REPLICAS => '0' }, ['orders'], qr/BENCH_REPLICAS must be .*, not '0'$/m],
     [{ BENCH_ROUNDS => 0 }, ['orders'], qr/BENCH_ROUNDS must be .*, not '0'$/m],
     [{ BENCH_PORT_OFFSET => 70000 }, ['orders'], qr/BENCH_PORT_OFFSET must be .*, not '70000'$/m],
     [{ PATH => path_without('wrk') }, ['orders'], qr/wrk is not installed: \.\/configure\.sh --install-deps$/m],
