@@ -20,16 +20,17 @@ const PORTS = {
     'order-service': { 3002: 3002 },
     'api-gateway': { 4000: 4000 },
     catalogue: {},
+    admin: {},
     k6: {},
 };
-const OURS = ['product-service', 'order-service', 'api-gateway', 'catalogue'];
+const OURS = ['product-service', 'order-service', 'api-gateway', 'catalogue', 'admin'];
 // Dockerfile, and the target in it.
 const DOCKERFILES = {
     'product-service': ['docker/services/Dockerfile', 'product-service'],
     'order-service': ['docker/services/Dockerfile', 'order-service'],
     'api-gateway': ['docker/api-gateway/Dockerfile', undefined],
 };
-const ONE_SHOT = ['catalogue', 'k6'];
+const ONE_SHOT = ['catalogue', 'admin', 'k6'];
 const KEPT = {
     'product-db': '/var/lib/postgresql/data',
     'order-db': '/var/lib/postgresql/data',
@@ -45,6 +46,7 @@ const HEALTH = {
     'order-redis': ['CMD', 'redis-cli', 'ping'],
     rabbitmq: ['CMD', 'rabbitmq-diagnostics', '-q', 'check_port_listener', '5672'],
     catalogue: ['NONE'],
+    admin: ['NONE'],
 };
 const HEALTHY = 'service_healthy';
 const WAITS = {
@@ -75,6 +77,13 @@ const ENVIRONMENT = {
         PRODUCT_SERVICE_URL: 'http://product-service:3001',
     },
     catalogue: { PRODUCT_SERVICE_URL: 'http://product-service:3001' },
+    admin: {
+        ORDER_DATABASE_URL: 'postgresql://order:order@order-db:5432/order',
+        PRODUCT_DATABASE_URL: 'postgresql://product:product@product-db:5432/product',
+        ORDER_REDIS_URL: 'redis://order-redis:6379',
+        PRODUCT_REDIS_URL: 'redis://product-redis:6379',
+        RABBITMQ_URL: 'amqp://guest:guest@rabbitmq:5672/',
+    },
     'api-gateway': {
         PORT: 4000,
         LISTEN_ADDRESS: '0.0.0.0',
@@ -145,7 +154,7 @@ function checkOurs(name, service) {
     same(`${name}: cap_drop`, service.cap_drop, ['ALL']);
     const grace = service.stop_grace_period;
     if (!(parseInt(grace) > DRAIN_S)) mistake(`${name}: stop_grace_period ${grace} is within the drain's ${DRAIN_S} s`);
-    const image = name === 'catalogue' ? 'product-service' : name;
+    const image = { catalogue: 'product-service', admin: 'order-service' }[name] ?? name;
     const [file, target] = DOCKERFILES[image];
     same(`${name}: its Dockerfile`, service.build?.dockerfile, file);
     same(`${name}: its target there`, service.build?.target, target);
