@@ -67,10 +67,11 @@ static const struct {
       " (POST /products/{id}/adjust), or enter the orders again" },
     { "orders", audit_orders_different, 1, NULL,
       "order and ledger say the same: product, quantity, outcome", "orders compared",
-      "./prodorder trace order:ID shows its way" },
+      "./prodorder trace order:ID shows its way; ./prodorder order resolve ends one that waits" },
     { "waiting", audit_tables_waiting, 1, audit_repair_orders,
       "no order waits for longer than 5 minutes", "orders wait",
-      "--repair tells them again; are RabbitMQ and the product-service there?" },
+      "--repair tells them again; are RabbitMQ and the product-service there? What nothing else can"
+      " end: ./prodorder order resolve" },
     { "below the mark", audit_orders_left, 1, audit_repair_orders,
       "no order waits that nobody will be told of", "orders compared",
       "--repair tells them again" },

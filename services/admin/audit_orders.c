@@ -69,14 +69,13 @@ static const char ORDER_BLOCKS[] =
                                 " ORDER BY block IS NULL, min(id)";
 
 /* Block; how many, their digests, without and with time; those that do not know it. */
-static const char
-    LEDGER_BLOCKS[] =
-        "SELECT block, count(*), bit_xor(hash), bit_xor(hashint8extended(at, hash)),"
-        " count(*) FILTER (WHERE at IS NULL) FROM (SELECT order_id, order_id / 10000 AS "
-        "block, " HASH("order_id") " AS hash, CASE WHEN order_created_at > '-infinity' THEN " MS(
-            "order_created_at") " END AS at FROM stock_ledger WHERE order_id >= $1::bigint"
-                                " AND order_id <= $2::bigint) AS l GROUP BY block ORDER BY "
-                                "min(order_id)";
+static const char LEDGER_BLOCKS[] =
+    "SELECT block, count(*), bit_xor(hash), bit_xor(hashint8extended(at, hash)),"
+    " count(*) FILTER (WHERE at IS NULL) FROM (SELECT order_id, order_id / 10000 AS "
+    "block, " HASH("order_id") " AS hash, CASE WHEN order_created_at > '-infinity' THEN " MS(
+        "order_created_at") " END AS at FROM stock_ledger WHERE order_id >= $1::bigint"
+                            " AND order_id <= $2::bigint) AS l GROUP BY block ORDER BY "
+                            "min(order_id)";
 
 static const char CANCELLATION_BLOCKS[] =
     "SELECT order_id / 10000, count(*) FROM cancellations WHERE order_id >= $1::bigint"

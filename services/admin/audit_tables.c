@@ -109,9 +109,9 @@ bool audit_tables_product_keys(struct books *books, struct finding *finding) {
  */
 
 #define SEQUENCE(NAME, TABLE, BLOCK)                                                               \
-    "SELECT '" NAME "' WHERE (SELECT max(id) FROM " TABLE ") >= (SELECT last_value + " BLOCK       \
-    " FROM " NAME ") OR (SELECT seqincrement FROM pg_sequence WHERE seqrelid = '" NAME             \
-    "'::regclass) <> " BLOCK
+    "SELECT '" NAME "' WHERE (SELECT max(id) FROM " TABLE                                          \
+    ") >= (SELECT last_value + CASE WHEN is_called THEN " BLOCK " ELSE 0 END FROM " NAME           \
+    ") OR (SELECT seqincrement FROM pg_sequence WHERE seqrelid = '" NAME "'::regclass) <> " BLOCK
 
 bool audit_tables_order_sequences(struct books *books, struct finding *finding) {
     return ask(books->orders, "SELECT last_value FROM order_numbers",

@@ -178,7 +178,10 @@ sub new_key {
 
 sub dead_letter {
     return [
-        sub { rabbitmq(POST => '/exchanges/%2F/amq.default/publish', { routing_key => QUEUE . '.dlq', payload => 'x', payload_encoding => 'string', properties => { delivery_mode => 2 } }) },
+        sub {
+            rabbitmq(POST => '/exchanges/%2F/amq.default/publish', { routing_key => QUEUE . '.dlq', payload => 'x', payload_encoding => 'string', properties => { delivery_mode => 2 } });
+            wait_until('the metric', METRIC_S * 4, sub { metric('prodorder_dead_letters', 'product') eq '1' });
+        },
         sub { rabbitmq(DELETE => '/queues/%2F/' . QUEUE . '.dlq/contents') },
     ];
 }
@@ -265,11 +268,16 @@ my @PLANTS = (
     ['a list of a product without orders', { caches => "order-redis/orders:product:$other->{id}" }, cached(order => "orders:product:$other->{id}", '[{"id":1}]')],
 );
 
+# A service that has just started drops what it finds.
 sub fill_caches {
-    product_service(GET => "/products/$_->{id}") for $product, $other, $dear;
-    order_service(GET => "/orders/product/$_->{id}") for $product, $other, $dear;
-    order_ok($dear, 1) if redis(order => GET => "product:$dear->{id}") eq '';
-    check_rest() if !eval { redis(order => GET => "product:$dear->{id}") };
+    wait_until('all is cached', 30, sub {
+        product_service(GET => "/products/$_->{id}") for $product, $other, $dear;
+        order_service(GET => "/orders/product/$_->{id}") for $product, $other, $dear;
+        redis(product => EXISTS => map { "product:$_->{id}" } $product, $other, $dear) == 3
+            && redis(order => EXISTS => map { "orders:product:$_->{id}" } $product, $other, $dear) == 3
+            && (redis(order => EXISTS => "product:$dear->{id}") || !finished(order_ok($dear, 1)));
+    });
+    check_rest();
     return;
 }
 

@@ -526,6 +526,16 @@ static const char *beat(const char *known_beats, const char *known_id) {
     return text;
 }
 
+/* "price first? " of product 1, by time. */
+static const char *prices(void) {
+    PGconn *other = database_other();
+    const char *text = database_ask(other, "SELECT price_cents || CASE WHEN is_first_known THEN"
+                                           " ' first known' ELSE '' END FROM product_prices"
+                                           " WHERE product_id = 1 ORDER BY since");
+    PQfinish(other);
+    return text;
+}
+
 START_TEST(a_database_that_is_behind_is_found_so_once) {
     struct pg_call next = { .statement = &SQL_NEXT_PRODUCT_IDS };
     ck_assert_str_eq(beat("0", "0"), "1 2 0 0 / 1 2 0 0 / ");
@@ -540,6 +550,28 @@ START_TEST(a_database_that_is_behind_is_found_so_once) {
 }
 END_TEST
 
+START_TEST(prices_are_noted_whoever_changes_them) {
+    struct pg_call call = { .statement = &SQL_PRODUCT_UPDATE, .param_count = 6 };
+    insert_three();
+    ck_assert_str_eq(prices(), "0 / ");
+    call.params[0] = numbers_of(1, 3, 9);
+    call.params[1] = texts_of("A", "C", "I");
+    call.params[2] = numbers_of(10, 30, 90);
+    call.params[3] = numbers_of(100, 300, 900);
+    call.params[4] = numbers_of(2, 2, 2);
+    call.params[5] = times_of(AT_MS + 1000);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK);
+    ck_assert_int_eq(database_run(&call, NULL, NULL), ERR_OK); /* the same price again */
+    ck_assert_str_eq(prices(), "0 / 10 / ");
+    database_execute("DO $$ BEGIN UPDATE products SET price_cents = 20 WHERE id = 1;"
+                     " UPDATE products SET price_cents = 10 WHERE id = 1; END $$");
+    ck_assert_str_eq(prices(), "0 / 10 / 20 / 10 / "); /* each has a time of its own */
+    database_execute("UPDATE product_prices SET since = '2100-01-01' WHERE price_cents = 0;"
+                     " UPDATE products SET price_cents = 30 WHERE id = 1"); /* a clock stepped */
+    ck_assert_str_eq(prices(), "10 / 20 / 10 / 0 / 30 / ");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("product_statements");
     TCase *alone = tcase_create("prepare"), *together = tcase_create("run");
@@ -551,6 +583,7 @@ int main(void) {
                             database_statement_count(OUTBOX_STATEMENTS));
     tcase_add_test(together, products_come_back_as_they_were_stored);
     tcase_add_test(together, an_update_changes_what_it_names);
+    tcase_add_test(together, prices_are_noted_whoever_changes_them);
     tcase_add_test(together, products_that_are_locked_are_named);
     tcase_add_test(together, limits_are_the_table_s_too);
     tcase_add_test(together, the_ledger_takes_an_order_once);
@@ -569,6 +602,7 @@ int main(void) {
     tcase_add_test(together, no_version_is_below_that_of_the_epoch);
     tcase_add_test(together, an_epoch_begins_after_changes_under_way);
     tcase_add_test(together, a_database_that_is_behind_is_found_so_once);
+    tcase_add_test(together, prices_are_noted_whoever_changes_them);
     suite_add_tcase(suite, alone);
     suite_add_tcase(suite, together);
     return database_main(suite);
