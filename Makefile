@@ -235,8 +235,8 @@ $(MAIN_O): CPPFLAGS += -DPRODORDER_VERSION='"$(VERSION)"'
 $(MAIN_O): $(BUILD)/version
 
 # What is embedded by PG_EMBED_TEXT does not show in the compiler's dependencies.
-$(call obj,services/product/statements.c): $(wildcard services/product/migrations/*.sql)
-$(call obj,services/order/statements.c): $(wildcard services/order/migrations/*.sql)
+$(call obj,services/product/statements.c): $(wildcard services/product/migrations/*.sql) services/runtime/process/witness.sql
+$(call obj,services/order/statements.c): $(wildcard services/order/migrations/*.sql) services/runtime/process/witness.sql
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

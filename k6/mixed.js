@@ -98,7 +98,8 @@ const SHARES = [
         return { name: 'GET /orders/product/{id}', method: 'GET', path: `/orders/product/${id}`, status: 200 };
     }],
     [3, () => {
-        const path = `/orders?status=${oneOf(['waiting', 'done', 'rejected', 'cancelled'])}&limit=${1 + below(PAGE_MAX)}`;
+        const status = oneOf(['waiting', 'done', 'rejected', 'cancelled']);
+        const path = `/orders?status=${status}&limit=${1 + below(PAGE_MAX)}`;
         return { name: 'GET /orders', method: 'GET', path, status: 200 };
     }],
     [1, (data) => {

@@ -39,7 +39,8 @@ typedef bool same_fn(const struct batch *batch, const PGresult *rows, int row, s
 static same_fn is_same_product, is_same_list;
 
 static const char PRODUCTS[] =
-    "SELECT id, name, price_cents, qty, version, (date_part('epoch', created_at) * 1000)::bigint,"
+    "SELECT id, name, price_cents, qty, greatest(version, (SELECT floor FROM version_floor)),"
+    " (date_part('epoch', created_at) * 1000)::bigint,"
     " (date_part('epoch', updated_at) * 1000)::bigint FROM products WHERE id = ANY ($1::bigint[])"
     " ORDER BY id";
 

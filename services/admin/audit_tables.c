@@ -98,7 +98,8 @@ bool audit_tables_product_keys(struct books *books, struct finding *finding) {
     return ask(books->products, "SELECT count(*) FROM idempotency_keys",
                "SELECT k.key FROM idempotency_keys AS k LEFT JOIN products AS p"
                " ON p.id = k.product_id WHERE k.created_at > $1::timestamptz - interval '1 hour'"
-               " AND (p.id IS NULL OR k.version > p.version OR k.version < 1"
+               " AND (p.id IS NULL OR k.version < 1"
+               " OR k.version > greatest(p.version, (SELECT floor FROM version_floor))"
                " OR NOT starts_with(k.answer, '{\"id\":' || k.product_id || ',')) ORDER BY 1",
                books->clean_at, finding);
 }

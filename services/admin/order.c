@@ -163,7 +163,8 @@ static bool move_stock(struct resolve *resolve, const char *product_id, const ch
                        char sign) {
     char sql[512];
     snprintf(sql, sizeof(sql),
-             "UPDATE products SET qty = qty %c $2::bigint, version = version + 1,"
+             "UPDATE products SET qty = qty %c $2::bigint,"
+             " version = 1 + greatest(version, (SELECT floor FROM version_floor)),"
              " updated_at = greatest(now(), updated_at) WHERE id = $1::bigint"
              " AND qty %c $2::bigint BETWEEN 0 AND %" PRId64 " RETURNING id",
              sign, sign, (int64_t)STOCK_QTY_MAX);

@@ -126,6 +126,17 @@ struct order_updated {
 };
 
 /*
+ * A product's version is an epoch, and below it how often the product has changed since that began.
+ * Epochs begin with the start of the product database, which may be its first one after it was
+ * restored: what was told of products in an earlier one is void, since it may be lost. 53 bits hold
+ * it until the year 2242.
+ */
+enum { VERSION_CHANGE_BITS = 20 };
+static inline int64_t contract_version_epoch(int64_t version) {
+    return version >> VERSION_CHANGE_BITS;
+}
+
+/*
  * product.created, product.updated: product-service → order-service. The whole product, so that
  * order does not matter. The same is the order service's cached copy.
  */

@@ -12,6 +12,8 @@
 #include "contract/contract.h"
 #include "contract/key_expiry.h"
 
+#include <inttypes.h>
+
 static const struct http_route ROUTES[] = {
     { "POST", "/orders", "create_order", create_order, NULL },
     { "POST", "/orders/{id}/cancel", "cancel_order", cancel_order, NULL },
@@ -64,6 +66,15 @@ static const struct config_local LOCALS[] = {
     { NULL, NULL },
 };
 
+/* What waits is told again by itself. What is lost and was decided, the ledger names. */
+static void cure(const struct witness_loss *loss, struct buf *out) {
+    buf_appendf(out,
+                "./prodorder psql product -c \"SELECT order_id, order_created_at, product_id,"
+                " quantity, status FROM stock_ledger WHERE order_id > %" PRId64
+                " AND order_id <= %" PRId64 " ORDER BY order_id\"",
+                loss->last_id, loss->noted_id + WITNESS_MARGIN_IDS - 1);
+}
+
 static const char *const CACHE_PREFIXES[] = { CACHE_PREFIX_PRODUCT, CACHE_PREFIX_ORDERS, NULL };
 
 const struct app APP = {
@@ -76,6 +87,7 @@ const struct app APP = {
     .statements = ORDER_STATEMENTS,
     .migrations = ORDER_MIGRATIONS,
     .sequences = ORDER_SEQUENCES,
+    .cure = cure,
     .cache_prefixes = CACHE_PREFIXES,
     .cache_hears_events = true,
     .exchange = EXCHANGE_EVENTS,

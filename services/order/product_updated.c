@@ -1,13 +1,16 @@
 /*
  * product.created and product.updated: the order service's copies of products that are older become
  * newer. An event fills none: it may be late, and the copy that it would have lost against gone
- * from Redis; only product_lookup.c fills.
+ * from Redis; only product_lookup.c fills. The first one of an epoch drops all copies (contract.h).
  */
 #include "parts.h"
 
 #include "contract/contract.h"
+#include "runtime/telemetry/log.h"
 
 #include <string.h>
+
+static int64_t newest_epoch; /* that was heard of */
 
 static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
                        const char **ret_why) {
@@ -44,6 +47,20 @@ static enum err build_put(struct arena *arena, const struct told_product *event,
     return value == NULL || ret_put->key == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
+/* What was told in earlier epochs may be lost. A copy that is filled from now on is newer. */
+static void drop_copies_of_earlier_epochs(const struct told_product *events, size_t count) {
+    int64_t epoch = newest_epoch;
+    for (size_t i = 0; i < count; i++) {
+        int64_t told = contract_version_epoch(events[i].version);
+        epoch = told > epoch ? told : epoch;
+    }
+    if (epoch > newest_epoch) {
+        newest_epoch = epoch;
+        log_info("copies of products are dropped", LOG_INT("epoch", epoch));
+        cache_forget(backends.cache);
+    }
+}
+
 static void refresh_copies(void *ctx, struct consumer_segment *segment) {
     struct arena *arena = &segment->arena;
     const struct told_product *events = segment->items;
@@ -60,6 +77,7 @@ static void refresh_copies(void *ctx, struct consumer_segment *segment) {
         consumer_segment_done(segment, err);
         return;
     }
+    drop_copies_of_earlier_epochs(events, segment->count);
     cache_refresh(backends.cache, puts, segment->count, cached, segment);
 }
 

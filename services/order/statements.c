@@ -18,11 +18,17 @@ PG_EMBED_TEXT(migration_0008, "services/order/migrations/0008_order_times.sql");
 PG_EMBED_TEXT(migration_0009, "services/order/migrations/0009_audit.sql");
 PG_EMBED_TEXT(migration_0010, "services/order/migrations/0010_resolutions.sql");
 PG_EMBED_TEXT(migration_0011, "services/order/migrations/0011_cache_notices.sql");
+PG_EMBED_TEXT(migration_0012, "services/order/migrations/0012_tell_again.sql");
+PG_EMBED_TEXT(migration_0013, "services/runtime/process/witness.sql");
 
 const struct pg_migration ORDER_MIGRATIONS[] = {
-    { 1, migration_0001 }, { 2, migration_0002 },  { 3, migration_0003 },  { 4, migration_0004 },
-    { 5, migration_0005 }, { 6, migration_0006 },  { 7, migration_0007 },  { 8, migration_0008 },
-    { 9, migration_0009 }, { 10, migration_0010 }, { 11, migration_0011 }, { 0 },
+    { 1, migration_0001 },  { 2, migration_0002 },
+    { 3, migration_0003 },  { 4, migration_0004 },
+    { 5, migration_0005 },  { 6, migration_0006 },
+    { 7, migration_0007 },  { 8, migration_0008 },
+    { 9, migration_0009 },  { 10, migration_0010 },
+    { 11, migration_0011 }, { 12, migration_0012 },
+    { 13, migration_0013 }, { 0 },
 };
 
 const struct pg_sequence ORDER_SEQUENCES[] = {

@@ -331,6 +331,9 @@ static void looked(void *ctx, enum err err, const struct pg_rows *rows) {
     telling.now_ms = clock_monotonic_ms();
     bool is_first = telling.look_count == 0;
     add_look(telling.now_ms, drawn_id);
+    if (pg_rows_get_int8(&rows[1], 0, 0) < telling.checked_xid) { /* a restore: they come again */
+        telling.checked_xid = 0;
+    }
     bool is_safe = telling.checked_xid != 0 && oldest_xid >= telling.checked_xid;
     telling.floor_id = is_safe ? telling.checked_id : 0;
     if (is_safe || telling.checked_xid == 0) {

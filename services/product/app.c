@@ -64,6 +64,11 @@ static const struct config_local LOCALS[] = {
     { NULL, NULL },
 };
 
+/* What was decided and is lost, is decided again. */
+static void cure(const struct witness_loss *loss, struct buf *out) {
+    buf_appendf(out, "./prodorder psql order -c \"SELECT tell_again('%s')\"", loss->from);
+}
+
 static const char *const CACHE_PREFIXES[] = { CACHE_PREFIX_PRODUCT, NULL };
 
 const struct app APP = {
@@ -75,6 +80,9 @@ const struct app APP = {
     .statements = PRODUCT_STATEMENTS,
     .migrations = PRODUCT_MIGRATIONS,
     .sequences = PRODUCT_SEQUENCES,
+    .first_sql = "SELECT begin_epoch_if_due();",
+    .on_database_ready = epoch_on_database_ready,
+    .cure = cure,
     .cache_prefixes = CACHE_PREFIXES,
     .exchange = EXCHANGE_EVENTS,
     .source = SOURCE_PRODUCT_SERVICE,

@@ -262,7 +262,7 @@ static void run_insert(void *ctx, struct batch *batch) {
     for (size_t i = 0; i < batch->count; i++) {
         struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
         item->product.id = first_id + (int64_t)i;
-        item->product.version = 1;
+        item->product.version = product_first_version;
         item->product.created_ms = item->product.updated_ms = now_ms;
     }
     store_keys(batch);

@@ -29,13 +29,19 @@ enum err ledger_read(const struct pg_rows *rows, size_t row, struct ledger_row *
     return ERR_OK;
 }
 
+/* An order is decided after it was made. */
+bool ledger_may_be_of(const struct ledger_row *row, int64_t created_ms) {
+    return row->decided_ms + LEDGER_CLOCKS_MS >= created_ms;
+}
+
 bool ledger_is_of(const struct ledger_row *row, int64_t order_id, int64_t created_ms,
                   const char *request_id) {
     if (row->order_id != order_id) {
         return false;
     }
     return row->has_created ? row->created_ms == created_ms
-                            : str_equal(row->request_id, str_of(request_id));
+                            : str_equal(row->request_id, str_of(request_id)) &&
+                                  ledger_may_be_of(row, created_ms);
 }
 
 struct teller_event ledger_answer(struct arena *arena, const struct order_updated *updated) {

@@ -33,6 +33,10 @@ struct ledger_row {
  */
 MUST_CHECK enum err ledger_read(const struct pg_rows *rows, size_t row, struct ledger_row *ret_row);
 
+enum { LEDGER_CLOCKS_MS = 60000 }; /* by which the clocks of the two services may differ */
+/* Of a row that does not know when its order was made: that may be then. */
+bool ledger_may_be_of(const struct ledger_row *row, int64_t created_ms);
+
 /* It is this order's, and not that of another one with its id, from before a restore. */
 bool ledger_is_of(const struct ledger_row *row, int64_t order_id, int64_t created_ms,
                   const char *request_id);

@@ -19,9 +19,6 @@
 #include "runtime/telemetry/kill_point.h"
 #include "runtime/telemetry/log.h"
 
-/* The two services' clocks agree as near as this. */
-enum { CLOCKS_MS = 60000 };
-
 struct returns;
 
 static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
@@ -112,7 +109,7 @@ static bool is_of(const struct ledger_row *row, const struct return_item *item) 
     return row->has_created
                ? row->created_ms == event->created_ms
                : row->product_id == event->product_id && row->quantity == event->quantity &&
-                     row->decided_ms >= event->created_ms - CLOCKS_MS;
+                     ledger_may_be_of(row, event->created_ms);
 }
 
 /*

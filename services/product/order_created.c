@@ -105,6 +105,14 @@ static void lock_products(void *ctx, struct consumer_segment *segment) {
 
 /* ---- decide ---- */
 
+enum { IDS_SAID_MS = 60000 };
+
+/* The order database was restored to an earlier moment: its ids go on above those of the ledger. */
+#define IDS_CURE                                                                                   \
+    "./prodorder psql order -c \"SELECT setval('order_numbers', greatest(last_value,"              \
+    " $(./prodorder psql product -Atc 'SELECT max(order_id) FROM stock_ledger')))"                 \
+    " FROM order_numbers\""
+
 /*
  * ERR_UNPROCESSABLE: the same order with other contents; ERR_REJECTED_DATA: unreadable. The
  * consumer isolates it. A row of another order with its id, from before a restore, is none of its
@@ -131,6 +139,22 @@ static enum err take_ledger_row(struct decision *decision, const struct pg_rows 
         item->decided_ms = ledger.decided_ms;
     }
     return ERR_OK;
+}
+
+/* The ledger has an order of another time with the id of a new one. Said now and then only. */
+static void look_for_ids_that_come_again(const struct decision *decision,
+                                         const struct pg_rows *rows) {
+    static uint64_t next_ms;
+    for (size_t r = 0; r < rows->count; r++) {
+        int64_t id = pg_rows_get_int8(rows, r, 0);
+        for (size_t i = 0; i < decision->count; i++) {
+            const struct stock_order *order = &decision->items[i].order;
+            if (order->order_id == id && !order->known && clock_monotonic_ms() >= next_ms) {
+                next_ms = clock_monotonic_ms() + IDS_SAID_MS;
+                log_warn("order ids come again", LOG_INT("orderId", id), LOG_STR("cure", IDS_CURE));
+            }
+        }
+    }
 }
 
 static enum err decide_stock(struct decision *decision) {
@@ -207,6 +231,7 @@ static void decide(void *ctx, enum err err, const struct pg_rows *rows) {
         return;
     }
     if (err == ERR_OK) {
+        look_for_ids_that_come_again(decision, &rows[1]);
         err = decide_stock(decision);
     }
     if (err != ERR_OK) {

@@ -35,4 +35,7 @@ void stock_news_close(void);
 void stock_news_stop(void);
 void stock_news_broker_up(void);
 
+/* The app's own */
+void epoch_on_database_ready(void);
+
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 
 struct id_block outbox_ids;
+int64_t product_first_version = 1;
 
 void product_from_row(const struct pg_rows *rows, size_t row, struct product *ret_product) {
     struct str name = pg_rows_get_text(rows, row, 1);

@@ -18,13 +18,14 @@
 
 struct json_object;
 
-extern struct id_block outbox_ids; /* of the rows that tell of products and orders */
+extern struct id_block outbox_ids;    /* of the rows that tell of products and orders */
+extern int64_t product_first_version; /* of a new one: the epoch's (epoch.c) */
 
 struct product {
     int64_t id;
     int64_t price_cents;
     int64_t qty;
-    int64_t version; /* from 1, up by one with every change */
+    int64_t version; /* the epoch's at least, up by one with every change */
     int64_t created_ms;
     int64_t updated_ms;
     size_t name_length;

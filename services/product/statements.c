@@ -17,6 +17,8 @@ PG_EMBED_TEXT(migration_0007, "services/product/migrations/0007_keys.sql");
 PG_EMBED_TEXT(migration_0008, "services/product/migrations/0008_conflicts.sql");
 PG_EMBED_TEXT(migration_0009, "services/product/migrations/0009_audit.sql");
 PG_EMBED_TEXT(migration_0010, "services/product/migrations/0010_cache_notices.sql");
+PG_EMBED_TEXT(migration_0011, "services/product/migrations/0011_epochs.sql");
+PG_EMBED_TEXT(migration_0012, "services/runtime/process/witness.sql");
 
 const struct pg_migration PRODUCT_MIGRATIONS[] = {
     { 1, migration_0001 },
@@ -29,6 +31,8 @@ const struct pg_migration PRODUCT_MIGRATIONS[] = {
     { 8, migration_0008 },
     { 9, migration_0009 },
     { 10, migration_0010 },
+    { 11, migration_0011 },
+    { 12, migration_0012 },
     { 0 },
 };
 
@@ -44,7 +48,8 @@ const struct pg_sequence PRODUCT_SEQUENCES[] = {
  * changes nothing for us.
  */
 #define PRODUCT_COLUMNS                                                                            \
-    "id::bigint, name::text, price_cents::bigint, qty::bigint, version::bigint,"                   \
+    "id::bigint, name::text, price_cents::bigint, qty::bigint,"                                    \
+    " greatest(version, (SELECT floor FROM version_floor))::bigint,"                               \
     " created_at::timestamptz, updated_at::timestamptz"
 
 /* How long SQL_PRODUCT_LOCKED waits for each row, and in all. */
@@ -60,7 +65,8 @@ const struct pg_statement SQL_NEXT_OUTBOX_IDS = { "next_outbox_ids",
 const struct pg_statement SQL_PRODUCT_INSERT = { "product_insert",
     "INSERT INTO products (id, name, price_cents, qty, initial_qty, version, created_at,"
     " updated_at, request_id)"
-    " SELECT id, name, price_cents, qty, qty, 1, at, at, request_id"
+    " SELECT id, name, price_cents, qty, qty, coalesce((SELECT floor FROM version_floor), 1),"
+    " at, at, request_id"
     " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[],"
     " $6::text[]) AS t (id, name, price_cents, qty, at, request_id)" };
 
@@ -70,6 +76,9 @@ const struct pg_statement SQL_PRODUCT_GET = { "product_get",
 const struct pg_statement SQL_PRODUCT_PAGE = { "product_page",
     "SELECT " PRODUCT_COLUMNS " FROM products WHERE id > $1::bigint ORDER BY id"
     " LIMIT $2::bigint" };
+
+const struct pg_statement SQL_VERSION_FLOOR = { "version_floor",
+    "SELECT floor::bigint FROM version_floor" };
 
 const struct pg_statement SQL_PRODUCT_LOCK = { "product_lock",
     "SELECT " PRODUCT_COLUMNS " FROM products WHERE id = ANY ($1::bigint[])"
@@ -136,9 +145,11 @@ const struct pg_statement SQL_PRODUCT_BOOKS = { "product_books",
 /* clang-format on */
 
 const struct pg_statement *const PRODUCT_STATEMENTS[] = {
-    &SQL_NEXT_PRODUCT_IDS,   &SQL_NEXT_OUTBOX_IDS,  &SQL_PRODUCT_INSERT,     &SQL_PRODUCT_GET,
-    &SQL_PRODUCT_PAGE,       &SQL_PRODUCT_LOCK,     &SQL_PRODUCT_LOCKED,     &SQL_PRODUCT_UPDATE,
-    &SQL_RESTOCK_INSERT,     &SQL_LEDGER_FIND,      &SQL_LEDGER_INSERT,      &SQL_LEDGER_RETURN,
-    &SQL_LEDGER_CONFLICT,    &SQL_PRODUCT_KEY_FIND, &SQL_PRODUCT_KEY_INSERT, &SQL_KEY_EXPIRE,
-    &SQL_CACHE_NOTICE_COUNT, &SQL_CACHE_NOTICE_ADD, &SQL_PRODUCT_BOOKS,      NULL,
+    &SQL_NEXT_PRODUCT_IDS,   &SQL_NEXT_OUTBOX_IDS, &SQL_PRODUCT_INSERT,
+    &SQL_PRODUCT_GET,        &SQL_PRODUCT_PAGE,    &SQL_VERSION_FLOOR,
+    &SQL_PRODUCT_LOCK,       &SQL_PRODUCT_LOCKED,  &SQL_PRODUCT_UPDATE,
+    &SQL_RESTOCK_INSERT,     &SQL_LEDGER_FIND,     &SQL_LEDGER_INSERT,
+    &SQL_LEDGER_RETURN,      &SQL_LEDGER_CONFLICT, &SQL_PRODUCT_KEY_FIND,
+    &SQL_PRODUCT_KEY_INSERT, &SQL_KEY_EXPIRE,      &SQL_CACHE_NOTICE_COUNT,
+    &SQL_CACHE_NOTICE_ADD,   &SQL_PRODUCT_BOOKS,   NULL,
 };

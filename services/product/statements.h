@@ -19,6 +19,8 @@ extern const struct pg_statement SQL_NEXT_PRODUCT_IDS, SQL_NEXT_OUTBOX_IDS;
 extern const struct pg_statement SQL_PRODUCT_INSERT;
 /* ids → product rows */
 extern const struct pg_statement SQL_PRODUCT_GET;
+/* no version is below it; no row: 1 */
+extern const struct pg_statement SQL_VERSION_FLOOR;
 /* after id, limit → product rows */
 extern const struct pg_statement SQL_PRODUCT_PAGE;
 /* ids → product rows, locked in id order */

@@ -146,6 +146,13 @@ void stock_news_add(const struct product_set *set, struct consumer_segment *segm
     }
 }
 
+void stock_news_again(const struct product *product, struct trace trace) {
+    struct changed_product item = { .product = *product, .told = true, .trace = trace };
+    if (!news.is_stopped && note(&item) && !loop_timer_armed(&news.timer)) {
+        begin_round();
+    }
+}
+
 /* ---- a part of the service ---- */
 
 static void on_sent(void *ctx, const struct teller_event *event, enum err err) {

@@ -24,4 +24,7 @@ enum {
  */
 void stock_news_add(const struct product_set *set, struct consumer_segment *segment);
 
+/* A product is told again, though nothing has changed. Copies. */
+void stock_news_again(const struct product *product, struct trace trace);
+
 #endif

@@ -242,7 +242,7 @@ my @PLANTS = (
     ['a key of another product', { 'order keys' => $keyed }, key_row("product_id = $other->{id}")],
     ['a key of another order with its id', { 'order keys' => $keyed }, key_row("created_at = created_at - interval '1 s'")],
     ['a key of a product that there is not', { 'product keys' => 'planted' }, new_key(product => $PRODUCT_KEY, "'planted', '', 999999999, 1, '{\"id\":999999999,}', now()")],
-    ['a key of a version that there never was', { 'product keys' => 'planted' }, new_key(product => $PRODUCT_KEY, "'planted', '', $p, 999999, '{\"id\":$p,}', now()")],
+    ['a key of a version that there never was', { 'product keys' => 'planted' }, new_key(product => $PRODUCT_KEY, "'planted', '', $p, 9000000000000000, '{\"id\":$p,}', now()")],
     ['a key whose answer is another product', { 'product keys' => 'planted' }, new_key(product => $PRODUCT_KEY, "'planted', '', $p, 1, '{\"id\":${p}0,}', now()")],
     # sequences
     ['the orders are ahead of their sequence', { 'order ids' => 'order_numbers' }, frozen('order-service'), changed(order => 'order_mark', 'true', 'UPDATE order_mark SET low_id = 0'), drawn(order => 'order_numbers')],

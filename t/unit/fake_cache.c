@@ -138,10 +138,6 @@ uint64_t cache_missed(const struct cache *cache) {
     return cache->missed;
 }
 
-void cache_forget(struct cache *cache) {
-    cache->forgotten++;
-}
-
 uint64_t cache_epoch(const struct cache *cache) {
     return cache->epoch;
 }
@@ -150,6 +146,15 @@ void cache_reset(struct cache *cache, const char *reason) {
     ck_assert_ptr_nonnull(reason);
     cache->resets++;
     fake_cache_lose();
+}
+
+/* What waits is answered as before: it was sent before this. */
+void cache_forget(struct cache *cache) {
+    cache->forgotten++;
+    if (cache->up) {
+        fake_cache_run();
+        fake_cache_reconnect();
+    }
 }
 
 static struct fake_cache_op *add(struct cache *cache, enum fake_cache_kind kind, size_t count,

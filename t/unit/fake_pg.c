@@ -53,6 +53,10 @@ static void ask(enum fake_pg_kind kind, struct pg_session *session, const struct
     fake_pg.asked++;
 }
 
+void pg_go(struct pg *pg) {
+    pg->has_gone = true;
+}
+
 bool pg_is_ready(const struct pg *pg) {
     return pg->ready;
 }

@@ -28,6 +28,7 @@ struct fake_pg_request {
 /* The one connection that there is. */
 struct pg {
     bool ready;
+    bool has_gone; /* pg_go() */
     struct fake_pg_request requests[FAKE_PG_REQUESTS_MAX]; /* waiting, oldest first */
     size_t waiting;
     size_t asked;         /* requests ever made */

@@ -82,6 +82,7 @@ static char *migration_script(const struct pg_options *options) {
          sequence != NULL && sequence->table != NULL; sequence++) {
         append_sequence(&script, sequence);
     }
+    buf_append_str(&script, options->first_sql == NULL ? "" : options->first_sql);
     buf_append_char(&script, '\0');
     if (script.failed) {
         buf_free(&script);
@@ -147,9 +148,15 @@ enum err pg_open(struct loop *loop, const struct pg_options *options, struct pg 
         return err;
     }
     resolver_open(&pg->resolver, loop, options->host);
-    pg_conn_start(&pg->conns[0]); /* the others follow when the schema is there */
+    if (!options->waits) {
+        pg_go(pg);
+    }
     *ret_pg = pg;
     return ERR_OK;
+}
+
+void pg_go(struct pg *pg) {
+    pg_conn_start(&pg->conns[0]); /* the others follow when the schema is there */
 }
 
 void pg_migrated(struct pg *pg) {
@@ -329,15 +336,16 @@ void pg_conn_became_idle(struct pg_conn *conn, bool first_time) {
     if (pg->ready_count == 1) {
         log_info("database ready", LOG_STR("host", pg->options.host),
                  LOG_INT("port", pg->options.port), LOG_STR("database", pg->options.database));
+        if (pg->options.on_ready != NULL) {
+            pg->options.on_ready();
+        }
     }
 }
 
 void pg_conn_left(struct pg_conn *conn) {
     struct pg *pg = conn->pg;
     pg->ready_count--;
-    if (pg->ready_count == 0) {
-        pg->migrated = false; /* what comes back may be another database */
-    }
+    pg->migrated = false; /* what comes back may be another database */
     if (pg->ready_count == 0 && !list_is_empty(&pg->waiting)) {
         loop_task_queue(pg->loop, &pg->dispatch, LOOP_TASK_FLUSH);
     }

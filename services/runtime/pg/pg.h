@@ -40,7 +40,7 @@ struct pg_session; /* an interactive transaction */
 enum {
     PG_PARAMS_MAX = 12,
     PG_CALLS_MAX = 8,
-    PG_STATEMENT_LISTS_MAX = 2,
+    PG_STATEMENT_LISTS_MAX = 3,
     PG_SEQUENCE_MARGIN = 100,
 };
 
@@ -108,6 +108,13 @@ struct pg_options {
      * replicas have in hand is passed, too.
      */
     const struct pg_sequence *sequences;
+    /*
+     * Or NULL. SQL, in the transaction of the migrations: at start, and when a connection comes
+     * back, since it may lead to another database then.
+     */
+    const char *first_sql;
+    bool waits;             /* it connects when pg_go() says so */
+    void (*on_ready)(void); /* or NULL: one connection is up where none was; takes requests */
 };
 
 /* A binary parameter; with .length -1 its request fails with ERR_NO_MEMORY. */
@@ -139,6 +146,8 @@ typedef void pg_fn(void *ctx, enum err err, const struct pg_rows *rows);
  */
 MUST_CHECK enum err pg_open(struct loop *loop, const struct pg_options *options,
                             struct pg **ret_pg);
+/* With options.waits, once: connect. Until then requests fail with ERR_UNAVAILABLE. */
+void pg_go(struct pg *pg);
 /* Requests under way and waiting end with ERR_UNAVAILABLE. Accepts NULL. */
 void pg_close(struct pg *pg);
 /* At least one connection is ready for requests. */

@@ -16,6 +16,8 @@ static const struct pg_sqlstate TABLE[] = {
     /* ---- stale: this connection has not what we think it has; another one has ---- */
     /* "cached plan must not change result type": a column has another type since it was prepared */
     { "0A000", PG_FAULT_STALE, ERR_UNAVAILABLE },
+    /* "type of parameter 14 does not match that when preparing the plan": likewise in a function */
+    { "42804", PG_FAULT_STALE, ERR_UNAVAILABLE },
     /* the prepared statement is gone: DEALLOCATE, DISCARD, a pooler in between */
     { "26000", PG_FAULT_STALE, ERR_UNAVAILABLE },
     /* it is there already: a pooler gave us a server connection that was somebody's */

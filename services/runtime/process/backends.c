@@ -13,7 +13,7 @@ enum {
     BACKOFF_BASE_MS = 50,
     BACKOFF_CAP_MS = 2000,
     /* the sum of what all batchers and consumers of a service may have under way, and room */
-    DATABASE_REQUESTS_MAX = 64,
+    DATABASE_REQUESTS_MAX = 66,
     HEADER_BYTES_MAX = 16384,
     SWEEP_BATCH_MAX = 500,
     DRAIN_POLL_MS = 10,
@@ -27,6 +27,15 @@ static struct consumer consumers[BROKER_QUEUES_MAX]; /* by the broker's number o
 static size_t consumer_count;
 
 /* ---- start ---- */
+
+/* It may be another database than before, and what Redis has of that one void. */
+static void on_database_ready(void) {
+    witness_on_database_ready();
+    if (backends.app->on_database_ready != NULL) {
+        backends.app->on_database_ready();
+    }
+    cache_forget(backends.cache);
+}
 
 static enum err open_database(void) {
     struct pg_options options = {
@@ -43,9 +52,12 @@ static enum err open_database(void) {
         .backoff_base_ms = BACKOFF_BASE_MS,
         .backoff_cap_ms = BACKOFF_CAP_MS,
         .requests_max = DATABASE_REQUESTS_MAX,
-        .statements = { backends.app->statements, OUTBOX_STATEMENTS },
+        .statements = { backends.app->statements, OUTBOX_STATEMENTS, WITNESS_STATEMENTS },
         .migrations = backends.app->migrations,
         .sequences = backends.app->sequences,
+        .first_sql = backends.app->first_sql,
+        .on_ready = on_database_ready,
+        .waits = true,
     };
     return pg_open(backends.loop, &options, &backends.pg);
 }
@@ -221,9 +233,19 @@ static enum err open_server(void) {
     return http_server_open(backends.loop, &options, &backends.server);
 }
 
+static enum err open_witness(void) {
+    witness_open(&(struct witness_options){ .loop = backends.loop,
+                                            .pg = backends.pg,
+                                            .cache = backends.cache,
+                                            .service = backends.app->name,
+                                            .sequences = backends.app->sequences,
+                                            .cure = backends.app->cure });
+    return ERR_OK;
+}
+
 enum err backends_start(struct loop *loop) {
     static enum err (*const STEPS[])(void) = {
-        open_database, open_cache, open_broker, open_outbox, open_parts, open_server,
+        open_database, open_cache, open_broker, open_outbox, open_parts, open_witness, open_server,
     };
     backends.loop = loop;
     metrics_register(backends.app->metrics, backends.app->metric_count);
@@ -284,6 +306,7 @@ static void wait_for_consumers(void *ctx) {
 }
 
 static void close_broker(void) {
+    witness_close();
     outbox_stop(&backends.outbox);
     /* what the broker does not get in time is in the outbox */
     broker_close(backends.broker, service_drain_left_ms() / 2, wait_for_outbox, NULL);
@@ -316,6 +339,7 @@ void backends_drain(void) {
 /* ---- stop ---- */
 
 void backends_stop(void) {
+    witness_close();
     cache_close(backends.cache); /* first: who waited for it turns to the database or a part */
     broker_free(backends.broker);
     pg_close(backends.pg);

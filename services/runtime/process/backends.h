@@ -2,7 +2,8 @@
  * What every service of this kind stands on: database, cache, broker, outbox and HTTP server; and
  * how all of it begins and ends. What is a service's own is in the tables of its app.c.
  *
- *   start  database → cache → broker → outbox → consumers → the parts, in their order → server
+ *   start  database → cache → broker → outbox → consumers → the parts, in their order → server;
+ *          the database is connected when Redis has said what it knows of it (witness.h)
  *   drain  no new work → answers → the consumers' transactions → events → deletion of confirmed
  *          rows → service_drained(), within the time that service_drain_left_ms() leaves
  *   stop   cache, broker, database: whatever is under way ends with its connection; then the
@@ -20,6 +21,7 @@
 #include "runtime/messages/outbox.h"
 #include "runtime/pg/pg.h"
 #include "runtime/telemetry/metrics.h"
+#include "witness.h"
 
 /* The service that this process is, and its connections. */
 struct backends {
@@ -65,7 +67,11 @@ struct app {
     const struct pg_statement *const *statements; /* NULL ends the list */
     const struct pg_migration *migrations;
     const struct pg_sequence *sequences; /* a table NULL ends the list */
-    const char *const *cache_prefixes;   /* NULL ends the list */
+    const char *first_sql;               /* as in struct pg_options */
+    void (*on_database_ready)(void);     /* or NULL */
+    /* Append what to do when the database was restored: a command (witness.h). */
+    void (*cure)(const struct witness_loss *loss, struct buf *out);
+    const char *const *cache_prefixes; /* NULL ends the list */
     bool cache_hears_events; /* all values go when the broker is back: it may have lost some */
     const char *exchange;
     const char *source; /* of its events: "/order-service" */

@@ -568,6 +568,42 @@ START_TEST(sequences_behind_their_tables_are_moved) {
 }
 END_TEST
 
+/* After a restore of the product database; the outbox's rows are the events. */
+START_TEST(what_was_decided_since_is_told_again) {
+    static const char TELL[] = "SELECT tell_again('2026-11-22T17:20:00Z')";
+    insert(IDS, NULL, 3, AT_MS);
+    insert(IDS, NULL, 3, AT_MS);
+    database_execute("UPDATE orders SET status = 'done', updated_at = '2026-11-22T17:19:30Z'"
+                     " WHERE id IN (1, 3);"
+                     "UPDATE orders SET status = 'done', updated_at = '2026-11-22T17:18:30Z'"
+                     " WHERE id = 2;"
+                     "UPDATE orders SET status = 'rejected', reason = 'out_of_stock',"
+                     " updated_at = now() WHERE id = 4;"
+                     "INSERT INTO cancellations SELECT id, created_at, product_id, quantity,"
+                     " now(), now(), 4, now() + interval '1 hour', request_id, traceparent"
+                     " FROM orders WHERE id = 5;"
+                     "INSERT INTO cancellations SELECT id, created_at, product_id, quantity,"
+                     " now(), '2026-11-22T17:18:00Z', 4, now() + interval '1 hour', request_id,"
+                     " traceparent FROM orders WHERE id = 6");
+    PGconn *other = database_other();
+    ck_assert_str_eq(database_ask(other, TELL), "2 orders and 1 cancellations are told again / ");
+    ck_assert_str_eq(database_ask(other, TELL), "0 orders and 0 cancellations are told again / ");
+    struct pg_call read = { .statement = &SQL_OUTBOX_READ, .param_count = 1 };
+    read.params[0] = pg_int8_array(&arena, (const int64_t[]){ 1 }, 1);
+    ck_assert_str_eq(database_rows(&read, "itttttt"),
+                     "1 order.created order.created-1-1795367792124 text text a=1 "
+                     "{\"orderId\":1,\"productId\":7,\"quantity\":2,\"status\":\"waiting\","
+                     "\"createdAt\":\"2026-11-22T17:16:32.124Z\"} / ");
+    struct pg_call due = { .statement = &SQL_CANCELLATION_DUE, .param_count = 2 };
+    due.params[0] = pg_int8(10);
+    due.params[1] = pg_int8(1000);
+    ck_assert_str_eq(database_rows(&due, "i"), "5 / ");
+    ck_assert_str_eq(database_ask(other, "SELECT count(*) FROM orders WHERE status = 'done'"),
+                     "3 / "); /* nothing else has changed */
+    PQfinish(other);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("order_statements");
     TCase *alone = tcase_create("prepare"), *together = tcase_create("run");
@@ -599,6 +635,7 @@ int main(void) {
     tcase_add_test(together, a_bad_order_is_refused_with_all_its_rows);
     tcase_add_test(together, columns_of_other_types_are_read_as_before);
     tcase_add_test(together, sequences_behind_their_tables_are_moved);
+    tcase_add_test(together, what_was_decided_since_is_told_again);
     suite_add_tcase(suite, alone);
     suite_add_tcase(suite, together);
     return database_main(suite);

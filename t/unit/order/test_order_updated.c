@@ -388,6 +388,24 @@ START_TEST(a_product_event_fills_no_copy) {
 }
 END_TEST
 
+/* What was told in earlier epochs may be lost: a restore of the product database. */
+START_TEST(the_first_event_of_an_epoch_drops_all_copies) {
+    static const char *const OF_EPOCHS[] = { "\"version\":1048576,", "\"version\":1048577,",
+                                             "\"version\":1048575,", "\"version\":2097153," };
+    static const size_t FORGOTTEN[] = { 1, 1, 1, 2 }; /* since the first of them */
+    for (size_t i = 0; i < UNIT_COUNT(OF_EPOCHS); i++) {
+        fake_cache_set("product:2", "of before", 9);
+        add_product(1, OF_EPOCHS[i]);
+        deliver(_i == 0 ? PRODUCT_CREATED : PRODUCT_UPDATED);
+        fake_cache_run();
+        ck_assert_uint_eq(fake_cache.forgotten, FORGOTTEN[i]);
+        bool is_new = i == 0 || FORGOTTEN[i] > FORGOTTEN[i - 1];
+        ck_assert(is_new == (fake_cache_value("product:2") == NULL));
+        delivery_count = 0;
+    }
+}
+END_TEST
+
 START_TEST(a_product_without_version_is_parked) {
     add_product(1, "");
     deliver(PRODUCT_UPDATED);
@@ -427,6 +445,7 @@ int main(void) {
     tcase_add_test(tcase, a_refused_outcome_is_parked_alone);
     tcase_add_loop_test(tcase, product_events_refresh_the_copies_newest_wins, 0, 2);
     tcase_add_loop_test(tcase, a_product_event_fills_no_copy, 0, 2);
+    tcase_add_loop_test(tcase, the_first_event_of_an_epoch_drops_all_copies, 0, 2);
     tcase_add_test(tcase, a_product_without_version_is_parked);
     tcase_add_loop_test(tcase, copies_are_not_worth_waiting_for_redis, 0, 2);
     suite_add_tcase(suite, tcase);

@@ -548,6 +548,19 @@ START_TEST(the_mark_follows_when_no_transaction_is_older) {
 }
 END_TEST
 
+/* Transactions have lower numbers then. */
+START_TEST(after_a_restore_the_mark_follows_as_before) {
+    start_at(40);
+    wait_for_request();
+    answer_look(90, 20, 40, 19);
+    expect_count(40, 90, 0, 0, 0, 0);
+    wait_for_request();
+    answer_look(120, 30, 40, 20);
+    expect_count(40, 120, 0, 0, 0, 0);
+    expect_mark(90);
+}
+END_TEST
+
 START_TEST(the_mark_stays_below_who_waits) {
     start_at(40);
     wait_for_request();
@@ -653,6 +666,7 @@ int main(void) {
     tcase_add_test(tcase, what_was_told_again_is_not_due_for_the_same_age);
     tcase_add_test(tcase, a_round_that_ends_early_leaves_its_rest_due);
     tcase_add_test(tcase, the_mark_follows_when_no_transaction_is_older);
+    tcase_add_test(tcase, after_a_restore_the_mark_follows_as_before);
     tcase_add_test(tcase, the_mark_stays_below_who_waits);
     tcase_add_test(tcase, a_round_that_fails_moves_nothing);
     tcase_add_test(tcase, a_range_that_fails_is_told_later);

@@ -440,6 +440,92 @@ START_TEST(sequences_behind_their_tables_are_moved) {
 }
 END_TEST
 
+/* ---- epochs ---- */
+
+#define LOOK "DO $$ BEGIN PERFORM begin_epoch_if_due(); END $$"
+
+static long long floor_now(void) {
+    struct pg_call call = { .statement = &SQL_VERSION_FLOOR };
+    return strtoll(database_rows(&call, "i"), NULL, 10);
+}
+
+/* Another server, or another primary: _i 0; a table that was loaded: 1; by hand: 2. */
+START_TEST(an_epoch_begins_when_the_database_may_be_another_one) {
+    static const char *const EVENTS[] = {
+        "UPDATE version_floor SET server = 'x', made_by = pg_current_xact_id()::text::bigint",
+        "UPDATE version_floor SET floor = floor",
+        "DO $$ BEGIN PERFORM begin_epoch(); END $$",
+    };
+    int64_t before_s = clock_unix_ms() / 1000;
+    database_execute(LOOK);
+    long long first = floor_now();
+    ck_assert_int_ge(first >> 20, before_s);
+    ck_assert_int_le(first >> 20, clock_unix_ms() / 1000 + 1);
+    ck_assert_int_eq(first & 1048575, 0);
+    database_execute(LOOK);
+    database_execute("VACUUM FREEZE version_floor");
+    database_execute(LOOK);
+    ck_assert_int_eq(floor_now(), first);
+    database_execute(EVENTS[_i]);
+    database_execute(LOOK);
+    ck_assert_int_ge(floor_now(), first + 1048576); /* within the same second, too */
+    long long second = floor_now();
+    database_execute(LOOK);
+    ck_assert_int_eq(floor_now(), second);
+}
+END_TEST
+
+START_TEST(no_version_is_below_that_of_the_epoch) {
+    char expected[200];
+    insert_three();
+    database_execute(LOOK);
+    long long first = floor_now();
+    snprintf(expected, sizeof(expected), "1 a 0 0 %lld ", first);
+    ck_assert_ptr_nonnull(strstr(products(&SQL_PRODUCT_LOCK), expected));
+    database_execute("UPDATE products SET version = 1 + (SELECT floor FROM version_floor)"
+                     " WHERE id = 3; INSERT INTO products SELECT 9, name, price_cents, qty,"
+                     " initial_qty, 1, created_at, updated_at, request_id FROM products LIMIT 1");
+    snprintf(expected, sizeof(expected), "2147483647 %lld ", first + 1);
+    ck_assert_ptr_nonnull(strstr(products(&SQL_PRODUCT_GET), expected));
+    database_execute("DO $$ BEGIN PERFORM begin_epoch(); END $$; DELETE FROM products"
+                     " WHERE id = 2");
+    snprintf(expected, sizeof(expected), "2147483647 %lld ", floor_now());
+    ck_assert_ptr_nonnull(strstr(products(&SQL_PRODUCT_LOCK), expected));
+    database_execute("DELETE FROM products");
+    insert_three(); /* a new one begins with it */
+    database_execute("DO $$ BEGIN ASSERT (SELECT min(version) = max(floor)"
+                     " FROM products, version_floor); END $$");
+}
+END_TEST
+
+/* Who changes a product has read the floor: it rises when that has ended. */
+START_TEST(an_epoch_begins_after_changes_under_way) {
+    insert_three();
+    database_execute(LOOK);
+    PGconn *other = database_other();
+    database_ask(other, "BEGIN; SELECT FROM products WHERE id = 3 FOR UPDATE");
+    database_execute("DO $$ BEGIN SET LOCAL lock_timeout = 50; PERFORM begin_epoch();"
+                     " ASSERT false; EXCEPTION WHEN lock_not_available THEN NULL; END $$");
+    PQfinish(other);
+    database_execute("DO $$ BEGIN PERFORM begin_epoch(); END $$");
+}
+END_TEST
+
+/* ---- witness.sql ---- */
+
+static const char *beat(const char *known_beats, const char *known_id) {
+    static char text[256];
+    char sql[400];
+    PGconn *other = database_other();
+    snprintf(sql, sizeof(sql),
+             "SELECT concat_ws(' ', beats_before, beats_after, id_before, id_after)"
+             " FROM witness_beat(%s, ARRAY['product_ids', 'outbox_ids'], ARRAY[%s, 0], 100)",
+             known_beats, known_id);
+    snprintf(text, sizeof(text), "%s", database_ask(other, sql));
+    PQfinish(other);
+    return text;
+}
+
 /* "price first? " of product 1, by time. */
 static const char *prices(void) {
     PGconn *other = database_other();
@@ -449,6 +535,20 @@ static const char *prices(void) {
     PQfinish(other);
     return text;
 }
+
+START_TEST(a_database_that_is_behind_is_found_so_once) {
+    struct pg_call next = { .statement = &SQL_NEXT_PRODUCT_IDS };
+    ck_assert_str_eq(beat("0", "0"), "1 2 0 0 / 1 2 0 0 / ");
+    ck_assert_str_eq(database_rows(&next, "i"), "1 / ");
+    ck_assert_str_eq(beat("2", "1"), "2 3 1 1 / 2 3 0 0 / ");
+    database_execute("UPDATE witness SET beats = 1"); /* restored */
+    ck_assert_str_eq(beat("3", "41"), "1 4 1 141 / 1 4 0 0 / ");
+    ck_assert_str_eq(beat("3", "41"), "4 5 141 141 / 4 5 0 0 / "); /* another replica */
+    ck_assert_str_eq(database_rows(&next, "i"), "161 / ");
+    database_execute("DO $$ BEGIN PERFORM setval('product_ids', 301, false); END $$");
+    ck_assert_str_eq(beat("5", "161"), "5 6 300 300 / 5 6 0 0 / "); /* moved above its table */
+}
+END_TEST
 
 START_TEST(prices_are_noted_whoever_changes_them) {
     struct pg_call call = { .statement = &SQL_PRODUCT_UPDATE, .param_count = 6 };
@@ -498,6 +598,11 @@ int main(void) {
     tcase_add_test(together, ids_come_in_blocks);
     tcase_add_test(together, columns_of_other_types_are_read_as_before);
     tcase_add_test(together, sequences_behind_their_tables_are_moved);
+    tcase_add_loop_test(together, an_epoch_begins_when_the_database_may_be_another_one, 0, 3);
+    tcase_add_test(together, no_version_is_below_that_of_the_epoch);
+    tcase_add_test(together, an_epoch_begins_after_changes_under_way);
+    tcase_add_test(together, a_database_that_is_behind_is_found_so_once);
+    tcase_add_test(together, prices_are_noted_whoever_changes_them);
     suite_add_tcase(suite, alone);
     suite_add_tcase(suite, together);
     return database_main(suite);

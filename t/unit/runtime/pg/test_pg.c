@@ -265,6 +265,39 @@ START_TEST(without_a_server_requests_fail_at_once) {
 }
 END_TEST
 
+static unsigned times_ready;
+
+static void note_ready(void) {
+    struct pg_call count = call_of(S_COUNT);
+    pg_run(pg, &count, 1, note, &outcomes[times_ready++]);
+}
+
+/* What comes up may be another database than before: it is looked at, before anybody asks it. */
+START_TEST(a_database_that_comes_up_is_looked_at_first) {
+    struct pg_options options = options_of(1, DEADLINE_MS);
+    struct pg_call count = call_of(S_COUNT);
+    pg_close(pg);
+    times_ready = 0;
+    options.waits = true;
+    options.on_ready = note_ready;
+    options.first_sql = "INSERT INTO things (id) SELECT 1 + count(*) FROM things;";
+    ck_assert_int_eq(pg_open(loop, &options, &pg), ERR_OK);
+    pg_run(pg, &count, 1, note, &outcomes[5]);
+    WAIT_FOR(outcomes[5].calls == 1);
+    ck_assert_int_eq(outcomes[5].err, ERR_UNAVAILABLE); /* it waits */
+    ck_assert_uint_eq(times_ready, 0);
+    pg_go(pg);
+    for (unsigned i = 0; i < 2; i++) {
+        WAIT_FOR(times_ready == i + 1 && outcomes[i].calls == 1);
+        ck_assert_int_eq(outcomes[i].err, ERR_OK);
+        ck_assert_int_eq(outcomes[i].value, i + 1);
+        if (i == 0) {
+            admin_terminate("idle");
+        }
+    }
+}
+END_TEST
+
 /* Nobody listens on the first address of the name, which itself is not there from the beginning. */
 START_TEST(the_address_with_the_server_is_found) {
     static const char *const ADDRESSES[] = { "127.0.0.2", "127.0.0.1", NULL };
@@ -450,6 +483,7 @@ static Suite *pg_suite(void) {
     tcase_add_loop_test(patient, a_held_connection_that_was_killed_unnoticed, 0, 2);
     tcase_add_test(two, one_of_two_connections_carries_on);
     tcase_add_test(one, without_a_server_requests_fail_at_once);
+    tcase_add_test(one, a_database_that_comes_up_is_looked_at_first);
     tcase_add_test(one, the_address_with_the_server_is_found);
     tcase_add_test(patient, closing_ends_what_is_under_way_and_what_waits);
     tcase_add_test(patient, what_is_asked_for_while_closing_is_answered);

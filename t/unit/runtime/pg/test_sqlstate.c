@@ -34,7 +34,7 @@ static const struct {
     { "57P03", ERR_UNAVAILABLE, false },   { "58030", ERR_UNAVAILABLE, false },
     { "XX000", ERR_UNAVAILABLE, false },   { "XX001", ERR_UNAVAILABLE, false },
     { "P0001", ERR_INTERNAL, false },      { "38000", ERR_INTERNAL, false },
-    { "U0001", ERR_INTERNAL, false },
+    { "U0001", ERR_INTERNAL, false },      { "42804", ERR_UNAVAILABLE, true },
 };
 
 START_TEST(each_sqlstate_has_its_error) {
