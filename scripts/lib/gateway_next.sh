@@ -34,17 +34,19 @@ gateway_render() {
     echo "# Made by ./prodorder from $ROOT/nginx.conf."
 }
 
-# gateway_servers SERVICE: what stands behind "server" for its processes (sets RET_SERVERS). Of several none is
-# left out for having failed: when each has, nginx would have nobody to ask.
+GATEWAY_FAILS="max_fails=5 fail_timeout=2s"
+
+# gateway_servers SERVICE: what stands behind "server" for its processes (sets RET_SERVERS). Of several, one that fails is
+# left out for a moment, a frozen one, too; not after its first failure: when each has one, nginx would have nobody to ask.
 gateway_servers() {
     local i
     settings_port "$1"
     RET_SERVERS=127.0.0.1:$RET_PORT
     [ "$STACK_REPLICAS" -gt 1 ] || return 0
-    RET_SERVERS+=" max_fails=0"
+    RET_SERVERS+=" $GATEWAY_FAILS"
     for ((i = 2; i <= STACK_REPLICAS; i++)); do
         settings_port "$1-$i"
-        RET_SERVERS+="; server 127.0.0.1:$RET_PORT max_fails=0"
+        RET_SERVERS+="; server 127.0.0.1:$RET_PORT $GATEWAY_FAILS"
     done
 }
 

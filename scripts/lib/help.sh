@@ -176,7 +176,8 @@ consumed. done takes its stock, if there is enough; rejected takes none; what a 
 taken is given back. Who, why, and what the ledger had before are kept in the table resolutions of the order
 database. Refused while the order can still end by itself.
 
-Without a stack in PRODORDER_HOME it goes where the variables of ./prodorder help audit say; with containers:
+Without a stack in PRODORDER_HOME, or with one of them set, it goes where the variables of
+./prodorder help audit say; with containers:
 docker compose run --rm admin order resolve ID rejected
 END
 }
@@ -195,7 +196,7 @@ what is safe: it tells waiting orders again and drops caches that differ; then i
 left a person must decide. --json is for machines.
 Exit 0: the books balance; 1: a promise is broken, or something could not be looked at.
 
-Without a stack in PRODORDER_HOME it goes where these say: ORDER_DATABASE_URL, PRODUCT_DATABASE_URL,
+Without a stack in PRODORDER_HOME, or with one of them set, it goes where these say: ORDER_DATABASE_URL, PRODUCT_DATABASE_URL,
 ORDER_REDIS_URL, PRODUCT_REDIS_URL, RABBITMQ_URL (or each with _FILE: a file that holds it); with containers:
 docker compose run --rm admin audit
 END
@@ -215,7 +216,7 @@ already does no harm. purge: away; it asks first, unless --yes.
 QUEUE is order.created.product-service for instance, with or without .dlq. FILTER is --reason TEXT (its
 reason has this in it) and --older-than AGE (90s, 15m, 12h, 7d).
 
-Without a stack in PRODORDER_HOME it goes where RABBITMQ_URL says; in containers:
+Without a stack in PRODORDER_HOME, or with RABBITMQ_URL set, it goes where that says; in containers:
 docker compose exec order-service prodorder-admin dlq list
 END
 }

@@ -170,8 +170,9 @@ redisContext *books_product_redis(struct books *books) {
  */
 bool books_drop(redisContext *redis, const char *key) {
     bool is_list = strncmp(key, CACHE_PREFIX_ORDERS, strlen(CACHE_PREFIX_ORDERS)) == 0;
-    const char *const commands[] = { "UNLINK %s", "INCR version:%s" };
-    for (size_t i = 0; i < (is_list ? 2u : 1u); i++) {
+    const char *const commands[] = { "UNLINK %s", "INCR version:%s",
+                                     "EXPIRE version:%s 86400" }; /* as runtime/cache has it */
+    for (size_t i = 0; i < (is_list ? 3u : 1u); i++) {
         redisReply *reply = redisCommand(redis, commands[i], key);
         bool good = reply != NULL && reply->type == REDIS_REPLY_INTEGER;
         if (!good) {

@@ -11,6 +11,7 @@
 /* One process of the server at a time works for us, however many it has. */
 #define OPTIONS                                                                                    \
     "-c default_transaction_read_only=%s -c statement_timeout=%ds -c lock_timeout=%ds"             \
+    " -c idle_in_transaction_session_timeout=10s"                                                  \
     " -c max_parallel_workers_per_gather=0 -c jit=off -c work_mem=64MB"                            \
     " -c timezone=UTC -c datestyle=ISO"
 

@@ -387,6 +387,7 @@ static enum letter_fate show_letter(amqp_connection_state_t amqp, const struct l
 
 struct moved {
     size_t count;
+    size_t most; /* so many of them; 0: all */
 };
 
 /* Without our headers: if it is dead-lettered again, by RabbitMQ this time, they would be wrong. */
@@ -417,9 +418,13 @@ static enum letter_fate replay_letter(amqp_connection_state_t amqp, const struct
 
 static enum letter_fate purge_letter(amqp_connection_state_t amqp, const struct letter *letter,
                                      void *ctx) {
+    struct moved *moved = ctx;
     (void)amqp;
     (void)letter;
-    ((struct moved *)ctx)->count++;
+    if (moved->most > 0 && moved->count == moved->most) {
+        return LETTER_KEEP; /* it came after the question */
+    }
+    moved->count++;
     return LETTER_DROP;
 }
 
@@ -473,6 +478,7 @@ static int purge(amqp_connection_state_t amqp, const struct options *options) {
             fputs("nothing was deleted (--yes: without a question)\n", stderr);
             return ADMIN_BAD;
         }
+        moved.most = found.count;
     }
     bool good = for_each_wanted(amqp, options, queue, purge_letter, &moved);
     int status = report_moved(options, "deleted", moved.count);

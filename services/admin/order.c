@@ -8,9 +8,9 @@
  * decided.
  */
 #include "admin.h"
+#include "audit.h"
 #include "books.h"
 #include "database.h"
-#include "letters.h"
 
 #include "base/decimal.h"
 #include "contract/contract.h"
@@ -26,6 +26,7 @@
 /* By now everything that could end by itself has: it was told again five times. */
 #define PATIENCE "interval '5 minutes'"
 
+enum { QUIET_LOOKS = 3, QUIET_PAUSE_S = 1 };
 enum { TEXT_BYTES_MAX = 500 }; /* of who and why; the table's own limit is 500 characters */
 
 static const char USAGE[] =
@@ -54,6 +55,7 @@ struct resolve {
     /* the order, as text of its database */
     char product_id[24], quantity[24], created_at[BOOKS_TIME_BYTES], request_id[160];
     bool is_old, is_below_mark;
+    bool is_quiet; /* the queues, before anything was locked */
     /* the ledger's row */
     bool has_row, is_conflict;
     char reason[32]; /* of the order's end */
@@ -126,25 +128,29 @@ static bool read_ledger(struct resolve *resolve) {
     return rows != NULL;
 }
 
-/* Empty and consumed: what was told has been heard. */
-static bool is_queue_quiet(struct resolve *resolve, const char *name) {
-    struct letters_queue queue;
-    amqp_connection_state_t amqp = books_broker(&resolve->books);
-    return amqp != NULL && letters_ask(amqp, name, &queue) && queue.ready == 0 &&
-           queue.consumers > 0;
+/* All queues empty and consumed, for a while: what was told has been heard, and nothing is told. */
+static bool are_queues_quiet(struct resolve *resolve) {
+    for (int look = 0; look < QUIET_LOOKS; look++) {
+        if (look > 0) {
+            sleep(QUIET_PAUSE_S);
+        }
+        if (!audit_queues_are_quiet(&resolve->books)) {
+            return false;
+        }
+    }
+    return true;
 }
 
-static int check_it_cannot_end(struct resolve *resolve) {
+static int check_it_cannot_end(const struct resolve *resolve) {
     if (resolve->is_conflict) {
         return ADMIN_GOOD;
     }
     if (!resolve->is_old && !resolve->is_below_mark) {
         return refuse(resolve, "it can still end by itself: it waits for less than 5 minutes");
     }
-    if (!is_queue_quiet(resolve, QUEUE_ORDER_CREATED) ||
-        !is_queue_quiet(resolve, QUEUE_ORDER_UPDATED)) {
-        return refuse(resolve, "it can still end by itself: events of orders are in RabbitMQ, or "
-                               "nobody consumes them");
+    if (!resolve->is_quiet) {
+        return refuse(resolve, "it can still end by itself: events are in RabbitMQ, or nobody "
+                               "consumes them");
     }
     if (resolve->has_row &&
         strcmp(resolve->row_status, resolve->is_done ? "done" : "rejected") != 0) {
@@ -165,7 +171,8 @@ static bool move_stock(struct resolve *resolve, const char *product_id, const ch
     snprintf(sql, sizeof(sql),
              "UPDATE products SET qty = qty %c $2::bigint,"
              " version = 1 + greatest(version, (SELECT floor FROM version_floor)),"
-             " updated_at = greatest(now(), updated_at) WHERE id = $1::bigint"
+             " updated_at = greatest(date_trunc('milliseconds', now()), updated_at) WHERE id = "
+             "$1::bigint"
              " AND qty %c $2::bigint BETWEEN 0 AND %" PRId64 " RETURNING id",
              sign, sign, (int64_t)STOCK_QTY_MAX);
     PGresult *rows = database_ask(resolve->ledger, sql, product_id, quantity, NULL);
@@ -230,7 +237,7 @@ static bool decide(struct resolve *resolve) {
 
 static const char END_ORDER[] =
     "WITH ended AS (UPDATE orders SET status = $3, reason = nullif($4, ''),"
-    " updated_at = greatest(now(), created_at) WHERE id = $1::bigint"
+    " updated_at = greatest(date_trunc('milliseconds', now()), created_at) WHERE id = $1::bigint"
     " AND created_at = $2::timestamptz AND status = 'waiting' RETURNING id, created_at)"
     " INSERT INTO resolutions (order_id, created_at, status, resolved_at, resolved_by, why,"
     " ledger_was) SELECT id, created_at, $3, now(), $5, $6, nullif($7, '') FROM ended"
@@ -247,7 +254,7 @@ static bool end_order(struct resolve *resolve) {
                                   resolve->by, resolve->why, was, NULL);
     bool good = rows != NULL && PQntuples(rows) == 1;
     if (rows != NULL && !good) {
-        refuse(resolve, "it has ended meanwhile, as the ledger says; it is not on record as yours");
+        refuse(resolve, "it has ended meanwhile: ./prodorder trace says how");
     }
     PQclear(rows);
     return good;
@@ -272,9 +279,14 @@ static void drop_caches(struct resolve *resolve) {
 /* ---- the command ---- */
 
 static int resolve_order(struct resolve *resolve) {
-    if (read_order(resolve) != ADMIN_GOOD || !database_do(resolve->ledger, "BEGIN", NULL) ||
-        !read_ledger(resolve) || check_it_cannot_end(resolve) != ADMIN_GOOD || !decide(resolve) ||
-        !database_do(resolve->ledger, "COMMIT", NULL)) {
+    if (read_order(resolve) != ADMIN_GOOD) {
+        return ADMIN_BAD;
+    }
+    resolve->is_quiet = (resolve->is_old || resolve->is_below_mark) && are_queues_quiet(resolve);
+    /* Once more with the lock: a cancellation after that waits for it, and gives back. */
+    if (!database_do(resolve->ledger, "BEGIN", NULL) || !read_ledger(resolve) ||
+        read_order(resolve) != ADMIN_GOOD || check_it_cannot_end(resolve) != ADMIN_GOOD ||
+        !decide(resolve) || !database_do(resolve->ledger, "COMMIT", NULL)) {
         return ADMIN_BAD; /* the connection's end rolls back */
     }
     if (!end_order(resolve)) {

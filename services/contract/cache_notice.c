@@ -12,9 +12,10 @@
 static struct {
     struct loop_timer timer;
     bool is_busy, is_stopped;
-    bool is_known;   /* `count` was read */
-    int64_t count;   /* of notices, as it was last read */
-    uint64_t missed; /* writes of ours, as far as they are noted */
+    bool is_known; /* `count` was read */
+    int64_t count; /* of notices, as it was last read */
+    uint64_t
+        missed; /* writes of ours, as far as they are noted; UINT64_MAX: what an earlier process missed is not */
     uint64_t noting; /* … and will be when the statement under way has ended */
 } notice;
 
@@ -24,12 +25,17 @@ static void wake(void) {
     }
 }
 
+static void look(void *ctx);
+
 static void noted(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
     (void)rows;
     notice.is_busy = false;
     if (err == ERR_OK) {
         notice.missed = notice.noting;
+    }
+    if (notice.is_stopped && err == ERR_OK && cache_missed(backends.cache) != notice.missed) {
+        look(NULL); /* the last transactions have missed some more */
     }
     wake();
 }
@@ -67,14 +73,19 @@ static void look(void *ctx) {
 
 enum err cache_notice_open(void) {
     memset(&notice, 0, sizeof(notice));
+    notice.missed = UINT64_MAX;
     loop_timer_init(&notice.timer, look, NULL);
     wake();
     return ERR_OK;
 }
 
 void cache_notice_stop(void) {
+    bool is_first = !notice.is_stopped;
     notice.is_stopped = true;
     loop_timer_stop(backends.loop, &notice.timer);
+    if (is_first && !notice.is_busy && cache_missed(backends.cache) != notice.missed) {
+        look(NULL);
+    }
 }
 
 void cache_notice_close(void) {

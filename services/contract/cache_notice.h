@@ -12,7 +12,10 @@
 
 #include <stdbool.h>
 
-/* How often the row is read, and written at most: how long an old value may be answered for. */
+/*
+ * How often the row is read, and written at most. For twice that, and for what the two statements
+ * take, an old value may be answered.
+ */
 enum { CACHE_NOTICE_MS = 500 };
 
 extern const struct pg_statement SQL_CACHE_NOTICE_COUNT; /* → the number of notices */

@@ -176,7 +176,9 @@ static enum flow_rc store_order(struct flow *flow) {
 static enum flow_rc wait_for_outcome(struct flow *flow) {
     struct create_order *self = of(flow);
     release_claim(self);
-    uint64_t ms = outcome_wait_ms(http_flow_exchange(flow), &self->wait_s);
+    uint64_t ms = self->order.status == ORDER_WAITING
+                      ? outcome_wait_ms(http_flow_exchange(flow), &self->wait_s)
+                      : 0; /* the key's order has ended */
     if (ms == 0) {
         return FLOW_NEXT;
     }

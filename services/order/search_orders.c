@@ -200,6 +200,10 @@ static void run_search(void *ctx, struct batch *batch) {
                              6 };
     bool is_cancelled = search->has_status && search->status == ORDER_CANCELLED;
     (void)ctx;
+    if (!flow_wait_is_live(item->wait)) { /* it was answered: too late */
+        batcher_end(batch);
+        return;
+    }
     pg_run(backends.pg, is_cancelled ? &cancelled : &other, 1, page_arrived, batch);
 }
 

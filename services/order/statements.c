@@ -120,8 +120,9 @@ const struct pg_statement SQL_ORDER_SEARCH = { "order_search",
 /* The same of those that were cancelled, which are few. */
 const struct pg_statement SQL_ORDER_CANCELLED = { "order_cancelled",
     "SELECT " ORDER_COLUMNS ", NULL::bigint FROM cancellations AS c JOIN orders AS o"
-    " ON o.id = c.order_id WHERE c.order_id < $1::bigint AND c.created_at >= $2::timestamptz"
-    " AND c.created_at < $3::timestamptz ORDER BY c.order_id DESC LIMIT $4::bigint" };
+    " ON o.id = c.order_id WHERE c.order_id < least($1::bigint, order_id_at($3::timestamptz + " CLOCKS
+    ")) AND c.order_id >= order_id_at($2::timestamptz - " CLOCKS ")"
+    " AND c.created_at >= $2::timestamptz AND c.created_at < $3::timestamptz ORDER BY c.order_id DESC LIMIT $4::bigint" };
 
 /* Those that could be cancelled, and whether they waited. What they became is in the same row for
    whoever looks, and in a row that is told. */
@@ -156,8 +157,8 @@ const struct pg_statement SQL_CANCELLATION_DUE = { "cancellation_due",
 const struct pg_statement SQL_CANCELLATION_HURRY = { "cancellation_hurry",
     "UPDATE cancellations SET next_at = now(), tries = 0 WHERE order_id IN (SELECT order_id"
     " FROM cancellations WHERE settled_at IS NULL AND next_at > now()"
-    " AND ($2::bigint = 1 OR order_id = ANY ($1::bigint[])) ORDER BY next_at LIMIT 1000"
-    " FOR UPDATE SKIP LOCKED)" };
+    " AND ($2::bigint = 1 OR order_id = ANY ($1::bigint[])) ORDER BY next_at LIMIT"
+    " CASE WHEN $2::bigint = 1 THEN 100000 ELSE 1000 END FOR UPDATE SKIP LOCKED)" };
 
 /* An order that became cancelled by its outcome has no row yet: a restored database has lost it, or
    never had it. It is among those that were cancelled, too; nobody has to be told. */

@@ -248,8 +248,10 @@ static enum err count_letters(struct broker_consumer *consumer) {
         return ERR_OK;
     }
     consumer->letters_ms = clock_monotonic_ms() + LETTERS_INTERVAL_MS;
+    if (consumer->letters_pending > 0) { /* the broker is slow */
+        return ERR_OK;
+    }
     consumer->letters = 0;
-    consumer->letters_pending = 0;
     for (size_t i = 0; i < consumer->queue_count && err == ERR_OK; i++) {
         char name[TOPOLOGY_NAME_BYTES];
         topology_companion(&queues[i], BROKER_DLQ_SUFFIX, name);
@@ -284,6 +286,7 @@ static enum err session(struct broker_thread *thread) {
     enum err err = open_channels(consumer);
     consumer->consume_by_ms = clock_monotonic_ms() + thread->broker->options.rpc_timeout_ms;
     consumer->letters_ms = clock_monotonic_ms() + LETTERS_INTERVAL_MS / 2;
+    consumer->letters_pending = 0;
     while (err == ERR_OK) {
         bool readable = false;
         bool over = thread->owner.closing; /* before the last acks are collected: none is missed */

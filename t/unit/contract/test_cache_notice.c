@@ -22,11 +22,6 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
     return 0;
 }
 
-static void setup(void) {
-    fake_backends_open();
-    ck_assert_int_eq(cache_notice_open(), ERR_OK);
-}
-
 static void teardown(void) {
     cache_notice_stop();
     while (fake_pg.waiting > 0) {
@@ -59,6 +54,13 @@ static void expect_question(const struct pg_statement *statement) {
     ck_assert_int_ge(clock_ms - begin_ms, CACHE_NOTICE_MS);
     fake_pg_expect(FAKE_PG_RUN, statement);
     ck_assert(!cache_notice_is_idle());
+}
+
+static void setup(void) {
+    fake_backends_open();
+    ck_assert_int_eq(cache_notice_open(), ERR_OK);
+    expect_question(&SQL_CACHE_NOTICE_ADD); /* of what the process before has missed */
+    fake_pg_answer(NULL, NULL, NULL);
 }
 
 static void hear(int64_t count) {
@@ -108,6 +110,20 @@ START_TEST(what_could_not_be_noted_is_noted_later) {
 }
 END_TEST
 
+/* Which the next process would do, too, if there is one. */
+START_TEST(what_is_missed_at_the_end_is_noted) {
+    hear(1);
+    backends.cache->missed = 1;
+    cache_notice_stop();
+    fake_pg_expect(FAKE_PG_RUN, &SQL_CACHE_NOTICE_ADD);
+    backends.cache->missed = 2; /* by a transaction that was under way */
+    fake_pg_answer(NULL, NULL, NULL);
+    fake_pg_expect(FAKE_PG_RUN, &SQL_CACHE_NOTICE_ADD);
+    fake_pg_answer(NULL, NULL, NULL);
+    ck_assert(cache_notice_is_idle());
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("cache_notice");
     TCase *tcase = tcase_create("cache_notice");
@@ -115,6 +131,7 @@ int main(void) {
     tcase_add_test(tcase, a_new_notice_makes_all_be_forgotten);
     tcase_add_test(tcase, what_was_missed_is_noted_once);
     tcase_add_test(tcase, what_could_not_be_noted_is_noted_later);
+    tcase_add_test(tcase, what_is_missed_at_the_end_is_noted);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }

@@ -432,8 +432,18 @@ END_TEST
 START_TEST(a_thousand_hurry_at_once) {
     ask(one, "INSERT INTO cancellations SELECT i, now(), 7, 1, now(), NULL, 3,"
              " now() + i * interval '1 min', 'r', 'p', NULL FROM generate_series(1, 1001) AS i");
-    ask(one, "EXECUTE cancellation_hurry('{}', 1)");
+    ask(one,
+        "EXECUTE cancellation_hurry((SELECT array_agg(i) FROM generate_series(1, 1001) AS i), 0)");
     ck_assert_str_eq(ask(one, "SELECT order_id FROM cancellations WHERE tries = 3"), "1001 / ");
+}
+END_TEST
+
+/* After a start nobody knows what the process before has told. */
+START_TEST(after_a_start_a_hundred_thousand_hurry) {
+    ask(one, "INSERT INTO cancellations SELECT i, now(), 7, 1, now(), NULL, 3,"
+             " now() + i * interval '1 s', 'r', 'p', NULL FROM generate_series(1, 100001) AS i");
+    ask(one, "EXECUTE cancellation_hurry('{}', 1)");
+    ck_assert_str_eq(ask(one, "SELECT order_id FROM cancellations WHERE tries = 3"), "100001 / ");
 }
 END_TEST
 
@@ -523,6 +533,7 @@ int main(void) {
     tcase_add_test(tcase, replicas_share_what_is_due);
     tcase_add_test(tcase, those_that_hurry_are_due_at_once);
     tcase_add_test(tcase, a_thousand_hurry_at_once);
+    tcase_add_test(tcase, after_a_start_a_hundred_thousand_hurry);
     tcase_add_loop_test(tcase, two_batches_over_the_same_orders_do_not_deadlock, 0,
                         2 * (int)UNIT_COUNT(CIRCLES));
     tcase_add_test(tcase, to_end_and_to_be_cancelled_are_hot_updates);
