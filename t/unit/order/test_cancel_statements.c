@@ -445,7 +445,7 @@ END_TEST
 /* After a start nobody knows what the process before has told. */
 START_TEST(after_a_start_a_hundred_thousand_hurry) {
     ask(one, "INSERT INTO cancellations SELECT i, now(), 7, 1, now(), NULL, 3,"
-             " now() + i * interval '1 s', 'r', 'p', NULL FROM generate_series(1, 100001) AS i");
+             " now() + i * interval '1 min', 'r', 'p', NULL FROM generate_series(1, 100001) AS i");
     ask(one, "EXECUTE cancellation_hurry('{}', 1)");
     ck_assert_str_eq(ask(one, "SELECT order_id FROM cancellations WHERE tries = 3"), "100001 / ");
 }
