@@ -212,8 +212,12 @@ static void print_result(size_t i) {
     fflush(stdout);
 }
 
+enum { JSON_DIGITS_MAX = 15 }; /* below 2^53 */
+
 static void write_name(struct json_writer *writer, const char *name) {
-    bool is_number = *name != '\0' && strspn(name, "0123456789") == strlen(name);
+    size_t length = strlen(name); /* a client's key of digits is no number that JSON has */
+    bool is_number = *name >= '1' && *name <= '9' && length <= JSON_DIGITS_MAX &&
+                     strspn(name, "0123456789") == length;
     if (is_number) {
         json_write_raw(writer, NULL, name, strlen(name));
     } else {

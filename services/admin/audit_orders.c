@@ -491,11 +491,16 @@ static bool read_cancelled(struct books *books) {
     char from[ID_BYTES];
     snprintf(from, sizeof(from), "%" PRId64, books->from_id);
     PGresult *rows = database_ask(books->orders, CANCELLED_SINCE, from, books->clean_at, NULL);
-    for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
+    bool good = rows != NULL;
+    for (int row = 0; good && row < PQntuples(rows); row++) {
         suspect(database_int(rows, row, 0), ANY);
+        if (scan.count == SUSPECTS_MAX || row + 1 == PQntuples(rows)) { /* others need the room */
+            good = settle_suspects(books);
+            scan.count = 0;
+        }
     }
     PQclear(rows);
-    return rows != NULL;
+    return good;
 }
 
 bool audit_orders_read(struct books *books) {

@@ -14,8 +14,8 @@ static struct {
     bool is_busy, is_stopped;
     bool is_known; /* `count` was read */
     int64_t count; /* of notices, as it was last read */
-    uint64_t
-        missed; /* writes of ours, as far as they are noted; UINT64_MAX: what an earlier process missed is not */
+    /* Writes of ours, as far as they are noted; UINT64_MAX: an earlier process's are not. */
+    uint64_t missed;
     uint64_t noting; /* … and will be when the statement under way has ended */
 } notice;
 

@@ -120,9 +120,10 @@ const struct pg_statement SQL_ORDER_SEARCH = { "order_search",
 /* The same of those that were cancelled, which are few. */
 const struct pg_statement SQL_ORDER_CANCELLED = { "order_cancelled",
     "SELECT " ORDER_COLUMNS ", NULL::bigint FROM cancellations AS c JOIN orders AS o"
-    " ON o.id = c.order_id WHERE c.order_id < least($1::bigint, order_id_at($3::timestamptz + " CLOCKS
-    ")) AND c.order_id >= order_id_at($2::timestamptz - " CLOCKS ")"
-    " AND c.created_at >= $2::timestamptz AND c.created_at < $3::timestamptz ORDER BY c.order_id DESC LIMIT $4::bigint" };
+    " ON o.id = c.order_id WHERE c.order_id < least($1::bigint,"
+    " order_id_at($3::timestamptz + " CLOCKS ")) AND c.order_id >="
+    " order_id_at($2::timestamptz - " CLOCKS ") AND c.created_at >= $2::timestamptz"
+    " AND c.created_at < $3::timestamptz ORDER BY c.order_id DESC LIMIT $4::bigint" };
 
 /* Those that could be cancelled, and whether they waited. What they became is in the same row for
    whoever looks, and in a row that is told. */
