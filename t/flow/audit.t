@@ -246,8 +246,8 @@ my @PLANTS = (
     ['a key whose answer is another product', { 'product keys' => 'planted' }, new_key(product => $PRODUCT_KEY, "'planted', '', $p, 1, '{\"id\":${p}0,}', now()")],
     # sequences
     ['the orders are ahead of their sequence', { 'order ids' => 'order_numbers' }, frozen('order-service'), changed(order => 'order_mark', 'true', 'UPDATE order_mark SET low_id = 0'), drawn(order => 'order_numbers')],
-    ['the products are ahead of theirs', { 'product ids' => 'product_ids' }, drawn(product => 'product_ids')],
-    ['the restocks are ahead of theirs', { 'product ids' => 'restocks_id_seq' }, drawn(product => 'restocks_id_seq')],
+    ['the products are ahead of theirs', { 'product ids' => 'product_ids' }, frozen('product-service'), drawn(product => 'product_ids')],
+    ['the restocks are ahead of theirs', { 'product ids' => 'restocks_id_seq' }, frozen('product-service'), drawn(product => 'restocks_id_seq')],
     ['blocks of ids overlap', { 'product ids' => 'product_ids' }, [sub { sql(product => 'ALTER SEQUENCE product_ids INCREMENT BY 10') }, sub { sql(product => 'ALTER SEQUENCE product_ids INCREMENT BY 20') }]],
     # outboxes, queues
     ['what nobody tells (order)', { 'order outbox' => 1 }, frozen('order-service'), changed(order => 'outbox', 'id = 1', $OUTBOX)],
