@@ -1,6 +1,6 @@
 /*
- * The number of notices, looked at all the time. One's own are taken for another's, too: whoever
- * could not write cleans when Redis is back in any case.
+ * The number of notices, looked at all the time. The first one is for what an earlier process may
+ * have missed, whose end nobody has seen.
  */
 #include "cache_notice.h"
 
@@ -8,6 +8,8 @@
 #include "runtime/telemetry/log.h"
 
 #include <string.h>
+
+enum { FIRST_LOOK_MS = 20 }; /* as soon as the database is there: before anything is cached */
 
 static struct {
     struct loop_timer timer;
@@ -21,21 +23,35 @@ static struct {
 
 static void wake(void) {
     if (!notice.is_stopped) {
-        loop_timer_start(backends.loop, &notice.timer, CACHE_NOTICE_MS);
+        loop_timer_start(backends.loop, &notice.timer,
+                         notice.is_known ? CACHE_NOTICE_MS : FIRST_LOOK_MS);
     }
+}
+
+/* `own`: so many of them are ours, who clean when Redis is back. */
+static void take_count(int64_t count, int64_t own) {
+    bool is_new = notice.is_known && count != notice.count + own;
+    if (is_new) {
+        log_info("a replica was without Redis: what is cached is forgotten");
+    }
+    if (is_new || !notice.is_known) {
+        cache_forget(backends.cache);
+    }
+    notice.is_known = true;
+    notice.count = count;
 }
 
 static void look(void *ctx);
 
 static void noted(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
-    (void)rows;
     notice.is_busy = false;
-    if (err == ERR_OK) {
+    if (err == ERR_OK && rows[0].count > 0) {
         notice.missed = notice.noting;
-    }
-    if (notice.is_stopped && err == ERR_OK && cache_missed(backends.cache) != notice.missed) {
-        look(NULL); /* the last transactions have missed some more */
+        take_count(pg_rows_get_int8(&rows[0], 0, 0), 1);
+        if (notice.is_stopped && cache_missed(backends.cache) != notice.missed) {
+            look(NULL); /* the last transactions have missed some more */
+        }
     }
     wake();
 }
@@ -44,15 +60,7 @@ static void heard(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
     notice.is_busy = false;
     if (err == ERR_OK && rows[0].count > 0) {
-        int64_t count = pg_rows_get_int8(&rows[0], 0, 0);
-        if (notice.is_known && count != notice.count) {
-            log_info("a replica was without Redis: what is cached is forgotten");
-        }
-        if (!notice.is_known || count != notice.count) {
-            cache_forget(backends.cache);
-        }
-        notice.is_known = true;
-        notice.count = count;
+        take_count(pg_rows_get_int8(&rows[0], 0, 0), 0);
     }
     wake();
 }

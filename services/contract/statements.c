@@ -14,5 +14,5 @@ const struct pg_statement SQL_CACHE_NOTICE_COUNT = { "cache_notice_count",
     "SELECT count::bigint FROM cache_notices" };
 
 const struct pg_statement SQL_CACHE_NOTICE_ADD = { "cache_notice_add",
-    "UPDATE cache_notices SET count = count + 1" };
+    "UPDATE cache_notices SET count = count + 1 RETURNING count::bigint" };
 /* clang-format on */

@@ -50,6 +50,7 @@ static const struct part PARTS[] = {
       cache_notice_is_idle, NULL },
     { "key_expiry", key_expiry_open, key_expiry_close, key_expiry_stop, key_expiry_is_idle, NULL },
     { "product_lookup", product_lookup_open, product_lookup_close, NULL, NULL, NULL },
+    { "product_updated", product_updated_open, NULL, NULL, NULL, NULL },
     { "order_store", order_store_open, order_store_close, NULL, NULL, NULL },
     { "get_order", get_order_open, get_order_close, NULL, NULL, NULL },
     { "list_orders", list_orders_open, list_orders_close, NULL, NULL, NULL },

@@ -41,6 +41,7 @@ MUST_CHECK enum err list_orders_open(void);
 void list_orders_close(void);
 MUST_CHECK enum err order_read_open(void);
 void order_read_close(void);
+MUST_CHECK enum err product_updated_open(void);
 MUST_CHECK enum err outcome_wait_open(void);
 void outcome_wait_close(void);
 bool outcome_wait_is_idle(void);

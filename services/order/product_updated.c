@@ -5,12 +5,17 @@
  */
 #include "parts.h"
 
+#include "base/clock.h"
 #include "contract/contract.h"
 #include "runtime/telemetry/log.h"
 
 #include <string.h>
 
-static int64_t newest_epoch; /* that was heard of */
+/* Clocks of this machine and of the product database may differ by so much. */
+enum { CLOCKS_S = 10 };
+
+static int64_t
+    newest_epoch; /* that was heard of; at first: the start, when all copies were dropped */
 
 static enum err decode(void *ctx, struct arena *arena, const struct event *event, void *item,
                        const char **ret_why) {
@@ -45,6 +50,11 @@ static enum err build_put(struct arena *arena, const struct told_product *event,
                                    .version = event->version,
                                    .ttl_s = CACHE_PRODUCT_COPY_TTL_S };
     return value == NULL || ret_put->key == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+enum err product_updated_open(void) {
+    newest_epoch = clock_unix_ms() / 1000 - CLOCKS_S;
+    return ERR_OK;
 }
 
 /* What was told in earlier epochs may be lost. A copy that is filled from now on is newer. */

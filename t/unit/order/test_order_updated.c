@@ -14,6 +14,8 @@
 #include "fake_backends.h"
 #include "unit.h"
 
+#include <inttypes.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -406,6 +408,22 @@ START_TEST(the_first_event_of_an_epoch_drops_all_copies) {
 }
 END_TEST
 
+/* One that began before this process did: its copies were dropped then. */
+START_TEST(an_epoch_of_before_the_start_drops_nothing) {
+    char member[64];
+    for (int is_new = 0; is_new < 2; is_new++) {
+        ck_assert_int_eq(product_updated_open(), ERR_OK);
+        snprintf(member, sizeof(member), "\"version\":%" PRId64 ",",
+                 (clock_unix_ms() / 1000 + (is_new ? 1 : -60)) << 20);
+        add_product(1, member);
+        deliver(PRODUCT_UPDATED);
+        fake_cache_run();
+        ck_assert_uint_eq(fake_cache.forgotten, is_new);
+        delivery_count = 0;
+    }
+}
+END_TEST
+
 START_TEST(a_product_without_version_is_parked) {
     add_product(1, "");
     deliver(PRODUCT_UPDATED);
@@ -446,6 +464,7 @@ int main(void) {
     tcase_add_loop_test(tcase, product_events_refresh_the_copies_newest_wins, 0, 2);
     tcase_add_loop_test(tcase, a_product_event_fills_no_copy, 0, 2);
     tcase_add_loop_test(tcase, the_first_event_of_an_epoch_drops_all_copies, 0, 2);
+    tcase_add_test(tcase, an_epoch_of_before_the_start_drops_nothing);
     tcase_add_test(tcase, a_product_without_version_is_parked);
     tcase_add_loop_test(tcase, copies_are_not_worth_waiting_for_redis, 0, 2);
     suite_add_tcase(suite, tcase);
