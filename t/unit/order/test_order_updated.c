@@ -418,7 +418,7 @@ START_TEST(an_epoch_of_before_the_start_drops_nothing) {
         add_product(1, member);
         deliver(PRODUCT_UPDATED);
         fake_cache_run();
-        ck_assert_uint_eq(fake_cache.forgotten, is_new);
+        ck_assert_uint_eq(fake_cache.forgotten, is_new ? 1 : 0);
         delivery_count = 0;
     }
 }
