@@ -41,6 +41,8 @@ BEGIN {
     *rabbitmq = \&Prodorder::Stack::rabbitmq;
 }
 
+# Never the stack that a developer uses, nor one that a look at a test's syntax would start.
+$ENV{PRODORDER_HOME} or die "which stack? ./prodorder test flow has one of its own; or set PRODORDER_HOME and PRODORDER_PORT_OFFSET\n";
 Prodorder::Stack::heal();
 $log_from{$_} = Prodorder::Stack::log_size($_) for qw(order-service product-service);
 
