@@ -96,8 +96,10 @@ void cache_notice_stop(void) {
     }
 }
 
+/* Also of a process that could not start: cache and database are gone by now. */
 void cache_notice_close(void) {
-    cache_notice_stop();
+    notice.is_stopped = true;
+    loop_timer_stop(backends.loop, &notice.timer);
 }
 
 bool cache_notice_is_idle(void) {
