@@ -30,7 +30,17 @@ service_env() {
     printf '%s\n' REDIS_HOST=127.0.0.1 "REDIS_PORT=$RET_PORT"
     settings_port rabbitmq
     printf '%s\n' "RABBITMQ_URL=amqp://guest:guest@127.0.0.1:$RET_PORT/"
-    [ "$side" != order ] || printf '%s\n' "PRODUCT_SERVICE_URL=$(settings_url "product-service${1#order-service}")"
+    [ "$side" != order ] || printf '%s\n' "PRODUCT_SERVICE_URL=$(service_product_urls "product-service${1#order-service}")"
+}
+
+# service_product_urls NAME: all product-services, NAME first.
+service_product_urls() {
+    local name urls
+    urls=$(settings_url "$1")
+    for name in "${STACK_SERVICES[@]}"; do
+        [[ $name != product-service* || $name = "$1" ]] || urls+=,$(settings_url "$name")
+    done
+    printf '%s\n' "$urls"
 }
 
 service_ready() {

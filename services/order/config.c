@@ -8,8 +8,9 @@ static const char *const HTTP_SCHEMES[] = { "http://", NULL };
 /* clang-format off */
 const struct config_option ORDER_OPTIONS[] = {
     { "PRODUCT_SERVICE_URL", CONFIG_URL, &order_config.product_service_url, .required = true,
-      .example = "http://127.0.0.1:3001", .max = 512, .choices = HTTP_SCHEMES,
-      .help = "http://host:port of the product service" },
+      .example = "http://127.0.0.1:3001", .max = 4096, .choices = HTTP_SCHEMES,
+      .help = "http://host:port of the product service; several with commas: when one gives no"
+              " answer, the next is asked" },
     { "PRODUCT_DEADLINE_MS", CONFIG_INT, &order_config.product_deadline_ms, .fallback = "3000",
       .min = 50, .max = 60000, .unit = "ms", .help = "time for the product service to answer" },
     { "INSERT_BATCH_MAX", CONFIG_INT, &order_config.insert_batch_max, .fallback = "256", .min = 1,

@@ -36,6 +36,8 @@ enum {
     FETCHES_MAX = 1024, /* products fetched at once; more is ERR_BUSY */
     FETCH_ARENA_BYTES_MAX = 262144,
     SILENCE_MS = 1000,
+    SERVICES_MAX = 16,
+    SERVICE_URL_BYTES = 512,
 };
 
 struct question {
@@ -44,7 +46,11 @@ struct question {
     struct trace trace;       /* the exchange's, read while it waits */
 };
 
-static struct http_client *product_service;
+/* Those of PRODUCT_SERVICE_URL; the one that answers is asked until it does not. */
+static struct {
+    struct http_client *clients[SERVICES_MAX];
+    size_t count, asked;
+} services;
 static bool is_closing;      /* the cache and the broker are gone */
 static struct lookup prices; /* product id → price */
 /* The product service does not answer: a copy does at once until then. 0: it answers. */
@@ -182,6 +188,21 @@ static void copy_or_nothing(void *ctx, enum err err, const struct cache_value *c
     }
 }
 
+static void ask(struct lookup_fetch *fetch, size_t service);
+
+/* Whoever refuses is left for the next one; so is whoever is silent, but nobody waits again. */
+static bool ask_another(struct lookup_fetch *fetch, bool is_silent) {
+    size_t next = (fetch->source + 1) % services.count;
+    if (services.asked == fetch->source) {
+        services.asked = next;
+    }
+    if (is_silent || is_closing || fetch->tries >= services.count) {
+        return false;
+    }
+    ask(fetch, next);
+    return true;
+}
+
 static void fetched(void *ctx, enum err err, const struct http_response *response) {
     struct lookup_fetch *fetch = ctx;
     int64_t price_cents = 0;
@@ -192,6 +213,9 @@ static void fetched(void *ctx, enum err err, const struct http_response *respons
     } else if (is_silent) {
         err = ERR_UNAVAILABLE; /* for the client: try again later */
     }
+    if (err == ERR_UNAVAILABLE && ask_another(fetch, is_silent)) {
+        return;
+    }
     log_fetch(fetch, err);
     if (err == ERR_UNAVAILABLE && !is_closing) {
         get_copy(fetch, copy_or_nothing);
@@ -200,17 +224,19 @@ static void fetched(void *ctx, enum err err, const struct http_response *respons
     }
 }
 
-static void ask(struct lookup_fetch *fetch) {
+static void ask(struct lookup_fetch *fetch, size_t service) {
     struct question *first = LOOKUP_WAITER(fetch, struct question, 0);
     char target[48];
     snprintf(target, sizeof(target), "/products/%" PRId64, fetch->id);
     metrics_add(&order_metrics[M_PRODUCT_FETCHES], 1);
-    http_client_get(product_service, target, first->trace, fetched, fetch);
+    fetch->source = service;
+    fetch->tries++;
+    http_client_get(services.clients[service], target, first->trace, fetched, fetch);
 }
 
 static void copy_or_ask(void *ctx, enum err err, const struct cache_value *copy) {
     if (!take_copy(ctx, err, copy)) {
-        ask(ctx);
+        ask(ctx, services.asked);
     }
 }
 
@@ -223,7 +249,7 @@ static void fetch_product(struct lookup_fetch *fetch) {
     if (silent_until_ms != 0) { /* this one finds out for the others */
         silent_until_ms = now_ms + (uint64_t)order_config.product_deadline_ms;
     }
-    ask(fetch);
+    ask(fetch, services.asked);
 }
 
 enum err product_lookup(struct flow_wait wait, int64_t product_id, struct trace trace,
@@ -232,15 +258,39 @@ enum err product_lookup(struct flow_wait wait, int64_t product_id, struct trace 
     return lookup_ask(&prices, &question);
 }
 
-enum err product_lookup_open(void) {
-    struct http_client_options service = {
-        .base_url = order_config.product_service_url,
+/* One client for each of the URLs, which commas separate. */
+static enum err open_services(const char *urls) {
+    char url[SERVICE_URL_BYTES];
+    struct http_client_options options = {
+        .base_url = url,
         .connections_max = 8,
         .queue_max = 1024,
         .deadline_ms = (uint32_t)order_config.product_deadline_ms,
         .idle_timeout_ms = 30000,
         .response_bytes_max = 65536,
     };
+    memset(&services, 0, sizeof(services));
+    for (const char *at = urls; at != NULL;) {
+        const char *comma = strchr(at, ',');
+        size_t length = comma == NULL ? strlen(at) : (size_t)(comma - at);
+        if (services.count == SERVICES_MAX || length >= sizeof(url)) {
+            log_error("PRODUCT_SERVICE_URL has too many URLs, or one that is too long",
+                      LOG_INT("urlsMax", SERVICES_MAX), LOG_INT("bytesMax", sizeof(url) - 1));
+            return ERR_INVALID;
+        }
+        memcpy(url, at, length);
+        url[length] = '\0';
+        enum err err = http_client_open(backends.loop, &options, &services.clients[services.count]);
+        if (err != ERR_OK) {
+            return err;
+        }
+        services.count++;
+        at = comma == NULL ? NULL : comma + 1;
+    }
+    return ERR_OK;
+}
+
+enum err product_lookup_open(void) {
     struct lookup_options options = {
         .question_bytes = sizeof(struct question),
         .queue_max = (size_t)config_shared.requests_max,
@@ -257,14 +307,16 @@ enum err product_lookup_open(void) {
     };
     is_closing = false;
     silent_until_ms = 0;
-    enum err err = http_client_open(backends.loop, &service, &product_service);
+    enum err err = open_services(order_config.product_service_url);
     return err == ERR_OK ? lookup_init(&prices, backends.loop, &options) : err;
 }
 
 /* What is under way at the product service ends first: its end answers who waits. */
 void product_lookup_close(void) {
     is_closing = true;
-    http_client_close(product_service);
-    product_service = NULL;
+    for (size_t i = 0; i < services.count; i++) {
+        http_client_close(services.clients[i]);
+    }
+    services.count = 0;
     lookup_done(&prices);
 }

@@ -101,13 +101,17 @@ const struct pg_statement SQL_ORDER_DECIDED = { "order_decided",
 
 /*
  * $1 before this id, $2 status or '', $3 from, $4 before, $5 limit, $6 rows to look at. Ids rise
- * with time as near as clocks agree: within CLOCKS. What waits is above the mark.
+ * with time as near as clocks agree: within CLOCKS; the rows to look at begin with the first that
+ * is before $4. What waits is above the mark.
  */
 #define CLOCKS "interval '1 minute'"
 const struct pg_statement SQL_ORDER_SEARCH = { "order_search",
-    "WITH ends AS MATERIALIZED (SELECT greatest(order_id_at($3::timestamptz - " CLOCKS "),"
+    "WITH times AS MATERIALIZED (SELECT greatest(order_id_at($3::timestamptz - " CLOCKS "),"
     " CASE WHEN $2::text = 'waiting' THEN (SELECT low_id + 1 FROM order_mark) END) AS low,"
     " least($1::bigint, order_id_at($4::timestamptz + " CLOCKS ")) AS high),"
+    " ends AS MATERIALIZED (SELECT low, (SELECT id + 1 FROM orders WHERE id < times.high"
+    " AND id >= times.low AND created_at < $4::timestamptz ORDER BY id DESC LIMIT 1) AS high"
+    " FROM times),"
     " hits AS MATERIALIZED (SELECT " ORDER_COLUMNS " FROM (SELECT * FROM orders WHERE"
     " id < (SELECT high FROM ends) AND id >= (SELECT low FROM ends) ORDER BY id DESC"
     " LIMIT $6::bigint) AS o WHERE $2::text IN ('', o.status) AND o.created_at >= $3::timestamptz"

@@ -37,7 +37,8 @@ static const char KEY[] = "Idempotency-Key: k-1\r\n";
 static inline void open_with(uint32_t deadline_ms, int64_t requests_max) {
     order_config = (struct order_config){ .insert_batch_max = 16,
                                           .insert_inflight_max = 2,
-                                          .orders_waiting_max = INT64_MAX };
+                                          .orders_waiting_max = INT64_MAX,
+                                          .product_service_url = "http://one" };
     config_shared =
         (struct config_shared){ .requests_max = requests_max, .request_deadline_ms = deadline_ms };
     stack_open(ROUTES, UNIT_COUNT(ROUTES));

@@ -9,18 +9,19 @@
 enum { FAKE_HTTP_GETS_MAX = 32 };
 
 struct fake_get {
+    char url[64]; /* of the client that was asked */
     char target[128], request_id[160], traceparent[64], tracestate[520];
     http_client_fn *fn;
     void *ctx;
 };
 
-struct http_client {
+struct fake_http_client {
     struct fake_get gets[FAKE_HTTP_GETS_MAX]; /* waiting, oldest first */
     size_t waiting;
     size_t asked; /* ever */
 };
 
-extern struct http_client fake_http_client;
+extern struct fake_http_client fake_http_client;
 
 void fake_http_client_reset(void);
 /* Answer the oldest; `etag` NULL: none. */

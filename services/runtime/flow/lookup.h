@@ -59,6 +59,7 @@ struct lookup_fetch {
     uint64_t started_us;
     char *waiters; /* questions, see LOOKUP_WAITER */
     size_t waiter_count, waiters_max;
+    size_t source, tries; /* for `fetch` to note whom it asks; 0 at first */
     struct list node;
 };
 

@@ -222,6 +222,102 @@ START_TEST(while_one_asks_a_silent_product_service_the_copy_does) {
 }
 END_TEST
 
+/* ---- several product services ---- */
+
+static void several(void) {
+    product_lookup_close();
+    order_config.product_service_url = "http://one,http://two,http://three";
+    order_config.product_deadline_ms = 3000;
+    fake_http_client_reset();
+    ck_assert_int_eq(product_lookup_open(), ERR_OK);
+}
+
+static void check_asked(const char *url) {
+    STACK_WAIT_FOR(fake_http_client.waiting > 0);
+    ck_assert_str_eq(fake_http_client.gets[0].url, url);
+}
+
+/* Of no answer: refused, or answered 503. */
+static void no_answer(int kind) {
+    if (kind == 0) {
+        fake_http_client_fail(ERR_UNAVAILABLE);
+    } else {
+        fake_http_client_answer(503, NULL, "{}");
+    }
+}
+
+START_TEST(the_next_product_service_is_asked_and_stays) {
+    several();
+    int fd = post_with_cache(0);
+    check_asked("http://one");
+    no_answer(_i);
+    check_asked("http://two");
+    fake_http_client_answer(200, "\"4\"", COPY);
+    fake_cache_run();
+    check_price(fd, "\"unitPrice\":19.90");
+    int second = post_with_cache(0);
+    check_asked("http://two");
+    fake_http_client_answer(404, NULL, "{}"); /* that is an answer */
+    stack_expect(second, 404);
+}
+END_TEST
+
+START_TEST(each_product_service_is_asked_once) {
+    several();
+    int fd = post_with_cache(0);
+    no_answer(0);
+    check_asked("http://two");
+    no_answer(1);
+    check_asked("http://three");
+    no_answer(0);
+    answer_lookup(); /* a copy would do */
+    check_retry_after(stack_expect(fd, 503));
+    ck_assert_uint_eq(fake_http_client.asked, 3);
+}
+END_TEST
+
+START_TEST(who_is_silent_is_waited_for_once) {
+    several();
+    int first = post_with_cache(0), other = post_with("", "{\"productId\":8,\"quantity\":3}");
+    answer_lookup();
+    STACK_WAIT_FOR(fake_http_client.waiting == 2);
+    fake_http_client_fail(ERR_TIMEOUT);
+    fake_http_client_fail(ERR_TIMEOUT); /* of the same one */
+    answer_lookup();
+    stack_expect(first, 503);
+    stack_expect(other, 503);
+    int second = post_with("", "{\"productId\":8,\"quantity\":3}");
+    answer_lookup();
+    check_asked("http://two");
+    fake_http_client_answer(404, NULL, "{}");
+    stack_expect(second, 404);
+}
+END_TEST
+
+START_TEST(urls_that_are_too_many_or_too_long) {
+    char urls[1024] = "";
+    product_lookup_close();
+    order_config.product_service_url = urls;
+    memset(urls, 'a', 511);
+    fake_http_client_reset();
+    ck_assert_int_eq(product_lookup_open(), ERR_OK);
+    product_lookup_close();
+    urls[511] = 'a';
+    ck_assert_int_eq(product_lookup_open(), ERR_INVALID);
+    product_lookup_close();
+    memset(urls, 0, sizeof(urls));
+    for (int i = 0; i < 17; i++) {
+        strcat(urls, i == 0 ? "http://a" : ",http://a");
+    }
+    fake_http_client_reset();
+    ck_assert_int_eq(product_lookup_open(), ERR_INVALID);
+    urls[strlen(urls) - strlen(",http://a")] = '\0';
+    product_lookup_close();
+    fake_http_client_reset();
+    ck_assert_int_eq(product_lookup_open(), ERR_OK);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("product_lookup");
     TCase *tcase = tcase_create("product_lookup");
@@ -237,5 +333,9 @@ int main(void) {
     tcase_add_test(tcase, while_no_events_come_and_redis_goes_too);
     tcase_add_loop_test(tcase, a_silent_product_service_is_waited_for_by_one, 0, 2);
     tcase_add_test(tcase, while_one_asks_a_silent_product_service_the_copy_does);
+    tcase_add_loop_test(tcase, the_next_product_service_is_asked_and_stays, 0, 2);
+    tcase_add_test(tcase, each_product_service_is_asked_once);
+    tcase_add_test(tcase, who_is_silent_is_waited_for_once);
+    tcase_add_test(tcase, urls_that_are_too_many_or_too_long);
     return unit_run(suite);
 }
