@@ -110,7 +110,7 @@ subtest 'a replica that has no Redis' => sub {
 sub of_load {
     my ($product, $url) = @_;
     return Prodorder::Load->start(url => $url, connections => 4, rate_per_s => 200, timeout_s => LONG_S,
-        requests => sub { [POST => "/orders", order_body($product, 1)] });
+        requests => sub { [POST => '/orders', order_body($product, 1)] });
 }
 
 # What the others serve of it is what the databases say; the newest order is there soon.

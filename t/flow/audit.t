@@ -5,7 +5,7 @@
 #
 # Environment
 #   PRODORDER_TEST_AUDITS=N            so many audits under load, 20 if not set; 1000 take half an hour
-#   PRODORDER_TEST_AUDIT_ONLY=REGEX    only the plants and the last two parts whose name matches
+#   PRODORDER_TEST_AUDIT_ONLY=REGEX    only the plants whose name matches, and of 'under load' and 'many cancellations'
 use strict;
 use warnings;
 
@@ -329,7 +329,7 @@ is_deeply(audit('--full')->{found}, \%known, 'all undone: as it was before');
 # ---- from the last clean one on ----
 
 SKIP: {
-    skip 'this stack had broken promises before', 8 if %known;
+    skip 'this stack had broken promises before, or only some parts are wanted', 8 if %known || $only;
     my $clean = is_clean('all is well', '--full');
     is($clean->{ordersFrom}, 1, '--full begins with the first order');
     wait_until('the mark has moved', 30, sub { sql_value(order => 'SELECT low_id FROM order_mark') > $cancelled });
