@@ -41,7 +41,7 @@ is_deeply([sort @{ $seen->{operations} }],
     [sort map { my $path = $_; map { uc . " $path" } grep { $methods{$_} } keys %{ $contract->{paths}{$path} } }
         keys %{ $contract->{paths} }],
     'it shows every operation of the contract');
-is_deeply($seen->{parameters}, [map { [$_, ''] } qw(Idempotency-Key X-Request-Id traceparent tracestate)],
+is_deeply($seen->{parameters}, [map { [$_, ''] } qw(Idempotency-Key Prefer X-Request-Id traceparent tracestate)],
     'POST /orders shows its parameters, and fills none in');
 is_deeply(decode_json($seen->{example}), { productId => 1, quantity => 2 }, 'and an example of its body');
 is_deeply([sort @{ $seen->{responses} }],
