@@ -426,7 +426,8 @@ sub killer {
         kill TERM => $pid;
         waitpid $pid, 0;
         open my $in, '<', $log->filename or die;
-        return scalar(<$in>) // 0;
+        my ($killed) = (scalar(<$in>) // '') =~ /^(\d+)$/;
+        return $killed // 0;
     };
 }
 

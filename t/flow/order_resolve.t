@@ -155,21 +155,18 @@ sub resolving {
     };
 }
 
-# one_round(PRODUCT): some are resolved, all held up before their last step; then they go on while all are cancelled.
+# one_round(PRODUCT, SEEN, ORDERS): all are being resolved, held up before the last step; then they go on while all are cancelled.
 sub one_round {
-    my ($product, $seen) = @_;
-    my @ids = map { order_ok($product, 1 + $_ % 3)->{id} } 1 .. TOGETHER;
-    finished($_) for @ids;
-    nobody_tells($product, @ids);
+    my ($product, $seen, @ids) = @_;
     my %end = map { $_ => $_ % 4 == 1 ? 'rejected' : 'done' } @ids;    # what the ledger has decided is done
     my $release = Prodorder::Stack::hold(product => "SELECT FROM products WHERE id = $product->{id} FOR UPDATE");
     my %resolving = map { $_ => resolving($_, $end{$_}) } @ids;
     wait_until('all have come to the ledger', 60, sub { sql_value(product => 'SELECT count(*) FROM pg_stat_activity'
         . " WHERE application_name = 'prodorder-admin' AND wait_event_type = 'Lock'") == TOGETHER });
+    $release->();
+    sleep rand 0.15;    # now these are first, now those
     my $cancels = Prodorder::Load->start(url => Prodorder::Stack::url('gateway'), connections => TOGETHER, rate_per_s => CANCELS_PER_S,
         requests => sub { $_[0] < @ids ? [POST => "/orders/$ids[$_[0]]/cancel", ''] : undef });
-    sleep rand 0.05;
-    $release->();
     my %resolved = map { $_ => [$resolving{$_}->()] } @ids;
     my %cancelled = map { $ids[$_->{n}] => $_->{status} } @{ $cancels->stop };
     my @wrong;
@@ -190,7 +187,10 @@ sub one_round {
 subtest 'cancelled at the same moment' => sub {
     my $product = new_product(qty => 100_000);
     my (%seen, @wrong);
-    push @wrong, one_round($product, \%seen) for 1 .. ROUNDS;
+    my @ids = map { order_ok($product, 1 + $_ % 3)->{id} } 1 .. ROUNDS * TOGETHER;
+    finished($_) for @ids;
+    nobody_tells($product, @ids);
+    push @wrong, one_round($product, \%seen, splice @ids, 0, TOGETHER) for 1 .. ROUNDS;
     diag(join '; ', map { "$_: $seen{$_}" } sort keys %seen);
     is_deeply(\@wrong, [], 'each order has one end, which both were told, and on record is who was first');
     cmp_ok(scalar(grep { /^not/ } keys %seen), '>', 0, 'some were cancelled first');
