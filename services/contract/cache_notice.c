@@ -35,13 +35,11 @@ static void take_count(int64_t count, int64_t own) {
         log_info("a replica was without Redis: what is cached is forgotten");
     }
     if (is_new || !notice.is_known) {
-        cache_forget(backends.cache);
+        cache_forget(backends.cache, 0);
     }
     notice.is_known = true;
     notice.count = count;
 }
-
-static void look(void *ctx);
 
 static void noted(void *ctx, enum err err, const struct pg_rows *rows) {
     (void)ctx;
@@ -49,9 +47,6 @@ static void noted(void *ctx, enum err err, const struct pg_rows *rows) {
     if (err == ERR_OK && rows[0].count > 0) {
         notice.missed = notice.noting;
         take_count(pg_rows_get_int8(&rows[0], 0, 0), 1);
-        if (notice.is_stopped && cache_missed(backends.cache) != notice.missed) {
-            look(NULL); /* the last transactions have missed some more */
-        }
     }
     wake();
 }
@@ -88,12 +83,9 @@ enum err cache_notice_open(void) {
 }
 
 void cache_notice_stop(void) {
-    bool is_first = !notice.is_stopped;
     notice.is_stopped = true;
     loop_timer_stop(backends.loop, &notice.timer);
-    if (is_first && !notice.is_busy && cache_missed(backends.cache) != notice.missed) {
-        look(NULL);
-    }
+    (void)cache_notice_is_idle(); /* begins with what is known by now */
 }
 
 /* Also of a process that could not start: cache and database are gone by now. */
@@ -102,6 +94,10 @@ void cache_notice_close(void) {
     loop_timer_stop(backends.loop, &notice.timer);
 }
 
+/* What the last transactions miss is still noted, as long as there is a database to take it. */
 bool cache_notice_is_idle(void) {
+    if (notice.is_stopped && !notice.is_busy && cache_missed(backends.cache) != notice.missed) {
+        look(NULL);
+    }
     return !notice.is_busy;
 }

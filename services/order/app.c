@@ -90,6 +90,7 @@ const struct app APP = {
     .sequences = ORDER_SEQUENCES,
     .cure = cure,
     .cache_prefixes = CACHE_PREFIXES,
+    .cache_own_prefix = 1,
     .cache_hears_events = true,
     .exchange = EXCHANGE_EVENTS,
     .source = SOURCE_ORDER_SERVICE,

@@ -67,7 +67,7 @@ static void drop_copies_of_earlier_epochs(const struct told_product *events, siz
     if (epoch > newest_epoch) {
         newest_epoch = epoch;
         log_info("copies of products are dropped", LOG_INT("epoch", epoch));
-        cache_forget(backends.cache);
+        cache_forget(backends.cache, 0);
     }
 }
 

@@ -1,17 +1,18 @@
 #!/usr/bin/perl
-# ./prodorder up --replicas 3: a key stands for one order, whichever replicas are asked at once; one of them dies, or has no Redis,
-# and nobody is answered with what is old; orders come and half of them are cancelled while every process of the stack is killed
+# ./prodorder up --replicas 3: a key stands for one order, whichever replicas are asked at once; one of them dies, or is frozen, or
+# has no Redis, and also ends without it, and nobody is answered with what is old; orders come and half of them are cancelled while every process of the stack is killed
 # in turn: each ends once, stock is exact, and the books balance. On a stack of its own.
 use strict;
 use warnings;
 
+use IO::Socket::INET;
 use Time::HiRes qw(sleep time);
 
 use Prodorder::Control;
 use Prodorder::Load;
 use Prodorder::Stack;
 
-use constant { REPLICAS => 3, KEYS => 400, ORDERS => 10_000, RATE_PER_S => 250, LONG_S => 60 };
+use constant { REPLICAS => 3, KEYS => 400, ORDERS => 10_000, RATE_PER_S => 250, LONG_S => 60, FROZEN_S => 14, DRAIN_S => 10 };
 
 my $home = scratch() . '/home';
 END { my $status = $?; run('./prodorder', 'clean') if $home; $? = $status }    # when it died before its end, too
@@ -103,6 +104,119 @@ subtest 'a replica that has no Redis' => sub {
     ok(wait_until('the others', 3, sub { !grep { gateway(GET => "/products/$product->{id}")->{json}{data}{price} != 7.25 } 1 .. REPLICAS }),
         'the others show it soon');
     is(Prodorder::Stack::ended($seller->{pid}), 0, 'it ends');
+};
+
+# of_load(PRODUCT, URL): orders for it, until it is stopped.
+sub of_load {
+    my ($product, $url) = @_;
+    return Prodorder::Load->start(url => $url, connections => 4, rate_per_s => 200, timeout_s => LONG_S,
+        requests => sub { [POST => '/orders', order_body($product, 1)] });
+}
+
+# What the others serve of it is what the databases say; the newest order is there soon.
+sub others_show {
+    my ($product, $newest, $how) = @_;
+    my $list = sub { return Prodorder::Client->new(url_of($_[0]))->request(GET => "/orders/product/$product->{id}")->{json} };
+    ok(wait_until('the others', 3, sub { !grep { my $n = $_; !grep { $_->{id} == $newest } @{ $list->($n) } } 0 .. REPLICAS - 1 }),
+        "the others show its last order soon ($how)");
+    check_rest(LONG_S);
+    my $stored = join ' ', map { join ':', @$_ } @{ sql(order => "SELECT id, status FROM orders WHERE product_id = $product->{id} ORDER BY created_at DESC, id DESC LIMIT 100") };
+    for my $n (0 .. REPLICAS - 1) {
+        my $shown = sub { return join ' ', map { "$_->{id}:$_->{status}" } @{ $list->($n) } };
+        ok(eval { wait_until('it', 2, sub { $shown->() eq $stored }) }, "number $n serves what is stored ($how)");
+    }
+    check_caches($product);
+    return;
+}
+
+# One that cannot reach its Redis, since nothing or nobody is there, or since it is frozen, is told to end in the middle of its work.
+subtest 'a replica that ends without its Redis' => sub {
+    my $silent = IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1') // die "no port: $!";
+    my %how = ('nothing is there' => 1, 'nobody answers' => $silent->sockport, 'it is frozen' => undef);
+    for my $how (sort keys %how) {
+        my %port = $how{$how} ? (REDIS_PORT => $how{$how}) : ();
+        my $freeze = sub { return %port ? sub { } : Prodorder::Stack::away("$_[0]-redis", 'frozen') };
+        my $product = new_product(qty => 100_000, price => '2.00');
+        finished(order_ok($product, 1));
+        my $replica = Prodorder::Stack::replica('order-service', \%port);
+        Prodorder::Client->new(url_of($_))->request(GET => "/orders/product/$product->{id}") for 0 .. REPLICAS - 1;    # it is cached
+        my $load = of_load($product, $replica->{url});
+        sleep 0.7;
+        my $thaw = $freeze->('order');
+        sleep 0.3;
+        my $begin = time;
+        is(Prodorder::Stack::ended($replica->{pid}), 0, "an order-service ends as it should ($how)");
+        my $took_s = time - $begin;
+        $thaw->();
+        cmp_ok($took_s, '<', DRAIN_S, sprintf 'within 10 s: %.1f (%s)', $took_s, $how);
+        my $answers = $load->stop;
+        is_deeply([grep { $_->{status} != 200 } @$answers], [], scalar(@$answers) . " orders: whatever it had begun is answered ($how)");
+        my @accepted = Prodorder::Load::accepted($answers);
+        others_show($product, (sort { $b <=> $a } @accepted)[0], $how);
+        check_orders($product, \@accepted);
+
+        my $seller = Prodorder::Stack::replica('product-service', \%port);
+        gateway(GET => "/products/$product->{id}") for 1 .. REPLICAS;    # it is cached
+        $thaw = $freeze->('product');
+        is(Prodorder::Client->new($seller->{url})->request(PATCH => "/products/$product->{id}", '{"price":7.25}')->{status}, 200, "a product-service changes a price ($how)");
+        $begin = time;
+        is(Prodorder::Stack::ended($seller->{pid}), 0, "and ends as it should ($how)");
+        $took_s = time - $begin;
+        $thaw->();
+        cmp_ok($took_s, '<', DRAIN_S, sprintf 'within 10 s: %.1f (%s)', $took_s, $how);
+        ok(wait_until('the others', 3, sub { !grep { (gateway(GET => "/products/$product->{id}")->{json}{data}{price} // 0) != 7.25 } 1 .. REPLICAS }),
+            "the others show it soon ($how)");
+        ok(wait_until('an order', 20, sub { order_ok($product, 1)->{unitPrice} == 7.25 }), "and orders have it ($how)");
+        check_rest(LONG_S);
+        check_caches($product);
+    }
+};
+
+# statuses_are(ANSWERS, QR, WHAT): nothing else was answered.
+sub statuses_are {
+    my ($answers, $statuses, $what) = @_;
+    my $seen = Prodorder::Load::statuses($answers);
+    diag("$what: ", join ', ', map { "$_: $seen->{$_}" } sort keys %$seen);
+    is(join(' ', grep { $_ !~ $statuses } sort keys %$seen), '', "$what: answered, or a clear failure");
+    return;
+}
+
+# Its port takes connections, and nothing answers: for longer than the gateway waits, than a lock is held, than the broker waits.
+subtest 'one of each is frozen' => sub {
+    my @frozen = qw(order-service-2 product-service-3);
+    {
+        local @ENV{qw(DB_DEADLINE_MS RABBITMQ_HEARTBEAT_S)} = (2000, 1);
+        Prodorder::Stack::start(@frozen);
+    }
+    my @products = (new_product(qty => 1_000_000), new_product(qty => 300));
+    my %way = (url => Prodorder::Stack::url('gateway'), timeout_s => LONG_S);
+    my $request = sub { [POST => '/orders', order_body($products[$_[0] % 4 == 0], 1 + $_[0] % 3), { 'Idempotency-Key' => "frozen-$RUN-$_[0]" }] };
+    my $first = Prodorder::Load::run(%way, connections => 1, requests => sub { $_[0] < 2 ? $request->($_[0]) : undef });    # their prices are known now
+    my $load = Prodorder::Load->start(%way, connections => 400, rate_per_s => 60, requests => sub { $request->(2 + $_[0]) });
+    my $reader = Prodorder::Load->start(%way, connections => 100, rate_per_s => 10, requests => sub { [GET => "/products/$products[$_[0] % 2]{id}"] });
+    sleep 1;
+    my @thaw = map { Prodorder::Stack::away($_, 'frozen') } @frozen;
+    my $begin = time;
+    my $before = sql_value(order => 'SELECT max(id) FROM orders');
+    ok(wait_until('what was there is decided', FROZEN_S, sub { !sql_value(order => "SELECT count(*) FROM orders WHERE status = 'waiting' AND id <= $before") }),
+        sprintf 'what was accepted before is decided without them: after %.1f s', time - $begin);
+    my ($verdict, $said) = control_says('audit');
+    is($verdict, 0, 'the books balance meanwhile') or diag($said);
+    my $left_s = FROZEN_S - (time - $begin);
+    sleep $left_s if $left_s > 0;
+    my $end = time;
+    $_->() for @thaw;
+    sleep 1;
+    my ($orders, $reads) = map { $_->stop } $load, $reader;
+    statuses_are($orders, qr/^(?:201|504)$/, 'orders');
+    statuses_are($reads, qr/^(?:200|504)$/, 'products');
+    my @meanwhile = grep { $_->{sent} > $begin && $_->{sent} < $end } @$orders;
+    my @served = grep { $_->{status} == 201 && $_->{sent} + $_->{seconds} < $end } @meanwhile;
+    cmp_ok(scalar @served, '>', @meanwhile / 2, sprintf 'the other two go on: %d of %d', scalar @served, scalar @meanwhile);
+    check_load(\@products, [@$first, @$orders], rest_s => LONG_S);
+    ($verdict, $said) = control_says('audit', '--full');
+    is($verdict, 0, 'the books balance') or diag($said);
+    Prodorder::Stack::start(@frozen);    # as they were
 };
 
 subtest 'two that fail are not the end' => sub {

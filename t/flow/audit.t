@@ -1,6 +1,11 @@
 #!/usr/bin/perl
 # ./prodorder audit: each promise is broken, one at a time, in the databases, in RabbitMQ or in the caches, and exactly its check
-# names what breaks it; put right again, the books balance. They do so under load, too, while processes die.
+# names what breaks it; put right again, the books balance. They do so under load, too, while processes die, and after more
+# cancellations than an audit looks at at once.
+#
+# Environment
+#   PRODORDER_TEST_AUDITS=N            so many audits under load, 20 if not set; 1000 take half an hour
+#   PRODORDER_TEST_AUDIT_ONLY=REGEX    only the plants whose name matches, and of 'under load' and 'many cancellations'
 use strict;
 use warnings;
 
@@ -12,7 +17,8 @@ use Time::HiRes qw(sleep time);
 use Prodorder::Flow;
 use Prodorder::Load;
 
-use constant { LOAD_S => $ENV{PRODORDER_TEST_AUDIT_LOAD_S} // 15, QUEUE => 'order.created.product-service', METRIC_S => 15 };
+use constant { AUDITS => $ENV{PRODORDER_TEST_AUDITS} // 20, RATE_PER_S => 200, CANCELS => 21_000, QUICK_S => 20,
+    QUEUE => 'order.created.product-service', METRIC_S => 15 };
 
 my $json = JSON::PP->new->utf8->canonical;
 my $build = $ENV{PRODORDER_BUILD} // 'build';
@@ -323,7 +329,7 @@ is_deeply(audit('--full')->{found}, \%known, 'all undone: as it was before');
 # ---- from the last clean one on ----
 
 SKIP: {
-    skip 'this stack had broken promises before', 8 if %known;
+    skip 'this stack had broken promises before, or only some parts are wanted', 8 if %known || $only;
     my $clean = is_clean('all is well', '--full');
     is($clean->{ordersFrom}, 1, '--full begins with the first order');
     wait_until('the mark has moved', 30, sub { sql_value(order => 'SELECT low_id FROM order_mark') > $cancelled });
@@ -394,28 +400,110 @@ subtest 'without the control script' => sub {
 
 # ---- under load, while processes die ----
 
-subtest 'under load' => sub {
-    my @products = map { new_product(qty => 1_000_000) } 1 .. 3;
-    my $load = Prodorder::Load->start(url => Prodorder::Stack::url('gateway'), connections => 16, rate_per_s => 400,
-        requests => sub { [POST => '/orders', order_body($products[$_[0] % 3], 1 + $_[0] % 4), { 'Idempotency-Key' => "audit-load-$$-$_[0]" }] });
-    my ($audits, @false) = (0);
-    my $end = time + LOAD_S;
-    while (time < $end) {
-        if ($audits % 4 == 3) {
-            my $name = (qw(product-service order-service product-redis order-redis))[$audits / 4 % 4];
-            Prodorder::Stack::kill_hard($name);
+# A process of ours that kills, and starts again, one process of the stack after the other, at any moment of an audit; returns
+# how it ends, as code that returns how many it has killed.
+sub killer {
+    my @victims = qw(order-service product-service order-redis order-service product-service product-redis);
+    my @slow = qw(rabbitmq order-db product-db);    # one in a round of the others
+    my $log = File::Temp->new;
+    my $pid = Prodorder::Stack::in_background(sub {
+        my ($stopped, $killed) = (0, 0);
+        local $SIG{TERM} = sub { $stopped = 1 };
+        srand;
+        until ($stopped || getppid == 1) {
+            my $round = int $killed / @victims;
+            my $name = $killed % @victims ? $victims[$killed % @victims] : $slow[$round % @slow];
+            sleep 0.5 + rand 2;
+            Prodorder::Stack::kill_tree($name);
+            $killed++;
+            sleep rand 0.5;
             Prodorder::Stack::start($name);
         }
-        product_service(PATCH => "/products/$products[0]{id}", sprintf '{"price":%d.00}', 1 + $audits % 9);
-        gateway(GET => "/orders/product/$_->{id}") for @products;
-        my $report = audit($audits % 2 ? () : '--full');
+        print {$log} "$killed\n";
+        $log->flush;
+    });
+    return sub {
+        kill TERM => $pid;
+        waitpid $pid, 0;
+        open my $in, '<', $log->filename or die;
+        my ($killed) = (scalar(<$in>) // '') =~ /^(\d+)$/;
+        return $killed // 0;
+    };
+}
+
+sub audits_under_load {
+    my @products = map { new_product(qty => 1_000_000_000) } 1 .. 3;
+    my $load = Prodorder::Load->start(url => Prodorder::Stack::url('gateway'), connections => 16, rate_per_s => RATE_PER_S,
+        requests => sub { [POST => '/orders', order_body($products[$_[0] % 3], 1 + $_[0] % 4), { 'Idempotency-Key' => "audit-load-$$-$_[0]" }] });
+    my $stop = killer();
+    my ($longest_s, @false) = (0);
+    for my $n (1 .. AUDITS) {
+        eval { product_service(PATCH => "/products/$products[0]{id}", sprintf '{"price":%d.00}', 1 + $n % 9) };
+        my $lists = eval { [map { gateway(GET => "/orders/product/$_->{id}") } @products] } // [];
+        my ($first) = map { $_->{json}{data} && @{ $_->{json}{data} } ? $_->{json}{data}[0] : () } @$lists;
+        eval { gateway(POST => "/orders/$first->{id}/cancel") } if $first;
+        my $begin = time;
+        my $report = audit($n % 2 ? () : '--full');
+        $longest_s = time - $begin if time - $begin > $longest_s;
         push @false, [$report->{found}, $report->{err}] if $json->encode($report->{found}) ne $json->encode(\%known);
-        $audits++;
     }
+    my $killed = $stop->();
+    Prodorder::Stack::heal();
     my $answers = $load->stop;
-    is_deeply(\@false, [], "$audits audits found nothing that was only under way");
+    diag(sprintf '%d audits, %d of them clean, the longest %.1f s; %d kills; %d orders', AUDITS, AUDITS - @false, $longest_s, $killed, scalar @$answers);
+    is_deeply(\@false, [], AUDITS . ' audits found nothing that was only under way');
+    cmp_ok($killed, '>=', AUDITS / 5, "while $killed processes were killed");
     check_load(\@products, $answers);
     is_deeply(audit('--full')->{found}, \%known, 'nor afterwards');
-};
+    return;
+}
+
+subtest 'under load' => \&audits_under_load if !$only || 'under load' =~ /$only/;
+
+# ---- what may have changed since the last clean one: an audit looks at 20,000 of these at once ----
+
+# ended_orders(PRODUCT, COUNT): so many orders of one piece, done, as if they had come; returns the first's id, and the last's.
+sub ended_orders {
+    my ($of, $count) = @_;
+    my ($first, $last, $at) = @{ sql(order => 'WITH new AS (INSERT INTO orders (id, product_id, quantity, unit_price_cents, total_price_cents,'
+        . " status, created_at, updated_at, request_id, traceparent) SELECT nextval('order_numbers'), $of->{id}, 1, 1000, 1000, 'done',"
+        . " at, at, 'audit', '00-00000000000000000000000000000001-0000000000000001-01'"
+        . " FROM date_trunc('milliseconds', now()) AS at, generate_series(1, $count) RETURNING id, created_at)"
+        . ' SELECT min(id), max(id), min(created_at) FROM new')->[0] };
+    $last - $first == $count - 1 or die "ids from $first to $last, in which others were drawn\n";
+    sql(product => 'INSERT INTO stock_ledger (order_id, order_created_at, product_id, quantity, status, decided_at, request_id)'
+        . " SELECT id, '$at', $of->{id}, 1, 'done', now(), 'audit' FROM generate_series($first, $last) AS id");
+    sql(product => "UPDATE products SET qty = qty - $count, version = version + 1 WHERE id = $of->{id}");
+    redis($_, DEL => "product:$of->{id}") for qw(product order);
+    return ($first, $last);
+}
+
+sub quick_and_clean {
+    my ($name) = @_;
+    my $begin = time;
+    my $report = is_clean($name);
+    cmp_ok(time - $begin, '<', QUICK_S, sprintf '%s: after %.1f s', $name, time - $begin);
+    return $report;
+}
+
+subtest 'many cancellations' => sub {
+    plan(skip_all => 'this stack had broken promises before') if %known;
+    my $of = new_product(qty => CANCELS + 7, price => '10.00');
+    my ($first, $last) = ended_orders($of, CANCELS);
+    wait_until('the mark has passed them', 60, sub { sql_value(order => 'SELECT low_id FROM order_mark') >= $last });
+    is_clean('before', '--full');
+    my $answers = Prodorder::Load::run(url => Prodorder::Stack::url('order'), connections => 32,
+        requests => sub { $_[0] < CANCELS ? [POST => '/orders/' . ($first + $_[0]) . '/cancel', ''] : undef });
+    is_deeply(Prodorder::Load::statuses($answers), { 200 => CANCELS }, CANCELS . ' orders are cancelled');
+    my $report = quick_and_clean('while their stock returns');
+    cmp_ok($report->{ordersFrom}, '>', $last, 'which are all below its mark');
+    check_rest();
+    quick_and_clean('when it is back');
+    is(product_now($of)->{qty}, CANCELS + 7, 'all of it');
+    sql(product => "UPDATE stock_ledger SET quantity = 2 WHERE order_id = $last");
+    is_deeply(audit()->{found}, { orders => "broken: $last" }, 'the last of them is looked at, too');
+    sql(product => "UPDATE stock_ledger SET quantity = 1 WHERE order_id = $last");
+    quick_and_clean('put right');
+} if !$only || 'many cancellations' =~ /$only/;
 
 flow_done();

@@ -1,12 +1,18 @@
 #!/usr/bin/perl
 # ./prodorder order resolve: an order that nothing else can end is ended by a person, on record, and the books balance after it;
-# one that can still end is refused.
+# one that can still end is refused. Who cancels it at the same moment is first or second, nothing between.
 use strict;
 use warnings;
 
+use File::Temp ();
 use JSON::PP;
+use POSIX ();
+use Time::HiRes qw(sleep);
 
 use Prodorder::Flow;
+use Prodorder::Load;
+
+use constant { ROUNDS => $ENV{PRODORDER_TEST_RESOLVES} // 6, TOGETHER => 12, CANCELS_PER_S => 250 };
 
 # run(ARGUMENTS...): { status, said }
 sub resolve {
@@ -115,6 +121,83 @@ subtest 'an order that nobody tells again' => sub {
     is(sql_value(order => "SELECT why FROM resolutions WHERE order_id = $id"), 'no reason given', 'no reason need be given');
     is(sql_value(product => "SELECT status FROM stock_ledger WHERE order_id = $id"), 'rejected', 'the ledger keeps it from taking any');
     is(product_now($product)->{qty}, 1, 'the stock is whole');
+};
+
+# nobody_tells(ORDERS): below the mark, and they wait. Of those with an odd id the ledger has no row, the others it has decided.
+sub nobody_tells {
+    my ($product, @ids) = @_;
+    my $in = join ',', @ids;
+    wait_until('the mark is above them', 60, sub { sql_value(order => "SELECT count(*) FROM order_mark WHERE low_id >= $ids[-1]") });
+    sql(product => "WITH gone AS (DELETE FROM stock_ledger WHERE order_id IN ($in) AND order_id % 2 = 1 RETURNING quantity)"
+        . " UPDATE products SET qty = qty + (SELECT coalesce(sum(quantity), 0) FROM gone), version = version + 1 WHERE id = $product->{id}");
+    sql(order => "UPDATE orders SET status = 'waiting' WHERE id IN ($in)");
+    redis($_, DEL => "product:$product->{id}") for qw(product order);
+    redis(order => DEL => "orders:product:$product->{id}");
+    return;
+}
+
+# resolving(ID, END): in a process of its own; returns how one waits for it, as code that returns its exit status and what it said.
+sub resolving {
+    my ($id, $end) = @_;
+    my $said = File::Temp->new;
+    my $pid = fork // die "cannot fork: $!";
+    if (!$pid) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>&', $said;
+        open STDERR, '>&', $said;
+        exec './prodorder', 'order', 'resolve', $id, $end or POSIX::_exit(127);
+    }
+    return sub {
+        waitpid $pid, 0;
+        my $status = $? >> 8;
+        open my $in, '<', $said->filename or die;
+        return ($status, do { local $/; <$in> } // '');
+    };
+}
+
+# one_round(PRODUCT, SEEN, ORDERS): all are being resolved, held up before the last step; then they go on while all are cancelled.
+sub one_round {
+    my ($product, $seen, @ids) = @_;
+    my %end = map { $_ => $_ % 4 == 1 ? 'rejected' : 'done' } @ids;    # what the ledger has decided is done
+    my $release = Prodorder::Stack::hold(product => "SELECT FROM products WHERE id = $product->{id} FOR UPDATE");
+    my %resolving = map { $_ => resolving($_, $end{$_}) } @ids;
+    wait_until('all have come to the ledger', 60, sub { sql_value(product => 'SELECT count(*) FROM pg_stat_activity'
+        . " WHERE application_name = 'prodorder-admin' AND wait_event_type = 'Lock'") == TOGETHER });
+    $release->();
+    sleep rand 0.15;    # now these are first, now those
+    my $cancels = Prodorder::Load->start(url => Prodorder::Stack::url('gateway'), connections => TOGETHER, rate_per_s => CANCELS_PER_S,
+        requests => sub { $_[0] < @ids ? [POST => "/orders/$ids[$_[0]]/cancel", ''] : undef });
+    my %resolved = map { $_ => [$resolving{$_}->()] } @ids;
+    my %cancelled = map { $ids[$_->{n}] => $_->{status} } @{ $cancels->stop };
+    my @wrong;
+    for my $id (@ids) {
+        my ($status, $said) = @{ $resolved{$id} };
+        my $is_resolved = $status == 0;
+        my $is = order_now({ id => $id })->{status};
+        $seen->{ ($is_resolved ? "resolved $end{$id}" : 'not resolved') . ", cancel $cancelled{$id}" }++;
+        push @wrong, "$id: cancelled $cancelled{$id}, $said" if $cancelled{$id} !~ /^(?:200|409)$/;
+        push @wrong, "$id is $is: cancelled $cancelled{$id}, $said" if $is ne ($cancelled{$id} == 200 ? 'cancelled' : $end{$id});
+        push @wrong, "$id: $said" if !$is_resolved && ($cancelled{$id} != 200 || $said !~ /it has ended(?: meanwhile|: cancelled)/);
+        my $records = sql_value(order => "SELECT count(*) FROM resolutions WHERE order_id = $id");
+        push @wrong, "$id: $records records, $said" if $records != $is_resolved;
+    }
+    return @wrong;
+}
+
+subtest 'cancelled at the same moment' => sub {
+    my $product = new_product(qty => 100_000);
+    my (%seen, @wrong);
+    my @ids = map { order_ok($product, 1 + $_ % 3)->{id} } 1 .. ROUNDS * TOGETHER;
+    finished($_) for @ids;
+    nobody_tells($product, @ids);
+    push @wrong, one_round($product, \%seen, splice @ids, 0, TOGETHER) for 1 .. ROUNDS;
+    diag(join '; ', map { "$_: $seen{$_}" } sort keys %seen);
+    is_deeply(\@wrong, [], 'each order has one end, which both were told, and on record is who was first');
+    cmp_ok(scalar(grep { /^not/ } keys %seen), '>', 0, 'some were cancelled first');
+    cmp_ok(scalar(grep { /^resolved/ } keys %seen), '>', 0, 'some resolved');
+    check_rest();
+    check_orders($product, []);
+    check_caches($product);
 };
 
 is_deeply(found(), $before, 'after all of that the books balance as they did before');

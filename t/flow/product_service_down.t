@@ -1,7 +1,10 @@
 #!/usr/bin/perl
-# The product service gone: orders for products that the order service knows are accepted, others are a clear 503.
+# The product service gone: orders for products that the order service knows are accepted, others are a clear 503; also when a
+# database comes back meanwhile.
 use strict;
 use warnings;
+
+use Time::HiRes qw(sleep);
 
 use Prodorder::Flow;
 
@@ -39,6 +42,30 @@ for my $how (qw(killed stopped frozen)) {
         check_orders($warm, [map { $_->{id} } @orders]);
         check_orders($cold, []);
         check_caches($_) for $warm, $cold;
+    };
+}
+
+for my $name (qw(product-db order-db)) {
+    subtest "$name starts again meanwhile" => sub {
+        my $product = new_product(qty => 10, price => '4.00');
+        my $first = finished(order_ok($product, 1));
+        order_service(GET => "/orders/product/$product->{id}");    # is cached
+        my $back = Prodorder::Stack::away('product-service', 'killed');
+        Prodorder::Stack::away($name, 'killed')->();
+        wait_until('the order service has its database', 20, sub { order_service(GET => '/readyz')->{status} == 200 });
+        my @orders = map {
+            sleep 0.5;    # by now it has forgotten whatever it does forget
+            my $answer = gateway(POST => '/orders', order_body($product, 2));
+            is($answer->{status}, 201, 'an order for a known product is accepted');
+            $answer->{json}{data} // ();
+        } 1 .. 3;
+        is_deeply([map { $_->{unitPrice} } @orders], [4, 4, 4], 'at its price');
+        is(scalar @{ gateway(GET => "/orders/product/$product->{id}")->{json}{data} }, 4, 'and listed');
+        $back->();
+        is(join(' ', map { finished($_)->{status} } @orders), 'done done done', 'they are decided when it is back');
+        check_rest();
+        check_orders($product, [map { $_->{id} } $first, @orders]);
+        check_caches($product);
     };
 }
 

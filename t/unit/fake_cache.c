@@ -149,7 +149,8 @@ void cache_reset(struct cache *cache, const char *reason) {
 }
 
 /* What waits is answered as before: it was sent before this. */
-void cache_forget(struct cache *cache) {
+void cache_forget(struct cache *cache, size_t first) {
+    (void)first;
     cache->forgotten++;
     if (cache->up) {
         fake_cache_run();

@@ -28,6 +28,8 @@ enum {
     SCAN_COUNT = 1000
 };
 
+#define AGAIN_NONE SIZE_MAX
+
 struct cache {
     struct loop *loop;
     struct cache_options options;
@@ -49,6 +51,7 @@ struct cache {
     bool outage_logged;
     char shas[SCRIPTS][SHA_BYTES];
     size_t prefix; /* being cleaned */
+    size_t again;  /* … once more from here on, when that has ended; AGAIN_NONE: not */
     /* Scratch for building one command. */
     const char *argv[CACHE_KEYS_MAX * 5 + 5];
     size_t lengths[CACHE_KEYS_MAX * 5 + 5];
@@ -256,6 +259,7 @@ static void start(struct cache *cache) {
     cache->redis = redis;
     cache->state = CACHE_CONNECTING;
     cache->prefix = 0;
+    cache->again = AGAIN_NONE;
     redis->data = cache;
     if (loop_watch(cache->loop, &cache->watch, redis->c.fd, EPOLLOUT, on_event, cache) != ERR_OK) {
         log_down(cache, "cannot watch the socket");
@@ -339,6 +343,12 @@ static void next_generation(struct cache *cache) {
     send_or_drop(cache, generation_begun, NULL);
 }
 
+static void clean_from(struct cache *cache, size_t first) {
+    cache->prefix = first;
+    cache->again = AGAIN_NONE;
+    next_generation(cache);
+}
+
 static void keys_dropped(redisAsyncContext *redis, void *reply, void *privdata) {
     (void)privdata;
     (void)accept_reply(redis->data, redis, reply);
@@ -380,6 +390,10 @@ static void keys_scanned(redisAsyncContext *redis, void *answer, void *privdata)
 
 static void clean_next(struct cache *cache, const char *cursor) {
     const char *prefix = cache->options.prefixes[cache->prefix];
+    if (prefix == NULL && cache->again != AGAIN_NONE) {
+        clean_from(cache, cache->again);
+        return;
+    }
     if (prefix == NULL) {
         cache->state = CACHE_READY;
         cache->epoch = cache->generation;
@@ -634,9 +648,10 @@ void cache_reset(struct cache *cache, const char *reason) {
     drop(cache, reason);
 }
 
-void cache_forget(struct cache *cache) {
-    if (cache->state == CACHE_READY) { /* else the next cleaning is still to end */
-        cache->prefix = 0;
-        next_generation(cache);
-    }
+void cache_forget(struct cache *cache, size_t first) {
+    if (cache->state == CACHE_READY) {
+        clean_from(cache, first);
+    } else if (cache->state == CACHE_CLEANING && first < cache->again) { /* may be past it */
+        cache->again = first;
+    } /* else the next connect cleans */
 }

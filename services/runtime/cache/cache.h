@@ -96,10 +96,10 @@ void cache_reset(struct cache *cache, const char *reason);
 void cache_get(struct cache *cache, const char *const *keys, size_t count, cache_get_fn *fn,
                void *ctx);
 /*
- * Forget all values under our prefixes, as after a connect: what was put before this call is not
- * read after it. For who may have missed news of them.
+ * Forget all values under our prefixes from the one at `first` on, as after a connect: what was put
+ * before this call is not read after it. For who may have missed news of them.
  */
-void cache_forget(struct cache *cache);
+void cache_forget(struct cache *cache, size_t first);
 
 /* Set each value unless a higher version is known. Writers say CACHE_EPOCH_ANY. fn may be NULL. */
 void cache_put_newer(struct cache *cache, uint64_t epoch, const struct cache_put *puts,

@@ -28,13 +28,16 @@ static size_t consumer_count;
 
 /* ---- start ---- */
 
-/* It may be another database than before, and what Redis has of that one void. */
+/*
+ * It may be another database than before, and what Redis has of that one void. What it has of the
+ * other service's is not, and may be all that is left of it.
+ */
 static void on_database_ready(void) {
     witness_on_database_ready();
     if (backends.app->on_database_ready != NULL) {
         backends.app->on_database_ready();
     }
-    cache_forget(backends.cache);
+    cache_forget(backends.cache, backends.app->cache_own_prefix);
 }
 
 static enum err open_database(void) {
@@ -79,7 +82,7 @@ static void on_broker_state(void *ctx, enum broker_state state) {
     static enum broker_state before = BROKER_DOWN;
     (void)ctx;
     if (before == BROKER_DOWN && state != BROKER_DOWN && backends.app->cache_hears_events) {
-        cache_forget(backends.cache);
+        cache_forget(backends.cache, 0);
     }
     before = state;
     outbox_on_broker_state(&backends.outbox, state);

@@ -72,6 +72,7 @@ struct app {
     /* Append what to do when the database was restored: a command (witness.h). */
     void (*cure)(const struct witness_loss *loss, struct buf *out);
     const char *const *cache_prefixes; /* NULL ends the list */
+    size_t cache_own_prefix;           /* from this one on: what is kept of its own database */
     bool cache_hears_events; /* all values go when the broker is back: it may have lost some */
     const char *exchange;
     const char *source; /* of its events: "/order-service" */

@@ -131,8 +131,28 @@ START_TEST(what_is_missed_at_the_end_is_noted) {
     fake_pg_expect(FAKE_PG_RUN, &SQL_CACHE_NOTICE_ADD);
     backends.cache->missed = 2; /* by a transaction that was under way */
     answer_note(8);
+    ck_assert(!cache_notice_is_idle());
     fake_pg_expect(FAKE_PG_RUN, &SQL_CACHE_NOTICE_ADD);
     answer_note(9);
+    ck_assert(cache_notice_is_idle());
+    backends.cache->missed = 3; /* by the last one */
+    ck_assert(!cache_notice_is_idle());
+    fake_pg_expect(FAKE_PG_RUN, &SQL_CACHE_NOTICE_ADD);
+    answer_note(10);
+    ck_assert(cache_notice_is_idle());
+}
+END_TEST
+
+START_TEST(what_is_missed_while_it_looks_for_the_last_time_is_noted) {
+    expect_question(&SQL_CACHE_NOTICE_COUNT);
+    backends.cache->missed = 1;
+    cache_notice_stop();
+    PGresult *rows = fake_rows(1);
+    fake_row(rows, "i", (int64_t)7);
+    fake_pg_answer(rows, NULL, NULL);
+    ck_assert(!cache_notice_is_idle());
+    fake_pg_expect(FAKE_PG_RUN, &SQL_CACHE_NOTICE_ADD);
+    answer_note(8);
     ck_assert(cache_notice_is_idle());
 }
 END_TEST
@@ -145,6 +165,7 @@ int main(void) {
     tcase_add_test(tcase, what_was_missed_is_noted_once);
     tcase_add_test(tcase, what_could_not_be_noted_is_noted_later);
     tcase_add_test(tcase, what_is_missed_at_the_end_is_noted);
+    tcase_add_test(tcase, what_is_missed_while_it_looks_for_the_last_time_is_noted);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }

@@ -51,9 +51,8 @@ START_TEST(what_was_put_can_be_forgotten_on_one_connection) {
     struct cache_put put = put_of("product:2", "v1", 1);
     cache_put_newer(cache, epoch, &put, 1, NULL, NULL); /* on its way */
     cache_get(cache, KEYS, 1, note_values, &asked);
-    cache_forget(cache);
+    cache_forget(cache, 0);
     ck_assert(!cache_is_ready(cache));
-    cache_forget(cache); /* a second cleaning has nothing to add to the first */
     WAIT_FOR(cache_is_ready(cache));
     ck_assert_uint_eq(asked.calls, 1);
     ck_assert_str_eq(asked.values[0], "v3"); /* before it */
@@ -67,7 +66,28 @@ START_TEST(what_was_put_can_be_forgotten_on_one_connection) {
     expect("product:1", "v3", 3);
     throwaway_kill(&server);
     WAIT_FOR(!cache_is_ready(cache));
-    cache_forget(cache); /* the next connect does it */
+    cache_forget(cache, 0); /* the next connect does it */
+}
+END_TEST
+
+START_TEST(what_was_put_while_it_forgets_can_be_forgotten) {
+    struct outcome outcome = { 0 };
+    struct cache_put put = put_of("product:1", "v3", 3);
+    ck_assert_int_eq(put_newer(cache_epoch(cache), "product:2", "v1", 1), ERR_OK);
+    ck_assert_int_eq(put_unchanged(cache_epoch(cache), "orders:product:1", "[1]", 0), ERR_OK);
+    cache_forget(cache, 1);
+    WAIT_FOR(cache_is_ready(cache));
+    expect("product:2", "v1", 1);
+    expect("orders:product:1", "(none)", 0);
+    cache_forget(cache, 1);
+    cache_put_newer(cache, CACHE_EPOCH_ANY, &put, 1, note_done, &outcome); /* a writer may */
+    cache_forget(cache, 0);
+    cache_forget(cache, 1);
+    ck_assert(!cache_is_ready(cache));
+    WAIT_FOR(cache_is_ready(cache));
+    ck_assert_int_eq(outcome.calls, 1);
+    expect("product:1", "(none)", 3);
+    expect("product:2", "(none)", 1);
 }
 END_TEST
 
@@ -82,6 +102,7 @@ int main(void) {
     tcase_add_test(tcase, news_replaces_what_is_older_and_fills_nothing);
     tcase_add_test(tcase, late_news_of_what_redis_forgot);
     tcase_add_test(tcase, what_was_put_can_be_forgotten_on_one_connection);
+    tcase_add_test(tcase, what_was_put_while_it_forgets_can_be_forgotten);
     suite_add_tcase(suite, tcase);
     return unit_run(suite);
 }
