@@ -219,6 +219,22 @@ subtest 'one of each is frozen' => sub {
     Prodorder::Stack::start(@frozen);    # as they were
 };
 
+# A product that an order-service does not know yet is asked for where its neighbour is, then elsewhere.
+subtest 'a product-service is dead' => sub {
+    Prodorder::Stack::kill_hard('product-service-2');
+    my (@statuses, @products, @orders);
+    for (1 .. 5) {
+        push @products, new_product(qty => 10);
+        my $order = Prodorder::Client->new(url_of(1))->request(POST => '/orders', order_body($products[-1], 1));
+        push @statuses, $order->{status};
+        push @orders, $order->{json};
+    }
+    is_deeply(\@statuses, [(200) x 5], 'the order-service beside it takes orders of new products');
+    finished($_) for @orders;
+    Prodorder::Stack::start('product-service-2');
+    check_rest(LONG_S);
+};
+
 subtest 'two that fail are not the end' => sub {
     my $product = new_product(qty => 1_000_000);
     finished(order_ok($product, 1));
