@@ -135,9 +135,12 @@ const struct pg_statement SQL_LEDGER_CONFLICT = { "ledger_conflict",
     " RETURNING order_id::bigint" };
 
 const struct pg_statement SQL_LEDGER_RETURN = { "ledger_return",
-    "UPDATE stock_ledger AS l SET status = 'returned', returned_at = t.at"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])"
-    " AS t (order_id, has_created, created_at, at) WHERE l.order_id = t.order_id"
+    "WITH t AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[],"
+    " $4::timestamptz[]) AS t (order_id, has_created, created_at, at)),"
+    " resolved AS (DELETE FROM ledger_conflicts AS c USING t WHERE c.order_id = t.order_id"
+    " AND c.order_created_at = t.created_at)"
+    " UPDATE stock_ledger AS l SET status = 'returned', returned_at = t.at"
+    " FROM t WHERE l.order_id = t.order_id"
     " AND l.order_created_at = CASE WHEN has_created = 1 THEN t.created_at ELSE '-infinity' END"
     " AND l.status = 'done'" };
 

@@ -49,7 +49,7 @@ extern const struct pg_statement SQL_PRODUCT_KEY_INSERT;
 extern const struct pg_statement SQL_PRODUCT_KEY_LOCKED;
 /*
  * rows of order id, 1 when the row knows the order's created_at, that, time: of orders that are
- * done, their stock is back
+ * done, their stock is back; that there was no room for it is noted no more
  */
 extern const struct pg_statement SQL_LEDGER_RETURN;
 /* → as books_open() wants it */
