@@ -55,7 +55,7 @@ extern const struct pg_statement SQL_LEDGER_RETURN;
 /* → as books_open() wants it */
 extern const struct pg_statement SQL_PRODUCT_BOOKS;
 
-/* rows of order id, created_at, product id, quantity, now, request id → the order ids of new ones */
+/* rows of order id, created_at, product id, quantity, now, request id → order ids of new ones */
 extern const struct pg_statement SQL_LEDGER_CONFLICT;
 
 #endif

@@ -220,7 +220,7 @@ END_TEST
 
 /* ---- what a person has to see ---- */
 
-/* The commit notes so many conflicts, of which so many are new; so many of the batch are answered. */
+/* The commit notes so many conflicts, of which so many are new; so many are answered. */
 static void end_with_conflicts(size_t conflicts, size_t new_ones, size_t answers) {
     const struct pg_call *noted = call_of(expect_commit(), &SQL_LEDGER_CONFLICT);
     PGresult *rows = fake_rows(1);

@@ -569,7 +569,7 @@ START_TEST(prices_are_noted_whoever_changes_them) {
 }
 END_TEST
 
-/* Products of the version before, in batches of one: each has a version of the epoch when it begins. */
+/* Products of the version before, in batches of one. */
 START_TEST(products_that_are_there_get_the_first_epoch_in_batches) {
     struct pg_migration before[16] = { { 0 } };
     memcpy(before, PRODUCT_MIGRATIONS, 10 * sizeof(before[0]));
@@ -611,7 +611,7 @@ static int64_t locked_keys(const char *keys) {
     return is_b;
 }
 
-/* A new key (0), one of yesterday (1), which another transaction is storing. Nothing is left of it. */
+/* A new key (0), one of yesterday (1), that another transaction is storing. */
 START_TEST(keys_that_another_transaction_stores_are_named) {
     PGconn *other = database_other();
     if (_i == 1) {
