@@ -592,7 +592,8 @@ START_TEST(products_that_are_there_get_the_first_epoch_in_batches) {
     database_execute("DO $$ BEGIN ASSERT begin_epoch_if_due();"
                      " ASSERT NOT begin_epoch_if_due(); ASSERT NOT begin_epoch_if_due(); END $$");
     database_execute(
-        "DO $$ BEGIN ASSERT (SELECT array_agg(version - floor ORDER BY id) = ARRAY[1, 0, 0, 0]"
+        "DO $$ BEGIN ASSERT (SELECT array_agg(version - floor ORDER BY id) = ARRAY[1, 0, 0, "
+        "0]::bigint[]"
         " FROM products, version_floor); ASSERT NOT EXISTS (SELECT FROM first_epoch);"
         " ASSERT (SELECT array_agg(price_cents || left(is_first_known::text, 1) ORDER BY "
         "product_id,"
