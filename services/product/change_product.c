@@ -49,7 +49,6 @@ struct change_product {
     struct change change;
     struct product product; /* afterwards */
     bool is_refused;        /* there is less than is to be taken away */
-    bool holds_claim;
     struct keyed_request request;
     struct earlier_answer earlier;
 };
@@ -101,9 +100,7 @@ void change_product_adjust(struct http_exchange *exchange, void *ctx) {
 
 static void fail(struct flow *flow) {
     struct change_product *self = (struct change_product *)flow;
-    if (self->holds_claim) {
-        product_keys_release(self->request.key);
-    }
+    product_keys_release(&self->request);
     http_flow_fail(flow);
 }
 
@@ -203,16 +200,7 @@ static enum flow_rc parse(struct flow *flow) {
 
 static enum flow_rc find_earlier(struct flow *flow) {
     struct change_product *self = (struct change_product *)flow;
-    if (self->request.key[0] == '\0') {
-        return FLOW_NEXT;
-    }
-    enum err err = product_keys_claim(self->request.key);
-    if (err != ERR_OK) {
-        return flow_fail(flow, err, "A request with this Idempotency-Key is being processed");
-    }
-    self->holds_claim = true;
-    err = product_keys_find(flow_wait(flow), &self->request, &self->earlier);
-    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+    return product_keys_find(flow, &self->request, &self->earlier);
 }
 
 static enum flow_rc change(struct flow *flow) {
@@ -243,7 +231,7 @@ static enum flow_rc change(struct flow *flow) {
     if (err != ERR_OK) {
         return flow_fail(flow, err, NULL);
     }
-    self->holds_claim = false; /* the batch's now: a change may outlive its flow */
+    self->request.has_claim = false; /* the batch's now: a change may outlive its flow */
     return FLOW_WAIT;
 }
 
@@ -252,10 +240,7 @@ static enum flow_rc reply_product(struct flow *flow) {
     const struct earlier_answer *earlier = &self->earlier;
     char etag[PRODUCT_ETAG_BYTES];
     struct buf body;
-    if (self->holds_claim) {
-        product_keys_release(self->request.key);
-        self->holds_claim = false;
-    }
+    product_keys_release(&self->request);
     if (self->is_refused) {
         return flow_fail(flow, ERR_CONFLICT, "The stock would fall below zero");
     }
@@ -286,13 +271,6 @@ static void run_changes(void *ctx, struct batch *batch);
 static void find_locked(struct batch *batch);
 static void apply_all(struct batch *batch);
 
-static void release(struct change_item *item) {
-    if (item->request.key[0] != '\0') {
-        product_keys_release(item->request.key);
-        item->request.key[0] = '\0';
-    }
-}
-
 /* Each change answers with the product as the batch leaves it: one version for all of them. */
 static void wake_all(struct batch *batch, enum err err) {
     const struct change_state *state = batch->state;
@@ -313,7 +291,7 @@ static void wake_all(struct batch *batch, enum err err) {
             self->is_refused = true;
             outcome = ERR_OK;
         }
-        release(item);
+        product_keys_release(&item->request);
         flow_wake(item->wait, outcome);
     }
     batcher_end(batch);
@@ -481,42 +459,34 @@ static bool has_its_key(void *item_void) {
     if (item->key_err == ERR_OK) {
         return true;
     }
-    release(item);
+    product_keys_release(&item->request);
     flow_wake(item->wait, item->key_err);
     return false;
 }
 
-/* Another process has some of the keys (ERR_LOCKED: it does not end): the others begin again. */
-static void keys_stored(void *ctx, enum err err, const struct pg_rows *rows) {
-    struct batch *batch = ctx;
-    struct change_state *state = batch->state;
-    size_t lost = 0;
-    if (err != ERR_OK && err != ERR_LOCKED) {
-        failed(batch, err);
-        return;
-    }
-    for (size_t i = 0; i < batch->count; i++) {
-        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
-        if (has_new_key(item) &&
-            (err != ERR_OK || !product_keys_is_stored(&rows[0], &item->request))) {
-            item->key_err = err == ERR_OK ? ERR_CONFLICT : err;
-            lost++;
-        }
-    }
-    if (lost == 0) {
-        write_back(batch);
-        return;
-    }
-    if (err == ERR_OK) {
-        pg_rollback(state->session);
-    }
+/* Those that are lost end; the others begin again. */
+static void end_lost(struct batch *batch) {
     (void)batcher_filter(batch, has_its_key);
     failed(batch, ERR_CONFLICT);
 }
 
-static void store_keys(struct batch *batch) {
+static void locked_keys_found(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    if (err != ERR_OK) {
+        wake_all(batch, err);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        if (has_new_key(item) && product_keys_is_among(&rows[0], &item->request)) {
+            item->key_err = ERR_LOCKED;
+        }
+    }
+    end_lost(batch);
+}
+
+static size_t new_keys(const struct batch *batch, struct new_key *keys) {
     const struct change_state *state = batch->state;
-    struct new_key keys[CHANGE_BATCH_MAX];
     size_t count = 0;
     for (size_t i = 0; i < batch->count; i++) {
         const struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
@@ -526,6 +496,43 @@ static void store_keys(struct batch *batch) {
                                   &product_set_find(&state->set, item->change.id)->product };
         }
     }
+    return count;
+}
+
+/* Another process has some of the keys (ERR_LOCKED: it does not end; which are they?). */
+static void keys_stored(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    struct change_state *state = batch->state;
+    struct new_key keys[CHANGE_BATCH_MAX];
+    size_t lost = 0;
+    if (err == ERR_LOCKED) { /* the session is gone */
+        struct pg_call call = product_keys_locked_call(&batch->arena, keys, new_keys(batch, keys));
+        pg_run(backends.pg, &call, 1, locked_keys_found, batch);
+        return;
+    }
+    if (err != ERR_OK) {
+        failed(batch, err);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct change_item *item = BATCH_ITEM(batch, struct change_item, i);
+        if (has_new_key(item) && !product_keys_is_among(&rows[0], &item->request)) {
+            item->key_err = ERR_CONFLICT;
+            lost++;
+        }
+    }
+    if (lost == 0) {
+        write_back(batch);
+        return;
+    }
+    pg_rollback(state->session);
+    end_lost(batch);
+}
+
+static void store_keys(struct batch *batch) {
+    const struct change_state *state = batch->state;
+    struct new_key keys[CHANGE_BATCH_MAX];
+    size_t count = new_keys(batch, keys);
     if (count == 0) {
         write_back(batch);
         return;
@@ -596,7 +603,7 @@ static void apply_all(struct batch *batch) {
 static bool goes_on(void *item_void) {
     struct change_item *item = item_void;
     if (!flow_wait_is_live(item->wait)) {
-        release(item);
+        product_keys_release(&item->request);
         return false;
     }
     if (item->is_aside ? !item->is_locked : find_aside(item->change.id) == NULL) {
@@ -604,7 +611,7 @@ static bool goes_on(void *item_void) {
     }
     enum err err = item->is_aside ? ERR_LOCKED : add_item(item);
     if (err != ERR_OK) {
-        release(item);
+        product_keys_release(&item->request);
         flow_wake(item->wait, err);
     }
     return false;

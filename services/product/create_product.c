@@ -33,7 +33,6 @@ static const struct flow_step STEPS[] = {
 struct create_product {
     struct http_flow http;
     struct product product;
-    bool holds_claim;
     struct keyed_request request;
     struct earlier_answer earlier;
 };
@@ -67,9 +66,7 @@ void create_product(struct http_exchange *exchange, void *ctx) {
 
 static void fail(struct flow *flow) {
     struct create_product *self = (struct create_product *)flow;
-    if (self->holds_claim) {
-        product_keys_release(self->request.key);
-    }
+    product_keys_release(&self->request);
     http_flow_fail(flow);
 }
 
@@ -97,16 +94,7 @@ static enum flow_rc parse(struct flow *flow) {
 
 static enum flow_rc find_earlier(struct flow *flow) {
     struct create_product *self = (struct create_product *)flow;
-    if (self->request.key[0] == '\0') {
-        return FLOW_NEXT;
-    }
-    enum err err = product_keys_claim(self->request.key);
-    if (err != ERR_OK) {
-        return flow_fail(flow, err, "A request with this Idempotency-Key is being processed");
-    }
-    self->holds_claim = true;
-    err = product_keys_find(flow_wait(flow), &self->request, &self->earlier);
-    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+    return product_keys_find(flow, &self->request, &self->earlier);
 }
 
 static enum flow_rc store(struct flow *flow) {
@@ -127,7 +115,7 @@ static enum flow_rc store(struct flow *flow) {
     if (err != ERR_OK) {
         return flow_fail(flow, err, NULL);
     }
-    self->holds_claim = false; /* the batch's now: an insert may outlive its flow */
+    self->request.has_claim = false; /* the batch's now: an insert may outlive its flow */
     return FLOW_WAIT;
 }
 
@@ -136,10 +124,7 @@ static enum flow_rc reply_created(struct flow *flow) {
     const struct earlier_answer *earlier = &self->earlier;
     char location[48], etag[PRODUCT_ETAG_BYTES];
     struct buf body;
-    if (self->holds_claim) {
-        product_keys_release(self->request.key);
-        self->holds_claim = false;
-    }
+    product_keys_release(&self->request);
     snprintf(location, sizeof(location), "/products/%" PRId64,
              earlier->is_found ? earlier->product_id : self->product.id);
     product_etag(earlier->is_found ? earlier->version : self->product.version, etag);
@@ -167,13 +152,6 @@ static void keys_stored(void *ctx, enum err err, const struct pg_rows *rows);
 static void insert(struct batch *batch);
 static void inserted(void *ctx, enum err err, const struct pg_rows *rows);
 
-static void release(struct insert_item *item) {
-    if (item->request.key[0] != '\0') {
-        product_keys_release(item->request.key);
-        item->request.key[0] = '\0';
-    }
-}
-
 static void end(struct batch *batch) {
     times_repeated = 0;
     batcher_end(batch);
@@ -190,7 +168,7 @@ static void finish(struct batch *batch, enum err err) {
                 *item->ret_product = item->product;
             }
         }
-        release(item);
+        product_keys_release(&item->request);
         flow_wake(item->wait, err);
     }
     if (err == ERR_OK) {
@@ -232,7 +210,7 @@ static bool is_still_wanted(void *item_void) {
     struct insert_item *item = item_void;
     bool is_wanted = flow_wait_is_live(item->wait);
     if (!is_wanted) {
-        release(item);
+        product_keys_release(&item->request);
     }
     return is_wanted;
 }
@@ -268,9 +246,7 @@ static void run_insert(void *ctx, struct batch *batch) {
     store_keys(batch);
 }
 
-static void store_keys(struct batch *batch) {
-    struct insert_state *state = batch->state;
-    struct new_key keys[INSERT_BATCH_MAX];
+static size_t new_keys(const struct batch *batch, struct new_key *keys) {
     size_t count = 0;
     for (size_t i = 0; i < batch->count; i++) {
         const struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
@@ -278,6 +254,13 @@ static void store_keys(struct batch *batch) {
             keys[count++] = (struct new_key){ &item->request, &item->product };
         }
     }
+    return count;
+}
+
+static void store_keys(struct batch *batch) {
+    struct insert_state *state = batch->state;
+    struct new_key keys[INSERT_BATCH_MAX];
+    size_t count = new_keys(batch, keys);
     if (count == 0) {
         insert(batch);
         return;
@@ -293,29 +276,47 @@ static bool has_its_key(void *item_void) {
     if (item->key_err == ERR_OK) {
         return true;
     }
-    release(item);
+    product_keys_release(&item->request);
     flow_wake(item->wait, item->key_err);
     return false;
 }
 
-/* Another process has some of the keys (ERR_LOCKED: it does not end): the others go on. */
+static void locked_keys_found(void *ctx, enum err err, const struct pg_rows *rows) {
+    struct batch *batch = ctx;
+    if (err != ERR_OK) {
+        finish(batch, err);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
+        bool is_locked = product_keys_is_among(&rows[0], &item->request);
+        item->key_err = is_locked ? ERR_LOCKED : ERR_OK;
+    }
+    (void)batcher_filter(batch, has_its_key);
+    failed(batch, ERR_CONFLICT);
+}
+
+/* Another process has some of the keys (ERR_LOCKED: it does not end; which are they?). */
 static void keys_stored(void *ctx, enum err err, const struct pg_rows *rows) {
     struct batch *batch = ctx;
     const struct insert_state *state = batch->state;
-    if (err != ERR_OK && err != ERR_LOCKED) {
+    struct new_key keys[INSERT_BATCH_MAX];
+    if (err == ERR_LOCKED) { /* the session is gone */
+        struct pg_call call = product_keys_locked_call(&batch->arena, keys, new_keys(batch, keys));
+        pg_run(backends.pg, &call, 1, locked_keys_found, batch);
+        return;
+    }
+    if (err != ERR_OK) {
         failed(batch, err);
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
         struct insert_item *item = BATCH_ITEM(batch, struct insert_item, i);
-        bool is_lost = item->request.key[0] != '\0' &&
-                       (err != ERR_OK || !product_keys_is_stored(&rows[0], &item->request));
-        item->key_err = !is_lost ? ERR_OK : err == ERR_OK ? ERR_CONFLICT : err;
+        bool is_lost =
+            item->request.key[0] != '\0' && !product_keys_is_among(&rows[0], &item->request);
+        item->key_err = is_lost ? ERR_CONFLICT : ERR_OK;
     }
-    size_t left = batcher_filter(batch, has_its_key);
-    if (err == ERR_LOCKED) { /* the session is gone */
-        run_insert(NULL, batch);
-    } else if (left == 0) {
+    if (batcher_filter(batch, has_its_key) == 0) {
         pg_rollback(state->session);
         end(batch);
     } else {

@@ -18,6 +18,7 @@ struct metric product_metrics[PRODUCT_METRIC_COUNT] = {
     [M_CANCELLED_RETURNED] = { CANCELLED, "stock=\"returned\"" },
     [M_CANCELLED_KEPT] = { CANCELLED, "stock=\"not_taken\"" },
     [M_CANCELLED_REPEATED] = { CANCELLED, "stock=\"repeated\"" },
+    [M_CANCELLED_CONFLICTING] = { CANCELLED, "stock=\"conflict\"" },
     [M_BOOKS_BALANCED] = { "prodorder_books_balanced", METRIC_GAUGE,
                            "1: what this service sees is right, and so was the last audit; else 0",
                            .read = books_balanced },

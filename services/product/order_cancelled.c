@@ -5,7 +5,9 @@
  * for the same locks. An order that has taken stock gives it back, once; one that the ledger
  * does not have gets a row, which keeps it from taking any when its order.created comes; the
  * others are as they have to be. All of them are answered with order.updated, cancelled, every
- * time that they are told.
+ * time that they are told; but not what cannot be given back: the ledger has other contents, or the
+ * product has no room, or is gone. That is noted as a conflict, once, and told again until a person
+ * has made room or resolved it.
  */
 #include "ledger.h"
 #include "metrics.h"
@@ -34,6 +36,7 @@ struct return_item {
     bool is_known;    /* the ledger has it, or an earlier one of this batch is the same */
     bool has_created; /* its row does know when it was made */
     bool gives_back;
+    bool is_conflict; /* for a person to see */
 };
 
 /* A segment under way; in its arena. */
@@ -44,6 +47,7 @@ struct returns {
     size_t count;
     struct pg_session *session;
     struct product_set set;
+    size_t conflict_count;
     int64_t now_ms;
     uint64_t started_us;
 };
@@ -80,7 +84,8 @@ static void lock_products(void *ctx, struct consumer_segment *segment) {
                                  .started_us = clock_monotonic_us() };
     for (size_t i = 0; i < returns->count; i++) {
         struct return_item *item = &returns->items[i];
-        item->is_known = item->gives_back = item->has_created = false; /* a retry starts afresh */
+        item->is_known = item->has_created = false; /* a retry starts afresh */
+        item->gives_back = item->is_conflict = false;
         product_ids[i] = item->event.product_id;
         order_ids[i] = item->event.order_id;
     }
@@ -112,10 +117,7 @@ static bool is_of(const struct ledger_row *row, const struct return_item *item) 
                      ledger_may_be_of(row, event->created_ms);
 }
 
-/*
- * ERR_REJECTED_DATA: it cannot be read. With other contents it is for a person to see (audit
- * compares them): nothing is given back.
- */
+/* ERR_REJECTED_DATA: it cannot be read. */
 static enum err take_ledger_row(struct returns *returns, const struct pg_rows *rows, size_t row,
                                 bool has_created) {
     struct ledger_row ledger;
@@ -133,12 +135,9 @@ static enum err take_ledger_row(struct returns *returns, const struct pg_rows *r
             continue;
         }
         bool is_same = ledger.product_id == event->product_id && ledger.quantity == event->quantity;
-        if (!is_same) {
-            log_error("the ledger has this order with other contents",
-                      LOG_INT("orderId", event->order_id));
-        }
         item->is_known = true;
         item->has_created = has_created;
+        item->is_conflict = !is_same;
         item->gives_back = is_same && is_first && ledger.status == ORDER_DONE;
         is_first = is_first && !item->gives_back;
     }
@@ -155,28 +154,28 @@ static void mark_copies(struct returns *returns) {
     }
 }
 
-/*
- * What a product has no room for, or what has no product, stays taken: audit names the order, for a
- * person.
- */
+/* It stays taken, for its copies too, unless those have other contents already. */
+static void keep_taken(struct returns *returns, struct return_item *item) {
+    item->gives_back = false;
+    for (size_t i = 0; i < returns->count; i++) {
+        struct return_item *other = &returns->items[i];
+        other->is_conflict = other->is_conflict || is_same_order(&other->event, &item->event);
+    }
+}
+
 static void give_back(struct returns *returns) {
     for (size_t i = 0; i < returns->count; i++) {
         struct return_item *item = &returns->items[i];
         struct changed_product *row = product_set_find(&returns->set, item->event.product_id);
-        if (row == NULL) {
-            item->gives_back = false; /* usually it was rejected then: product_not_found */
-            continue;
+        if (row != NULL) {
+            row->trace = item->event.trace;
+            row->told = row->told || item->is_known; /* its event may be lost */
         }
-        row->trace = item->event.trace;
-        row->told = row->told || item->is_known; /* its event may be lost */
         if (!item->gives_back) {
-            continue;
+            continue; /* that its product is not there is usual then: product_not_found */
         }
-        if (row->product.qty > STOCK_QTY_MAX - item->event.quantity) {
-            log_error("a cancelled order's stock has no room",
-                      LOG_INT("orderId", item->event.order_id),
-                      LOG_INT("productId", item->event.product_id));
-            item->gives_back = false;
+        if (row == NULL || row->product.qty > STOCK_QTY_MAX - item->event.quantity) {
+            keep_taken(returns, item);
             continue;
         }
         row->product.qty += item->event.quantity;
@@ -243,14 +242,35 @@ static struct pg_call return_call(const struct returns *returns, size_t count) {
     return pg_rows_call(&rows);
 }
 
+static struct pg_call conflict_call(const struct returns *returns, size_t count) {
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, returns->arena, &SQL_LEDGER_CONFLICT, "iTiiTt", count);
+    for (size_t i = 0; i < returns->count; i++) {
+        const struct order_cancelled *event = &returns->items[i].event;
+        if (returns->items[i].is_conflict) {
+            pg_rows_put_int8(&rows, event->order_id);
+            pg_rows_put_time(&rows, event->created_ms);
+            pg_rows_put_int8(&rows, event->product_id);
+            pg_rows_put_int8(&rows, event->quantity);
+            pg_rows_put_time(&rows, returns->now_ms);
+            pg_rows_put_text(&rows, str_of(event->trace.request_id));
+        }
+    }
+    return pg_rows_call(&rows);
+}
+
 static void store(struct returns *returns) {
-    struct pg_call calls[3];
+    struct pg_call calls[4];
     size_t call_count = 0, new_count = 0, back_count = 0;
     for (size_t i = 0; i < returns->count; i++) {
         new_count += !returns->items[i].is_known;
         back_count += returns->items[i].gives_back;
+        returns->conflict_count += returns->items[i].is_conflict;
     }
     product_set_finish(&returns->set, returns->now_ms);
+    if (returns->conflict_count > 0) { /* the first: committed() reads its rows */
+        calls[call_count++] = conflict_call(returns, returns->conflict_count);
+    }
     if (new_count > 0) {
         calls[call_count++] = insert_call(returns, new_count);
     }
@@ -281,42 +301,61 @@ static struct teller_event answer(struct arena *arena, const struct order_cancel
 /* False: no memory; all of it is done again. */
 static bool tell(const struct returns *returns) {
     struct teller_event *events = arena_array(returns->arena, returns->count, sizeof(*events));
+    size_t count = 0;
     for (size_t i = 0; events != NULL && i < returns->count; i++) {
-        events[i] = answer(returns->arena, &returns->items[i].event, returns->now_ms);
-        if (events[i].body.data == NULL) {
+        if (returns->items[i].is_conflict) {
+            continue;
+        }
+        events[count] = answer(returns->arena, &returns->items[i].event, returns->now_ms);
+        if (events[count++].body.data == NULL) {
             events = NULL;
         }
     }
     if (events != NULL) {
-        consumer_answer(returns->segment, events, returns->count);
+        consumer_answer(returns->segment, events, count);
         stock_news_add(&returns->set, returns->segment);
     }
     return events != NULL;
 }
 
+/* `rows`: those that are new; the others have been said. */
+static void note_conflicts(const struct pg_rows *rows) {
+    for (size_t r = 0; r < rows->count; r++) {
+        log_error("a cancelled order's stock cannot be given back",
+                  LOG_INT("orderId", pg_rows_get_int8(rows, r, 0)));
+    }
+    metrics_add(&product_metrics[M_CANCELLED_CONFLICTING], (int64_t)rows->count);
+}
+
+static void note_settled(const struct return_item *item, uint64_t us) {
+    metrics_add(&product_metrics[item->gives_back ? M_CANCELLED_RETURNED
+                                 : item->is_known ? M_CANCELLED_REPEATED
+                                                  : M_CANCELLED_KEPT],
+                1);
+    log_info("cancellation settled", LOG_TRACE(item->event.trace),
+             LOG_INT("orderId", item->event.order_id), LOG_INT("productId", item->event.product_id),
+             LOG_INT("returned", item->gives_back ? item->event.quantity : 0), LOG_INT("us", us));
+}
+
 static void committed(void *ctx, enum err err, const struct pg_rows *rows) {
     struct returns *returns = ctx;
-    (void)rows;
     if (err != ERR_OK) {
         consumer_segment_done(returns->segment, err);
         return;
     }
     KILL_POINT("cancellation", "committed");
+    if (returns->conflict_count > 0) {
+        note_conflicts(&rows[0]);
+    }
     if (!tell(returns)) {
         consumer_segment_done(returns->segment, ERR_NO_MEMORY);
         return;
     }
     uint64_t us = clock_monotonic_us() - returns->started_us;
     for (size_t i = 0; i < returns->count; i++) {
-        const struct return_item *item = &returns->items[i];
-        metrics_add(&product_metrics[item->gives_back ? M_CANCELLED_RETURNED
-                                     : item->is_known ? M_CANCELLED_REPEATED
-                                                      : M_CANCELLED_KEPT],
-                    1);
-        log_info(
-            "cancellation settled", LOG_TRACE(item->event.trace),
-            LOG_INT("orderId", item->event.order_id), LOG_INT("productId", item->event.product_id),
-            LOG_INT("returned", item->gives_back ? item->event.quantity : 0), LOG_INT("us", us));
+        if (!returns->items[i].is_conflict) {
+            note_settled(&returns->items[i], us);
+        }
     }
     consumer_segment_passed(returns->segment);
     product_set_cache(returns->arena, &returns->set, cached, returns);

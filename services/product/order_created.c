@@ -208,11 +208,15 @@ static void conflict_noted(void *ctx, enum err err, const struct pg_rows *rows) 
  */
 static void note_conflict(struct decision *decision) {
     const struct decision_item *item = &decision->items[0];
-    struct pg_call call = { &SQL_LEDGER_CONFLICT,
-                            { pg_int8(item->order.order_id), pg_time(item->order.created_ms),
-                              pg_int8(item->order.product_id), pg_int8(item->order.quantity),
-                              pg_time(decision->now_ms), pg_text(str_of(item->trace.request_id)) },
-                            6 };
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, decision->arena, &SQL_LEDGER_CONFLICT, "iTiiTt", 1);
+    pg_rows_put_int8(&rows, item->order.order_id);
+    pg_rows_put_time(&rows, item->order.created_ms);
+    pg_rows_put_int8(&rows, item->order.product_id);
+    pg_rows_put_int8(&rows, item->order.quantity);
+    pg_rows_put_time(&rows, decision->now_ms);
+    pg_rows_put_text(&rows, str_of(item->trace.request_id));
+    struct pg_call call = pg_rows_call(&rows);
     pg_commit(decision->session, &call, 1, conflict_noted, decision);
 }
 

@@ -38,20 +38,28 @@ void product_keys_describe(struct keyed_request *request, const char *operation,
     }
 }
 
-enum err product_keys_claim(const char *key) {
-    return claims_take(&claims, key);
-}
-
-void product_keys_release(const char *key) {
-    claims_release(&claims, key);
-}
-
 /* ---- what was answered before ---- */
 
-enum err product_keys_find(struct flow_wait wait, const struct keyed_request *request,
-                           struct earlier_answer *ret_earlier) {
-    struct find_item item = { wait, request, ret_earlier };
-    return batcher_add(&finds, &item);
+enum flow_rc product_keys_find(struct flow *flow, struct keyed_request *request,
+                               struct earlier_answer *ret_earlier) {
+    if (request->key[0] == '\0') {
+        return FLOW_NEXT;
+    }
+    enum err err = claims_take(&claims, request->key);
+    if (err != ERR_OK) {
+        return flow_fail(flow, err, "A request with this Idempotency-Key is being processed");
+    }
+    request->has_claim = true;
+    struct find_item item = { flow_wait(flow), request, ret_earlier };
+    err = batcher_add(&finds, &item);
+    return err == ERR_OK ? FLOW_WAIT : flow_fail(flow, err, NULL);
+}
+
+void product_keys_release(struct keyed_request *request) {
+    if (request->has_claim) {
+        claims_release(&claims, request->key);
+        request->has_claim = false;
+    }
 }
 
 static void take_row(struct find_item *item, const struct pg_rows *rows, size_t row) {
@@ -132,7 +140,17 @@ struct pg_call product_keys_call(struct arena *arena, const struct new_key *keys
     return pg_rows_call(&rows);
 }
 
-bool product_keys_is_stored(const struct pg_rows *rows, const struct keyed_request *request) {
+struct pg_call product_keys_locked_call(struct arena *arena, const struct new_key *keys,
+                                        size_t count) {
+    struct pg_rows_writer rows;
+    pg_rows_begin(&rows, arena, &SQL_PRODUCT_KEY_LOCKED, "t", count);
+    for (size_t i = 0; i < count; i++) {
+        pg_rows_put_text(&rows, str_of(keys[i].request->key));
+    }
+    return pg_rows_call(&rows);
+}
+
+bool product_keys_is_among(const struct pg_rows *rows, const struct keyed_request *request) {
     size_t r = 0;
     while (r < rows->count && !str_equal(pg_rows_get_text(rows, r, 0), str_of(request->key))) {
         r++;

@@ -28,6 +28,7 @@ enum {
 /* A request with a key, as long as it is under way. */
 struct keyed_request {
     char key[IDEMPOTENCY_KEY_BYTES_MAX + 1]; /* "": none */
+    bool has_claim;                          /* of the key; who holds this ends it */
     size_t length;
     char text[PRODUCT_REQUEST_BYTES]; /* what is asked for; the same text is the same request */
 };
@@ -45,15 +46,14 @@ struct earlier_answer {
     struct str body; /* in the exchange's arena */
 };
 
-/* ERR_CONFLICT: claimed already. ERR_NO_MEMORY. */
-MUST_CHECK enum err product_keys_claim(const char *key);
-void product_keys_release(const char *key);
 /*
- * Wake the flow when *ret_earlier is set (written while it still waits). The request must stay
- * while the flow waits. ERR_BUSY.
+ * A step: claims the key, if there is one, and waits until *ret_earlier is set (written while the
+ * flow still waits). The request must stay while it waits.
  */
-MUST_CHECK enum err product_keys_find(struct flow_wait wait, const struct keyed_request *request,
-                                      struct earlier_answer *ret_earlier);
+enum flow_rc product_keys_find(struct flow *flow, struct keyed_request *request,
+                               struct earlier_answer *ret_earlier);
+/* It is under way no more: gives up its claim, if it has one. */
+void product_keys_release(struct keyed_request *request);
 
 /* A key to be stored: its request, and the product as it is answered. */
 struct new_key {
@@ -63,11 +63,18 @@ struct new_key {
 
 /*
  * The statement that stores them, for the transaction of the requests, before it commits: it may
- * wait for another process. Memory from `arena`. Its rows say whose are stored.
+ * wait for another process. Memory from `arena`. Its rows say whose are
+ * stored; the others another process has.
  */
 struct pg_call product_keys_call(struct arena *arena, const struct new_key *keys, size_t count,
                                  int64_t now_ms);
-/* This request's key is; else another process has the key. */
-bool product_keys_is_stored(const struct pg_rows *rows, const struct keyed_request *request);
+/*
+ * That statement failed with ERR_LOCKED: whose keys is it that another process has, and does not
+ * give up? Rows as above.
+ */
+struct pg_call product_keys_locked_call(struct arena *arena, const struct new_key *keys,
+                                        size_t count);
+/* This request's key is among the rows. */
+bool product_keys_is_among(const struct pg_rows *rows, const struct keyed_request *request);
 
 #endif

@@ -52,7 +52,7 @@ const struct pg_sequence PRODUCT_SEQUENCES[] = {
     " greatest(version, (SELECT floor FROM version_floor))::bigint,"                               \
     " created_at::timestamptz, updated_at::timestamptz"
 
-/* How long SQL_PRODUCT_LOCKED waits for each row, and in all. */
+/* How long SQL_PRODUCT_LOCKED and SQL_PRODUCT_KEY_LOCKED wait for each row, and in all. */
 #define LOCKED_WAIT_MS "20"
 #define LOCKED_TOTAL_MS "1000"
 
@@ -124,15 +124,23 @@ const struct pg_statement SQL_PRODUCT_KEY_INSERT = { "product_key_insert",
     " created_at = excluded.created_at WHERE k.created_at < now() - interval '24 hours'"
     " RETURNING key::text" };
 
+const struct pg_statement SQL_PRODUCT_KEY_LOCKED = { "product_key_locked",
+    "SELECT l.key::text FROM locked_keys($1::text[], " LOCKED_WAIT_MS ", " LOCKED_TOTAL_MS
+    ") AS l (key)" };
+
 const struct pg_statement SQL_LEDGER_CONFLICT = { "ledger_conflict",
     "INSERT INTO ledger_conflicts (order_id, order_created_at, product_id, quantity, seen_at,"
-    " request_id) VALUES ($1::bigint, $2::timestamptz, $3::bigint, $4::bigint, $5::timestamptz,"
-    " $6::text) ON CONFLICT DO NOTHING RETURNING order_id::bigint" };
+    " request_id) SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[],"
+    " $4::bigint[], $5::timestamptz[], $6::text[]) ON CONFLICT DO NOTHING"
+    " RETURNING order_id::bigint" };
 
 const struct pg_statement SQL_LEDGER_RETURN = { "ledger_return",
-    "UPDATE stock_ledger AS l SET status = 'returned', returned_at = t.at"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[])"
-    " AS t (order_id, has_created, created_at, at) WHERE l.order_id = t.order_id"
+    "WITH t AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[],"
+    " $4::timestamptz[]) AS t (order_id, has_created, created_at, at)),"
+    " resolved AS (DELETE FROM ledger_conflicts AS c USING t WHERE c.order_id = t.order_id"
+    " AND c.order_created_at = t.created_at)"
+    " UPDATE stock_ledger AS l SET status = 'returned', returned_at = t.at"
+    " FROM t WHERE l.order_id = t.order_id"
     " AND l.order_created_at = CASE WHEN has_created = 1 THEN t.created_at ELSE '-infinity' END"
     " AND l.status = 'done'" };
 
@@ -145,11 +153,15 @@ const struct pg_statement SQL_PRODUCT_BOOKS = { "product_books",
 /* clang-format on */
 
 const struct pg_statement *const PRODUCT_STATEMENTS[] = {
-    &SQL_NEXT_PRODUCT_IDS,   &SQL_NEXT_OUTBOX_IDS, &SQL_PRODUCT_INSERT,
-    &SQL_PRODUCT_GET,        &SQL_PRODUCT_PAGE,    &SQL_VERSION_FLOOR,
-    &SQL_PRODUCT_LOCK,       &SQL_PRODUCT_LOCKED,  &SQL_PRODUCT_UPDATE,
-    &SQL_RESTOCK_INSERT,     &SQL_LEDGER_FIND,     &SQL_LEDGER_INSERT,
-    &SQL_LEDGER_RETURN,      &SQL_LEDGER_CONFLICT, &SQL_PRODUCT_KEY_FIND,
-    &SQL_PRODUCT_KEY_INSERT, &SQL_KEY_EXPIRE,      &SQL_CACHE_NOTICE_COUNT,
-    &SQL_CACHE_NOTICE_ADD,   &SQL_PRODUCT_BOOKS,   NULL,
+    &SQL_NEXT_PRODUCT_IDS,   &SQL_NEXT_OUTBOX_IDS,
+    &SQL_PRODUCT_INSERT,     &SQL_PRODUCT_GET,
+    &SQL_PRODUCT_PAGE,       &SQL_VERSION_FLOOR,
+    &SQL_PRODUCT_LOCK,       &SQL_PRODUCT_LOCKED,
+    &SQL_PRODUCT_UPDATE,     &SQL_RESTOCK_INSERT,
+    &SQL_LEDGER_FIND,        &SQL_LEDGER_INSERT,
+    &SQL_LEDGER_RETURN,      &SQL_LEDGER_CONFLICT,
+    &SQL_PRODUCT_KEY_FIND,   &SQL_PRODUCT_KEY_INSERT,
+    &SQL_PRODUCT_KEY_LOCKED, &SQL_KEY_EXPIRE,
+    &SQL_CACHE_NOTICE_COUNT, &SQL_CACHE_NOTICE_ADD,
+    &SQL_PRODUCT_BOOKS,      NULL,
 };

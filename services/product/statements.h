@@ -45,15 +45,17 @@ extern const struct pg_statement SQL_PRODUCT_KEY_FIND;
  * transaction's of the last 24 hours is left as it is, and not returned
  */
 extern const struct pg_statement SQL_PRODUCT_KEY_INSERT;
+/* keys → those that another transaction is storing, as far as was looked within a second */
+extern const struct pg_statement SQL_PRODUCT_KEY_LOCKED;
 /*
  * rows of order id, 1 when the row knows the order's created_at, that, time: of orders that are
- * done, their stock is back
+ * done, their stock is back; that there was no room for it is noted no more
  */
 extern const struct pg_statement SQL_LEDGER_RETURN;
 /* → as books_open() wants it */
 extern const struct pg_statement SQL_PRODUCT_BOOKS;
 
-/* order id, created_at, product id, quantity, now, request id → a row when it is new */
+/* rows of order id, created_at, product id, quantity, now, request id → order ids of new ones */
 extern const struct pg_statement SQL_LEDGER_CONFLICT;
 
 #endif

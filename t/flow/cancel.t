@@ -116,8 +116,10 @@ subtest 'while RabbitMQ is away' => sub {
     check_rest();
 };
 
-# Half of all orders are cancelled, at any moment, twice some of them, while both services die.
-subtest 'under load, with kill -9' => sub {
+# Half of all orders are cancelled, at any moment, while these die one after the other; restart(NAME) is how.
+sub cancel_under_load {
+    my ($restart, @names) = @_;
+    $restart //= sub { Prodorder::Stack::kill_hard($_[0]); Prodorder::Stack::start($_[0]) };
     my @products = map { new_product(qty => 1_000_000) } 1 .. 3;
     my (%cancelled, @ids);
     my $load = Prodorder::Load->start(url => Prodorder::Stack::url('gateway'), connections => 8, rate_per_s => 200,
@@ -133,9 +135,7 @@ subtest 'under load, with kill -9' => sub {
         }
         $round++;
         if ($round % 8 == 0) {
-            my $name = $round % 16 ? 'product-service' : 'order-service';
-            Prodorder::Stack::kill_hard($name);
-            Prodorder::Stack::start($name);
+            $restart->($names[$round / 8 % @names]);
         }
     }
     my $answers = $load->stop;
@@ -147,6 +147,30 @@ subtest 'under load, with kill -9' => sub {
         'and none has kept stock');
     is(sql_value(order => 'SELECT count(*) FROM orders WHERE product_id IN (' . join(',', map { $_->{id} } @products) . ") AND status = 'rejected'"), 0, 'no order was rejected');
     check_load(\@products, $answers);
+    return;
+}
+
+subtest 'under load, with kill -9' => sub { cancel_under_load(undef, 'order-service', 'product-service') };
+subtest 'under load, while the database of products dies' => sub { cancel_under_load(undef, 'product-db') };
+subtest 'under load, while it is restarted' => sub {
+    cancel_under_load(sub { Prodorder::Stack::stop($_[0]); Prodorder::Stack::start($_[0]) }, 'product-db');
+};
+
+# For a person to see, and not settled, until there is room; then it needs nobody.
+subtest 'stock that has no room' => sub {
+    my $product = new_product(qty => 2_147_483_647);
+    my $order = order_ok($product, 3);
+    finished($order);
+    is(gateway(POST => "/products/$product->{id}/restock", { quantity => 3 })->{status}, 200, 'its product is full again');
+    expect_errors(qr/a cancelled order's stock cannot be given back/);
+    is(cancel($order)->{status}, 200, 'it can be cancelled');
+    ok(wait_until('a conflict', 30, sub { sql_value(product => "SELECT count(*) FROM ledger_conflicts WHERE order_id = $order->{id}") }), 'on record');
+    is(sql_value(order => "SELECT count(*) FROM cancellations WHERE order_id = $order->{id} AND settled_at IS NULL"), 1, 'it is not settled');
+    is(gateway(POST => "/products/$product->{id}/adjust", { delta => -3, reason => 'room' })->{status}, 200, 'room is made');
+    ok(settled($order), 'then it is');
+    is(product_now($product)->{qty}, 2_147_483_647, 'and its stock is back');
+    is(sql_value(product => "SELECT count(*) FROM ledger_conflicts WHERE order_id = $order->{id}"), 0, 'no conflict is left');
+    check_rest();
 };
 
 flow_done();

@@ -9,10 +9,11 @@ CREATE TABLE product_prices (
     PRIMARY KEY (product_id, since)
 );
 
+-- Of a product that was there before this table the price until then comes first, unless it is noted (0011_epochs.sql).
 CREATE FUNCTION note_price() RETURNS trigger LANGUAGE plpgsql AS $function$
 BEGIN
-    IF TG_OP = 'UPDATE' AND OLD.price_cents = NEW.price_cents THEN
-        RETURN NULL; -- not in the trigger's WHEN, which would keep the column from another type
+    IF TG_OP = 'UPDATE' AND NOT EXISTS (SELECT FROM product_prices WHERE product_id = NEW.id) THEN
+        INSERT INTO product_prices (product_id, since, price_cents, is_first_known) VALUES (NEW.id, now(), OLD.price_cents, true);
     END IF;
     INSERT INTO product_prices (product_id, since, price_cents) SELECT NEW.id,
         greatest(clock_timestamp(), max(since) + interval '1 microsecond'), NEW.price_cents
@@ -21,11 +22,13 @@ BEGIN
 END
 $function$;
 
-CREATE TRIGGER note_first_price AFTER INSERT ON products FOR EACH ROW EXECUTE FUNCTION note_price();
-CREATE TRIGGER note_new_price AFTER UPDATE ON products FOR EACH ROW EXECUTE FUNCTION note_price();
+-- A change of stock costs this comparison and no more. A trigger that named the column would keep it from another type.
+CREATE FUNCTION has_other_price(a products, b products) RETURNS boolean LANGUAGE sql IMMUTABLE
+    AS 'SELECT a.price_cents <> b.price_cents';
 
--- Nobody changes a price meanwhile: a trigger's creation has locked the table.
-INSERT INTO product_prices (product_id, since, price_cents, is_first_known) SELECT id, now(), price_cents, true FROM products;
+CREATE TRIGGER note_first_price AFTER INSERT ON products FOR EACH ROW EXECUTE FUNCTION note_price();
+CREATE TRIGGER note_new_price AFTER UPDATE ON products FOR EACH ROW
+    WHEN (has_other_price(OLD, NEW)) EXECUTE FUNCTION note_price();
 
 -- How far the last audit that found nothing wrong has come, and what the last one said; the order database has the same
 -- row, with the same token, as long as both are of one history (services/admin/books.h).

@@ -13,7 +13,8 @@
 #define KEEPALIVE_IDLE_S "60"
 
 enum {
-    MIGRATION_TIMEOUT_MS = 600000,
+    MIGRATION_TIMEOUT_MS = 600000, /* each script */
+    REPEATED_SAID = 500,
     MIGRATION_PAUSE_MS = 2000, /* and the backoff: others run at least as long as it held them up */
 };
 
@@ -123,6 +124,8 @@ static void connect_poll(struct pg_conn *conn) {
     if (PQsetnonblocking(conn->libpq, 1) != 0) {
         pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
     } else if (!conn->pg->migrated) {
+        conn->script = 0;
+        conn->repeated = 0;
         start_migrating(conn);
     } else {
         start_preparing(conn);
@@ -132,8 +135,9 @@ static void connect_poll(struct pg_conn *conn) {
 static void start_migrating(struct pg_conn *conn) {
     conn->state = PG_CONN_MIGRATING;
     conn->err = ERR_OK;
+    conn->is_to_repeat = false;
     loop_timer_start(conn->pg->loop, &conn->timer, MIGRATION_TIMEOUT_MS);
-    if (PQsendQuery(conn->libpq, conn->pg->migration_script) != 1) {
+    if (PQsendQuery(conn->libpq, conn->pg->scripts[conn->script]) != 1) {
         pg_conn_drop(conn, ERR_UNAVAILABLE, NULL);
         return;
     }
@@ -354,8 +358,14 @@ static void sync_arrived(struct pg_conn *conn) {
     }
 }
 
-/* Of the script of migrations: sequences that had to be moved (pg.c). */
-static void log_moved(const PGresult *result) {
+/* Of the last script (pg.c): sequences that had to be moved, or whether it is to be repeated. */
+static void take_look(struct pg_conn *conn, const PGresult *result) {
+    bool is_answer = PQnfields(result) == 1 && PQntuples(result) == 1;
+    conn->is_to_repeat =
+        conn->is_to_repeat || (is_answer && strcmp(PQgetvalue(result, 0, 0), "t") == 0);
+    if (PQnfields(result) != PG_MOVED_COLUMNS) {
+        return;
+    }
     for (int row = 0; row < PQntuples(result); row++) {
         log_warn("a sequence was behind its table", LOG_STR("sequence", PQgetvalue(result, row, 0)),
                  LOG_STR("table", PQgetvalue(result, row, 1)),
@@ -367,8 +377,8 @@ static void log_moved(const PGresult *result) {
 
 static void take_result(struct pg_conn *conn, PGresult *result) {
     ExecStatusType status = PQresultStatus(result);
-    if (conn->state == PG_CONN_MIGRATING && PQnfields(result) == PG_MOVED_COLUMNS) {
-        log_moved(result);
+    if (conn->state == PG_CONN_MIGRATING) {
+        take_look(conn, result);
     }
     if (status == PGRES_FATAL_ERROR) {
         keep_error(conn, result);
@@ -397,6 +407,17 @@ static void migration_done(struct pg_conn *conn) {
     }
     if (conn->err != ERR_OK) {
         pg_conn_drop(conn, ERR_INTERNAL, "the schema could not be migrated");
+        return;
+    }
+    if (conn->is_to_repeat) {
+        if (conn->repeated++ % REPEATED_SAID == 0) {
+            log_info("the data is being migrated in batches", LOG_INT("batch", conn->repeated));
+        }
+        start_migrating(conn);
+        return;
+    }
+    if (++conn->script < conn->pg->script_count) {
+        start_migrating(conn);
         return;
     }
     conn->pg->migrated = true;

@@ -1,4 +1,4 @@
-/* Requests, their queue, and sessions; the script of migrations. */
+/* Requests, their queue, and sessions; the scripts of migrations. */
 #include "private.h"
 
 #include "base/buf.h"
@@ -53,42 +53,63 @@ static void append_sequence(struct buf *script, const struct pg_sequence *sequen
 }
 
 /*
- * One script, which is one transaction since it has no command of its own for that (PostgreSQL,
- * 55.2.2.1): take the lock, run each migration that the table does not name, look at the sequences.
- * Several replicas may start at once; the second finds nothing to do. NULL when out of memory.
+ * A script is one transaction since it has no command of its own for that (PostgreSQL, 55.2.2.1):
+ * take the lock, and run the migration, unless the table names it.
  */
-static char *migration_script(const struct pg_options *options) {
-    struct buf script;
-    buf_init(&script, 0);
-    buf_append_str(&script,
-                   "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;"
-                   "SELECT pg_advisory_xact_lock(" ADVISORY_LOCK ");"
-                   "SET LOCAL lock_timeout = '" LOCK_TIMEOUT "';"
-                   "CREATE TABLE IF NOT EXISTS schema_migrations ("
-                   "version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());");
-    for (const struct pg_migration *migration = options->migrations; migration->version != 0;
-         migration++) {
-        buf_appendf(&script,
-                    "DO $guard$ DECLARE this int := %d; oldest text; BEGIN"
-                    " IF NOT EXISTS (SELECT FROM schema_migrations WHERE version = this)"
-                    " THEN EXECUTE $migration$",
-                    migration->version);
-        buf_append_str(&script, migration->sql);
-        buf_append_str(&script, "$migration$; INSERT INTO schema_migrations (version)"
-                                " VALUES (this); END IF;");
-        buf_append_str(&script, BLOCKED);
-    }
+static void append_migration(struct buf *script, const struct pg_migration *migration) {
+    buf_appendf(script,
+                "DO $guard$ DECLARE this int := %d; oldest text; BEGIN"
+                " IF NOT EXISTS (SELECT FROM schema_migrations WHERE version = this)"
+                " THEN EXECUTE $migration$",
+                migration->version);
+    buf_append_str(script, migration->sql);
+    buf_append_str(script, "$migration$; INSERT INTO schema_migrations (version)"
+                           " VALUES (this); END IF;");
+    buf_append_str(script, BLOCKED);
+}
+
+/* What comes after the last migration: look at the sequences, and what the service has to say. */
+static void append_look(struct buf *script, const struct pg_options *options) {
     for (const struct pg_sequence *sequence = options->sequences;
          sequence != NULL && sequence->table != NULL; sequence++) {
-        append_sequence(&script, sequence);
+        append_sequence(script, sequence);
     }
-    buf_append_str(&script, options->first_sql == NULL ? "" : options->first_sql);
-    buf_append_char(&script, '\0');
-    if (script.failed) {
-        buf_free(&script);
-        return NULL;
+    buf_append_str(script, options->first_sql == NULL ? "" : options->first_sql);
+}
+
+/*
+ * A script for each migration, so that a lock is held as long as its own takes, and the look.
+ * Several replicas may start at once; the second finds nothing to do.
+ */
+static enum err make_scripts(struct pg *pg) {
+    const struct pg_migration *migrations = pg->options.migrations;
+    size_t count = 0;
+    while (migrations[count].version != 0) {
+        count++;
     }
-    return script.data; /* nothing was consumed: data is the start */
+    pg->scripts = calloc(count + 1, sizeof(*pg->scripts));
+    for (size_t i = 0; pg->scripts != NULL && i <= count; i++) {
+        struct buf script;
+        buf_init(&script, 0);
+        buf_append_str(&script,
+                       "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;"
+                       "SELECT pg_advisory_xact_lock(" ADVISORY_LOCK ");"
+                       "SET LOCAL lock_timeout = '" LOCK_TIMEOUT "';"
+                       "CREATE TABLE IF NOT EXISTS schema_migrations ("
+                       "version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());");
+        if (i < count) {
+            append_migration(&script, &migrations[i]);
+        } else {
+            append_look(&script, &pg->options);
+        }
+        buf_append_char(&script, '\0');
+        if (script.failed) {
+            buf_free(&script);
+            return ERR_NO_MEMORY;
+        }
+        pg->scripts[pg->script_count++] = script.data; /* nothing was consumed: it is the start */
+    }
+    return pg->scripts == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
 /* ---- open and close ---- */
@@ -105,8 +126,7 @@ static void format_server_options(struct pg *pg) {
 static enum err allocate(struct pg *pg) {
     pg->conns = calloc(pg->options.connections, sizeof(*pg->conns));
     pg->sessions = calloc(pg->options.requests_max, sizeof(*pg->sessions));
-    pg->migration_script = migration_script(&pg->options);
-    if (pg->conns == NULL || pg->sessions == NULL || pg->migration_script == NULL) {
+    if (pg->conns == NULL || pg->sessions == NULL || make_scripts(pg) != ERR_OK) {
         return ERR_NO_MEMORY;
     }
     for (size_t i = 0; i < pg->options.requests_max; i++) {
@@ -123,7 +143,10 @@ static enum err allocate(struct pg *pg) {
 static void free_all(struct pg *pg) {
     free(pg->conns);
     free(pg->sessions);
-    free(pg->migration_script);
+    for (size_t i = 0; i < pg->script_count; i++) {
+        free(pg->scripts[i]);
+    }
+    free(pg->scripts);
     free(pg);
 }
 

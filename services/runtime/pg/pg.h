@@ -97,8 +97,9 @@ struct pg_options {
     /* What each connection prepares: lists, each ended by NULL. Must stay, as the strings above. */
     const struct pg_statement *const *statements[PG_STATEMENT_LISTS_MAX];
     /*
-     * Applied once, under an advisory lock, before anything else. One that waits for a table longer
-     * than 2 s is undone with all before it; after a pause they are tried again, without end.
+     * Applied once, each in a transaction of its own, under an advisory lock, before anything else.
+     * One that waits for a table longer than 2 s is undone; after a pause it is tried again,
+     * without end. What is after it has not begun then.
      */
     const struct pg_migration *migrations; /* version 0 ends the list */
     /*
@@ -109,8 +110,9 @@ struct pg_options {
      */
     const struct pg_sequence *sequences;
     /*
-     * Or NULL. SQL, in the transaction of the migrations: at start, and when a connection comes
-     * back, since it may lead to another database then.
+     * Or NULL. SQL, after the migrations, under their lock: at start, and when a connection comes
+     * back, since it may lead to another database then. When it answers one boolean, true, it is
+     * run again, in a transaction of its own: what would be long is done in batches.
      */
     const char *first_sql;
     bool waits;             /* it connects when pg_go() says so */

@@ -57,7 +57,7 @@ struct pg_sqlstate {
 enum pg_conn_state {
     PG_CONN_DOWN,       /* waits for its backoff timer */
     PG_CONN_CONNECTING, /* libpq's handshake */
-    PG_CONN_MIGRATING,  /* the migration script runs */
+    PG_CONN_MIGRATING,  /* a script of migrations runs */
     PG_CONN_PAUSING,    /* it could not have a lock: until it runs again */
     PG_CONN_PREPARING,  /* the statements are prepared */
     PG_CONN_IDLE,
@@ -87,6 +87,9 @@ struct pg_conn {
     struct list idle_node;
     char errors[RESOLVE_ADDRESSES_MAX][PG_ERROR_BYTES]; /* told since it was up last */
     size_t error_count;
+    size_t script;     /* under way, of pg->scripts */
+    bool is_to_repeat; /* it says so */
+    unsigned repeated;
 };
 
 struct pg {
@@ -95,7 +98,8 @@ struct pg {
     struct resolver resolver;
     char port_text[8];
     char server_options[200];
-    char *migration_script;
+    char **scripts; /* run one after the other by the first connection */
+    size_t script_count;
     bool migrated;
     struct pg_conn *conns;
     struct list idle;

@@ -218,13 +218,43 @@ START_TEST(two_orders_of_one_id_are_two) {
 }
 END_TEST
 
-/* Another quantity (0), another product (1): for a person to see, nothing is given back. */
-START_TEST(what_the_ledger_has_otherwise_is_left_and_answered) {
-    add_cancelled(1, _i == 0 ? 7 : 9, _i == 0 ? 2 : 3);
+/* ---- what a person has to see ---- */
+
+/* The commit notes so many conflicts, of which so many are new; so many are answered. */
+static void end_with_conflicts(size_t conflicts, size_t new_ones, size_t answers) {
+    const struct pg_call *noted = call_of(expect_commit(), &SQL_LEDGER_CONFLICT);
+    PGresult *rows = fake_rows(1);
+    ck_assert_uint_eq(noted == NULL ? 0 : fake_param_count(noted, 0), conflicts);
+    for (size_t i = 0; i < new_ones; i++) {
+        fake_row(rows, "i", fake_param_int8_at(noted, 0, i));
+    }
+    fake_pg_answer(rows, NULL, NULL);
+    fake_cache_run();
+    ck_assert_uint_eq(fake_broker_count("\"status\":\"cancelled\",\"reason\":null"), answers);
+    confirm();
+    ck_assert_uint_eq(fake_broker.acks[0], 1);
+    ck_assert_uint_eq(fake_broker.parked_count, 0);
+    ck_assert_int_eq(product_metrics[M_CANCELLED_CONFLICTING].value, (int64_t)new_ones);
+    int64_t settled = product_metrics[M_CANCELLED_RETURNED].value +
+                      product_metrics[M_CANCELLED_REPEATED].value +
+                      product_metrics[M_CANCELLED_KEPT].value;
+    ck_assert_int_eq(settled, (int64_t)answers);
+}
+
+/* Another quantity (0, 2), another product (1, 3); noted before (2, 3). It is not settled. */
+START_TEST(what_the_ledger_has_otherwise_is_noted_and_not_answered) {
+    int64_t product_id = _i % 2 == 0 ? 7 : 9;
+    add_cancelled(1, product_id, _i % 2 == 0 ? 2 : 3);
     deliver();
     answer_lock(5, one_row(3, "done", CREATED_MS));
     expect_changes(0, 0, -1);
-    end_well(1);
+    const struct pg_call *noted = call_of(expect_commit(), &SQL_LEDGER_CONFLICT);
+    ck_assert_int_eq(fake_param_int8_at(noted, 0, 0), 1);
+    ck_assert_int_eq(time_at(noted, 1, 0), CREATED_MS);
+    ck_assert_int_eq(fake_param_int8_at(noted, 2, 0), product_id);
+    ck_assert_int_eq(fake_param_int8_at(noted, 3, 0), _i % 2 == 0 ? 2 : 3);
+    ck_assert(str_equal(fake_param_text_at(noted, 5, 0), STR("r-1")));
+    end_with_conflicts(1, _i < 2, 0);
 }
 END_TEST
 
@@ -235,7 +265,7 @@ START_TEST(a_copy_with_other_contents_takes_no_turn) {
     deliver();
     answer_lock(5, one_row(3, "done", CREATED_MS));
     expect_changes(1, 0, 8);
-    end_well(2);
+    end_with_conflicts(1, 1, 1);
 }
 END_TEST
 
@@ -262,7 +292,32 @@ START_TEST(stock_that_has_no_room_stays_taken) {
     deliver();
     answer_lock(2147483647 - 3 - (_i == 0), ledger);
     expect_changes(_i == 0 ? 2 : 1, 0, _i == 0 ? 2147483647 : 2147483645);
-    end_well(2);
+    if (_i == 0) {
+        end_well(2);
+    } else {
+        end_with_conflicts(1, 1, 1);
+    }
+}
+END_TEST
+
+/* Nor is a copy answered, as if that had been done. */
+START_TEST(copies_of_what_has_no_room_are_not_settled) {
+    add_cancelled(1, 7, 3);
+    add_cancelled(1, 7, 3);
+    deliver();
+    answer_lock(2147483647, one_row(3, "done", CREATED_MS));
+    expect_changes(0, 0, -1);
+    end_with_conflicts(2, 1, 0);
+}
+END_TEST
+
+/* Told again when there is room: it needs nobody. */
+START_TEST(what_has_room_at_last_is_given_back) {
+    add_cancelled(1, 7, 3);
+    deliver();
+    answer_lock(2147483644, one_row(3, "done", CREATED_MS));
+    expect_changes(1, 0, 2147483647);
+    end_with_conflicts(0, 0, 1);
 }
 END_TEST
 
@@ -272,7 +327,7 @@ START_TEST(stock_of_a_product_that_is_gone_stays_taken) {
     wait_for_request();
     fake_pg_answer(NULL, one_row(3, "done", CREATED_MS), NULL);
     expect_changes(0, 0, -1);
-    end_well(1);
+    end_with_conflicts(1, 1, 0);
 }
 END_TEST
 
@@ -424,10 +479,12 @@ int main(void) {
                         (int)UNIT_COUNT(OLD_ROWS));
     tcase_add_loop_test(tcase, an_exact_row_is_preferred, 0, 4);
     tcase_add_test(tcase, two_orders_of_one_id_are_two);
-    tcase_add_loop_test(tcase, what_the_ledger_has_otherwise_is_left_and_answered, 0, 2);
+    tcase_add_loop_test(tcase, what_the_ledger_has_otherwise_is_noted_and_not_answered, 0, 4);
     tcase_add_test(tcase, a_copy_with_other_contents_takes_no_turn);
     tcase_add_test(tcase, an_unreadable_row_of_the_ledger_parks_its_event);
     tcase_add_loop_test(tcase, stock_that_has_no_room_stays_taken, 0, 2);
+    tcase_add_test(tcase, copies_of_what_has_no_room_are_not_settled);
+    tcase_add_test(tcase, what_has_room_at_last_is_given_back);
     tcase_add_test(tcase, stock_of_a_product_that_is_gone_stays_taken);
     tcase_add_loop_test(tcase, the_database_fails_and_the_batch_is_done_afresh, 0,
                         4 * (int)UNIT_COUNT(PASSING));

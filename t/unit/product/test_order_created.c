@@ -210,10 +210,10 @@ START_TEST(an_order_that_the_ledger_has_otherwise_is_parked_once) {
              CREATED_MS);
     answer_lock(5, ledger);
     const struct pg_call *note = call_of(expect_commit(), &SQL_LEDGER_CONFLICT);
-    ck_assert_int_eq(fake_param_int8(note, 0), 1);
-    ck_assert_int_eq(fake_param_time(note, 1), CREATED_MS);
-    ck_assert_int_eq(fake_param_int8(note, 2), 7);
-    ck_assert_int_eq(fake_param_int8(note, 3), 3);
+    ck_assert_int_eq(fake_param_int8_at(note, 0, 0), 1);
+    ck_assert_int_eq(fake_param_int8_at(note, 1, 0) / 1000 + PG_EPOCH_UNIX_MS, CREATED_MS);
+    ck_assert_int_eq(fake_param_int8_at(note, 2, 0), 7);
+    ck_assert_int_eq(fake_param_int8_at(note, 3, 0), 3);
     if (is_new) {
         fake_row(noted, "i", INT64_C(1));
     }

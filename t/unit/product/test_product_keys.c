@@ -361,21 +361,64 @@ START_TEST(a_batch_of_nothing_but_losers) {
 }
 END_TEST
 
-/* Another process has one of the keys and does not end: whose requests have none go on. */
+/* Which keys are they? */
+static void answer_locked_keys(size_t asked, const char *key) {
+    PGresult *rows = fake_rows(1);
+    const struct fake_pg_request *request = next_request();
+    ck_assert_ptr_eq(request->calls[0].statement, &SQL_PRODUCT_KEY_LOCKED);
+    ck_assert_uint_eq(fake_param_count(&request->calls[0], 0), asked);
+    if (key != NULL) {
+        fake_row(rows, "t", key);
+    }
+    fake_pg_answer(rows, NULL, NULL);
+    stack_settle();
+}
+
+/* Another process has one of the keys and does not end: all others go on, those with keys, too. */
 START_TEST(a_locked_key_holds_up_no_other_request) {
     int fds[4];
     ask_four(_i, fds);
     fake_pg_fail(ERR_LOCKED);
     stack_settle();
+    answer_locked_keys(2, "k-1");
     stack_expect(fds[0], 503);
-    stack_expect(fds[2], 503);
+    ck_assert(stack_is_silent(fds[2]));
     answer_changed(_i);
-    answer_commit(_i, 2);
-    stack_expect(fds[1], KEYED[_i].status);
-    stack_expect(fds[3], KEYED[_i].status);
+    ck_assert_uint_eq(fake_param_count(next_keys(), 0), 1);
+    answer_keys("k-2", NULL);
+    answer_commit(_i, 3);
+    expect_done(_i, fds + 1, 3);
     int again = ask_with("k-1", _i);
     answer_earlier("k-1", KEYED[_i].request);
     stack_expect(again, KEYED[_i].status);
+}
+END_TEST
+
+/* It has ended meanwhile, each time: in the end it is 503. */
+START_TEST(keys_that_are_locked_now_and_then_are_not_tried_without_end) {
+    int fd = ask_with("k-1", _i);
+    answer_none("k-1");
+    for (int times = 0; times < 4; times++) {
+        answer_changed(_i);
+        (void)next_keys();
+        fake_pg_fail(ERR_LOCKED);
+        stack_settle();
+        answer_locked_keys(1, NULL);
+    }
+    stack_expect(fd, 503);
+}
+END_TEST
+
+START_TEST(locked_keys_cannot_be_looked_for) {
+    int fd = ask_with("k-1", _i);
+    answer_none("k-1");
+    answer_changed(_i);
+    (void)next_keys();
+    fake_pg_fail(ERR_LOCKED);
+    stack_settle();
+    ck_assert_ptr_eq(next_request()->calls[0].statement, &SQL_PRODUCT_KEY_LOCKED);
+    fake_pg_fail(ERR_UNAVAILABLE);
+    stack_expect(fd, 503);
 }
 END_TEST
 
@@ -465,6 +508,9 @@ int main(void) {
     tcase_add_loop_test(tcase, whoever_loses_a_key_ends_alone, 0, OPERATIONS);
     tcase_add_loop_test(tcase, a_batch_of_nothing_but_losers, 0, OPERATIONS);
     tcase_add_loop_test(tcase, a_locked_key_holds_up_no_other_request, 0, OPERATIONS);
+    tcase_add_loop_test(tcase, keys_that_are_locked_now_and_then_are_not_tried_without_end, 0,
+                        OPERATIONS);
+    tcase_add_loop_test(tcase, locked_keys_cannot_be_looked_for, 0, OPERATIONS);
     tcase_add_loop_test(tcase, what_passes_is_repeated_three_times, 0,
                         OPERATIONS * 8 * (int)UNIT_COUNT(PASSING));
     tcase_add_test(tcase, lost_keys_are_not_waited_for_without_end);

@@ -414,10 +414,7 @@ START_TEST(ids_come_in_blocks) {
 END_TEST
 
 /* ALTER TABLE … TYPE under a running service. */
-/* The triggers of the price have to go first, as PostgreSQL says. */
 START_TEST(columns_of_other_types_are_read_as_before) {
-    database_execute("DROP TRIGGER note_first_price ON products;"
-                     "DROP TRIGGER note_new_price ON products");
     database_check_types(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS);
 }
 END_TEST
@@ -572,6 +569,67 @@ START_TEST(prices_are_noted_whoever_changes_them) {
 }
 END_TEST
 
+/* Products of the version before, in batches of one. */
+START_TEST(products_that_are_there_get_the_first_epoch_in_batches) {
+    struct pg_migration before[16] = { { 0 } };
+    memcpy(before, PRODUCT_MIGRATIONS, 10 * sizeof(before[0]));
+    database_open(NULL, NULL, before);
+    database_execute("ALTER TABLE products DISABLE TRIGGER note_first_price;"
+                     "INSERT INTO products SELECT i, 'x', 100 * i, 1, 1, i, now(), now(), 'r'"
+                     " FROM generate_series(1, 3) AS i;"
+                     "ALTER TABLE products ENABLE TRIGGER note_first_price");
+    database_close();
+    database_connect(PRODUCT_STATEMENTS, OUTBOX_STATEMENTS, PRODUCT_MIGRATIONS, NULL);
+    database_execute(
+        "DO $$ BEGIN ASSERT (SELECT max(version) FROM products) = 3;"
+        " ASSERT raise_versions(1); ASSERT raise_versions(1);"
+        " ASSERT (SELECT array_agg(version ORDER BY id) = ARRAY[floor, floor, 3]"
+        " FROM products, first_epoch GROUP BY floor); ASSERT NOT EXISTS (SELECT FROM "
+        "version_floor);"
+        /* the version before changes prices meanwhile, and adds products */
+        " UPDATE products SET price_cents = 7, version = version + 1 WHERE id IN (1, 3);"
+        " INSERT INTO products SELECT 4, 'new', 1, 1, 1, 1, now(), now(), 'r'; END $$");
+    database_execute("DO $$ BEGIN ASSERT begin_epoch_if_due();"
+                     " ASSERT NOT begin_epoch_if_due(); ASSERT NOT begin_epoch_if_due(); END $$");
+    database_execute(
+        "DO $$ BEGIN ASSERT (SELECT array_agg(version - floor ORDER BY id) = ARRAY[1, 0, 0, "
+        "0]::bigint[]"
+        " FROM products, version_floor); ASSERT NOT EXISTS (SELECT FROM first_epoch);"
+        " ASSERT (SELECT array_agg(price_cents || left(is_first_known::text, 1) ORDER BY "
+        "product_id,"
+        " since) = ARRAY['100t', '7f', '200t', '300t', '7f', '1f'] FROM product_prices); END $$");
+    database_close();
+}
+END_TEST
+
+static int64_t locked_keys(const char *keys) {
+    char sql[200];
+    PGconn *third = database_other();
+    snprintf(sql, sizeof(sql), "SELECT string_agg(k, ',') FROM locked_keys('%s', 20, 1000) AS k",
+             keys);
+    int64_t is_b = strcmp(database_ask(third, sql), "b / ") == 0;
+    PQfinish(third);
+    return is_b;
+}
+
+/* A new key (0), one of yesterday (1), that another transaction is storing. */
+START_TEST(keys_that_another_transaction_stores_are_named) {
+    PGconn *other = database_other();
+    if (_i == 1) {
+        database_execute("INSERT INTO idempotency_keys VALUES ('b', 'r', 1, 1, '', '2026-11-22')");
+    }
+    database_ask(other,
+                 _i == 0 ? "BEGIN; INSERT INTO idempotency_keys VALUES ('b', 'r', 1, 1, '', now())"
+                         : "BEGIN; UPDATE idempotency_keys SET request = 's' WHERE key = 'b'");
+    ck_assert(locked_keys("{a,b,c,b}"));
+    database_ask(other, "ROLLBACK");
+    ck_assert(!locked_keys("{a,b,c}"));
+    PQfinish(other);
+    database_execute("DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM idempotency_keys"
+                     " WHERE request <> 'r' OR key <> 'b'); END $$");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("product_statements");
     TCase *alone = tcase_create("prepare"), *together = tcase_create("run");
@@ -602,7 +660,8 @@ int main(void) {
     tcase_add_test(together, no_version_is_below_that_of_the_epoch);
     tcase_add_test(together, an_epoch_begins_after_changes_under_way);
     tcase_add_test(together, a_database_that_is_behind_is_found_so_once);
-    tcase_add_test(together, prices_are_noted_whoever_changes_them);
+    tcase_add_test(alone, products_that_are_there_get_the_first_epoch_in_batches);
+    tcase_add_loop_test(together, keys_that_another_transaction_stores_are_named, 0, 2);
     suite_add_tcase(suite, alone);
     suite_add_tcase(suite, together);
     return database_main(suite);

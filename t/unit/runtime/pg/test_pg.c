@@ -436,6 +436,48 @@ START_TEST(a_migration_that_cannot_have_its_table_lets_others_pass) {
 }
 END_TEST
 
+static const struct pg_migration LAST_WIDER[] = {
+    THINGS,
+    { 2, "CREATE TABLE later (id bigint)" },
+    { 3, "ALTER TABLE things ADD COLUMN more text" },
+    { 0 },
+};
+
+/* Each has a transaction of its own: what is before one that waits is there, with no lock held. */
+START_TEST(a_migration_that_waits_undoes_itself_only) {
+    struct pg_options options = options_of(1, LONG_MS);
+    struct pg *other;
+    options.migrations = LAST_WIDER;
+    admin_ask("BEGIN");
+    admin_ask("SELECT count(*) FROM things");
+    ck_assert_int_eq(pg_open(loop, &options, &other), ERR_OK);
+    WAIT_FOR(admin_ask("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1);
+    ck_assert_int_eq(admin_ask("SELECT count(*) FROM later"), 0);
+    ck_assert_int_eq(admin_ask("SELECT max(version) FROM schema_migrations"), 2);
+    admin_ask("COMMIT");
+    WAIT_FOR(pg_is_ready(other));
+    ck_assert_int_eq(admin_ask("SELECT max(version) FROM schema_migrations"), 3);
+    pg_close(other);
+}
+END_TEST
+
+/* Three batches, each of its own transaction; not at the next start. */
+START_TEST(what_is_first_is_repeated_while_it_says_so) {
+    struct pg_options options = options_of(1, LONG_MS);
+    options.migrations = LAST_WIDER;
+    options.first_sql = "INSERT INTO later SELECT pg_current_xact_id()::text::bigint"
+                        " WHERE (SELECT count(*) FROM later) < 3;"
+                        "SELECT count(*) < 3 FROM later";
+    for (int start = 0; start < 2; start++) {
+        struct pg *other;
+        ck_assert_int_eq(pg_open(loop, &options, &other), ERR_OK);
+        WAIT_FOR(pg_is_ready(other));
+        ck_assert_int_eq(admin_ask("SELECT count(DISTINCT id) FROM later"), 3);
+        pg_close(other);
+    }
+}
+END_TEST
+
 /* A server that goes away during the pause is found again. */
 START_TEST(a_connection_lost_while_a_migration_pauses_comes_back) {
     struct pg_options options = options_of(1, LONG_MS);
@@ -491,6 +533,8 @@ static Suite *pg_suite(void) {
     tcase_add_test(one, migrations_are_applied_once_whoever_comes_first);
     tcase_add_test(patient, a_migration_that_cannot_have_its_table_lets_others_pass);
     tcase_add_test(patient, a_connection_lost_while_a_migration_pauses_comes_back);
+    tcase_add_test(patient, a_migration_that_waits_undoes_itself_only);
+    tcase_add_test(one, what_is_first_is_repeated_while_it_says_so);
     return suite;
 }
 
