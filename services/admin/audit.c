@@ -117,7 +117,7 @@ static const struct {
       NULL,
       "the mark is behind the sequence",
       "the mark",
-      "the order-service moves it within RECONCILE_INTERVAL_MS, and when it starts",
+      "after its start the order-service moves it within RECONCILE_INTERVAL_MS",
       { "./prodorder restart order-service" },
       NULL },
     { "cancellations",

@@ -63,7 +63,7 @@ bool audit_tables_waiting(struct books *books, struct finding *finding) {
 }
 
 bool audit_tables_mark(struct books *books, struct finding *finding) {
-    return ask(books->orders, "SELECT low_id FROM order_mark",
+    return ask(books->orders, "SELECT coalesce(max(low_id), 0) FROM order_mark",
                "SELECT low_id FROM order_mark WHERE low_id > (SELECT last_value FROM order_numbers)"
                " UNION ALL SELECT 0 WHERE NOT EXISTS (SELECT FROM order_mark)",
                NULL, finding);

@@ -239,8 +239,10 @@ static bool move_stock(struct resolve *resolve, const char *product_id, const ch
     PGresult *rows = database_ask(resolve->ledger, sql, product_id, quantity, NULL);
     bool good = rows != NULL && PQntuples(rows) == 1;
     if (rows != NULL && !good) {
-        char text[96];
-        snprintf(text, sizeof(text), "the stock of product %s does not allow it", product_id);
+        char text[160];
+        snprintf(text, sizeof(text), "the stock of product %s does not allow it%s", product_id,
+                 is(resolve, "done") ? ": restock it, or cancel the order (POST /orders/ID/cancel)"
+                                     : "");
         refuse(resolve, text);
     }
     PQclear(rows);

@@ -52,7 +52,7 @@ subtest 'orders that can still end, or have' => sub {
     my $product = new_product(qty => 5);
     my $order = order_ok($product, 1);
     finished($order);
-    like(resolve($order->{id}, 'rejected')->{said}, qr/^prodorder-admin order: $order->{id}: it has ended: done$/m, 'one that is done');
+    like(resolve($order->{id}, 'rejected')->{said}, qr/^prodorder-admin order: $order->{id}: it has ended: done, and can only be cancelled/m, 'one that is done');
     Prodorder::Stack::stop('product-service');
     my $waiting = order_ok($product, 1);
     my $refused = resolve($waiting->{id}, 'rejected');
