@@ -322,11 +322,6 @@ static void check(struct books *books, size_t i) {
     for (int n = 1; n < CHECKS[i].looks && result->is_known && result->finding.broken > 0; n++) {
         before = result->finding;
         sleep(PAUSE_S);
-        if (CHECKS[i].looks == 0) {
-            memset(&result->finding, 0, sizeof(result->finding));
-            result->is_known = CHECKS[i].fn(books, &result->finding);
-            return;
-        }
         result->is_known = try_check(books, CHECKS[i].fn, &result->finding);
         findings_keep(&result->finding, &before);
     }

@@ -2,8 +2,8 @@
  * Dead letters, read with basic.get: each is held until the connection ends; what is not dropped by
  * then is in its place again. A quorum queue counts that as a delivery, and RabbitMQ 4 drops what
  * was delivered over 20 times: a letter that was looked at LETTERS_LOOKS_MAX times is replaced by
- * its copy, which begins anew, at the end of its queue. What goes wrong is said on standard error. One thread, blocking; an
- * answer of RabbitMQ is waited for LETTERS_TIMEOUT_S.
+ * its copy, which begins anew, at the end of its queue. What goes wrong is said on standard error.
+ * One thread, blocking; an answer of RabbitMQ is waited for LETTERS_TIMEOUT_S.
  */
 #ifndef ADMIN_LETTERS_H
 #define ADMIN_LETTERS_H
