@@ -449,8 +449,10 @@ subtest 'without the control script' => sub {
     print {$file} $url->(\%product), "\n";
     $file->flush;
     local %ENV = (%ENV, ORDER_DATABASE_URL => $url->(\%order), PRODUCT_DATABASE_URL_FILE => $file->filename, RABBITMQ_URL => $order{RABBITMQ_URL},
-        ORDER_REDIS_URL => "redis://$order{REDIS_HOST}:$order{REDIS_PORT}", PRODUCT_REDIS_URL => "redis://$product{REDIS_HOST}:$product{REDIS_PORT}/0");
+        ORDER_REDIS_URL => "redis://auditor:a%40b%2Fc%23d\@$order{REDIS_HOST}:$order{REDIS_PORT}", PRODUCT_REDIS_URL => "redis://$product{REDIS_HOST}:$product{REDIS_PORT}/0");
+    redis(order => qw(ACL SETUSER auditor on), '>a@b/c#d', '~*', '+@all');
     my $result = run("$build/prodorder-admin", 'audit');
+    redis(order => qw(ACL DELUSER auditor));
     is($result->{status}, %known ? 1 : 0, 'the addresses are enough') or diag $result->{out}, $result->{err};
     is(() = $result->{out} =~ /^  [\w ]+ +(?:good|BROKEN)/mg, @{ $before->{checks} }, 'a line for each check');
     delete $ENV{ORDER_DATABASE_URL};

@@ -5,8 +5,11 @@ use strict;
 use warnings;
 
 use JSON::PP;
+use Time::HiRes qw(sleep);
 
 use Prodorder::Flow;
+
+use constant RACES => 8;
 
 # run(ARGUMENTS...): { status, said }
 sub resolve {
@@ -115,6 +118,38 @@ subtest 'an order that nobody tells again' => sub {
     is(sql_value(order => "SELECT why FROM resolutions WHERE order_id = $id"), 'no reason given', 'no reason need be given');
     is(sql_value(product => "SELECT status FROM stock_ledger WHERE order_id = $id"), 'rejected', 'the ledger keeps it from taking any');
     is(product_now($product)->{qty}, 1, 'the stock is whole');
+};
+
+subtest 'an order that the ledger has lost is cancelled meanwhile' => sub {
+    my $product = new_product(qty => 100);
+    my @orders = map { finished(order_ok($product, 5)) } 1 .. RACES;
+    my $ids = join ',', map { $_->{id} } @orders;
+    sql(product => "WITH gone AS (DELETE FROM stock_ledger WHERE order_id IN ($ids) RETURNING product_id)"
+        . ' UPDATE products SET qty = 100, version = version + 1 WHERE id IN (SELECT product_id FROM gone) RETURNING id');
+    for my $order (@orders) {
+        my $pid = Prodorder::Stack::in_background(sub { exec './prodorder', qw(order resolve), $order->{id} });
+        sleep 0.02 * ($order->{id} % RACES);
+        is(gateway(POST => "/orders/$order->{id}/cancel")->{status}, 200, "order $order->{id}: cancelled");
+        waitpid $pid, 0;
+    }
+    check_rest();
+    is(product_now($product)->{qty}, 100, 'whoever was first: no stock is taken');
+    is(sql_value(product => "SELECT count(*) FROM stock_ledger WHERE order_id IN ($ids) AND status IN ('cancelled', 'returned')"), scalar @orders,
+        'and the ledger says so');
+};
+
+subtest 'several at once' => sub {
+    my $product = new_product(qty => 10);
+    my @ids = map { finished(order_ok($product, 1))->{id} } 1 .. 3;
+    my $result = resolve(@ids);
+    is($result->{status}, 1, 'whose books are right');
+    is(() = $result->{said} =~ /the books say the same: nothing was changed/g, 3, 'each says so');
+    sql(product => "DELETE FROM stock_ledger WHERE order_id IN ($ids[0], $ids[2])");
+    sql(product => "UPDATE products SET qty = 9, version = version + 1 WHERE id = $product->{id}");
+    is(() = resolve(@ids)->{said} =~ /^order \d+: done/mg, 2, 'the others do not keep two from being put right');
+    is(product_now($product)->{qty}, 7, 'with their stock');
+    is(resolve($ids[0], 'cancelled')->{status}, 1, 'cancelled is no end for one that is done');
+    is(resolve($ids[0], 'gone')->{status}, 1, 'nor is it gone');
 };
 
 is_deeply(found(), $before, 'after all of that the books balance as they did before');
