@@ -24,7 +24,7 @@ Usage: ./prodorder COMMAND [ARGS]
   trace ID                the timeline of one request (its id), or of an order (order:NUMBER)
   audit                   do the books balance? orders, ledger, stock, prices, queues, caches; exit 1 when not
   dlq list|show|replay|purge  events that can never succeed: how many and why; one whole; again; away
-  order resolve ID done|rejected  ends an order that nothing else can end
+  order resolve ID... [END]  ends an order that nothing else can end; makes the books say what it says
   test [SUITE...]         run the tests on an isolated second stack
   bench [NAME]            run the benchmarks, or a script of k6/
   help [COMMAND]          this list, or what a command does exactly
@@ -168,13 +168,17 @@ END
 
 help_order() {
     cat <<END
-Usage: ./prodorder order resolve ID done|rejected [--why TEXT] [--by NAME]
+Usage: ./prodorder order resolve ID... [done|rejected|cancelled|gone] [--why TEXT] [--by NAME]
 
-Ends an order that waits and that nothing else can end: the ledger has it with another product or quantity,
-nobody tells it again (audit: mark), or it waits for more than 5 minutes while the queues are empty and
-consumed. done takes its stock, if there is enough; rejected takes none; what a row of other contents had
-taken is given back. Who, why, and what the ledger had before are kept in the table resolutions of the order
-database. Refused while the order can still end by itself.
+An order that waits, and that nothing else can end, is ended: the ledger has it with another product or
+quantity, nobody tells it again (audit: below the mark), or it waits for more than 5 minutes while the queues
+are empty and consumed. done takes its stock, if there is enough; rejected takes none. Refused while the order
+can still end by itself.
+
+An order that has ended stays as it is (no end need be given): ledger, stock, price list and cancellation are
+made to say the same. gone: what the ledger has and is no order goes, and the stock that it took is back.
+
+Who, why, and what the ledger had before are kept in the table resolutions of the order database.
 
 Without a stack in PRODORDER_HOME, or with one of them set, it goes where the variables of
 ./prodorder help audit say; with containers:
@@ -188,10 +192,11 @@ Usage: ./prodorder audit [--json] [--full] [--repair]
 
 Reconciles both databases, the broker and the caches of a running system: orders against the ledger both ways, stock,
 what waits and for how long, cancellations, prices, idempotency keys, sequences, outboxes, queues, dead letters, caches. Each
-check is printed with what it looked at and up to 20 ids of what breaks it, and what to do. It only reads;
-what is under way is no finding.
+check is printed with what it looked at and up to 20 ids of what breaks it, what to do, and the command that
+does it. It only reads; what is under way is no finding.
 
---full compares all orders; without it, those since the last audit that found nothing wrong. --repair does
+--full compares all orders; without it, those since the last audit that found nothing wrong. Give it after
+somebody has changed rows by hand, and now and then: once a week, say. --repair does
 what is safe: it tells waiting orders again and drops caches that differ; then it looks again, and what is
 left a person must decide. --json is for machines.
 Exit 0: the books balance; 1: a promise is broken, or something could not be looked at.

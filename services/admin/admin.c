@@ -8,8 +8,13 @@
 
 enum { FILES_MAX = 8, VALUE_BYTES = 2048, NAME_BYTES = 64, COMPLAINT_BYTES = 1024 };
 
+static char last[COMPLAINT_BYTES];
+
+const char *admin_last_complaint(void) {
+    return last;
+}
+
 void admin_complain(const char *format, ...) {
-    static char last[COMPLAINT_BYTES];
     char line[COMPLAINT_BYTES];
     va_list list;
     va_start(list, format);

@@ -27,5 +27,7 @@ const char *admin_variable(const char *name);
 
 /* A line on standard error; the same twice in a row is one. */
 void admin_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "": there was none. */
+const char *admin_last_complaint(void);
 
 #endif

@@ -43,6 +43,14 @@ audit_fn audit_tables_product_outbox;
 
 /* ---- audit_prices.c: for audit_orders.c, which reads the orders ---- */
 
+/* An order's price may have been its product's so long before, or after, it was made. */
+#define AUDIT_PRICES_LATE "interval '10 minutes'"
+#define AUDIT_PRICES_EARLY "interval '1 minute'"
+/* What was not noted from the beginning is known from then on; a copy may be older by LATE. */
+#define AUDIT_PRICES_BEGINNING                                                                     \
+    "SELECT coalesce(max(since) FILTER (WHERE is_first_known) + " AUDIT_PRICES_LATE                \
+    ", '-infinity') FROM product_prices"
+
 /*
  * Of orders grouped by product and price: these, and when the first and the last was made. SINCE is
  * the parameter that has audit_prices_beginning().

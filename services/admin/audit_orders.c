@@ -109,7 +109,8 @@ static const char UNSETTLED_IDS[] =
 /* Below the mark of the last clean audit these alone may have changed since. */
 static const char CANCELLED_SINCE[] =
     "SELECT order_id FROM cancellations WHERE order_id <= $1::bigint"
-    " AND cancelled_at > $2::timestamptz - interval '1 hour' ORDER BY order_id";
+    " AND cancelled_at > $2::timestamptz - interval '1 hour' AND order_id > $3::bigint"
+    " ORDER BY order_id LIMIT $4::bigint";
 
 /* ---- what is found ---- */
 
@@ -487,20 +488,26 @@ static bool read_ranges(struct books *books, int64_t from_id) {
     return false;
 }
 
+/* So many at a time as there is room for; others need it after that. */
 static bool read_cancelled(struct books *books) {
-    char from[ID_BYTES];
+    char from[ID_BYTES], above[ID_BYTES] = "0", room[ID_BYTES];
     snprintf(from, sizeof(from), "%" PRId64, books->from_id);
-    PGresult *rows = database_ask(books->orders, CANCELLED_SINCE, from, books->clean_at, NULL);
-    bool good = rows != NULL;
-    for (int row = 0; good && row < PQntuples(rows); row++) {
-        suspect(database_int(rows, row, 0), ANY);
-        if (scan.count == SUSPECTS_MAX || row + 1 == PQntuples(rows)) { /* others need the room */
-            good = settle_suspects(books);
-            scan.count = 0;
+    snprintf(room, sizeof(room), "%d", SUSPECTS_MAX);
+    for (int count = SUSPECTS_MAX; count == SUSPECTS_MAX;) {
+        PGresult *rows =
+            database_ask(books->orders, CANCELLED_SINCE, from, books->clean_at, above, room, NULL);
+        count = rows == NULL ? -1 : PQntuples(rows);
+        for (int row = 0; row < count; row++) {
+            suspect(database_int(rows, row, 0), ANY);
+            snprintf(above, sizeof(above), "%s", PQgetvalue(rows, row, 0));
         }
+        PQclear(rows);
+        if (count < 0 || !settle_suspects(books)) {
+            return false;
+        }
+        scan.count = 0;
     }
-    PQclear(rows);
-    return good;
+    return true;
 }
 
 bool audit_orders_read(struct books *books) {

@@ -6,7 +6,8 @@
  * orders of the others are looked at one by one.
  *
  * The order-service may know a price for as long as its copy lives and an event takes to come:
- * LATE. The clocks of the order-service and of the product database agree within EARLY. Orders that
+ * AUDIT_PRICES_LATE. The clocks of the order-service and of the product database agree within
+ * AUDIT_PRICES_EARLY. Orders that
  * were made before prices were noted are not looked at, nor those whose product was never there:
  * nothing was sold. Prices are read after the groups: what orders had, they have.
  */
@@ -18,20 +19,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LATE "interval '10 minutes'"
-#define EARLY "interval '1 minute'"
-
-/* What was not noted from the beginning is known from then on; a copy may be older by LATE. */
-static const char BEGINNING[] = "SELECT coalesce(max(since) FILTER (WHERE is_first_known) + " LATE
-                                ", '-infinity') FROM product_prices";
-
 /*
  * Groups: product, price, first, last → the products of those that are not within one time; all
  * times of their prices: products, prices, from, until; the last order of all groups. NULL: none.
  */
 static const char DOUBTFUL[] =
-    "WITH valid AS NOT MATERIALIZED (SELECT product_id, price_cents, since - " EARLY " AS since,"
-    " lead(since, 1, 'infinity') OVER (PARTITION BY product_id ORDER BY since) + " LATE " AS until"
+    "WITH valid AS NOT MATERIALIZED (SELECT product_id, price_cents, since - " AUDIT_PRICES_EARLY
+    " AS since,"
+    " lead(since, 1, 'infinity') OVER (PARTITION BY product_id ORDER BY since) + " AUDIT_PRICES_LATE
+    " AS until"
     " FROM product_prices), groups AS MATERIALIZED (SELECT * FROM unnest($1::bigint[],"
     " $2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS g (product_id, price_cents, first,"
     " last)), doubtful AS MATERIALIZED (SELECT DISTINCT product_id FROM groups AS g WHERE NOT "
@@ -61,7 +57,7 @@ static struct {
 } prices;
 
 bool audit_prices_begin(struct books *books) {
-    PGresult *rows = database_ask(books->products, BEGINNING, NULL);
+    PGresult *rows = database_ask(books->products, AUDIT_PRICES_BEGINNING, NULL);
     memset(&prices, 0, sizeof(prices));
     if (rows != NULL) {
         snprintf(prices.beginning, sizeof(prices.beginning), "%s", PQgetvalue(rows, 0, 0));

@@ -81,6 +81,7 @@ bool audit_queues_dead_letters(struct books *books, struct finding *finding) {
         finding->looked += queue.ready;
         if (queue.ready > 0) {
             findings_add(finding, name);
+            finding->broken += queue.ready - 1; /* letters, by the names of their queues */
         }
     }
     return amqp != NULL;

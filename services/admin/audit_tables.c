@@ -6,21 +6,31 @@
 
 #include "database.h"
 
+#include <stdio.h>
+
+enum { SQL_BYTES = 2048 };
+
 /*
- * How many there are, and the names of those that break the promise; `since` is $1 of the latter,
- * if it has one.
+ * How many there are, and the names of those that break the promise, in the order of `broken`; only
+ * those are sent that a finding keeps. `since` is $1 of `broken`, if it has one.
  */
 static bool ask(PGconn *connection, const char *count, const char *broken, const char *since,
                 struct finding *finding) {
+    char sql[SQL_BYTES];
+    snprintf(sql, sizeof(sql), "SELECT b.name, count(*) OVER () FROM (%s) AS b (name) LIMIT %d",
+             broken, FINDINGS_NAMES_MAX);
     PGresult *rows = database_ask(connection, count, NULL);
     if (rows == NULL) {
         return false;
     }
     finding->looked = database_int(rows, 0, 0);
     PQclear(rows);
-    rows = database_ask(connection, broken, since, NULL);
+    rows = database_ask(connection, sql, since, NULL);
     for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
         findings_add(finding, PQgetvalue(rows, row, 0));
+    }
+    if (rows != NULL && PQntuples(rows) > 0) {
+        finding->broken = database_int(rows, 0, 1);
     }
     PQclear(rows);
     return rows != NULL;
@@ -53,7 +63,7 @@ bool audit_tables_waiting(struct books *books, struct finding *finding) {
 }
 
 bool audit_tables_mark(struct books *books, struct finding *finding) {
-    return ask(books->orders, "SELECT low_id FROM order_mark",
+    return ask(books->orders, "SELECT coalesce(max(low_id), 0) FROM order_mark",
                "SELECT low_id FROM order_mark WHERE low_id > (SELECT last_value FROM order_numbers)"
                " UNION ALL SELECT 0 WHERE NOT EXISTS (SELECT FROM order_mark)",
                NULL, finding);

@@ -6,6 +6,7 @@
 #include "letters.h"
 
 #include "base/decimal.h"
+#include "base/percent.h"
 #include "base/random.h"
 #include "contract/contract.h"
 
@@ -65,12 +66,27 @@ amqp_connection_state_t books_broker(struct books *books) {
     return books->amqp;
 }
 
-/* redis://[[USER]:PASSWORD@]HOST[:PORT][/NUMBER], cut into pieces that stay in `text`. */
+/*
+ * redis://[[USER]:PASSWORD@]HOST[:PORT][/NUMBER], cut into pieces that stay in `text`; user and
+ * password are percent-decoded.
+ */
 struct redis_url {
     char text[512];
     const char *user, *password, *host, *database; /* NULL: none */
     int port;
 };
+
+/* In place. NULL is good. */
+static bool decode(char *text) {
+    size_t length = 0;
+    if (text != NULL && !percent_decode(str_of(text), text, &length)) {
+        return false;
+    }
+    if (text != NULL) {
+        text[length] = '\0';
+    }
+    return true;
+}
 
 static bool cut_url(const char *given, struct redis_url *url) {
     static const char SCHEME[] = "redis://";
@@ -83,11 +99,16 @@ static bool cut_url(const char *given, struct redis_url *url) {
     if (at != NULL) {
         *at = '\0';
         char *colon = strchr(url->text, ':');
-        url->password = colon == NULL ? url->text : colon + 1;
-        url->user = colon == NULL || colon == url->text ? NULL : url->text;
+        char *password = colon == NULL ? url->text : colon + 1;
+        char *user = colon == NULL || colon == url->text ? NULL : url->text;
         if (colon != NULL) {
             *colon = '\0';
         }
+        if (!decode(password) || !decode(user)) {
+            return false;
+        }
+        url->password = password;
+        url->user = user;
     }
     char *slash = strchr(host, '/');
     if (slash != NULL) {

@@ -47,6 +47,12 @@ bool database_again(PGconn *connection) {
     return true;
 }
 
+static bool was_too_slow;
+
+bool database_was_too_slow(void) {
+    return was_too_slow;
+}
+
 static PGresult *run(PGconn *connection, const char *sql, va_list list) {
     const char *params[DATABASE_PARAMS_MAX];
     int count = 0;
@@ -55,6 +61,8 @@ static PGresult *run(PGconn *connection, const char *sql, va_list list) {
         params[count++] = param;
     }
     PGresult *rows = PQexecParams(connection, sql, count, NULL, params, NULL, NULL, 0);
+    const char *state = PQresultErrorField(rows, PG_DIAG_SQLSTATE);
+    was_too_slow = state != NULL && strcmp(state, "57014") == 0; /* query_canceled */
     if (PQresultStatus(rows) != PGRES_TUPLES_OK && PQresultStatus(rows) != PGRES_COMMAND_OK) {
         admin_complain("%s: %s", PQdb(connection), PQresultErrorMessage(rows));
         PQclear(rows);

@@ -29,6 +29,11 @@ PGresult *database_ask(PGconn *connection, const char *sql, ...) __attribute__((
 /* A statement without rows. False: said why. */
 bool database_do(PGconn *connection, const char *sql, ...) __attribute__((sentinel));
 
+/*
+ * The last question, of whatever database, took longer than DATABASE_STATEMENT_S: it would again.
+ */
+bool database_was_too_slow(void);
+
 int64_t database_int(const PGresult *rows, int row, int column); /* SQL NULL: 0 */
 
 #endif

@@ -39,17 +39,13 @@ static bool is_ok(amqp_rpc_reply_t reply, const char *what) {
     return false;
 }
 
-static amqp_connection_state_t connect_broker(void) {
+/* `url` is cut into pieces. */
+static amqp_connection_state_t connect_one(char *url) {
     static char SLASH[] = "/";
-    const char *given = admin_variable("RABBITMQ_URL");
-    char *url = given == NULL ? NULL : strdup(given);
     struct amqp_connection_info target;
     struct timeval timeout = { LETTERS_TIMEOUT_S, 0 };
-    if (url == NULL || amqp_parse_url(url, &target) != AMQP_STATUS_OK) {
-        if (url != NULL) {
-            admin_complain("RABBITMQ_URL is not amqp://USER:PASSWORD@HOST:PORT/VHOST");
-        }
-        free(url);
+    if (amqp_parse_url(url, &target) != AMQP_STATUS_OK || target.ssl) {
+        admin_complain("RABBITMQ_URL is not amqp://USER:PASSWORD@HOST:PORT/VHOST");
         return NULL;
     }
     if (*target.vhost == '\0') { /* a path of "/" */
@@ -71,11 +67,22 @@ static amqp_connection_state_t connect_broker(void) {
                                 target.user, target.password),
                      "RabbitMQ does not let us in");
     }
-    free(url);
     if (!good && amqp != NULL) {
         amqp_destroy_connection(amqp);
         amqp = NULL;
     }
+    return amqp;
+}
+
+static amqp_connection_state_t connect_broker(void) {
+    const char *given = admin_variable("RABBITMQ_URL");
+    char *urls = given == NULL ? NULL : strdup(given), *rest = NULL;
+    amqp_connection_state_t amqp = NULL;
+    for (char *url = urls == NULL ? NULL : strtok_r(urls, ",", &rest); url != NULL && amqp == NULL;
+         url = strtok_r(NULL, ",", &rest)) {
+        amqp = connect_one(url);
+    }
+    free(urls);
     return amqp;
 }
 
@@ -120,6 +127,22 @@ static bool copy_text(const amqp_field_value_t *value, char *out, size_t room) {
     return true;
 }
 
+/* What a quorum queue has counted; it writes it itself. */
+static const char COUNT_HEADER[] = "x-delivery-count";
+
+static int64_t read_count(const amqp_field_value_t *value) {
+    switch (value == NULL ? 0 : value->kind) {
+    case AMQP_FIELD_KIND_I8: return value->value.i8;
+    case AMQP_FIELD_KIND_U8: return value->value.u8;
+    case AMQP_FIELD_KIND_I16: return value->value.i16;
+    case AMQP_FIELD_KIND_U16: return value->value.u16;
+    case AMQP_FIELD_KIND_I32: return value->value.i32;
+    case AMQP_FIELD_KIND_U32: return value->value.u32;
+    case AMQP_FIELD_KIND_I64: return value->value.i64;
+    default: return 0;
+    }
+}
+
 /* Why and since when: our headers, else those of the broker (x-death, the newest first). */
 static void read_headers(struct letter *letter) {
     static const amqp_table_t NONE = { 0, NULL };
@@ -140,6 +163,7 @@ static void read_headers(struct letter *letter) {
     if (!copy_text(find_field(headers, "x-prodorder-detail"), letter->detail, LETTERS_TEXT_BYTES)) {
         letter->detail[0] = '\0';
     }
+    letter->looks = read_count(find_field(headers, COUNT_HEADER));
     const amqp_field_value_t *time = find_field(death, "time");
     letter->time[0] = '\0';
     if (!copy_text(find_field(headers, "x-prodorder-time"), letter->time, sizeof(letter->time)) &&
@@ -229,31 +253,6 @@ static int get_letter(amqp_connection_state_t amqp, const char *queue, const cha
     return 1;
 }
 
-bool letters_for_each(amqp_connection_state_t amqp, const char *queue, letter_fn *fn, void *ctx) {
-    char dlq[NAME_BYTES];
-    snprintf(dlq, sizeof(dlq), "%s%s", queue, BROKER_DLQ_SUFFIX);
-    struct letters_queue there;
-    bool good = letters_ask(amqp, dlq, &there);
-    int64_t left = there.ready;
-    for (int got = 1; good && left > 0 && got == 1; left--) {
-        struct letter letter;
-        got = get_letter(amqp, queue, dlq, &letter);
-        good = got >= 0;
-        if (got == 1) {
-            enum letter_fate fate = fn(amqp, &letter, ctx);
-            good = fate != LETTER_FAIL;
-            if (fate == LETTER_DROP &&
-                amqp_basic_ack(amqp, CHANNEL, letter.tag, 0) != AMQP_STATUS_OK) {
-                admin_complain("%s: the connection is lost", dlq);
-                good = false;
-            }
-            amqp_destroy_message(&letter.message);
-        }
-        amqp_maybe_release_buffers_on_channel(amqp, CHANNEL);
-    }
-    return good;
-}
-
 /* ---- publishing ---- */
 
 /* After basic.publish: the broker's answer to it. */
@@ -299,6 +298,51 @@ bool letters_publish(amqp_connection_state_t amqp, const char *queue,
         return false;
     }
     return is_confirmed(amqp, queue);
+}
+
+/* ---- all letters of a queue ---- */
+
+/* Its copy is behind all that are there: whatever dies in between, it is there twice. */
+static bool renew(amqp_connection_state_t amqp, const char *dlq, const struct letter *letter) {
+    amqp_basic_properties_t properties = letter->message.properties;
+    amqp_table_t *headers = &properties.headers;
+    for (int i = 0; i < headers->num_entries; i++) {
+        const amqp_bytes_t *key = &headers->entries[i].key;
+        if (key->len == strlen(COUNT_HEADER) && memcmp(key->bytes, COUNT_HEADER, key->len) == 0) {
+            headers->entries[i--] = headers->entries[--headers->num_entries];
+        }
+    }
+    properties._flags &= ~(amqp_flags_t)(AMQP_BASIC_EXPIRATION_FLAG | AMQP_BASIC_USER_ID_FLAG);
+    return letters_confirm(amqp) && letters_publish(amqp, dlq, &properties, letter->message.body);
+}
+
+bool letters_for_each(amqp_connection_state_t amqp, const char *queue, letter_fn *fn, void *ctx) {
+    char dlq[NAME_BYTES];
+    snprintf(dlq, sizeof(dlq), "%s%s", queue, BROKER_DLQ_SUFFIX);
+    struct letters_queue there;
+    bool good = letters_ask(amqp, dlq, &there);
+    int64_t left = there.ready;
+    for (int got = 1; good && left > 0 && got == 1; left--) {
+        struct letter letter;
+        got = get_letter(amqp, queue, dlq, &letter);
+        good = got >= 0;
+        if (got == 1) {
+            enum letter_fate fate = fn(amqp, &letter, ctx);
+            good = fate != LETTER_FAIL;
+            if (fate == LETTER_KEEP && letter.looks >= LETTERS_LOOKS_MAX) {
+                good = renew(amqp, dlq, &letter);
+                fate = good ? LETTER_DROP : LETTER_FAIL;
+            }
+            if (fate == LETTER_DROP &&
+                amqp_basic_ack(amqp, CHANNEL, letter.tag, 0) != AMQP_STATUS_OK) {
+                admin_complain("%s: the connection is lost", dlq);
+                good = false;
+            }
+            amqp_destroy_message(&letter.message);
+        }
+        amqp_maybe_release_buffers_on_channel(amqp, CHANNEL);
+    }
+    return good;
 }
 
 void letters_disconnect(amqp_connection_state_t amqp) {

@@ -11,7 +11,7 @@ static const struct {
 } COMMANDS[] = {
     { "audit", admin_audit, "do the books balance?" },
     { "dlq", admin_dlq, "dead-lettered events: list, show, replay, purge" },
-    { "order", admin_order, "ends an order that nothing else can end" },
+    { "order", admin_order, "what a person decides about an order" },
 };
 
 enum { COMMAND_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };
@@ -21,9 +21,8 @@ static void print_usage(FILE *to) {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         fprintf(to, "  %-8s %s\n", COMMANDS[i].name, COMMANDS[i].what);
     }
-    fputs("\nprodorder-admin COMMAND --help says more. ./prodorder COMMAND sets the variables for "
-          "the\n"
-          "stack that it runs; elsewhere they are those of the services' .env.example.\n",
+    fputs("\nprodorder-admin COMMAND --help says more. ./prodorder COMMAND sets the variables\n"
+          "for the stack that it runs; elsewhere: services/admin/.env.example has them.\n",
           to);
 }
 

@@ -10,7 +10,7 @@ use POSIX ();
 
 use Prodorder::Flow;
 
-use constant { QUEUE => 'order.created.product-service', DLQ => 'order.created.product-service.dlq', MANY => 60 };
+use constant { QUEUE => 'order.created.product-service', DLQ => 'order.created.product-service.dlq', MANY => 60, LIMIT => 20, LOOKS => 30 };
 
 my $json = JSON::PP->new->utf8->canonical;
 
@@ -106,6 +106,26 @@ is($shown->{id}, 'bad-2', 'one whole');
 is($json->decode($shown->{payload})->[0]{data}{quantity}, 0, 'with its payload');
 is($shown->{headers}{'x-prodorder-queue'}, QUEUE, 'and its headers');
 is(dlq('show', QUEUE, 'bad-9')->{status}, 1, 'one that is not there: exit 1');
+
+# ---- looking does no harm: not where a queue gives up what was delivered 20 times, as those of RabbitMQ 4 do ----
+
+rabbitmq(PUT => '/policies/%2F/dlq-looks', { pattern => '\\.dlq$', 'apply-to' => 'queues', definition => { 'delivery-limit' => LIMIT } });
+sleep 2;
+dlq($_ % 2 ? ('list', QUEUE) : ('show', QUEUE, 'bad-2')) for 1 .. LOOKS;
+sleep 1;
+is_deeply([sort map { @{ $_->{ids} } } @{ listed(QUEUE)->{ (QUEUE) } }{$quantity}], [qw(bad-1 bad-2 bad-3)], LOOKS . ' looks later each is there, once');
+is(in_dlq(), 4, 'and no other');
+my $still = $json->decode(dlq('show', DLQ, 'bad-2')->{out});
+is_deeply([@$still{qw(reason detail since payload)}], [@$shown{qw(reason detail since payload)}], 'as it was');
+rabbitmq(DELETE => '/policies/%2F/dlq-looks');
+
+# ---- several addresses ----
+
+{
+    my ($broker) = Prodorder::Stack::environment('product-service')->{RABBITMQ_URL} =~ /:(\d+)\//;
+    local $ENV{RABBITMQ_URL} = "amqp://guest:guest\@127.0.0.1:1/,amqp://guest:guest\@127.0.0.1:$broker/";
+    is(run(($ENV{PRODORDER_BUILD} // 'build') . '/prodorder-admin', qw(dlq list))->{status}, 0, 'of several brokers the one that is there is asked');
+}
 
 # ---- replay ----
 

@@ -14,6 +14,8 @@ use Prodorder::Load;
 
 use constant { ROUNDS => $ENV{PRODORDER_TEST_RESOLVES} // 6, TOGETHER => 12, CANCELS_PER_S => 250 };
 
+use constant RACES => 8;
+
 # run(ARGUMENTS...): { status, said }
 sub resolve {
     my (@arguments) = @_;
@@ -58,7 +60,7 @@ subtest 'orders that can still end, or have' => sub {
     my $product = new_product(qty => 5);
     my $order = order_ok($product, 1);
     finished($order);
-    like(resolve($order->{id}, 'rejected')->{said}, qr/^prodorder-admin order: $order->{id}: it has ended: done$/m, 'one that is done');
+    like(resolve($order->{id}, 'rejected')->{said}, qr/^prodorder-admin order: $order->{id}: it has ended: done, and can only be cancelled/m, 'one that is done');
     Prodorder::Stack::stop('product-service');
     my $waiting = order_ok($product, 1);
     my $refused = resolve($waiting->{id}, 'rejected');
@@ -198,6 +200,38 @@ subtest 'cancelled at the same moment' => sub {
     check_rest();
     check_orders($product, []);
     check_caches($product);
+};
+
+subtest 'an order that the ledger has lost is cancelled meanwhile' => sub {
+    my $product = new_product(qty => 100);
+    my @orders = map { finished(order_ok($product, 5)) } 1 .. RACES;
+    my $ids = join ',', map { $_->{id} } @orders;
+    sql(product => "WITH gone AS (DELETE FROM stock_ledger WHERE order_id IN ($ids) RETURNING product_id)"
+        . ' UPDATE products SET qty = 100, version = version + 1 WHERE id IN (SELECT product_id FROM gone) RETURNING id');
+    for my $order (@orders) {
+        my $pid = Prodorder::Stack::in_background(sub { exec './prodorder', qw(order resolve), $order->{id} });
+        sleep 0.02 * ($order->{id} % RACES);
+        is(gateway(POST => "/orders/$order->{id}/cancel")->{status}, 200, "order $order->{id}: cancelled");
+        waitpid $pid, 0;
+    }
+    check_rest();
+    is(product_now($product)->{qty}, 100, 'whoever was first: no stock is taken');
+    is(sql_value(product => "SELECT count(*) FROM stock_ledger WHERE order_id IN ($ids) AND status IN ('cancelled', 'returned')"), scalar @orders,
+        'and the ledger says so');
+};
+
+subtest 'several at once' => sub {
+    my $product = new_product(qty => 10);
+    my @ids = map { finished(order_ok($product, 1))->{id} } 1 .. 3;
+    my $result = resolve(@ids);
+    is($result->{status}, 1, 'whose books are right');
+    is(() = $result->{said} =~ /the books say the same: nothing was changed/g, 3, 'each says so');
+    sql(product => "DELETE FROM stock_ledger WHERE order_id IN ($ids[0], $ids[2])");
+    sql(product => "UPDATE products SET qty = 9, version = version + 1 WHERE id = $product->{id}");
+    is(() = resolve(@ids)->{said} =~ /^order \d+: done/mg, 2, 'the others do not keep two from being put right');
+    is(product_now($product)->{qty}, 7, 'with their stock');
+    is(resolve($ids[0], 'cancelled')->{status}, 1, 'cancelled is no end for one that is done');
+    is(resolve($ids[0], 'gone')->{status}, 1, 'nor is it gone');
 };
 
 is_deeply(found(), $before, 'after all of that the books balance as they did before');

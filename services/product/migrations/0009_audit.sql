@@ -39,3 +39,21 @@ CREATE TABLE audit_mark (
     balanced boolean NOT NULL,     -- of the last audit
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
 );
+
+-- When audit finds that a product's stock is not what restocks and ledger say, and a person knows that the stock is right: what
+-- is between them is noted like an adjustment, with a reason. The stock itself does not change.
+CREATE FUNCTION accept_stock(product bigint, why text) RETURNS text LANGUAGE plpgsql AS $function$
+DECLARE
+    unexplained bigint;
+BEGIN
+    PERFORM FROM products WHERE id = product FOR UPDATE;
+    SELECT qty - initial_qty - coalesce((SELECT sum(quantity) FROM restocks WHERE product_id = product), 0)
+        + coalesce((SELECT sum(quantity) FROM stock_ledger WHERE product_id = product AND status = 'done'), 0)
+        INTO unexplained FROM products WHERE id = product;
+    IF unexplained <> 0 THEN
+        INSERT INTO restocks (product_id, quantity, restocked_at, request_id, reason)
+        VALUES (product, unexplained, now(), 'audit', why);
+    END IF;
+    RETURN format('product %s: %s accepted', product, coalesce(unexplained::text, 'there is no such product: nothing'));
+END
+$function$;
