@@ -161,12 +161,12 @@ subtest 'stock that has no room' => sub {
     my $product = new_product(qty => 2_147_483_647);
     my $order = order_ok($product, 3);
     finished($order);
-    is(gateway(POST => "/products/$product->{id}/restock", { quantity => 3 })->{status}, 200, 'its product is full again');
+    is(gateway(POST => "/products/$product->{id}/restock", '{"quantity":3}')->{status}, 200, 'its product is full again');
     expect_errors(qr/a cancelled order's stock cannot be given back/);
     is(cancel($order)->{status}, 200, 'it can be cancelled');
     ok(wait_until('a conflict', 30, sub { sql_value(product => "SELECT count(*) FROM ledger_conflicts WHERE order_id = $order->{id}") }), 'on record');
     is(sql_value(order => "SELECT count(*) FROM cancellations WHERE order_id = $order->{id} AND settled_at IS NULL"), 1, 'it is not settled');
-    is(gateway(POST => "/products/$product->{id}/adjust", { delta => -3, reason => 'room' })->{status}, 200, 'room is made');
+    is(gateway(POST => "/products/$product->{id}/adjust", '{"delta":-3,"reason":"room"}')->{status}, 200, 'room is made');
     ok(settled($order), 'then it is');
     is(product_now($product)->{qty}, 2_147_483_647, 'and its stock is back');
     is(sql_value(product => "SELECT count(*) FROM ledger_conflicts WHERE order_id = $order->{id}"), 0, 'no conflict is left');

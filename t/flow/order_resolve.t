@@ -12,9 +12,7 @@ use Time::HiRes qw(sleep);
 use Prodorder::Flow;
 use Prodorder::Load;
 
-use constant { ROUNDS => $ENV{PRODORDER_TEST_RESOLVES} // 6, TOGETHER => 12, CANCELS_PER_S => 250 };
-
-use constant RACES => 8;
+use constant { ROUNDS => $ENV{PRODORDER_TEST_RESOLVES} // 6, TOGETHER => 12, CANCELS_PER_S => 250, RACES => 8 };
 
 # run(ARGUMENTS...): { status, said }
 sub resolve {
@@ -170,6 +168,7 @@ sub one_round {
     my $cancels = Prodorder::Load->start(url => Prodorder::Stack::url('gateway'), connections => TOGETHER, rate_per_s => CANCELS_PER_S,
         requests => sub { $_[0] < @ids ? [POST => "/orders/$ids[$_[0]]/cancel", ''] : undef });
     my %resolved = map { $_ => [$resolving{$_}->()] } @ids;
+    wait_until('all cancellations are answered', 60, sub { $cancels->is_over });
     my %cancelled = map { $ids[$_->{n}] => $_->{status} } @{ $cancels->stop };
     my @wrong;
     for my $id (@ids) {
@@ -179,7 +178,7 @@ sub one_round {
         $seen->{ ($is_resolved ? "resolved $end{$id}" : 'not resolved') . ", cancel $cancelled{$id}" }++;
         push @wrong, "$id: cancelled $cancelled{$id}, $said" if $cancelled{$id} !~ /^(?:200|409)$/;
         push @wrong, "$id is $is: cancelled $cancelled{$id}, $said" if $is ne ($cancelled{$id} == 200 ? 'cancelled' : $end{$id});
-        push @wrong, "$id: $said" if !$is_resolved && ($cancelled{$id} != 200 || $said !~ /it has ended(?: meanwhile|: cancelled)/);
+        push @wrong, "$id: $said" if !$is_resolved && ($cancelled{$id} != 200 || $said !~ /it has ended(?:(?: otherwise)? meanwhile|: cancelled)/);
         my $records = sql_value(order => "SELECT count(*) FROM resolutions WHERE order_id = $id");
         push @wrong, "$id: $records records, $said" if $records != $is_resolved;
     }
