@@ -305,13 +305,14 @@ START_TEST(urls_that_are_too_many_or_too_long) {
     urls[511] = 'a';
     ck_assert_int_eq(product_lookup_open(), ERR_INVALID);
     product_lookup_close();
-    memset(urls, 0, sizeof(urls));
+    size_t length = 0;
     for (int i = 0; i < 17; i++) {
-        strcat(urls, i == 0 ? "http://a" : ",http://a");
+        length +=
+            (size_t)snprintf(urls + length, sizeof(urls) - length, "%shttp://a", i == 0 ? "" : ",");
     }
     fake_http_client_reset();
     ck_assert_int_eq(product_lookup_open(), ERR_INVALID);
-    urls[strlen(urls) - strlen(",http://a")] = '\0';
+    urls[length - strlen(",http://a")] = '\0';
     product_lookup_close();
     fake_http_client_reset();
     ck_assert_int_eq(product_lookup_open(), ERR_OK);
